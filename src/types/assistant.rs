@@ -1,0 +1,277 @@
+//! The assistant: a model, its instructions and its tools.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Id, Metadata, Patch, Resource, Timestamp, Tool, limits,
+    reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
+    tool::ToolResources,
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Assistant {
+    pub id: Id<Self>,
+    object: Object,
+    pub created_at: Timestamp,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub model: String,
+    pub instructions: Option<String>,
+    pub tools: Vec<Tool>,
+    pub top_p: f64,
+    pub temperature: f64,
+    pub reasoning_effort: Option<ReasoningEffort>,
+    pub tool_resources: ToolResources,
+    pub metadata: Metadata,
+    pub response_format: ResponseFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+enum Object {
+    #[default]
+    #[serde(rename = "assistant")]
+    Assistant,
+}
+
+impl Resource for Assistant {
+    const PREFIX: &'static str = "asst_";
+    const OBJECT: &'static str = "assistant";
+    const DELETED: &'static str = "assistant.deleted";
+    const NOUN: &'static str = "assistant";
+    const PATH: &'static [&'static str] = &["assistant_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+/// The settings of the model that an assistant and a run share.
+#[derive(Clone, Debug)]
+pub struct Sampling {
+    pub temperature: Patch<f64>,
+    pub top_p: Patch<f64>,
+    pub reasoning_effort: Patch<ReasoningEffort>,
+    pub response_format: Patch<ResponseFormat>,
+}
+
+impl Sampling {
+    pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let temperature = fields.patch::<Temperature>("temperature");
+        let top_p = fields.patch::<TopP>("top_p");
+        let reasoning_effort = fields.patch("reasoning_effort");
+        let response_format = fields.patch("response_format");
+        Some(Self {
+            temperature: temperature?.map(|it| it.0),
+            top_p: top_p?.map(|it| it.0),
+            reasoning_effort: reasoning_effort?,
+            response_format: response_format?,
+        })
+    }
+}
+
+/// What may be said of an assistant, at creation or later. Everything is optional but a new one's model.
+#[derive(Clone, Debug)]
+pub struct AssistantChange {
+    pub model: Option<String>,
+    pub name: Patch<String>,
+    pub description: Patch<String>,
+    pub instructions: Patch<String>,
+    pub tools: Patch<Vec<Tool>>,
+    pub tool_resources: Patch<ToolResources>,
+    pub metadata: Patch<Metadata>,
+    pub sampling: Sampling,
+}
+
+impl AssistantChange {
+    pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let model = fields.optional("model");
+        let name = fields.patch::<Text<{ limits::NAME }>>("name");
+        let description = fields.patch::<Text<{ limits::DESCRIPTION }>>("description");
+        let instructions = fields.patch::<Text<{ limits::INSTRUCTIONS }>>("instructions");
+        let tools = fields.patch::<Few<Tool, { limits::ASSISTANT_TOOLS }>>("tools");
+        let tool_resources = fields.patch("tool_resources");
+        let metadata = fields.patch("metadata");
+        let sampling = Sampling::read(fields);
+        Some(Self {
+            model: model?,
+            name: name?.map(|it| it.0),
+            description: description?.map(|it| it.0),
+            instructions: instructions?.map(|it| it.0),
+            tools: tools?.map(|it| it.0),
+            tool_resources: tool_resources?,
+            metadata: metadata?,
+            sampling: sampling?,
+        })
+    }
+}
+
+impl Read for AssistantChange {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let change = Self::read_from(&mut fields);
+        fields.finish();
+        change
+    }
+}
+
+/// A new assistant needs a model; all else falls back to the defaults.
+#[derive(Clone, Debug)]
+pub struct NewAssistant {
+    model: String,
+    rest: AssistantChange,
+}
+
+impl NewAssistant {
+    pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let model: Option<String> = fields.required("model");
+        let rest = AssistantChange::read_from(fields);
+        Some(Self { model: model?, rest: rest? })
+    }
+}
+
+impl Read for NewAssistant {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let new = Self::read_from(&mut fields);
+        fields.finish();
+        new
+    }
+}
+
+impl Assistant {
+    pub fn new(id: Id<Self>, created_at: Timestamp, new: NewAssistant) -> Self {
+        let mut assistant = Self {
+            id,
+            object: Object::Assistant,
+            created_at,
+            name: None,
+            description: None,
+            model: new.model,
+            instructions: None,
+            tools: Vec::new(),
+            top_p: 1.0,
+            temperature: 1.0,
+            reasoning_effort: None,
+            tool_resources: ToolResources::default(),
+            metadata: Metadata::default(),
+            response_format: ResponseFormat::auto(),
+        };
+        assistant.change(new.rest);
+        assistant
+    }
+
+    pub fn change(&mut self, change: AssistantChange) {
+        if let Some(model) = change.model {
+            self.model = model;
+        }
+        change.name.apply(&mut self.name);
+        change.description.apply(&mut self.description);
+        change.instructions.apply(&mut self.instructions);
+        change.tools.apply_or(&mut self.tools, Vec::new);
+        match change.tool_resources {
+            Patch::Set(given) => self.tool_resources.replace_parts(given),
+            Patch::Clear => self.tool_resources = ToolResources::default(),
+            Patch::Keep => {}
+        }
+        self.tool_resources = std::mem::take(&mut self.tool_resources).with_parts_for(&self.tools);
+        change.metadata.apply_or(&mut self.metadata, Metadata::default);
+        change.sampling.temperature.apply_or(&mut self.temperature, || 1.0);
+        change.sampling.top_p.apply_or(&mut self.top_p, || 1.0);
+        change.sampling.reasoning_effort.apply(&mut self.reasoning_effort);
+        change.sampling.response_format.apply_or(&mut self.response_format, ResponseFormat::auto);
+    }
+}
+
+struct Temperature(f64);
+
+impl Read for Temperature {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let number = f64::read(value, at, faults)?;
+        checked(decimal_up_to(number, limits::TEMPERATURE), at, faults).map(Self)
+    }
+}
+
+struct TopP(f64);
+
+impl Read for TopP {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let number = f64::read(value, at, faults)?;
+        checked(decimal_up_to(number, limits::TOP_P), at, faults).map(Self)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningEffort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    Xhigh,
+    Max,
+}
+
+impl Read for ReasoningEffort {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        Some(match String::read(value, at, faults)?.as_str() {
+            "none" => Self::None,
+            "minimal" => Self::Minimal,
+            "low" => Self::Low,
+            "medium" => Self::Medium,
+            "high" => Self::High,
+            "xhigh" => Self::Xhigh,
+            "max" => Self::Max,
+            other => {
+                return faults.not_one_of(at, other, &["none", "minimal", "low", "medium", "high", "xhigh", "max"]);
+            }
+        })
+    }
+}
+
+/// `"auto"` or an object, echoed as it was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResponseFormat(Value);
+
+impl ResponseFormat {
+    pub fn auto() -> Self {
+        Self(Value::from("auto"))
+    }
+}
+
+impl Read for ResponseFormat {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match &value {
+            Value::String(word) if word == "auto" => Some(Self(value)),
+            Value::String(word) => faults.not_one_of(at, word, &["auto"]),
+            Value::Object(_) => {
+                let mut fields = Fields::of(value.clone(), at, faults)?;
+                read_object_format(&mut fields, at)?;
+                fields.finish();
+                Some(Self(value))
+            }
+            other => faults.wrong_type(at, "one of a string or an object", other),
+        }
+    }
+}
+
+fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> {
+    let kind: String = fields.required("type")?;
+    match kind.as_str() {
+        "text" | "json_object" => Some(()),
+        "json_schema" => {
+            let schema = fields.required("json_schema")?;
+            let place = at.key("json_schema");
+            let mut schema = Fields::of(schema, &place, fields.faults)?;
+            let name = schema.required::<super::tool::FunctionName>("name");
+            schema.optional::<String>("description");
+            schema.optional::<serde_json::Map<String, Value>>("schema");
+            schema.optional::<bool>("strict");
+            schema.finish();
+            name.map(|_| ())
+        }
+        other => fields.faults.not_one_of(&at.key("type"), other, &["json_object", "json_schema", "text"]),
+    }
+}

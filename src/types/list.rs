@@ -1,0 +1,71 @@
+//! Pages: what the store answers, and what the wire shows of it.
+
+use serde::Serialize;
+
+use super::{Id, Resource};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+/// Which page of a list is asked for.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    pub limit: i64,
+    pub order: Order,
+    pub after: Option<String>,
+    pub before: Option<String>,
+}
+
+/// A page as the store answers it.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    pub fn map<U>(self, view: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(view).collect(), has_more: self.has_more }
+    }
+}
+
+/// A page as the wire shows it.
+#[derive(Debug, Serialize)]
+pub struct List<T> {
+    object: &'static str,
+    data: Vec<T>,
+    first_id: Option<String>,
+    last_id: Option<String>,
+    has_more: bool,
+}
+
+impl<T> List<T> {
+    /// Shows each item through `view`; `first_id` and `last_id` are null when the page is empty.
+    pub fn of<R: Resource>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
+        let id = |item: Option<&R>| item.map(|item| item.id().as_str().to_owned());
+        Self {
+            object: "list",
+            first_id: id(page.items.first()),
+            last_id: id(page.items.last()),
+            has_more: page.has_more,
+            data: page.items.into_iter().map(view).collect(),
+        }
+    }
+}
+
+/// What a delete answers.
+#[derive(Debug, Serialize)]
+pub struct Deleted<T> {
+    id: Id<T>,
+    object: &'static str,
+    deleted: bool,
+}
+
+impl<T: Resource> Deleted<T> {
+    pub fn of(id: Id<T>) -> Self {
+        Self { id, object: T::DELETED, deleted: true }
+    }
+}

@@ -1,0 +1,367 @@
+//! The message: what a user or an assistant said in a thread.
+//!
+//! The store keeps the shape of stream events, which tells everything. Answers over REST show less,
+//! and the answer to a modify shows `file_ids` where all others show `attachments`: both recorded.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Assistant, Id, Metadata, Resource, Run, Thread, Timestamp, limits,
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    pub id: Id<Self>,
+    object: Object,
+    pub created_at: Timestamp,
+    pub assistant_id: Option<Id<Assistant>>,
+    pub thread_id: Id<Thread>,
+    pub run_id: Option<Id<Run>>,
+    pub status: MessageStatus,
+    pub incomplete_details: Option<IncompleteDetails>,
+    pub incomplete_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    pub role: Role,
+    pub content: Vec<Content>,
+    pub attachments: Vec<Attachment>,
+    pub metadata: Metadata,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Object {
+    #[serde(rename = "thread.message")]
+    Message,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    InProgress,
+    Completed,
+    Incomplete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncompleteDetails {
+    pub reason: IncompleteMessage,
+}
+
+/// Why a message was left unfinished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncompleteMessage {
+    ContentFilter,
+    MaxTokens,
+    RunCancelled,
+    RunExpired,
+    RunFailed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    Text { text: ContentText },
+    ImageFile { image_file: ImageFile },
+    ImageUrl { image_url: ImageUrl },
+    Refusal { refusal: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentText {
+    pub value: String,
+    pub annotations: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageFile {
+    pub file_id: String,
+    pub detail: Detail,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageUrl {
+    pub url: String,
+    pub detail: Detail,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    #[default]
+    Auto,
+    Low,
+    High,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub file_id: String,
+    pub tools: Vec<AttachmentTool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AttachmentTool {
+    CodeInterpreter,
+    FileSearch,
+}
+
+impl Resource for Message {
+    const PREFIX: &'static str = "msg_";
+    const OBJECT: &'static str = "thread.message";
+    const DELETED: &'static str = "thread.message.deleted";
+    const NOUN: &'static str = "message";
+    const PATH: &'static [&'static str] = &["thread_id", "message_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl Content {
+    pub fn text(value: impl Into<String>) -> Self {
+        Self::Text { text: ContentText { value: value.into(), annotations: Vec::new() } }
+    }
+}
+
+impl Message {
+    /// A message as a client sent it.
+    pub fn sent(id: Id<Self>, created_at: Timestamp, thread_id: Id<Thread>, new: NewMessage) -> Self {
+        Self {
+            id,
+            object: Object::Message,
+            created_at,
+            assistant_id: None,
+            thread_id,
+            run_id: None,
+            status: MessageStatus::Completed,
+            incomplete_details: None,
+            incomplete_at: None,
+            completed_at: None,
+            role: new.role,
+            content: new.content,
+            attachments: new.attachments,
+            metadata: new.metadata,
+        }
+    }
+
+    /// A message that a run begins to write.
+    pub fn begun(id: Id<Self>, created_at: Timestamp, run: &Run) -> Self {
+        Self {
+            id,
+            object: Object::Message,
+            created_at,
+            assistant_id: Some(run.assistant_id.clone()),
+            thread_id: run.thread_id.clone(),
+            run_id: Some(run.id.clone()),
+            status: MessageStatus::InProgress,
+            incomplete_details: None,
+            incomplete_at: None,
+            completed_at: None,
+            role: Role::Assistant,
+            content: Vec::new(),
+            attachments: Vec::new(),
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// All of its text, parts joined by a newline.
+    pub fn text(&self) -> String {
+        let parts: Vec<&str> = self
+            .content
+            .iter()
+            .filter_map(|part| match part {
+                Content::Text { text } => Some(text.value.as_str()),
+                Content::Refusal { refusal } => Some(refusal.as_str()),
+                Content::ImageFile { .. } | Content::ImageUrl { .. } => None,
+            })
+            .collect();
+        parts.join("\n")
+    }
+}
+
+/// A message as answers over REST show it: without the four keys of its progress.
+#[derive(Debug, Serialize)]
+pub struct MessageView {
+    id: Id<Message>,
+    object: Object,
+    created_at: Timestamp,
+    assistant_id: Option<Id<Assistant>>,
+    thread_id: Id<Thread>,
+    run_id: Option<Id<Run>>,
+    role: Role,
+    content: Vec<Content>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<Vec<Attachment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_ids: Option<Vec<String>>,
+    metadata: Metadata,
+}
+
+impl From<Message> for MessageView {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            object: message.object,
+            created_at: message.created_at,
+            assistant_id: message.assistant_id,
+            thread_id: message.thread_id,
+            run_id: message.run_id,
+            role: message.role,
+            content: message.content,
+            attachments: Some(message.attachments),
+            file_ids: None,
+            metadata: message.metadata,
+        }
+    }
+}
+
+impl MessageView {
+    /// The answer to a modify: the shape of v1, under v2 too, in all of the recordings.
+    pub fn modified(message: Message) -> Self {
+        Self { attachments: None, file_ids: Some(Vec::new()), ..Self::from(message) }
+    }
+}
+
+/// A message to be added to a thread.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub role: Role,
+    pub content: Vec<Content>,
+    pub attachments: Vec<Attachment>,
+    pub metadata: Metadata,
+}
+
+impl Read for NewMessage {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let role = fields.required("role");
+        let content = fields.required::<NewContent>("content");
+        let attachments = fields.or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments");
+        let metadata = fields.or_default("metadata");
+        fields.finish();
+        Some(Self { role: role?, content: content?.0, attachments: attachments?.0, metadata: metadata? })
+    }
+}
+
+impl Read for Role {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match String::read(value, at, faults)?.as_str() {
+            "user" => Some(Self::User),
+            "assistant" => Some(Self::Assistant),
+            other => faults.not_one_of(at, other, &["user", "assistant"]),
+        }
+    }
+}
+
+/// A string, or an array of parts: a string becomes one part.
+struct NewContent(Vec<Content>);
+
+impl Read for NewContent {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::String(_) => read_text(value, at, faults).map(|text| Self(vec![Content::text(text)])),
+            Value::Array(parts) if parts.is_empty() => {
+                faults.note(at, FaultKind::EmptyArray);
+                None
+            }
+            Value::Array(_) => Vec::read(value, at, faults).map(Self),
+            other => faults.wrong_type(at, "one of a string or array of objects", &other),
+        }
+    }
+}
+
+fn read_text(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<String> {
+    let Text(text) = Text::<{ limits::MESSAGE_TEXT }>::read(value, at, faults)?;
+    if text.is_empty() {
+        faults.note(at, FaultKind::EmptyString);
+        return None;
+    }
+    Some(text)
+}
+
+impl Read for Content {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let kind: String = fields.required("type")?;
+        let content = match kind.as_str() {
+            "text" => fields.required::<MessageText>("text").map(|text| Self::text(text.0)),
+            "image_file" => fields.required("image_file").map(|image_file| Self::ImageFile { image_file }),
+            "image_url" => fields.required("image_url").map(|image_url| Self::ImageUrl { image_url }),
+            other => return fields.faults.not_one_of(&at.key("type"), other, &["text", "image_url", "image_file"]),
+        };
+        fields.finish();
+        content
+    }
+}
+
+struct MessageText(String);
+
+impl Read for MessageText {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        read_text(value, at, faults).map(Self)
+    }
+}
+
+impl Read for ImageFile {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let file_id = fields.required("file_id");
+        let detail = fields.or_default("detail");
+        fields.finish();
+        Some(Self { file_id: file_id?, detail: detail? })
+    }
+}
+
+impl Read for ImageUrl {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let url = fields.required("url");
+        let detail = fields.or_default("detail");
+        fields.finish();
+        Some(Self { url: url?, detail: detail? })
+    }
+}
+
+impl Read for Detail {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match String::read(value, at, faults)?.as_str() {
+            "auto" => Some(Self::Auto),
+            "low" => Some(Self::Low),
+            "high" => Some(Self::High),
+            other => faults.not_one_of(at, other, &["auto", "low", "high"]),
+        }
+    }
+}
+
+impl Read for Attachment {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let file_id = fields.required("file_id");
+        let tools = fields.or_default("tools");
+        fields.finish();
+        Some(Self { file_id: file_id?, tools: tools? })
+    }
+}
+
+impl Read for AttachmentTool {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let kind: String = fields.required("type")?;
+        fields.finish();
+        match kind.as_str() {
+            "code_interpreter" => Some(Self::CodeInterpreter),
+            "file_search" => Some(Self::FileSearch),
+            other => faults.not_one_of(&at.key("type"), other, &["code_interpreter", "file_search"]),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The nouns of the API as plain data, and the vocabulary they share.
+//!
+//! Knows no HTTP, no SQL and no clock: everything here can be built, read and
+//! printed in a unit test without a server.
+
+pub mod assistant;
+pub mod id;
+pub mod limits;
+pub mod list;
+pub mod message;
+pub mod metadata;
+pub mod model;
+pub mod patch;
+pub mod reader;
+pub mod refusal;
+pub mod resource;
+pub mod run;
+pub mod step;
+pub mod thread;
+pub mod time;
+pub mod tool;
+pub mod usage;
+
+pub use assistant::Assistant;
+pub use id::Id;
+pub use list::{Deleted, List, Order, Page};
+pub use message::{Message, Role};
+pub use metadata::Metadata;
+pub use model::Model;
+pub use patch::Patch;
+pub use refusal::Refusal;
+pub use resource::Resource;
+pub use run::{Phase, Run, RunStatus};
+pub use step::Step;
+pub use thread::Thread;
+pub use time::Timestamp;
+pub use tool::Tool;
+pub use usage::Usage;

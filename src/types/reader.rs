@@ -1,0 +1,406 @@
+//! Reads typed values out of JSON and says, in the API's terms, what is wrong with them.
+//!
+//! One reader serves request bodies, which are answered with the first fault, and fixture files,
+//! which report all of them at once. So reading never stops at a fault: it notes it, answers
+//! `None` for that value and goes on. The texts of the faults stand in `refusal.rs`.
+
+use std::fmt::{self, Write as _};
+
+use serde_json::{Map, Value};
+
+use super::Patch;
+
+/// Where in a document a value stands: `tools[0].function.name`.
+#[derive(Clone, Copy)]
+pub enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    pub fn key(&'p self, key: &'p str) -> Self {
+        Path::Key(self, key)
+    }
+
+    pub fn index(&'p self, index: usize) -> Self {
+        Path::Index(self, index)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Key(Path::Root, key) => f.write_str(key),
+            Path::Key(parent, key) => write!(f, "{parent}.{key}"),
+            Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// One thing wrong with one value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub path: String,
+    pub kind: FaultKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum FaultKind {
+    /// A key that nobody reads; `known` are the keys that could have been meant.
+    Unknown {
+        known: Vec<&'static str>,
+    },
+    Missing,
+    WrongType {
+        expected: String,
+        got: &'static str,
+    },
+    NotOneOf {
+        got: String,
+        supported: Vec<&'static str>,
+    },
+    StringTooLong {
+        max: usize,
+        got: usize,
+    },
+    EmptyString,
+    ArrayTooLong {
+        max: usize,
+        got: usize,
+    },
+    EmptyArray,
+    TooManyProperties {
+        max: usize,
+        got: usize,
+    },
+    PropertyNameTooLong {
+        name: String,
+        max: usize,
+        got: usize,
+    },
+    IntegerBelow {
+        min: i64,
+        got: i64,
+    },
+    IntegerAbove {
+        max: i64,
+        got: i64,
+    },
+    DecimalBelow {
+        min: f64,
+        got: f64,
+    },
+    DecimalAbove {
+        max: f64,
+        got: f64,
+    },
+    Pattern {
+        pattern: &'static str,
+    },
+    IdPrefix {
+        prefix: &'static str,
+        got: String,
+    },
+    IdCharacters {
+        got: String,
+    },
+    /// Something this version does not emulate, named so that nobody looks for their own mistake.
+    NotEmulated,
+    /// A rule of the fixture format that the vocabulary of the API has no word for.
+    Other(String),
+}
+
+/// All faults of one document, in the order found.
+#[derive(Debug, Default)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    pub fn note(&mut self, at: &Path<'_>, kind: FaultKind) {
+        self.0.push(Fault { path: at.to_string(), kind });
+    }
+
+    /// Notes that something else was expected at this place.
+    pub fn wrong_type<T>(&mut self, at: &Path<'_>, expected: impl Into<String>, got: &Value) -> Option<T> {
+        self.note(at, FaultKind::WrongType { expected: expected.into(), got: type_name(got) });
+        None
+    }
+
+    pub fn not_one_of<T>(&mut self, at: &Path<'_>, got: &str, supported: &[&'static str]) -> Option<T> {
+        self.note(at, FaultKind::NotOneOf { got: got.to_owned(), supported: supported.to_vec() });
+        None
+    }
+}
+
+/// A type that can be read out of JSON.
+pub trait Read: Sized {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self>;
+}
+
+/// Reads a whole document, or says everything that is wrong with it.
+pub fn read<T: Read>(value: Value) -> Result<T, Faults> {
+    let mut faults = Faults::default();
+    match T::read(value, &Path::Root, &mut faults) {
+        Some(read) if faults.0.is_empty() => Ok(read),
+        _ => Err(faults),
+    }
+}
+
+/// An object being read key by key. `finish` notes the keys that nobody asked for.
+pub struct Fields<'a, 'f> {
+    map: Map<String, Value>,
+    at: &'a Path<'a>,
+    known: Vec<&'static str>,
+    pub faults: &'f mut Faults,
+}
+
+impl<'a, 'f> Fields<'a, 'f> {
+    pub fn of(value: Value, at: &'a Path<'a>, faults: &'f mut Faults) -> Option<Self> {
+        match value {
+            Value::Object(map) => Some(Self { map, at, known: Vec::new(), faults }),
+            other => faults.wrong_type(at, "an object", &other),
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.map.remove(key)
+    }
+
+    /// Whether a key is there, null or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
+    pub fn required<T: Read>(&mut self, key: &'static str) -> Option<T> {
+        match self.take(key) {
+            Some(value) => T::read(value, &self.at.key(key), self.faults),
+            None => {
+                self.faults.note(&self.at.key(key), FaultKind::Missing);
+                None
+            }
+        }
+    }
+
+    /// Absent and null are the same: nothing.
+    pub fn optional<T: Read>(&mut self, key: &'static str) -> Option<Option<T>> {
+        match self.take(key) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => T::read(value, &self.at.key(key), self.faults).map(Some),
+        }
+    }
+
+    pub fn or_default<T: Read + Default>(&mut self, key: &'static str) -> Option<T> {
+        self.optional(key).map(Option::unwrap_or_default)
+    }
+
+    pub fn patch<T: Read>(&mut self, key: &'static str) -> Option<Patch<T>> {
+        match self.take(key) {
+            None => Some(Patch::Keep),
+            Some(Value::Null) => Some(Patch::Clear),
+            Some(value) => T::read(value, &self.at.key(key), self.faults).map(Patch::Set),
+        }
+    }
+
+    /// Notes a fault at one of the keys of this object.
+    pub fn fault<T>(&mut self, key: &str, kind: FaultKind) -> Option<T> {
+        self.faults.note(&self.at.key(key), kind);
+        None
+    }
+
+    pub fn finish(self) {
+        for key in self.map.keys() {
+            self.faults.note(&self.at.key(key), FaultKind::Unknown { known: self.known.clone() });
+        }
+    }
+}
+
+/// What the API calls the type of a value.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a decimal number",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// `'a', 'b', and 'c'`, as the API lists what it supports.
+pub fn quoted_list(names: &[&str]) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let joint = match (index, names.len()) {
+            (0, _) => "",
+            (1, 2) => " and ",
+            (index, count) if index + 1 == count => ", and ",
+            _ => ", ",
+        };
+        write!(text, "{joint}'{name}'").expect("writing to a string");
+    }
+    text
+}
+
+impl Read for Value {
+    fn read(value: Value, _: &Path<'_>, _: &mut Faults) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl Read for Map<String, Value> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::Object(map) => Some(map),
+            other => faults.wrong_type(at, "an object", &other),
+        }
+    }
+}
+
+impl Read for String {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text),
+            other => faults.wrong_type(at, "a string", &other),
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(flag),
+            other => faults.wrong_type(at, "a boolean", &other),
+        }
+    }
+}
+
+impl Read for i64 {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value.as_i64() {
+            Some(number) => Some(number),
+            None => faults.wrong_type(at, "an integer", &value),
+        }
+    }
+}
+
+impl Read for f64 {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value.as_f64() {
+            Some(number) => Some(number),
+            None => faults.wrong_type(at, "a decimal", &value),
+        }
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let Value::Array(items) = value else {
+            return faults.wrong_type(at, "an array", &value);
+        };
+        let read: Vec<Option<T>> =
+            items.into_iter().enumerate().map(|(index, item)| T::read(item, &at.index(index), faults)).collect();
+        read.into_iter().collect()
+    }
+}
+
+/// A string of at most `MAX` characters.
+#[derive(Clone, Debug)]
+pub struct Text<const MAX: usize>(pub String);
+
+impl<const MAX: usize> Read for Text<MAX> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        // Counting characters costs a walk over the text, which short texts need not pay.
+        if text.len() > MAX {
+            let got = text.chars().count();
+            if got > MAX {
+                faults.note(at, FaultKind::StringTooLong { max: MAX, got });
+                return None;
+            }
+        }
+        Some(Self(text))
+    }
+}
+
+/// An array of at most `MAX` items.
+#[derive(Clone, Debug)]
+pub struct Few<T, const MAX: usize>(pub Vec<T>);
+
+impl<T, const MAX: usize> Default for Few<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Read, const MAX: usize> Read for Few<T, MAX> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::Array(items) if items.len() > MAX => {
+                faults.note(at, FaultKind::ArrayTooLong { max: MAX, got: items.len() });
+                None
+            }
+            other => Vec::read(other, at, faults).map(Self),
+        }
+    }
+}
+
+/// Checks an integer against its bounds.
+pub fn integer_between(got: i64, min: i64, max: i64) -> Result<i64, FaultKind> {
+    match got {
+        got if got < min => Err(FaultKind::IntegerBelow { min, got }),
+        got if got > max => Err(FaultKind::IntegerAbove { max, got }),
+        got => Ok(got),
+    }
+}
+
+/// Checks a decimal that must lie between nought and `max`.
+pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, FaultKind> {
+    match got {
+        got if got < 0.0 => Err(FaultKind::DecimalBelow { min: 0.0, got }),
+        got if got > max => Err(FaultKind::DecimalAbove { max, got }),
+        got => Ok(got),
+    }
+}
+
+/// Notes the fault of a failed check at its place.
+pub fn checked<T>(result: Result<T, FaultKind>, at: &Path<'_>, faults: &mut Faults) -> Option<T> {
+    result.map_err(|kind| faults.note(at, kind)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_read_as_the_service_prints_them() {
+        let root = Path::Root;
+        let tools = root.key("tools");
+        let first = tools.index(0);
+        assert_eq!(first.key("type").to_string(), "tools[0].type");
+    }
+
+    #[test]
+    fn supported_values_are_listed_as_the_service_does() {
+        assert_eq!(quoted_list(&["user"]), "'user'");
+        assert_eq!(quoted_list(&["user", "assistant"]), "'user' and 'assistant'");
+        assert_eq!(quoted_list(&["a", "b", "c"]), "'a', 'b', and 'c'");
+    }
+
+    #[test]
+    fn every_fault_of_a_list_is_noted() {
+        let faults = read::<Vec<String>>(json!(["a", 1, "b", true])).unwrap_err();
+        let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["[1]", "[3]"]);
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!(read::<Text<3>>(json!("äöü")).is_ok());
+        assert!(read::<Text<2>>(json!("äöü")).is_err());
+    }
+}

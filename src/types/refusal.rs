@@ -1,0 +1,283 @@
+//! Every refusal the API speaks, with its text, `param` and `code`: the one place for them all.
+//!
+//! Clients match these texts with regular expressions, so they are kept to the letter. Which status
+//! goes with a refusal is the business of the http room.
+//!
+//! Sources: recorded exchanges with the real service and error bodies quoted in public issue trackers,
+//! for the thread lock, cancel, tool outputs, authentication and beta texts; the general vocabulary of
+//! the service's validator for the rest.
+
+use std::fmt;
+
+use super::{
+    RunStatus,
+    reader::{Fault, FaultKind, quoted_list},
+};
+
+/// What the API refuses, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    // Who is asking.
+    NoKey,
+    WrongKey { key: String },
+    // Which version of the API.
+    NoBeta,
+    UnknownBeta { name: String },
+    V1Deprecated,
+    // The protocol.
+    UnknownUrl { method: String, path: String },
+    WrongBase { method: String, path: String, advice: String },
+    WrongMethod { method: String, path: String },
+    UnsupportedContentType { content_type: String },
+    NotJson,
+    TooLarge { limit: usize, read: usize },
+    SessionKeyNeeded { method: String, path: String },
+    // Ids and fields.
+    Invalid(Fault),
+    // Existence.
+    Missing { text: String },
+    MissingModel { model: String },
+    // State.
+    ActiveRunBlocksMessages { thread: String, run: String },
+    ThreadHasActiveRun { thread: String, run: String },
+    NothingToRun,
+    CannotCancel { status: RunStatus },
+    CannotUpdate { status: RunStatus },
+    NoOutputsWanted { status: RunStatus },
+    WrongOutputs { expected: Vec<String>, got: Vec<String> },
+    // The emulator's own manners.
+    HostRefused { host: String },
+    HostMissing,
+    ForeignOrigin { what: &'static str, value: String },
+    Internal { request_id: String },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey => f.write_str(
+                "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth \
+                 (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the \
+                 API from your browser and are prompted for a username and password. You can obtain an API key from \
+                 https://platform.openai.com/account/api-keys.",
+            ),
+            Self::WrongKey { key } => write!(
+                f,
+                "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys.",
+                masked(key)
+            ),
+            Self::NoBeta => f.write_str(
+                "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try again by setting the header \
+                 'OpenAI-Beta: assistants=v2'.",
+            ),
+            Self::UnknownBeta { name } => write!(f, "Unknown beta requested: '{name}'."),
+            Self::V1Deprecated => f.write_str(
+                "The v1 Assistants API has been deprecated. Please try again by setting the header 'OpenAI-Beta: assistants=v2'. \
+                 See the migration guide for more information: https://platform.openai.com/docs/assistants/migration.",
+            ),
+            Self::UnknownUrl { method, path } => write!(f, "Invalid URL ({method} {path})"),
+            Self::WrongBase { method, path, advice } => write!(f, "Invalid URL ({method} {path}). {advice}"),
+            Self::WrongMethod { method, path } => {
+                write!(f, "Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)")
+            }
+            Self::UnsupportedContentType { content_type } => write!(
+                f,
+                "Unsupported content type: '{content_type}'. This API method only accepts 'application/json' requests, but you \
+                 specified the header 'Content-Type: {content_type}'. Please try again with a supported content type."
+            ),
+            Self::NotJson => f.write_str(
+                "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library \
+                 correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble \
+                 figuring out how to fix this, please contact us through our help center at help.openai.com.)",
+            ),
+            Self::TooLarge { limit, read } => write!(f, "Maximum content size limit ({limit}) exceeded ({read} bytes read)"),
+            Self::SessionKeyNeeded { method, path } => write!(
+                f,
+                "Your request to {method} {path} must be made with a session key (that is, it can only be made from the browser). \
+                 You made it with the following key type: secret."
+            ),
+            Self::Invalid(fault) => write_fault(f, fault),
+            Self::Missing { text } => f.write_str(text),
+            Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
+            Self::ActiveRunBlocksMessages { thread, run } => {
+                write!(f, "Can't add messages to {thread} while a run {run} is active.")
+            }
+            Self::ThreadHasActiveRun { thread, run } => write!(f, "Thread {thread} already has an active run {run}."),
+            Self::NothingToRun => {
+                f.write_str("Run creation requires a Thread with a user message or an assistant with instructions.")
+            }
+            Self::CannotCancel { status } => write!(f, "Cannot cancel run with status '{status}'."),
+            Self::CannotUpdate { status } => write!(f, "Cannot update run with status '{status}'."),
+            Self::NoOutputsWanted { status } => write!(f, "Runs in status \"{status}\" do not accept tool outputs."),
+            Self::WrongOutputs { expected, got } => {
+                write!(f, "Expected tool outputs for call_ids {}, got {}", python_list(expected), python_list(got))
+            }
+            Self::HostRefused { host } => write!(
+                f,
+                "This server does not answer to the host name '{host}'. Start it with --allow-host {host} if it should."
+            ),
+            Self::HostMissing => f.write_str("A request needs exactly one Host header."),
+            Self::ForeignOrigin { what, value } => {
+                write!(f, "Refused: the header '{what}: {value}' says that this request comes from a web page of another origin.")
+            }
+            Self::Internal { request_id } => write!(
+                f,
+                "The server had an error processing your request. Sorry about that! You can retry your request, or contact us \
+                 through our help center at help.openai.com if you keep seeing this error. (Please include the request ID \
+                 {request_id} in your email.)"
+            ),
+        }
+    }
+}
+
+impl Refusal {
+    /// The field at fault, if one is.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::MissingModel { .. } => Some("model"),
+            Self::Invalid(fault) => (!fault.path.is_empty()).then_some(fault.path.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The machine-readable code, if the service gave one.
+    pub fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::WrongKey { .. } => "invalid_api_key",
+            Self::NoBeta | Self::UnknownBeta { .. } | Self::V1Deprecated => "invalid_beta",
+            Self::UnsupportedContentType { .. } => "unsupported_content_type",
+            Self::MissingModel { .. } => "model_not_found",
+            Self::NothingToRun => "invalid_thread",
+            Self::Invalid(fault) => return fault_code(&fault.kind),
+            _ => return None,
+        })
+    }
+}
+
+fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt::Result {
+    match kind {
+        FaultKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
+        FaultKind::Missing => write!(f, "Missing required parameter: '{path}'."),
+        FaultKind::WrongType { expected, got } if path.is_empty() => {
+            write!(f, "Invalid type: expected {expected}, but got {got} instead.")
+        }
+        FaultKind::WrongType { expected, got } => {
+            write!(f, "Invalid type for '{path}': expected {expected}, but got {got} instead.")
+        }
+        FaultKind::NotOneOf { got, supported } => {
+            let verb = if supported.len() == 1 { "value is" } else { "values are" };
+            write!(f, "Invalid value: '{got}'. Supported {verb}: {}.", quoted_list(supported))
+        }
+        FaultKind::StringTooLong { max, got } => write!(
+            f,
+            "Invalid '{path}': string too long. Expected a string with maximum length {max}, but got a string with length {got} \
+             instead."
+        ),
+        FaultKind::EmptyString => {
+            write!(f, "Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead.")
+        }
+        FaultKind::ArrayTooLong { max, got } => write!(
+            f,
+            "Invalid '{path}': array too long. Expected an array with maximum length {max}, but got an array with length {got} \
+             instead."
+        ),
+        FaultKind::EmptyArray => {
+            write!(f, "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+        }
+        FaultKind::TooManyProperties { max, got } => write!(
+            f,
+            "Invalid '{path}': too many properties. Expected an object with at most {max} properties, but got an object with \
+             {got} properties instead."
+        ),
+        FaultKind::PropertyNameTooLong { name, max, got } => write!(
+            f,
+            "Invalid property name in '{path}': '{name}' is too long. Expected a string with maximum length {max}, but got a \
+             string with length {got} instead."
+        ),
+        FaultKind::IntegerBelow { min, got } => {
+            write!(f, "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got {got} instead.")
+        }
+        FaultKind::IntegerAbove { max, got } => {
+            write!(f, "Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got {got} instead.")
+        }
+        FaultKind::DecimalBelow { min, got } => {
+            write!(f, "Invalid '{path}': decimal below minimum value. Expected a value >= {min}, but got {got} instead.")
+        }
+        FaultKind::DecimalAbove { max, got } => {
+            write!(f, "Invalid '{path}': decimal above maximum value. Expected a value <= {max}, but got {got} instead.")
+        }
+        FaultKind::Pattern { pattern } => {
+            write!(f, "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '{pattern}'.")
+        }
+        FaultKind::IdPrefix { prefix, got } => {
+            write!(f, "Invalid '{path}': '{got}'. Expected an ID that begins with '{prefix}'.")
+        }
+        FaultKind::IdCharacters { got } => write!(
+            f,
+            "Invalid '{path}': '{got}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value \
+             contained additional characters."
+        ),
+        FaultKind::NotEmulated => write!(f, "'{path}' is part of the real API that this version of Rehearsal does not emulate."),
+        FaultKind::Other(what) => f.write_str(what),
+    }
+}
+
+fn fault_code(kind: &FaultKind) -> Option<&'static str> {
+    Some(match kind {
+        FaultKind::Unknown { .. } => "unknown_parameter",
+        FaultKind::Missing => "missing_required_parameter",
+        FaultKind::WrongType { .. } => "invalid_type",
+        FaultKind::NotOneOf { .. } | FaultKind::Pattern { .. } | FaultKind::IdPrefix { .. } | FaultKind::IdCharacters { .. } => {
+            "invalid_value"
+        }
+        FaultKind::StringTooLong { .. } | FaultKind::PropertyNameTooLong { .. } => "string_above_max_length",
+        FaultKind::EmptyString => "empty_string",
+        FaultKind::ArrayTooLong { .. } => "array_above_max_length",
+        FaultKind::EmptyArray => "empty_array",
+        FaultKind::TooManyProperties { .. } => "object_above_max_properties",
+        FaultKind::IntegerBelow { .. } => "integer_below_min_value",
+        FaultKind::IntegerAbove { .. } => "integer_above_max_value",
+        FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
+        FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
+        FaultKind::NotEmulated => "not_emulated",
+        FaultKind::Other(_) => return None,
+    })
+}
+
+/// `sk-ab***…***yz`: what the service shows of a key that it refuses. An empty key is shown as two quotes.
+fn masked(key: &str) -> String {
+    let characters: Vec<char> = key.chars().collect();
+    match characters.len() {
+        0 => "''".to_owned(),
+        1..=11 => "*".repeat(characters.len()),
+        count => {
+            let start: String = characters[..4].iter().collect();
+            let end: String = characters[count - 4..].iter().collect();
+            format!("{start}{}{end}", "*".repeat(count - 8))
+        }
+    }
+}
+
+/// `['call_a', 'call_b']`, as Python prints a list of strings.
+fn python_list(items: &[String]) -> String {
+    let quoted: Vec<_> = items.iter().map(|item| format!("'{item}'")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_key_is_never_shown_whole() {
+        assert_eq!(masked("sk-proj-0123456789abcdef"), "sk-p****************cdef");
+        assert_eq!(masked("short"), "*****");
+        assert_eq!(masked(""), "''");
+    }
+
+    #[test]
+    fn call_ids_are_listed_as_python_prints_them() {
+        let refusal = Refusal::WrongOutputs { expected: vec!["call_a".into(), "call_b".into()], got: vec!["call_a".into()] };
+        assert_eq!(refusal.to_string(), "Expected tool outputs for call_ids ['call_a', 'call_b'], got ['call_a']");
+    }
+}

@@ -1,0 +1,196 @@
+//! The run step: one thing a run did, a message it wrote or a round of tool calls.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage, run::LastError, tool::FunctionCall};
+
+/// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document says: recorded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    pub id: Id<Self>,
+    object: Object,
+    pub created_at: Timestamp,
+    pub run_id: Id<Run>,
+    pub assistant_id: Id<Assistant>,
+    pub thread_id: Id<Thread>,
+    #[serde(rename = "type")]
+    kind: StepKind,
+    pub status: StepStatus,
+    cancelled_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    last_error: Option<LastError>,
+    pub step_details: StepDetails,
+    pub usage: Option<Usage>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Object {
+    #[serde(rename = "thread.run.step")]
+    Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StepKind {
+    MessageCreation,
+    ToolCalls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    InProgress,
+    Cancelled,
+    Failed,
+    Completed,
+    Expired,
+}
+
+/// How a step ends, with what belongs to that end.
+#[derive(Clone, Debug)]
+pub enum StepEnd {
+    Completed,
+    Cancelled,
+    Failed(LastError),
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StepDetails {
+    MessageCreation { message_creation: MessageCreation },
+    ToolCalls { tool_calls: Vec<ToolCall> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageCreation {
+    pub message_id: Id<Message>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    pub id: String,
+    #[serde(flatten)]
+    pub kind: ToolCallKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToolCallKind {
+    Function { function: CalledFunction },
+    CodeInterpreter { code_interpreter: Interpreted },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalledFunction {
+    pub name: String,
+    pub arguments: String,
+    /// Null until it is submitted.
+    pub output: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interpreted {
+    pub input: String,
+    pub outputs: Vec<CodeOutput>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum CodeOutput {
+    Logs { logs: String },
+}
+
+impl Resource for Step {
+    const PREFIX: &'static str = "step_";
+    const OBJECT: &'static str = "thread.run.step";
+    const DELETED: &'static str = "thread.run.step.deleted";
+    const NOUN: &'static str = "run step";
+    const PATH: &'static [&'static str] = &["thread_id", "run_id", "step_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl Step {
+    pub fn begun(id: Id<Self>, created_at: Timestamp, run: &Run, step_details: StepDetails) -> Self {
+        let kind = match step_details {
+            StepDetails::MessageCreation { .. } => StepKind::MessageCreation,
+            StepDetails::ToolCalls { .. } => StepKind::ToolCalls,
+        };
+        Self {
+            id,
+            object: Object::Step,
+            created_at,
+            run_id: run.id.clone(),
+            assistant_id: run.assistant_id.clone(),
+            thread_id: run.thread_id.clone(),
+            kind,
+            status: StepStatus::InProgress,
+            cancelled_at: None,
+            completed_at: None,
+            expires_at: Some(run.deadline()),
+            failed_at: None,
+            last_error: None,
+            step_details,
+            usage: None,
+        }
+    }
+
+    pub fn end(&mut self, end: StepEnd, at: Timestamp, usage: Usage) {
+        match end {
+            StepEnd::Completed => {
+                self.status = StepStatus::Completed;
+                self.completed_at = Some(at);
+            }
+            StepEnd::Cancelled => {
+                self.status = StepStatus::Cancelled;
+                self.cancelled_at = Some(at);
+            }
+            StepEnd::Failed(error) => {
+                self.status = StepStatus::Failed;
+                self.failed_at = Some(at);
+                self.last_error = Some(error);
+            }
+            StepEnd::Expired => self.status = StepStatus::Expired,
+        }
+        self.usage = Some(usage);
+    }
+
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        match &self.step_details {
+            StepDetails::ToolCalls { tool_calls } => tool_calls,
+            StepDetails::MessageCreation { .. } => &[],
+        }
+    }
+
+    pub fn tool_calls_mut(&mut self) -> Option<&mut Vec<ToolCall>> {
+        match &mut self.step_details {
+            StepDetails::ToolCalls { tool_calls } => Some(tool_calls),
+            StepDetails::MessageCreation { .. } => None,
+        }
+    }
+
+    /// The function calls of this step, as `required_action` shows them.
+    pub fn function_calls(&self) -> Vec<FunctionCall> {
+        let functions = self.tool_calls().iter().filter_map(|call| match &call.kind {
+            ToolCallKind::Function { function } => {
+                Some(FunctionCall { id: call.id.clone(), name: function.name.clone(), arguments: function.arguments.clone() })
+            }
+            ToolCallKind::CodeInterpreter { .. } => None,
+        });
+        functions.collect()
+    }
+
+    /// As answers over REST show it: `expires_at` is null as soon as the run has ended, where the
+    /// stream's last word of the step still had it. Recorded.
+    pub fn over_rest(mut self, run: &Run) -> Self {
+        if run.status().is_terminal() {
+            self.expires_at = None;
+        }
+        self
+    }
+}

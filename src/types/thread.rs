@@ -1,0 +1,101 @@
+//! The thread: a conversation's metadata and tool resources. Its messages are objects of their own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Id, Metadata, Patch, Resource, Timestamp,
+    message::NewMessage,
+    reader::{Faults, Fields, Path, Read},
+    tool::ToolResources,
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Thread {
+    pub id: Id<Self>,
+    object: Object,
+    pub created_at: Timestamp,
+    pub metadata: Metadata,
+    pub tool_resources: ToolResources,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Object {
+    #[serde(rename = "thread")]
+    Thread,
+}
+
+impl Resource for Thread {
+    const PREFIX: &'static str = "thread_";
+    const OBJECT: &'static str = "thread";
+    const DELETED: &'static str = "thread.deleted";
+    const NOUN: &'static str = "thread";
+    const PATH: &'static [&'static str] = &["thread_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl Thread {
+    pub fn new(id: Id<Self>, created_at: Timestamp, metadata: Metadata, tool_resources: ToolResources) -> Self {
+        Self { id, object: Object::Thread, created_at, metadata, tool_resources }
+    }
+
+    pub fn change(&mut self, change: ThreadChange) {
+        change.metadata.apply_or(&mut self.metadata, Metadata::default);
+        match change.tool_resources {
+            Patch::Set(given) => self.tool_resources.replace_parts(given),
+            Patch::Clear => self.tool_resources = ToolResources::default(),
+            Patch::Keep => {}
+        }
+    }
+
+    /// As a GET and the event `thread.created` show it.
+    pub fn as_read(mut self) -> Self {
+        self.tool_resources = self.tool_resources.or_empty_interpreter();
+        self
+    }
+}
+
+/// A thread to be made, with the messages it starts with.
+#[derive(Clone, Debug, Default)]
+pub struct NewThread {
+    pub messages: Vec<NewMessage>,
+    pub metadata: Metadata,
+    pub tool_resources: ToolResources,
+}
+
+impl NewThread {
+    pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let messages = fields.or_default("messages");
+        let metadata = fields.or_default("metadata");
+        let tool_resources = fields.or_default("tool_resources");
+        Some(Self { messages: messages?, metadata: metadata?, tool_resources: tool_resources? })
+    }
+}
+
+impl Read for NewThread {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let new = Self::read_from(&mut fields);
+        fields.finish();
+        new
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct ThreadChange {
+    metadata: Patch<Metadata>,
+    tool_resources: Patch<ToolResources>,
+}
+
+impl Read for ThreadChange {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let metadata = fields.patch("metadata");
+        let tool_resources = fields.patch("tool_resources");
+        fields.finish();
+        Some(Self { metadata: metadata?, tool_resources: tool_resources? })
+    }
+}

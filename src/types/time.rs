@@ -1,0 +1,18 @@
+//! Time as the API shows it: whole Unix seconds. Where the time comes from is the clock's business.
+
+use std::{ops::Add, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Whole seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add_unsigned(duration.as_secs()))
+    }
+}

@@ -1,0 +1,284 @@
+//! Tools, tool resources and tool calls: what an assistant may use, has been given, and did use.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    limits,
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between},
+};
+
+const CODE_INTERPRETER: &str = "code_interpreter";
+const FILE_SEARCH: &str = "file_search";
+const FUNCTION: &str = "function";
+
+/// The ranker that the service wrote into every echoed tool of 2025.
+const RANKER: &str = "default_2024_08_21";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Tool {
+    CodeInterpreter,
+    FileSearch { file_search: FileSearch },
+    Function { function: Function },
+}
+
+impl Tool {
+    /// The name of its type.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CodeInterpreter => CODE_INTERPRETER,
+            Self::FileSearch { .. } => FILE_SEARCH,
+            Self::Function { .. } => FUNCTION,
+        }
+    }
+
+    /// Whether fixtures mean this tool by `name`: its type, or the name of its function.
+    pub fn answers_to(&self, name: &str) -> bool {
+        match self {
+            Self::Function { function } => name == FUNCTION || name == function.name,
+            other => name == other.kind(),
+        }
+    }
+}
+
+/// Echoed with its keys in one order, whatever the order they were sent in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub parameters: Map<String, Value>,
+    /// Filled in as `false` when absent, since August 2024.
+    pub strict: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileSearch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_num_results: Option<i64>,
+    pub ranking_options: RankingOptions,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankingOptions {
+    pub ranker: String,
+    pub score_threshold: f64,
+    /// Always null where it was recorded.
+    hybrid_search: Option<Value>,
+}
+
+impl Read for Tool {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let kind: String = fields.required("type")?;
+        let tool = match kind.as_str() {
+            CODE_INTERPRETER => Some(Self::CodeInterpreter),
+            FILE_SEARCH => fields.or_default("file_search").map(|file_search| Self::FileSearch { file_search }),
+            FUNCTION => fields.required("function").map(|function| Self::Function { function }),
+            other => return fields.faults.not_one_of(&at.key("type"), other, &[CODE_INTERPRETER, FUNCTION, FILE_SEARCH]),
+        };
+        fields.finish();
+        tool
+    }
+}
+
+impl Read for Function {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let name = fields.required::<FunctionName>("name");
+        let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
+        let parameters = fields.optional("parameters");
+        let strict = fields.or_default("strict");
+        fields.finish();
+        Some(Self {
+            name: name?.0,
+            description: description?.map(|text| text.0),
+            parameters: parameters?.unwrap_or_else(no_parameters),
+            strict: strict?,
+        })
+    }
+}
+
+/// What the service echoes for a function without parameters.
+fn no_parameters() -> Map<String, Value> {
+    Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), json!({}))])
+}
+
+/// The name of a function: letters, digits, dashes and underscores.
+#[derive(Clone, Debug)]
+pub struct FunctionName(pub String);
+
+impl Read for FunctionName {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let Text(name) = Text::<{ limits::FUNCTION_NAME }>::read(value, at, faults)?;
+        if name.is_empty() {
+            faults.note(at, FaultKind::EmptyString);
+            return None;
+        }
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            faults.note(at, FaultKind::Pattern { pattern: "^[a-zA-Z0-9_-]+$" });
+            return None;
+        }
+        Some(Self(name))
+    }
+}
+
+impl Default for FileSearch {
+    fn default() -> Self {
+        Self { max_num_results: None, ranking_options: RankingOptions::default() }
+    }
+}
+
+impl Default for RankingOptions {
+    fn default() -> Self {
+        Self { ranker: RANKER.to_owned(), score_threshold: 0.0, hybrid_search: None }
+    }
+}
+
+impl Read for FileSearch {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let max_num_results = match fields.optional::<i64>("max_num_results") {
+            Some(Some(number)) => {
+                let place = at.key("max_num_results");
+                checked(integer_between(number, 1, limits::MAX_NUM_RESULTS), &place, fields.faults).map(Some)
+            }
+            other => other,
+        };
+        let ranking_options = fields.or_default("ranking_options");
+        fields.finish();
+        Some(Self { max_num_results: max_num_results?, ranking_options: ranking_options? })
+    }
+}
+
+impl Read for RankingOptions {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let ranker = fields.optional::<String>("ranker");
+        let threshold = fields.optional::<f64>("score_threshold");
+        fields.optional::<Value>("hybrid_search");
+        let ranker = match ranker? {
+            None => RANKER.to_owned(),
+            Some(name) if name == "auto" || name == RANKER => RANKER.to_owned(),
+            Some(other) => return fields.faults.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]),
+        };
+        let place = at.key("score_threshold");
+        let threshold = checked(decimal_up_to(threshold?.unwrap_or(0.0), limits::SCORE_THRESHOLD), &place, fields.faults)?;
+        fields.finish();
+        Some(Self { ranker, score_threshold: threshold, hybrid_search: None })
+    }
+}
+
+/// The files and vector stores that tools may use. A part that was never given is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolResources {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_interpreter: Option<CodeInterpreterResources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_search: Option<FileSearchResources>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeInterpreterResources {
+    pub file_ids: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileSearchResources {
+    pub vector_store_ids: Vec<String>,
+}
+
+impl ToolResources {
+    pub fn is_empty(&self) -> bool {
+        self.code_interpreter.is_none() && self.file_search.is_none()
+    }
+
+    /// What `thread.created`, the reading of a thread, and every run in a stream show in place of nothing:
+    /// an empty list for the code interpreter. Recorded; the answers to creating and modifying show `{}`.
+    pub fn or_empty_interpreter(mut self) -> Self {
+        if self.is_empty() {
+            self.code_interpreter = Some(CodeInterpreterResources::default());
+        }
+        self
+    }
+
+    /// Fills in the empty part that an assistant shows for each tool it has.
+    pub fn with_parts_for(mut self, tools: &[Tool]) -> Self {
+        for tool in tools {
+            match tool {
+                Tool::CodeInterpreter => _ = self.code_interpreter.get_or_insert_default(),
+                Tool::FileSearch { .. } => _ = self.file_search.get_or_insert_default(),
+                Tool::Function { .. } => {}
+            }
+        }
+        self
+    }
+
+    /// Takes over the parts that a modify request gives; the others stay.
+    pub fn replace_parts(&mut self, given: Self) {
+        if given.code_interpreter.is_some() {
+            self.code_interpreter = given.code_interpreter;
+        }
+        if given.file_search.is_some() {
+            self.file_search = given.file_search;
+        }
+    }
+}
+
+impl Read for ToolResources {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let code_interpreter = fields.optional("code_interpreter");
+        let file_search = fields.optional("file_search");
+        fields.finish();
+        Some(Self { code_interpreter: code_interpreter?, file_search: file_search? })
+    }
+}
+
+impl Read for CodeInterpreterResources {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let file_ids = fields.or_default::<Few<String, { limits::CODE_INTERPRETER_FILES }>>("file_ids");
+        fields.finish();
+        Some(Self { file_ids: file_ids?.0 })
+    }
+}
+
+impl Read for FileSearchResources {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let vector_store_ids = fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
+        if let Some(Some(_)) = fields.optional::<Value>("vector_stores") {
+            fields.fault::<()>("vector_stores", FaultKind::NotEmulated);
+        }
+        fields.finish();
+        Some(Self { vector_store_ids: vector_store_ids?.0 })
+    }
+}
+
+/// A function call that the run waits for, as `required_action` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionCall {
+    pub id: String,
+    pub name: String,
+    /// JSON, as text.
+    pub arguments: String,
+}
+
+/// What a client says a function returned.
+#[derive(Clone, Debug)]
+pub struct ToolOutput {
+    pub tool_call_id: String,
+    pub output: String,
+}
+
+impl Read for ToolOutput {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let tool_call_id = fields.or_default("tool_call_id");
+        let output = fields.or_default("output");
+        fields.finish();
+        Some(Self { tool_call_id: tool_call_id?, output: output? })
+    }
+}

@@ -1,0 +1,46 @@
+//! Token counts, in the shape of 2025: `prompt_token_details` is spelled without an "s", as recorded.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+    #[serde(default)]
+    prompt_token_details: PromptDetails,
+    #[serde(default)]
+    completion_tokens_details: CompletionDetails,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct PromptDetails {
+    cached_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct CompletionDetails {
+    reasoning_tokens: u64,
+}
+
+impl Usage {
+    pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens.saturating_add(completion_tokens),
+            ..Self::default()
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        *self = Self::new(
+            self.prompt_tokens.saturating_add(other.prompt_tokens),
+            self.completion_tokens.saturating_add(other.completion_tokens),
+        );
+    }
+}

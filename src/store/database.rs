@@ -1,0 +1,172 @@
+//! Opens the database file: whose it is, which version, and in what mode.
+//!
+//! `:memory:` is a private file in the temporary folder that has no name any more by the time the first
+//! request comes in, so nothing of it outlives the process, however that ends.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool,
+    migrate::MigrateError,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Result, Store, writer::Writer};
+
+/// "RHSL" in the file's header: this database is ours.
+const APPLICATION_ID: i32 = 0x5248_534c;
+
+/// Enough for a machine of many cores; a reader that waits for a connection waits for a read only.
+const READERS: u32 = 4;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// One database file, its writer and its readers.
+pub struct Database {
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot open the database {path}: {source}")]
+    Unusable { path: String, source: sqlx::Error },
+    #[error("{path} is a database of another program, so it was left alone")]
+    Foreign { path: String },
+    #[error(
+        "the database {path} was written by a newer version of Rehearsal, so it was left alone; use that version, or another file"
+    )]
+    Newer { path: String },
+    #[error("cannot bring the database {path} up to date: {source}")]
+    Migration { path: String, source: MigrateError },
+    #[error("cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with --database)")]
+    Temporary { path: String, source: std::io::Error },
+    #[error("cannot start the writer: {0}")]
+    Writer(std::io::Error),
+}
+
+impl Database {
+    /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at exit.
+    pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
+        match path {
+            Some(path) => Self::open_file(path, SqliteSynchronous::Normal).await,
+            None => Self::open_private().await,
+        }
+    }
+
+    async fn open_private() -> Result<Arc<Self>, OpenError> {
+        let folder = tempfile::Builder::new()
+            .prefix("rehearsal-")
+            .tempdir()
+            .map_err(|source| OpenError::Temporary { path: std::env::temp_dir().display().to_string(), source })?;
+        let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off).await?;
+        // All connections are open: from here on the files need no name. Where open files cannot be
+        // deleted, the folder goes when the database does not hold it any more, at the latest.
+        if let Err(error) = folder.close() {
+            tracing::debug!(%error, "the temporary database keeps its name");
+        }
+        Ok(database)
+    }
+
+    async fn open_file(path: &Path, synchronous: SqliteSynchronous) -> Result<Arc<Self>, OpenError> {
+        let shown = path.display().to_string();
+        let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .synchronous(synchronous)
+            .disable_statement_logging();
+
+        // A file that is not ours, or of a newer version, is found out before anything in it changes.
+        let mut first = options.connect().await.map_err(unusable)?;
+        recognise(&mut first, &shown).await?;
+        first.close().await.map_err(unusable)?;
+
+        let options = options.journal_mode(SqliteJournalMode::Wal);
+        let mut writer = options.connect().await.map_err(unusable)?;
+        sqlx::query("pragma application_id = 0x5248534c").execute(&mut writer).await.map_err(unusable)?;
+        MIGRATIONS.run(&mut writer).await.map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
+
+        let readers = SqlitePoolOptions::new()
+            .min_connections(READERS)
+            .max_connections(READERS)
+            // A private file has lost its name: these connections are all there will ever be.
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(unusable)?;
+        warm(&readers).await.map_err(unusable)?;
+        Ok(Arc::new(Self { writer: Writer::start(writer).map_err(OpenError::Writer)?, readers }))
+    }
+
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The view of one session, made on first use, and how often a server entered it before.
+    pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
+        let name = name.to_owned();
+        let (session, starts) = self.writer.write(NOBODY, async move |tx| tx.enter_session(&name).await).await?;
+        Ok((Store { database: Arc::clone(self), session }, starts))
+    }
+
+    /// The names of the sessions in which a run has not ended.
+    pub async fn sessions_with_open_runs(&self) -> Result<Vec<String>> {
+        let sql = "select name from sessions where exists (select 1 from runs where session = key \
+                   and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) order by key";
+        Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
+    }
+}
+
+/// The session of a write that enters one: no row has it.
+const NOBODY: i64 = 0;
+
+impl super::Tx<'_> {
+    async fn enter_session(&mut self, name: &str) -> Result<(i64, u32)> {
+        self.wrote = true;
+        let sql = "insert into sessions (name) values (?) \
+                   on conflict (name) do update set starts = starts + 1 returning key, starts";
+        Ok(sqlx::query_as(sql).bind(name).fetch_one(&mut *self.connection).await?)
+    }
+}
+
+async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
+    let id: i32 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *connection).await.map_err(unusable)?;
+    let tables: i64 =
+        sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *connection).await.map_err(unusable)?;
+    if tables == 0 {
+        return Ok(());
+    }
+    if id != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    let newest: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unusable)?;
+    if MIGRATIONS.iter().all(|migration| migration.version < newest) {
+        return Err(OpenError::Newer { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Makes every reader look at the file once, so that it holds the files of the write-ahead log open too.
+async fn warm(readers: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut held = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = readers.acquire().await?;
+        sqlx::query("select count(*) from sessions").execute(&mut *reader).await?;
+        held.push(reader);
+    }
+    Ok(())
+}

@@ -1,0 +1,506 @@
+//! Makes runs happen: a task for each open run that plays what is due, commits, and only then tells.
+//!
+//! A run's task owns the run from its creation to its end: cancels, tool outputs and polls reach it as
+//! commands, so everything about a run happens in one order. It goes on whether anybody polls, listens or
+//! hangs up. After a restart `resume` takes up whatever had not ended.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::AbortHandle,
+};
+
+use super::{
+    Refused,
+    event::Event,
+    lock,
+    performer::{Performance, Performer},
+    prompt,
+    script::{Scene, TimedCue},
+    stage::{Cue, End, Stage},
+};
+use crate::{
+    clock::{Awake, Clock, Ids, Moment},
+    fixture::Pace,
+    store::{self, OpenRun, Store, Surroundings},
+    types::{Id, Message, Role, Run, RunStatus, Step, Thread, tool::ToolOutput},
+};
+
+/// Gets the events of a run, from the one on that the call which listens caused.
+pub type Listener = mpsc::UnboundedSender<Event>;
+
+/// What a new run is to be performed on.
+pub enum Onto {
+    Existing(Id<Thread>),
+    New(Thread),
+}
+
+/// A run to be created, with the messages that go before it.
+pub struct NewRun {
+    pub onto: Onto,
+    pub messages: Vec<Message>,
+    pub run: Run,
+}
+
+/// The engine of one session.
+pub struct Engine {
+    world: World,
+    live: Arc<Mutex<HashMap<Id<Run>, Live>>>,
+}
+
+/// What every run's task has at hand.
+#[derive(Clone)]
+struct World {
+    store: Store,
+    clock: Clock,
+    ids: Arc<Ids>,
+    performer: Arc<Performer>,
+}
+
+struct Live {
+    commands: mpsc::UnboundedSender<Command>,
+    task: AbortHandle,
+}
+
+/// What a run's task can be told. The `Awake` keeps the clock from moving on before it is done.
+enum Command {
+    Cancel { answer: oneshot::Sender<Result<Run, Refused>>, awake: Awake },
+    Submit { outputs: Vec<ToolOutput>, listener: Option<Listener>, answer: oneshot::Sender<Result<Run, Refused>>, awake: Awake },
+    Poll { answer: oneshot::Sender<()>, awake: Awake },
+}
+
+impl Engine {
+    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, performer: Performer) -> Self {
+        Self { world: World { store, clock, ids, performer: Arc::new(performer) }, live: Arc::default() }
+    }
+
+    /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run
+    /// as it was created, `queued`, however fast it is.
+    pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
+        let NewRun { onto, messages, run } = new;
+        let mut events = Vec::new();
+        if let Onto::New(thread) = &onto {
+            events.push(Event::ThreadCreated(thread.clone()));
+        }
+        let awake = self.world.clock.awake();
+        let (run, turn) = self.world.store.write(async move |tx| insert(tx, onto, &messages, run).await).await?;
+        events.push(Event::RunCreated(run.clone()));
+        events.push(Event::Run(run.clone()));
+        let mut task = Task::new(self.world.clone(), OpenRun::fresh(run.clone(), turn));
+        task.listeners.extend(listener);
+        task.tell(events);
+        self.spawn(task, awake);
+        Ok(run)
+    }
+
+    /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
+    pub async fn cancel(&self, id: &Id<Run>, within: store::Within<'_>) -> Result<Run, Refused> {
+        let (answer, answered) = oneshot::channel();
+        let awake = self.world.clock.awake();
+        if self.command(id, Command::Cancel { answer, awake })
+            && let Ok(answer) = answered.await
+        {
+            return answer;
+        }
+        Err(Refused::NotCancellable(self.status_of(id, within).await?))
+    }
+
+    /// Hands a run the outputs it waits for. Answers with the run as it is then, `queued`.
+    pub async fn submit(
+        &self,
+        id: &Id<Run>,
+        within: store::Within<'_>,
+        outputs: Vec<ToolOutput>,
+        listener: Option<Listener>,
+    ) -> Result<Run, Refused> {
+        let (answer, answered) = oneshot::channel();
+        let awake = self.world.clock.awake();
+        if self.command(id, Command::Submit { outputs, listener, answer, awake })
+            && let Ok(answer) = answered.await
+        {
+            return answer;
+        }
+        Err(Refused::NoOutputsWanted(self.status_of(id, within).await?))
+    }
+
+    /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
+    pub async fn poll(&self, id: &Id<Run>) {
+        let (answer, answered) = oneshot::channel();
+        let awake = self.world.clock.awake();
+        if self.command(id, Command::Poll { answer, awake }) {
+            _ = answered.await;
+        }
+    }
+
+    /// Stops a run whose thread is gone.
+    pub fn abandon(&self, id: &Id<Run>) {
+        if let Some(live) = lock_live(&self.live).remove(id) {
+            live.task.abort();
+        }
+    }
+
+    /// Takes up the runs that had not ended when the server stopped.
+    pub async fn resume(&self) -> store::Result<()> {
+        for open in self.world.store.open_runs().await? {
+            tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
+            self.spawn(Task::new(self.world.clone(), open), self.world.clock.awake());
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, mut task: Task, awake: Awake) {
+        let id = task.stage.run.id.clone();
+        let (commands, received) = mpsc::unbounded_channel();
+        task.commands = received;
+        // The lock is held until the task is known, so that the task cannot end before that.
+        let mut live = lock_live(&self.live);
+        let (all, own) = (Arc::clone(&self.live), id.clone());
+        let spawned = tokio::spawn(async move {
+            task.perform(awake).await;
+            lock_live(&all).remove(&own);
+        });
+        live.insert(id, Live { commands, task: spawned.abort_handle() });
+    }
+
+    /// `false` if the run has no task: it has ended, or does not exist.
+    fn command(&self, id: &Id<Run>, command: Command) -> bool {
+        lock_live(&self.live).get(id).is_some_and(|live| live.commands.send(command).is_ok())
+    }
+
+    async fn status_of(&self, id: &Id<Run>, within: store::Within<'_>) -> Result<RunStatus, Refused> {
+        let run = self.world.store.find::<Run>(id.as_str(), within).await?;
+        Ok(run.ok_or_else(|| Refused::NoRun(id.clone()))?.status())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for (_, live) in lock_live(&self.live).drain() {
+            live.task.abort();
+        }
+    }
+}
+
+fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<Run>, Live>> {
+    live.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn insert(tx: &mut store::Tx<'_>, onto: Onto, messages: &[Message], run: Run) -> Result<(Run, i64), Refused> {
+    if let Onto::Existing(thread) = &onto
+        && let Some(holder) = lock::holder(tx, thread).await?
+    {
+        return Err(Refused::LockedForRuns { thread: thread.clone(), run: holder });
+    }
+    let has_instructions = run.instructions.as_deref().is_some_and(|text| !text.is_empty());
+    let has_question = has_instructions
+        || messages.iter().any(|message| message.role == Role::User)
+        || matches!(&onto, Onto::Existing(thread) if tx.has_user_message(thread).await?);
+    if !has_question {
+        return Err(Refused::NothingToRun);
+    }
+    if let Onto::New(thread) = &onto {
+        tx.insert(thread).await?;
+    }
+    for message in messages {
+        tx.insert(message).await?;
+    }
+    let turn = tx.insert_run(&run).await?;
+    Ok((run, turn))
+}
+
+/// One open run and everything that is known of it.
+struct Task {
+    world: World,
+    stage: Stage,
+    turn: i64,
+    surroundings: Option<Surroundings>,
+    performance: Option<Performance>,
+    cues: VecDeque<TimedCue>,
+    /// When the last cue was played: the next one's wait counts from here.
+    played: Moment,
+    /// The performer has nothing more to say, and the run hangs.
+    exhausted: bool,
+    /// How many times the run may change its status, under the pace `steps`.
+    permits: usize,
+    listeners: Vec<Listener>,
+    commands: mpsc::UnboundedReceiver<Command>,
+}
+
+/// Why a task stops.
+#[derive(Debug)]
+enum Stop {
+    /// The thread was deleted, and the run with it.
+    Gone,
+    Store(store::Error),
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Task {
+    fn new(world: World, open: OpenRun) -> Self {
+        let OpenRun { run, turn, performance, steps, message } = open;
+        let resumed = performance.as_deref().and_then(Performance::resume);
+        let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
+        if run.status() == RunStatus::Cancelling {
+            cues = VecDeque::from([TimedCue { after: std::time::Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+        }
+        let ids = world.ids.of_run(&run.id);
+        Self {
+            played: world.clock.now(),
+            stage: Stage::new(run, steps, message, ids),
+            world,
+            turn,
+            surroundings: None,
+            performance,
+            cues,
+            exhausted: false,
+            permits: 0,
+            listeners: Vec::new(),
+            commands: mpsc::unbounded_channel().1,
+        }
+    }
+
+    async fn perform(&mut self, awake: Awake) {
+        match self.perform_to_end(awake).await {
+            Ok(()) => {}
+            Err(Stop::Gone) => tracing::debug!(run = %self.stage.run.id, "the thread of a run is gone"),
+            Err(Stop::Store(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(run = %self.stage.run.id, error, "a run cannot be written, so it stops until a restart");
+            }
+        }
+    }
+
+    async fn perform_to_end(&mut self, mut awake: Awake) -> Result<(), Stop> {
+        loop {
+            self.advance().await?;
+            if self.stage.is_over() {
+                return Ok(());
+            }
+            let due = self.next_due();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => awake = self.obey(command).await?,
+                    None => return Ok(()),
+                },
+                woken = self.world.clock.sleep_until(due, awake) => awake = woken,
+            }
+        }
+    }
+
+    /// Plays everything that is due, commits it, and tells it.
+    async fn advance(&mut self) -> Result<(), Stop> {
+        let now = self.world.clock.now();
+        let mut events = Vec::new();
+        while let Some(due) = self.cue_due().await?.filter(|due| *due <= now) {
+            let Some(TimedCue { cue, .. }) = self.cues.pop_front() else { break };
+            let before = self.stage.run.status();
+            self.stage.play(cue, due.seconds(), &mut events);
+            self.played = due;
+            if self.stage.run.status() != before {
+                self.permits = self.permits.saturating_sub(1);
+            }
+        }
+        let deadline = Moment::from(self.stage.run.deadline());
+        if now >= deadline && !self.stage.is_over() && self.stage.run.status() != RunStatus::Cancelling {
+            self.stage.play(Cue::End(End::Expired), deadline.seconds(), &mut events);
+        }
+        self.commit(&events).await?;
+        self.tell(events);
+        Ok(())
+    }
+
+    /// When the next cue is due, if there is one that may be played: fetched from the performer if need be.
+    async fn cue_due(&mut self) -> Result<Option<Moment>, Stop> {
+        if self.stage.is_over() || self.stage.run.status() == RunStatus::RequiresAction {
+            return Ok(None);
+        }
+        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted {
+            self.fetch().await?;
+        }
+        let next = self.cues.front().filter(|next| self.may_play(&next.cue));
+        Ok(next.map(|next| self.played.after(next.after)))
+    }
+
+    /// Under the pace `steps` a new status needs a poll, unless somebody listens to the stream.
+    fn may_play(&self, cue: &Cue) -> bool {
+        let by_polls = self.performance.as_ref().is_some_and(|performance| performance.pace == Pace::Steps);
+        !by_polls || !self.listeners.is_empty() || self.permits > 0 || !self.stage.would_turn(cue)
+    }
+
+    async fn fetch(&mut self) -> Result<(), Stop> {
+        if self.surroundings.is_none() {
+            self.surroundings = Some(self.world.store.surroundings(&self.stage.run).await?);
+            self.stage.set_prompt(prompt::measure(&self.world.store, &self.stage.run).await?);
+        }
+        let Some(surroundings) = &self.surroundings else { return Ok(()) };
+        if surroundings.thread.is_none() {
+            return Err(Stop::Gone);
+        }
+        let scene = Scene {
+            run: &self.stage.run,
+            steps: &self.stage.steps,
+            surroundings,
+            turn: self.turn,
+            now: self.world.clock.now().to_string(),
+        };
+        if self.performance.is_none() {
+            self.performance = Some(self.world.performer.begin(&scene));
+        }
+        let Some(performance) = &mut self.performance else { return Ok(()) };
+        if self.stage.run.status() == RunStatus::Queued {
+            self.cues.push_back(TimedCue { after: performance.pace.timing().queue, cue: Cue::Start });
+            return Ok(());
+        }
+        self.cues.extend(performance.next(&scene).await);
+        self.exhausted = self.cues.is_empty();
+        Ok(())
+    }
+
+    fn next_due(&self) -> Moment {
+        let deadline = Moment::from(self.stage.run.deadline());
+        let cue =
+            self.cues.front().filter(|next| self.stage.run.status() != RunStatus::RequiresAction && self.may_play(&next.cue));
+        cue.map_or(deadline, |next| self.played.after(next.after).min(deadline))
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<Awake, Stop> {
+        match command {
+            Command::Cancel { answer, awake } => {
+                let mut events = Vec::new();
+                let outcome = self.stage.cancel(self.world.clock.now().seconds(), &mut events);
+                if outcome.is_ok() {
+                    self.cues = VecDeque::from([TimedCue { after: std::time::Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+                }
+                self.answer(outcome, events, answer).await?;
+                Ok(awake)
+            }
+            Command::Submit { outputs, listener, answer, awake } => {
+                let mut events = Vec::new();
+                let outcome = self.stage.submit(outputs, self.world.clock.now().seconds(), &mut events);
+                if outcome.is_ok() {
+                    self.listeners.extend(listener);
+                }
+                self.answer(outcome, events, answer).await?;
+                Ok(awake)
+            }
+            Command::Poll { answer, awake } => {
+                self.permits = 1;
+                self.advance().await?;
+                _ = answer.send(());
+                Ok(awake)
+            }
+        }
+    }
+
+    /// Commits what a command did, answers it, and tells it.
+    async fn answer(
+        &mut self,
+        outcome: Result<(), Refused>,
+        events: Vec<Event>,
+        answer: oneshot::Sender<Result<Run, Refused>>,
+    ) -> Result<(), Stop> {
+        self.played = self.world.clock.now();
+        self.permits = 0;
+        self.commit(&events).await?;
+        _ = answer.send(outcome.map(|()| self.stage.run.clone()));
+        self.tell(events);
+        Ok(())
+    }
+
+    /// Writes down every object that the events changed, and what it takes to go on from here. Deltas
+    /// alone change nothing: the cues they come from were noted before.
+    async fn commit(&self, events: &[Event]) -> Result<(), Stop> {
+        let changes = Changes::of(events);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let run = self.stage.run.clone();
+        let note = match (&self.performance, self.stage.is_over()) {
+            (Some(performance), false) => Some(performance.note(&self.cues)),
+            _ => None,
+        };
+        let kept = self.world.store.write(async move |tx| changes.write(tx, &run, note.as_deref()).await).await?;
+        if kept { Ok(()) } else { Err(Stop::Gone) }
+    }
+
+    fn tell(&mut self, events: Vec<Event>) {
+        for event in events {
+            let ends = event.ends_stream();
+            // A listener that hung up is no listener; the run goes on all the same.
+            self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
+            if ends {
+                for listener in self.listeners.drain(..) {
+                    _ = listener.send(Event::Done);
+                }
+            }
+        }
+    }
+}
+
+/// The last state of each object in a list of events, in the order in which they came to be.
+#[derive(Default)]
+struct Changes {
+    run: bool,
+    steps: Vec<Step>,
+    messages: Vec<Message>,
+}
+
+impl Changes {
+    fn of(events: &[Event]) -> Self {
+        let mut changes = Self::default();
+        for event in events {
+            match event {
+                Event::RunCreated(_) | Event::Run(_) => changes.run = true,
+                Event::StepCreated(step) | Event::Step(step) => {
+                    keep_last(&mut changes.steps, step, |one, other| one.id == other.id);
+                }
+                Event::MessageCreated(message) | Event::Message(message) => {
+                    keep_last(&mut changes.messages, message, |one, other| one.id == other.id);
+                }
+                Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Done => {}
+            }
+        }
+        changes
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.run && self.steps.is_empty() && self.messages.is_empty()
+    }
+
+    /// `false` if the run is gone, and nothing was written.
+    async fn write(self, tx: &mut store::Tx<'_>, run: &Run, note: Option<&str>) -> store::Result<bool> {
+        if !tx.update_run(run, note).await? {
+            return Ok(false);
+        }
+        for step in &self.steps {
+            tx.put(step).await?;
+        }
+        for message in &self.messages {
+            tx.put(message).await?;
+        }
+        Ok(true)
+    }
+}
+
+fn keep_last<T: Clone>(kept: &mut Vec<T>, item: &T, same: impl Fn(&T, &T) -> bool) {
+    match kept.iter_mut().find(|kept| same(kept, item)) {
+        Some(place) => place.clone_from(item),
+        None => kept.push(item.clone()),
+    }
+}
+
+impl OpenRun {
+    fn fresh(run: Run, turn: i64) -> Self {
+        Self { run, turn, performance: None, steps: Vec::new(), message: None }
+    }
+}

@@ -1,0 +1,428 @@
+//! The stage: one run with its steps and messages, and how each cue changes them. Pure: no clock, no
+//! database, no await, no fixtures.
+//!
+//! Cues are what performers give; events are what streams tell. Whatever a performer says, the objects
+//! stay such that official clients can put them together again: one message at a time, every step and
+//! message closed before the run ends, deltas that add up to the final object.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Refused,
+    event::{self, Event},
+    phase::{self, Action, NotNow},
+    tokens::{self, Piece},
+};
+use crate::{
+    clock::RunIds,
+    types::{
+        Message, Run, RunStatus, Step, Timestamp, Usage,
+        message::{Content, IncompleteDetails, IncompleteMessage, MessageStatus},
+        run::{IncompleteRun, LastError},
+        step::{
+            CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd, StepStatus, ToolCall, ToolCallKind,
+        },
+        tool::{FunctionCall, ToolOutput},
+    },
+};
+
+/// What a performer says next.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Cue {
+    /// The run is taken from the queue.
+    Start,
+    OpenMessage,
+    Text(Piece),
+    Refusal(String),
+    CloseMessage,
+    OpenCalls,
+    Function {
+        name: String,
+    },
+    Arguments(Piece),
+    CodeInterpreter,
+    Input(Piece),
+    Logs(String),
+    /// The calls are made: on with it, or wait for the client's outputs if functions are among them.
+    CloseCalls,
+    End(End),
+}
+
+/// How a performance ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum End {
+    Completed { usage: Option<Usage> },
+    Failed { error: LastError, usage: Option<Usage> },
+    Incomplete { reason: IncompleteRun, usage: Option<Usage> },
+    Expired,
+    Cancelled,
+}
+
+/// Tokens of the prompt that a run starts with, and the fewest it could be cut down to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Prompt {
+    pub tokens: u64,
+    pub fewest: u64,
+}
+
+pub(super) struct Stage {
+    pub run: Run,
+    pub steps: Vec<Step>,
+    /// The message being written.
+    message: Option<Message>,
+    /// How many messages this run has begun.
+    messages: usize,
+    ids: RunIds,
+    prompt: Prompt,
+    /// Tokens that the model has written in the open step.
+    said: u64,
+}
+
+impl Stage {
+    pub fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
+        let messages = steps.iter().filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. })).count();
+        let message = message.filter(|message| message.status == MessageStatus::InProgress);
+        let open = steps.last().filter(|step| step.status == StepStatus::InProgress);
+        let said = open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
+        Self { run, steps, message, messages, ids, prompt: Prompt::default(), said }
+    }
+
+    pub fn set_prompt(&mut self, prompt: Prompt) {
+        self.prompt = prompt;
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.run.status().is_terminal()
+    }
+
+    /// Whether the performer has the word.
+    pub fn is_performing(&self) -> bool {
+        matches!(self.run.status(), RunStatus::Queued | RunStatus::InProgress)
+    }
+
+    /// Whether a cue would give the run another status.
+    pub fn would_turn(&self, cue: &Cue) -> bool {
+        match cue {
+            Cue::Start | Cue::End(_) => true,
+            Cue::CloseCalls => !self.open_calls().is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Plays one cue. A run that has ended, by running out of tokens perhaps, takes no more of them.
+    pub fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<Event>) {
+        if self.is_over() {
+            return;
+        }
+        match cue {
+            Cue::Start => self.start(at, events),
+            Cue::OpenMessage => self.open_message(at, events),
+            Cue::Text(piece) => self.text(&piece, at, events),
+            Cue::Refusal(refusal) => self.refusal(refusal, events),
+            Cue::CloseMessage => self.close_message(at, events),
+            Cue::OpenCalls => _ = self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, events),
+            Cue::Function { name } => {
+                let function = CalledFunction { name, arguments: String::new(), output: None };
+                self.call(ToolCallKind::Function { function }, events);
+            }
+            Cue::CodeInterpreter => {
+                let code_interpreter = Interpreted { input: String::new(), outputs: Vec::new() };
+                self.call(ToolCallKind::CodeInterpreter { code_interpreter }, events);
+            }
+            Cue::Arguments(piece) | Cue::Input(piece) => self.call_piece(&piece, at, events),
+            Cue::Logs(logs) => self.logs(logs, events),
+            Cue::CloseCalls => self.close_calls(at, events),
+            Cue::End(end) => self.end(end, at, events),
+        }
+    }
+
+    /// Takes the client's outputs for the calls that the run waits for.
+    pub fn submit(&mut self, outputs: Vec<ToolOutput>, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
+        let phase = phase::apply(self.run.phase.clone(), Action::SubmitOutputs, at).map_err(NotNow::submitting)?;
+        let expected: Vec<String> = self.open_calls().iter().map(|call| call.id.clone()).collect();
+        let got: Vec<String> = outputs.iter().map(|output| output.tool_call_id.clone()).collect();
+        if !same_set(&expected, &got) {
+            return Err(Refused::WrongOutputs { expected, got });
+        }
+        let usage = self.open_usage();
+        if let Some(step) = self.steps.last_mut() {
+            for ToolOutput { tool_call_id, output } in outputs {
+                let calls = step.tool_calls_mut().into_iter().flatten();
+                for call in calls.filter(|call| call.id == tool_call_id) {
+                    if let ToolCallKind::Function { function } = &mut call.kind {
+                        function.output = Some(output.clone());
+                    }
+                }
+            }
+            step.end(StepEnd::Completed, at, usage);
+            events.push(Event::Step(step.clone()));
+        }
+        self.run.phase = phase;
+        events.push(Event::Run(self.run.clone()));
+        Ok(())
+    }
+
+    pub fn cancel(&mut self, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
+        self.run.phase = phase::apply(self.run.phase.clone(), Action::Cancel, at).map_err(NotNow::cancelling)?;
+        // Recorded: a run that is cancelled while it is queued shows itself as started all the same.
+        self.run.started_at.get_or_insert(at);
+        events.push(Event::Run(self.run.clone()));
+        Ok(())
+    }
+
+    fn start(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        if self.enter(Action::Start, at) {
+            self.run.started_at = Some(at);
+            events.push(Event::Run(self.run.clone()));
+        }
+    }
+
+    fn open_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let message_id = self.ids.message(self.messages);
+        let details = StepDetails::MessageCreation { message_creation: MessageCreation { message_id: message_id.clone() } };
+        if !self.open_step(details, at, events) {
+            return;
+        }
+        self.messages += 1;
+        let message = Message::begun(message_id, at, &self.run);
+        events.push(Event::MessageCreated(message.clone()));
+        events.push(Event::Message(message.clone()));
+        self.message = Some(message);
+    }
+
+    /// `false` if the token budget for prompts does not allow another step, which ends the run.
+    fn open_step(&mut self, details: StepDetails, at: Timestamp, events: &mut Vec<Event>) -> bool {
+        if let Some(budget) = self.run.max_prompt_tokens
+            && self.spent().prompt_tokens + self.prompt.fewest + self.grown() > budget.unsigned_abs()
+        {
+            self.end(End::Incomplete { reason: IncompleteRun::MaxPromptTokens, usage: None }, at, events);
+            return false;
+        }
+        let step = Step::begun(self.ids.step(self.steps.len()), at, &self.run, details);
+        events.push(Event::StepCreated(step.clone()));
+        events.push(Event::Step(step.clone()));
+        self.steps.push(step);
+        self.said = 0;
+        true
+    }
+
+    fn text(&mut self, piece: &Piece, at: Timestamp, events: &mut Vec<Event>) {
+        if !self.may_say(piece.tokens, at, events) {
+            return;
+        }
+        let Some(message) = &mut self.message else { return };
+        let (index, is_first) = event::append(&mut message.content, &piece.text);
+        let content = event::text_delta(index, &piece.text, is_first);
+        events.push(Event::MessageDelta { id: message.id.clone(), content });
+    }
+
+    fn refusal(&mut self, refusal: String, events: &mut Vec<Event>) {
+        self.said += self.count(&refusal);
+        let Some(message) = &mut self.message else { return };
+        let content = event::refusal_delta(message.content.len(), &refusal);
+        message.content.push(Content::Refusal { refusal });
+        events.push(Event::MessageDelta { id: message.id.clone(), content });
+    }
+
+    fn close_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let Some(mut message) = self.message.take() else { return };
+        let usage = self.open_usage();
+        message.status = MessageStatus::Completed;
+        message.completed_at = Some(at);
+        events.push(Event::Message(message));
+        self.close_step(StepEnd::Completed, at, usage, events);
+    }
+
+    fn call(&mut self, kind: ToolCallKind, events: &mut Vec<Event>) {
+        if let ToolCallKind::Function { function } = &kind {
+            self.said += self.count(&function.name);
+        }
+        let nth = self.steps.iter().map(|step| step.tool_calls().len()).sum();
+        let call = ToolCall { id: self.ids.call(nth), kind };
+        let Some(step) = self.steps.last_mut() else { return };
+        let id = step.id.clone();
+        let Some(calls) = step.tool_calls_mut() else { return };
+        events.push(Event::StepDelta { id, tool_call: event::call_begins(calls.len(), &call) });
+        calls.push(call);
+    }
+
+    fn call_piece(&mut self, piece: &Piece, at: Timestamp, events: &mut Vec<Event>) {
+        if !self.may_say(piece.tokens, at, events) {
+            return;
+        }
+        let Some(step) = self.steps.last_mut() else { return };
+        let id = step.id.clone();
+        let Some(calls) = step.tool_calls_mut() else { return };
+        let Some((index, call)) = calls.iter_mut().enumerate().last() else { return };
+        let tool_call = match &mut call.kind {
+            ToolCallKind::Function { function } => {
+                function.arguments.push_str(&piece.text);
+                event::arguments_delta(index, &piece.text)
+            }
+            ToolCallKind::CodeInterpreter { code_interpreter } => {
+                code_interpreter.input.push_str(&piece.text);
+                event::input_delta(index, &piece.text)
+            }
+        };
+        events.push(Event::StepDelta { id, tool_call });
+    }
+
+    fn logs(&mut self, logs: String, events: &mut Vec<Event>) {
+        let Some(step) = self.steps.last_mut() else { return };
+        let id = step.id.clone();
+        let Some((index, call)) = step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last()) else { return };
+        let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else { return };
+        let tool_call = event::logs_delta(index, code_interpreter.outputs.len(), &logs);
+        code_interpreter.outputs.push(CodeOutput::Logs { logs });
+        events.push(Event::StepDelta { id, tool_call });
+    }
+
+    fn close_calls(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let calls = self.open_calls();
+        if calls.is_empty() {
+            let usage = self.open_usage();
+            self.close_step(StepEnd::Completed, at, usage, events);
+        } else if self.enter(Action::CallFunctions(calls), at) {
+            // The step stays in progress until the outputs come, and no event says more of it.
+            events.push(Event::Run(self.run.clone()));
+        }
+    }
+
+    fn close_step(&mut self, end: StepEnd, at: Timestamp, usage: Usage, events: &mut Vec<Event>) {
+        if let Some(step) = self.steps.last_mut().filter(|step| step.status == StepStatus::InProgress) {
+            step.end(end, at, usage);
+            events.push(Event::Step(step.clone()));
+        }
+    }
+
+    /// Ends the run, and before it whatever of it is still open.
+    fn end(&mut self, end: End, at: Timestamp, events: &mut Vec<Event>) {
+        if self.is_over() {
+            return;
+        }
+        let open_usage = self.open_usage();
+        if let Some(mut message) = self.message.take() {
+            message.status = MessageStatus::Incomplete;
+            message.incomplete_at = Some(at);
+            message.incomplete_details = Some(IncompleteDetails { reason: why_incomplete(&end) });
+            events.push(Event::Message(message));
+        }
+        self.close_step(how_step_ends(&end, self.steps.last()), at, open_usage, events);
+        let counted = self.spent();
+        let action = match end {
+            End::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),
+            End::Failed { error, usage } => Action::Fail(error, usage.unwrap_or(counted)),
+            End::Incomplete { reason, usage } => Action::LeaveIncomplete(reason, usage.unwrap_or(counted)),
+            End::Expired => Action::Expire(counted),
+            End::Cancelled => Action::FinishCancel(counted),
+        };
+        if self.enter(action, at) {
+            events.push(Event::Run(self.run.clone()));
+        }
+    }
+
+    fn enter(&mut self, action: Action, at: Timestamp) -> bool {
+        match phase::apply(self.run.phase.clone(), action, at) {
+            Ok(phase) => {
+                self.run.phase = phase;
+                true
+            }
+            Err(NotNow { status }) => {
+                tracing::debug!(run = %self.run.id, %status, "a cue came at the wrong time");
+                false
+            }
+        }
+    }
+
+    /// The function calls of the step that is open.
+    fn open_calls(&self) -> Vec<FunctionCall> {
+        self.steps.last().map(Step::function_calls).unwrap_or_default()
+    }
+
+    /// What the steps so far have used.
+    fn spent(&self) -> Usage {
+        let mut total = Usage::default();
+        for usage in self.steps.iter().filter_map(|step| step.usage) {
+            total += usage;
+        }
+        total
+    }
+
+    /// By how much the prompt has grown since the run began: what the model said and the tools answered.
+    fn grown(&self) -> u64 {
+        let ended = self.steps.iter().filter(|step| step.usage.is_some());
+        let outputs = ended.flat_map(Step::tool_calls).map(|call| match &call.kind {
+            ToolCallKind::Function { function } => self.count(function.output.as_deref().unwrap_or_default()),
+            ToolCallKind::CodeInterpreter { code_interpreter } => {
+                code_interpreter.outputs.iter().map(|CodeOutput::Logs { logs }| self.count(logs)).sum()
+            }
+        });
+        outputs.sum::<u64>() + self.spent().completion_tokens
+    }
+
+    fn count(&self, text: &str) -> u64 {
+        tokens::count(&self.run.model, text)
+    }
+
+    /// What the open step has used. Older messages are dropped from the prompt until it fits the budget.
+    fn open_usage(&self) -> Usage {
+        let budget = self.run.max_prompt_tokens.map_or(u64::MAX, i64::unsigned_abs);
+        let left = budget.saturating_sub(self.spent().prompt_tokens);
+        Usage::new((self.prompt.tokens + self.grown()).min(left), self.said)
+    }
+
+    /// Counts what the model is about to say. `false` if the budget for completions does not allow it,
+    /// which ends the run.
+    fn may_say(&mut self, tokens: u64, at: Timestamp, events: &mut Vec<Event>) -> bool {
+        let budget = self.run.max_completion_tokens.map_or(u64::MAX, i64::unsigned_abs);
+        if self.spent().completion_tokens + self.said + tokens > budget {
+            self.end(End::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage: None }, at, events);
+            return false;
+        }
+        self.said += tokens;
+        true
+    }
+}
+
+/// Tokens that the model wrote to make these calls.
+fn said_in_calls(model: &str, calls: &[ToolCall]) -> u64 {
+    let said = calls.iter().map(|call| match &call.kind {
+        ToolCallKind::Function { function } => tokens::count(model, &function.name) + tokens::count(model, &function.arguments),
+        ToolCallKind::CodeInterpreter { code_interpreter } => tokens::count(model, &code_interpreter.input),
+    });
+    said.sum()
+}
+
+fn same_set(expected: &[String], got: &[String]) -> bool {
+    let sorted = |ids: &[String]| {
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids
+    };
+    sorted(expected) == sorted(got)
+}
+
+fn why_incomplete(end: &End) -> IncompleteMessage {
+    match end {
+        End::Completed { .. } | End::Cancelled => IncompleteMessage::RunCancelled,
+        End::Failed { .. } => IncompleteMessage::RunFailed,
+        End::Incomplete { reason: IncompleteRun::ContentFilter, .. } => IncompleteMessage::ContentFilter,
+        End::Incomplete { .. } => IncompleteMessage::MaxTokens,
+        End::Expired => IncompleteMessage::RunExpired,
+    }
+}
+
+fn how_step_ends(end: &End, step: Option<&Step>) -> StepEnd {
+    match end {
+        End::Completed { .. } => StepEnd::Completed,
+        End::Failed { error, .. } => StepEnd::Failed(error.clone()),
+        // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut off
+        // in the middle were never made.
+        End::Incomplete { .. } => match step.map(|step| &step.step_details) {
+            Some(StepDetails::ToolCalls { .. }) => StepEnd::Cancelled,
+            _ => StepEnd::Completed,
+        },
+        End::Expired => StepEnd::Expired,
+        End::Cancelled => StepEnd::Cancelled,
+    }
+}

@@ -1,0 +1,32 @@
+//! Assistants: create, list, retrieve, modify, delete.
+
+use axum::{Router, routing::get};
+
+use super::{change, delete, page, retrieve};
+use crate::{
+    http::{Answer, Asked, Here, PageQuery, error::Result, extract::Body},
+    types::{
+        Assistant, List,
+        assistant::{AssistantChange, NewAssistant},
+    },
+};
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/assistants", get(list).post(create))
+        .route("/assistants/{assistant_id}", get(retrieve::<Assistant>).post(modify).delete(delete::<Assistant>))
+}
+
+async fn create(here: Here, Body(new): Body<NewAssistant>) -> Result<Answer<Assistant>> {
+    let assistant = Assistant::new(here.ids.next(), here.clock.now().seconds(), new);
+    let stored = here.store.write(async move |tx| tx.insert(&assistant).await.map(|()| assistant)).await?;
+    Ok(Answer(stored))
+}
+
+async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Assistant>>> {
+    page(&here, &[], &query.page, |assistant| assistant).await
+}
+
+async fn modify(here: Here, Asked { of, body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Assistant>> {
+    change(&here, of, |assistant| assistant.change(body)).await.map(Answer)
+}

@@ -1,0 +1,29 @@
+//! Models: list and retrieve.
+
+use axum::{Router, extract::Path, routing::get};
+use serde::Serialize;
+
+use crate::{
+    http::{Answer, error::Result},
+    types::{Model, Refusal},
+};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/models", get(list)).route("/models/{model}", get(retrieve))
+}
+
+/// The one list that has no pages.
+#[derive(Serialize)]
+struct Models {
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+async fn list() -> Answer<Models> {
+    Answer(Models { object: "list", data: Model::listed() })
+}
+
+async fn retrieve(Path(id): Path<String>) -> Result<Answer<Model>> {
+    let found = Model::listed().into_iter().find(|model| model.id == id);
+    found.map(Answer).ok_or_else(|| Refusal::MissingModel { model: id }.into())
+}

@@ -1,0 +1,277 @@
+//! Runs: create, create with a thread, list, retrieve, modify, cancel, submit tool outputs.
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::Value;
+
+use super::{page, threads};
+use crate::{
+    engine::{NewRun, Onto, Refused},
+    http::{
+        Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
+        error::Result,
+        extract::{Body, Ids, Include},
+        sse,
+    },
+    types::{
+        Assistant, Id, List, Message, Metadata, Phase, Run, Thread, Timestamp, Tool,
+        assistant::Sampling,
+        limits,
+        message::NewMessage,
+        metadata::MetadataChange,
+        reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
+        run::{ToolChoice, Truncation},
+        thread::NewThread,
+        tool::{ToolOutput, ToolResources},
+    },
+    world::World,
+};
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/threads/runs", post(create_with_thread))
+        .route("/threads/{thread_id}/runs", get(list).post(create))
+        .route("/threads/{thread_id}/runs/{run_id}", get(retrieve).post(modify))
+        .route("/threads/{thread_id}/runs/{run_id}/cancel", post(cancel))
+        .route("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", post(submit))
+}
+
+/// What both ways of creating a run say of it.
+struct Order {
+    assistant_id: Id<Assistant>,
+    stream: bool,
+    model: Option<String>,
+    instructions: Option<String>,
+    tools: Option<Vec<Tool>>,
+    metadata: Metadata,
+    sampling: Sampling,
+    max_prompt_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
+    truncation_strategy: Truncation,
+    tool_choice: ToolChoice,
+    parallel_tool_calls: Option<bool>,
+}
+
+impl Order {
+    fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let assistant_id = fields.required("assistant_id");
+        let stream = fields.or_default("stream");
+        let model = fields.optional("model");
+        let instructions = fields.optional::<Text<{ limits::INSTRUCTIONS }>>("instructions");
+        let tools = fields.optional::<Few<Tool, { limits::RUN_TOOLS }>>("tools");
+        let metadata = fields.or_default("metadata");
+        let sampling = Sampling::read(fields);
+        let max_prompt_tokens = budget(fields, "max_prompt_tokens", limits::TOKEN_BUDGET);
+        let max_completion_tokens = budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET_ACCEPTED);
+        let truncation_strategy = fields.or_default("truncation_strategy");
+        let tool_choice = fields.or_default("tool_choice");
+        let parallel_tool_calls = fields.optional("parallel_tool_calls");
+        Some(Self {
+            assistant_id: assistant_id?,
+            stream: stream?,
+            model: model?,
+            instructions: instructions?.map(|text| text.0),
+            tools: tools?.map(|tools| tools.0),
+            metadata: metadata?,
+            sampling: sampling?,
+            max_prompt_tokens: max_prompt_tokens?,
+            max_completion_tokens: max_completion_tokens?,
+            truncation_strategy: truncation_strategy?,
+            tool_choice: tool_choice?,
+            parallel_tool_calls: parallel_tool_calls?,
+        })
+    }
+
+    /// The run that is to be: what the order says, else what the assistant says. Tools replace the
+    /// assistant's, they are not added to them.
+    fn run(self, id: Id<Run>, created_at: Timestamp, thread_id: Id<Thread>, assistant: Assistant, more: Option<&str>) -> Run {
+        Run {
+            id,
+            created_at,
+            assistant_id: assistant.id,
+            thread_id,
+            phase: Phase::Queued,
+            started_at: None,
+            model: self.model.unwrap_or(assistant.model),
+            instructions: joined(self.instructions.or(assistant.instructions), more),
+            tools: self.tools.unwrap_or(assistant.tools),
+            metadata: self.metadata,
+            temperature: self.sampling.temperature.set_or(assistant.temperature),
+            top_p: self.sampling.top_p.set_or(assistant.top_p),
+            reasoning_effort: self.sampling.reasoning_effort.map(Some).set_or(assistant.reasoning_effort),
+            max_completion_tokens: self.max_completion_tokens,
+            max_prompt_tokens: self.max_prompt_tokens,
+            truncation_strategy: self.truncation_strategy,
+            response_format: self.sampling.response_format.set_or(assistant.response_format),
+            tool_choice: self.tool_choice,
+            parallel_tool_calls: self.parallel_tool_calls.unwrap_or(true),
+        }
+    }
+}
+
+/// `additional_instructions` go behind the others. What stands between them is not recorded; a newline it is.
+fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
+    match (instructions, more.filter(|more| !more.is_empty())) {
+        (Some(text), Some(more)) => Some(format!("{text}\n{more}")),
+        (None, Some(more)) => Some(more.to_owned()),
+        (text, None) => text,
+    }
+}
+
+/// A token budget that is below `accepted` is refused with the documented minimum.
+fn budget(fields: &mut Fields<'_, '_>, key: &'static str, accepted: i64) -> Option<Option<i64>> {
+    match fields.optional::<i64>(key)? {
+        Some(got) if got < accepted => fields.fault(key, FaultKind::IntegerBelow { min: limits::TOKEN_BUDGET, got }),
+        budget => Some(budget),
+    }
+}
+
+/// A run on a thread that exists.
+struct CreateRun {
+    order: Order,
+    additional_instructions: Option<String>,
+    additional_messages: Vec<NewMessage>,
+}
+
+impl Read for CreateRun {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let order = Order::read_from(&mut fields);
+        let additional_instructions = fields.optional::<Text<{ limits::INSTRUCTIONS }>>("additional_instructions");
+        let additional_messages = fields.or_default("additional_messages");
+        fields.finish();
+        Some(Self {
+            order: order?,
+            additional_instructions: additional_instructions?.map(|text| text.0),
+            additional_messages: additional_messages?,
+        })
+    }
+}
+
+/// A run on a thread that is made for it.
+struct CreateThreadAndRun {
+    order: Order,
+    thread: NewThread,
+}
+
+impl Read for CreateThreadAndRun {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let order = Order::read_from(&mut fields);
+        let thread = fields.or_default::<NewThread>("thread");
+        // The run's own tool resources are the thread's.
+        let tool_resources = fields.optional::<ToolResources>("tool_resources");
+        fields.finish();
+        let mut thread = thread?;
+        if let Some(given) = tool_resources? {
+            thread.tool_resources.replace_parts(given);
+        }
+        Some(Self { order: order?, thread })
+    }
+}
+
+async fn create(here: Here, _: Include, Asked { of, body }: Asked<Thread, CreateRun>) -> Result<Response> {
+    let assistant = match find_assistant(&here, &body.order.assistant_id).await {
+        Ok(assistant) => assistant,
+        // Of two things that are missing, the thread is named.
+        Err(error) => return of.find(&here).await.and(Err(error)),
+    };
+    let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
+    let messages = body.additional_messages.into_iter();
+    let messages = messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
+    let stream = body.order.stream;
+    let run = body.order.run(here.ids.next(), now, thread_id.clone(), assistant, body.additional_instructions.as_deref());
+    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run }, stream).await
+}
+
+async fn create_with_thread(here: Here, _: Include, Body(body): Body<CreateThreadAndRun>) -> Result<Response> {
+    let assistant = find_assistant(&here, &body.order.assistant_id).await?;
+    let (thread, messages) = threads::make(&here, body.thread);
+    let stream = body.order.stream;
+    let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
+    start(&here, NewRun { onto: Onto::New(thread), messages, run }, stream).await
+}
+
+async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> {
+    let found = world.store.find::<Assistant>(id.as_str(), &[]).await?;
+    found.ok_or_else(|| ApiError::missing::<Assistant>(id.as_str()))
+}
+
+async fn start(world: &World, new: NewRun, stream: bool) -> Result<Response> {
+    if stream {
+        let (listener, stream) = sse::channel();
+        world.engine.create(new, Some(listener)).await?;
+        return Ok(stream.into_response());
+    }
+    Ok(Polled(world.engine.create(new, None).await?).into_response())
+}
+
+async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Result<Answer<List<Run>>> {
+    page(&here, &[("thread_id", thread.id.as_str())], &query.page, |run| run).await
+}
+
+async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled> {
+    here.engine.poll(&Id::new(ids.own())).await;
+    ids.find(&here).await.map(Polled)
+}
+
+/// Only the metadata can be changed, and only once the run has ended: recorded.
+async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled> {
+    let missing = ApiError::missing::<Run>(of.own());
+    let changed = here
+        .store
+        .write(async move |tx| {
+            let Some(mut run) = tx.find::<Run>(of.own(), &of.within()).await? else { return Ok(None) };
+            if !run.status().is_terminal() {
+                return Err(Refused::NotChangeable(run.status()));
+            }
+            body.metadata.apply_or(&mut run.metadata, Metadata::default);
+            tx.update_run(&run, None).await?;
+            Ok(Some(run))
+        })
+        .await?;
+    changed.map(Polled).ok_or(missing)
+}
+
+/// A cancel has no body, but some clients send an empty one.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        Fields::of(value, at, faults)?.finish();
+        Some(Self)
+    }
+}
+
+async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled> {
+    let run = here.engine.cancel(&of.find(&here).await?.id, &of.within()).await?;
+    Ok(Polled(run))
+}
+
+struct SubmitOutputs {
+    outputs: Vec<ToolOutput>,
+    stream: bool,
+}
+
+impl Read for SubmitOutputs {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let outputs = fields.required("tool_outputs");
+        let stream = fields.or_default("stream");
+        fields.finish();
+        Some(Self { outputs: outputs?, stream: stream? })
+    }
+}
+
+async fn submit(here: Here, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
+    let id = of.find(&here).await?.id;
+    if body.stream {
+        let (listener, stream) = sse::channel();
+        here.engine.submit(&id, &of.within(), body.outputs, Some(listener)).await?;
+        return Ok(stream.into_response());
+    }
+    Ok(Polled(here.engine.submit(&id, &of.within(), body.outputs, None).await?).into_response())
+}

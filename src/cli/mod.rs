@@ -1,0 +1,59 @@
+//! The command line: what can be said, and which exit code answers it.
+
+mod health;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::serve::ServeArgs;
+
+/// A local emulator of the OpenAI Assistants API. Point any SDK's base URL at it.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Without a subcommand the server is run.
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default)
+    Serve(ServeArgs),
+    /// Exit with 0 when a server answers: the health check of a container
+    Health(HealthArgs),
+}
+
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// Where the server is
+    #[arg(default_value = "http://127.0.0.1:7357", env = "REHEARSAL_URL")]
+    url: String,
+}
+
+/// What a user did wrong, or the machine could not do: one message, and exit code 2.
+const UNUSABLE: u8 = 2;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(args),
+        Command::Health(HealthArgs { url }) => return health::run(&url),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&message);
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word to whoever started the program")]
+fn complain(message: &str) {
+    eprintln!("rehearsal: {message}");
+}

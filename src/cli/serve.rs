@@ -1,0 +1,179 @@
+//! `rehearsal serve`: from flags to a server that listens, and its end.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    clock::Moment,
+    engine::Unmatched,
+    fixture::Pace,
+    serve::{Config, Server},
+};
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7357", env = "REHEARSAL_LISTEN")]
+    listen: String,
+    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit
+    #[arg(long, value_name = "PATH", default_value = ":memory:", env = "REHEARSAL_DATABASE")]
+    database: String,
+    /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the built-in ones]
+    #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
+    fixtures: Vec<PathBuf>,
+    /// What becomes of a run that no reply matches: it repeats the user's message, or fails with the nearest misses
+    #[arg(long, value_enum, default_value = "echo", env = "REHEARSAL_UNMATCHED")]
+    unmatched: Unmatched,
+    /// How fast runs go: without waiting, one status per poll, or like the real service
+    #[arg(long, value_name = "instant|steps|realistic", default_value = "instant", env = "REHEARSAL_PACE")]
+    pace: Pace,
+    /// The same requests in the same order give the same ids [default: random]
+    #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
+    seed: Option<u64>,
+    /// `real`, or a start time in RFC 3339 at which the clock then stands still
+    #[arg(long, value_name = "real|RFC3339", default_value = "real", env = "REHEARSAL_CLOCK", value_parser = clock)]
+    clock: ClockArg,
+    /// A key that is let in, repeatable; others get 401 [default: any key that is not empty]
+    #[arg(long = "api-key", value_name = "KEY", env = "REHEARSAL_API_KEY", hide_env_values = true, value_delimiter = ',')]
+    api_key: Vec<String>,
+    /// A host name to answer to, beside loopback names, addresses and names without a dot; repeatable
+    #[arg(long = "allow-host", value_name = "NAME", env = "REHEARSAL_ALLOW_HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
+    /// What to log to standard error: a filter of the `tracing` crate
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "REHEARSAL_LOG")]
+    log: String,
+    /// How to lay the log out
+    #[arg(long = "log-format", value_enum, default_value = "pretty", env = "REHEARSAL_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Pretty,
+    Json,
+}
+
+/// Real time, or the time at which the clock stands still.
+#[derive(Clone, Copy, Debug)]
+struct ClockArg(Option<Moment>);
+
+fn clock(text: &str) -> Result<ClockArg, String> {
+    if text == "real" {
+        return Ok(ClockArg(None));
+    }
+    match text.parse::<jiff::Timestamp>() {
+        Ok(start) => Ok(ClockArg(Some(start.into()))),
+        Err(_) => Err("expected `real` or a time such as 2026-01-31T12:00:00Z".to_owned()),
+    }
+}
+
+/// How long what is in flight may take once the end has been asked for.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// The folder whose fixtures are served when none are named.
+const FIXTURES: &str = "fixtures";
+
+pub(super) fn run(args: ServeArgs) -> Result<(), String> {
+    start_log(&args)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    runtime.block_on(serve(args))
+}
+
+fn start_log(args: &ServeArgs) -> Result<(), String> {
+    let filter = args.log.parse::<EnvFilter>().map_err(|error| format!("--log {}: {error}", args.log))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    match args.log_format {
+        LogFormat::Pretty => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+async fn serve(args: ServeArgs) -> Result<(), String> {
+    let address = args.listen.clone();
+    let listener = listen(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
+    announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
+
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(await_signals(stop));
+    let mut ending = stopped.clone();
+    tokio::select! {
+        done = server.run(listener, until(stopped)) => done.map_err(|error| format!("the server failed: {error}")),
+        () = async {
+            until_set(&mut ending).await;
+            tokio::time::sleep(GRACE).await;
+        } => Ok(()),
+    }
+}
+
+async fn listen(address: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+fn config(args: ServeArgs) -> Config {
+    let fixtures = match args.fixtures {
+        none if none.is_empty() && Path::new(FIXTURES).is_dir() => vec![PathBuf::from(FIXTURES)],
+        given => given,
+    };
+    Config {
+        database: Some(PathBuf::from(args.database)).filter(|path| path.as_os_str() != ":memory:"),
+        fixtures,
+        unmatched: args.unmatched,
+        pace: args.pace,
+        seed: args.seed,
+        clock: args.clock.0,
+        api_keys: args.api_key,
+        allowed_hosts: args.allow_host,
+    }
+}
+
+/// The first line of standard output, for people and for scripts that asked for port 0.
+fn announce(bound: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "rehearsal listening on http://{bound}")?;
+    out.flush()
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    until_set(&mut stopped).await;
+}
+
+async fn until_set(flag: &mut watch::Receiver<bool>) {
+    // If nobody can set it any more, it stays as it is: then there is nothing to wait for but the end.
+    if flag.wait_for(|set| *set).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// The first signal lets what is in flight finish, the second ends the process at once.
+async fn await_signals(stop: watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::warn!("signals cannot be caught: the process will end at the first one");
+        return;
+    };
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
+    tracing::info!("stopping: what is in flight may finish");
+    _ = stop.send(true);
+    next().await;
+    std::process::exit(0);
+}

@@ -1,0 +1,37 @@
+//! Answers: JSON laid out like the real service's, two spaces deep, without a newline at the end.
+
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::types::Run;
+
+/// How official clients are told to poll: every so many milliseconds, instead of every second (Python)
+/// or five (Node). The real service was never recorded to say so.
+const POLL_AFTER: (HeaderName, HeaderValue) = (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
+
+/// A 200 with a body.
+pub struct Answer<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec_pretty(&self.0).expect("the API's objects are JSON");
+        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+    }
+}
+
+/// A run, which clients poll for as long as it is not final.
+pub struct Polled(pub Run);
+
+impl IntoResponse for Polled {
+    fn into_response(self) -> Response {
+        let is_final = self.0.status().is_terminal();
+        let mut response = Answer(self.0).into_response();
+        if !is_final {
+            response.headers_mut().insert(POLL_AFTER.0, POLL_AFTER.1);
+        }
+        response
+    }
+}

@@ -1,0 +1,269 @@
+//! What handlers take: the world, an object that exists, a body that makes sense, a page of a list.
+//!
+//! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON syntax,
+//! ids, fields, existence.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{
+    body::Body as RawBody,
+    extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, Result};
+use crate::{
+    store::Stored,
+    types::{
+        Assistant, Id, Message, Order, Refusal, Resource, Run, Thread, id, limits,
+        list::PageRequest,
+        reader::{self, Fault, FaultKind, Read, integer_between},
+    },
+    world::World,
+};
+
+/// The world of the session that the request names.
+#[derive(Clone)]
+pub struct Here(pub Arc<World>);
+
+impl Deref for Here {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Here {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        // The door puts it there before anything is routed.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+    }
+}
+
+/// The ids in a URL, parents first, named as in `T::PATH`.
+pub struct Ids<T> {
+    values: Vec<String>,
+    of: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Resource> Ids<T> {
+    /// The id of the `T` itself.
+    pub fn own(&self) -> &str {
+        self.values.last().map_or("", String::as_str)
+    }
+
+    /// The ids of its parents, for the store.
+    pub fn within(&self) -> Vec<(&'static str, &str)> {
+        let parents = self.values.len().saturating_sub(1);
+        T::PATH.iter().copied().zip(self.values.iter().map(String::as_str)).take(parents).collect()
+    }
+
+    /// Takes the ids as they stand in the URL.
+    async fn take<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Refusal::NotJson)?;
+        let value = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+        let values = T::PATH.iter().filter_map(|name| value(name)).collect();
+        Ok(Self { values, of: std::marker::PhantomData })
+    }
+
+    /// Refuses ids that cannot be anybody's.
+    fn judge(&self) -> Result<()> {
+        for (name, value) in T::PATH.iter().zip(&self.values) {
+            if let Some(prefix) = prefix_of(name) {
+                id::check(value, prefix).map_err(|kind| Refusal::Invalid(Fault { path: (*name).to_owned(), kind }))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn find(&self, world: &World) -> Result<T>
+    where
+        T: Stored,
+    {
+        let found = world.store.find::<T>(self.own(), &self.within()).await?;
+        found.ok_or_else(|| ApiError::missing::<T>(self.own()))
+    }
+}
+
+/// How the ids in a URL must begin. Run steps may be called anything: `123` was recorded to be answered
+/// with 404, under v2 too.
+fn prefix_of(name: &str) -> Option<&'static str> {
+    match name {
+        "assistant_id" => Some(Assistant::PREFIX),
+        "thread_id" => Some(Thread::PREFIX),
+        "message_id" => Some(Message::PREFIX),
+        "run_id" => Some(Run::PREFIX),
+        _ => None,
+    }
+}
+
+impl<S: Send + Sync, T: Resource> FromRequestParts<S> for Ids<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let ids = Self::take(parts, state).await?;
+        ids.judge()?;
+        Ok(ids)
+    }
+}
+
+/// An object that exists. A message asked for under the wrong thread does not.
+pub struct Found<T>(pub T);
+
+impl<S: Send + Sync, T: Stored> FromRequestParts<S> for Found<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let world = Here::from_request_parts(parts, state).await?;
+        let ids = Ids::<T>::from_request_parts(parts, state).await?;
+        Ok(Self(ids.find(&world).await?))
+    }
+}
+
+/// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the handler's
+/// to find out, after both make sense.
+pub struct Asked<T, B> {
+    pub of: Ids<T>,
+    pub body: B,
+}
+
+impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let value = json(&parts.headers, body).await?;
+        let of = Ids::take(&mut parts, state).await?;
+        of.judge()?;
+        Ok(Self { of, body: reader::read(value)? })
+    }
+}
+
+/// The body of a request that asks nothing of an existing object.
+pub struct Body<B>(pub B);
+
+impl<S: Send + Sync, B: Read> FromRequest<S> for Body<B> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        Ok(Self(reader::read(json(&parts.headers, body).await?)?))
+    }
+}
+
+/// Reads a JSON body. An empty one is taken for `{}`: that is how the documentation's own curl commands
+/// create a thread.
+async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
+    let bytes = read_all(body, limits::JSON_BODY).await?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    if let Some(content_type) = headers.get(header::CONTENT_TYPE) {
+        let content_type = String::from_utf8_lossy(content_type.as_bytes());
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Refusal::UnsupportedContentType { content_type: content_type.into_owned() }.into());
+        }
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Null) => Ok(Value::Object(Map::new())),
+        Ok(value) => Ok(value),
+        Err(_) => Err(Refusal::NotJson.into()),
+    }
+}
+
+/// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to read
+/// its refusal instead of a broken connection.
+async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut read = 0_usize;
+    while let Some(frame) = body.frame().await {
+        // A client that breaks off gets no answer any more; whoever it was, it did not send JSON.
+        let frame = frame.map_err(|_| Refusal::NotJson)?;
+        let Ok(data) = frame.into_data() else { continue };
+        read = read.saturating_add(data.len());
+        if read > limit {
+            bytes = Vec::new();
+        } else {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if read > limit {
+        return Err(Refusal::TooLarge { limit, read }.into());
+    }
+    Ok(bytes)
+}
+
+/// Which page of a list, and what else a list may be asked.
+pub struct PageQuery {
+    pub page: PageRequest,
+    /// Only messages of this run.
+    pub run_id: Option<Id<Run>>,
+}
+
+/// The one thing that can be included.
+const INCLUDABLE: &str = "step_details.tool_calls[*].file_search.results[*].content";
+
+impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let mut query = Self {
+            page: PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Descending, after: None, before: None },
+            run_id: None,
+        };
+        for (key, value) in pairs(parts, state).await? {
+            let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
+            match key.as_str() {
+                "limit" => query.page.limit = limit(&value).map_err(fault)?,
+                "order" => query.page.order = order(value).map_err(fault)?,
+                // An empty cursor is no cursor: clients send one for their first page.
+                "after" => query.page.after = Some(value).filter(|id| !id.is_empty()),
+                "before" => query.page.before = Some(value).filter(|id| !id.is_empty()),
+                "run_id" => query.run_id = Some(Id::new(value)),
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// Checks what is to be included, which changes nothing before there are search results.
+pub struct Include;
+
+impl<S: Send + Sync> FromRequestParts<S> for Include {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        for (key, value) in pairs(parts, state).await? {
+            if matches!(key.as_str(), "include" | "include[]") && value != INCLUDABLE {
+                let kind = FaultKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
+                return Err(Refusal::Invalid(Fault { path: "include".to_owned(), kind }).into());
+            }
+        }
+        Ok(Self)
+    }
+}
+
+async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(String, String)>> {
+    let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+    Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
+}
+
+fn limit(value: &str) -> Result<i64, FaultKind> {
+    let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
+    integer_between(value.parse().map_err(wrong_type)?, 1, limits::PAGE_MAX)
+}
+
+fn order(value: String) -> Result<Order, FaultKind> {
+    match value.as_str() {
+        "asc" => Ok(Order::Ascending),
+        "desc" => Ok(Order::Descending),
+        _ => Err(FaultKind::NotOneOf { got: value, supported: vec!["asc", "desc"] }),
+    }
+}

@@ -1,0 +1,45 @@
+//! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments, no
+//! ids, and `[DONE]` at the end.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use crate::engine::{Event, Listener};
+
+/// A listener for a run, and the response that streams what it hears.
+pub fn channel() -> (Listener, Stream) {
+    let (listener, events) = mpsc::unbounded_channel();
+    (listener, Stream { events })
+}
+
+pub struct Stream {
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// How many events that are ready at once go out in one piece.
+const AT_ONCE: usize = 64;
+
+impl IntoResponse for Stream {
+    fn into_response(self) -> Response {
+        let frames = stream::unfold(self.events, |mut events| async move {
+            let mut ready = Vec::new();
+            if events.recv_many(&mut ready, AT_ONCE).await == 0 {
+                return None;
+            }
+            let frames: String = ready.iter().map(frame).collect();
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(frames)), events))
+        });
+        let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
+        ([(header::CONTENT_TYPE, content_type)], Body::from_stream(frames)).into_response()
+    }
+}
+
+fn frame(event: &Event) -> String {
+    format!("event: {}\ndata: {}\n\n", event.name(), event.data())
+}

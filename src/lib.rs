@@ -1,0 +1,12 @@
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod control;
+pub mod engine;
+pub mod fixture;
+pub mod http;
+pub mod serve;
+pub mod store;
+pub mod types;
+pub mod world;

@@ -1,0 +1,99 @@
+//! A server from its settings: what it needs is opened once, here, and passed down. No globals.
+
+use std::{future::Future, io, path::PathBuf, sync::Arc};
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use crate::{
+    app::{self, Door},
+    clock::Moment,
+    engine::Unmatched,
+    fixture::{Fixtures, LoadError, Pace},
+    http::{guard::Hosts, key::Keys},
+    store::{self, Database, OpenError},
+    world::{Making, Worlds},
+};
+
+/// What a server needs to know. See `rehearsal serve --help` for the meaning of each.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// None for one that is forgotten at exit.
+    pub database: Option<PathBuf>,
+    /// None of them for the built-in ones.
+    pub fixtures: Vec<PathBuf>,
+    pub unmatched: Unmatched,
+    pub pace: Pace,
+    pub seed: Option<u64>,
+    pub clock: Option<Moment>,
+    pub api_keys: Vec<String>,
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: None,
+            fixtures: Vec::new(),
+            unmatched: Unmatched::Echo,
+            pace: Pace::Instant,
+            seed: None,
+            clock: None,
+            api_keys: Vec::new(),
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+/// Why a server cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Fixtures(#[from] LoadError),
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error("cannot read the database: {0}")]
+    Store(#[from] store::Error),
+}
+
+/// A server that is ready to run.
+pub struct Server {
+    door: Door,
+}
+
+impl Server {
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        // Fixtures first: nothing is made on disk for a server that will not start.
+        let fixtures = match config.fixtures.as_slice() {
+            [] => Fixtures::built_in()?,
+            paths => Fixtures::load(paths)?,
+        };
+        let making = Making {
+            database: Database::open(config.database.as_deref()).await?,
+            fixtures: Arc::new(fixtures),
+            unmatched: config.unmatched,
+            pace: config.pace,
+            seed: config.seed,
+            clock: config.clock,
+        };
+        let worlds = Arc::new(Worlds::open(making).await?);
+        let keys = Arc::new(Keys::new(config.api_keys));
+        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)) } })
+    }
+
+    /// The worlds of its sessions.
+    pub fn worlds(&self) -> &Arc<Worlds> {
+        &self.door.worlds
+    }
+
+    /// Serves until `stop` is done, and then what is in flight.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        // Events are small and go out one by one: they must not wait for acknowledgements.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        axum::serve(listener, app::app(self.door)).with_graceful_shutdown(stop).await
+    }
+}

@@ -77,4 +77,5 @@ create table run_steps (
   unique (session, id),
   foreign key (session, run_id) references runs (session, id) on delete cascade
 ) strict;
-create index run_steps_in_order on run_steps (session, thread_id, run_id, seq);
+-- Also what SQLite looks in, whenever a run changes, for steps that refer to it.
+create index run_steps_in_order on run_steps (session, run_id, seq);

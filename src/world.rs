@@ -13,7 +13,7 @@ use crate::{
     clock::{self, Clock, Ids, Moment},
     engine::{Engine, Performer, Unmatched},
     fixture::{Fixtures, Pace},
-    store::{self, Database, Store},
+    store::{self, Changes, Database, Store},
     types::{Assistant, Id, Message, Thread, tool::ToolResources},
 };
 
@@ -98,25 +98,20 @@ async fn plant(store: &Store, clock: &Clock, ids: &Ids, fixtures: &Arc<Fixtures>
             (Thread::new(id, now, seed.metadata.clone(), ToolResources::default()), messages)
         })
         .collect();
-    if assistants.is_empty() && threads.is_empty() {
-        return Ok(());
+    let mut changes = Changes::new();
+    for assistant in &assistants {
+        if store.find::<Assistant>(&[assistant.id.to_string()]).await?.is_none() {
+            changes.insert_assistant(assistant)?;
+        }
     }
-    store
-        .write(async move |tx| {
-            for assistant in &assistants {
-                if tx.find::<Assistant>(assistant.id.as_str(), &[]).await?.is_none() {
-                    tx.insert(assistant).await?;
-                }
+    for (thread, messages) in &threads {
+        if store.find::<Thread>(&[thread.id.to_string()]).await?.is_none() {
+            changes.insert_thread(thread)?;
+            for message in messages {
+                changes.put_message(message, None)?;
             }
-            for (thread, messages) in &threads {
-                if tx.find::<Thread>(thread.id.as_str(), &[]).await?.is_none() {
-                    tx.insert(thread).await?;
-                    for message in messages {
-                        tx.insert(message).await?;
-                    }
-                }
-            }
-            Ok(())
-        })
-        .await
+        }
+    }
+    store.write(changes).await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use axum::{Router, routing::get};
 use super::{change, delete, page, retrieve};
 use crate::{
     http::{Answer, Asked, Here, PageQuery, error::Result, extract::Body},
+    store::Changes,
     types::{
         Assistant, List,
         assistant::{AssistantChange, NewAssistant},
@@ -19,8 +20,10 @@ pub(super) fn routes() -> Router {
 
 async fn create(here: Here, Body(new): Body<NewAssistant>) -> Result<Answer<Assistant>> {
     let assistant = Assistant::new(here.ids.next(), here.clock.now().seconds(), new);
-    let stored = here.store.write(async move |tx| tx.insert(&assistant).await.map(|()| assistant)).await?;
-    Ok(Answer(stored))
+    let mut changes = Changes::new();
+    changes.insert_assistant(&assistant)?;
+    here.store.write(changes).await?;
+    Ok(Answer(assistant))
 }
 
 async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Assistant>>> {
@@ -28,5 +31,9 @@ async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Assistant>>> {
 }
 
 async fn modify(here: Here, Asked { of, body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Assistant>> {
-    change(&here, of, |assistant| assistant.change(body)).await.map(Answer)
+    let change = change(&here, &of, |assistant: &mut Assistant| {
+        assistant.change(body.clone());
+        Ok(())
+    });
+    change.await.map(Answer)
 }

@@ -36,8 +36,9 @@ async fn retrieve(Found(message): Found<Message>) -> Answer<MessageView> {
 }
 
 async fn modify(here: Here, Asked { of, body }: Asked<Message, MetadataChange>) -> Result<Answer<MessageView>> {
-    let changed = change(&here, of, |message: &mut Message| {
-        body.metadata.apply_or(&mut message.metadata, Metadata::default);
+    let changed = change(&here, &of, |message: &mut Message| {
+        body.metadata.clone().apply_or(&mut message.metadata, Metadata::default);
+        Ok(())
     });
     changed.await.map(|message| Answer(MessageView::modified(message)))
 }

@@ -14,8 +14,9 @@ use axum::Router;
 use serde::Serialize;
 
 use crate::{
+    engine::Refused,
     http::{Answer, ApiError, Found, Here, error::Result, extract::Ids},
-    store::{self, Paged, Stored},
+    store::{self, Changeable, Deletable, Paged, Stored},
     types::{Deleted, List, list::PageRequest},
     world::World,
 };
@@ -34,26 +35,18 @@ async fn retrieve<T: Stored>(Found(found): Found<T>) -> Answer<T> {
     Answer(found)
 }
 
-async fn delete<T: Stored>(here: Here, Found(found): Found<T>) -> Result<Answer<Deleted<T>>> {
-    let id = found.id().clone();
-    let existed = here.store.write(async move |tx| tx.delete(&id).await).await?;
+async fn delete<T: Deletable>(here: Here, Found(found): Found<T>) -> Result<Answer<Deleted<T>>> {
+    let id = found.id();
     // Somebody else may have been faster.
-    if existed { Ok(Answer(Deleted::of(found.id().clone()))) } else { Err(ApiError::missing::<T>(found.id().as_str())) }
+    if here.store.delete(id).await? { Ok(Answer(Deleted::of(id.clone()))) } else { Err(ApiError::missing::<T>(id.as_str())) }
 }
 
-/// Changes an object, reading and writing it in one transaction.
-async fn change<T: Stored>(world: &World, of: Ids<T>, change: impl FnOnce(&mut T) + Send + 'static) -> Result<T> {
-    let missing = ApiError::missing::<T>(of.own());
-    let changed: store::Result<_> = world
-        .store
-        .write(async move |tx| {
-            let Some(mut item) = tx.find::<T>(of.own(), &of.within()).await? else { return Ok(None) };
-            change(&mut item);
-            tx.put(&item).await?;
-            Ok(Some(item))
-        })
-        .await;
-    changed?.ok_or(missing)
+/// Changes an object that exists. What `change` refuses changes nothing.
+async fn change<T: Changeable>(world: &World, of: &Ids<T>, change: impl Fn(&mut T) -> Result<(), Refused> + Send) -> Result<T> {
+    match world.store.change(of.all(), change).await? {
+        Some(changed) => Ok(changed?),
+        None => Err(ApiError::missing::<T>(of.own())),
+    }
 }
 
 /// A page of what stands within some parent, each item shown through `view`.

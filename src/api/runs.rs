@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{page, threads};
+use super::{change, page, threads};
 use crate::{
     engine::{NewRun, Onto, Refused},
     http::{
@@ -196,7 +196,7 @@ async fn create_with_thread(here: Here, _: Include, Body(body): Body<CreateThrea
 }
 
 async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> {
-    let found = world.store.find::<Assistant>(id.as_str(), &[]).await?;
+    let found = world.store.find::<Assistant>(&[id.to_string()]).await?;
     found.ok_or_else(|| ApiError::missing::<Assistant>(id.as_str()))
 }
 
@@ -220,20 +220,14 @@ async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled> {
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.
 async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled> {
-    let missing = ApiError::missing::<Run>(of.own());
-    let changed = here
-        .store
-        .write(async move |tx| {
-            let Some(mut run) = tx.find::<Run>(of.own(), &of.within()).await? else { return Ok(None) };
-            if !run.status().is_terminal() {
-                return Err(Refused::NotChangeable(run.status()));
-            }
-            body.metadata.apply_or(&mut run.metadata, Metadata::default);
-            tx.update_run(&run, None).await?;
-            Ok(Some(run))
-        })
-        .await?;
-    changed.map(Polled).ok_or(missing)
+    let changed = change(&here, &of, |run: &mut Run| {
+        if !run.status().is_terminal() {
+            return Err(Refused::NotChangeable(run.status()));
+        }
+        body.metadata.clone().apply_or(&mut run.metadata, Metadata::default);
+        Ok(())
+    });
+    changed.await.map(Polled)
 }
 
 /// A cancel has no body, but some clients send an empty one.
@@ -247,8 +241,8 @@ impl Read for Nothing {
 }
 
 async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled> {
-    let run = here.engine.cancel(&of.find(&here).await?.id, &of.within()).await?;
-    Ok(Polled(run))
+    let run = of.find(&here).await?;
+    Ok(Polled(here.engine.cancel(&run.id, &run.thread_id).await?))
 }
 
 struct SubmitOutputs {
@@ -267,11 +261,11 @@ impl Read for SubmitOutputs {
 }
 
 async fn submit(here: Here, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
-    let id = of.find(&here).await?.id;
+    let run = of.find(&here).await?;
     if body.stream {
         let (listener, stream) = sse::channel();
-        here.engine.submit(&id, &of.within(), body.outputs, Some(listener)).await?;
+        here.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
         return Ok(stream.into_response());
     }
-    Ok(Polled(here.engine.submit(&id, &of.within(), body.outputs, None).await?).into_response())
+    Ok(Polled(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?).into_response())
 }

@@ -5,7 +5,7 @@ use axum::{Router, extract::Request, routing::get};
 use super::change;
 use crate::{
     http::{Answer, ApiError, Asked, Found, Here, error::Result, extract::Body},
-    store,
+    store::Changes,
     types::{
         Deleted, Message, Refusal, Thread,
         thread::{NewThread, ThreadChange},
@@ -25,17 +25,13 @@ async fn list(request: Request) -> ApiError {
 
 async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>> {
     let (thread, messages) = make(&here, new);
-    let stored: store::Result<_> = here
-        .store
-        .write(async move |tx| {
-            tx.insert(&thread).await?;
-            for message in &messages {
-                tx.insert(message).await?;
-            }
-            Ok(thread)
-        })
-        .await;
-    Ok(Answer(stored?))
+    let mut changes = Changes::new();
+    changes.insert_thread(&thread)?;
+    for message in &messages {
+        changes.put_message(message, None)?;
+    }
+    here.store.write(changes).await?;
+    Ok(Answer(thread))
 }
 
 /// A new thread and its first messages, in the order given.
@@ -52,22 +48,21 @@ async fn retrieve(Found(thread): Found<Thread>) -> Answer<Thread> {
 }
 
 async fn modify(here: Here, Asked { of, body }: Asked<Thread, ThreadChange>) -> Result<Answer<Thread>> {
-    change(&here, of, |thread: &mut Thread| thread.change(body)).await.map(Answer)
+    let change = change(&here, &of, |thread: &mut Thread| {
+        thread.change(body.clone());
+        Ok(())
+    });
+    change.await.map(Answer)
 }
 
 /// Messages and runs go with their thread; a run that is under way ends without a word.
 async fn delete(here: Here, Found(thread): Found<Thread>) -> Result<Answer<Deleted<Thread>>> {
-    let id = thread.id.clone();
-    let deleted: store::Result<_> = here
-        .store
-        .write(async move |tx| {
-            let holder = tx.holder(&id).await?;
-            Ok((tx.delete(&id).await?, holder.flatten()))
-        })
-        .await;
-    let (existed, holder) = deleted?;
-    if let Some(run) = holder {
+    let state = here.store.thread_state(&thread.id).await?;
+    if !here.store.delete(&thread.id).await? {
+        return Err(ApiError::missing::<Thread>(thread.id.as_str()));
+    }
+    if let Some(run) = state.and_then(|state| state.holder) {
         here.engine.abandon(&run);
     }
-    if existed { Ok(Answer(Deleted::of(thread.id))) } else { Err(ApiError::missing::<Thread>(thread.id.as_str())) }
+    Ok(Answer(Deleted::of(thread.id)))
 }

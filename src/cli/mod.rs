@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server (the default)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
 }
@@ -40,8 +40,8 @@ const UNUSABLE: u8 = 2;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
-    let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => serve::run(args),
+    let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
+        Command::Serve(args) => serve::run(*args),
         Command::Health(HealthArgs { url }) => return health::run(&url),
     };
     match done {

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::{Awake, Clock, Ids, Moment},
     fixture::Pace,
-    store::{self, OpenRun, Store, Surroundings},
+    store::{self, Changes, OpenRun, Store, Surroundings},
     types::{Id, Message, Role, Run, RunStatus, Step, Thread, tool::ToolOutput},
 };
 
@@ -81,16 +81,16 @@ impl Engine {
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run
     /// as it was created, `queued`, however fast it is.
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
-        let NewRun { onto, messages, run } = new;
-        let mut events = Vec::new();
-        if let Onto::New(thread) = &onto {
-            events.push(Event::ThreadCreated(thread.clone()));
-        }
         let awake = self.world.clock.awake();
-        let (run, turn) = self.world.store.write(async move |tx| insert(tx, onto, &messages, run).await).await?;
+        insert(&self.world.store, &new).await?;
+        let NewRun { onto, run, .. } = new;
+        let mut events = Vec::new();
+        if let Onto::New(thread) = onto {
+            events.push(Event::ThreadCreated(thread));
+        }
         events.push(Event::RunCreated(run.clone()));
         events.push(Event::Run(run.clone()));
-        let mut task = Task::new(self.world.clone(), OpenRun::fresh(run.clone(), turn));
+        let mut task = Task::new(self.world.clone(), OpenRun::fresh(run.clone()));
         task.listeners.extend(listener);
         task.tell(events);
         self.spawn(task, awake);
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
-    pub async fn cancel(&self, id: &Id<Run>, within: store::Within<'_>) -> Result<Run, Refused> {
+    pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, Refused> {
         let (answer, answered) = oneshot::channel();
         let awake = self.world.clock.awake();
         if self.command(id, Command::Cancel { answer, awake })
@@ -106,14 +106,14 @@ impl Engine {
         {
             return answer;
         }
-        Err(Refused::NotCancellable(self.status_of(id, within).await?))
+        Err(Refused::NotCancellable(self.status_of(id, thread).await?))
     }
 
     /// Hands a run the outputs it waits for. Answers with the run as it is then, `queued`.
     pub async fn submit(
         &self,
         id: &Id<Run>,
-        within: store::Within<'_>,
+        thread: &Id<Thread>,
         outputs: Vec<ToolOutput>,
         listener: Option<Listener>,
     ) -> Result<Run, Refused> {
@@ -124,7 +124,7 @@ impl Engine {
         {
             return answer;
         }
-        Err(Refused::NoOutputsWanted(self.status_of(id, within).await?))
+        Err(Refused::NoOutputsWanted(self.status_of(id, thread).await?))
     }
 
     /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
@@ -171,8 +171,8 @@ impl Engine {
         lock_live(&self.live).get(id).is_some_and(|live| live.commands.send(command).is_ok())
     }
 
-    async fn status_of(&self, id: &Id<Run>, within: store::Within<'_>) -> Result<RunStatus, Refused> {
-        let run = self.world.store.find::<Run>(id.as_str(), within).await?;
+    async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, Refused> {
+        let run = self.world.store.find::<Run>(&[thread.to_string(), id.to_string()]).await?;
         Ok(run.ok_or_else(|| Refused::NoRun(id.clone()))?.status())
     }
 }
@@ -189,34 +189,40 @@ fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<
     live.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn insert(tx: &mut store::Tx<'_>, onto: Onto, messages: &[Message], run: Run) -> Result<(Run, i64), Refused> {
-    if let Onto::Existing(thread) = &onto
-        && let Some(holder) = lock::holder(tx, thread).await?
-    {
-        return Err(Refused::LockedForRuns { thread: thread.clone(), run: holder });
-    }
-    let has_instructions = run.instructions.as_deref().is_some_and(|text| !text.is_empty());
-    let has_question = has_instructions
-        || messages.iter().any(|message| message.role == Role::User)
-        || matches!(&onto, Onto::Existing(thread) if tx.has_user_message(thread).await?);
-    if !has_question {
+async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
+    let NewRun { onto, messages, run } = new;
+    let has_question = run.instructions.as_deref().is_some_and(|text| !text.is_empty())
+        || messages.iter().any(|message| message.role == Role::User);
+    if matches!(onto, Onto::New(_)) && !has_question {
         return Err(Refused::NothingToRun);
     }
-    if let Onto::New(thread) = &onto {
-        tx.insert(thread).await?;
+    loop {
+        let mut changes = Changes::new();
+        if let Onto::New(thread) = onto {
+            changes.insert_thread(thread)?;
+        }
+        changes.insert_run(run, has_question)?;
+        for message in messages {
+            changes.put_message(message, Some(&run.id))?;
+        }
+        if store.write(changes).await? {
+            return Ok(());
+        }
+        let state = lock::state(store, &run.thread_id).await?;
+        if let Some(holder) = state.holder {
+            return Err(Refused::LockedForRuns { thread: run.thread_id.clone(), run: holder });
+        }
+        if !has_question && !state.has_user_message {
+            return Err(Refused::NothingToRun);
+        }
+        // The run that was in the way has just ended.
     }
-    for message in messages {
-        tx.insert(message).await?;
-    }
-    let turn = tx.insert_run(&run).await?;
-    Ok((run, turn))
 }
 
 /// One open run and everything that is known of it.
 struct Task {
     world: World,
     stage: Stage,
-    turn: i64,
     surroundings: Option<Surroundings>,
     performance: Option<Performance>,
     cues: VecDeque<TimedCue>,
@@ -246,7 +252,7 @@ impl From<store::Error> for Stop {
 
 impl Task {
     fn new(world: World, open: OpenRun) -> Self {
-        let OpenRun { run, turn, performance, steps, message } = open;
+        let OpenRun { run, performance, steps, message } = open;
         let resumed = performance.as_deref().and_then(Performance::resume);
         let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
         if run.status() == RunStatus::Cancelling {
@@ -257,7 +263,6 @@ impl Task {
             played: world.clock.now(),
             stage: Stage::new(run, steps, message, ids),
             world,
-            turn,
             surroundings: None,
             performance,
             cues,
@@ -343,16 +348,9 @@ impl Task {
             self.stage.set_prompt(prompt::measure(&self.world.store, &self.stage.run).await?);
         }
         let Some(surroundings) = &self.surroundings else { return Ok(()) };
-        if surroundings.thread.is_none() {
-            return Err(Stop::Gone);
-        }
-        let scene = Scene {
-            run: &self.stage.run,
-            steps: &self.stage.steps,
-            surroundings,
-            turn: self.turn,
-            now: self.world.clock.now().to_string(),
-        };
+        let turn = surroundings.turn.ok_or(Stop::Gone)?;
+        let scene =
+            Scene { run: &self.stage.run, steps: &self.stage.steps, surroundings, turn, now: self.world.clock.now().to_string() };
         if self.performance.is_none() {
             self.performance = Some(self.world.performer.begin(&scene));
         }
@@ -420,17 +418,23 @@ impl Task {
     /// Writes down every object that the events changed, and what it takes to go on from here. Deltas
     /// alone change nothing: the cues they come from were noted before.
     async fn commit(&self, events: &[Event]) -> Result<(), Stop> {
-        let changes = Changes::of(events);
-        if changes.is_empty() {
+        let touched = Touched::of(events);
+        if touched.is_empty() {
             return Ok(());
         }
-        let run = self.stage.run.clone();
         let note = match (&self.performance, self.stage.is_over()) {
             (Some(performance), false) => Some(performance.note(&self.cues)),
             _ => None,
         };
-        let kept = self.world.store.write(async move |tx| changes.write(tx, &run, note.as_deref()).await).await?;
-        if kept { Ok(()) } else { Err(Stop::Gone) }
+        let mut changes = Changes::new();
+        changes.update_run(&self.stage.run, note.as_deref())?;
+        for step in touched.steps {
+            changes.put_step(step)?;
+        }
+        for message in touched.messages {
+            changes.put_message(message, Some(&self.stage.run.id))?;
+        }
+        if self.world.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
     }
 
     fn tell(&mut self, events: Vec<Event>) {
@@ -449,58 +453,44 @@ impl Task {
 
 /// The last state of each object in a list of events, in the order in which they came to be.
 #[derive(Default)]
-struct Changes {
+struct Touched<'e> {
     run: bool,
-    steps: Vec<Step>,
-    messages: Vec<Message>,
+    steps: Vec<&'e Step>,
+    messages: Vec<&'e Message>,
 }
 
-impl Changes {
-    fn of(events: &[Event]) -> Self {
-        let mut changes = Self::default();
+impl<'e> Touched<'e> {
+    fn of(events: &'e [Event]) -> Self {
+        let mut touched = Self::default();
         for event in events {
             match event {
-                Event::RunCreated(_) | Event::Run(_) => changes.run = true,
+                Event::RunCreated(_) | Event::Run(_) => touched.run = true,
                 Event::StepCreated(step) | Event::Step(step) => {
-                    keep_last(&mut changes.steps, step, |one, other| one.id == other.id);
+                    keep_last(&mut touched.steps, step, |one, other| one.id == other.id);
                 }
                 Event::MessageCreated(message) | Event::Message(message) => {
-                    keep_last(&mut changes.messages, message, |one, other| one.id == other.id);
+                    keep_last(&mut touched.messages, message, |one, other| one.id == other.id);
                 }
                 Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Done => {}
             }
         }
-        changes
+        touched
     }
 
     fn is_empty(&self) -> bool {
         !self.run && self.steps.is_empty() && self.messages.is_empty()
     }
-
-    /// `false` if the run is gone, and nothing was written.
-    async fn write(self, tx: &mut store::Tx<'_>, run: &Run, note: Option<&str>) -> store::Result<bool> {
-        if !tx.update_run(run, note).await? {
-            return Ok(false);
-        }
-        for step in &self.steps {
-            tx.put(step).await?;
-        }
-        for message in &self.messages {
-            tx.put(message).await?;
-        }
-        Ok(true)
-    }
 }
 
-fn keep_last<T: Clone>(kept: &mut Vec<T>, item: &T, same: impl Fn(&T, &T) -> bool) {
+fn keep_last<'e, T>(kept: &mut Vec<&'e T>, item: &'e T, same: impl Fn(&T, &T) -> bool) {
     match kept.iter_mut().find(|kept| same(kept, item)) {
-        Some(place) => place.clone_from(item),
-        None => kept.push(item.clone()),
+        Some(place) => *place = item,
+        None => kept.push(item),
     }
 }
 
 impl OpenRun {
-    fn fresh(run: Run, turn: i64) -> Self {
-        Self { run, turn, performance: None, steps: Vec::new(), message: None }
+    fn fresh(run: Run) -> Self {
+        Self { run, performance: None, steps: Vec::new(), message: None }
     }
 }

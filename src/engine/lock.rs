@@ -1,25 +1,29 @@
 //! The lock on a thread: while one of its runs is open, nobody else writes to it.
+//!
+//! The database keeps it. What stands here is how somebody who was kept out learns why.
 
 use super::Refused;
 use crate::{
-    store::{Store, Tx},
-    types::{Id, Message, Run, Thread},
+    store::{Changes, Store, ThreadState},
+    types::{Id, Message, Thread},
 };
 
 /// Adds a client's message to its thread, unless a run holds that.
 pub async fn add_message(store: &Store, message: Message) -> Result<Message, Refused> {
-    store
-        .write(async move |tx| {
-            if let Some(run) = holder(tx, &message.thread_id).await? {
-                return Err(Refused::LockedForMessages { thread: message.thread_id, run });
-            }
-            tx.insert(&message).await?;
-            Ok(message)
-        })
-        .await
+    loop {
+        let mut changes = Changes::new();
+        changes.add_message(&message)?;
+        if store.write(changes).await? {
+            return Ok(message);
+        }
+        if let Some(run) = state(store, &message.thread_id).await?.holder {
+            return Err(Refused::LockedForMessages { thread: message.thread_id, run });
+        }
+        // The run that was in the way has just ended.
+    }
 }
 
-/// The run that holds a thread, if one does.
-pub(super) async fn holder(tx: &mut Tx<'_>, thread: &Id<Thread>) -> Result<Option<Id<Run>>, Refused> {
-    tx.holder(thread).await?.ok_or_else(|| Refused::NoThread(thread.clone()))
+/// What a thread is like, if it exists.
+pub(super) async fn state(store: &Store, thread: &Id<Thread>) -> Result<ThreadState, Refused> {
+    store.thread_state(thread).await?.ok_or_else(|| Refused::NoThread(thread.clone()))
 }

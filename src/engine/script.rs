@@ -46,7 +46,7 @@ pub(super) struct Scene<'a> {
 impl Scene<'_> {
     /// Shows the run to the conditions of replies.
     pub fn judged<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
-        let Surroundings { thread, assistant, user_message } = self.surroundings;
+        let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
         let text = user_message.as_ref().map(|message| message.text());
         judge(&Subject {
             assistant_id: self.run.assistant_id.as_str(),
@@ -66,7 +66,7 @@ impl Scene<'_> {
     }
 
     fn variables(&self, captures: &Captures) -> Variables {
-        let Surroundings { thread, assistant, user_message } = self.surroundings;
+        let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
         let message = user_message.as_ref().map(|message| message.text()).unwrap_or_default();
         Variables::new(
             captures,

@@ -57,10 +57,9 @@ impl<T: Resource> Ids<T> {
         self.values.last().map_or("", String::as_str)
     }
 
-    /// The ids of its parents, for the store.
-    pub fn within(&self) -> Vec<(&'static str, &str)> {
-        let parents = self.values.len().saturating_sub(1);
-        T::PATH.iter().copied().zip(self.values.iter().map(String::as_str)).take(parents).collect()
+    /// All of them, for the store.
+    pub fn all(&self) -> &[String] {
+        &self.values
     }
 
     /// Takes the ids as they stand in the URL.
@@ -85,7 +84,7 @@ impl<T: Resource> Ids<T> {
     where
         T: Stored,
     {
-        let found = world.store.find::<T>(self.own(), &self.within()).await?;
+        let found = world.store.find::<T>(&self.values).await?;
         found.ok_or_else(|| ApiError::missing::<T>(self.own()))
     }
 }

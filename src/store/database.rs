@@ -12,19 +12,20 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Result, Store, writer::Writer};
+use super::{Changes, Result, Store, finder::Finder, writer::Writer};
 
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
 
-/// Enough for a machine of many cores; a reader that waits for a connection waits for a read only.
-const READERS: u32 = 4;
+/// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
+const READERS: u32 = 3;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// One database file, its writer and its readers.
 pub struct Database {
     writer: Writer,
+    finder: Finder,
     readers: SqlitePool,
 }
 
@@ -42,8 +43,6 @@ pub enum OpenError {
     Migration { path: String, source: MigrateError },
     #[error("cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with --database)")]
     Temporary { path: String, source: std::io::Error },
-    #[error("cannot start the writer: {0}")]
-    Writer(std::io::Error),
 }
 
 impl Database {
@@ -78,6 +77,10 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .synchronous(synchronous)
+            // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
+            .pragma("wal_autocheckpoint", "4096")
+            // A batch of writes tells of each row: all of that fits.
+            .row_buffer_size(1024)
             .disable_statement_logging();
 
         // A file that is not ours, or of a newer version, is found out before anything in it changes.
@@ -90,6 +93,7 @@ impl Database {
         sqlx::query("pragma application_id = 0x5248534c").execute(&mut writer).await.map_err(unusable)?;
         MIGRATIONS.run(&mut writer).await.map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
 
+        let options = options.read_only(true).create_if_missing(false);
         let readers = SqlitePoolOptions::new()
             .min_connections(READERS)
             .max_connections(READERS)
@@ -97,15 +101,20 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(options.clone())
             .await
             .map_err(unusable)?;
-        warm(&readers).await.map_err(unusable)?;
-        Ok(Arc::new(Self { writer: Writer::start(writer).map_err(OpenError::Writer)?, readers }))
+        let mut finder = options.connect().await.map_err(unusable)?;
+        warm(&readers, &mut finder).await.map_err(unusable)?;
+        Ok(Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers }))
     }
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
         Ok(self.readers.acquire().await?)
+    }
+
+    pub(super) fn finder(&self) -> &Finder {
+        &self.finder
     }
 
     pub(super) fn writer(&self) -> &Writer {
@@ -114,8 +123,9 @@ impl Database {
 
     /// The view of one session, made on first use, and how often a server entered it before.
     pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
-        let name = name.to_owned();
-        let (session, starts) = self.writer.write(NOBODY, async move |tx| tx.enter_session(&name).await).await?;
+        self.writer.write(NOBODY, Changes::enter_session(name)).await?;
+        let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
+        let (session, starts) = query.fetch_one(&mut *self.reader().await?).await?;
         Ok((Store { database: Arc::clone(self), session }, starts))
     }
 
@@ -129,15 +139,6 @@ impl Database {
 
 /// The session of a write that enters one: no row has it.
 const NOBODY: i64 = 0;
-
-impl super::Tx<'_> {
-    async fn enter_session(&mut self, name: &str) -> Result<(i64, u32)> {
-        self.wrote = true;
-        let sql = "insert into sessions (name) values (?) \
-                   on conflict (name) do update set starts = starts + 1 returning key, starts";
-        Ok(sqlx::query_as(sql).bind(name).fetch_one(&mut *self.connection).await?)
-    }
-}
 
 async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
@@ -160,12 +161,15 @@ async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), 
     Ok(())
 }
 
-/// Makes every reader look at the file once, so that it holds the files of the write-ahead log open too.
-async fn warm(readers: &SqlitePool) -> Result<(), sqlx::Error> {
+/// Makes every connection look at the file once, so that it holds the files of the write-ahead log open
+/// too.
+async fn warm(readers: &SqlitePool, finder: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const LOOK: &str = "select count(*) from sessions";
+    sqlx::query(LOOK).execute(finder).await?;
     let mut held = Vec::new();
     for _ in 0..READERS {
         let mut reader = readers.acquire().await?;
-        sqlx::query("select count(*) from sessions").execute(&mut *reader).await?;
+        sqlx::query(LOOK).execute(&mut *reader).await?;
         held.push(reader);
     }
     Ok(())

@@ -5,7 +5,9 @@
 //! writer, which commits what is waiting together (see `writer.rs`). The generic questions that every
 //! resource asks stand here, once; `runs.rs` has the few that only runs ask.
 
+mod changes;
 mod database;
+mod finder;
 mod runs;
 mod writer;
 
@@ -13,9 +15,11 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
+use self::finder::Table;
 pub use self::{
+    changes::{Changeable, Changes, Deletable},
     database::{Database, OpenError},
-    runs::{OpenRun, Surroundings},
+    runs::{OpenRun, Surroundings, ThreadState},
 };
 use crate::types::{Assistant, Id, Message, Order, Page, Resource, Run, Step, Thread, list::PageRequest};
 
@@ -73,69 +77,54 @@ pub struct Store {
     session: i64,
 }
 
-/// A write transaction of one session. Whoever writes in it checks first and writes after: a job that
-/// fails after it has written takes the whole batch with it.
-pub struct Tx<'c> {
-    connection: &'c mut SqliteConnection,
-    session: i64,
-    wrote: bool,
-}
-
 impl Store {
-    pub async fn find<T: Stored>(&self, id: &str, within: Within<'_>) -> Result<Option<T>> {
-        find(&mut *self.database.reader().await?, self.session, id, within).await
+    /// An object by its id and those of its parents, as `T::PATH` names them.
+    pub async fn find<T: Stored>(&self, ids: &[String]) -> Result<Option<T>> {
+        self.find_body::<T>(ids).await?.map(|body| parse(&body)).transpose()
+    }
+
+    async fn find_body<T: Stored>(&self, ids: &[String]) -> Result<Option<String>> {
+        let parents = &T::PATH[..T::PATH.len() - 1];
+        self.database.finder().find(Table { name: T::TABLE, parents }, self.session, ids.to_vec()).await
     }
 
     pub async fn list<T: Stored>(&self, within: Within<'_>, page: &PageRequest) -> Result<Paged<T>> {
         list(&mut *self.database.reader().await?, self.session, within, page).await
     }
 
-    /// Runs a job in the writer's next transaction and answers once that is committed. A job that
-    /// fails changes nothing.
-    pub async fn write<R, E, F>(&self, job: F) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.database.writer().write(self.session, job).await
-    }
-}
-
-impl Tx<'_> {
-    pub async fn find<T: Stored>(&mut self, id: &str, within: Within<'_>) -> Result<Option<T>> {
-        find(self.connection, self.session, id, within).await
+    /// Makes the changes, and answers once they are committed: whether every row that had a condition
+    /// met it.
+    pub async fn write(&self, changes: Changes) -> Result<bool> {
+        self.database.writer().write(self.session, changes).await
     }
 
-    pub async fn insert<T: Stored>(&mut self, item: &T) -> Result<()> {
-        self.wrote = true;
-        let sql = format!("insert into {} (session, body) values (?, ?)", T::TABLE);
-        sqlx::query(AssertSqlSafe(sql)).bind(self.session).bind(body_of(item)?).execute(&mut *self.connection).await?;
-        Ok(())
-    }
-
-    /// Writes the new state of an item, or the item itself if it is new.
-    pub async fn put<T: Stored>(&mut self, item: &T) -> Result<()> {
-        self.wrote = true;
-        let sql = format!(
-            "insert into {} (session, body) values (?, ?) on conflict (session, id) do update set body = excluded.body",
-            T::TABLE
-        );
-        sqlx::query(AssertSqlSafe(sql)).bind(self.session).bind(body_of(item)?).execute(&mut *self.connection).await?;
-        Ok(())
+    /// Changes an object. Nobody else's change is lost: if it has become another in the meantime, the
+    /// change is made again. None if it does not exist; what `change` refuses changes nothing.
+    pub async fn change<T: Changeable, E>(
+        &self,
+        ids: &[String],
+        change: impl Fn(&mut T) -> Result<(), E> + Send,
+    ) -> Result<Option<Result<T, E>>> {
+        loop {
+            let Some(was) = self.find_body::<T>(ids).await? else { return Ok(None) };
+            let mut item = parse(&was)?;
+            if let Err(refused) = change(&mut item) {
+                return Ok(Some(Err(refused)));
+            }
+            let mut changes = Changes::new();
+            changes.swap(&item, &was)?;
+            if self.write(changes).await? {
+                return Ok(Some(Ok(item)));
+            }
+        }
     }
 
     /// Answers whether there was something to delete. Children go with it.
-    pub async fn delete<T: Stored>(&mut self, id: &Id<T>) -> Result<bool> {
-        self.wrote = true;
-        let sql = format!("delete from {} where session = ? and id = ?", T::TABLE);
-        let done = sqlx::query(AssertSqlSafe(sql)).bind(self.session).bind(id.as_str()).execute(&mut *self.connection).await?;
-        Ok(done.rows_affected() > 0)
+    pub async fn delete<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
+        let mut changes = Changes::new();
+        changes.delete(id);
+        self.write(changes).await
     }
-}
-
-fn body_of<T: Stored>(item: &T) -> Result<String> {
-    serde_json::to_string(item).map_err(|source| corrupt::<T>(item.id().as_str(), source))
 }
 
 fn parse<T: Stored>(body: &str) -> Result<T> {
@@ -160,12 +149,6 @@ where
     (O,): for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>,
 {
     within.iter().fold(query.bind(session), |query, (_, value)| query.bind(*value))
-}
-
-async fn find<T: Stored>(connection: &mut SqliteConnection, session: i64, id: &str, within: Within<'_>) -> Result<Option<T>> {
-    let sql = format!("select body from {} where session = ?{} and id = ?", T::TABLE, conditions(within));
-    let query = bind_all(sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)), session, within).bind(id);
-    query.fetch_optional(connection).await?.map(|body| parse(&body)).transpose()
 }
 
 async fn list<T: Stored>(

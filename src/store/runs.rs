@@ -1,15 +1,14 @@
 //! The questions that only runs ask: who holds a thread, what surrounds a run, and what a restart takes up.
 
-use sqlx::{Executor, Row};
+use sqlx::Row;
 
-use super::{Result, Store, Tx, corrupt, find, parse};
+use super::{Result, Store, parse};
 use crate::types::{Assistant, Id, Message, Run, Step, Thread};
 
 /// A run that has not ended, with what the performer noted for going on.
 #[derive(Debug)]
 pub struct OpenRun {
     pub run: Run,
-    pub turn: i64,
     pub performance: Option<String>,
     pub steps: Vec<Step>,
     /// The message that the run was writing, if it was.
@@ -19,11 +18,20 @@ pub struct OpenRun {
 /// What a performer may look at before it answers.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// None if the thread was deleted in the meantime.
+    /// Which of its thread the run is, from 1; none if the run was deleted in the meantime.
+    pub turn: Option<i64>,
     pub thread: Option<Thread>,
     pub assistant: Option<Assistant>,
     /// The newest message of a user, if any.
     pub user_message: Option<Message>,
+}
+
+/// A thread, as somebody who wants to write to it meets it.
+#[derive(Debug)]
+pub struct ThreadState {
+    /// The run that holds it, if one does.
+    pub holder: Option<Id<Run>>,
+    pub has_user_message: bool,
 }
 
 /// How many messages are read at a time when a thread is walked from its end.
@@ -31,15 +39,34 @@ const STRIDE: i64 = 100;
 
 impl Store {
     pub async fn surroundings(&self, run: &Run) -> Result<Surroundings> {
-        let mut reader = self.database.reader().await?;
-        let sql = "select body from messages where session = ? and thread_id = ? and role = 'user' order by seq desc limit 1";
-        let query = sqlx::query_scalar::<_, String>(sql).bind(self.session).bind(run.thread_id.as_str());
-        let user_message = query.fetch_optional(&mut *reader).await?.map(|body| parse(&body)).transpose()?;
+        let sql = "select (select turn from runs where session = ?1 and id = ?2), \
+                     (select body from threads where session = ?1 and id = ?3), \
+                     (select body from assistants where session = ?1 and id = ?4), \
+                     (select body from messages where session = ?1 and thread_id = ?3 and role = 'user' order by seq desc limit 1)";
+        let query = sqlx::query_as::<_, (Option<i64>, Option<String>, Option<String>, Option<String>)>(sql)
+            .bind(self.session)
+            .bind(run.id.as_str())
+            .bind(run.thread_id.as_str())
+            .bind(run.assistant_id.as_str());
+        let (turn, thread, assistant, message) = query.fetch_one(&mut *self.database.reader().await?).await?;
         Ok(Surroundings {
-            thread: find(&mut reader, self.session, run.thread_id.as_str(), &[]).await?,
-            assistant: find(&mut reader, self.session, run.assistant_id.as_str(), &[]).await?,
-            user_message,
+            turn,
+            thread: thread.map(|body| parse(&body)).transpose()?,
+            assistant: assistant.map(|body| parse(&body)).transpose()?,
+            user_message: message.map(|body| parse(&body)).transpose()?,
         })
+    }
+
+    /// What a thread is like for somebody who was kept from writing to it. None if it does not exist.
+    pub async fn thread_state(&self, thread: &Id<Thread>) -> Result<Option<ThreadState>> {
+        let sql = "select (select id from runs where runs.session = threads.session and thread_id = threads.id \
+                     and status in ('queued', 'in_progress', 'requires_action', 'cancelling')), \
+                   exists (select 1 from messages where messages.session = threads.session and thread_id = threads.id \
+                     and role = 'user') \
+                   from threads where session = ? and id = ?";
+        let query = sqlx::query_as::<_, (Option<String>, bool)>(sql).bind(self.session).bind(thread.as_str());
+        let state = query.fetch_optional(&mut *self.database.reader().await?).await?;
+        Ok(state.map(|(holder, has_user_message)| ThreadState { holder: holder.map(Id::new), has_user_message }))
     }
 
     /// Walks a thread from its newest message back, for as long as `more` wants to see another.
@@ -65,7 +92,7 @@ impl Store {
     /// The runs that have not ended, oldest first.
     pub async fn open_runs(&self) -> Result<Vec<OpenRun>> {
         let mut reader = self.database.reader().await?;
-        let sql = "select body, turn, performance from runs where session = ? \
+        let sql = "select body, performance from runs where session = ? \
                    and status in ('queued', 'in_progress', 'requires_action', 'cancelling') order by seq";
         let rows = sqlx::query(sql).bind(self.session).fetch_all(&mut *reader).await?;
         let mut open = Vec::with_capacity(rows.len());
@@ -80,7 +107,6 @@ impl Store {
             let query = query.bind(self.session).bind(run.thread_id.as_str()).bind(run.id.as_str());
             let message = query.fetch_optional(&mut *reader).await?;
             open.push(OpenRun {
-                turn: row.try_get("turn")?,
                 performance: row.try_get("performance")?,
                 steps: steps.iter().map(|body| parse(body)).collect::<Result<_>>()?,
                 message: message.map(|body| parse(&body)).transpose()?,
@@ -88,41 +114,5 @@ impl Store {
             });
         }
         Ok(open)
-    }
-}
-
-impl Tx<'_> {
-    /// None if there is no such thread, else the run that holds it, if one does.
-    pub async fn holder(&mut self, thread: &Id<Thread>) -> Result<Option<Option<Id<Run>>>> {
-        let sql = "select (select id from runs where runs.session = threads.session and thread_id = threads.id \
-                     and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) \
-                   from threads where session = ? and id = ?";
-        let query = sqlx::query_scalar::<_, Option<String>>(sql).bind(self.session).bind(thread.as_str());
-        Ok(query.fetch_optional(&mut *self.connection).await?.map(|id| id.map(Id::new)))
-    }
-
-    pub async fn has_user_message(&mut self, thread: &Id<Thread>) -> Result<bool> {
-        let sql = "select exists (select 1 from messages where session = ? and thread_id = ? and role = 'user')";
-        let query = sqlx::query_scalar(sql).bind(self.session).bind(thread.as_str());
-        Ok(query.fetch_one(&mut *self.connection).await?)
-    }
-
-    /// Inserts a new run and answers which of its thread it is, from 1.
-    pub async fn insert_run(&mut self, run: &Run) -> Result<i64> {
-        self.wrote = true;
-        let sql = "insert into runs (session, body, turn) values (?1, ?2, 1 + coalesce( \
-                     (select turn from runs where session = ?1 and thread_id = ?3 order by seq desc limit 1), 0)) returning turn";
-        let body = serde_json::to_string(run).map_err(|source| corrupt::<Run>(run.id.as_str(), source))?;
-        let query = sqlx::query_scalar(sql).bind(self.session).bind(body).bind(run.thread_id.as_str());
-        Ok(query.fetch_one(&mut *self.connection).await?)
-    }
-
-    /// Writes a run's new state and its performer's notes. `false` if the run is gone.
-    pub async fn update_run(&mut self, run: &Run, performance: Option<&str>) -> Result<bool> {
-        self.wrote = true;
-        let sql = "update runs set body = ?, performance = ? where session = ? and id = ?";
-        let body = serde_json::to_string(run).map_err(|source| corrupt::<Run>(run.id.as_str(), source))?;
-        let query = sqlx::query(sql).bind(body).bind(performance).bind(self.session).bind(run.id.as_str());
-        Ok(self.connection.execute(query).await?.rows_affected() > 0)
     }
 }

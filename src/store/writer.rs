@@ -1,28 +1,29 @@
-//! The one writer: a thread of its own that runs whatever jobs are waiting in one transaction, commits,
-//! and only then answers them. A thousand requests that wait together cost one commit.
+//! The one writer: takes whatever writes are waiting, does them in one transaction and one command, and
+//! answers them once that is committed. A thousand requests that wait together cost one commit.
 //!
-//! A job that refuses before it has written costs the others nothing. A job that fails after it has
-//! written (a full disk, say) takes its batch with it: all of it is rolled back, and all are told.
+//! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
+//! which are at fault.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, pin::Pin};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use futures_util::FutureExt;
-use sqlx::{Connection, Executor, SqliteConnection};
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Either, Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, Result, Tx};
+use super::{
+    Error, Result,
+    changes::{Changes, Claim, Kind},
+};
 
-/// How many jobs share a transaction at the most, so that nobody waits long for a commit.
+/// How many writes share a transaction at the most, so that nobody waits long for a commit.
 const BATCH: usize = 256;
 
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> Pin<Box<dyn Future<Output = Done> + 'c>> + Send>;
-
-/// What a job leaves behind.
-struct Done {
-    /// Set if the batch cannot be committed.
-    broken: bool,
-    /// Answers whoever asked, once it is known whether the batch was committed.
-    answer: Box<dyn FnOnce(Result<()>) + Send>,
+struct Job {
+    session: i64,
+    changes: Changes,
+    claims: HashSet<Claim>,
+    answer: oneshot::Sender<Result<bool>>,
 }
 
 pub(super) struct Writer {
@@ -30,81 +31,150 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It ends when the writer is dropped and the jobs that wait are done.
-    pub(super) fn start(connection: SqliteConnection) -> std::io::Result<Self> {
+    /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are done.
+    pub(super) fn start(connection: SqliteConnection) -> Self {
         let (jobs, waiting) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        std::thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(work(connection, waiting)))?;
-        Ok(Self { jobs })
+        tokio::spawn(work(connection, waiting));
+        Self { jobs }
     }
 
-    pub(super) async fn write<R, E, F>(&self, session: i64, job: F) -> Result<R, E>
-    where
-        F: AsyncFnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        let (answer, answered) = oneshot::channel::<Result<R, E>>();
-        let job: Job = Box::new(move |connection| Box::pin(perform(connection, session, job, answer)));
-        self.jobs.send(job).map_err(|_| Error::Closed)?;
-        answered.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    /// Answers once the changes are committed: whether every row that had a condition met it.
+    pub(super) async fn write(&self, session: i64, changes: Changes) -> Result<bool> {
+        let (answer, answered) = oneshot::channel();
+        let claims = changes.claims(session);
+        self.jobs.send(Job { session, changes, claims, answer }).map_err(|_| Error::Closed)?;
+        answered.await.unwrap_or(Err(Error::Closed))
     }
-}
-
-async fn perform<R, E, F>(connection: &mut SqliteConnection, session: i64, job: F, answer: oneshot::Sender<Result<R, E>>) -> Done
-where
-    F: AsyncFnOnce(&mut Tx<'_>) -> Result<R, E>,
-    R: Send + 'static,
-    E: From<Error> + Send + 'static,
-{
-    let mut tx = Tx { connection, session, wrote: false };
-    let outcome = AssertUnwindSafe(job(&mut tx)).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|panic| {
-        tracing::error!(panic = panic_text(&*panic), "a write panicked");
-        Err(Error::Closed.into())
-    });
-    let broken = tx.wrote && outcome.is_err();
-    let answer = Box::new(move |committed: Result<()>| {
-        // Whoever asked may have gone away; what was asked for is done all the same.
-        _ = answer.send(match (outcome, committed) {
-            (Ok(_), Err(error)) => Err(error.into()),
-            (outcome, _) => outcome,
-        });
-    });
-    Done { broken, answer }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown")
 }
 
 async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<Job>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        let mut done = Vec::with_capacity(batch.len());
-        let committed = commit(&mut connection, batch.drain(..), &mut done).await;
-        if let Err(error) = &committed {
-            tracing::error!(%error, "a batch of writes was rolled back");
+    let mut commands = Commands::default();
+    let mut received = Vec::with_capacity(BATCH);
+    let mut queue = VecDeque::new();
+    loop {
+        if queue.is_empty() && waiting.recv_many(&mut received, BATCH).await == 0 {
+            return;
         }
-        for Done { answer, .. } in done {
-            answer(committed.as_ref().map(|_| ()).map_err(|_| Error::Closed));
+        queue.extend(received.drain(..));
+        let batch = next_batch(&mut queue);
+        let (rows, claims): (Vec<_>, Vec<_>) = batch.into_iter().map(Job::split).unzip();
+        match commands.perform(&mut connection, rows.iter().flatten()).await {
+            Ok(changed) => claims.into_iter().for_each(|claims| claims.answer(Ok(&changed))),
+            Err(error) => {
+                tracing::warn!(%error, writes = rows.len(), "a batch of writes failed, so they are tried one by one");
+                for (rows, claims) in rows.iter().zip(claims) {
+                    let alone = commands.perform(&mut connection, rows.iter()).await;
+                    claims.answer(alone.as_ref().map_err(|_| ()));
+                }
+            }
         }
     }
-    _ = connection.close().await;
 }
 
-async fn commit(connection: &mut SqliteConnection, batch: impl Iterator<Item = Job>, done: &mut Vec<Done>) -> Result<()> {
-    connection.execute("begin immediate").await?;
-    for job in batch {
-        done.push(job(connection).await);
+/// Takes writes from the queue, but no two that claim the same row: which of them changed it could not be
+/// told.
+fn next_batch(queue: &mut VecDeque<Job>) -> Vec<Job> {
+    let mut claimed = HashSet::new();
+    let mut batch = Vec::new();
+    for _ in 0..queue.len().min(BATCH) {
+        let Some(job) = queue.pop_front() else { break };
+        if job.claims.is_disjoint(&claimed) {
+            claimed.extend(job.claims.iter().cloned());
+            batch.push(job);
+        } else {
+            queue.push_back(job);
+        }
     }
-    if done.iter().any(|done| done.broken) {
-        connection.execute("rollback").await?;
-        return Err(Error::Closed);
+    batch
+}
+
+/// The rows of a job, with their kinds.
+type Rows = Vec<(Kind, Value)>;
+
+impl Job {
+    fn split(self) -> (Rows, Claims) {
+        let Self { session, changes, claims, answer } = self;
+        let rows = changes.list.into_iter().map(|change| (change.kind, change.row(session))).collect();
+        (rows, Claims { claims, answer })
     }
-    if let Err(error) = connection.execute("commit").await {
-        _ = connection.execute("rollback").await;
-        return Err(error.into());
+}
+
+/// What a job wants to know of its batch.
+struct Claims {
+    claims: HashSet<Claim>,
+    answer: oneshot::Sender<Result<bool>>,
+}
+
+impl Claims {
+    fn answer(self, changed: Result<&HashSet<Claim>, ()>) {
+        // Whoever asked may have gone away; what was asked for is done all the same.
+        _ = self.answer.send(changed.map(|changed| self.claims.is_subset(changed)).map_err(|()| Error::Closed));
     }
-    Ok(())
+}
+
+/// The text of the command for each set of kinds: SQLite prepares a text that it has seen only once.
+#[derive(Default)]
+struct Commands {
+    texts: HashMap<u32, String>,
+}
+
+impl Commands {
+    /// Does all of it in one transaction, and answers which rows were changed.
+    async fn perform<'r>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        rows: impl Iterator<Item = &'r (Kind, Value)>,
+    ) -> Result<HashSet<Claim>> {
+        let mut by_kind = [const { Vec::new() }; Kind::ALL.len()];
+        for (kind, row) in rows {
+            by_kind[*kind as usize].push(row);
+        }
+        let present = || Kind::ALL.into_iter().filter(|kind| !by_kind[*kind as usize].is_empty());
+        let mask = present().map(|kind| 1 << kind as u32).sum();
+        let text = self.texts.entry(mask).or_insert_with(|| command(present()));
+        let mut query = sqlx::query(AssertSqlSafe(text.as_str()));
+        for kind in present() {
+            let rows = serde_json::to_string(&by_kind[kind as usize]).expect("rows are JSON");
+            query = query.bind(rows);
+        }
+        match run(connection, query).await {
+            Ok(changed) => Ok(changed),
+            Err(error) => {
+                // The command broke off somewhere behind its `begin`.
+                _ = connection.execute("rollback").await;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn command(kinds: impl Iterator<Item = Kind>) -> String {
+    let statements: String = kinds.map(|kind| format!("{};\n", kind.sql())).collect();
+    format!("begin immediate;\n{statements}commit")
+}
+
+async fn run(connection: &mut SqliteConnection, query: Query<'_, sqlx::Sqlite, SqliteArguments>) -> Result<HashSet<Claim>> {
+    let mut changed = HashSet::new();
+    let mut results = connection.fetch_many(query);
+    while let Some(result) = results.try_next().await? {
+        if let Either::Right(row) = result {
+            changed.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        }
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_tells_its_own_number() {
+        for (number, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            if kind.tells() {
+                assert!(kind.sql().contains(&format!(" returning {number}, ")), "{kind:?}");
+            }
+        }
+    }
 }

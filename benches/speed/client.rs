@@ -1,0 +1,66 @@
+//! A client that costs little: one connection, one request at a time, JSON out and bytes in.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+pub struct Client {
+    sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Client {
+    pub async fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP option");
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("the server speaks HTTP");
+        tokio::spawn(connection);
+        Self { sender }
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Response<Incoming> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "127.0.0.1")
+            .header("authorization", "Bearer sk-bench")
+            .header("openai-beta", "assistants=v2")
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .expect("a request");
+        self.sender.ready().await.expect("the connection is open");
+        let response = self.sender.send_request(request).await.expect("an answer");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response
+    }
+
+    pub async fn get(&mut self, path: &str) -> Bytes {
+        read(self.send(Method::GET, path, Bytes::new()).await).await
+    }
+
+    pub async fn post(&mut self, path: &str, body: &Value) -> Bytes {
+        read(self.send(Method::POST, path, Bytes::from(body.to_string())).await).await
+    }
+
+    /// Creates something and answers its id.
+    pub async fn create(&mut self, path: &str, body: &Value) -> String {
+        field(&self.post(path, body).await, "id")
+    }
+
+    /// An assistant to work with.
+    pub async fn assistant(&mut self) -> String {
+        self.create("/v1/assistants", &json!({"model": "gpt-4o", "instructions": "Be brief."})).await
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Bytes {
+    response.into_body().collect().await.expect("a whole body").to_bytes()
+}
+
+/// The text of a top-level field of an answer.
+pub fn field(body: &[u8], name: &str) -> String {
+    let value: Value = serde_json::from_slice(body).expect("JSON");
+    value[name].as_str().unwrap_or_default().to_owned()
+}

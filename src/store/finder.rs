@@ -1,0 +1,111 @@
+//! Finds objects by their ids: whatever is asked for at the same time is looked up together.
+//!
+//! A look-up alone costs a turn of the database's thread, many of them together cost one too. Nobody
+//! waits for company: a finder that is free starts at once with what is there.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Error, Result};
+
+/// How many are looked up together at the most.
+const BATCH: usize = 64;
+
+/// A table, and the columns of the parents that a row must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Table {
+    pub name: &'static str,
+    pub parents: &'static [&'static str],
+}
+
+struct Question {
+    table: Table,
+    session: i64,
+    /// The ids of the parents, then the object's own.
+    ids: Vec<String>,
+    answer: oneshot::Sender<Result<Option<String>>>,
+}
+
+pub(super) struct Finder {
+    questions: mpsc::UnboundedSender<Question>,
+}
+
+impl Finder {
+    /// Starts the finder's task. It ends when the finder is dropped.
+    pub(super) fn start(connection: SqliteConnection) -> Self {
+        let (questions, asked) = mpsc::unbounded_channel();
+        tokio::spawn(work(connection, asked));
+        Self { questions }
+    }
+
+    /// The body of a row, if it exists and has these parents.
+    pub(super) async fn find(&self, table: Table, session: i64, ids: Vec<String>) -> Result<Option<String>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question { table, session, ids, answer }).map_err(|_| Error::Closed)?;
+        answered.await.unwrap_or(Err(Error::Closed))
+    }
+}
+
+async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiver<Question>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while asked.recv_many(&mut batch, BATCH).await > 0 {
+        let mut by_table: HashMap<Table, Vec<Question>> = HashMap::new();
+        for question in batch.drain(..) {
+            by_table.entry(question.table).or_default().push(question);
+        }
+        for (table, questions) in by_table {
+            answer(&mut connection, table, questions).await;
+        }
+    }
+}
+
+async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<Question>) {
+    match look_up(connection, table, &questions).await {
+        Ok(mut bodies) => {
+            for (number, question) in questions.into_iter().enumerate() {
+                _ = question.answer.send(Ok(bodies.remove(&number)));
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, table = table.name, "objects cannot be looked up");
+            for question in questions {
+                _ = question.answer.send(Err(Error::Closed));
+            }
+        }
+    }
+}
+
+/// The bodies that were found, by the number of the question.
+async fn look_up(
+    connection: &mut SqliteConnection,
+    table: Table,
+    questions: &[Question],
+) -> Result<HashMap<usize, String>, sqlx::Error> {
+    let columns = table.parents.iter().chain(&["id"]).enumerate();
+    let conditions: String = columns.map(|(index, column)| format!(" and {column} = value ->> {}", index + 1)).collect();
+    // The names in a condition are those of the API; `key` and `value` are of `json_each`.
+    let sql = format!(
+        "select asked.key, body from json_each(?) as asked cross join {} where session = value ->> 0{}",
+        table.name,
+        conditions.replace(" and id =", &format!(" and {}.id =", table.name)),
+    );
+    let rows: Vec<_> = questions
+        .iter()
+        .map(|question| {
+            let ids = question.ids.iter().map(|id| json!(id));
+            std::iter::once(json!(question.session)).chain(ids).collect::<Vec<_>>()
+        })
+        .collect();
+    let asked = serde_json::to_string(&rows).expect("ids are JSON");
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(asked).fetch_all(connection).await?;
+    found
+        .into_iter()
+        .map(|row| {
+            let number: i64 = row.try_get(0)?;
+            Ok((usize::try_from(number).unwrap_or(usize::MAX), row.try_get(1)?))
+        })
+        .collect()
+}

@@ -4,6 +4,8 @@
 //! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. The load
 //! comes from this process, so with few cores it competes with what it measures, for the bare route too.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
+
 mod client;
 mod load;
 mod processes;

@@ -14,8 +14,8 @@ use super::Patch;
 #[derive(Clone, Copy)]
 pub enum Path<'p> {
     Root,
-    Key(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
+    Key(&'p Self, &'p str),
+    Index(&'p Self, usize),
 }
 
 impl<'p> Path<'p> {

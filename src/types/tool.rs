@@ -53,7 +53,7 @@ pub struct Function {
     pub strict: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileSearch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_num_results: Option<i64>,
@@ -121,12 +121,6 @@ impl Read for FunctionName {
             return None;
         }
         Some(Self(name))
-    }
-}
-
-impl Default for FileSearch {
-    fn default() -> Self {
-        Self { max_num_results: None, ranking_options: RankingOptions::default() }
     }
 }
 

@@ -1,0 +1,129 @@
+//! The OpenAPI document of the real service, as far as it is at hand: every answer that a test gets is
+//! validated against it. `REHEARSAL_API` names another place for the document.
+//!
+//! Where the document and the recorded service part, the recordings win; those places are named once, here.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use jsonschema::Validator;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::server::Events;
+
+/// Keys that the document requires and recorded answers do not have.
+const NOT_SENT: [(&str, &[&str]); 2] = [
+    // Answers over REST leave them out, events have them; a modify answers with `file_ids` for `attachments`.
+    ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"]),
+    ("RunStepObject", &["expired_at", "metadata"]),
+];
+
+/// Keys that are null in recorded answers and may not be, says the document.
+const NULL: [(&str, &[&str]); 7] = [
+    ("RunObject", &["instructions"]),
+    ("ListAssistantsResponse", &["first_id", "last_id"]),
+    ("ListMessagesResponse", &["first_id", "last_id"]),
+    ("ListRunsResponse", &["first_id", "last_id"]),
+    ("ListRunStepsResponse", &["first_id", "last_id"]),
+    ("ListFilesResponse", &["first_id", "last_id"]),
+    // The first delta of a call says so.
+    ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
+];
+
+static CONTRACT: LazyLock<Option<Contract>> = LazyLock::new(Contract::load);
+
+pub fn check(method: &Method, path: &str, status: StatusCode, body: &Value) {
+    let Some(contract) = &*CONTRACT else { return };
+    if status.is_success() {
+        if let Some(schema) = contract.schema_of(method, path).filter(|_| !body.is_null()) {
+            contract.validate(&schema, body, path);
+        }
+    } else if path.starts_with("/v1/") {
+        contract.validate("ErrorResponse", body, path);
+    }
+}
+
+pub fn check_events(events: &Events) {
+    let Some(contract) = &*CONTRACT else { return };
+    for (name, data) in &events.0 {
+        contract.validate("AssistantStreamEvent", &json!({"event": name, "data": data}), name);
+    }
+}
+
+struct Contract {
+    document: Value,
+    validators: Mutex<HashMap<String, &'static Validator>>,
+}
+
+impl Contract {
+    fn load() -> Option<Self> {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api/assistants-v2.openapi.yaml");
+        let path = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("skipped: answers are not validated, there is no OpenAPI document at {}", path.display());
+            return None;
+        };
+        let mut document: Value = serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");
+        for (schema, keys) in NOT_SENT {
+            let required = document["components"]["schemas"][schema]["required"].as_array_mut();
+            required.expect("a schema with required keys").retain(|key| !keys.contains(&key.as_str().unwrap_or_default()));
+        }
+        for (schema, keys) in NULL {
+            for key in keys {
+                let Some(property) = document["components"]["schemas"].get_mut(schema).and_then(|it| find_property(it, key))
+                else {
+                    continue;
+                };
+                *property = json!({"anyOf": [property.clone(), {"type": "null"}]});
+            }
+        }
+        Some(Self { document, validators: Mutex::default() })
+    }
+
+    /// The name of the schema of a successful answer.
+    fn schema_of(&self, method: &Method, path: &str) -> Option<String> {
+        let path = path.strip_prefix("/v1")?;
+        let paths = self.document["paths"].as_object()?;
+        let templates = paths.iter().filter(|(template, _)| fits(template, path));
+        // `/threads/runs` also fits `/threads/{thread_id}`.
+        let (_, operations) = templates.min_by_key(|(template, _)| template.matches('{').count())?;
+        let answer = &operations[method.as_str().to_lowercase()]["responses"]["200"];
+        let schema = answer["content"]["application/json"]["schema"]["$ref"].as_str()?;
+        schema.rsplit('/').next().map(str::to_owned)
+    }
+
+    fn validate(&self, schema: &str, body: &Value, whence: &str) {
+        let errors: Vec<_> = self.validator(schema).iter_errors(body).map(|error| error.to_string()).take(3).collect();
+        assert!(errors.is_empty(), "{whence} is not a {schema}: {errors:#?}\n{body:#}");
+    }
+
+    fn validator(&self, schema: &str) -> &'static Validator {
+        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        validators.entry(schema.to_owned()).or_insert_with(|| {
+            let root = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$ref": format!("#/components/schemas/{schema}"),
+                "components": self.document["components"],
+            });
+            Box::leak(Box::new(jsonschema::validator_for(&root).expect("a JSON schema")))
+        })
+    }
+}
+
+/// A property of a schema, or of one of the schemas that it is put together from.
+fn find_property<'v>(schema: &'v mut Value, key: &str) -> Option<&'v mut Value> {
+    if schema["properties"].get(key).is_some() {
+        return schema["properties"].get_mut(key);
+    }
+    // A function's properties stand one level deeper in the schemas of calls.
+    schema["properties"].as_object_mut()?.values_mut().find_map(|property| property.get_mut("properties")?.get_mut(key))
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len() && template.iter().zip(&path).all(|(part, got)| part.starts_with('{') || part == got)
+}

@@ -1,0 +1,205 @@
+//! Fixtures as their authors meet them: what matches, what is rendered, and what is said when it goes wrong.
+
+use rehearsal::fixture::{Fixtures, LoadError};
+use serde_json::json;
+
+use crate::server::{TestServer, config};
+
+async fn answer(server: &TestServer, said: &str, order: serde_json::Value) -> Vec<String> {
+    let mut body = json!({"assistant_id": server.assistant().await});
+    body.as_object_mut().unwrap().extend(order.as_object().unwrap().clone());
+    let (thread, _) = server.run_with(said, body).await;
+    server.said(&thread).await[1..].to_vec()
+}
+
+#[tokio::test]
+async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
+    let server = TestServer::start().await;
+    let said = "I need to solve the equation `3x + 11 = 14`. Can you help me?";
+    let jane = json!({"instructions": "Please address the user as Jane Doe. The user has a premium account."});
+    let answers = answer(&server, said, jane.clone()).await;
+    assert_eq!(answers.len(), 2);
+    assert!(answers[0].starts_with("Jane Doe, let's solve the equation 3x + 11 = 14."), "{}", answers[0]);
+    assert_eq!(answers[1], "x = 1");
+    let plain = answer(&server, said, json!({})).await;
+    assert!(plain[0].starts_with("Let's solve"), "{}", plain[0]);
+    let others = answer(&server, "What is x if 4x - 2 = 9?", json!({})).await;
+    assert_eq!(others[1], "x = 11/4");
+
+    let russian = answer(&server, "Мне нужно решить уравнение `3x + 11 = 14`. Поможешь?", json!({"instructions": "Обращайся к пользователю как Джейн Доу."})).await;
+    assert!(russian[0].starts_with("Джейн Доу, решим уравнение 3x + 11 = 14."), "{}", russian[0]);
+    assert_eq!(russian[1], "x = 1");
+
+    let mut coded = jane;
+    coded["assistant_id"] = json!(server.assistant().await);
+    coded["tools"] = json!([{"type": "code_interpreter"}]);
+    let (_, run) = server.run_with(said, coded).await;
+    let steps = server.get(&format!("{run}/steps?order=asc")).await.body;
+    assert_eq!(steps["data"].as_array().unwrap().len(), 3);
+    let call = &steps["data"][0]["step_details"]["tool_calls"][0];
+    assert!(call["code_interpreter"]["input"].as_str().unwrap().contains("solve(Eq(3 * x + 11, 14), x)"));
+}
+
+#[tokio::test]
+async fn the_weather_bot_calls_both_functions_at_once() {
+    let server = TestServer::start().await;
+    for (said, city, expected) in [
+        ("What's the weather in San Francisco?", "San Francisco", "The weather in San Francisco, also known as Fog City: 21"),
+        ("Какая погода в Москве?", "Москве", "Погода (Fog City): 21"),
+        ("Weather?", "San Francisco, CA", "The weather in San Francisco, CA, also known as Fog City: 21"),
+    ] {
+        let tools = ["getCurrentWeather", "getNickname"].map(|name| json!({"type": "function", "function": {"name": name}}));
+        let order = json!({"assistant_id": server.assistant().await, "tools": tools});
+        let (thread, run) = server.run_with(said, order).await;
+        let waiting = server.get(&run).await.body;
+        let calls = waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap();
+        assert_eq!(calls.len(), 2);
+        assert_eq!(calls[0]["function"]["arguments"], json!({"location": city}).to_string());
+        let outputs: Vec<_> = calls.iter().zip(["21", "Fog City"]).map(|(call, output)| json!({"tool_call_id": call["id"], "output": output})).collect();
+        server.post(&format!("{run}/submit_tool_outputs"), json!({ "tool_outputs": outputs })).await;
+        server.idle().await;
+        assert_eq!(server.said(&thread).await[1], expected);
+    }
+}
+
+#[tokio::test]
+async fn all_else_is_echoed() {
+    let server = TestServer::start().await;
+    assert_eq!(answer(&server, "Привет, {{ world }}!\n", json!({})).await, ["Привет, {{ world }}!\n"]);
+}
+
+#[tokio::test]
+async fn the_first_reply_whose_conditions_all_hold_wins() {
+    let fixtures = r#"
+assistants:
+  - {id: asst_weather, name: Weather Bot, model: gpt-4o, metadata: {team: red}}
+replies:
+  - {when: {assistant: Weather Bot}, steps: [{message: by name}]}
+  - {when: {message: {matches: 'in (?<city>\w+)', not: {contains: snow}}}, steps: [{message: "{{ city }}"}]}
+  - {when: {message: {any: [hi, {contains: snow}]}, turn: 1}, steps: [{message: any}]}
+  - {when: {model: gpt-4}, steps: [{message: model}]}
+  - {when: {instructions: {contains: pirate}}, steps: [{message: Arr}]}
+  - {when: {tools: [add, code_interpreter]}, steps: [{message: tools}]}
+  - {when: {metadata: {tier: gold, team: {not: red}}}, steps: [{message: gold}]}
+  - {when: {message: once}, times: 1, steps: [{message: first}]}
+  - {steps: [{message: "else {{ turn }}"}]}
+"#;
+    let server = TestServer::with_fixtures(fixtures).await;
+    let tools = json!([{"type": "code_interpreter"}, {"type": "function", "function": {"name": "add"}}]);
+    for (said, order, expected) in [
+        ("x", json!({"assistant_id": "asst_weather"}), "by name"),
+        ("rain in Paris", json!({}), "Paris"),
+        ("snow in Paris", json!({}), "any"),
+        ("hi", json!({}), "any"),
+        ("hi ", json!({}), "else 1"),
+        ("x", json!({"model": "gpt-4"}), "model"),
+        ("x", json!({"instructions": "Talk like a pirate."}), "Arr"),
+        ("x", json!({"tools": tools}), "tools"),
+        ("x", json!({"metadata": {"tier": "gold"}}), "gold"),
+        ("once", json!({}), "first"),
+        ("once", json!({}), "else 1"),
+    ] {
+        assert_eq!(answer(&server, said, order).await, [expected], "{said}");
+    }
+}
+
+#[tokio::test]
+async fn seeds_are_there_from_the_start_in_every_session() {
+    let fixtures = r#"
+assistants:
+  - id: asst_weather
+    name: Weather Bot
+    model: gpt-4o
+    tools: [{type: function, function: {name: getWeather}}]
+threads:
+  - id: thread_seeded
+    metadata: {k: v}
+    messages: [{role: user, content: Hello}, {role: assistant, content: Hi}]
+"#;
+    let server = TestServer::with_fixtures(fixtures).await;
+    for session in ["", "/s/other"] {
+        let assistant = server.get(&format!("{session}/v1/assistants/asst_weather")).await.body;
+        assert_eq!(assistant["tools"][0]["function"]["strict"], false);
+        assert_eq!(server.get(&format!("{session}/v1/threads/thread_seeded")).await.body["metadata"], json!({"k": "v"}));
+        assert_eq!(server.said(&format!("{session}/v1/threads/thread_seeded")).await, ["Hello", "Hi"]);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_nothing_matches_says_what_came_near() {
+    let fixtures = r#"
+replies:
+  - {name: once, when: {message: Hello}, times: 1, steps: [{message: Hi}]}
+  - {name: case, when: {message: hello}, steps: [{message: Hi}]}
+  - {name: far, when: {message: Bye, model: gpt-4}, steps: [{message: Hi}]}
+"#;
+    let server = TestServer::with_fixtures(fixtures).await;
+    server.run("Hello").await;
+    let (_, run) = server.run("Hello").await;
+    let run = server.get(&run).await.body;
+    assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
+    let message = run["last_error"]["message"].as_str().unwrap();
+    let file = message.split_once("1. once (").unwrap().1.split_once(":3)").unwrap().0;
+    insta::assert_snapshot!(message.replace(file, "test.yaml"), @"");
+}
+
+#[tokio::test]
+async fn a_template_fault_fails_its_run_and_names_file_and_line() {
+    let fixtures = "replies:\n  - steps:\n      - message: fine\n      - message: |-\n          one\n          {{ nobody.name }}\n";
+    let server = TestServer::with_fixtures(fixtures).await;
+    let (thread, run) = server.run("Hello").await;
+    let run = server.get(&run).await.body;
+    assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
+    let message = run["last_error"]["message"].as_str().unwrap();
+    assert!(message.contains("test.yaml:4: the template of this step cannot be rendered: undefined value"), "{message}");
+    assert!(message.ends_with("(line 2 of its text)"), "{message}");
+    assert_eq!(server.said(&thread).await, ["Hello", "fine"]);
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_at_once_with_their_places() {
+    let yaml = r#"# My first fixture
+replies:
+  - nmae: weather
+    when:
+      mesage: {matchs: 'weather'}
+      turn: one
+      message: {matches: '(oops'}
+    steps:
+      - message: "{{ city"
+      - tool_calls: [{function: {name: get weather}}]
+      - pause: soon
+    outcome: {failed: {cod: x}}
+    pace: fast
+assistents: []
+assistants:
+  - {id: asst_a, name: A}
+"#;
+    let Err(LoadError::Faulty(diagnostics)) = Fixtures::parse([("first.yaml".to_owned(), yaml.to_owned())]) else {
+        panic!("these are faults");
+    };
+    insta::assert_snapshot!(rehearsal::fixture::diagnostic::render_all(&diagnostics), @"");
+}
+
+#[test]
+fn what_is_not_yaml_is_reported_with_its_place() {
+    for (text, expected) in [
+        ("replies: [", "x.yaml:1:"),
+        ("replies:\n  - name: a\n    name: b\n", "x.yaml:3:5: duplicate"),
+        ("- just\n- a list\n", "x.yaml:1:1: expected an object, got an array"),
+        ("replies: 7", "x.yaml:1:10: expected an array, got an integer"),
+        ("\u{0}\u{1}", "x.yaml:1:"),
+    ] {
+        let error = Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text:?}: {error}");
+    }
+    assert!(Fixtures::parse([("empty.yaml".to_owned(), String::new())]).is_ok());
+}
+
+#[tokio::test]
+async fn the_fixtures_in_the_repository_all_load() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixtures = Fixtures::load(std::slice::from_ref(&folder)).unwrap();
+    assert_eq!(fixtures.replies.len(), Fixtures::built_in().unwrap().replies.len());
+    TestServer::with(rehearsal::serve::Config { fixtures: vec![folder], ..config() }).await;
+}

@@ -1,0 +1,18 @@
+//! The server as its users meet it: every test talks HTTP to a real one, over a real SQLite file, with a
+//! clock that stands still and a fixed seed. Nothing sleeps, nothing is mocked, all of it runs in parallel.
+
+mod abuse;
+mod assistants;
+mod binary;
+mod contract;
+mod errors;
+mod fixtures;
+mod golden;
+mod lists;
+mod messages;
+mod restart;
+mod runs;
+mod server;
+mod sessions;
+mod streaming;
+mod threads;

@@ -1,0 +1,95 @@
+//! A server that stops, in whatever state its runs are, and another on the same file.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::server::TestServer;
+
+const CALL: &str = "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: 'Got {{ outputs.f }}'}]}]";
+const SLOW: &str = "replies: [{pace: {queue: 2s, per_token: 1s}, steps: [{message: one two three}, {message: four}]}]";
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.db");
+    let server = TestServer::on(&path, "replies: [{steps: [{message: Hi}]}]").await;
+    let (thread, run) = server.run("Hello").await;
+    let before = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
+    server.stop().await;
+    let server = TestServer::on(&path, "replies: []").await;
+    let after = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
+    assert_eq!(after, before);
+    assert_ne!(server.assistant().await, "", "a restart with the same seed draws other ids");
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_outputs_still_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waiting.db");
+    let server = TestServer::on(&path, CALL).await;
+    let (thread, run) = server.run("Hello").await;
+    server.stop().await;
+
+    // With other fixtures: a run keeps the reply that it began with.
+    let server = TestServer::on(&path, "replies: [{steps: [{message: Another}]}]").await;
+    let waiting = server.get(&run).await.body;
+    assert_eq!(waiting["status"], "requires_action");
+    let call = &waiting["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"];
+    let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "it"}]});
+    assert_eq!(server.post(&format!("{run}/submit_tool_outputs"), outputs).await.body["status"], "queued");
+    server.idle().await;
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+    assert_eq!(server.said(&thread).await[1], "Got it");
+}
+
+/// Stops the server after so many seconds of a slow run, and lets the next one finish it.
+#[tokio::test]
+async fn a_run_goes_on_from_where_it_stood() {
+    for seconds in 0..7 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slow.db");
+        let server = TestServer::on(&path, SLOW).await;
+        let (thread, run) = server.run("Hello").await;
+        server.clock().await.advance(Duration::from_secs(seconds)).await;
+        let status = server.get(&run).await.body["status"].as_str().unwrap().to_owned();
+        server.stop().await;
+
+        let server = TestServer::on(&path, "replies: []").await;
+        server.idle().await;
+        server.clock().await.advance(Duration::from_secs(60)).await;
+        let ended = server.get(&run).await.body;
+        assert_eq!(ended["status"], "completed", "stopped after {seconds} s, when it was {status}");
+        assert_eq!(server.said(&thread).await, ["Hello", "one two three", "four"]);
+        let steps = server.get(&format!("{run}/steps")).await.body;
+        let steps = steps["data"].as_array().unwrap();
+        assert_eq!(steps.len(), 2);
+        assert!(steps.iter().all(|step| step["status"] == "completed"));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_being_cancelled_is_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cancelling.db");
+    // Under the pace `steps` a run stays in `cancelling` until it is polled.
+    let server = TestServer::on(&path, "replies: [{pace: steps, steps: [{message: Hi}]}]").await;
+    let (_, run) = server.run("Hello").await;
+    assert_eq!(server.post(&format!("{run}/cancel"), json!({})).await.body["status"], "cancelling");
+    server.stop().await;
+    let server = TestServer::on(&path, "replies: []").await;
+    server.idle().await;
+    assert_eq!(server.get(&run).await.body["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_deadline_that_passed_in_the_meantime_has_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("late.db");
+    let server = TestServer::on(&path, "replies: [{outcome: hang}]").await;
+    let (_, run) = server.run("Hello").await;
+    server.stop().await;
+    let server = TestServer::on(&path, "replies: []").await;
+    server.clock().await.advance(Duration::from_secs(601)).await;
+    assert_eq!(server.get(&run).await.body["status"], "expired");
+}

@@ -1,0 +1,221 @@
+//! A server for one test, and a client that checks every answer against the contract.
+
+use std::{path::Path, sync::Arc};
+
+use rehearsal::{
+    clock::{Clock, Moment},
+    engine::Unmatched,
+    serve::{Config, Server},
+    types::Timestamp,
+    world::{DEFAULT_SESSION, World, Worlds},
+};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::contract;
+
+/// When every test begins: 2025-01-01T00:00:00Z.
+pub const START: i64 = 1_735_689_600;
+
+pub struct TestServer {
+    pub base: String,
+    worlds: Arc<Worlds>,
+    client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<()>>,
+    // Lives as long as the server, which keeps its fixtures in it.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// A clock that stands still and a fixed seed, so that two servers answer alike.
+pub fn config() -> Config {
+    Config { seed: Some(7), clock: Some(Moment::from(Timestamp(START))), ..Config::default() }
+}
+
+impl TestServer {
+    /// With the built-in fixtures.
+    pub async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    /// With one fixture file.
+    pub async fn with_fixtures(yaml: &str) -> Self {
+        Self::with_fixtures_and(yaml, config()).await
+    }
+
+    pub async fn with_fixtures_and(yaml: &str, config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        let mut server = Self::with(Config { fixtures: vec![path], unmatched: Unmatched::Fail, ..config }).await;
+        server._folder = Some(folder);
+        server
+    }
+
+    /// On a database file, which may have been used before.
+    pub async fn on(database: &Path, yaml: &str) -> Self {
+        Self::with_fixtures_and(yaml, Config { database: Some(database.to_owned()), ..config() }).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::open(config).await.unwrap();
+        let worlds = Arc::clone(server.worlds());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            server.run(listener, async move { _ = stopped.await }).await.unwrap();
+        });
+        Self { base, worlds, client: reqwest::Client::new(), stop: Some(stop), task: Some(task), _folder: None }
+    }
+
+    /// Stops the server and waits until it has let go of its database.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        drop(std::mem::take(&mut self.client));
+        self.task.take().unwrap().await.unwrap();
+    }
+
+    pub async fn world(&self) -> Arc<World> {
+        self.worlds.enter(DEFAULT_SESSION).await.unwrap()
+    }
+
+    pub async fn clock(&self) -> Clock {
+        self.world().await.clock.clone()
+    }
+
+    /// Waits until no run has anything to do at this moment.
+    pub async fn idle(&self) {
+        self.clock().await.idle().await;
+    }
+
+    /// A request with the headers of a well-behaved client.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        request.bearer_auth("sk-test").header("openai-beta", "assistants=v2")
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        contract::check(&method, &path, status, &body);
+        Answer { status, headers, text, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// The events of a stream, to its end.
+    pub async fn stream(&self, path: &str, body: Value) -> Events {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let events = Events::parse(&answer.text);
+        contract::check_events(&events);
+        events
+    }
+
+    /// An assistant, by its id.
+    pub async fn assistant(&self) -> String {
+        self.post("/v1/assistants", json!({"model": "gpt-4o"})).await.id()
+    }
+
+    /// A thread in which a user has said something.
+    pub async fn thread(&self, said: &str) -> String {
+        self.post("/v1/threads", json!({"messages": [{"role": "user", "content": said}]})).await.id()
+    }
+
+    /// A run on a new thread: the paths of the thread and of the run. It has been performed as far as it
+    /// goes at this moment.
+    pub async fn run(&self, said: &str) -> (String, String) {
+        let assistant = self.assistant().await;
+        self.run_with(said, json!({"assistant_id": assistant})).await
+    }
+
+    pub async fn run_with(&self, said: &str, order: Value) -> (String, String) {
+        let thread = format!("/v1/threads/{}", self.thread(said).await);
+        let created = self.post(&format!("{thread}/runs"), order).await;
+        assert_eq!(created.status, StatusCode::OK, "{}", created.text);
+        self.idle().await;
+        (thread.clone(), format!("{thread}/runs/{}", created.id()))
+    }
+
+    /// The texts of a thread's messages, oldest first.
+    pub async fn said(&self, thread: &str) -> Vec<String> {
+        let list = self.get(&format!("{thread}/messages?order=asc&limit=100")).await.body;
+        let messages = list["data"].as_array().unwrap().iter();
+        messages.map(|message| message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn id(&self) -> String {
+        self.body["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
+    }
+
+    /// Status, message, param and code of an error, in one line.
+    pub fn refusal(&self) -> String {
+        let error = &self.body["error"];
+        let message = error["message"].as_str().unwrap_or(&self.text);
+        format!("{} {message} [{} {}]", self.status.as_u16(), error["param"], error["code"])
+    }
+}
+
+/// The events of a stream, with their data.
+pub struct Events(pub Vec<(String, Value)>);
+
+impl Events {
+    /// Reads the frames exactly as they must be: name, data in one line, blank line.
+    pub fn parse(text: &str) -> Self {
+        let frames = text.strip_suffix("\n\n").unwrap_or(text).split("\n\n");
+        Self(
+            frames
+                .map(|frame| {
+                    let (name, data) = frame.split_once("\ndata: ").unwrap_or_else(|| panic!("no frame: {frame:?}"));
+                    let name = name.strip_prefix("event: ").unwrap_or_else(|| panic!("no name: {frame:?}"));
+                    assert!(!data.contains('\n'), "data in one line: {data:?}");
+                    let data = if data == "[DONE]" { json!(data) } else { serde_json::from_str(data).unwrap() };
+                    (name.to_owned(), data)
+                })
+                .collect(),
+        )
+    }
+
+    /// The names, runs of the same one folded into one.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        names
+    }
+
+    /// The data of the only, or last, event of this name.
+    pub fn last(&self, name: &str) -> &Value {
+        let found = self.0.iter().rev().find(|(event, _)| event == name);
+        &found.unwrap_or_else(|| panic!("no {name} in {:?}", self.names())).1
+    }
+
+    pub fn all(&self, name: &str) -> Vec<&Value> {
+        self.0.iter().filter(|(event, _)| event == name).map(|(_, data)| data).collect()
+    }
+}

@@ -228,6 +228,8 @@ struct Task {
     cues: VecDeque<TimedCue>,
     /// When the last cue was played: the next one's wait counts from here.
     played: Moment,
+    /// Whether the database knows who performs the run.
+    noted: bool,
     /// The performer has nothing more to say, and the run hangs.
     exhausted: bool,
     /// How many times the run may change its status, under the pace `steps`.
@@ -266,6 +268,7 @@ impl Task {
             surroundings: None,
             performance,
             cues,
+            noted: false,
             exhausted: false,
             permits: 0,
             listeners: Vec::new(),
@@ -415,23 +418,25 @@ impl Task {
         Ok(())
     }
 
-    /// Writes down every object that the events changed, and what it takes to go on from here. Deltas
-    /// alone change nothing: the cues they come from were noted before.
-    async fn commit(&self, events: &[Event]) -> Result<(), Stop> {
+    /// Writes down every object that the events changed, what is open as it stands now, and what it takes
+    /// to go on from here. Deltas alone need no commit: the cues they come from were noted before.
+    async fn commit(&mut self, events: &[Event]) -> Result<(), Stop> {
         let touched = Touched::of(events);
-        if touched.is_empty() {
+        if touched.is_empty() && (self.noted || self.performance.is_none()) {
             return Ok(());
         }
+        self.noted = self.performance.is_some();
         let note = match (&self.performance, self.stage.is_over()) {
             (Some(performance), false) => Some(performance.note(&self.cues)),
             _ => None,
         };
         let mut changes = Changes::new();
         changes.update_run(&self.stage.run, note.as_deref())?;
-        for step in touched.steps {
+        for step in self.stage.steps.iter().filter(|step| step.is_open() || touched.steps.contains(&&step.id)) {
             changes.put_step(step)?;
         }
-        for message in touched.messages {
+        let closed = touched.messages.into_iter().filter(|message| !message.is_open());
+        for message in closed.chain(self.stage.message_in_progress()) {
             changes.put_message(message, Some(&self.stage.run.id))?;
         }
         if self.world.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
@@ -451,11 +456,11 @@ impl Task {
     }
 }
 
-/// The last state of each object in a list of events, in the order in which they came to be.
+/// What a list of events says has changed.
 #[derive(Default)]
 struct Touched<'e> {
     run: bool,
-    steps: Vec<&'e Step>,
+    steps: Vec<&'e Id<Step>>,
     messages: Vec<&'e Message>,
 }
 
@@ -465,12 +470,8 @@ impl<'e> Touched<'e> {
         for event in events {
             match event {
                 Event::RunCreated(_) | Event::Run(_) => touched.run = true,
-                Event::StepCreated(step) | Event::Step(step) => {
-                    keep_last(&mut touched.steps, step, |one, other| one.id == other.id);
-                }
-                Event::MessageCreated(message) | Event::Message(message) => {
-                    keep_last(&mut touched.messages, message, |one, other| one.id == other.id);
-                }
+                Event::StepCreated(step) | Event::Step(step) => touched.steps.push(&step.id),
+                Event::MessageCreated(message) | Event::Message(message) => touched.messages.push(message),
                 Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Done => {}
             }
         }
@@ -479,13 +480,6 @@ impl<'e> Touched<'e> {
 
     fn is_empty(&self) -> bool {
         !self.run && self.steps.is_empty() && self.messages.is_empty()
-    }
-}
-
-fn keep_last<'e, T>(kept: &mut Vec<&'e T>, item: &'e T, same: impl Fn(&T, &T) -> bool) {
-    match kept.iter_mut().find(|kept| same(kept, item)) {
-        Some(place) => *place = item,
-        None => kept.push(item),
     }
 }
 

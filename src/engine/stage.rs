@@ -19,9 +19,7 @@ use crate::{
         Message, Run, RunStatus, Step, Timestamp, Usage,
         message::{Content, IncompleteDetails, IncompleteMessage, MessageStatus},
         run::{IncompleteRun, LastError},
-        step::{
-            CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd, StepStatus, ToolCall, ToolCallKind,
-        },
+        step::{CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd, ToolCall, ToolCallKind},
         tool::{FunctionCall, ToolOutput},
     },
 };
@@ -81,14 +79,19 @@ pub(super) struct Stage {
 impl Stage {
     pub fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
         let messages = steps.iter().filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. })).count();
-        let message = message.filter(|message| message.status == MessageStatus::InProgress);
-        let open = steps.last().filter(|step| step.status == StepStatus::InProgress);
+        let message = message.filter(Message::is_open);
+        let open = steps.last().filter(|step| step.is_open());
         let said = open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
         Self { run, steps, message, messages, ids, prompt: Prompt::default(), said }
     }
 
     pub fn set_prompt(&mut self, prompt: Prompt) {
         self.prompt = prompt;
+    }
+
+    /// The message that is being written, as far as it has been.
+    pub fn message_in_progress(&self) -> Option<&Message> {
+        self.message.as_ref()
     }
 
     pub fn is_over(&self) -> bool {
@@ -289,7 +292,7 @@ impl Stage {
     }
 
     fn close_step(&mut self, end: StepEnd, at: Timestamp, usage: Usage, events: &mut Vec<Event>) {
-        if let Some(step) = self.steps.last_mut().filter(|step| step.status == StepStatus::InProgress) {
+        if let Some(step) = self.steps.last_mut().filter(|step| step.is_open()) {
             step.end(end, at, usage);
             events.push(Event::Step(step.clone()));
         }

@@ -174,6 +174,11 @@ impl Message {
         }
     }
 
+    /// Whether a run is still writing it.
+    pub fn is_open(&self) -> bool {
+        self.status == MessageStatus::InProgress
+    }
+
     /// All of its text, parts joined by a newline.
     pub fn text(&self) -> String {
         let parts: Vec<&str> = self

@@ -140,6 +140,10 @@ impl Step {
         }
     }
 
+    pub fn is_open(&self) -> bool {
+        self.status == StepStatus::InProgress
+    }
+
     pub fn end(&mut self, end: StepEnd, at: Timestamp, usage: Usage) {
         match end {
             StepEnd::Completed => {

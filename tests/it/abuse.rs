@@ -16,7 +16,14 @@ async fn bodies_that_are_no_json_are_refused_in_the_right_shape() {
     let server = TestServer::start().await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let deep_object = format!("{}1{}", "{\"metadata\":".repeat(10_000), "}".repeat(10_000));
-    for body in [b"\xff\xfe{}".to_vec(), b"{".to_vec(), b"nul".to_vec(), deep.into_bytes(), deep_object.into_bytes(), b"{\"a\": 1e999}".to_vec()] {
+    for body in [
+        b"\xff\xfe{}".to_vec(),
+        b"{".to_vec(),
+        b"nul".to_vec(),
+        deep.into_bytes(),
+        deep_object.into_bytes(),
+        b"{\"a\": 1e999}".to_vec(),
+    ] {
         let request = server.request(Method::POST, "/v1/threads").header("content-type", "application/json").body(body);
         let answer = server.send(request).await;
         assert_eq!(answer.status.as_u16(), 400, "{}", answer.text);
@@ -27,7 +34,8 @@ async fn bodies_that_are_no_json_are_refused_in_the_right_shape() {
 #[tokio::test]
 async fn a_hundred_megabytes_are_refused_and_the_client_gets_to_read_it() {
     let server = TestServer::start().await;
-    let request = server.request(Method::POST, "/v1/threads").header("content-type", "application/json").body(vec![b' '; 100 << 20]);
+    let request =
+        server.request(Method::POST, "/v1/threads").header("content-type", "application/json").body(vec![b' '; 100 << 20]);
     let answer = server.send(request).await;
     assert_eq!(answer.refusal(), "413 Maximum content size limit (26214400) exceeded (104857600 bytes read) [null null]");
     assert_eq!(answer.body["error"]["type"], "server_error");
@@ -38,15 +46,49 @@ async fn odd_values_everywhere_are_answered_with_4xx() {
     let server = TestServer::start().await;
     let thread = format!("/v1/threads/{}", server.thread("Hello").await);
     let odd = [
-        json!(null), json!(true), json!(-1), json!(1.5), json!(u64::MAX), json!(""), json!("\u{0}"), json!([]), json!([[]]), json!({}),
-        json!({"type": {}}), json!([{"type": "function"}]), json!([{"type": "text", "text": {"value": 1}}]),
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({"type": {}}),
+        json!([{"type": "function"}]),
+        json!([{"type": "text", "text": {"value": 1}}]),
     ];
     let keys = [
-        "model", "name", "tools", "tool_resources", "metadata", "temperature", "response_format", "messages", "role", "content",
-        "attachments", "assistant_id", "instructions", "additional_messages", "truncation_strategy", "tool_choice", "max_prompt_tokens",
-        "stream", "thread", "tool_outputs",
+        "model",
+        "name",
+        "tools",
+        "tool_resources",
+        "metadata",
+        "temperature",
+        "response_format",
+        "messages",
+        "role",
+        "content",
+        "attachments",
+        "assistant_id",
+        "instructions",
+        "additional_messages",
+        "truncation_strategy",
+        "tool_choice",
+        "max_prompt_tokens",
+        "stream",
+        "thread",
+        "tool_outputs",
     ];
-    let paths = ["/v1/assistants".to_owned(), "/v1/threads".to_owned(), "/v1/threads/runs".to_owned(), format!("{thread}/messages"), format!("{thread}/runs")];
+    let paths = [
+        "/v1/assistants".to_owned(),
+        "/v1/threads".to_owned(),
+        "/v1/threads/runs".to_owned(),
+        format!("{thread}/messages"),
+        format!("{thread}/runs"),
+    ];
     for path in &paths {
         for key in keys {
             for value in &odd {
@@ -92,7 +134,9 @@ async fn a_request_without_a_host_or_with_two_is_refused() {
 #[tokio::test]
 async fn texts_of_every_kind_come_back_as_they_were_sent() {
     let server = TestServer::start().await;
-    for text in ["\u{0}\u{1}\u{7f}", "\\\" \u{2028}", "日本語 🎉👩‍👩‍👧", "'; drop table messages; --", "a\r\nb\n\n", &"ä".repeat(256_000)] {
+    for text in
+        ["\u{0}\u{1}\u{7f}", "\\\" \u{2028}", "日本語 🎉👩‍👩‍👧", "'; drop table messages; --", "a\r\nb\n\n", &"ä".repeat(256_000)]
+    {
         let (thread, _) = server.run(text).await;
         let said = server.said(&thread).await;
         assert_eq!((said[0].as_str(), said[1].as_str()), (text, text));

@@ -96,7 +96,9 @@ async fn what_was_answered_survives_a_kill() {
     };
     let (mut child, base) = start(&database);
     let thread = post(format!("{base}/v1/threads"), json!({})).await["id"].as_str().unwrap().to_owned();
-    let posts = (0..200).map(|number| post(format!("{base}/v1/threads/{thread}/messages"), json!({"role": "user", "content": number.to_string()})));
+    let posts = (0..200).map(|number| {
+        post(format!("{base}/v1/threads/{thread}/messages"), json!({"role": "user", "content": number.to_string()}))
+    });
     let sent = futures_util::future::join_all(posts).await;
     child.kill().unwrap();
     child.wait().unwrap();

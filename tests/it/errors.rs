@@ -51,7 +51,10 @@ async fn the_beta_header_is_needed_on_assistants_and_threads() {
          'OpenAI-Beta: assistants=v2'. [null \"invalid_beta\"]"
     );
     assert!(ask("/v1/threads/thread_x", Some("assistants=v1")).await.contains("The v1 Assistants API has been deprecated."));
-    assert_eq!(ask("/v1/assistants", Some("realtime=v1")).await, "400 Unknown beta requested: 'realtime'. [null \"invalid_beta\"]");
+    assert_eq!(
+        ask("/v1/assistants", Some("realtime=v1")).await,
+        "400 Unknown beta requested: 'realtime'. [null \"invalid_beta\"]"
+    );
     assert!(ask("/v1/assistants", Some("other=v1, assistants=v2")).await.starts_with("200"));
     assert!(ask("/v1/models", None).await.starts_with("200"));
 }
@@ -64,8 +67,14 @@ async fn fields_are_judged_with_the_services_own_words() {
     let (key, function) = (long(65), json!({"type": "function", "function": {"name": "not ok"}}));
     let cases = [
         (json!({}), "Missing required parameter: 'model'. [\"model\" \"missing_required_parameter\"]"),
-        (json!({"model": 7}), "Invalid type for 'model': expected a string, but got an integer instead. [\"model\" \"invalid_type\"]"),
-        (json!({"model": null}), "Invalid type for 'model': expected a string, but got null instead. [\"model\" \"invalid_type\"]"),
+        (
+            json!({"model": 7}),
+            "Invalid type for 'model': expected a string, but got an integer instead. [\"model\" \"invalid_type\"]",
+        ),
+        (
+            json!({"model": null}),
+            "Invalid type for 'model': expected a string, but got null instead. [\"model\" \"invalid_type\"]",
+        ),
         (json!({"model": "m", "nmae": "x"}), "Unknown parameter: 'nmae'. [\"nmae\" \"unknown_parameter\"]"),
         (
             json!({"model": "m", "name": long(257)}),
@@ -130,7 +139,10 @@ async fn messages_and_runs_are_judged_too() {
     let thread = format!("/v1/threads/{}", server.thread("Hello").await);
     let attachment = json!({"file_id": "file-abc", "tools": [{"type": "file_search"}]});
     for (body, expected) in [
-        (json!({"role": "system", "content": "x"}), "Invalid value: 'system'. Supported values are: 'user' and 'assistant'. [\"role\" \"invalid_value\"]"),
+        (
+            json!({"role": "system", "content": "x"}),
+            "Invalid value: 'system'. Supported values are: 'user' and 'assistant'. [\"role\" \"invalid_value\"]",
+        ),
         (json!({"role": "user"}), "Missing required parameter: 'content'. [\"content\" \"missing_required_parameter\"]"),
         (
             json!({"role": "user", "content": null}),
@@ -234,14 +246,24 @@ async fn the_protocol_is_judged() {
     let post = |body: &'static str, content_type: &'static str| {
         server.send(server.request(Method::POST, "/v1/threads").header("content-type", content_type).body(body))
     };
-    assert!(post("{\"messages\": [", "application/json").await.refusal().starts_with("400 We could not parse the JSON body of your request."));
+    assert!(
+        post("{\"messages\": [", "application/json")
+            .await
+            .refusal()
+            .starts_with("400 We could not parse the JSON body of your request.")
+    );
     assert_eq!(post("{}", "application/json; charset=utf-8").await.status.as_u16(), 200);
     assert_eq!(
         post("{}", "text/plain").await.refusal(),
         "400 Unsupported content type: 'text/plain'. This API method only accepts 'application/json' requests, but you specified the \
          header 'Content-Type: text/plain'. Please try again with a supported content type. [null \"unsupported_content_type\"]"
     );
-    assert!(post("[]", "application/json").await.refusal().starts_with("400 Invalid type: expected an object, but got an array instead."));
+    assert!(
+        post("[]", "application/json")
+            .await
+            .refusal()
+            .starts_with("400 Invalid type: expected an object, but got an array instead.")
+    );
     let unknown = server.post("/v1/nothing", json!({})).await.refusal();
     assert_eq!(unknown, "404 Invalid URL (POST /v1/nothing) [null null]");
     let method = server.delete("/v1/models").await.refusal();

@@ -26,7 +26,12 @@ async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
     let others = answer(&server, "What is x if 4x - 2 = 9?", json!({})).await;
     assert_eq!(others[1], "x = 11/4");
 
-    let russian = answer(&server, "Мне нужно решить уравнение `3x + 11 = 14`. Поможешь?", json!({"instructions": "Обращайся к пользователю как Джейн Доу."})).await;
+    let russian = answer(
+        &server,
+        "Мне нужно решить уравнение `3x + 11 = 14`. Поможешь?",
+        json!({"instructions": "Обращайся к пользователю как Джейн Доу."}),
+    )
+    .await;
     assert!(russian[0].starts_with("Джейн Доу, решим уравнение 3x + 11 = 14."), "{}", russian[0]);
     assert_eq!(russian[1], "x = 1");
 
@@ -55,7 +60,11 @@ async fn the_weather_bot_calls_both_functions_at_once() {
         let calls = waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap();
         assert_eq!(calls.len(), 2);
         assert_eq!(calls[0]["function"]["arguments"], json!({"location": city}).to_string());
-        let outputs: Vec<_> = calls.iter().zip(["21", "Fog City"]).map(|(call, output)| json!({"tool_call_id": call["id"], "output": output})).collect();
+        let outputs: Vec<_> = calls
+            .iter()
+            .zip(["21", "Fog City"])
+            .map(|(call, output)| json!({"tool_call_id": call["id"], "output": output}))
+            .collect();
         server.post(&format!("{run}/submit_tool_outputs"), json!({ "tool_outputs": outputs })).await;
         server.idle().await;
         assert_eq!(server.said(&thread).await[1], expected);
@@ -75,7 +84,7 @@ assistants:
   - {id: asst_weather, name: Weather Bot, model: gpt-4o, metadata: {team: red}}
 replies:
   - {when: {assistant: Weather Bot}, steps: [{message: by name}]}
-  - {when: {message: {matches: 'in (?<city>\w+)', not: {contains: snow}}}, steps: [{message: "{{ city }}"}]}
+  - {when: {message: {matches: '\bin (?<city>\w+)', not: {contains: snow}}}, steps: [{message: "{{ city }}"}]}
   - {when: {message: {any: [hi, {contains: snow}]}, turn: 1}, steps: [{message: any}]}
   - {when: {model: gpt-4}, steps: [{message: model}]}
   - {when: {instructions: {contains: pirate}}, steps: [{message: Arr}]}
@@ -140,12 +149,26 @@ replies:
     assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
     let message = run["last_error"]["message"].as_str().unwrap();
     let file = message.split_once("1. once (").unwrap().1.split_once(":3)").unwrap().0;
-    insta::assert_snapshot!(message.replace(file, "test.yaml"), @"");
+    insta::assert_snapshot!(message.replace(file, "test.yaml"), @r#"
+    No reply matches this run (message: Hello). Nearest:
+    1. once (test.yaml:3): used up: it matches, but its `times: 1` have been used
+    2. case (test.yaml:4): message: expected "hello", got "Hello" (only the case differs)
+    3. far (test.yaml:5): model: expected "gpt-4", got "gpt-4o"; message: expected "Bye", got "Hello"
+    To answer it, add:
+
+    replies:
+      - name: my-reply
+        when:
+          message: "Hello"
+        steps:
+          - message: "…"
+    "#);
 }
 
 #[tokio::test]
 async fn a_template_fault_fails_its_run_and_names_file_and_line() {
-    let fixtures = "replies:\n  - steps:\n      - message: fine\n      - message: |-\n          one\n          {{ nobody.name }}\n";
+    let fixtures =
+        "replies:\n  - steps:\n      - message: fine\n      - message: |-\n          one\n          {{ nobody.name }}\n";
     let server = TestServer::with_fixtures(fixtures).await;
     let (thread, run) = server.run("Hello").await;
     let run = server.get(&run).await.body;
@@ -178,7 +201,62 @@ assistants:
     let Err(LoadError::Faulty(diagnostics)) = Fixtures::parse([("first.yaml".to_owned(), yaml.to_owned())]) else {
         panic!("these are faults");
     };
-    insta::assert_snapshot!(rehearsal::fixture::diagnostic::render_all(&diagnostics), @"");
+    insta::assert_snapshot!(rehearsal::fixture::diagnostic::render_all(&diagnostics), @r#"
+    first.yaml:3:5: unknown key 'nmae'
+      |
+    3 |   - nmae: weather
+      |     ^ did you mean 'name'?
+
+    first.yaml:5:7: unknown key 'mesage'
+      |
+    5 |       mesage: {matchs: 'weather'}
+      |       ^ did you mean 'message'?
+
+    first.yaml:6:13: expected an integer, got a string
+      |
+    6 |       turn: one
+      |             ^
+
+    first.yaml:7:26: this is not a regular expression: unclosed group
+      |
+    7 |       message: {matches: '(oops'}
+      |                          ^
+
+    first.yaml:9:18: the template does not parse: syntax error: unexpected end of input, expected end of variable block (line 1 of the text)
+      |
+    9 |       - message: "{{ city"
+      |                  ^
+
+    first.yaml:10:40: this must match the pattern ^[a-zA-Z0-9_-]+$
+       |
+    10 |       - tool_calls: [{function: {name: get weather}}]
+       |                                        ^
+
+    first.yaml:11:16: 'soon' is not a duration; write it like 200ms, 1.5s or 10m
+       |
+    11 |       - pause: soon
+       |                ^
+
+    first.yaml:12:24: unknown key 'cod'
+       |
+    12 |     outcome: {failed: {cod: x}}
+       |                        ^ did you mean 'code'?
+
+    first.yaml:13:11: 'fast' is not one of 'instant', 'steps', and 'realistic'
+       |
+    13 |     pace: fast
+       |           ^
+
+    first.yaml:14:1: unknown key 'assistents'
+       |
+    14 | assistents: []
+       | ^ did you mean 'assistants'?
+
+    first.yaml:16:5: 'model' is missing
+       |
+    16 |   - {id: asst_a, name: A}
+       |     ^ add 'model' here
+    "#);
 }
 
 #[test]

@@ -96,11 +96,17 @@ replies:
     let server = TestServer::with_fixtures(fixtures).await;
     let runs = format!("/v1/threads/{}/runs", server.thread("Hello").await);
     let events = server.stream(&runs, json!({"assistant_id": server.assistant().await, "stream": true})).await;
-    let call = ["thread.run.step.created", "thread.run.step.in_progress", "thread.run.step.delta", "thread.run.requires_action", "done"];
+    let call =
+        ["thread.run.step.created", "thread.run.step.in_progress", "thread.run.step.delta", "thread.run.requires_action", "done"];
     assert_eq!(events.names(), names(&[&RUN_BEGINS, &call]));
     assert_eq!(events.last("thread.run.step.created")["step_details"].to_string(), r#"{"type":"tool_calls","tool_calls":[]}"#);
     let waiting = events.last("thread.run.requires_action");
-    let ids: Vec<&str> = waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> = waiting["required_action"]["submit_tool_outputs"]["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["id"].as_str().unwrap())
+        .collect();
     let got = deltas(&events, "thread.run.step.delta");
     assert_eq!(
         got[0],
@@ -109,7 +115,10 @@ replies:
             ids[0]
         )
     );
-    assert!(got.iter().any(|delta| delta.contains(r#"{"index":0,"type":"function","function":{"arguments":"city"}}"#)), "in pieces: {got:?}");
+    assert!(
+        got.iter().any(|delta| delta.contains(r#"{"index":0,"type":"function","function":{"arguments":"city"}}"#)),
+        "in pieces: {got:?}"
+    );
     assert!(got.last().unwrap().contains(r#"{"index":1,"type":"function","function":{"arguments":"{}"}}"#));
 
     let run = format!("{runs}/{}", waiting["id"].as_str().unwrap());
@@ -182,7 +191,14 @@ async fn a_cancel_from_elsewhere_ends_the_stream() {
     let (events, cancelling) = tokio::join!(server.stream(&runs, json!({"assistant_id": assistant, "stream": true})), cancel);
     assert_eq!(cancelling.body["status"], "cancelling");
     let names = events.names();
-    let ends = ["thread.message.delta", "thread.run.cancelling", "thread.message.incomplete", "thread.run.step.cancelled", "thread.run.cancelled", "done"];
+    let ends = [
+        "thread.message.delta",
+        "thread.run.cancelling",
+        "thread.message.incomplete",
+        "thread.run.step.cancelled",
+        "thread.run.cancelled",
+        "done",
+    ];
     assert_eq!(names[names.len() - ends.len()..], ends);
     assert_eq!(events.last("thread.message.incomplete")["incomplete_details"], json!({"reason": "run_cancelled"}));
     assert_eq!(server.said(&format!("/v1/threads/{thread}")).await[1], "one", "what was said stays");

@@ -1,1 +1,205 @@
+//! Recorded exchanges with the real service, replayed: the same requests, and the answers compared field by
+//! field: the same keys in the same order, types, nulls, defaults and error bodies. `REHEARSAL_GOLDEN` names
+//! another place for the recordings.
+//!
+//! What cannot be compared is listed in `golden-exceptions.txt` beside this file, with the reason; a line
+//! there that is not needed fails the test too.
 
+mod compare;
+mod reply;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+};
+
+use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::compare::Comparison;
+use crate::server::{Answer, Events, TestServer, config};
+
+const EXCEPTIONS: &str = include_str!("golden-exceptions.txt");
+
+#[derive(Deserialize)]
+struct Flow {
+    exchanges: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+struct Exchange {
+    beta: Option<String>,
+    request: Request,
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    path: String,
+    query: Option<BTreeMap<String, Value>>,
+    body: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    status: Option<u16>,
+    body: Option<Value>,
+    sse: Option<Vec<Event>>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    event: String,
+    data: Value,
+}
+
+impl Exchange {
+    /// Whether it is one of those that this suite compares.
+    fn is_compared(&self) -> bool {
+        self.beta.as_deref() == Some("v2") && self.is_ours()
+    }
+
+    fn is_ours(&self) -> bool {
+        self.request.path.starts_with("/v1/assistants") || self.request.path.starts_with("/v1/threads")
+    }
+
+    /// Everything that was answered, as a list of objects.
+    fn answers(&self) -> Vec<&Value> {
+        let events = self.response.sse.iter().flatten().map(|event| &event.data);
+        self.response.body.iter().chain(events).collect()
+    }
+}
+
+#[tokio::test]
+async fn recorded_exchanges_are_answered_alike() {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden");
+    let folder = std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("skipped: no recorded exchanges at {}", folder.display());
+        return;
+    };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
+    paths.sort();
+    let (mut compared, mut differing) = (0, BTreeMap::new());
+    for path in paths {
+        let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        if !flow.exchanges.iter().any(Exchange::is_compared) {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        for (index, differences) in replay(&flow).await {
+            compared += 1;
+            if !differences.is_empty() {
+                differing.insert(format!("{name}:{index}"), differences);
+            }
+        }
+    }
+    println!("golden: {} of {compared} exchanges match exactly, {} are listed", compared - differing.len(), differing.len());
+    let listed: BTreeSet<String> = EXCEPTIONS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect();
+    let unlisted: Vec<_> = differing.iter().filter(|(name, _)| !listed.contains(*name)).collect();
+    assert!(unlisted.is_empty(), "these differ from the recordings: {unlisted:#?}");
+    let stale: Vec<_> = listed.iter().filter(|name| !differing.contains_key(*name)).collect();
+    assert!(stale.is_empty(), "these are listed as exceptions and match: {stale:?}");
+}
+
+/// Replays a flow and answers how each exchange that is compared differed.
+async fn replay(flow: &Flow) -> Vec<(usize, Vec<String>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = folder.path().join("recorded.json");
+    std::fs::write(&fixture, reply::fixture(&flow.exchanges).to_string()).unwrap();
+    // One status per poll, so that a run can be met in the status in which it was recorded.
+    let server =
+        TestServer::with(Config { fixtures: vec![fixture], unmatched: Unmatched::Echo, pace: Pace::Steps, ..config() }).await;
+    let mut ids = HashMap::new();
+    let mut outcomes = Vec::new();
+    for (index, exchange) in flow.exchanges.iter().enumerate().filter(|(_, exchange)| exchange.is_ours()) {
+        let differences = perform(&server, exchange, &mut ids).await;
+        if exchange.is_compared() {
+            outcomes.push((index, differences));
+        }
+    }
+    outcomes
+}
+
+async fn perform(server: &TestServer, exchange: &Exchange, ids: &mut HashMap<String, String>) -> Vec<String> {
+    let Exchange { request, response, .. } = exchange;
+    let was_recorded =
+        request.body.is_some() || request.method != "POST" || request.path == "/v1/threads" || request.path.ends_with("/cancel");
+    if !was_recorded {
+        return vec!["the body of the request was not recorded".to_owned()];
+    }
+    let path = with_ids(&request.path, ids);
+    let query: Vec<_> =
+        request.query.iter().flatten().map(|(key, value)| (key, with_ids(value.as_str().unwrap_or_default(), ids))).collect();
+    let body: Option<Value> = request.body.as_ref().map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
+    let send = async || {
+        let mut sent = server.request(request.method.parse::<Method>().unwrap(), &path).query(&query);
+        if let Some(body) = &body {
+            sent = sent.json(body);
+        }
+        server.send(sent).await
+    };
+    let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
+    let is_poll = request.method == "GET" && status.is_string();
+    // A poll moves the run on, so one that was recorded in the status that it has now is met in the list.
+    let mut answer = match met_in_list(server, &path, &status).await.filter(|_| is_poll) {
+        Some(answer) => answer,
+        None => send().await,
+    };
+    // A poll may also come too early.
+    for _ in 0..4 {
+        if !is_poll || answer.body["status"] == status {
+            break;
+        }
+        answer = send().await;
+    }
+    server.idle().await;
+    compare(response, &answer, ids, request.path == "/v1/assistants" && request.method == "GET")
+}
+
+/// The item of a list as an answer, if it has this status.
+async fn met_in_list(server: &TestServer, path: &str, status: &Value) -> Option<Answer> {
+    let (list, id) = path.rsplit_once('/')?;
+    let mut answer = server.get(&format!("{list}?limit=100")).await;
+    let item = answer.body["data"].as_array()?.iter().find(|item| item["id"] == id && item["status"] == *status)?;
+    answer.body = item.clone();
+    Some(answer)
+}
+
+fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, String>, of_others: bool) -> Vec<String> {
+    let mut comparison = Comparison { ids, differences: Vec::new(), of_others };
+    let status = recorded.status.unwrap_or(200);
+    if answer.status != StatusCode::from_u16(status).unwrap() {
+        comparison.differences.push(format!("status: recorded {status}, got {}", answer.refusal()));
+        return comparison.differences;
+    }
+    if let Some(body) = &recorded.body {
+        comparison.value("", body, &answer.body);
+    }
+    if let Some(events) = &recorded.sse {
+        let got = Events::parse(&answer.text);
+        let names = |events: Vec<&str>| events.join(" ");
+        let recorded_names = names(events.iter().map(|event| event.event.as_str()).collect());
+        let got_names = names(got.0.iter().map(|(name, _)| name.as_str()).collect());
+        if recorded_names != got_names {
+            comparison.differences.push(format!("events: recorded {recorded_names}, got {got_names}"));
+        }
+        for (recorded, (name, data)) in events.iter().zip(&got.0) {
+            comparison.value(name, &recorded.data, data);
+        }
+    }
+    comparison.differences
+}
+
+/// A text in which every recorded id is the one that it became here.
+fn with_ids(text: &str, ids: &HashMap<String, String>) -> String {
+    compare::map_ids(text, |id| ids.get(id).cloned().unwrap_or_else(|| id.to_owned()))
+}

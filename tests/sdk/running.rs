@@ -1,0 +1,48 @@
+//! The binary, running on a free port.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+pub const KEY: &str = "sk-rehearsal-tests";
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where the SDKs are installed.
+pub fn installed() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+    target.join("sdk")
+}
+
+pub struct Running {
+    child: Child,
+    /// The base URL that clients are given.
+    pub base: String,
+}
+
+impl Running {
+    pub fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .current_dir(root())
+            .args(["--listen", "127.0.0.1:0", "--unmatched", "fail", "--api-key", KEY])
+            .args(["--fixtures", "fixtures", "--fixtures", "tests/sdk/fixtures.yaml"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
+        let base = line.trim().strip_prefix("rehearsal listening on ").expect("where it listens");
+        Self { base: format!("{base}/v1"), child }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

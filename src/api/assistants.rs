@@ -23,6 +23,7 @@ async fn create(here: Here, Body(new): Body<NewAssistant>) -> Result<Answer<Assi
     let mut changes = Changes::new();
     changes.insert_assistant(&assistant)?;
     here.store.write(changes).await?;
+    here.engine.expect(&assistant.model);
     Ok(Answer(assistant))
 }
 

@@ -22,6 +22,7 @@ use super::{
     prompt,
     script::{Scene, TimedCue},
     stage::{Cue, End, Stage},
+    tokens,
 };
 use crate::{
     clock::{Awake, Clock, Ids, Moment},
@@ -76,6 +77,13 @@ enum Command {
 impl Engine {
     pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, performer: Performer) -> Self {
         Self { world: World { store, clock, ids, performer: Arc::new(performer) }, live: Arc::default() }
+    }
+
+    /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the
+    /// requests that come before the first run.
+    pub fn expect(&self, model: &str) {
+        let model = model.to_owned();
+        tokio::task::spawn_blocking(move || tokens::warm(&model));
     }
 
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run

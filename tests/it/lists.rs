@@ -51,7 +51,7 @@ async fn before_asks_for_the_page_that_ends_at_the_cursor() {
         (format!("order=desc&limit=2&before={}", id(2)), "43", true),
         (format!("order=asc&after={}&before={}", id(1), id(5)), "234", false),
         (format!("order=asc&limit=2&after={}&before={}", id(1), id(5)), "23", true),
-        (format!("order=asc&after=&limit=1&before="), "0", true),
+        ("order=asc&after=&limit=1&before=".to_owned(), "0", true),
     ] {
         let list = server.get(&format!("{path}?{query}")).await.body;
         assert_eq!((texts(&list).as_str(), &list["has_more"]), (expected, &json!(has_more)), "{query}");

@@ -43,7 +43,7 @@ impl Comparison<'_> {
             (Value::Array(recorded), Value::Array(got)) => self.array(at, recorded, got),
             (Value::String(recorded), Value::String(got)) => self.string(at, recorded, got),
             (Value::Number(_), Value::Number(_)) if is_free(at.rsplit('.').next().unwrap_or_default()) => {}
-            _ if recorded.to_string() == got.to_string() => {}
+            _ if recorded == got => {}
             _ if self.of_others && std::mem::discriminant(recorded) == std::mem::discriminant(got) => {}
             _ => self.differences.push(format!("{at}: recorded {recorded}, got {got}")),
         }

@@ -53,14 +53,18 @@ impl Kind {
     ];
 
     /// The statement. Its one parameter is an array of rows; a row is an array that begins with the
-    /// session, or whatever it is that the row is told by afterwards, and its id.
-    pub(super) fn sql(self) -> &'static str {
-        match self {
+    /// session and the id.
+    pub(super) fn sql(self) -> String {
+        let told = self as u8;
+        let told = if self.tells() { format!(" returning {told}, session, id") } else { String::new() };
+        let statement = match self {
             Self::EnterSession => {
                 "insert into sessions (name) select value ->> 1 from json_each(?) where true \
                  on conflict (name) do update set starts = starts + 1"
             }
-            Self::InsertAssistant => "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)",
+            Self::InsertAssistant => {
+                "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)"
+            }
             Self::InsertThread => "insert into threads (session, body) select value ->> 0, value ->> 2 from json_each(?)",
             // Not without its thread, nor without anything to run on. That the thread is free is what the
             // unique index on open runs says.
@@ -72,15 +76,14 @@ impl Kind {
                  where exists (select 1 from threads where session = value ->> 0 and id = value ->> 3) \
                    and (value ->> 4 or exists (select 1 from messages \
                      where session = value ->> 0 and thread_id = value ->> 3 and role = 'user')) \
-                 on conflict do nothing returning 3, session, id"
+                 on conflict do nothing"
             }
             // Not without its thread, nor while a run holds that.
             Self::AddMessage => {
                 "insert into messages (session, body) select value ->> 0, value ->> 2 from json_each(?) \
                  where exists (select 1 from threads where session = value ->> 0 and id = value ->> 3) \
                    and not exists (select 1 from runs where session = value ->> 0 and thread_id = value ->> 3 \
-                     and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) \
-                 returning 4, session, id"
+                     and status in ('queued', 'in_progress', 'requires_action', 'cancelling'))"
             }
             // If a run is named, only as long as that is there.
             Self::PutMessage => {
@@ -90,48 +93,48 @@ impl Kind {
             }
             Self::UpdateRun => {
                 "update runs set body = value ->> 2, performance = value ->> 3 from json_each(?) \
-                 where session = value ->> 0 and runs.id = value ->> 1 returning 6, session, id"
+                 where session = value ->> 0 and runs.id = value ->> 1"
             }
             Self::PutStep => {
                 "insert into run_steps (session, body) select value ->> 0, value ->> 2 from json_each(?) \
                  where exists (select 1 from runs where session = value ->> 0 and id = value ->> 3) \
                  on conflict (session, id) do update set body = excluded.body"
             }
-            Self::SwapAssistant => {
-                "update assistants set body = value ->> 2 from json_each(?) \
-                 where session = value ->> 0 and assistants.id = value ->> 1 and body = value ->> 3 returning 8, session, id"
-            }
-            Self::SwapThread => {
-                "update threads set body = value ->> 2 from json_each(?) \
-                 where session = value ->> 0 and threads.id = value ->> 1 and body = value ->> 3 returning 9, session, id"
-            }
-            Self::SwapMessage => {
-                "update messages set body = value ->> 2 from json_each(?) \
-                 where session = value ->> 0 and messages.id = value ->> 1 and body = value ->> 3 returning 10, session, id"
-            }
-            Self::SwapRun => {
-                "update runs set body = value ->> 2 from json_each(?) \
-                 where session = value ->> 0 and runs.id = value ->> 1 and body = value ->> 3 returning 11, session, id"
-            }
-            Self::DeleteAssistant => {
-                "delete from assistants where seq in (select it.seq from json_each(?) cross join assistants as it \
-                   where it.session = value ->> 0 and it.id = value ->> 1) returning 12, session, id"
-            }
-            Self::DeleteThread => {
-                "delete from threads where seq in (select it.seq from json_each(?) cross join threads as it \
-                   where it.session = value ->> 0 and it.id = value ->> 1) returning 13, session, id"
-            }
-            Self::DeleteMessage => {
-                "delete from messages where seq in (select it.seq from json_each(?) cross join messages as it \
-                   where it.session = value ->> 0 and it.id = value ->> 1) returning 14, session, id"
-            }
-        }
+            Self::SwapAssistant => &swap(Assistant::TABLE),
+            Self::SwapThread => &swap(Thread::TABLE),
+            Self::SwapMessage => &swap(Message::TABLE),
+            Self::SwapRun => &swap(Run::TABLE),
+            Self::DeleteAssistant => &delete(Assistant::TABLE),
+            Self::DeleteThread => &delete(Thread::TABLE),
+            Self::DeleteMessage => &delete(Message::TABLE),
+        };
+        format!("{statement}{told}")
     }
 
-    /// Whether the statement tells which of its rows were changed.
+    /// Whether the statement tells which of its rows met their condition: kind, session, id.
     pub(super) fn tells(self) -> bool {
-        self.sql().contains(" returning ")
+        match self {
+            Self::EnterSession | Self::InsertAssistant | Self::InsertThread | Self::PutMessage | Self::PutStep => false,
+            Self::InsertRun | Self::AddMessage | Self::UpdateRun => true,
+            Self::SwapAssistant | Self::SwapThread | Self::SwapMessage | Self::SwapRun => true,
+            Self::DeleteAssistant | Self::DeleteThread | Self::DeleteMessage => true,
+        }
     }
+}
+
+/// Exchanges a body that still is what it was.
+fn swap(table: &str) -> String {
+    format!(
+        "update {table} set body = value ->> 2 from json_each(?) \
+         where session = value ->> 0 and {table}.id = value ->> 1 and body = value ->> 3"
+    )
+}
+
+fn delete(table: &str) -> String {
+    format!(
+        "delete from {table} where seq in (select it.seq from json_each(?) cross join {table} as it \
+           where it.session = value ->> 0 and it.id = value ->> 1)"
+    )
 }
 
 /// A row of a kind, by which a change is told afterwards: kind, session, id.

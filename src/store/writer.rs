@@ -169,12 +169,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_tells_its_own_number() {
+    fn kinds_are_numbered_in_their_order() {
         for (number, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, number);
-            if kind.tells() {
-                assert!(kind.sql().contains(&format!(" returning {number}, ")), "{kind:?}");
-            }
         }
     }
 }

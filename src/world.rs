@@ -14,7 +14,7 @@ use crate::{
     engine::{Engine, Performer, Unmatched},
     fixture::{Fixtures, Pace},
     store::{self, Changes, Database, Store},
-    types::{Assistant, Id, Message, Thread, tool::ToolResources},
+    types::{Assistant, Message, Thread, tool::ToolResources},
 };
 
 /// The session of requests that name none.
@@ -71,6 +71,11 @@ impl Worlds {
         Ok(Arc::clone(world))
     }
 
+    /// The name of a request that no world could be entered for.
+    pub fn stray_request_id(&self) -> String {
+        Ids::new(clock::random_seed(), 0).next_request()
+    }
+
     async fn make(&self, name: &str) -> store::Result<Arc<World>> {
         let Making { database, fixtures, unmatched, pace, seed, clock } = &self.making;
         let (store, starts) = database.session(name).await?;
@@ -88,11 +93,11 @@ impl Worlds {
 async fn plant(store: &Store, clock: &Clock, ids: &Ids, fixtures: &Arc<Fixtures>) -> store::Result<()> {
     let now = clock.now().seconds();
     let seeds = fixtures.assistants.iter();
-    let assistants: Vec<_> = seeds.map(|seed| Assistant::new(Id::new(&*seed.id), now, seed.new.clone())).collect();
+    let assistants: Vec<_> = seeds.map(|seed| Assistant::new(seed.id.clone(), now, seed.new.clone())).collect();
     let seeds = fixtures.threads.iter();
     let threads: Vec<_> = seeds
         .map(|seed| {
-            let id = Id::<Thread>::new(&*seed.id);
+            let id = seed.id.clone();
             let messages = seed.messages.iter().cloned();
             let messages: Vec<_> = messages.map(|new| Message::sent(ids.next(), now, id.clone(), new)).collect();
             (Thread::new(id, now, seed.metadata.clone(), ToolResources::default()), messages)
@@ -108,7 +113,7 @@ async fn plant(store: &Store, clock: &Clock, ids: &Ids, fixtures: &Arc<Fixtures>
         if store.find::<Thread>(&[thread.id.to_string()]).await?.is_none() {
             changes.insert_thread(thread)?;
             for message in messages {
-                changes.put_message(message, None)?;
+                changes.insert_message(message, None)?;
             }
         }
     }

@@ -1,6 +1,11 @@
 //! Models: list and retrieve.
 
-use axum::{Router, extract::Path, routing::get};
+use axum::{
+    Router,
+    extract::{Path, rejection::PathRejection},
+    http::Uri,
+    routing::get,
+};
 use serde::Serialize;
 
 use crate::{
@@ -23,7 +28,9 @@ async fn list() -> Answer<Models> {
     Answer(Models { object: "list", data: Model::listed() })
 }
 
-async fn retrieve(Path(id): Path<String>) -> Result<Answer<Model>> {
+async fn retrieve(id: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Answer<Model>> {
+    let unknown = |_| Refusal::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
+    let Path(id) = id.map_err(unknown)?;
     let found = Model::listed().into_iter().find(|model| model.id == id);
     found.map(Answer).ok_or_else(|| Refusal::MissingModel { model: id }.into())
 }

@@ -114,7 +114,7 @@ impl Order {
 
 /// `additional_instructions` go behind the others. What stands between them is not recorded; a newline it is.
 fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
-    match (instructions, more.filter(|more| !more.is_empty())) {
+    match (instructions.filter(|text| !text.is_empty() || more.is_none()), more.filter(|more| !more.is_empty())) {
         (Some(text), Some(more)) => Some(format!("{text}\n{more}")),
         (None, Some(more)) => Some(more.to_owned()),
         (text, None) => text,
@@ -214,7 +214,7 @@ async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Res
 }
 
 async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled> {
-    here.engine.poll(&Id::new(ids.own())).await;
+    here.engine.poll(&Id::new(ids.own()), &ids.all()[0]).await;
     ids.find(&here).await.map(Polled)
 }
 

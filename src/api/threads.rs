@@ -28,7 +28,7 @@ async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>
     let mut changes = Changes::new();
     changes.insert_thread(&thread)?;
     for message in &messages {
-        changes.put_message(message, None)?;
+        changes.insert_message(message, None)?;
     }
     here.store.write(changes).await?;
     Ok(Answer(thread))
@@ -57,12 +57,9 @@ async fn modify(here: Here, Asked { of, body }: Asked<Thread, ThreadChange>) -> 
 
 /// Messages and runs go with their thread; a run that is under way ends without a word.
 async fn delete(here: Here, Found(thread): Found<Thread>) -> Result<Answer<Deleted<Thread>>> {
-    let state = here.store.thread_state(&thread.id).await?;
     if !here.store.delete(&thread.id).await? {
         return Err(ApiError::missing::<Thread>(thread.id.as_str()));
     }
-    if let Some(run) = state.and_then(|state| state.holder) {
-        here.engine.abandon(&run);
-    }
+    here.engine.abandon(&thread.id);
     Ok(Answer(Deleted::of(thread.id)))
 }

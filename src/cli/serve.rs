@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 use tracing_subscriber::EnvFilter;
@@ -34,7 +34,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
     /// What becomes of a run that no reply matches: it repeats the user's message, or fails with the nearest misses
-    #[arg(long, value_enum, default_value = "echo", env = "REHEARSAL_UNMATCHED")]
+    #[arg(long, value_name = "echo|fail", default_value = "echo", env = "REHEARSAL_UNMATCHED")]
     unmatched: Unmatched,
     /// How fast runs go: without waiting, one status per poll, or like the real service
     #[arg(long, value_name = "instant|steps|realistic", default_value = "instant", env = "REHEARSAL_PACE")]
@@ -106,10 +106,12 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     let listener = listen(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
+    let (stop, stopped) = watch::channel(false);
+    // From the first line of output on, a signal is an orderly end.
+    let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
+    tokio::spawn(signals.stop(stop));
     announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
 
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(await_signals(stop));
     let mut ending = stopped.clone();
     tokio::select! {
         done = server.run(listener, until(stopped)) => done.map_err(|error| format!("the server failed: {error}")),
@@ -136,7 +138,8 @@ fn config(args: ServeArgs) -> Config {
         pace: args.pace,
         seed: args.seed,
         clock: args.clock.0,
-        api_keys: args.api_key,
+        // An empty one, as of an empty variable in a compose file, is none.
+        api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
     }
 }
@@ -159,21 +162,30 @@ async fn until_set(flag: &mut watch::Receiver<bool>) {
     }
 }
 
-/// The first signal lets what is in flight finish, the second ends the process at once.
-async fn await_signals(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::warn!("signals cannot be caught: the process will end at the first one");
-        return;
-    };
-    let mut next = async || {
+/// SIGTERM and ctrl-c.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    next().await;
-    tracing::info!("stopping: what is in flight may finish");
-    _ = stop.send(true);
-    next().await;
-    std::process::exit(0);
+    }
+
+    /// The first signal lets what is in flight finish, the second ends the process at once.
+    async fn stop(mut self, stop: watch::Sender<bool>) {
+        self.next().await;
+        tracing::info!("stopping: what is in flight may finish");
+        _ = stop.send(true);
+        self.next().await;
+        std::process::exit(0);
+    }
 }

@@ -6,8 +6,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+use futures_util::FutureExt;
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -28,7 +32,11 @@ use crate::{
     clock::{Awake, Clock, Ids, Moment},
     fixture::Pace,
     store::{self, Changes, OpenRun, Store, Surroundings},
-    types::{Id, Message, Role, Run, RunStatus, Step, Thread, tool::ToolOutput},
+    types::{
+        Id, Message, Role, Run, RunStatus, Step, Thread,
+        run::{LastError, SORRY},
+        tool::ToolOutput,
+    },
 };
 
 /// Gets the events of a run, from the one on that the call which listens caused.
@@ -49,13 +57,13 @@ pub struct NewRun {
 
 /// The engine of one session.
 pub struct Engine {
-    world: World,
+    at_hand: AtHand,
     live: Arc<Mutex<HashMap<Id<Run>, Live>>>,
 }
 
 /// What every run's task has at hand.
 #[derive(Clone)]
-struct World {
+struct AtHand {
     store: Store,
     clock: Clock,
     ids: Arc<Ids>,
@@ -63,6 +71,7 @@ struct World {
 }
 
 struct Live {
+    thread: Id<Thread>,
     commands: mpsc::UnboundedSender<Command>,
     task: AbortHandle,
 }
@@ -76,7 +85,7 @@ enum Command {
 
 impl Engine {
     pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, performer: Performer) -> Self {
-        Self { world: World { store, clock, ids, performer: Arc::new(performer) }, live: Arc::default() }
+        Self { at_hand: AtHand { store, clock, ids, performer: Arc::new(performer) }, live: Arc::default() }
     }
 
     /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the
@@ -89,8 +98,8 @@ impl Engine {
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run
     /// as it was created, `queued`, however fast it is.
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
-        let awake = self.world.clock.awake();
-        insert(&self.world.store, &new).await?;
+        let awake = self.at_hand.clock.awake();
+        insert(&self.at_hand.store, &new).await?;
         let NewRun { onto, run, .. } = new;
         let mut events = Vec::new();
         if let Onto::New(thread) = onto {
@@ -98,7 +107,8 @@ impl Engine {
         }
         events.push(Event::RunCreated(run.clone()));
         events.push(Event::Run(run.clone()));
-        let mut task = Task::new(self.world.clone(), OpenRun::fresh(run.clone()));
+        let mut task =
+            Task::new(self.at_hand.clone(), OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None });
         task.listeners.extend(listener);
         task.tell(events);
         self.spawn(task, awake);
@@ -108,7 +118,7 @@ impl Engine {
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
     pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, Refused> {
         let (answer, answered) = oneshot::channel();
-        let awake = self.world.clock.awake();
+        let awake = self.at_hand.clock.awake();
         if self.command(id, Command::Cancel { answer, awake })
             && let Ok(answer) = answered.await
         {
@@ -126,7 +136,7 @@ impl Engine {
         listener: Option<Listener>,
     ) -> Result<Run, Refused> {
         let (answer, answered) = oneshot::channel();
-        let awake = self.world.clock.awake();
+        let awake = self.at_hand.clock.awake();
         if self.command(id, Command::Submit { outputs, listener, answer, awake })
             && let Ok(answer) = answered.await
         {
@@ -136,32 +146,35 @@ impl Engine {
     }
 
     /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
-    pub async fn poll(&self, id: &Id<Run>) {
+    pub async fn poll(&self, id: &Id<Run>, thread: &str) {
+        if lock_live(&self.live).get(id).is_none_or(|live| live.thread.as_str() != thread) {
+            return;
+        }
         let (answer, answered) = oneshot::channel();
-        let awake = self.world.clock.awake();
+        let awake = self.at_hand.clock.awake();
         if self.command(id, Command::Poll { answer, awake }) {
             _ = answered.await;
         }
     }
 
-    /// Stops a run whose thread is gone.
-    pub fn abandon(&self, id: &Id<Run>) {
-        if let Some(live) = lock_live(&self.live).remove(id) {
+    /// Stops the run on a thread that is gone.
+    pub fn abandon(&self, thread: &Id<Thread>) {
+        for (_, live) in lock_live(&self.live).extract_if(|_, live| live.thread == *thread) {
             live.task.abort();
         }
     }
 
     /// Takes up the runs that had not ended when the server stopped.
     pub async fn resume(&self) -> store::Result<()> {
-        for open in self.world.store.open_runs().await? {
+        for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
-            self.spawn(Task::new(self.world.clone(), open), self.world.clock.awake());
+            self.spawn(Task::new(self.at_hand.clone(), open), self.at_hand.clock.awake());
         }
         Ok(())
     }
 
     fn spawn(&self, mut task: Task, awake: Awake) {
-        let id = task.stage.run.id.clone();
+        let (id, thread) = (task.stage.run.id.clone(), task.stage.run.thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();
         task.commands = received;
         // The lock is held until the task is known, so that the task cannot end before that.
@@ -171,7 +184,7 @@ impl Engine {
             task.perform(awake).await;
             lock_live(&all).remove(&own);
         });
-        live.insert(id, Live { commands, task: spawned.abort_handle() });
+        live.insert(id, Live { thread, commands, task: spawned.abort_handle() });
     }
 
     /// `false` if the run has no task: it has ended, or does not exist.
@@ -180,7 +193,7 @@ impl Engine {
     }
 
     async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, Refused> {
-        let run = self.world.store.find::<Run>(&[thread.to_string(), id.to_string()]).await?;
+        let run = self.at_hand.store.find::<Run>(&[thread.to_string(), id.to_string()]).await?;
         Ok(run.ok_or_else(|| Refused::NoRun(id.clone()))?.status())
     }
 }
@@ -211,7 +224,7 @@ async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
         }
         changes.insert_run(run, has_question)?;
         for message in messages {
-            changes.put_message(message, Some(&run.id))?;
+            changes.insert_message(message, Some(&run.id))?;
         }
         if store.write(changes).await? {
             return Ok(());
@@ -227,9 +240,13 @@ async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
     }
 }
 
+/// How often, and after which first wait, a run that cannot be written is tried again.
+const ATTEMPTS: u32 = 6;
+const RECOVERY: Duration = Duration::from_millis(100);
+
 /// One open run and everything that is known of it.
 struct Task {
-    world: World,
+    at_hand: AtHand,
     stage: Stage,
     surroundings: Option<Surroundings>,
     performance: Option<Performance>,
@@ -261,18 +278,18 @@ impl From<store::Error> for Stop {
 }
 
 impl Task {
-    fn new(world: World, open: OpenRun) -> Self {
+    fn new(at_hand: AtHand, open: OpenRun) -> Self {
         let OpenRun { run, performance, steps, message } = open;
         let resumed = performance.as_deref().and_then(Performance::resume);
         let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
         if run.status() == RunStatus::Cancelling {
-            cues = VecDeque::from([TimedCue { after: std::time::Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+            cues = VecDeque::from([TimedCue { after: Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
         }
-        let ids = world.ids.of_run(&run.id);
+        let ids = at_hand.ids.of_run(&run.id);
         Self {
-            played: world.clock.now(),
+            played: at_hand.clock.now(),
             stage: Stage::new(run, steps, message, ids),
-            world,
+            at_hand,
             surroundings: None,
             performance,
             cues,
@@ -285,17 +302,42 @@ impl Task {
     }
 
     async fn perform(&mut self, awake: Awake) {
-        match self.perform_to_end(awake).await {
-            Ok(()) => {}
-            Err(Stop::Gone) => tracing::debug!(run = %self.stage.run.id, "the thread of a run is gone"),
-            Err(Stop::Store(error)) => {
+        match AssertUnwindSafe(self.perform_to_end(awake)).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(Stop::Gone)) => return tracing::debug!(run = %self.stage.run.id, "the thread of a run is gone"),
+            Ok(Err(Stop::Store(error))) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(run = %self.stage.run.id, error, "a run cannot be written, so it stops until a restart");
+                tracing::error!(run = %self.stage.run.id, error, "a run cannot be written");
+            }
+            Err(_) => tracing::error!(run = %self.stage.run.id, "the task of a run panicked"),
+        }
+        for listener in self.listeners.drain(..) {
+            _ = listener.send(Event::Error);
+        }
+        self.give_up().await;
+    }
+
+    /// Ends the run as failed, so that its thread is not locked for ever. A database that cannot be
+    /// written to is given a while to recover; after that it is for a restart to take the run up.
+    async fn give_up(&mut self) {
+        let mut events = Vec::new();
+        let error = LastError::server_error(SORRY);
+        self.stage.play(Cue::End(End::Failed { error, usage: None }), self.at_hand.clock.now().seconds(), &mut events);
+        for attempt in 0..ATTEMPTS {
+            tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
+            match self.commit(&events).await {
+                Ok(()) | Err(Stop::Gone) => return,
+                Err(Stop::Store(_)) => {}
             }
         }
+        tracing::error!(run = %self.stage.run.id, "a run stays as it is until a restart");
     }
 
     async fn perform_to_end(&mut self, mut awake: Awake) -> Result<(), Stop> {
+        if self.performance.is_some() || !self.stage.steps.is_empty() {
+            // Taken up after a restart: what it has used so far has to be known before it goes on.
+            self.look_around().await?;
+        }
         loop {
             self.advance().await?;
             if self.stage.is_over() {
@@ -308,16 +350,17 @@ impl Task {
                     Some(command) => awake = self.obey(command).await?,
                     None => return Ok(()),
                 },
-                woken = self.world.clock.sleep_until(due, awake) => awake = woken,
+                woken = self.at_hand.clock.sleep_until(due, awake) => awake = woken,
             }
         }
     }
 
     /// Plays everything that is due, commits it, and tells it.
     async fn advance(&mut self) -> Result<(), Stop> {
-        let now = self.world.clock.now();
+        let now = self.at_hand.clock.now();
         let mut events = Vec::new();
-        while let Some(due) = self.cue_due().await?.filter(|due| *due <= now) {
+        let deadline = Moment::from(self.stage.run.deadline());
+        while let Some(due) = self.cue_due().await?.filter(|due| *due <= now && (*due < deadline || self.is_cancelling())) {
             let Some(TimedCue { cue, .. }) = self.cues.pop_front() else { break };
             let before = self.stage.run.status();
             self.stage.play(cue, due.seconds(), &mut events);
@@ -326,9 +369,10 @@ impl Task {
                 self.permits = self.permits.saturating_sub(1);
             }
         }
-        let deadline = Moment::from(self.stage.run.deadline());
-        if now >= deadline && !self.stage.is_over() && self.stage.run.status() != RunStatus::Cancelling {
-            self.stage.play(Cue::End(End::Expired), deadline.seconds(), &mut events);
+        if now >= deadline && !self.stage.is_over() {
+            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what it is.
+            let end = if self.is_cancelling() { End::Cancelled } else { End::Expired };
+            self.stage.play(Cue::End(end), deadline.seconds(), &mut events);
         }
         self.commit(&events).await?;
         self.tell(events);
@@ -347,23 +391,37 @@ impl Task {
         Ok(next.map(|next| self.played.after(next.after)))
     }
 
+    fn is_cancelling(&self) -> bool {
+        self.stage.run.status() == RunStatus::Cancelling
+    }
+
     /// Under the pace `steps` a new status needs a poll, unless somebody listens to the stream.
     fn may_play(&self, cue: &Cue) -> bool {
         let by_polls = self.performance.as_ref().is_some_and(|performance| performance.pace == Pace::Steps);
         !by_polls || !self.listeners.is_empty() || self.permits > 0 || !self.stage.would_turn(cue)
     }
 
-    async fn fetch(&mut self) -> Result<(), Stop> {
+    async fn look_around(&mut self) -> Result<(), Stop> {
         if self.surroundings.is_none() {
-            self.surroundings = Some(self.world.store.surroundings(&self.stage.run).await?);
-            self.stage.set_prompt(prompt::measure(&self.world.store, &self.stage.run).await?);
+            self.surroundings = Some(self.at_hand.store.surroundings(&self.stage.run).await?);
+            self.stage.set_prompt(prompt::measure(&self.at_hand.store, &self.stage.run).await?);
         }
+        Ok(())
+    }
+
+    async fn fetch(&mut self) -> Result<(), Stop> {
+        self.look_around().await?;
         let Some(surroundings) = &self.surroundings else { return Ok(()) };
         let turn = surroundings.turn.ok_or(Stop::Gone)?;
-        let scene =
-            Scene { run: &self.stage.run, steps: &self.stage.steps, surroundings, turn, now: self.world.clock.now().to_string() };
+        let scene = Scene {
+            run: &self.stage.run,
+            steps: &self.stage.steps,
+            surroundings,
+            turn,
+            now: self.at_hand.clock.now().to_string(),
+        };
         if self.performance.is_none() {
-            self.performance = Some(self.world.performer.begin(&scene));
+            self.performance = Some(self.at_hand.performer.begin(&scene));
         }
         let Some(performance) = &mut self.performance else { return Ok(()) };
         if self.stage.run.status() == RunStatus::Queued {
@@ -386,16 +444,16 @@ impl Task {
         match command {
             Command::Cancel { answer, awake } => {
                 let mut events = Vec::new();
-                let outcome = self.stage.cancel(self.world.clock.now().seconds(), &mut events);
+                let outcome = self.stage.cancel(self.at_hand.clock.now().seconds(), &mut events);
                 if outcome.is_ok() {
-                    self.cues = VecDeque::from([TimedCue { after: std::time::Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+                    self.cues = VecDeque::from([TimedCue { after: Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
                 }
                 self.answer(outcome, events, answer).await?;
                 Ok(awake)
             }
             Command::Submit { outputs, listener, answer, awake } => {
                 let mut events = Vec::new();
-                let outcome = self.stage.submit(outputs, self.world.clock.now().seconds(), &mut events);
+                let outcome = self.stage.submit(outputs, self.at_hand.clock.now().seconds(), &mut events);
                 if outcome.is_ok() {
                     self.listeners.extend(listener);
                 }
@@ -418,8 +476,10 @@ impl Task {
         events: Vec<Event>,
         answer: oneshot::Sender<Result<Run, Refused>>,
     ) -> Result<(), Stop> {
-        self.played = self.world.clock.now();
-        self.permits = 0;
+        if outcome.is_ok() {
+            self.played = self.at_hand.clock.now();
+            self.permits = 0;
+        }
         self.commit(&events).await?;
         _ = answer.send(outcome.map(|()| self.stage.run.clone()));
         self.tell(events);
@@ -445,14 +505,21 @@ impl Task {
         }
         let closed = touched.messages.into_iter().filter(|message| !message.is_open());
         for message in closed.chain(self.stage.message_in_progress()) {
-            changes.put_message(message, Some(&self.stage.run.id))?;
+            if touched.begun.contains(&&message.id) {
+                changes.insert_message(message, Some(&self.stage.run.id))?;
+            } else {
+                changes.update_message(message)?;
+            }
         }
-        if self.world.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
+        if self.at_hand.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
     }
 
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
             let ends = event.ends_stream();
+            if self.listeners.is_empty() {
+                return;
+            }
             // A listener that hung up is no listener; the run goes on all the same.
             self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
             if ends {
@@ -470,6 +537,8 @@ struct Touched<'e> {
     run: bool,
     steps: Vec<&'e Id<Step>>,
     messages: Vec<&'e Message>,
+    /// The messages that did not exist before.
+    begun: Vec<&'e Id<Message>>,
 }
 
 impl<'e> Touched<'e> {
@@ -479,8 +548,9 @@ impl<'e> Touched<'e> {
             match event {
                 Event::RunCreated(_) | Event::Run(_) => touched.run = true,
                 Event::StepCreated(step) | Event::Step(step) => touched.steps.push(&step.id),
-                Event::MessageCreated(message) | Event::Message(message) => touched.messages.push(message),
-                Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Done => {}
+                Event::MessageCreated(message) => touched.begun.push(&message.id),
+                Event::Message(message) => touched.messages.push(message),
+                Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Error | Event::Done => {}
             }
         }
         touched
@@ -488,11 +558,5 @@ impl<'e> Touched<'e> {
 
     fn is_empty(&self) -> bool {
         !self.run && self.steps.is_empty() && self.messages.is_empty()
-    }
-}
-
-impl OpenRun {
-    fn fresh(run: Run) -> Self {
-        Self { run, performance: None, steps: Vec::new(), message: None }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::types::{
     Id, Message, Run, RunStatus, Step, Thread,
     message::{Content, MessageStatus},
+    run::SORRY,
     step::{StepStatus, ToolCall, ToolCallKind},
 };
 
@@ -17,17 +18,43 @@ pub enum Event {
     Run(Run),
     StepCreated(Step),
     Step(Step),
+    /// Something is added to the call at this index.
     StepDelta {
         id: Id<Step>,
-        tool_call: Value,
+        index: usize,
+        delta: CallDelta,
     },
     MessageCreated(Message),
     Message(Message),
+    /// Something is added to the content at this index.
     MessageDelta {
         id: Id<Message>,
-        content: Value,
+        index: usize,
+        delta: ContentDelta,
     },
+    /// The server failed; the connection closes after it.
+    Error,
     Done,
+}
+
+/// What is added to a message. The first piece of a text shows itself as that: recorded.
+#[derive(Clone, Debug)]
+pub enum ContentDelta {
+    Text { value: String, is_first: bool },
+    Refusal(String),
+}
+
+/// What is added to a tool call.
+#[derive(Clone, Debug)]
+pub enum CallDelta {
+    /// All of its keys, and nothing in them yet: recorded.
+    Begins(ToolCall),
+    Arguments(String),
+    Input(String),
+    Logs {
+        output: usize,
+        logs: String,
+    },
 }
 
 impl Event {
@@ -62,6 +89,7 @@ impl Event {
                 MessageStatus::Incomplete => "thread.message.incomplete",
             },
             Self::MessageDelta { .. } => "thread.message.delta",
+            Self::Error => "error",
             Self::Done => "done",
         }
     }
@@ -73,14 +101,18 @@ impl Event {
             Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream()),
             Self::StepCreated(step) | Self::Step(step) => compact(step),
             Self::MessageCreated(message) | Self::Message(message) => compact(message),
-            Self::StepDelta { id, tool_call } => compact(&json!({
+            Self::StepDelta { id, index, delta } => compact(&json!({
                 "id": id,
                 "object": "thread.run.step.delta",
-                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [tool_call]}},
+                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [delta.shown(*index)]}},
             })),
-            Self::MessageDelta { id, content } => {
-                compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [content]}}))
+            Self::MessageDelta { id, index, delta } => {
+                compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [delta.shown(*index)]}}))
             }
+            // Nested, so that both official SDKs raise it.
+            Self::Error => compact(&json!({
+                "error": {"message": SORRY, "type": "server_error", "param": null, "code": null},
+            })),
             Self::Done => "[DONE]".to_owned(),
         }
     }
@@ -98,45 +130,41 @@ fn compact(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("the API's objects are JSON")
 }
 
-/// The first delta of a text carries its empty annotations, the others do not. Recorded.
-pub(super) fn text_delta(index: usize, value: &str, is_first: bool) -> Value {
-    let text = if is_first { json!({"value": value, "annotations": []}) } else { json!({ "value": value }) };
-    json!({"index": index, "type": "text", "text": text})
-}
-
-pub(super) fn refusal_delta(index: usize, refusal: &str) -> Value {
-    json!({"index": index, "type": "refusal", "refusal": refusal})
-}
-
-/// The delta that begins a call: all of its keys, and nothing in them yet. Recorded.
-pub(super) fn call_begins(index: usize, call: &ToolCall) -> Value {
-    match &call.kind {
-        ToolCallKind::Function { function } => json!({
-            "index": index,
-            "id": call.id,
-            "type": "function",
-            "function": {"name": function.name, "arguments": "", "output": null},
-        }),
-        ToolCallKind::CodeInterpreter { .. } => json!({
-            "index": index,
-            "id": call.id,
-            "type": "code_interpreter",
-            "code_interpreter": {"input": "", "outputs": []},
-        }),
+impl ContentDelta {
+    fn shown(&self, index: usize) -> Value {
+        match self {
+            Self::Text { value, is_first: true } => {
+                json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
+            }
+            Self::Text { value, is_first: false } => json!({"index": index, "type": "text", "text": {"value": value}}),
+            Self::Refusal(refusal) => json!({"index": index, "type": "refusal", "refusal": refusal}),
+        }
     }
 }
 
-pub(super) fn arguments_delta(index: usize, arguments: &str) -> Value {
-    json!({"index": index, "type": "function", "function": {"arguments": arguments}})
-}
-
-pub(super) fn input_delta(index: usize, input: &str) -> Value {
-    json!({"index": index, "type": "code_interpreter", "code_interpreter": {"input": input}})
-}
-
-pub(super) fn logs_delta(index: usize, output: usize, logs: &str) -> Value {
-    let output = json!({"index": output, "type": "logs", "logs": logs});
-    json!({"index": index, "type": "code_interpreter", "code_interpreter": {"outputs": [output]}})
+impl CallDelta {
+    fn shown(&self, index: usize) -> Value {
+        match self {
+            Self::Begins(ToolCall { id, kind: ToolCallKind::Function { function } }) => json!({
+                "index": index,
+                "id": id,
+                "type": "function",
+                "function": {"name": function.name, "arguments": "", "output": null},
+            }),
+            Self::Begins(ToolCall { id, kind: ToolCallKind::CodeInterpreter { .. } }) => json!({
+                "index": index,
+                "id": id,
+                "type": "code_interpreter",
+                "code_interpreter": {"input": "", "outputs": []},
+            }),
+            Self::Arguments(arguments) => json!({"index": index, "type": "function", "function": {"arguments": arguments}}),
+            Self::Input(input) => json!({"index": index, "type": "code_interpreter", "code_interpreter": {"input": input}}),
+            Self::Logs { output, logs } => {
+                let output = json!({"index": output, "type": "logs", "logs": logs});
+                json!({"index": index, "type": "code_interpreter", "code_interpreter": {"outputs": [output]}})
+            }
+        }
+    }
 }
 
 /// Adds a delta's text to the content of a message that is being written.

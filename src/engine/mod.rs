@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     store,
-    types::{Id, Message, Run, RunStatus, Thread},
+    types::{Id, Run, RunStatus, Thread},
 };
 
 /// Why the engine did not do what was asked.
@@ -33,8 +33,6 @@ pub enum Refused {
     NoThread(Id<Thread>),
     #[error("there is no run {0}")]
     NoRun(Id<Run>),
-    #[error("there is no message {0}")]
-    NoMessage(Id<Message>),
     #[error("run {run} holds thread {thread}, so it takes no messages")]
     LockedForMessages { thread: Id<Thread>, run: Id<Run> },
     #[error("run {run} holds thread {thread}, so it takes no other run")]

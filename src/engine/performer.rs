@@ -24,12 +24,24 @@ use crate::{
 };
 
 /// What becomes of a run that no reply matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
     /// It repeats the user's message.
     Echo,
     /// It fails, and says which replies came near.
     Fail,
+}
+
+impl std::str::FromStr for Unmatched {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "echo" => Ok(Self::Echo),
+            "fail" => Ok(Self::Fail),
+            _ => Err("expected one of echo, fail".to_owned()),
+        }
+    }
 }
 
 /// The performer of one session.

@@ -137,12 +137,12 @@ impl Script {
 
     fn write(&self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), TemplateError> {
         match entry {
-            Entry::Pause(wait) => cues.wait += wait.0,
+            Entry::Pause(wait) => cues.wait(wait.0),
             Entry::Message { text, refusal } => {
                 let variables = scene.variables(&self.captures);
                 let text = template::render(text, &variables)?;
                 let refusal = refusal.as_ref().map(|refusal| template::render(refusal, &variables)).transpose()?;
-                cues.wait += timing.first_token;
+                cues.wait(timing.first_token);
                 cues.push(Cue::OpenMessage);
                 cues.pieces(&scene.run.model, &text, timing, Cue::Text);
                 if let Some(refusal) = refusal {
@@ -152,7 +152,7 @@ impl Script {
             }
             Entry::ToolCalls(calls) => {
                 let variables = scene.variables(&self.captures);
-                cues.wait += timing.first_token;
+                cues.wait(timing.first_token);
                 cues.push(Cue::OpenCalls);
                 for call in calls {
                     write_call(call, &variables, &scene.run.model, timing, cues)?;
@@ -212,6 +212,10 @@ struct Cues {
 }
 
 impl Cues {
+    fn wait(&mut self, wait: Duration) {
+        self.wait = self.wait.saturating_add(wait);
+    }
+
     fn push(&mut self, cue: Cue) {
         self.cues.push(TimedCue { after: std::mem::take(&mut self.wait), cue });
     }
@@ -219,7 +223,7 @@ impl Cues {
     fn pieces(&mut self, model: &str, text: &str, timing: Timing, cue: impl Fn(tokens::Piece) -> Cue) {
         for (index, piece) in tokens::pieces(model, text).into_iter().enumerate() {
             if index > 0 {
-                self.wait += timing.per_token;
+                self.wait(timing.per_token);
             }
             self.push(cue(piece));
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Refused,
-    event::{self, Event},
+    event::{self, CallDelta, ContentDelta, Event},
     phase::{self, Action, NotNow},
     tokens::{self, Piece},
 };
@@ -81,7 +81,8 @@ impl Stage {
         let messages = steps.iter().filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. })).count();
         let message = message.filter(Message::is_open);
         let open = steps.last().filter(|step| step.is_open());
-        let said = open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
+        let written = message.as_ref().map_or(0, |message| tokens::count(&run.model, &message.text()));
+        let said = written + open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
         Self { run, steps, message, messages, ids, prompt: Prompt::default(), said }
     }
 
@@ -215,16 +216,16 @@ impl Stage {
         }
         let Some(message) = &mut self.message else { return };
         let (index, is_first) = event::append(&mut message.content, &piece.text);
-        let content = event::text_delta(index, &piece.text, is_first);
-        events.push(Event::MessageDelta { id: message.id.clone(), content });
+        let delta = ContentDelta::Text { value: piece.text.clone(), is_first };
+        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
     }
 
     fn refusal(&mut self, refusal: String, events: &mut Vec<Event>) {
         self.said += self.count(&refusal);
         let Some(message) = &mut self.message else { return };
-        let content = event::refusal_delta(message.content.len(), &refusal);
+        let (index, delta) = (message.content.len(), ContentDelta::Refusal(refusal.clone()));
         message.content.push(Content::Refusal { refusal });
-        events.push(Event::MessageDelta { id: message.id.clone(), content });
+        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
     }
 
     fn close_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
@@ -245,7 +246,7 @@ impl Stage {
         let Some(step) = self.steps.last_mut() else { return };
         let id = step.id.clone();
         let Some(calls) = step.tool_calls_mut() else { return };
-        events.push(Event::StepDelta { id, tool_call: event::call_begins(calls.len(), &call) });
+        events.push(Event::StepDelta { id, index: calls.len(), delta: CallDelta::Begins(call.clone()) });
         calls.push(call);
     }
 
@@ -257,17 +258,17 @@ impl Stage {
         let id = step.id.clone();
         let Some(calls) = step.tool_calls_mut() else { return };
         let Some((index, call)) = calls.iter_mut().enumerate().last() else { return };
-        let tool_call = match &mut call.kind {
+        let delta = match &mut call.kind {
             ToolCallKind::Function { function } => {
                 function.arguments.push_str(&piece.text);
-                event::arguments_delta(index, &piece.text)
+                CallDelta::Arguments(piece.text.clone())
             }
             ToolCallKind::CodeInterpreter { code_interpreter } => {
                 code_interpreter.input.push_str(&piece.text);
-                event::input_delta(index, &piece.text)
+                CallDelta::Input(piece.text.clone())
             }
         };
-        events.push(Event::StepDelta { id, tool_call });
+        events.push(Event::StepDelta { id, index, delta });
     }
 
     fn logs(&mut self, logs: String, events: &mut Vec<Event>) {
@@ -275,9 +276,9 @@ impl Stage {
         let id = step.id.clone();
         let Some((index, call)) = step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last()) else { return };
         let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else { return };
-        let tool_call = event::logs_delta(index, code_interpreter.outputs.len(), &logs);
+        let delta = CallDelta::Logs { output: code_interpreter.outputs.len(), logs: logs.clone() };
         code_interpreter.outputs.push(CodeOutput::Logs { logs });
-        events.push(Event::StepDelta { id, tool_call });
+        events.push(Event::StepDelta { id, index, delta });
     }
 
     fn close_calls(&mut self, at: Timestamp, events: &mut Vec<Event>) {

@@ -4,15 +4,14 @@
 //! headers that every answer carries. A panic behind the door is a 500 in the right shape, and a line
 //! in the log.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::X_CONTENT_TYPE_OPTIONS, uri::InvalidUri},
+    http::{HeaderName, HeaderValue, StatusCode, header::X_CONTENT_TYPE_OPTIONS},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
 
 use super::{
     error::ApiError,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     types::Refusal,
-    world::{DEFAULT_SESSION, World, Worlds},
+    world::{DEFAULT_SESSION, Worlds},
 };
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -44,11 +43,11 @@ const SESSION_NAME: usize = 64;
 pub async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let (world, outcome) = door.let_in(request).await;
-    let request_id = world.map_or_else(String::new, |world| world.ids.next_request());
+    let (request_id, outcome) = door.let_in(request).await;
     let mut response = match outcome {
-        Ok(request) => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(%method, path, "a handler panicked");
+        // On a task of its own: what a client has asked for is done even if it hangs up meanwhile.
+        Ok(request) => tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+            tracing::error!(%method, path, %error, "a handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }),
         Err(error) => error.into_response(),
@@ -57,51 +56,50 @@ pub async fn pass(State(door): State<Door>, request: Request, next: Next) -> Res
         response = ApiError::from(Refusal::Internal { request_id: request_id.clone() }).into_response();
     }
     tracing::debug!(%method, path, status = response.status().as_u16(), request_id, "answered");
-    sign(response.headers_mut(), &request_id, begun);
+    sign(&mut response, &request_id, begun);
     response
 }
 
 impl Door {
-    /// Judges a request and puts its world in it. The world is there to name the answer, refusal or not.
-    async fn let_in(&self, mut request: Request) -> (Option<Arc<World>>, Result<Request>) {
-        let judged = self.judge_host(&request);
-        let session = match (&judged, take_session(&mut request)) {
-            (Ok(()), Ok(session)) => session,
-            // Whoever is not let in makes no new world.
-            (Err(_), _) | (_, Err(_)) => DEFAULT_SESSION.to_owned(),
-        };
-        let world = match self.worlds.enter(&session).await {
-            Ok(world) => world,
-            Err(error) => return (None, Err(error.into())),
-        };
-        let judged = judged.and_then(|()| self.judge_caller(&request));
-        request.extensions_mut().insert(Here(Arc::clone(&world)));
-        (Some(world), judged.map(|()| request).map_err(ApiError::from))
-    }
-
-    fn judge_host(&self, request: &Request) -> Result<(), Refusal> {
-        if request.uri().path().ends_with(HEALTH) {
-            return Ok(());
+    /// Judges a request, puts its world in it, and names it. Whoever is not let in makes no new world, and
+    /// is named by the default one.
+    async fn let_in(&self, mut request: Request) -> (String, Result<Request>) {
+        let judged = take_session(&mut request);
+        let judged = judged.and_then(|session| self.judge(&request).map(|()| session));
+        // Anybody may ask after the server's health, so that makes no world either.
+        let is_health = request.uri().path() == HEALTH;
+        let session = judged.as_deref().ok().filter(|_| !is_health).unwrap_or(DEFAULT_SESSION);
+        match self.worlds.enter(session).await {
+            Ok(world) => {
+                let request_id = world.ids.next_request();
+                request.extensions_mut().insert(Here(world));
+                (request_id, judged.map(|_| request).map_err(ApiError::from))
+            }
+            Err(error) => (self.worlds.stray_request_id(), Err(error.into())),
         }
-        self.hosts.judge(request.headers())?;
-        guard::judge_origin(request.method(), request.headers())
     }
 
     /// The key is asked for before anybody is told what exists and what does not.
-    fn judge_caller(&self, request: &Request) -> Result<(), Refusal> {
-        let path = request.uri().path();
-        if path != "/v1" && !path.starts_with("/v1/") {
+    fn judge(&self, request: &Request) -> Result<(), Refusal> {
+        let (path, headers) = (request.uri().path(), request.headers());
+        if path == HEALTH {
             return Ok(());
         }
-        self.keys.judge(request.headers())?;
-        key::judge_beta(path, request.headers())
+        self.hosts.judge(headers)?;
+        guard::judge_origin(request.method(), headers)?;
+        if path == "/v1" || path.starts_with("/v1/") {
+            self.keys.judge(headers)?;
+            key::judge_beta(path, headers)?;
+        }
+        Ok(())
     }
 }
 
-/// Takes `/s/NAME` off the path. A name that cannot be one stays where it is, and is an unknown path.
-fn take_session(request: &mut Request) -> Result<String, InvalidUri> {
-    let path = request.uri().path();
-    let Some((name, rest)) = path.strip_prefix("/s/").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) else {
+/// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the path
+/// stays as it is and is an unknown one.
+fn take_session(request: &mut Request) -> Result<String, Refusal> {
+    let uri = request.uri();
+    let Some((name, rest)) = uri.path().strip_prefix("/s/").and_then(|rest| rest.split_at_checked(rest.find('/')?)) else {
         return Ok(DEFAULT_SESSION.to_owned());
     };
     let sound = (1..=SESSION_NAME).contains(&name.len())
@@ -109,23 +107,33 @@ fn take_session(request: &mut Request) -> Result<String, InvalidUri> {
     if !sound {
         return Ok(DEFAULT_SESSION.to_owned());
     }
-    let (name, rest) = (name.to_owned(), if rest.is_empty() { "/" } else { rest });
-    let uri = match request.uri().query() {
-        Some(query) => format!("{rest}?{query}").parse()?,
-        None => rest.parse()?,
+    let unknown = Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
+    // A world is made for its API only, not for any path that somebody tries.
+    if !rest.starts_with("/v1/") && !rest.starts_with("/_rehearsal/") {
+        return Ok(DEFAULT_SESSION.to_owned());
+    }
+    let name = name.to_owned();
+    let inner = match uri.query() {
+        Some(query) => format!("{rest}?{query}").parse(),
+        None => rest.parse(),
     };
-    *request.uri_mut() = uri;
+    *request.uri_mut() = inner.map_err(|_| unknown)?;
     Ok(name)
 }
 
-/// The headers that every answer carries. The organisation is the only one whose value is made up.
-fn sign(headers: &mut HeaderMap, request_id: &str, begun: Instant) {
+/// The headers that every answer carries. The organisation, whose value is made up, was recorded on all
+/// but refused keys and faults of the server.
+fn sign(response: &mut Response, request_id: &str, begun: Instant) {
     const VERSION: HeaderName = HeaderName::from_static("openai-version");
     const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
     const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    let is_known = !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));
-    headers.insert(ORGANIZATION, HeaderValue::from_static("rehearsal"));
+    if is_known {
+        headers.insert(ORGANIZATION, HeaderValue::from_static("rehearsal"));
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(PROCESSING, HeaderValue::from(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)));
     if let Ok(request_id) = HeaderValue::from_str(request_id) {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     engine::Refused,
     store,
-    types::{Message, Refusal, Resource, Run, Thread, reader::Faults},
+    types::{Refusal, Resource, Run, Thread, reader::Fault},
 };
 
 /// The only thing that writes `{"error": {…}}`.
@@ -60,10 +60,10 @@ impl ApiError {
     }
 }
 
-impl From<Faults> for ApiError {
+impl From<Vec<Fault>> for ApiError {
     /// A request is answered with its first fault.
-    fn from(faults: Faults) -> Self {
-        faults.0.into_iter().next().map_or(Refusal::NotJson, Refusal::Invalid).into()
+    fn from(faults: Vec<Fault>) -> Self {
+        faults.into_iter().next().map_or(Refusal::NotJson, Refusal::Invalid).into()
     }
 }
 
@@ -81,7 +81,6 @@ impl From<Refused> for ApiError {
         match refused {
             Refused::NoThread(thread) => Self::missing::<Thread>(thread.as_str()),
             Refused::NoRun(run) => Self::missing::<Run>(run.as_str()),
-            Refused::NoMessage(message) => Self::missing::<Message>(message.as_str()),
             Refused::LockedForMessages { thread, run } => {
                 Refusal::ActiveRunBlocksMessages { thread: thread.to_string(), run: run.to_string() }.into()
             }

@@ -64,7 +64,8 @@ impl<T: Resource> Ids<T> {
 
     /// Takes the ids as they stand in the URL.
     async fn take<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Refusal::NotJson)?;
+        let unknown = Refusal::UnknownUrl { method: parts.method.to_string(), path: format!("/v1{}", parts.uri.path()) };
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unknown)?;
         let value = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
         let values = T::PATH.iter().filter_map(|name| value(name)).collect();
         Ok(Self { values, of: std::marker::PhantomData })

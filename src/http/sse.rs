@@ -22,18 +22,11 @@ pub struct Stream {
     events: mpsc::UnboundedReceiver<Event>,
 }
 
-/// How many events that are ready at once go out in one piece.
-const AT_ONCE: usize = 64;
-
 impl IntoResponse for Stream {
     fn into_response(self) -> Response {
         let frames = stream::unfold(self.events, |mut events| async move {
-            let mut ready = Vec::new();
-            if events.recv_many(&mut ready, AT_ONCE).await == 0 {
-                return None;
-            }
-            let frames: String = ready.iter().map(frame).collect();
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(frames)), events))
+            let frame = frame(&events.recv().await?);
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(frame)), events))
         });
         let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
         ([(header::CONTENT_TYPE, content_type)], Body::from_stream(frames)).into_response()

@@ -21,7 +21,8 @@ pub enum Kind {
     InsertThread,
     InsertRun,
     AddMessage,
-    PutMessage,
+    InsertMessage,
+    UpdateMessage,
     UpdateRun,
     PutStep,
     SwapAssistant,
@@ -34,13 +35,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::EnterSession,
         Self::InsertAssistant,
         Self::InsertThread,
         Self::InsertRun,
         Self::AddMessage,
-        Self::PutMessage,
+        Self::InsertMessage,
+        Self::UpdateMessage,
         Self::UpdateRun,
         Self::PutStep,
         Self::SwapAssistant,
@@ -62,9 +64,7 @@ impl Kind {
                 "insert into sessions (name) select value ->> 1 from json_each(?) where true \
                  on conflict (name) do update set starts = starts + 1"
             }
-            Self::InsertAssistant => {
-                "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)"
-            }
+            Self::InsertAssistant => "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)",
             Self::InsertThread => "insert into threads (session, body) select value ->> 0, value ->> 2 from json_each(?)",
             // Not without its thread, nor without anything to run on. That the thread is free is what the
             // unique index on open runs says.
@@ -86,10 +86,15 @@ impl Kind {
                      and status in ('queued', 'in_progress', 'requires_action', 'cancelling'))"
             }
             // If a run is named, only as long as that is there.
-            Self::PutMessage => {
+            Self::InsertMessage => {
                 "insert into messages (session, body) select value ->> 0, value ->> 2 from json_each(?) \
-                 where value ->> 3 is null or exists (select 1 from runs where session = value ->> 0 and id = value ->> 3) \
-                 on conflict (session, id) do update set body = excluded.body"
+                 where value ->> 3 is null or exists (select 1 from runs where session = value ->> 0 and id = value ->> 3)"
+            }
+            // A run that goes on writing a message leaves alone what clients may change, and one that was
+            // deleted stays deleted.
+            Self::UpdateMessage => {
+                "update messages set body = json_set(value ->> 2, '$.metadata', body -> '$.metadata') from json_each(?) \
+                 where session = value ->> 0 and messages.id = value ->> 1"
             }
             Self::UpdateRun => {
                 "update runs set body = value ->> 2, performance = value ->> 3 from json_each(?) \
@@ -114,7 +119,8 @@ impl Kind {
     /// Whether the statement tells which of its rows met their condition: kind, session, id.
     pub(super) fn tells(self) -> bool {
         match self {
-            Self::EnterSession | Self::InsertAssistant | Self::InsertThread | Self::PutMessage | Self::PutStep => false,
+            Self::EnterSession | Self::InsertAssistant | Self::InsertThread => false,
+            Self::InsertMessage | Self::UpdateMessage | Self::PutStep => false,
             Self::InsertRun | Self::AddMessage | Self::UpdateRun => true,
             Self::SwapAssistant | Self::SwapThread | Self::SwapMessage | Self::SwapRun => true,
             Self::DeleteAssistant | Self::DeleteThread | Self::DeleteMessage => true,
@@ -246,9 +252,14 @@ impl Changes {
         self.add_item(Kind::AddMessage, message, [json!(message.thread_id)])
     }
 
-    /// Writes a message, new or not; if a run is given, only as long as that is there.
-    pub fn put_message(&mut self, message: &Message, run: Option<&Id<Run>>) -> Result<()> {
-        self.add_item(Kind::PutMessage, message, [json!(run)])
+    /// Inserts a message; if a run is given, only as long as that is there.
+    pub fn insert_message(&mut self, message: &Message, run: Option<&Id<Run>>) -> Result<()> {
+        self.add_item(Kind::InsertMessage, message, [json!(run)])
+    }
+
+    /// Writes what a run has made of a message, all but its metadata.
+    pub fn update_message(&mut self, message: &Message) -> Result<()> {
+        self.add_item(Kind::UpdateMessage, message, [])
     }
 
     /// Writes a run's new state and its performer's notes, if the run is still there.

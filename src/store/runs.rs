@@ -71,12 +71,12 @@ impl Store {
 
     /// Walks a thread from its newest message back, for as long as `more` wants to see another.
     pub async fn walk_back(&self, thread: &Id<Thread>, mut more: impl FnMut(&Message) -> bool) -> Result<()> {
-        let mut reader = self.database.reader().await?;
         let mut below = i64::MAX;
         loop {
             let sql = "select seq, body from messages where session = ? and thread_id = ? and seq < ? order by seq desc limit ?";
             let query = sqlx::query(sql).bind(self.session).bind(thread.as_str()).bind(below).bind(STRIDE);
-            let rows = query.fetch_all(&mut *reader).await?;
+            // The reader is free again before anybody looks at what it read.
+            let rows = query.fetch_all(&mut *self.database.reader().await?).await?;
             for row in &rows {
                 below = row.try_get("seq")?;
                 if !more(&parse(row.try_get("body")?)?) {

@@ -64,6 +64,10 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
                 tracing::warn!(%error, writes = rows.len(), "a batch of writes failed, so they are tried one by one");
                 for (rows, claims) in rows.iter().zip(claims) {
                     let alone = commands.perform(&mut connection, rows.iter()).await;
+                    if let Err(error) = &alone {
+                        let error: &dyn std::error::Error = error;
+                        tracing::error!(error, "a write failed");
+                    }
                     claims.answer(alone.as_ref().map_err(|_| ()));
                 }
             }

@@ -112,13 +112,27 @@ pub enum FaultKind {
     Other(String),
 }
 
-/// All faults of one document, in the order found.
-#[derive(Debug, Default)]
-pub struct Faults(pub Vec<Fault>);
+/// The faults of one document, in the order found, up to as many as somebody wants to know.
+#[derive(Debug)]
+pub struct Faults {
+    pub found: Vec<Fault>,
+    wanted: usize,
+}
 
 impl Faults {
+    pub fn up_to(wanted: usize) -> Self {
+        Self { found: Vec::new(), wanted }
+    }
+
+    /// Whether nobody wants to know of any more.
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.wanted
+    }
+
     pub fn note(&mut self, at: &Path<'_>, kind: FaultKind) {
-        self.0.push(Fault { path: at.to_string(), kind });
+        if !self.is_full() {
+            self.found.push(Fault { path: at.to_string(), kind });
+        }
     }
 
     /// Notes that something else was expected at this place.
@@ -138,13 +152,18 @@ pub trait Read: Sized {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
-/// Reads a whole document, or says everything that is wrong with it.
-pub fn read<T: Read>(value: Value) -> Result<T, Faults> {
-    let mut faults = Faults::default();
+/// Reads a whole document, or says so many of the things that are wrong with it.
+pub fn read_noting<T: Read>(value: Value, wanted: usize) -> Result<T, Vec<Fault>> {
+    let mut faults = Faults::up_to(wanted);
     match T::read(value, &Path::Root, &mut faults) {
-        Some(read) if faults.0.is_empty() => Ok(read),
-        _ => Err(faults),
+        Some(read) if faults.found.is_empty() => Ok(read),
+        _ => Err(faults.found),
     }
+}
+
+/// Reads a whole document, or says the first thing that is wrong with it.
+pub fn read<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
+    read_noting(value, 1)
 }
 
 /// An object being read key by key. `finish` notes the keys that nobody asked for.
@@ -166,11 +185,6 @@ impl<'a, 'f> Fields<'a, 'f> {
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.map.remove(key)
-    }
-
-    /// Whether a key is there, null or not.
-    pub fn has(&self, key: &str) -> bool {
-        self.map.contains_key(key)
     }
 
     pub fn required<T: Read>(&mut self, key: &'static str) -> Option<T> {
@@ -210,7 +224,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     pub fn finish(self) {
-        for key in self.map.keys() {
+        for key in self.map.keys().take(self.faults.wanted) {
             self.faults.note(&self.at.key(key), FaultKind::Unknown { known: self.known.clone() });
         }
     }
@@ -300,9 +314,16 @@ impl<T: Read> Read for Vec<T> {
         let Value::Array(items) = value else {
             return faults.wrong_type(at, "an array", &value);
         };
-        let read: Vec<Option<T>> =
-            items.into_iter().enumerate().map(|(index, item)| T::read(item, &at.index(index), faults)).collect();
-        read.into_iter().collect()
+        let mut read = Vec::with_capacity(items.len());
+        let mut sound = true;
+        for (index, item) in items.into_iter().enumerate() {
+            match T::read(item, &at.index(index), faults) {
+                Some(item) => read.push(item),
+                None if faults.is_full() => return None,
+                None => sound = false,
+            }
+        }
+        sound.then_some(read)
     }
 }
 
@@ -393,8 +414,8 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_list_is_noted() {
-        let faults = read::<Vec<String>>(json!(["a", 1, "b", true])).unwrap_err();
-        let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+        let faults = read_noting::<Vec<String>>(json!(["a", 1, "b", true]), 9).unwrap_err();
+        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["[1]", "[3]"]);
     }
 

@@ -142,6 +142,9 @@ pub struct LastError {
     pub message: String,
 }
 
+/// The text of a failed run, as the real service had it.
+pub const SORRY: &str = "Sorry, something went wrong.";
+
 impl LastError {
     /// The text and code of a failure of the service itself.
     pub fn server_error(message: impl Into<String>) -> Self {

@@ -116,3 +116,22 @@ impl Store {
         Ok(open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::types::RunStatus;
+
+    /// The statuses that hold a thread are spelled in SQL, in an index too, where no constant reaches.
+    #[test]
+    fn open_runs_are_the_same_in_sql_and_in_types() {
+        let open: Vec<_> =
+            RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()).map(|status| format!("'{status}'")).collect();
+        let list = format!("({})", open.join(", "));
+        let migration = include_str!("../../migrations/0001_first.sql");
+        let sources = [include_str!("runs.rs"), include_str!("changes.rs"), include_str!("database.rs"), migration];
+        let spelled: usize = sources.iter().map(|source| source.matches("status in (").count()).sum();
+        let alike: usize = sources.iter().map(|source| source.matches(&format!("status in {list}")).count()).sum();
+        // One of them is the pattern that is looked for, just above.
+        assert_eq!(alike, spelled - 1);
+    }
+}

@@ -281,3 +281,25 @@ async fn the_fixtures_in_the_repository_all_load() {
     assert_eq!(fixtures.replies.len(), Fixtures::built_in().unwrap().replies.len());
     TestServer::with(rehearsal::serve::Config { fixtures: vec![folder], ..config() }).await;
 }
+
+#[test]
+fn seeds_need_ids_that_requests_can_name() {
+    let yaml = "assistants:\n  - {id: weather, model: m}\n  - {id: asst_a, model: m}\n  - {id: asst_a, model: m}\n";
+    let error = |text: &str| Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
+    assert!(
+        error(yaml).starts_with("x.yaml:2:10: Invalid 'assistants[0].id': 'weather'. Expected an ID that begins with 'asst'.")
+    );
+    assert_eq!(error(&yaml.replace("weather", "asst_w")), "x.yaml:4:1: the id 'asst_a' is taken: x.yaml:3 has it too");
+}
+
+#[tokio::test]
+async fn the_reply_to_paste_can_be_pasted() {
+    for said in ["Hi \u{1f469}\u{200d}\u{1f467} \"quoted\" \\ {{ x }}", "two\nlines", &"long ".repeat(100)] {
+        let server = TestServer::with_fixtures("replies: []").await;
+        let (_, run) = server.run(said).await;
+        let message = server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
+        let stub = &message[message.find("replies:\n").unwrap()..];
+        let server = TestServer::with_fixtures(stub).await;
+        assert_eq!(answer(&server, said, json!({})).await, ["…"], "{stub}");
+    }
+}

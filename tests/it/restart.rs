@@ -65,6 +65,15 @@ async fn a_run_goes_on_from_where_it_stood() {
         let steps = steps["data"].as_array().unwrap();
         assert_eq!(steps.len(), 2);
         assert!(steps.iter().all(|step| step["status"] == "completed"));
+        // "Hello" is one token, a message costs four; the second step has seen the first one's three.
+        assert_eq!(
+            ended["usage"],
+            json!({
+                "prompt_tokens": 5 + 8, "completion_tokens": 4, "total_tokens": 17,
+                "prompt_token_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}
+            }),
+            "stopped after {seconds} s"
+        );
     }
 }
 
@@ -92,4 +101,19 @@ async fn a_deadline_that_passed_in_the_meantime_has_passed() {
     let server = TestServer::on(&path, "replies: []").await;
     server.clock().await.advance(Duration::from_secs(601)).await;
     assert_eq!(server.get(&run).await.body["status"], "expired");
+}
+
+#[tokio::test]
+async fn nothing_more_is_said_past_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("much-later.db");
+    let server = TestServer::on(&path, SLOW).await;
+    let (thread, run) = server.run("Hello").await;
+    server.stop().await;
+    let late = rehearsal::clock::Moment::from(rehearsal::types::Timestamp(crate::server::START + 3600));
+    let config = rehearsal::serve::Config { database: Some(path), clock: Some(late), ..crate::server::config() };
+    let server = TestServer::with(config).await;
+    server.idle().await;
+    assert_eq!(server.get(&run).await.body["status"], "expired");
+    assert_eq!(server.said(&thread).await, ["Hello"]);
 }

@@ -330,3 +330,61 @@ async fn a_thousand_runs_on_a_thousand_threads_all_complete() {
         assert!(threads.insert(run.body["thread_id"].clone()));
     }
 }
+
+#[tokio::test]
+async fn a_cancelled_run_that_nobody_polls_ends_all_the_same() {
+    let server = TestServer::with_fixtures("replies: [{pace: steps, steps: [{message: Hi}]}]").await;
+    let (thread, run) = server.run("Hello").await;
+    assert_eq!(server.post(&format!("{run}/cancel"), json!({})).await.body["status"], "cancelling");
+    server.clock().await.advance(Duration::from_secs(601)).await;
+    assert_eq!(server.get(&format!("{thread}/runs")).await.body["data"][0]["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_message_that_is_being_written_keeps_what_clients_do_to_it() {
+    let fixtures = "replies: [{pace: {per_token: 1s}, steps: [{message: one two}]}]";
+    for deleted in [false, true] {
+        let server = TestServer::with_fixtures(fixtures).await;
+        let (thread, run) = server.run("Count").await;
+        let id = server.get(&format!("{thread}/messages")).await.body["data"][0]["id"].as_str().unwrap().to_owned();
+        let message = format!("{thread}/messages/{id}");
+        if deleted {
+            assert_eq!(server.delete(&message).await.status.as_u16(), 200);
+        } else {
+            server.post(&message, json!({"metadata": {"k": "v"}})).await;
+        }
+        server.clock().await.advance(Duration::from_secs(5)).await;
+        assert_eq!(server.get(&run).await.body["status"], "completed");
+        let after = server.get(&message).await;
+        if deleted {
+            assert_eq!(after.status.as_u16(), 404, "what was deleted stays deleted");
+        } else {
+            assert_eq!(
+                (&after.body["metadata"], &after.body["content"][0]["text"]["value"]),
+                (&json!({"k": "v"}), &json!("one two"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_does_not_hold_a_run_up() {
+    let server = TestServer::with_fixtures("replies: [{pace: {queue: 2s}, steps: [{message: Hi}]}]").await;
+    let (_, run) = server.run("Hello").await;
+    for _ in 0..2 {
+        server.clock().await.advance(Duration::from_secs(1)).await;
+        let refused = server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": []})).await;
+        assert_eq!(refused.status.as_u16(), 400);
+    }
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_poll_under_the_wrong_thread_moves_nothing() {
+    let server = TestServer::with_fixtures("replies: [{pace: steps, steps: [{message: Hi}]}]").await;
+    let (thread, run) = server.run("Hello").await;
+    let other = server.thread("Other").await;
+    let id = run.rsplit('/').next().unwrap();
+    assert_eq!(server.get(&format!("/v1/threads/{other}/runs/{id}")).await.status.as_u16(), 404);
+    assert_eq!(server.get(&format!("{thread}/runs")).await.body["data"][0]["status"], "queued");
+}

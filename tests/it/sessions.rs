@@ -48,3 +48,20 @@ async fn a_name_that_cannot_be_one_is_an_unknown_path() {
     }
     assert_eq!(server.get(&format!("/s/{}/v1/models", &long[1..])).await.status.as_u16(), 200);
 }
+
+#[tokio::test]
+async fn whoever_is_refused_makes_no_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("worlds.db");
+    let server = TestServer::on(&path, "replies: []").await;
+    let client = reqwest::Client::new();
+    for (session, path) in [("a", "/v1/assistants"), ("b", "/nothing"), ("c", "/_rehearsal/health")] {
+        client.get(format!("{}/s/{session}{path}", server.base)).send().await.unwrap();
+    }
+    server.get("/s/d/v1/models").await;
+    server.stop().await;
+    let mut connection = sqlx::ConnectOptions::connect(&sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    let names: Vec<String> =
+        sqlx::query_scalar("select name from sessions order by key").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(names, ["default", "d"]);
+}

@@ -37,13 +37,13 @@ create table messages (
   id        text not null generated always as (body ->> '$.id') stored,
   thread_id text not null generated always as (body ->> '$.thread_id') stored,
   run_id    text generated always as (body ->> '$.run_id') stored,
-  role      text not null generated always as (body ->> '$.role') stored,
+  role      text not null generated always as (body ->> '$.role') virtual,
   unique (session, id),
   foreign key (session, thread_id) references threads (session, id) on delete cascade
 ) strict;
+-- A user's message is looked for from either end of a thread, where it mostly is.
 create index messages_in_order on messages (session, thread_id, seq);
 create index messages_of_run on messages (session, thread_id, run_id, seq) where run_id is not null;
-create index messages_by_role on messages (session, thread_id, role, seq);
 
 create table runs (
   seq         integer primary key,

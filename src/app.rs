@@ -16,11 +16,11 @@ use crate::{
     types::Refusal,
 };
 
-pub use crate::http::door::Door;
+pub(crate) use crate::http::door::Door;
 
 /// The whole program, ready to be served. The door is outside of the routing, because it takes the
 /// session off the path before anything is routed.
-pub fn app(door: Door) -> Router {
+pub(crate) fn app(door: Door) -> Router {
     let routes: Routes = Router::new()
         .nest("/v1", api::routes())
         .nest("/_rehearsal", control::routes())

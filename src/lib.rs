@@ -5,25 +5,25 @@
 //! - [`types`]: the nouns of the API, the reader that judges requests, every text of refusal
 //! - [`clock`]: the only time and the only chance in the program
 //! - [`fixture`]: the format people write: what a run answers
-//! - [`store`]: what is kept, in SQLite
+//! - `store`: what is kept, in SQLite
 //! - [`engine`]: how a run goes from `queued` to its end
 //! - [`world`]: a session, with a store, a clock, ids and an engine of its own
-//! - [`http`]: the manners of the wire
-//! - [`api`], [`control`]: the routes
-//! - [`app`], [`serve`], [`cli`]: the program
+//! - `http`: the manners of the wire
+//! - `api`, `control`: the routes
+//! - `app`, [`serve`], [`cli`]: the program
 //!
 //! Who may know whom: `cli → serve → app → api, control → http → world → engine → fixture, store, clock →
 //! types`. An arrow may skip a room, never turn back.
 
-pub mod api;
-pub mod app;
+mod api;
+mod app;
 pub mod cli;
 pub mod clock;
-pub mod control;
+mod control;
 pub mod engine;
 pub mod fixture;
-pub mod http;
+mod http;
 pub mod serve;
-pub mod store;
+mod store;
 pub mod types;
 pub mod world;

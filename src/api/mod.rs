@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-pub fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     Router::new()
         .merge(assistants::routes())
         .merge(threads::routes())

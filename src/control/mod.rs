@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::http::Answer;
 
-pub fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     Router::new().route("/health", get(health))
 }
 

@@ -132,12 +132,12 @@ struct Note {
 
 impl Performance {
     /// What comes next, or nothing if nothing more will come.
-    pub async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
+    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
         self.script.next(scene, self.pace.timing())
     }
 
     /// Notes the performance and the cues that are left.
-    pub fn note(&self, cues: &VecDeque<TimedCue>) -> String {
+    pub(super) fn note(&self, cues: &VecDeque<TimedCue>) -> String {
         let reply = &self.script.reply;
         let note = Note {
             reply: reply.source.clone(),
@@ -151,7 +151,7 @@ impl Performance {
     }
 
     /// Takes up what was noted. None if this version does not understand it.
-    pub fn resume(note: &str) -> Option<(Self, VecDeque<TimedCue>)> {
+    pub(super) fn resume(note: &str) -> Option<(Self, VecDeque<TimedCue>)> {
         let Note { reply, origin, captures, entry, pace, cues } = serde_json::from_str(note).ok()?;
         let mut reply: Reply = reader::read(reply).ok()?;
         reply.origin = origin;

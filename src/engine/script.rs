@@ -45,7 +45,7 @@ pub(super) struct Scene<'a> {
 
 impl Scene<'_> {
     /// Shows the run to the conditions of replies.
-    pub fn judged<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
+    pub(super) fn judged<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
         let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
         let text = user_message.as_ref().map(|message| message.text());
         judge(&Subject {
@@ -117,7 +117,7 @@ pub(super) struct Script {
 
 impl Script {
     /// The cues of the next step, or of the end. Empty if nothing more will come: the run hangs.
-    pub fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
+    pub(super) fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
         let mut cues = Cues { cues: Vec::new(), wait: Duration::ZERO };
         while cues.cues.is_empty() {
             let at = self.entry;

@@ -77,7 +77,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
+    pub(super) fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
         let messages = steps.iter().filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. })).count();
         let message = message.filter(Message::is_open);
         let open = steps.last().filter(|step| step.is_open());
@@ -86,26 +86,26 @@ impl Stage {
         Self { run, steps, message, messages, ids, prompt: Prompt::default(), said }
     }
 
-    pub fn set_prompt(&mut self, prompt: Prompt) {
+    pub(super) fn set_prompt(&mut self, prompt: Prompt) {
         self.prompt = prompt;
     }
 
     /// The message that is being written, as far as it has been.
-    pub fn message_in_progress(&self) -> Option<&Message> {
+    pub(super) fn message_in_progress(&self) -> Option<&Message> {
         self.message.as_ref()
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.run.status().is_terminal()
     }
 
     /// Whether the performer has the word.
-    pub fn is_performing(&self) -> bool {
+    pub(super) fn is_performing(&self) -> bool {
         matches!(self.run.status(), RunStatus::Queued | RunStatus::InProgress)
     }
 
     /// Whether a cue would give the run another status.
-    pub fn would_turn(&self, cue: &Cue) -> bool {
+    pub(super) fn would_turn(&self, cue: &Cue) -> bool {
         match cue {
             Cue::Start | Cue::End(_) => true,
             Cue::CloseCalls => !self.open_calls().is_empty(),
@@ -114,7 +114,7 @@ impl Stage {
     }
 
     /// Plays one cue. A run that has ended, by running out of tokens perhaps, takes no more of them.
-    pub fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<Event>) {
         if self.is_over() {
             return;
         }
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     /// Takes the client's outputs for the calls that the run waits for.
-    pub fn submit(&mut self, outputs: Vec<ToolOutput>, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
+    pub(super) fn submit(&mut self, outputs: Vec<ToolOutput>, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
         let phase = phase::apply(self.run.phase.clone(), Action::SubmitOutputs, at).map_err(NotNow::submitting)?;
         let expected: Vec<String> = self.open_calls().iter().map(|call| call.id.clone()).collect();
         let got: Vec<String> = outputs.iter().map(|output| output.tool_call_id.clone()).collect();
@@ -166,7 +166,7 @@ impl Stage {
         Ok(())
     }
 
-    pub fn cancel(&mut self, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
+    pub(super) fn cancel(&mut self, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
         self.run.phase = phase::apply(self.run.phase.clone(), Action::Cancel, at).map_err(NotNow::cancelling)?;
         // Recorded: a run that is cancelled while it is queued shows itself as started all the same.
         self.run.started_at.get_or_insert(at);

@@ -13,7 +13,7 @@ use crate::types::Run;
 const POLL_AFTER: (HeaderName, HeaderValue) = (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
 
 /// A 200 with a body.
-pub struct Answer<T>(pub T);
+pub(crate) struct Answer<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
@@ -23,7 +23,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 }
 
 /// A run, which clients poll for as long as it is not final.
-pub struct Polled(pub Run);
+pub(crate) struct Polled(pub Run);
 
 impl IntoResponse for Polled {
     fn into_response(self) -> Response {

@@ -28,7 +28,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// What the door needs to know.
 #[derive(Clone)]
-pub struct Door {
+pub(crate) struct Door {
     pub worlds: Arc<Worlds>,
     pub keys: Arc<Keys>,
     pub hosts: Arc<Hosts>,
@@ -40,7 +40,7 @@ const HEALTH: &str = "/_rehearsal/health";
 /// The longest name of a session, in characters.
 const SESSION_NAME: usize = 64;
 
-pub async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (request_id, outcome) = door.let_in(request).await;

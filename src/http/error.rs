@@ -15,12 +15,12 @@ use crate::{
 
 /// The only thing that writes `{"error": {…}}`.
 #[derive(Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     refusal: Refusal,
 }
 
-pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
@@ -55,7 +55,7 @@ impl From<Refusal> for ApiError {
 
 impl ApiError {
     /// The 404 of a resource.
-    pub fn missing<T: Resource>(id: &str) -> Self {
+    pub(crate) fn missing<T: Resource>(id: &str) -> Self {
         Refusal::Missing { text: T::missing(id) }.into()
     }
 }

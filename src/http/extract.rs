@@ -26,7 +26,7 @@ use crate::{
 
 /// The world of the session that the request names.
 #[derive(Clone)]
-pub struct Here(pub Arc<World>);
+pub(crate) struct Here(pub Arc<World>);
 
 impl Deref for Here {
     type Target = World;
@@ -46,19 +46,19 @@ impl<S: Sync> FromRequestParts<S> for Here {
 }
 
 /// The ids in a URL, parents first, named as in `T::PATH`.
-pub struct Ids<T> {
+pub(crate) struct Ids<T> {
     values: Vec<String>,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Resource> Ids<T> {
     /// The id of the `T` itself.
-    pub fn own(&self) -> &str {
+    pub(crate) fn own(&self) -> &str {
         self.values.last().map_or("", String::as_str)
     }
 
     /// All of them, for the store.
-    pub fn all(&self) -> &[String] {
+    pub(crate) fn all(&self) -> &[String] {
         &self.values
     }
 
@@ -81,7 +81,7 @@ impl<T: Resource> Ids<T> {
         Ok(())
     }
 
-    pub async fn find(&self, world: &World) -> Result<T>
+    pub(crate) async fn find(&self, world: &World) -> Result<T>
     where
         T: Stored,
     {
@@ -113,7 +113,7 @@ impl<S: Send + Sync, T: Resource> FromRequestParts<S> for Ids<T> {
 }
 
 /// An object that exists. A message asked for under the wrong thread does not.
-pub struct Found<T>(pub T);
+pub(crate) struct Found<T>(pub T);
 
 impl<S: Send + Sync, T: Stored> FromRequestParts<S> for Found<T> {
     type Rejection = ApiError;
@@ -127,7 +127,7 @@ impl<S: Send + Sync, T: Stored> FromRequestParts<S> for Found<T> {
 
 /// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the handler's
 /// to find out, after both make sense.
-pub struct Asked<T, B> {
+pub(crate) struct Asked<T, B> {
     pub of: Ids<T>,
     pub body: B,
 }
@@ -145,7 +145,7 @@ impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
 }
 
 /// The body of a request that asks nothing of an existing object.
-pub struct Body<B>(pub B);
+pub(crate) struct Body<B>(pub B);
 
 impl<S: Send + Sync, B: Read> FromRequest<S> for Body<B> {
     type Rejection = ApiError;
@@ -200,7 +200,7 @@ async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
 }
 
 /// Which page of a list, and what else a list may be asked.
-pub struct PageQuery {
+pub(crate) struct PageQuery {
     pub page: PageRequest,
     /// Only messages of this run.
     pub run_id: Option<Id<Run>>,
@@ -234,7 +234,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
 }
 
 /// Checks what is to be included, which changes nothing before there are search results.
-pub struct Include;
+pub(crate) struct Include;
 
 impl<S: Send + Sync> FromRequestParts<S> for Include {
     type Rejection = ApiError;

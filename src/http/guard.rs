@@ -9,15 +9,15 @@ use crate::types::Refusal;
 
 /// The host names that are answered to, beside those that are always local.
 #[derive(Clone, Debug, Default)]
-pub struct Hosts(Vec<String>);
+pub(crate) struct Hosts(Vec<String>);
 
 impl Hosts {
-    pub fn new(allowed: Vec<String>) -> Self {
+    pub(crate) fn new(allowed: Vec<String>) -> Self {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
     /// Refuses a request for a host that is not this one.
-    pub fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut sent = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (sent.next(), sent.next()) else { return Err(Refusal::HostMissing) };
         let host = String::from_utf8_lossy(host.as_bytes());
@@ -34,7 +34,7 @@ impl Hosts {
 }
 
 /// Refuses a change that a page of another origin asks for.
-pub fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     if method.is_safe() {
         return Ok(());
     }

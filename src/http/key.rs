@@ -7,18 +7,18 @@ use crate::types::Refusal;
 
 /// The keys that are let in.
 #[derive(Clone, Debug)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Any key but an empty one.
     Any,
     Only(Vec<String>),
 }
 
 impl Keys {
-    pub fn new(keys: Vec<String>) -> Self {
+    pub(crate) fn new(keys: Vec<String>) -> Self {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    pub fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let key = sent(headers).ok_or(Refusal::NoKey)?;
         let known = match self {
             Self::Any => !key.is_empty(),
@@ -47,7 +47,7 @@ const HEADER: &str = "openai-beta";
 
 /// Refuses what the service refused after December 2024: no beta header on assistants and threads, that
 /// of v1, and others.
-pub fn judge_beta(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn judge_beta(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let resource = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
     if !matches!(resource, Some("assistants" | "threads")) {
         return Ok(());

@@ -1,14 +1,14 @@
 //! The manners of the wire, and no routes: how a request is let in, read and answered.
 
-pub mod answer;
-pub mod door;
-pub mod error;
-pub mod extract;
-pub mod guard;
-pub mod key;
-pub mod sse;
+pub(crate) mod answer;
+pub(crate) mod door;
+pub(crate) mod error;
+pub(crate) mod extract;
+pub(crate) mod guard;
+pub(crate) mod key;
+pub(crate) mod sse;
 
-pub use self::{
+pub(crate) use self::{
     answer::{Answer, Polled},
     error::ApiError,
     extract::{Asked, Found, Here, PageQuery},

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use crate::engine::{Event, Listener};
 
 /// A listener for a run, and the response that streams what it hears.
-pub fn channel() -> (Listener, Stream) {
+pub(crate) fn channel() -> (Listener, Stream) {
     let (listener, events) = mpsc::unbounded_channel();
     (listener, Stream { events })
 }
 
-pub struct Stream {
+pub(crate) struct Stream {
     events: mpsc::UnboundedReceiver<Event>,
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
 use self::finder::Table;
-pub use self::{
+pub(crate) use self::{
     changes::{Changeable, Changes, Deletable},
     database::{Database, OpenError},
     runs::{OpenRun, Surroundings, ThreadState},
@@ -58,7 +58,7 @@ pub enum Error {
     Closed,
 }
 
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A page of a list, or the cursor that does not exist.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub enum Paged<T> {
 }
 
 /// Narrows a question to the children of some parent: pairs of column and id.
-pub type Within<'a> = &'a [(&'static str, &'a str)];
+pub(crate) type Within<'a> = &'a [(&'static str, &'a str)];
 
 /// One session's view of the database.
 #[derive(Clone)]

@@ -314,7 +314,7 @@ impl<T: Read> Read for Vec<T> {
         let Value::Array(items) = value else {
             return faults.wrong_type(at, "an array", &value);
         };
-        let mut read = Vec::with_capacity(items.len());
+        let mut read = Self::with_capacity(items.len());
         let mut sound = true;
         for (index, item) in items.into_iter().enumerate() {
             match T::read(item, &at.index(index), faults) {

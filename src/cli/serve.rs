@@ -8,11 +8,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-};
+use tokio::{net::TcpListener, signal, sync::watch};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -162,21 +158,38 @@ async fn until_set(flag: &mut watch::Receiver<bool>) {
     }
 }
 
-/// SIGTERM and ctrl-c.
+/// SIGTERM, where there is such a thing, and ctrl-c.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: signal::unix::Signal,
 }
 
 impl Signals {
+    #[cfg(unix)]
     fn catch() -> io::Result<Self> {
+        use signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    #[cfg(not(unix))]
+    fn catch() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending().await
         }
     }
 

@@ -61,7 +61,7 @@ impl Database {
             .map_err(|source| OpenError::Temporary { path: std::env::temp_dir().display().to_string(), source })?;
         let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off).await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
-        // deleted, the folder goes when the database does not hold it any more, at the latest.
+        // deleted, the folder is left to whoever clears the temporary ones.
         if let Err(error) = folder.close() {
             tracing::debug!(%error, "the temporary database keeps its name");
         }

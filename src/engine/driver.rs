@@ -98,20 +98,20 @@ impl Engine {
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run
     /// as it was created, `queued`, however fast it is.
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
-        let awake = self.at_hand.clock.awake();
-        insert(&self.at_hand.store, &new).await?;
-        let NewRun { onto, run, .. } = new;
-        let mut events = Vec::new();
-        if let Onto::New(thread) = onto {
-            events.push(Event::ThreadCreated(thread));
-        }
-        events.push(Event::RunCreated(run.clone()));
-        events.push(Event::Run(run.clone()));
-        let mut task =
-            Task::new(self.at_hand.clone(), OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None });
+        let run = new.run.clone();
+        let open = OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
+        let mut task = Task::new(self.at_hand.clone(), open);
         task.listeners.extend(listener);
-        task.tell(events);
-        self.spawn(task, awake);
+        // The task is there before the run can be seen, so that whoever sees the run finds its task.
+        let (created, gate) = oneshot::channel();
+        self.spawn(task, self.at_hand.clock.awake(), gate);
+        insert(&self.at_hand.store, &new).await?;
+        let mut events = vec![Event::RunCreated(run.clone()), Event::Run(run.clone())];
+        if let Onto::New(thread) = new.onto {
+            events.insert(0, Event::ThreadCreated(thread));
+        }
+        // If the task is gone already, so is its engine.
+        _ = created.send(events);
         Ok(run)
     }
 
@@ -165,15 +165,18 @@ impl Engine {
     }
 
     /// Takes up the runs that had not ended when the server stopped.
-    pub async fn resume(&self) -> store::Result<()> {
+    pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
-            self.spawn(Task::new(self.at_hand.clone(), open), self.at_hand.clock.awake());
+            let (created, gate) = oneshot::channel();
+            self.spawn(Task::new(self.at_hand.clone(), open), self.at_hand.clock.awake(), gate);
+            _ = created.send(Vec::new());
         }
         Ok(())
     }
 
-    fn spawn(&self, mut task: Task, awake: Awake) {
+    /// Starts a run's task, which waits at the gate until the run exists, with the events of its creation.
+    fn spawn(&self, mut task: Task, awake: Awake, gate: oneshot::Receiver<Vec<Event>>) {
         let (id, thread) = (task.stage.run.id.clone(), task.stage.run.thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();
         task.commands = received;
@@ -181,7 +184,10 @@ impl Engine {
         let mut live = lock_live(&self.live);
         let (all, own) = (Arc::clone(&self.live), id.clone());
         let spawned = tokio::spawn(async move {
-            task.perform(awake).await;
+            if let Ok(events) = gate.await {
+                task.tell(events);
+                task.perform(awake).await;
+            }
             lock_live(&all).remove(&own);
         });
         live.insert(id, Live { thread, commands, task: spawned.abort_handle() });

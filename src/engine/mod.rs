@@ -2,8 +2,8 @@
 //!
 //! The pure half says what a run does next: `phase.rs` how one phase follows another, `stage.rs` how a
 //! run, its steps and its messages change cue by cue. The other half makes it happen: `performer.rs`
-//! says who answers a run, `script.rs` turns a fixture's reply into timed cues, `driver.rs` owns the
-//! tasks, commits, and only then tells anybody.
+//! says who answers a run, `script.rs` turns a fixture's reply into timed cues, `task.rs` performs one run:
+//! it commits, and only then tells anybody; `driver.rs` owns the tasks.
 
 mod driver;
 pub mod event;
@@ -13,6 +13,7 @@ pub mod phase;
 mod prompt;
 mod script;
 mod stage;
+mod task;
 pub mod tokens;
 
 pub use self::{

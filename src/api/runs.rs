@@ -23,9 +23,9 @@ use crate::{
         message::NewMessage,
         metadata::MetadataChange,
         reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
-        run::{ToolChoice, Truncation},
+        run::Truncation,
         thread::NewThread,
-        tool::{ToolOutput, ToolResources},
+        tool::{ToolChoice, ToolOutput, ToolResources},
     },
     world::World,
 };

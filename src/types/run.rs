@@ -11,7 +11,7 @@ use super::{
     assistant::{ReasoningEffort, ResponseFormat},
     limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
-    tool::{FunctionCall, ToolResources},
+    tool::{FunctionCall, ToolChoice, ToolResources},
 };
 
 #[derive(Clone, Debug)]
@@ -214,52 +214,6 @@ impl Read for Truncation {
         };
         fields.finish();
         Some(Self { kind, last_messages })
-    }
-}
-
-/// A word or an object, echoed as it was sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ToolChoice(Value);
-
-impl Default for ToolChoice {
-    fn default() -> Self {
-        Self(Value::from("auto"))
-    }
-}
-
-impl Read for ToolChoice {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        match &value {
-            Value::String(word) if matches!(word.as_str(), "none" | "auto" | "required") => Some(Self(value)),
-            Value::String(word) => faults.not_one_of(at, word, &["none", "auto", "required"]),
-            Value::Object(_) => {
-                let mut fields = Fields::of(value.clone(), at, faults)?;
-                let kind: String = fields.required("type")?;
-                match kind.as_str() {
-                    "code_interpreter" | "file_search" => {}
-                    "function" => _ = fields.required::<NamedFunction>("function")?,
-                    other => {
-                        let supported = ["function", "code_interpreter", "file_search"];
-                        return fields.faults.not_one_of(&at.key("type"), other, &supported);
-                    }
-                }
-                fields.finish();
-                Some(Self(value))
-            }
-            other => faults.wrong_type(at, "one of a string or an object", other),
-        }
-    }
-}
-
-struct NamedFunction;
-
-impl Read for NamedFunction {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let name = fields.required::<String>("name");
-        fields.finish();
-        name.map(|_| Self)
     }
 }
 

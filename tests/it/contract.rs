@@ -13,7 +13,7 @@ use jsonschema::Validator;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::Events;
+use crate::server::{Events, say};
 
 /// Keys that the document requires and recorded answers do not have.
 const NOT_SENT: [(&str, &[&str]); 2] = [
@@ -70,7 +70,7 @@ impl Contract {
         let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api/assistants-v2.openapi.yaml");
         let path = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
         let Ok(text) = std::fs::read_to_string(&path) else {
-            println!("skipped: answers are not validated, there is no OpenAPI document at {}", path.display());
+            say(&format!("skipped: answers are not validated, there is no OpenAPI document at {}", path.display()));
             return None;
         };
         let mut document: Value = serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::compare::Comparison;
-use crate::server::{Answer, Events, TestServer, config};
+use crate::server::{Answer, Events, TestServer, config, say};
 
 const EXCEPTIONS: &str = include_str!("golden-exceptions.txt");
 
@@ -78,7 +78,7 @@ async fn recorded_exchanges_are_answered_alike() {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden");
     let folder = std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        println!("skipped: no recorded exchanges at {}", folder.display());
+        say(&format!("skipped: no recorded exchanges to compare with at {}", folder.display()));
         return;
     };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -98,7 +98,8 @@ async fn recorded_exchanges_are_answered_alike() {
             }
         }
     }
-    println!("golden: {} of {compared} exchanges match exactly, {} are listed", compared - differing.len(), differing.len());
+    let matching = compared - differing.len();
+    say(&format!("golden: {matching} of {compared} exchanges match exactly, {} are listed", differing.len()));
     let listed: BTreeSet<String> = EXCEPTIONS
         .lines()
         .filter(|line| !line.starts_with('#'))

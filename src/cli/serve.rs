@@ -18,10 +18,13 @@ use crate::{
     serve::{Config, Server},
 };
 
+/// Loopback only, unless told otherwise.
+const LISTEN: &str = "127.0.0.1:7357";
+
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7357", env = "REHEARSAL_LISTEN")]
+    #[arg(long, value_name = "ADDR", default_value = LISTEN, env = "REHEARSAL_LISTEN")]
     listen: String,
     /// SQLite file, made and migrated as needed; `:memory:` forgets at exit
     #[arg(long, value_name = "PATH", default_value = ":memory:", env = "REHEARSAL_DATABASE")]
@@ -84,7 +87,10 @@ const FIXTURES: &str = "fixtures";
 pub(super) fn run(args: ServeArgs) -> Result<(), String> {
     start_log(&args)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(serve(args))
+    let done = runtime.block_on(serve(args));
+    // Whatever still runs, a template that takes long perhaps, does not hold the end up.
+    runtime.shutdown_background();
+    done
 }
 
 fn start_log(args: &ServeArgs) -> Result<(), String> {
@@ -98,7 +104,8 @@ fn start_log(args: &ServeArgs) -> Result<(), String> {
 }
 
 async fn serve(args: ServeArgs) -> Result<(), String> {
-    let address = args.listen.clone();
+    // An empty variable, as compose files make them, is none.
+    let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
     let listener = listen(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
@@ -128,7 +135,8 @@ fn config(args: ServeArgs) -> Config {
         given => given,
     };
     Config {
-        database: Some(PathBuf::from(args.database)).filter(|path| path.as_os_str() != ":memory:"),
+        database: Some(PathBuf::from(args.database))
+            .filter(|path| !path.as_os_str().is_empty() && path.as_os_str() != ":memory:"),
         fixtures,
         unmatched: args.unmatched,
         pace: args.pace,

@@ -128,8 +128,8 @@ impl Engine {
 
     /// Stops the run on a thread that is gone.
     pub fn abandon(&self, thread: &Id<Thread>) {
-        for (_, live) in lock_live(&self.live).extract_if(|_, live| live.thread == *thread) {
-            live.task.abort();
+        for live in lock_live(&self.live).values().filter(|live| live.thread == *thread) {
+            _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
         }
     }
 

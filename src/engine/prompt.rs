@@ -12,7 +12,7 @@ const PER_MESSAGE: u64 = 4;
 /// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it goes on.
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
     let fixed = fixed(run);
-    let mut seen = 0;
+    let (mut seen, mut has_question) = (0, false);
     let mut prompt = Prompt { tokens: fixed, fewest: fixed };
     let most = run.truncation_strategy.last_messages.unwrap_or(i64::MAX);
     store
@@ -21,15 +21,18 @@ pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
                 return true;
             }
             let tokens = PER_MESSAGE + of_message(run, message);
-            if seen >= most || prompt.tokens + tokens > limits::CONTEXT_WINDOW {
-                return false;
-            }
-            seen += 1;
-            prompt.tokens += tokens;
-            if prompt.fewest == fixed && message.role == Role::User {
+            // What was asked last is never dropped: if it does not fit, nothing does.
+            let is_question = !has_question && message.role == Role::User;
+            if is_question {
+                has_question = true;
                 prompt.fewest += tokens;
             }
-            true
+            let fits = seen < most && prompt.tokens + tokens <= limits::CONTEXT_WINDOW;
+            if fits || is_question {
+                seen += 1;
+                prompt.tokens += tokens;
+            }
+            fits
         })
         .await?;
     Ok(prompt)

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     stage::{Cue, End},
@@ -21,7 +22,7 @@ use crate::{
     store::Surroundings,
     types::{
         Run, Step,
-        run::LastError,
+        run::{IncompleteRun, LastError},
         step::{StepStatus, ToolCallKind},
     },
 };
@@ -127,7 +128,8 @@ impl Script {
                 self.end(&mut cues);
                 break;
             };
-            if let Err(error) = self.write(entry, scene, timing, &mut cues) {
+            let written = off_the_workers(entry, || self.write(entry, scene, timing, &mut cues));
+            if let Err(error) = written {
                 cues.cues.clear();
                 cues.push(Cue::End(End::Failed { error: self.template_fault(at, &error), usage: None }));
             }
@@ -148,7 +150,9 @@ impl Script {
                 if let Some(refusal) = refusal {
                     cues.push(Cue::Refusal(refusal));
                 }
-                cues.push(Cue::CloseMessage);
+                if !self.is_cut_off() {
+                    cues.push(Cue::CloseMessage);
+                }
             }
             Entry::ToolCalls(calls) => {
                 let variables = scene.variables(&self.captures);
@@ -161,6 +165,14 @@ impl Script {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is the last step of a run that is to run out of tokens, or into a filter: then its
+    /// message is left unfinished.
+    fn is_cut_off(&self) -> bool {
+        let cuts =
+            matches!(self.reply.outcome, Outcome::Incomplete(IncompleteRun::MaxCompletionTokens | IncompleteRun::ContentFilter));
+        cuts && self.entry == self.reply.entries.len()
     }
 
     fn end(&self, cues: &mut Cues) {
@@ -181,6 +193,19 @@ impl Script {
             "{place}: the template of this step cannot be rendered: {what} (line {line} of its text)"
         ))
     }
+}
+
+/// A template that loops would hold up everybody else on its worker, so others take over meanwhile.
+fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
+    let may_take_long = match entry {
+        Entry::Message { text, refusal } => {
+            template::may_take_long(text) || refusal.as_deref().is_some_and(template::may_take_long)
+        }
+        Entry::ToolCalls(_) => true,
+        Entry::Pause(_) => false,
+    };
+    let has_others = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }
 }
 
 fn write_call(call: &Call, variables: &Variables, model: &str, timing: Timing, cues: &mut Cues) -> Result<(), TemplateError> {

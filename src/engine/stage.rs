@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::RunIds,
     types::{
-        Message, Run, RunStatus, Step, Timestamp, Usage,
+        Message, Run, RunStatus, Step, Timestamp, Usage, limits,
         message::{Content, IncompleteDetails, IncompleteMessage, MessageStatus},
         run::{IncompleteRun, LastError},
         step::{CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd, ToolCall, ToolCallKind},
@@ -196,9 +196,9 @@ impl Stage {
 
     /// `false` if the token budget for prompts does not allow another step, which ends the run.
     fn open_step(&mut self, details: StepDetails, at: Timestamp, events: &mut Vec<Event>) -> bool {
-        if let Some(budget) = self.run.max_prompt_tokens
-            && self.spent().prompt_tokens + self.prompt.fewest + self.grown() > budget.unsigned_abs()
-        {
+        let budget = self.run.max_prompt_tokens.map_or(u64::MAX, i64::unsigned_abs);
+        let needed = self.prompt.fewest + self.grown();
+        if self.spent().prompt_tokens + needed > budget || needed > limits::CONTEXT_WINDOW {
             self.end(End::Incomplete { reason: IncompleteRun::MaxPromptTokens, usage: None }, at, events);
             return false;
         }
@@ -231,6 +231,10 @@ impl Stage {
     fn close_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let Some(mut message) = self.message.take() else { return };
         let usage = self.open_usage();
+        if message.content.is_empty() {
+            // Clients look at the first part of a message without asking whether there is one.
+            message.content.push(Content::text(""));
+        }
         message.status = MessageStatus::Completed;
         message.completed_at = Some(at);
         events.push(Event::Message(message));

@@ -38,9 +38,24 @@ pub(super) struct AtHand {
 
 /// What a run's task can be told. The `Awake` keeps the clock from moving on before it is done.
 pub(super) enum Command {
-    Cancel { answer: oneshot::Sender<Result<Run, Refused>>, awake: Awake },
-    Submit { outputs: Vec<ToolOutput>, listener: Option<Listener>, answer: oneshot::Sender<Result<Run, Refused>>, awake: Awake },
-    Poll { answer: oneshot::Sender<()>, awake: Awake },
+    Cancel {
+        answer: oneshot::Sender<Result<Run, Refused>>,
+        awake: Awake,
+    },
+    Submit {
+        outputs: Vec<ToolOutput>,
+        listener: Option<Listener>,
+        answer: oneshot::Sender<Result<Run, Refused>>,
+        awake: Awake,
+    },
+    Poll {
+        answer: oneshot::Sender<()>,
+        awake: Awake,
+    },
+    /// Its thread was deleted, and the run with it.
+    Abandon {
+        awake: Awake,
+    },
 }
 
 /// How often, and after which first wait, a run that cannot be written is tried again.
@@ -111,7 +126,7 @@ impl Task {
         self.tell(created);
         match AssertUnwindSafe(self.perform_to_end(commands, awake)).catch_unwind().await {
             Ok(Ok(())) => return,
-            Ok(Err(Stop::Gone)) => return tracing::debug!(run = %self.stage.run.id, "the thread of a run is gone"),
+            Ok(Err(Stop::Gone)) => return self.end_unseen(),
             Ok(Err(Stop::Store(error))) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(run = %self.stage.run.id, error, "a run cannot be written");
@@ -122,6 +137,17 @@ impl Task {
             _ = listener.send(Event::Error);
         }
         self.give_up().await;
+    }
+
+    /// The run is gone. Whoever still listens is told that it was cancelled: streams end, always.
+    fn end_unseen(&mut self) {
+        tracing::debug!(run = %self.stage.run.id, "the thread of a run is gone");
+        let at = self.at_hand.clock.now().seconds();
+        let mut events = Vec::new();
+        if self.is_cancelling() || self.stage.cancel(at, &mut events).is_ok() {
+            self.stage.play(Cue::End(End::Cancelled), at, &mut events);
+        }
+        self.tell(events);
     }
 
     /// Ends the run as failed, so that its thread is not locked for ever. A database that cannot be
@@ -266,6 +292,10 @@ impl Task {
                 }
                 self.answer(outcome, events, answer).await?;
                 Ok(awake)
+            }
+            Command::Abandon { awake } => {
+                drop(awake);
+                Err(Stop::Gone)
             }
             Command::Poll { answer, awake } => {
                 self.permits = 1;

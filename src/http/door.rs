@@ -64,8 +64,9 @@ impl Door {
     /// Judges a request, puts its world in it, and names it. Whoever is not let in makes no new world, and
     /// is named by the default one.
     async fn let_in(&self, mut request: Request) -> (String, Result<Request>) {
+        let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
-        let judged = judged.and_then(|session| self.judge(&request).map(|()| session));
+        let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
         // Anybody may ask after the server's health, so that makes no world either.
         let is_health = request.uri().path() == HEALTH;
         let session = judged.as_deref().ok().filter(|_| !is_health).unwrap_or(DEFAULT_SESSION);
@@ -80,12 +81,12 @@ impl Door {
     }
 
     /// The key is asked for before anybody is told what exists and what does not.
-    fn judge(&self, request: &Request) -> Result<(), Refusal> {
+    fn judge(&self, target: Option<&str>, request: &Request) -> Result<(), Refusal> {
         let (path, headers) = (request.uri().path(), request.headers());
         if path == HEALTH {
             return Ok(());
         }
-        self.hosts.judge(headers)?;
+        self.hosts.judge(target, headers)?;
         guard::judge_origin(request.method(), headers)?;
         if path == "/v1" || path.starts_with("/v1/") {
             self.keys.judge(headers)?;

@@ -257,7 +257,10 @@ async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(Stri
 
 fn limit(value: &str) -> Result<i64, FaultKind> {
     let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
-    integer_between(value.parse().map_err(wrong_type)?, 1, limits::PAGE_MAX)
+    // Digits that no number of ours holds are too large all the same.
+    let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
+    integer_between(limit, 1, limits::PAGE_MAX)
 }
 
 fn order(value: String) -> Result<Order, FaultKind> {

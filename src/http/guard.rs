@@ -16,8 +16,11 @@ impl Hosts {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    /// Refuses a request for a host that is not this one.
-    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Refuses a request for a host that is not this one. A target with a host of its own overrules the header.
+    pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
+        if let Some(host) = target.filter(|host| !self.is_ours(host)) {
+            return Err(Refusal::HostRefused { host: name_of(host).to_owned() });
+        }
         let mut sent = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (sent.next(), sent.next()) else { return Err(Refusal::HostMissing) };
         let host = String::from_utf8_lossy(host.as_bytes());

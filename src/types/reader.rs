@@ -293,7 +293,9 @@ impl Read for bool {
 
 impl Read for i64 {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        match value.as_i64() {
+        // An integer that is too large for us is too large for any limit.
+        let too_large = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() >= Self::MAX as f64);
+        match value.as_i64().or_else(|| too_large().map(|number| number as Self)) {
             Some(number) => Some(number),
             None => faults.wrong_type(at, "an integer", &value),
         }

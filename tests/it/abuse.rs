@@ -122,6 +122,13 @@ async fn a_client_that_breaks_off_harms_nobody() {
 async fn a_request_without_a_host_or_with_two_is_refused() {
     let server = TestServer::start().await;
     let address = server.base.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let absolute =
+        "GET http://evil.com/v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n";
+    stream.write_all(absolute.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421"), "the target overrules the header: {answer}");
     for hosts in ["", "Host: a\r\nHost: b\r\n"] {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(format!("GET /v1/models HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
@@ -135,7 +142,7 @@ async fn a_request_without_a_host_or_with_two_is_refused() {
 async fn texts_of_every_kind_come_back_as_they_were_sent() {
     let server = TestServer::start().await;
     for text in
-        ["\u{0}\u{1}\u{7f}", "\\\" \u{2028}", "日本語 🎉👩‍👩‍👧", "'; drop table messages; --", "a\r\nb\n\n", &"ä".repeat(256_000)]
+        ["\u{0}\u{1}\u{7f}", "\\\" \u{2028}", "日本語 🎉👩‍👩‍👧", "'; drop table messages; --", "a\r\nb\n\n", &"ä".repeat(50_000)]
     {
         let (thread, _) = server.run(text).await;
         let said = server.said(&thread).await;

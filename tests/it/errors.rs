@@ -223,6 +223,11 @@ async fn ids_and_cursors_are_judged() {
             "400 Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 101 instead. [\"limit\" \"integer_above_max_value\"]",
         ),
         (
+            "/v1/assistants?limit=99999999999999999999".to_owned(),
+            "400 Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 9223372036854775807 instead. \
+             [\"limit\" \"integer_above_max_value\"]",
+        ),
+        (
             "/v1/assistants?limit=0".to_owned(),
             "400 Invalid 'limit': integer below minimum value. Expected a value >= 1, but got 0 instead. [\"limit\" \"integer_below_min_value\"]",
         ),

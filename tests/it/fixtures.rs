@@ -303,3 +303,26 @@ async fn the_reply_to_paste_can_be_pasted() {
         assert_eq!(answer(&server, said, json!({})).await, ["…"], "{stub}");
     }
 }
+
+#[test]
+fn a_template_that_could_exhaust_the_stack_is_refused() {
+    for template in
+        [format!("{{{{ 1{} }}}}", " ~ 1".repeat(8000)), format!("{{% if x %}}{}{{% endif %}}", "{% elif x %}".repeat(5000))]
+    {
+        let yaml = format!("replies:\n  - steps: [{{message: \"{template}\"}}]\n");
+        let error = Fixtures::parse([("x.yaml".to_owned(), yaml)]).unwrap_err().to_string();
+        assert!(error.starts_with("x.yaml:2:23: the template does not parse: "), "{}", &error[..200]);
+    }
+}
+
+#[tokio::test]
+async fn outputs_keep_their_order_as_json() {
+    let fixtures = "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: '{{ outputs.f|tojson }}'}]}]";
+    let server = TestServer::with_fixtures(fixtures).await;
+    let (thread, run) = server.run("Hello").await;
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+    let output = r#"{"z":1.0,"a":["<b>",null]}"#;
+    server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": [{"tool_call_id": call, "output": output}]})).await;
+    server.idle().await;
+    assert_eq!(server.said(&thread).await[1], output);
+}

@@ -388,3 +388,20 @@ async fn a_poll_under_the_wrong_thread_moves_nothing() {
     assert_eq!(server.get(&format!("/v1/threads/{other}/runs/{id}")).await.status.as_u16(), 404);
     assert_eq!(server.get(&format!("{thread}/runs")).await.body["data"][0]["status"], "queued");
 }
+
+#[tokio::test]
+async fn a_question_that_does_not_fit_ends_its_run_incomplete() {
+    let server = TestServer::with_fixtures("replies: [{steps: [{message: Hi}]}]").await;
+    let letters = "qzxjkvbwpygf".chars().cycle();
+    let question: String = letters.enumerate().map(|(index, c)| if index % 7 == 3 { 'ж' } else { c }).take(256_000).collect();
+    let (_, run) = server.run(&question).await;
+    let run = server.get(&run).await.body;
+    assert_eq!((&run["status"], &run["incomplete_details"]), (&json!("incomplete"), &json!({"reason": "max_prompt_tokens"})));
+}
+
+#[tokio::test]
+async fn an_empty_message_still_has_a_part() {
+    let server = TestServer::with_fixtures("replies: [{steps: [{message: ''}]}]").await;
+    let (thread, _) = server.run("Hello").await;
+    assert_eq!(server.get(&format!("{thread}/messages")).await.body["data"][0]["content"][0]["text"]["value"], "");
+}

@@ -159,6 +159,11 @@ async fn every_end_of_a_run_closes_what_is_open_first() {
             vec!["thread.message.incomplete", "thread.run.step.completed", "thread.run.incomplete", "done"],
         ),
         ("{outcome: expired}", json!({}), vec!["thread.run.expired", "done"]),
+        (
+            "{steps: [{message: cut off}], outcome: {incomplete: max_completion_tokens}}",
+            json!({}),
+            vec!["thread.message.incomplete", "thread.run.step.completed", "thread.run.incomplete", "done"],
+        ),
     ];
     for (reply, more, ends) in cases {
         let server = TestServer::with_fixtures(&format!("replies: [{reply}]")).await;
@@ -217,6 +222,22 @@ async fn an_expiry_ends_the_stream() {
     let names = events.names();
     let ends = ["thread.message.incomplete", "thread.run.step.expired", "thread.run.expired", "done"];
     assert_eq!(names[names.len() - ends.len()..], ends);
+}
+
+#[tokio::test]
+async fn deleting_the_thread_ends_the_stream() {
+    let server = TestServer::with_fixtures("replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]").await;
+    let thread = format!("/v1/threads/{}", server.thread("Hello").await);
+    let runs = format!("{thread}/runs");
+    let assistant = server.assistant().await;
+    let delete = async {
+        while server.get(&runs).await.body["data"][0]["status"] != "in_progress" {}
+        server.delete(&thread).await
+    };
+    let (events, deleted) = tokio::join!(server.stream(&runs, json!({"assistant_id": assistant, "stream": true})), delete);
+    assert_eq!(deleted.status.as_u16(), 200);
+    let names = events.names();
+    assert_eq!(names[names.len() - 2..], ["thread.run.cancelled", "done"]);
 }
 
 #[tokio::test]

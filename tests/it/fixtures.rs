@@ -326,3 +326,18 @@ async fn outputs_keep_their_order_as_json() {
     server.idle().await;
     assert_eq!(server.said(&thread).await[1], output);
 }
+
+#[tokio::test]
+async fn a_near_miss_says_what_alone_differs() {
+    for (when, said, hint) in [
+        ("{matches: weather in}", "Weather in Paris", "(only the case differs)"),
+        ("{contains: WORLD}", "hello world", "(only the case differs)"),
+        ("hello world", "hello  world\\n", "(only white space differs)"),
+        ("'Hello  world'", "hello world", "(only case and white space differ)"),
+    ] {
+        let server = TestServer::with_fixtures(&format!("replies: [{{name: near, when: {{message: {when}}}}}]")).await;
+        let (_, run) = server.run(&said.replace("\\n", "\n")).await;
+        let message = server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(hint), "{message}");
+    }
+}

@@ -174,7 +174,7 @@ async fn a_template_fault_fails_its_run_and_names_file_and_line() {
     let run = server.get(&run).await.body;
     assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
     let message = run["last_error"]["message"].as_str().unwrap();
-    assert!(message.contains("test.yaml:4: the template of this step cannot be rendered: undefined value"), "{message}");
+    assert!(message.contains("test.yaml:4: the template of this step cannot be rendered: undefined value: `nobody"), "{message}");
     assert!(message.ends_with("(line 2 of its text)"), "{message}");
     assert_eq!(server.said(&thread).await, ["Hello", "fine"]);
 }

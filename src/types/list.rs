@@ -26,12 +26,6 @@ pub struct Page<T> {
     pub has_more: bool,
 }
 
-impl<T> Page<T> {
-    pub fn map<U>(self, view: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(view).collect(), has_more: self.has_more }
-    }
-}
-
 /// A page as the wire shows it.
 #[derive(Debug, Serialize)]
 pub struct List<T> {

@@ -106,7 +106,7 @@ fn start_log(args: &ServeArgs) -> Result<(), String> {
 async fn serve(args: ServeArgs) -> Result<(), String> {
     // An empty variable, as compose files make them, is none.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
-    let listener = listen(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
     let (stop, stopped) = watch::channel(false);
@@ -115,18 +115,14 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     tokio::spawn(signals.stop(stop));
     announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
 
-    let mut ending = stopped.clone();
+    let ending = until_set(stopped.clone());
     tokio::select! {
-        done = server.run(listener, until(stopped)) => done.map_err(|error| format!("the server failed: {error}")),
+        done = server.run(listener, until_set(stopped)) => done.map_err(|error| format!("the server failed: {error}")),
         () = async {
-            until_set(&mut ending).await;
+            ending.await;
             tokio::time::sleep(GRACE).await;
         } => Ok(()),
     }
-}
-
-async fn listen(address: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 fn config(args: ServeArgs) -> Config {
@@ -155,11 +151,7 @@ fn announce(bound: SocketAddr) -> io::Result<()> {
     out.flush()
 }
 
-async fn until(mut stopped: watch::Receiver<bool>) {
-    until_set(&mut stopped).await;
-}
-
-async fn until_set(flag: &mut watch::Receiver<bool>) {
+async fn until_set(mut flag: watch::Receiver<bool>) {
     // If nobody can set it any more, it stays as it is: then there is nothing to wait for but the end.
     if flag.wait_for(|set| *set).await.is_err() {
         std::future::pending().await

@@ -14,7 +14,7 @@ use axum::{
 };
 
 use super::{
-    error::ApiError,
+    error::{ApiError, Result},
     extract::Here,
     guard::{self, Hosts},
     key::{self, Keys},
@@ -23,8 +23,6 @@ use crate::{
     types::Refusal,
     world::{DEFAULT_SESSION, Worlds},
 };
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// What the door needs to know.
 #[derive(Clone)]

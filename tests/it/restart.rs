@@ -14,13 +14,15 @@ async fn what_was_answered_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.db");
     let server = TestServer::on(&path, "replies: [{steps: [{message: Hi}]}]").await;
+    let first = server.assistant().await;
     let (thread, run) = server.run("Hello").await;
     let before = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
     server.stop().await;
     let server = TestServer::on(&path, "replies: []").await;
     let after = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
     assert_eq!(after, before);
-    assert_ne!(server.assistant().await, "", "a restart with the same seed draws other ids");
+    assert_ne!(server.assistant().await, first, "a restart with the same seed draws other ids");
+    assert_eq!(server.get("/v1/assistants").await.body["data"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

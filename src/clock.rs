@@ -18,7 +18,7 @@ use rand_chacha::{
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::types::{Id, Resource, Run, Timestamp};
+use crate::types::{File, Id, Resource, Run, Timestamp, resource::Spelling};
 
 /// A point in time, in microseconds since the Unix epoch: finer than the API shows, so that the pace of
 /// a run keeps its order within a second.
@@ -203,8 +203,15 @@ pub fn random_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
+/// A name that nobody else draws, for what is kept on disk and never shown.
+#[expect(clippy::disallowed_methods, reason = "such a name must differ from those of other processes, seeded or not")]
+pub fn random_name() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const ID_LENGTH: usize = 24;
+/// Without the characters that are taken for one another.
+const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 /// The streams of numbers within one seed. Each use has its own, so that none disturbs another.
 enum Stream {
@@ -222,6 +229,7 @@ enum Made {
     Step,
     Message,
     Call,
+    File,
 }
 
 impl Stream {
@@ -254,7 +262,7 @@ impl Ids {
 
     pub fn next<T: Resource>(&self) -> Id<T> {
         let mut generator = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        Id::new(spell(T::PREFIX, &mut generator))
+        Id::new(spell(T::PREFIX, T::SPELLING, &mut generator))
     }
 
     /// `req_` and 32 hexadecimal digits.
@@ -278,20 +286,24 @@ pub struct RunIds {
 
 impl RunIds {
     pub fn step<T: Resource>(&self, nth: usize) -> Id<T> {
-        Id::new(self.spell(T::PREFIX, Made::Step, nth))
+        Id::new(self.spell(T::PREFIX, T::SPELLING, Made::Step, nth))
     }
 
     pub fn message<T: Resource>(&self, nth: usize) -> Id<T> {
-        Id::new(self.spell(T::PREFIX, Made::Message, nth))
+        Id::new(self.spell(T::PREFIX, T::SPELLING, Made::Message, nth))
+    }
+
+    pub fn file(&self, nth: usize) -> Id<File> {
+        Id::new(self.spell(File::PREFIX, File::SPELLING, Made::File, nth))
     }
 
     pub fn call(&self, nth: usize) -> String {
-        self.spell("call_", Made::Call, nth)
+        self.spell("call_", Spelling::Base62, Made::Call, nth)
     }
 
-    fn spell(&self, prefix: &str, kind: Made, nth: usize) -> String {
+    fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
         let stream = Stream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
-        spell(prefix, &mut generator(self.seed, self.run.as_str(), &stream))
+        spell(prefix, spelling, &mut generator(self.seed, self.run.as_str(), &stream))
     }
 }
 
@@ -307,12 +319,25 @@ fn generator(seed: u64, of: &str, stream: &Stream) -> ChaCha8Rng {
     generator
 }
 
-fn spell(prefix: &str, generator: &mut ChaCha8Rng) -> String {
-    let mut id = String::with_capacity(prefix.len() + ID_LENGTH);
+fn spell(prefix: &str, spelling: Spelling, generator: &mut ChaCha8Rng) -> String {
+    match spelling {
+        Spelling::Base62 => letters(prefix, BASE62, 24, generator),
+        Spelling::Base58 => letters(prefix, BASE58, 22, generator),
+        Spelling::Hex => format!("{prefix}{:016x}{:016x}", generator.next_u64(), generator.next_u64()),
+        // The time, of which only the first digits are the same for years; then what was always there.
+        Spelling::Dated => {
+            let (time, more) = (generator.next_u32() & 0x00ff_ffff, generator.next_u32() & 0xffff);
+            format!("{prefix}68{time:06x}{more:04x}8191{:016x}", generator.next_u64())
+        }
+    }
+}
+
+fn letters(prefix: &str, alphabet: &[u8], length: usize, generator: &mut ChaCha8Rng) -> String {
+    let mut id = String::with_capacity(prefix.len() + length);
     id.push_str(prefix);
-    while id.len() < prefix.len() + ID_LENGTH {
-        // Six bits are one of 64; the two too many are drawn again, so that every character is as likely.
-        if let Some(&character) = BASE62.get((generator.next_u32() >> 26) as usize) {
+    while id.len() < prefix.len() + length {
+        // Six bits are one of 64; those too many are drawn again, so that every character is as likely.
+        if let Some(&character) = alphabet.get((generator.next_u32() >> 26) as usize) {
             id.push(char::from(character));
         }
     }
@@ -328,7 +353,7 @@ mod tests {
     fn the_same_seed_draws_the_same_ids() {
         let (one, other) = (Ids::new(7, 0), Ids::new(7, 0));
         assert_eq!(one.next::<Thread>(), other.next::<Thread>());
-        assert_eq!(one.next::<Assistant>().as_str().len(), "asst_".len() + ID_LENGTH);
+        assert_eq!(one.next::<Assistant>().as_str().len(), "asst_".len() + 24);
         assert_ne!(Ids::new(7, 0).next::<Thread>(), Ids::new(7, 1).next::<Thread>(), "a restart draws others");
     }
 

@@ -9,6 +9,7 @@ use crate::{
     app::{self, Door},
     clock::Moment,
     engine::Unmatched,
+    extract::Extractor,
     fixture::{Fixtures, LoadError, Pace},
     http::{guard::Hosts, key::Keys},
     store::{self, Database, OpenError},
@@ -28,6 +29,8 @@ pub struct Config {
     pub clock: Option<Moment>,
     pub api_keys: Vec<String>,
     pub allowed_hosts: Vec<String>,
+    /// The program that takes documents apart, in processes of their own; none for this one.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             clock: None,
             api_keys: Vec::new(),
             allowed_hosts: Vec::new(),
+            program: None,
         }
     }
 }
@@ -54,6 +58,8 @@ pub enum StartError {
     Database(#[from] OpenError),
     #[error("cannot read the database: {0}")]
     Store(#[from] store::Error),
+    #[error("cannot find this program itself: {0}")]
+    Program(io::Error),
 }
 
 /// A server that is ready to run.
@@ -68,11 +74,16 @@ impl Server {
             [] => Fixtures::built_in()?,
             paths => Fixtures::load(paths)?,
         };
+        let program = match config.program {
+            Some(program) => program,
+            None => std::env::current_exe().map_err(StartError::Program)?,
+        };
         let making = Making {
             database: Database::open(config.database.as_deref()).await?,
             fixtures: Arc::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,
+            extractor: Extractor::new(program),
             seed: config.seed,
             clock: config.clock,
         };

@@ -12,9 +12,16 @@ use tokio::sync::OnceCell;
 use crate::{
     clock::{self, Clock, Ids, Moment},
     engine::{Engine, Performer, Unmatched},
-    fixture::{Fixtures, Pace},
-    store::{self, Changes, Database, Store},
-    types::{Assistant, Message, Thread, tool::ToolResources},
+    extract::Extractor,
+    fixture::{Fixtures, Pace, SeedAssistant, SeedStore, SeedThread, StoredAsset, asset::Asset},
+    knowledge::{Attached, Denied, Knowledge, Reaper, on_disk},
+    store::{self, Changes, Database, Store, Stored},
+    types::{
+        Assistant, File, Id, Message, Patch, Thread, Timestamp,
+        file::{NewFile, Purpose},
+        tool::ToolResources,
+        vector_store::NewVectorStore,
+    },
 };
 
 /// The session of requests that name none.
@@ -25,7 +32,9 @@ pub struct World {
     pub store: Store,
     pub clock: Clock,
     pub ids: Arc<Ids>,
+    pub knowledge: Knowledge,
     pub engine: Engine,
+    _reaper: Reaper,
 }
 
 /// How worlds are made.
@@ -34,6 +43,7 @@ pub struct Making {
     pub fixtures: Arc<Fixtures>,
     pub unmatched: Unmatched,
     pub pace: Pace,
+    pub extractor: Extractor,
     /// None for another seed in every session.
     pub seed: Option<u64>,
     /// Where the clock stands still from the start; none for the real time.
@@ -49,7 +59,7 @@ pub struct Worlds {
 impl Worlds {
     /// Makes the default world, and those in which a run was under way when the server stopped.
     pub async fn open(making: Making) -> store::Result<Self> {
-        let interrupted = making.database.sessions_with_open_runs().await?;
+        let interrupted = making.database.interrupted_sessions().await?;
         let worlds = Self { making, by_name: Mutex::default() };
         worlds.enter(DEFAULT_SESSION).await?;
         for name in interrupted {
@@ -77,46 +87,111 @@ impl Worlds {
     }
 
     async fn make(&self, name: &str) -> store::Result<Arc<World>> {
-        let Making { database, fixtures, unmatched, pace, seed, clock } = &self.making;
+        let Making { database, fixtures, unmatched, pace, extractor, seed, clock } = &self.making;
         let (store, starts) = database.session(name).await?;
         let clock = clock.map_or_else(Clock::system, Clock::frozen);
         let ids = Arc::new(Ids::new(seed.unwrap_or_else(clock::random_seed), starts));
-        plant(&store, &clock, &ids, fixtures).await?;
+        let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), *pace, extractor.clone());
+        knowledge.resume().await?;
+        let planting = Planting { store: &store, ids: &ids, knowledge: &knowledge, now: clock.now().seconds() };
+        plant(&planting, fixtures).await.map_err(|error| match error {
+            Denied::Store(error) => error,
+            other => store::Error::Unplanted(other.to_string()),
+        })?;
         let performer = Performer::new(Arc::clone(fixtures), *unmatched, *pace);
-        let engine = Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), performer);
+        let engine = Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer);
         engine.resume().await?;
-        Ok(Arc::new(World { store, clock, ids, engine }))
+        Ok(Arc::new(World { store, clock, ids, knowledge, engine, _reaper: reaper }))
     }
 }
 
 /// Puts the seeds in. What exists already, from an earlier start, stays as it is.
-async fn plant(store: &Store, clock: &Clock, ids: &Ids, fixtures: &Arc<Fixtures>) -> store::Result<()> {
-    let now = clock.now().seconds();
-    let seeds = fixtures.assistants.iter();
-    let assistants: Vec<_> = seeds.map(|seed| Assistant::new(seed.id.clone(), now, seed.new.clone())).collect();
-    let seeds = fixtures.threads.iter();
-    let threads: Vec<_> = seeds
-        .map(|seed| {
-            let id = seed.id.clone();
-            let messages = seed.messages.iter().cloned();
-            let messages: Vec<_> = messages.map(|new| Message::sent(ids.next(), now, id.clone(), new)).collect();
-            (Thread::new(id, now, seed.metadata.clone(), ToolResources::default()), messages)
-        })
-        .collect();
-    let mut changes = Changes::new();
-    for assistant in &assistants {
-        if store.find::<Assistant>(&[assistant.id.to_string()]).await?.is_none() {
-            changes.insert_assistant(assistant)?;
-        }
+async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> Result<(), Denied> {
+    for seed in &fixtures.files {
+        let content = world.content(&seed.asset, &seed.origin.file).await?;
+        world.knowledge.seed_file(seed.id.clone(), seed.new.clone(), content).await?;
     }
-    for (thread, messages) in &threads {
-        if store.find::<Thread>(&[thread.id.to_string()]).await?.is_none() {
-            changes.insert_thread(thread)?;
-            for message in messages {
-                changes.insert_message(message, None)?;
-            }
-        }
+    for seed in &fixtures.vector_stores {
+        world.plant_store(seed).await?;
     }
-    store.write(changes).await?;
+    for seed in &fixtures.assistants {
+        world.plant_assistant(seed).await?;
+    }
+    for seed in &fixtures.threads {
+        world.plant_thread(seed).await?;
+    }
     Ok(())
+}
+
+/// A world that is being given its seeds.
+struct Planting<'w> {
+    store: &'w Store,
+    ids: &'w Ids,
+    knowledge: &'w Knowledge,
+    now: Timestamp,
+}
+
+impl Planting<'_> {
+    async fn is_new<T: Stored>(&self, id: &Id<T>) -> store::Result<bool> {
+        Ok(self.store.find::<T>(&[id.to_string()]).await?.is_none())
+    }
+
+    async fn content(&self, asset: &Asset, fixture: &str) -> Result<Vec<u8>, Denied> {
+        let (asset, fixture) = (asset.clone(), fixture.to_owned());
+        Ok(on_disk(move || asset.load(&fixture)).await?)
+    }
+
+    async fn plant_store(&self, seed: &SeedStore) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for file in &seed.files {
+            files.push(match file {
+                StoredAsset::File(id) => id.clone(),
+                StoredAsset::Asset(asset) => {
+                    let (id, content) = (self.ids.next::<File>(), self.content(asset, &seed.origin.file).await?);
+                    let new = NewFile { filename: asset.name.clone(), purpose: Purpose::Assistants, expires_after: None };
+                    self.knowledge.seed_file(id.clone(), new, content).await?;
+                    id
+                }
+            });
+        }
+        let file_ids = files.iter().map(Id::to_string).collect();
+        let new =
+            NewVectorStore { name: seed.name.clone(), metadata: seed.metadata.clone(), file_ids, ..NewVectorStore::default() };
+        self.knowledge.make_store_as(seed.id.clone(), new).await?;
+        // Whoever comes first finds everything ready.
+        self.knowledge.settle(&[seed.id.to_string()]).await;
+        Ok(())
+    }
+
+    async fn plant_assistant(&self, seed: &SeedAssistant) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut new = seed.new.clone();
+        if let Patch::Set(resources) = new.tool_resources() {
+            self.knowledge.provide(resources).await?;
+        }
+        let mut changes = Changes::new();
+        changes.insert_assistant(&Assistant::new(seed.id.clone(), self.now, new))?;
+        self.store.write(changes).await?;
+        Ok(())
+    }
+
+    async fn plant_thread(&self, seed: &SeedThread) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut resources = ToolResources::default();
+        self.knowledge.attach(&mut resources, &Attached::to(&seed.messages)).await?;
+        let mut changes = Changes::new();
+        changes.insert_thread(&Thread::new(seed.id.clone(), self.now, seed.metadata.clone(), resources))?;
+        for new in &seed.messages {
+            changes.insert_message(&Message::sent(self.ids.next(), self.now, seed.id.clone(), new.clone()), None)?;
+        }
+        self.store.write(changes).await?;
+        Ok(())
+    }
 }

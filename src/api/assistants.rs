@@ -7,7 +7,7 @@ use crate::{
     http::{Answer, Asked, Here, PageQuery, error::Result, extract::Body},
     store::Changes,
     types::{
-        Assistant, List,
+        Assistant, List, Patch,
         assistant::{AssistantChange, NewAssistant},
     },
 };
@@ -18,7 +18,10 @@ pub(super) fn routes() -> Router {
         .route("/assistants/{assistant_id}", get(retrieve::<Assistant>).post(modify).delete(delete::<Assistant>))
 }
 
-async fn create(here: Here, Body(new): Body<NewAssistant>) -> Result<Answer<Assistant>> {
+async fn create(here: Here, Body(mut new): Body<NewAssistant>) -> Result<Answer<Assistant>> {
+    if let Patch::Set(resources) = new.tool_resources() {
+        here.knowledge.provide(resources).await?;
+    }
     let assistant = Assistant::new(here.ids.next(), here.clock.now().seconds(), new);
     let mut changes = Changes::new();
     changes.insert_assistant(&assistant)?;
@@ -31,7 +34,11 @@ async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Assistant>>> {
     page(&here, &[], &query.page, |assistant| assistant).await
 }
 
-async fn modify(here: Here, Asked { of, body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Assistant>> {
+async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Assistant>> {
+    if let Patch::Set(resources) = &mut body.tool_resources {
+        of.find(&here).await?;
+        here.knowledge.provide(resources).await?;
+    }
     let change = change(&here, &of, |assistant: &mut Assistant| {
         assistant.change(body.clone());
         Ok(())

@@ -6,6 +6,7 @@ use super::{change, delete, page};
 use crate::{
     engine,
     http::{Answer, Asked, Found, Here, PageQuery, error::Result},
+    knowledge::Attached,
     types::{
         Id, List, Message, Metadata, Thread,
         message::{MessageView, NewMessage},
@@ -20,8 +21,11 @@ pub(super) fn routes() -> Router {
 }
 
 async fn create(here: Here, Asked { of, body }: Asked<Thread, NewMessage>) -> Result<Answer<MessageView>> {
+    let attached = Attached::to(std::slice::from_ref(&body));
+    here.knowledge.judge_attached(&attached).await?;
     let message = Message::sent(here.ids.next(), here.clock.now().seconds(), Id::new(of.own()), body);
     let added = engine::add_message(&here.store, message).await?;
+    here.knowledge.attach_to(&added.thread_id, &attached).await?;
     Ok(Answer(added.into()))
 }
 

@@ -4,11 +4,15 @@
 //! What every resource does alike stands here, once.
 
 mod assistants;
+mod files;
 mod messages;
 mod models;
 mod runs;
 mod steps;
+mod store_files;
 mod threads;
+mod uploads;
+mod vector_stores;
 
 use axum::Router;
 use serde::Serialize;
@@ -29,6 +33,10 @@ pub(crate) fn routes() -> Router {
         .merge(runs::routes())
         .merge(steps::routes())
         .merge(models::routes())
+        .merge(files::routes())
+        .merge(uploads::routes())
+        .merge(vector_stores::routes())
+        .merge(store_files::routes())
 }
 
 async fn retrieve<T: Stored>(Found(found): Found<T>) -> Answer<T> {
@@ -38,14 +46,18 @@ async fn retrieve<T: Stored>(Found(found): Found<T>) -> Answer<T> {
 async fn delete<T: Deletable>(here: Here, Found(found): Found<T>) -> Result<Answer<Deleted<T>>> {
     let id = found.id();
     // Somebody else may have been faster.
-    if here.store.delete(id).await? { Ok(Answer(Deleted::of(id.clone()))) } else { Err(ApiError::missing::<T>(id.as_str())) }
+    if here.store.delete(id).await? {
+        Ok(Answer(Deleted::of(id.clone())))
+    } else {
+        Err(ApiError::missing::<T>(&[id.to_string()]))
+    }
 }
 
 /// Changes an object that exists. What `change` refuses changes nothing.
 async fn change<T: Changeable>(world: &World, of: &Ids<T>, change: impl Fn(&mut T) -> Result<(), Refused> + Send) -> Result<T> {
     match world.store.change(of.all(), change).await? {
         Some(changed) => Ok(changed?),
-        None => Err(ApiError::missing::<T>(of.own())),
+        None => Err(ApiError::missing::<T>(of.all())),
     }
 }
 
@@ -58,6 +70,9 @@ async fn page<T: Stored, V: Serialize>(
 ) -> Result<Answer<List<V>>> {
     match world.store.list::<T>(within, page).await? {
         Paged::Page(page) => Ok(Answer(List::of(page, view))),
-        Paged::UnknownCursor(id) => Err(ApiError::missing::<T>(&id)),
+        Paged::UnknownCursor(id) => {
+            let parents = within.iter().filter(|(column, _)| T::PATH.contains(column)).map(|(_, id)| (*id).to_owned());
+            Err(ApiError::missing::<T>(&parents.chain([id]).collect::<Vec<_>>()))
+        }
     }
 }

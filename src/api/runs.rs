@@ -16,6 +16,7 @@ use crate::{
         extract::{Body, Ids, Include},
         sse,
     },
+    knowledge::Attached,
     types::{
         Assistant, Id, List, Message, Metadata, Phase, Run, Thread, Timestamp, Tool,
         assistant::Sampling,
@@ -173,36 +174,43 @@ impl Read for CreateThreadAndRun {
     }
 }
 
-async fn create(here: Here, _: Include, Asked { of, body }: Asked<Thread, CreateRun>) -> Result<Response> {
+async fn create(here: Here, include: Include, Asked { of, body }: Asked<Thread, CreateRun>) -> Result<Response> {
     let assistant = match find_assistant(&here, &body.order.assistant_id).await {
         Ok(assistant) => assistant,
         // Of two things that are missing, the thread is named.
         Err(error) => return of.find(&here).await.and(Err(error)),
     };
+    let attached = Attached::to(&body.additional_messages);
+    here.knowledge.judge_attached(&attached).await?;
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
     let messages = body.additional_messages.into_iter();
     let messages = messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), now, thread_id.clone(), assistant, body.additional_instructions.as_deref());
-    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run }, stream).await
+    if !attached.is_empty() {
+        // The run looks for these files at once, so they are there before it; not if it cannot be, though.
+        here.engine.judge_free(&thread_id).await?;
+        here.knowledge.attach_to(&thread_id, &attached).await?;
+    }
+    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run }, stream, &include).await
 }
 
-async fn create_with_thread(here: Here, _: Include, Body(body): Body<CreateThreadAndRun>) -> Result<Response> {
+async fn create_with_thread(here: Here, include: Include, Body(body): Body<CreateThreadAndRun>) -> Result<Response> {
     let assistant = find_assistant(&here, &body.order.assistant_id).await?;
-    let (thread, messages) = threads::make(&here, body.thread);
+    let (thread, messages) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
-    start(&here, NewRun { onto: Onto::New(thread), messages, run }, stream).await
+    start(&here, NewRun { onto: Onto::New(thread), messages, run }, stream, &include).await
 }
 
 async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> {
     let found = world.store.find::<Assistant>(&[id.to_string()]).await?;
-    found.ok_or_else(|| ApiError::missing::<Assistant>(id.as_str()))
+    found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))
 }
 
-async fn start(world: &World, new: NewRun, stream: bool) -> Result<Response> {
+async fn start(world: &World, new: NewRun, stream: bool, include: &Include) -> Result<Response> {
     if stream {
-        let (listener, stream) = sse::channel();
+        let (listener, stream) = sse::channel(include);
         world.engine.create(new, Some(listener)).await?;
         return Ok(stream.into_response());
     }
@@ -213,13 +221,13 @@ async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Res
     page(&here, &[("thread_id", thread.id.as_str())], &query.page, |run| run).await
 }
 
-async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled> {
+async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<Run>> {
     here.engine.poll(&Id::new(ids.own()), &ids.all()[0]).await;
     ids.find(&here).await.map(Polled)
 }
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.
-async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled> {
+async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled<Run>> {
     let changed = change(&here, &of, |run: &mut Run| {
         if !run.status().is_terminal() {
             return Err(Refused::NotChangeable(run.status()));
@@ -240,7 +248,7 @@ impl Read for Nothing {
     }
 }
 
-async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled> {
+async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled<Run>> {
     let run = of.find(&here).await?;
     Ok(Polled(here.engine.cancel(&run.id, &run.thread_id).await?))
 }
@@ -260,10 +268,10 @@ impl Read for SubmitOutputs {
     }
 }
 
-async fn submit(here: Here, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
+async fn submit(here: Here, include: Include, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
     let run = of.find(&here).await?;
     if body.stream {
-        let (listener, stream) = sse::channel();
+        let (listener, stream) = sse::channel(&include);
         here.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
         return Ok(stream.into_response());
     }

@@ -15,11 +15,16 @@ pub(super) fn routes() -> Router {
         .route("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", get(retrieve))
 }
 
-async fn list(here: Here, Found(run): Found<Run>, query: PageQuery, _: Include) -> Result<Answer<List<Step>>> {
+async fn list(here: Here, Found(run): Found<Run>, query: PageQuery, include: Include) -> Result<Answer<List<Step>>> {
     let within: store::Within<'_> = &[("thread_id", run.thread_id.as_str()), ("run_id", run.id.as_str())];
-    page(&here, within, &query.page, |step: Step| step.over_rest(&run)).await
+    page(&here, within, &query.page, |step: Step| shown(step, &run, &include)).await
 }
 
-async fn retrieve(Found(run): Found<Run>, Found(step): Found<Step>, _: Include) -> Answer<Step> {
-    Answer(step.over_rest(&run))
+async fn retrieve(Found(run): Found<Run>, Found(step): Found<Step>, include: Include) -> Answer<Step> {
+    Answer(shown(step, &run, &include))
+}
+
+fn shown(step: Step, run: &Run, include: &Include) -> Step {
+    let step = step.over_rest(run);
+    if include.results { step } else { step.without_content() }
 }

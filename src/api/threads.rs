@@ -5,9 +5,10 @@ use axum::{Router, extract::Request, routing::get};
 use super::change;
 use crate::{
     http::{Answer, ApiError, Asked, Found, Here, error::Result, extract::Body},
+    knowledge::Attached,
     store::Changes,
     types::{
-        Deleted, Message, Refusal, Thread,
+        Deleted, Message, Patch, Refusal, Thread,
         thread::{NewThread, ThreadChange},
     },
     world::World,
@@ -24,7 +25,7 @@ async fn list(request: Request) -> ApiError {
 }
 
 async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>> {
-    let (thread, messages) = make(&here, new);
+    let (thread, messages) = make(&here, new).await?;
     let mut changes = Changes::new();
     changes.insert_thread(&thread)?;
     for message in &messages {
@@ -35,19 +36,27 @@ async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>
 }
 
 /// A new thread and its first messages, in the order given.
-pub(super) fn make(world: &World, new: NewThread) -> (Thread, Vec<Message>) {
+pub(super) async fn make(world: &World, mut new: NewThread) -> Result<(Thread, Vec<Message>)> {
+    let attached = Attached::to(&new.messages);
+    world.knowledge.judge_attached(&attached).await?;
+    world.knowledge.provide(&mut new.tool_resources).await?;
+    world.knowledge.attach(&mut new.tool_resources, &attached).await?;
     let now = world.clock.now().seconds();
     let thread = Thread::new(world.ids.next(), now, new.metadata, new.tool_resources);
     let messages = new.messages.into_iter();
     let messages = messages.map(|message| Message::sent(world.ids.next(), now, thread.id.clone(), message)).collect();
-    (thread, messages)
+    Ok((thread, messages))
 }
 
 async fn retrieve(Found(thread): Found<Thread>) -> Answer<Thread> {
     Answer(thread.as_read())
 }
 
-async fn modify(here: Here, Asked { of, body }: Asked<Thread, ThreadChange>) -> Result<Answer<Thread>> {
+async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>) -> Result<Answer<Thread>> {
+    if let Patch::Set(resources) = &mut body.tool_resources {
+        of.find(&here).await?;
+        here.knowledge.provide(resources).await?;
+    }
     let change = change(&here, &of, |thread: &mut Thread| {
         thread.change(body.clone());
         Ok(())
@@ -58,7 +67,7 @@ async fn modify(here: Here, Asked { of, body }: Asked<Thread, ThreadChange>) -> 
 /// Messages and runs go with their thread; a run that is under way ends without a word.
 async fn delete(here: Here, Found(thread): Found<Thread>) -> Result<Answer<Deleted<Thread>>> {
     if !here.store.delete(&thread.id).await? {
-        return Err(ApiError::missing::<Thread>(thread.id.as_str()));
+        return Err(ApiError::missing::<Thread>(&[thread.id.to_string()]));
     }
     here.engine.abandon(&thread.id);
     Ok(Answer(Deleted::of(thread.id)))

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::serve::ServeArgs;
+use crate::extract::{self, Apart};
 
 /// A local emulator of the OpenAI Assistants API. Point any SDK's base URL at it.
 #[derive(Debug, Parser)]
@@ -26,6 +27,9 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
+    /// Take the text out of a document on standard input: the server asks itself for this
+    #[command(hide = true)]
+    TakeApart { kind: Apart },
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +47,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args),
         Command::Health(HealthArgs { url }) => return health::run(&url),
+        Command::TakeApart { kind } => return extract::take_apart(kind).into(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -141,6 +141,7 @@ fn config(args: ServeArgs) -> Config {
         // An empty one, as of an empty variable in a compose file, is none.
         api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
+        program: None,
     }
 }
 

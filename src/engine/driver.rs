@@ -17,11 +17,12 @@ use super::{
     lock,
     performer::Performer,
     task::{AtHand, Command, Task},
-    tokens,
 };
 use crate::{
     clock::{Awake, Clock, Ids},
+    knowledge::Knowledge,
     store::{self, Changes, OpenRun, Store},
+    tokens,
     types::{Id, Message, Role, Run, RunStatus, Thread, tool::ToolOutput},
 };
 
@@ -54,8 +55,8 @@ struct Live {
 }
 
 impl Engine {
-    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, performer: Performer) -> Self {
-        Self { at_hand: AtHand { store, clock, ids, performer: Arc::new(performer) }, live: Arc::default() }
+    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, knowledge: Knowledge, performer: Performer) -> Self {
+        Self { at_hand: AtHand { store, clock, ids, knowledge, performer: Arc::new(performer) }, live: Arc::default() }
     }
 
     /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the
@@ -82,6 +83,14 @@ impl Engine {
         // If the task is gone already, so is its engine.
         _ = created.send(events);
         Ok(run)
+    }
+
+    /// Refuses a thread that is held by a run.
+    pub async fn judge_free(&self, thread: &Id<Thread>) -> Result<(), Refused> {
+        match lock::state(&self.at_hand.store, thread).await?.holder {
+            Some(run) => Err(Refused::LockedForRuns { thread: thread.clone(), run }),
+            None => Ok(()),
+        }
     }
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.

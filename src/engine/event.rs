@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::types::{
-    Id, Message, Run, RunStatus, Step, Thread,
-    message::{Content, MessageStatus},
+    File, Id, Message, Run, RunStatus, Step, Thread,
+    message::{Annotation, Content, MessageStatus},
     run::SORRY,
-    step::{StepStatus, ToolCall, ToolCallKind},
+    step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
 };
 
 #[derive(Clone, Debug)]
@@ -40,7 +40,13 @@ pub enum Event {
 /// What is added to a message. The first piece of a text shows itself as that: recorded.
 #[derive(Clone, Debug)]
 pub enum ContentDelta {
-    Text { value: String, is_first: bool },
+    Text {
+        value: String,
+        is_first: bool,
+        /// What the text stands for, and its number.
+        annotation: Option<(usize, Annotation)>,
+    },
+    Image(Id<File>),
     Refusal(String),
 }
 
@@ -51,9 +57,9 @@ pub enum CallDelta {
     Begins(ToolCall),
     Arguments(String),
     Input(String),
-    Logs {
-        output: usize,
-        logs: String,
+    Output {
+        number: usize,
+        output: CodeOutput,
     },
 }
 
@@ -94,12 +100,14 @@ impl Event {
         }
     }
 
-    /// The data of the event: JSON in one line, or `[DONE]`.
-    pub fn data(&self) -> String {
+    /// The data of the event: JSON in one line, or `[DONE]`. What searches found is shown as a whole to those
+    /// only who asked for it.
+    pub fn data(&self, with_results: bool) -> String {
         match self {
             Self::ThreadCreated(thread) => compact(&thread.clone().as_read()),
             Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream()),
-            Self::StepCreated(step) | Self::Step(step) => compact(step),
+            Self::StepCreated(step) | Self::Step(step) if with_results => compact(step),
+            Self::StepCreated(step) | Self::Step(step) => compact(&step.clone().without_content()),
             Self::MessageCreated(message) | Self::Message(message) => compact(message),
             Self::StepDelta { id, index, delta } => compact(&json!({
                 "id": id,
@@ -133,10 +141,16 @@ fn compact(value: &impl Serialize) -> String {
 impl ContentDelta {
     fn shown(&self, index: usize) -> Value {
         match self {
-            Self::Text { value, is_first: true } => {
+            Self::Text { value, annotation: Some((number, annotation)), .. } => {
+                json!({"index": index, "type": "text", "text": {"value": value, "annotations": [added(*number, annotation)]}})
+            }
+            Self::Text { value, is_first: true, .. } => {
                 json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
             }
-            Self::Text { value, is_first: false } => json!({"index": index, "type": "text", "text": {"value": value}}),
+            Self::Text { value, is_first: false, .. } => json!({"index": index, "type": "text", "text": {"value": value}}),
+            Self::Image(file_id) => {
+                json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id, "detail": "auto"}})
+            }
             Self::Refusal(refusal) => json!({"index": index, "type": "refusal", "refusal": refusal}),
         }
     }
@@ -159,11 +173,50 @@ impl CallDelta {
             }),
             Self::Arguments(arguments) => json!({"index": index, "type": "function", "function": {"arguments": arguments}}),
             Self::Input(input) => json!({"index": index, "type": "code_interpreter", "code_interpreter": {"input": input}}),
-            Self::Logs { output, logs } => {
-                let output = json!({"index": output, "type": "logs", "logs": logs});
+            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { file_search } }) => json!({
+                "index": index,
+                "id": id,
+                "type": "file_search",
+                "file_search": {"ranking_options": file_search.ranking_options, "results": []},
+            }),
+            Self::Output { number, output } => {
+                let output = match output {
+                    CodeOutput::Logs { logs } => json!({"index": number, "type": "logs", "logs": logs}),
+                    CodeOutput::Image { image } => json!({"index": number, "type": "image", "image": image}),
+                };
                 json!({"index": index, "type": "code_interpreter", "code_interpreter": {"outputs": [output]}})
             }
         }
+    }
+}
+
+/// An annotation as its delta shows it: with a number, and a quote that is always empty. Recorded.
+fn added(number: usize, annotation: &Annotation) -> Value {
+    match annotation {
+        Annotation::FileCitation { text, start_index, end_index, file_citation } => json!({
+            "index": number,
+            "type": "file_citation",
+            "text": text,
+            "start_index": start_index,
+            "end_index": end_index,
+            "file_citation": {"file_id": file_citation.file_id, "quote": ""},
+        }),
+        Annotation::FilePath { text, start_index, end_index, file_path } => json!({
+            "index": number,
+            "type": "file_path",
+            "text": text,
+            "start_index": start_index,
+            "end_index": end_index,
+            "file_path": file_path,
+        }),
+    }
+}
+
+/// How many characters the text has that is being written.
+pub(super) fn text_length(content: &[Content]) -> usize {
+    match content.last() {
+        Some(Content::Text { text }) => text.value.chars().count(),
+        _ => 0,
     }
 }
 

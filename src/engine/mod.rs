@@ -5,16 +5,17 @@
 //! says who answers a run, `script.rs` turns a fixture's reply into timed cues, `task.rs` performs one run:
 //! it commits, and only then tells anybody; `driver.rs` owns the tasks.
 
+mod citations;
 mod driver;
 pub mod event;
 mod lock;
 mod performer;
 pub mod phase;
 mod prompt;
+mod props;
 mod script;
 mod stage;
 mod task;
-pub mod tokens;
 
 pub use self::{
     driver::{Engine, Listener, NewRun, Onto},

@@ -62,7 +62,7 @@ impl Performer {
     /// Says who performs the run.
     pub(super) fn begin(&self, scene: &Scene<'_>) -> Performance {
         let (reply, captures) = scene.judged(|subject| self.choose(subject));
-        Performance { pace: reply.pace.unwrap_or(self.pace), script: Script { reply, captures, entry: 0 } }
+        Performance { pace: reply.pace.unwrap_or(self.pace), script: Script { reply, captures, entry: 0, query: None } }
     }
 
     /// The first reply that holds wins.
@@ -125,6 +125,8 @@ struct Note {
     origin: Origin,
     captures: Captures,
     entry: usize,
+    #[serde(default)]
+    query: Option<String>,
     pace: Pace,
     /// Cues that were written but not played.
     cues: VecDeque<TimedCue>,
@@ -133,7 +135,7 @@ struct Note {
 impl Performance {
     /// What comes next, or nothing if nothing more will come.
     pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
-        self.script.next(scene, self.pace.timing())
+        self.script.next(scene, self.pace.timing()).await
     }
 
     /// Notes the performance and the cues that are left.
@@ -144,6 +146,7 @@ impl Performance {
             origin: reply.origin.clone(),
             captures: self.script.captures.clone(),
             entry: self.script.entry,
+            query: self.script.query.clone(),
             pace: self.pace,
             cues: cues.clone(),
         };
@@ -152,9 +155,9 @@ impl Performance {
 
     /// Takes up what was noted. None if this version does not understand it.
     pub(super) fn resume(note: &str) -> Option<(Self, VecDeque<TimedCue>)> {
-        let Note { reply, origin, captures, entry, pace, cues } = serde_json::from_str(note).ok()?;
+        let Note { reply, origin, captures, entry, query, pace, cues } = serde_json::from_str(note).ok()?;
         let mut reply: Reply = reader::read(reply).ok()?;
         reply.origin = origin;
-        Some((Self { pace, script: Script { reply: Arc::new(reply), captures, entry } }, cues))
+        Some((Self { pace, script: Script { reply: Arc::new(reply), captures, entry, query } }, cues))
     }
 }

@@ -1,8 +1,9 @@
 //! How long the prompt of a run is: its instructions, its tools and as much of the thread as fits.
 
-use super::{stage::Prompt, tokens};
+use super::stage::Prompt;
 use crate::{
     store::{self, Store},
+    tokens,
     types::{Message, Role, Run, limits},
 };
 

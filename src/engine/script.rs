@@ -8,22 +8,27 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
+    citations::{self, Segment},
+    props::{self, Props, Unready},
     stage::{Cue, End},
-    tokens,
 };
 use crate::{
+    clock::RunIds,
     fixture::{
         Entry, Outcome, Reply,
+        asset::Asset,
         matching::{Captures, Metadata, Subject},
         pace::Timing,
-        reply::Call,
+        reply::{Call, Citations, Output, Said},
         template::{self, TemplateError, Variables},
     },
+    knowledge::Knowledge,
     store::Surroundings,
+    tokens,
     types::{
-        Run, Step,
+        File, Id, Run, Step,
         run::{IncompleteRun, LastError},
-        step::{StepStatus, ToolCallKind},
+        step::{SearchResult, StepStatus, ToolCallKind},
     },
 };
 
@@ -40,6 +45,13 @@ pub(super) struct Scene<'a> {
     pub steps: &'a [Step],
     pub surroundings: &'a Surroundings,
     pub turn: i64,
+    /// The vector stores of the run, the assistant's before the thread's, and all files that it was given.
+    pub stores: &'a [String],
+    pub files: &'a [File],
+    /// Whether there is anything in the stores.
+    pub has_stored_files: bool,
+    pub knowledge: &'a Knowledge,
+    pub ids: &'a RunIds,
     /// RFC 3339.
     pub now: String,
 }
@@ -58,6 +70,7 @@ impl Scene<'_> {
             turn: self.turn,
             tools: &self.run.tools,
             attachments: user_message.as_ref().is_some_and(|message| !message.attachments.is_empty()),
+            files: self.has_stored_files,
             metadata: Metadata([
                 Some(&self.run.metadata),
                 thread.as_ref().map(|thread| &thread.metadata),
@@ -66,20 +79,32 @@ impl Scene<'_> {
         })
     }
 
-    fn variables(&self, captures: &Captures) -> Variables {
-        let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
-        let message = user_message.as_ref().map(|message| message.text()).unwrap_or_default();
+    /// The text of the newest message of a user.
+    pub(super) fn message_text(&self) -> String {
+        self.surroundings.user_message.as_ref().map(|message| message.text()).unwrap_or_default()
+    }
+
+    /// Everything that the run has found so far.
+    pub(super) fn results(&self) -> impl Iterator<Item = &SearchResult> {
+        self.steps.iter().flat_map(Step::search_results)
+    }
+
+    fn variables(&self, captures: &Captures, query: Option<&str>) -> Variables {
+        let Surroundings { thread, assistant, .. } = self.surroundings;
+        let message = self.message_text();
+        let results = props::shown(self.results(), query.unwrap_or(&message));
         Variables::new(
             captures,
             [
                 ("message", Value::from(message)),
+                ("cite", Value::from(template::CITE)),
                 ("turn", Value::from(self.turn)),
                 ("assistant", json!(assistant)),
                 ("thread", json!(thread)),
                 ("run", json!(self.run)),
                 ("outputs", outputs(self.steps)),
-                ("results", json!([])),
-                ("files", json!([])),
+                ("results", results),
+                ("files", json!(self.files)),
                 ("now", Value::from(self.now.as_str())),
             ],
         )
@@ -114,11 +139,13 @@ pub(super) struct Script {
     pub captures: Captures,
     /// The entry that comes next.
     pub entry: usize,
+    /// What was searched for last.
+    pub query: Option<String>,
 }
 
 impl Script {
     /// The cues of the next step, or of the end. Empty if nothing more will come: the run hangs.
-    pub(super) fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
+    pub(super) async fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
         let mut cues = Cues { cues: Vec::new(), wait: Duration::ZERO };
         while cues.cues.is_empty() {
             let at = self.entry;
@@ -128,42 +155,32 @@ impl Script {
                 self.end(&mut cues);
                 break;
             };
-            let written = off_the_workers(entry, || self.write(entry, scene, timing, &mut cues));
-            if let Err(error) = written {
+            if let Err(error) = self.write(entry, scene, timing, &mut cues).await {
                 cues.cues.clear();
-                cues.push(Cue::End(End::Failed { error: self.template_fault(at, &error), usage: None }));
+                let error = LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
+                cues.push(Cue::End(End::Failed { error, usage: None }));
             }
         }
         cues.cues
     }
 
-    fn write(&self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), TemplateError> {
-        match entry {
-            Entry::Pause(wait) => cues.wait(wait.0),
-            Entry::Message { text, refusal } => {
-                let variables = scene.variables(&self.captures);
-                let text = template::render(text, &variables)?;
-                let refusal = refusal.as_ref().map(|refusal| template::render(refusal, &variables)).transpose()?;
-                cues.wait(timing.first_token);
-                cues.push(Cue::OpenMessage);
-                cues.pieces(&scene.run.model, &text, timing, Cue::Text);
-                if let Some(refusal) = refusal {
-                    cues.push(Cue::Refusal(refusal));
-                }
-                if !self.is_cut_off() {
-                    cues.push(Cue::CloseMessage);
-                }
-            }
-            Entry::ToolCalls(calls) => {
-                let variables = scene.variables(&self.captures);
-                cues.wait(timing.first_token);
-                cues.push(Cue::OpenCalls);
-                for call in calls {
-                    write_call(call, &variables, &scene.run.model, timing, cues)?;
-                }
-                cues.push(Cue::CloseCalls);
-            }
+    async fn write(&mut self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), Unready> {
+        if let Entry::Pause(wait) = entry {
+            cues.wait(wait.0);
+            return Ok(());
         }
+        let variables = scene.variables(&self.captures, self.query.as_deref());
+        let props = props::prepare(&self.reply, entry, scene, &variables).await?;
+        if let Some((query, _)) = props.searches.last() {
+            self.query = Some(query.clone());
+        }
+        cues.wait(timing.first_token);
+        let mut writing = Writing { scene, variables: &variables, timing, cues };
+        off_the_workers(entry, || match entry {
+            Entry::Message(said) => writing.message(said, &props, !self.is_cut_off()),
+            Entry::ToolCalls(calls) => writing.calls(calls, props),
+            Entry::Pause(_) => Ok(()),
+        })?;
         Ok(())
     }
 
@@ -185,21 +202,13 @@ impl Script {
             Outcome::Hang => return,
         }));
     }
-
-    fn template_fault(&self, entry: usize, error: &TemplateError) -> LastError {
-        let place = self.reply.origin.of_step(entry);
-        let TemplateError { line, what } = error;
-        LastError::server_error(format!(
-            "{place}: the template of this step cannot be rendered: {what} (line {line} of its text)"
-        ))
-    }
 }
 
 /// A template that loops would hold up everybody else on its worker, so others take over meanwhile.
 fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
     let may_take_long = match entry {
-        Entry::Message { text, refusal } => {
-            template::may_take_long(text) || refusal.as_deref().is_some_and(template::may_take_long)
+        Entry::Message(said) => {
+            template::may_take_long(&said.text) || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
         Entry::ToolCalls(_) => true,
         Entry::Pause(_) => false,
@@ -208,26 +217,110 @@ fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
     if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }
 }
 
-fn write_call(call: &Call, variables: &Variables, model: &str, timing: Timing, cues: &mut Cues) -> Result<(), TemplateError> {
-    match call {
-        Call::Function { name, arguments } => {
-            let arguments = match template::render_value(arguments, variables)? {
-                Value::String(text) => text,
-                value => value.to_string(),
-            };
-            cues.push(Cue::Function { name: name.clone() });
-            cues.pieces(model, &arguments, timing, Cue::Arguments);
+/// One entry being turned into cues.
+struct Writing<'w, 's> {
+    scene: &'w Scene<'s>,
+    variables: &'w Variables,
+    timing: Timing,
+    cues: &'w mut Cues,
+}
+
+impl Writing<'_, '_> {
+    fn message(&mut self, said: &Said, props: &Props, closes: bool) -> Result<(), TemplateError> {
+        let text = template::render(&said.text, self.variables)?;
+        let refusal = said.refusal.as_ref().map(|refusal| template::render(refusal, self.variables)).transpose()?;
+        self.cues.push(Cue::OpenMessage);
+        let id_of = |asset: &Asset| props.files.iter().find(|(name, _)| *name == asset.name).map(|(_, id)| id.clone());
+        for file_id in said.images.iter().filter_map(id_of) {
+            self.cues.push(Cue::Image { file_id });
         }
-        Call::CodeInterpreter { input, logs } => {
-            let input = template::render(input, variables)?;
-            cues.push(Cue::CodeInterpreter);
-            cues.pieces(model, &input, timing, Cue::Input);
-            for logs in logs {
-                cues.push(Cue::Logs(template::render(logs, variables)?));
+        let linked: Vec<_> = said.files.iter().filter_map(|asset| Some((asset.name.clone(), id_of(asset)?))).collect();
+        let (segments, unlinked) = citations::link(self.cited(&text, &said.citations, props), &linked);
+        for segment in segments {
+            match segment {
+                Segment::Plain(text) => self.pieces(&text, Cue::Text),
+                Segment::Marked { text, refers } => {
+                    self.cues.wait(self.timing.per_token);
+                    let tokens = tokens::count(&self.scene.run.model, &text);
+                    self.cues.push(Cue::Marked { piece: tokens::Piece { text, tokens }, refers });
+                }
+            }
+        }
+        for file_id in unlinked {
+            self.cues.push(Cue::Attach { file_id });
+        }
+        if let Some(refusal) = refusal {
+            self.cues.push(Cue::Refusal(refusal));
+        }
+        if closes {
+            self.cues.push(Cue::CloseMessage);
+        }
+        Ok(())
+    }
+
+    fn cited(&self, text: &str, citations: &Citations, props: &Props) -> Vec<Segment> {
+        let turn = self.scene.turn;
+        match citations {
+            Citations::None => citations::cite(text, &[], turn),
+            Citations::List(_) => citations::cite(text, &props.cited, turn),
+            Citations::Auto => {
+                let results: Vec<_> = self.scene.results().cloned().collect();
+                citations::cite(text, &citations::used(text, &results), turn)
             }
         }
     }
-    Ok(())
+
+    fn calls(&mut self, calls: &[Call], props: Props) -> Result<(), TemplateError> {
+        self.cues.push(Cue::OpenCalls);
+        let Props { searches, files, .. } = props;
+        let mut searches = searches.into_iter();
+        for call in calls {
+            match call {
+                Call::Function { name, arguments } => self.function(name, arguments)?,
+                Call::CodeInterpreter { input, outputs } => self.interpreter(input, outputs, &files)?,
+                Call::FileSearch(_) => {
+                    if let Some((query, file_search)) = searches.next() {
+                        let tokens = tokens::count(&self.scene.run.model, &query);
+                        self.cues.push(Cue::FileSearch { file_search, tokens });
+                    }
+                }
+            }
+        }
+        self.cues.push(Cue::CloseCalls);
+        Ok(())
+    }
+
+    fn function(&mut self, name: &str, arguments: &Value) -> Result<(), TemplateError> {
+        let arguments = match template::render_value(arguments, self.variables)? {
+            Value::String(text) => text,
+            value => value.to_string(),
+        };
+        self.cues.push(Cue::Function { name: name.to_owned() });
+        self.pieces(&arguments, Cue::Arguments);
+        Ok(())
+    }
+
+    fn interpreter(&mut self, input: &str, outputs: &[Output], files: &[(String, Id<File>)]) -> Result<(), TemplateError> {
+        let input = template::render(input, self.variables)?;
+        self.cues.push(Cue::CodeInterpreter);
+        self.pieces(&input, Cue::Input);
+        for output in outputs {
+            match output {
+                Output::Logs(logs) => self.cues.push(Cue::Logs(template::render(logs, self.variables)?)),
+                Output::Image(asset) => {
+                    let drawn = files.iter().find(|(name, _)| *name == asset.name);
+                    if let Some((_, file_id)) = drawn {
+                        self.cues.push(Cue::Drawing { file_id: file_id.clone() });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pieces(&mut self, text: &str, cue: impl Fn(tokens::Piece) -> Cue) {
+        self.cues.pieces(&self.scene.run.model, text, self.timing, cue);
+    }
 }
 
 /// Cues being written down, each with the wait before it.

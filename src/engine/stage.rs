@@ -11,15 +11,19 @@ use super::{
     Refused,
     event::{self, CallDelta, ContentDelta, Event},
     phase::{self, Action, NotNow},
-    tokens::{self, Piece},
 };
 use crate::{
     clock::RunIds,
+    tokens::{self, Piece},
     types::{
-        Message, Run, RunStatus, Step, Timestamp, Usage, limits,
-        message::{Content, IncompleteDetails, IncompleteMessage, MessageStatus},
+        File, Id, Message, Run, RunStatus, Step, Timestamp, Usage, limits,
+        message::{
+            Annotation, Attachment, AttachmentTool, Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus,
+        },
         run::{IncompleteRun, LastError},
-        step::{CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd, ToolCall, ToolCallKind},
+        step::{
+            CalledFunction, CodeOutput, Interpreted, MessageCreation, Searched, StepDetails, StepEnd, ToolCall, ToolCallKind,
+        },
         tool::{FunctionCall, ToolOutput},
     },
 };
@@ -30,7 +34,18 @@ pub(super) enum Cue {
     /// The run is taken from the queue.
     Start,
     OpenMessage,
+    Image {
+        file_id: Id<File>,
+    },
     Text(Piece),
+    /// A stretch of text that stands for a file.
+    Marked {
+        piece: Piece,
+        refers: Refers,
+    },
+    Attach {
+        file_id: Id<File>,
+    },
     Refusal(String),
     CloseMessage,
     OpenCalls,
@@ -41,9 +56,25 @@ pub(super) enum Cue {
     CodeInterpreter,
     Input(Piece),
     Logs(String),
+    /// The code has drawn something.
+    Drawing {
+        file_id: Id<File>,
+    },
+    /// A search that has been made, and the tokens that it took the model to ask for it.
+    FileSearch {
+        file_search: Searched,
+        tokens: u64,
+    },
     /// The calls are made: on with it, or wait for the client's outputs if functions are among them.
     CloseCalls,
     End(End),
+}
+
+/// What a stretch of text stands for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Refers {
+    Citation(Id<File>),
+    Path(Id<File>),
 }
 
 /// How a performance ends.
@@ -95,6 +126,11 @@ impl Stage {
         self.message.as_ref()
     }
 
+    /// The ids of what the run makes.
+    pub(super) fn ids(&self) -> &RunIds {
+        &self.ids
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.run.status().is_terminal()
     }
@@ -121,7 +157,10 @@ impl Stage {
         match cue {
             Cue::Start => self.start(at, events),
             Cue::OpenMessage => self.open_message(at, events),
+            Cue::Image { file_id } => self.image(&file_id, events),
             Cue::Text(piece) => self.text(&piece, at, events),
+            Cue::Marked { piece, refers } => self.marked(&piece, &refers, at, events),
+            Cue::Attach { file_id } => self.attach(&file_id),
             Cue::Refusal(refusal) => self.refusal(refusal, events),
             Cue::CloseMessage => self.close_message(at, events),
             Cue::OpenCalls => _ = self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, events),
@@ -134,7 +173,14 @@ impl Stage {
                 self.call(ToolCallKind::CodeInterpreter { code_interpreter }, events);
             }
             Cue::Arguments(piece) | Cue::Input(piece) => self.call_piece(&piece, at, events),
-            Cue::Logs(logs) => self.logs(logs, events),
+            Cue::Logs(logs) => self.output(CodeOutput::Logs { logs }, events),
+            Cue::Drawing { file_id } => {
+                self.output(CodeOutput::Image { image: FileRef { file_id: file_id.to_string() } }, events);
+            }
+            Cue::FileSearch { file_search, tokens } => {
+                self.said += tokens;
+                self.call(ToolCallKind::FileSearch { file_search }, events);
+            }
             Cue::CloseCalls => self.close_calls(at, events),
             Cue::End(end) => self.end(end, at, events),
         }
@@ -216,8 +262,45 @@ impl Stage {
         }
         let Some(message) = &mut self.message else { return };
         let (index, is_first) = event::append(&mut message.content, &piece.text);
-        let delta = ContentDelta::Text { value: piece.text.clone(), is_first };
+        let delta = ContentDelta::Text { value: piece.text.clone(), is_first, annotation: None };
         events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
+    }
+
+    /// A text that stands for a file, with an annotation that says which: in one piece.
+    fn marked(&mut self, piece: &Piece, refers: &Refers, at: Timestamp, events: &mut Vec<Event>) {
+        if !self.may_say(piece.tokens, at, events) {
+            return;
+        }
+        let Some(message) = &mut self.message else { return };
+        let start_index = event::text_length(&message.content);
+        let (index, is_first) = event::append(&mut message.content, &piece.text);
+        let (text, end_index) = (piece.text.clone(), start_index + piece.text.chars().count());
+        let file = |id: &Id<File>| FileRef { file_id: id.to_string() };
+        let annotation = match refers {
+            Refers::Citation(id) => Annotation::FileCitation { text, start_index, end_index, file_citation: file(id) },
+            Refers::Path(id) => Annotation::FilePath { text, start_index, end_index, file_path: file(id) },
+        };
+        let Some(Content::Text { text }) = message.content.last_mut() else { return };
+        let delta = ContentDelta::Text {
+            value: piece.text.clone(),
+            is_first,
+            annotation: Some((text.annotations.len(), annotation.clone())),
+        };
+        text.annotations.push(annotation);
+        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
+    }
+
+    fn image(&mut self, file_id: &Id<File>, events: &mut Vec<Event>) {
+        let Some(message) = &mut self.message else { return };
+        let (index, delta) = (message.content.len(), ContentDelta::Image(file_id.clone()));
+        message.content.push(Content::image(file_id));
+        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
+    }
+
+    /// Shown with the message as a whole: there is no delta for it.
+    fn attach(&mut self, file_id: &Id<File>) {
+        let Some(message) = &mut self.message else { return };
+        message.attachments.push(Attachment { file_id: file_id.to_string(), tools: vec![AttachmentTool::CodeInterpreter] });
     }
 
     fn refusal(&mut self, refusal: String, events: &mut Vec<Event>) {
@@ -271,17 +354,19 @@ impl Stage {
                 code_interpreter.input.push_str(&piece.text);
                 CallDelta::Input(piece.text.clone())
             }
+            // A search is asked for in one piece.
+            ToolCallKind::FileSearch { .. } => return,
         };
         events.push(Event::StepDelta { id, index, delta });
     }
 
-    fn logs(&mut self, logs: String, events: &mut Vec<Event>) {
+    fn output(&mut self, output: CodeOutput, events: &mut Vec<Event>) {
         let Some(step) = self.steps.last_mut() else { return };
         let id = step.id.clone();
         let Some((index, call)) = step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last()) else { return };
         let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else { return };
-        let delta = CallDelta::Logs { output: code_interpreter.outputs.len(), logs: logs.clone() };
-        code_interpreter.outputs.push(CodeOutput::Logs { logs });
+        let delta = CallDelta::Output { number: code_interpreter.outputs.len(), output: output.clone() };
+        code_interpreter.outputs.push(output);
         events.push(Event::StepDelta { id, index, delta });
     }
 
@@ -362,8 +447,10 @@ impl Stage {
         let outputs = ended.flat_map(Step::tool_calls).map(|call| match &call.kind {
             ToolCallKind::Function { function } => self.count(function.output.as_deref().unwrap_or_default()),
             ToolCallKind::CodeInterpreter { code_interpreter } => {
-                code_interpreter.outputs.iter().map(|CodeOutput::Logs { logs }| self.count(logs)).sum()
+                let outputs = code_interpreter.outputs.iter();
+                outputs.map(|output| if let CodeOutput::Logs { logs } = output { self.count(logs) } else { 0 }).sum()
             }
+            ToolCallKind::FileSearch { file_search } => file_search.results.iter().map(|result| self.count(result.text())).sum(),
         });
         outputs.sum::<u64>() + self.spent().completion_tokens
     }
@@ -397,6 +484,7 @@ fn said_in_calls(model: &str, calls: &[ToolCall]) -> u64 {
     let said = calls.iter().map(|call| match &call.kind {
         ToolCallKind::Function { function } => tokens::count(model, &function.name) + tokens::count(model, &function.arguments),
         ToolCallKind::CodeInterpreter { code_interpreter } => tokens::count(model, &code_interpreter.input),
+        ToolCallKind::FileSearch { .. } => 0,
     });
     said.sum()
 }

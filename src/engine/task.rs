@@ -19,9 +19,10 @@ use super::{
 use crate::{
     clock::{Awake, Clock, Ids, Moment},
     fixture::Pace,
+    knowledge::{Denied, Knowledge},
     store::{self, Changes, OpenRun, Store, Surroundings},
     types::{
-        Id, Message, Run, RunStatus, Step,
+        File, Id, Message, Refusal, Run, RunStatus, Step,
         run::{LastError, SORRY},
         tool::ToolOutput,
     },
@@ -33,6 +34,7 @@ pub(super) struct AtHand {
     pub store: Store,
     pub clock: Clock,
     pub ids: Arc<Ids>,
+    pub knowledge: Knowledge,
     pub performer: Arc<Performer>,
 }
 
@@ -66,7 +68,7 @@ const RECOVERY: Duration = Duration::from_millis(100);
 pub(super) struct Task {
     at_hand: AtHand,
     stage: Stage,
-    surroundings: Option<Surroundings>,
+    surroundings: Option<Around>,
     performance: Option<Performance>,
     cues: VecDeque<TimedCue>,
     /// When the last cue was played: the next one's wait counts from here.
@@ -78,6 +80,15 @@ pub(super) struct Task {
     /// How many times the run may change its status, under the pace `steps`.
     permits: usize,
     listeners: Vec<Listener>,
+}
+
+/// What a run has around it, looked up once.
+struct Around {
+    surroundings: Surroundings,
+    /// The vector stores that its tools search, or why they cannot.
+    stores: Result<Vec<String>, LastError>,
+    files: Vec<File>,
+    has_stored_files: bool,
 }
 
 /// Why a task stops.
@@ -236,21 +247,58 @@ impl Task {
 
     async fn look_around(&mut self) -> Result<(), Stop> {
         if self.surroundings.is_none() {
-            self.surroundings = Some(self.at_hand.store.surroundings(&self.stage.run).await?);
+            let surroundings = self.at_hand.store.surroundings(&self.stage.run).await?;
+            self.surroundings = Some(self.look_at(surroundings).await?);
             self.stage.set_prompt(prompt::measure(&self.at_hand.store, &self.stage.run).await?);
         }
         Ok(())
     }
 
+    async fn look_at(&self, surroundings: Surroundings) -> Result<Around, Stop> {
+        let tools = &self.stage.run.tools;
+        let (stores, given) = (surroundings.stores(tools), surroundings.given_files(tools));
+        let mut around = Around { surroundings, stores: Ok(Vec::new()), files: Vec::new(), has_stored_files: false };
+        if stores.is_empty() && given.is_empty() {
+            return Ok(around);
+        }
+        match self.at_hand.knowledge.stores_of_run(&stores).await {
+            Ok(stores) => {
+                around.has_stored_files = stores.iter().any(|store| store.file_counts.total > 0);
+                around.files = self.at_hand.knowledge.files_of_run(given, &stores).await.map_err(stopped)?;
+                around.stores = Ok(stores.iter().map(|store| store.id.to_string()).collect());
+            }
+            Err(Denied::Expired(id)) => {
+                around.stores = Err(LastError::server_error(Refusal::StoreExpired { id }.to_string()));
+            }
+            Err(other) => return Err(stopped(other)),
+        }
+        Ok(around)
+    }
+
     async fn fetch(&mut self) -> Result<(), Stop> {
         self.look_around().await?;
-        let Some(surroundings) = &self.surroundings else { return Ok(()) };
-        let turn = surroundings.turn.ok_or(Stop::Gone)?;
+        let Some(around) = &self.surroundings else { return Ok(()) };
+        let turn = around.surroundings.turn.ok_or(Stop::Gone)?;
+        let stores = match &around.stores {
+            Ok(stores) => stores.as_slice(),
+            // A run whose store has expired fails, once it has been taken from the queue.
+            Err(error) if self.stage.run.status() == RunStatus::InProgress => {
+                let end = End::Failed { error: error.clone(), usage: None };
+                self.cues.push_back(TimedCue { after: Duration::ZERO, cue: Cue::End(end) });
+                return Ok(());
+            }
+            Err(_) => &[],
+        };
         let scene = Scene {
             run: &self.stage.run,
             steps: &self.stage.steps,
-            surroundings,
+            surroundings: &around.surroundings,
             turn,
+            stores,
+            files: &around.files,
+            has_stored_files: around.has_stored_files,
+            knowledge: &self.at_hand.knowledge,
+            ids: self.stage.ids(),
             now: self.at_hand.clock.now().to_string(),
         };
         if self.performance.is_none() {
@@ -364,6 +412,16 @@ impl Task {
                     _ = listener.send(Event::Done);
                 }
             }
+        }
+    }
+}
+
+fn stopped(denied: Denied) -> Stop {
+    match denied {
+        Denied::Store(error) => Stop::Store(error),
+        other => {
+            tracing::error!(error = %other, "what surrounds a run cannot be looked up");
+            Stop::Store(store::Error::Closed)
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::Run;
+use crate::types::{FileBatch, Run, StoreFile};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second (Python)
 /// or five (Node). The real service was never recorded to say so.
@@ -22,12 +22,35 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
-/// A run, which clients poll for as long as it is not final.
-pub(crate) struct Polled(pub Run);
+/// What clients poll for as long as it is not final.
+pub(crate) trait Ends: Serialize {
+    fn is_final(&self) -> bool;
+}
 
-impl IntoResponse for Polled {
+impl Ends for Run {
+    fn is_final(&self) -> bool {
+        self.status().is_terminal()
+    }
+}
+
+impl Ends for StoreFile {
+    fn is_final(&self) -> bool {
+        self.is_final()
+    }
+}
+
+impl Ends for FileBatch {
+    fn is_final(&self) -> bool {
+        self.is_final()
+    }
+}
+
+/// A 200 with something that is polled.
+pub(crate) struct Polled<T>(pub T);
+
+impl<T: Ends> IntoResponse for Polled<T> {
     fn into_response(self) -> Response {
-        let is_final = self.0.status().is_terminal();
+        let is_final = self.0.is_final();
         let mut response = Answer(self.0).into_response();
         if !is_final {
             response.headers_mut().insert(POLL_AFTER.0, POLL_AFTER.1);

@@ -7,8 +7,12 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header::X_CONTENT_TYPE_OPTIONS},
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -53,6 +57,9 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         response = ApiError::from(Refusal::Internal { request_id: request_id.clone() }).into_response();
     }
+    if ends_lines(&path) {
+        response = with_newline(response).await;
+    }
     tracing::debug!(%method, path, status = response.status().as_u16(), request_id, "answered");
     sign(&mut response, &request_id, begun);
     response
@@ -92,6 +99,22 @@ impl Door {
         }
         Ok(())
     }
+}
+
+/// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.
+fn ends_lines(path: &str) -> bool {
+    let path = path.strip_prefix("/s/").and_then(|rest| Some(&rest[rest.find('/')?..])).unwrap_or(path);
+    ["/v1/files", "/v1/uploads"].iter().any(|resource| path.starts_with(resource))
+}
+
+async fn with_newline(response: Response) -> Response {
+    if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(json) = axum::body::to_bytes(body, usize::MAX).await else { return Response::from_parts(parts, Body::empty()) };
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from([&json, b"\n".as_slice()].concat()))
 }
 
 /// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the path

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::{
     engine::Refused,
+    knowledge::Denied,
     store,
-    types::{Refusal, Resource, Run, Thread, reader::Fault},
+    types::{File, Refusal, Resource, Run, Thread, reader::Fault},
 };
 
 /// The only thing that writes `{"error": {…}}`.
@@ -27,9 +28,8 @@ impl From<Refusal> for ApiError {
         let status = match &refusal {
             Refusal::NoKey | Refusal::WrongKey { .. } => StatusCode::UNAUTHORIZED,
             Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
-            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } | Refusal::Missing { .. } | Refusal::MissingModel { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } => StatusCode::NOT_FOUND,
+            Refusal::Missing { .. } | Refusal::MissingModel { .. } | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
             Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
@@ -39,6 +39,17 @@ impl From<Refusal> for ApiError {
             | Refusal::V1Deprecated
             | Refusal::UnsupportedContentType { .. }
             | Refusal::NotJson
+            | Refusal::NotAForm { .. }
+            | Refusal::BrokenForm
+            | Refusal::NotForDownload { .. }
+            | Refusal::EmptyFile
+            | Refusal::NoFilename
+            | Refusal::NotForRetrieval { .. }
+            | Refusal::StoreExpired { .. }
+            | Refusal::UploadNotPending { .. }
+            | Refusal::NoSuchPart { .. }
+            | Refusal::WrongBytes { .. }
+            | Refusal::WrongChecksum { .. }
             | Refusal::Invalid(_)
             | Refusal::ActiveRunBlocksMessages { .. }
             | Refusal::ThreadHasActiveRun { .. }
@@ -54,9 +65,9 @@ impl From<Refusal> for ApiError {
 }
 
 impl ApiError {
-    /// The 404 of a resource.
-    pub(crate) fn missing<T: Resource>(id: &str) -> Self {
-        Refusal::Missing { text: T::missing(id) }.into()
+    /// The 404 of a resource, from its id and those of its parents.
+    pub(crate) fn missing<T: Resource>(ids: &[String]) -> Self {
+        Refusal::Missing { text: T::missing(ids), param: T::MISSING_PARAM }.into()
     }
 }
 
@@ -76,11 +87,37 @@ impl From<store::Error> for ApiError {
     }
 }
 
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoFile(id) => Self::missing::<File>(&[id]),
+            Denied::NoStores(ids) => Refusal::MissingStores { ids }.into(),
+            Denied::NotSearchable(extensions) => Refusal::NotForRetrieval { extensions }.into(),
+            Denied::Expired(id) => Refusal::StoreExpired { id }.into(),
+            Denied::NotPending { id, status } => Refusal::UploadNotPending { id, status }.into(),
+            Denied::NoSuchPart { part, upload } => Refusal::NoSuchPart { part, upload }.into(),
+            Denied::WrongBytes { expected, got } => Refusal::WrongBytes { expected, got }.into(),
+            Denied::WrongChecksum { expected, got } => Refusal::WrongChecksum { expected, got }.into(),
+            Denied::Store(error) => error.into(),
+            Denied::Disk(error) => {
+                tracing::error!(%error, "the disk failed");
+                Refusal::Internal { request_id: String::new() }.into()
+            }
+        }
+    }
+}
+
+impl From<std::io::Error> for ApiError {
+    fn from(error: std::io::Error) -> Self {
+        Denied::Disk(error).into()
+    }
+}
+
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::NoThread(thread) => Self::missing::<Thread>(thread.as_str()),
-            Refused::NoRun(run) => Self::missing::<Run>(run.as_str()),
+            Refused::NoThread(thread) => Self::missing::<Thread>(&[thread.to_string()]),
+            Refused::NoRun(run) => Self::missing::<Run>(&[run.to_string()]),
             Refused::LockedForMessages { thread, run } => {
                 Refusal::ActiveRunBlocksMessages { thread: thread.to_string(), run: run.to_string() }.into()
             }

@@ -17,9 +17,10 @@ use super::error::{ApiError, Result};
 use crate::{
     store::Stored,
     types::{
-        Assistant, Id, Message, Order, Refusal, Resource, Run, Thread, id, limits,
+        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, id, limits,
         list::PageRequest,
         reader::{self, Fault, FaultKind, Read, integer_between},
+        store_file::StoreFileStatus,
     },
     world::World,
 };
@@ -86,7 +87,7 @@ impl<T: Resource> Ids<T> {
         T: Stored,
     {
         let found = world.store.find::<T>(&self.values).await?;
-        found.ok_or_else(|| ApiError::missing::<T>(self.own()))
+        found.ok_or_else(|| ApiError::missing::<T>(&self.values))
     }
 }
 
@@ -98,6 +99,9 @@ fn prefix_of(name: &str) -> Option<&'static str> {
         "thread_id" => Some(Thread::PREFIX),
         "message_id" => Some(Message::PREFIX),
         "run_id" => Some(Run::PREFIX),
+        "vector_store_id" => Some(VectorStore::PREFIX),
+        "batch_id" => Some(FileBatch::PREFIX),
+        "upload_id" => Some(Upload::PREFIX),
         _ => None,
     }
 }
@@ -194,7 +198,7 @@ async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
         }
     }
     if read > limit {
-        return Err(Refusal::TooLarge { limit, read }.into());
+        return Err(Refusal::TooLarge { limit: limit as u64, read: read as u64 }.into());
     }
     Ok(bytes)
 }
@@ -204,6 +208,50 @@ pub(crate) struct PageQuery {
     pub page: PageRequest,
     /// Only messages of this run.
     pub run_id: Option<Id<Run>>,
+    /// Only files of a store in this status.
+    pub filter: Option<String>,
+}
+
+/// Which page of the list of files, which has its own limit.
+pub(crate) struct FileQuery {
+    pub page: PageRequest,
+    /// Only files of this purpose. One that does not exist has none.
+    pub purpose: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let page = PageRequest { limit: limits::FILE_PAGE, order: Order::Descending, after: None, before: None };
+        let mut query = Self { page, purpose: None };
+        for (key, value) in pairs(parts, state).await? {
+            let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
+            match key.as_str() {
+                "limit" => query.page.limit = limit(&value, limits::FILE_PAGE).map_err(fault)?,
+                "order" => query.page.order = order(value).map_err(fault)?,
+                "after" => query.page.after = Some(value).filter(|id| !id.is_empty()),
+                "purpose" => query.purpose = Some(value).filter(|purpose| !purpose.is_empty()),
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// Where in a list of results to go on.
+pub(crate) struct PageToken(pub usize);
+
+impl<S: Send + Sync> FromRequestParts<S> for PageToken {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let page = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "page");
+        let Some((path, token)) = page else { return Ok(Self(0)) };
+        let kind = FaultKind::WrongType { expected: "the next_page of an earlier answer".to_owned(), got: "another string" };
+        let skip = token.parse().map_err(|_| Refusal::Invalid(Fault { path, kind }))?;
+        Ok(Self(skip))
+    }
 }
 
 /// The one thing that can be included.
@@ -216,16 +264,18 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         let mut query = Self {
             page: PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Descending, after: None, before: None },
             run_id: None,
+            filter: None,
         };
         for (key, value) in pairs(parts, state).await? {
             let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
             match key.as_str() {
-                "limit" => query.page.limit = limit(&value).map_err(fault)?,
+                "limit" => query.page.limit = limit(&value, limits::PAGE_MAX).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
                 // An empty cursor is no cursor: clients send one for their first page.
                 "after" => query.page.after = Some(value).filter(|id| !id.is_empty()),
                 "before" => query.page.before = Some(value).filter(|id| !id.is_empty()),
                 "run_id" => query.run_id = Some(Id::new(value)),
+                "filter" => query.filter = Some(status(value).map_err(fault)?),
                 _ => {}
             }
         }
@@ -233,20 +283,27 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
     }
 }
 
-/// Checks what is to be included, which changes nothing before there are search results.
-pub(crate) struct Include;
+/// What is to be included: the whole of what searches found, or not.
+pub(crate) struct Include {
+    pub results: bool,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Include {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let mut include = Self { results: false };
         for (key, value) in pairs(parts, state).await? {
-            if matches!(key.as_str(), "include" | "include[]") && value != INCLUDABLE {
+            if !matches!(key.as_str(), "include" | "include[]") {
+                continue;
+            }
+            if value != INCLUDABLE {
                 let kind = FaultKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
                 return Err(Refusal::Invalid(Fault { path: "include".to_owned(), kind }).into());
             }
+            include.results = true;
         }
-        Ok(Self)
+        Ok(include)
     }
 }
 
@@ -255,12 +312,19 @@ async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(Stri
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 
-fn limit(value: &str) -> Result<i64, FaultKind> {
+fn limit(value: &str, most: i64) -> Result<i64, FaultKind> {
     let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     // Digits that no number of ours holds are too large all the same.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
-    integer_between(limit, 1, limits::PAGE_MAX)
+    integer_between(limit, 1, most)
+}
+
+fn status(value: String) -> Result<String, FaultKind> {
+    match StoreFileStatus::NAMES.contains(&value.as_str()) {
+        true => Ok(value),
+        false => Err(FaultKind::NotOneOf { got: value, supported: StoreFileStatus::NAMES.to_vec() }),
+    }
 }
 
 fn order(value: String) -> Result<Order, FaultKind> {

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod door;
 pub(crate) mod error;
 pub(crate) mod extract;
+pub(crate) mod form;
 pub(crate) mod guard;
 pub(crate) mod key;
 pub(crate) mod sse;
@@ -12,4 +13,5 @@ pub(crate) use self::{
     answer::{Answer, Polled},
     error::ApiError,
     extract::{Asked, Found, Here, PageQuery},
+    form::Form,
 };

@@ -10,22 +10,25 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
 
+use super::extract::Include;
 use crate::engine::{Event, Listener};
 
 /// A listener for a run, and the response that streams what it hears.
-pub(crate) fn channel() -> (Listener, Stream) {
+pub(crate) fn channel(include: &Include) -> (Listener, Stream) {
     let (listener, events) = mpsc::unbounded_channel();
-    (listener, Stream { events })
+    (listener, Stream { events, with_results: include.results })
 }
 
 pub(crate) struct Stream {
     events: mpsc::UnboundedReceiver<Event>,
+    with_results: bool,
 }
 
 impl IntoResponse for Stream {
     fn into_response(self) -> Response {
-        let frames = stream::unfold(self.events, |mut events| async move {
-            let frame = frame(&events.recv().await?);
+        let with_results = self.with_results;
+        let frames = stream::unfold(self.events, move |mut events| async move {
+            let frame = frame(&events.recv().await?, with_results);
             Some((Ok::<_, std::convert::Infallible>(Bytes::from(frame)), events))
         });
         let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -33,6 +36,6 @@ impl IntoResponse for Stream {
     }
 }
 
-fn frame(event: &Event) -> String {
-    format!("event: {}\ndata: {}\n\n", event.name(), event.data())
+fn frame(event: &Event, with_results: bool) -> String {
+    format!("event: {}\ndata: {}\n\n", event.name(), event.data(with_results))
 }

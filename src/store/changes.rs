@@ -1,147 +1,15 @@
 //! What a write asks for, as data: rows to insert, to put, to change, to delete, each kind under its own
-//! condition. All of one write happens together or not at all where it says so.
-//!
-//! A kind is one statement over any number of rows, given as a JSON array, so a batch of a thousand writes
-//! is a handful of statements, and all of them go to SQLite in one command. Kinds run in the order in which
-//! they are listed, which is that of the references between tables.
+//! condition. What each kind does in SQL stands in `statements.rs`.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Result, Stored, corrupt};
-use crate::types::{Assistant, Id, Message, Run, Step, Thread};
-
-/// One kind of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    EnterSession,
-    InsertAssistant,
-    InsertThread,
-    InsertRun,
-    AddMessage,
-    InsertMessage,
-    UpdateMessage,
-    UpdateRun,
-    PutStep,
-    SwapAssistant,
-    SwapThread,
-    SwapMessage,
-    SwapRun,
-    DeleteAssistant,
-    DeleteThread,
-    DeleteMessage,
-}
-
-impl Kind {
-    pub(super) const ALL: [Self; 16] = [
-        Self::EnterSession,
-        Self::InsertAssistant,
-        Self::InsertThread,
-        Self::InsertRun,
-        Self::AddMessage,
-        Self::InsertMessage,
-        Self::UpdateMessage,
-        Self::UpdateRun,
-        Self::PutStep,
-        Self::SwapAssistant,
-        Self::SwapThread,
-        Self::SwapMessage,
-        Self::SwapRun,
-        Self::DeleteAssistant,
-        Self::DeleteThread,
-        Self::DeleteMessage,
-    ];
-
-    /// The statement. Its one parameter is an array of rows; a row is an array that begins with the
-    /// session and the id.
-    pub(super) fn sql(self) -> String {
-        let told = self as u8;
-        let told = if self.tells() { format!(" returning {told}, session, id") } else { String::new() };
-        let statement = match self {
-            Self::EnterSession => {
-                "insert into sessions (name) select value ->> 1 from json_each(?) where true \
-                 on conflict (name) do update set starts = starts + 1"
-            }
-            Self::InsertAssistant => "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)",
-            Self::InsertThread => "insert into threads (session, body) select value ->> 0, value ->> 2 from json_each(?)",
-            // Not without its thread, nor without anything to run on. That the thread is free is what the
-            // unique index on open runs says.
-            Self::InsertRun => {
-                "insert into runs (session, body, turn) \
-                 select value ->> 0, value ->> 2, 1 + coalesce((select turn from runs as earlier \
-                     where earlier.session = value ->> 0 and earlier.thread_id = value ->> 3 order by seq desc limit 1), 0) \
-                 from json_each(?) \
-                 where exists (select 1 from threads where session = value ->> 0 and id = value ->> 3) \
-                   and (value ->> 4 or exists (select 1 from messages \
-                     where session = value ->> 0 and thread_id = value ->> 3 and role = 'user')) \
-                 on conflict do nothing"
-            }
-            // Not without its thread, nor while a run holds that.
-            Self::AddMessage => {
-                "insert into messages (session, body) select value ->> 0, value ->> 2 from json_each(?) \
-                 where exists (select 1 from threads where session = value ->> 0 and id = value ->> 3) \
-                   and not exists (select 1 from runs where session = value ->> 0 and thread_id = value ->> 3 \
-                     and status in ('queued', 'in_progress', 'requires_action', 'cancelling'))"
-            }
-            // If a run is named, only as long as that is there.
-            Self::InsertMessage => {
-                "insert into messages (session, body) select value ->> 0, value ->> 2 from json_each(?) \
-                 where value ->> 3 is null or exists (select 1 from runs where session = value ->> 0 and id = value ->> 3)"
-            }
-            // A run that goes on writing a message leaves alone what clients may change, and one that was
-            // deleted stays deleted.
-            Self::UpdateMessage => {
-                "update messages set body = json_set(value ->> 2, '$.metadata', body -> '$.metadata') from json_each(?) \
-                 where session = value ->> 0 and messages.id = value ->> 1"
-            }
-            Self::UpdateRun => {
-                "update runs set body = value ->> 2, performance = value ->> 3 from json_each(?) \
-                 where session = value ->> 0 and runs.id = value ->> 1"
-            }
-            Self::PutStep => {
-                "insert into run_steps (session, body) select value ->> 0, value ->> 2 from json_each(?) \
-                 where exists (select 1 from runs where session = value ->> 0 and id = value ->> 3) \
-                 on conflict (session, id) do update set body = excluded.body"
-            }
-            Self::SwapAssistant => &swap(Assistant::TABLE),
-            Self::SwapThread => &swap(Thread::TABLE),
-            Self::SwapMessage => &swap(Message::TABLE),
-            Self::SwapRun => &swap(Run::TABLE),
-            Self::DeleteAssistant => &delete(Assistant::TABLE),
-            Self::DeleteThread => &delete(Thread::TABLE),
-            Self::DeleteMessage => &delete(Message::TABLE),
-        };
-        format!("{statement}{told}")
-    }
-
-    /// Whether the statement tells which of its rows met their condition: kind, session, id.
-    pub(super) fn tells(self) -> bool {
-        match self {
-            Self::EnterSession | Self::InsertAssistant | Self::InsertThread => false,
-            Self::InsertMessage | Self::UpdateMessage | Self::PutStep => false,
-            Self::InsertRun | Self::AddMessage | Self::UpdateRun => true,
-            Self::SwapAssistant | Self::SwapThread | Self::SwapMessage | Self::SwapRun => true,
-            Self::DeleteAssistant | Self::DeleteThread | Self::DeleteMessage => true,
-        }
-    }
-}
-
-/// Exchanges a body that still is what it was.
-fn swap(table: &str) -> String {
-    format!(
-        "update {table} set body = value ->> 2 from json_each(?) \
-         where session = value ->> 0 and {table}.id = value ->> 1 and body = value ->> 3"
-    )
-}
-
-fn delete(table: &str) -> String {
-    format!(
-        "delete from {table} where seq in (select it.seq from json_each(?) cross join {table} as it \
-           where it.session = value ->> 0 and it.id = value ->> 1)"
-    )
-}
+use super::{Result, Stored, corrupt, statements::Kind};
+use crate::types::{
+    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
+    store_file::IngestError, tool::ToolResources,
+};
 
 /// A row of a kind, by which a change is told afterwards: kind, session, id.
 pub(super) type Claim = (u8, i64, String);
@@ -167,6 +35,32 @@ impl Change {
     }
 }
 
+/// Where a file of a store stands: by its number and that of its store, which are never used twice.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub id: String,
+    pub file: i64,
+    pub store: i64,
+}
+
+/// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more often.
+#[derive(Debug)]
+pub struct Chunk {
+    pub start: usize,
+    pub text: String,
+    pub words: usize,
+    pub columns: [String; 4],
+}
+
+/// What has become of a file that was made ready.
+#[derive(Debug, Default)]
+pub struct Ready {
+    pub chunks: usize,
+    pub words: usize,
+    pub bytes: usize,
+    pub error: Option<IngestError>,
+}
+
 /// What one write asks for.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -176,14 +70,27 @@ pub struct Changes {
 /// A resource whose body can be exchanged for another.
 pub trait Changeable: Stored {
     const SWAP: Kind;
+
+    /// The tool resources that it has, if it is of a kind that has any.
+    fn tool_resources(&self) -> Option<&ToolResources> {
+        None
+    }
 }
 
 impl Changeable for Assistant {
     const SWAP: Kind = Kind::SwapAssistant;
+
+    fn tool_resources(&self) -> Option<&ToolResources> {
+        Some(&self.tool_resources)
+    }
 }
 
 impl Changeable for Thread {
     const SWAP: Kind = Kind::SwapThread;
+
+    fn tool_resources(&self) -> Option<&ToolResources> {
+        Some(&self.tool_resources)
+    }
 }
 
 impl Changeable for Message {
@@ -192,6 +99,18 @@ impl Changeable for Message {
 
 impl Changeable for Run {
     const SWAP: Kind = Kind::SwapRun;
+}
+
+impl Changeable for Upload {
+    const SWAP: Kind = Kind::SwapUpload;
+}
+
+impl Changeable for VectorStore {
+    const SWAP: Kind = Kind::SwapVectorStore;
+}
+
+impl Changeable for StoreFile {
+    const SWAP: Kind = Kind::SwapStoreFile;
 }
 
 /// A resource that can be deleted.
@@ -209,6 +128,14 @@ impl Deletable for Thread {
 
 impl Deletable for Message {
     const DELETE: Kind = Kind::DeleteMessage;
+}
+
+impl Deletable for File {
+    const DELETE: Kind = Kind::DeleteFile;
+}
+
+impl Deletable for VectorStore {
+    const DELETE: Kind = Kind::DeleteVectorStore;
 }
 
 impl Changes {
@@ -234,11 +161,99 @@ impl Changes {
     }
 
     pub fn insert_assistant(&mut self, assistant: &Assistant) -> Result<()> {
+        self.note_tool_files(assistant.id.as_str(), &assistant.tool_resources);
         self.add_item(Kind::InsertAssistant, assistant, [])
     }
 
     pub fn insert_thread(&mut self, thread: &Thread) -> Result<()> {
+        self.note_tool_files(thread.id.as_str(), &thread.tool_resources);
         self.add_item(Kind::InsertThread, thread, [])
+    }
+
+    /// Notes which files the code interpreter of an assistant or a thread is given.
+    fn note_tool_files(&mut self, owner: &str, resources: &ToolResources) {
+        for file in resources.interpreter_files() {
+            self.add(Kind::NoteToolFile, file, vec![json!(owner)]);
+        }
+    }
+
+    /// Inserts a file whose content is in a blob, unless there is one of this id.
+    pub fn insert_file(&mut self, file: &File, blob: &str) -> Result<()> {
+        self.add_item(Kind::InsertFile, file, [json!(blob)])
+    }
+
+    pub fn insert_upload(&mut self, upload: &Upload) -> Result<()> {
+        self.add_item(Kind::InsertUpload, upload, [])
+    }
+
+    /// Inserts a part if its upload still takes any.
+    pub fn insert_part(&mut self, part: &UploadPart, blob: &str, bytes: u64) -> Result<()> {
+        self.add_item(Kind::InsertPart, part, [json!(blob), json!(bytes), json!(part.upload_id)])
+    }
+
+    pub fn delete_parts(&mut self, upload: &Id<Upload>) {
+        self.add(Kind::DeleteParts, upload.as_str(), Vec::new());
+    }
+
+    pub fn insert_vector_store(&mut self, store: &VectorStore) -> Result<()> {
+        self.add_item(Kind::InsertVectorStore, store, [])
+    }
+
+    /// Inserts a batch as long as its store is there.
+    pub fn insert_batch(&mut self, batch: &FileBatch) -> Result<()> {
+        self.add_item(Kind::InsertBatch, batch, [json!(batch.vector_store_id)])
+    }
+
+    /// Puts a file into a store, or takes it up anew, as long as both are there.
+    pub fn put_store_file(&mut self, file: &StoreFile, batch: Option<&Id<FileBatch>>) -> Result<()> {
+        self.add_item(Kind::PutStoreFile, file, [json!(file.vector_store_id), json!(batch)])
+    }
+
+    /// Cancels the files of a batch that are not ready yet.
+    pub fn cancel_batch(&mut self, batch: &Id<FileBatch>) {
+        self.add(Kind::CancelBatch, batch.as_str(), Vec::new());
+    }
+
+    pub fn delete_store_file(&mut self, file: &StoreFile) {
+        self.add(Kind::DeleteStoreFile, file.id.as_str(), vec![json!(file.vector_store_id)]);
+    }
+
+    /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is taken out.
+    pub fn delete_file(&mut self, file: &Id<File>) {
+        self.add(Kind::DetachFromAssistants, file.as_str(), Vec::new());
+        self.add(Kind::DetachFromThreads, file.as_str(), Vec::new());
+        self.delete(file);
+    }
+
+    /// Removes what an earlier attempt left of a file's chunks.
+    pub fn clear_chunks(&mut self, file: &Place) {
+        self.add(Kind::ClearChunks, &file.id, vec![json!(file.file)]);
+    }
+
+    /// Adds a chunk to a file that is being made ready.
+    pub fn insert_chunk(&mut self, file: &Place, number: usize, chunk: Chunk) {
+        let Chunk { start, text, words, columns } = chunk;
+        let key = file.file << 20 | i64::try_from(number).unwrap_or_default();
+        let rest = vec![json!(file.file), json!(key), json!(start), json!(words), Value::String(text)];
+        self.add(Kind::InsertChunk, &file.id, rest);
+        let mut rest = vec![json!(file.file), json!(key)];
+        rest.extend(columns.into_iter().map(Value::String));
+        self.add(Kind::IndexChunk, &file.id, rest);
+    }
+
+    /// Ends the making ready of a file, one way or the other, unless somebody else has ended it.
+    pub fn finish_store_file(&mut self, file: &Place, end: &Ready) {
+        let (status, error) = match &end.error {
+            None => ("completed", Value::Null),
+            Some(error) => ("failed", json!(error)),
+        };
+        let rest = vec![json!(file.file), json!(end.chunks), json!(end.words), json!(status), json!(end.bytes), error];
+        self.add(Kind::FinishStoreFile, &file.id, rest);
+    }
+
+    /// Forgets the name of a blob that is gone.
+    pub(super) fn bury(&mut self, blob: &str) {
+        self.add(Kind::BuryBlob, blob, Vec::new());
     }
 
     /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`, or a
@@ -274,6 +289,7 @@ impl Changes {
 
     /// Exchanges a body that still is what it was.
     pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
+        self.note_tool_files(item.id().as_str(), item.tool_resources().unwrap_or(&ToolResources::default()));
         self.add_item(T::SWAP, item, [json!(was)])
     }
 

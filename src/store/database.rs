@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Changes, Result, Store, finder::Finder, writer::Writer};
+use super::{Changes, Result, Store, blobs::Blobs, finder::Finder, writer::Writer};
 
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
@@ -27,6 +27,7 @@ pub struct Database {
     writer: Writer,
     finder: Finder,
     readers: SqlitePool,
+    blobs: Blobs,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,8 @@ pub enum OpenError {
     Newer { path: String },
     #[error("cannot bring the database {path} up to date: {source}")]
     Migration { path: String, source: MigrateError },
+    #[error("cannot read the database {path}: {source}")]
+    Unreadable { path: String, source: super::Error },
     #[error("cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with --database)")]
     Temporary { path: String, source: std::io::Error },
 }
@@ -49,7 +52,11 @@ impl Database {
     /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at exit.
     pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
         match path {
-            Some(path) => Self::open_file(path, SqliteSynchronous::Normal).await,
+            Some(path) => {
+                let database = Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
+                database.sweep().await.map_err(|source| OpenError::Unreadable { path: path.display().to_string(), source })?;
+                Ok(database)
+            }
             None => Self::open_private().await,
         }
     }
@@ -59,7 +66,7 @@ impl Database {
             .prefix("rehearsal-")
             .tempdir()
             .map_err(|source| OpenError::Temporary { path: std::env::temp_dir().display().to_string(), source })?;
-        let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off).await?;
+        let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off, Blobs::of(None)).await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
         // deleted, the folder is left to whoever clears the temporary ones.
         if let Err(error) = folder.close() {
@@ -68,7 +75,7 @@ impl Database {
         Ok(database)
     }
 
-    async fn open_file(path: &Path, synchronous: SqliteSynchronous) -> Result<Arc<Self>, OpenError> {
+    async fn open_file(path: &Path, synchronous: SqliteSynchronous, blobs: Blobs) -> Result<Arc<Self>, OpenError> {
         let shown = path.display().to_string();
         let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
         let options = SqliteConnectOptions::new()
@@ -106,7 +113,12 @@ impl Database {
             .map_err(unusable)?;
         let mut finder = options.connect().await.map_err(unusable)?;
         warm(&readers, &mut finder).await.map_err(unusable)?;
-        Ok(Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers }))
+        Ok(Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers, blobs }))
+    }
+
+    /// The contents of files.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
@@ -129,16 +141,17 @@ impl Database {
         Ok((Store { database: Arc::clone(self), session }, starts))
     }
 
-    /// The names of the sessions in which a run has not ended.
-    pub async fn sessions_with_open_runs(&self) -> Result<Vec<String>> {
+    /// The names of the sessions in which something was under way: a run, or a file being made ready.
+    pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
         let sql = "select name from sessions where exists (select 1 from runs where session = key \
-                   and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) order by key";
+                   and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) \
+                   or exists (select 1 from vector_store_files where session = key and status = 'in_progress') order by key";
         Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
     }
 }
 
 /// The session of a write that enters one: no row has it.
-const NOBODY: i64 = 0;
+pub(super) const NOBODY: i64 = 0;
 
 async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };

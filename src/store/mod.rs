@@ -5,10 +5,14 @@
 //! writer, which commits what is waiting together (see `writer.rs`). The generic questions that every
 //! resource asks stand here, once; `runs.rs` has the few that only runs ask.
 
+pub mod blobs;
 mod changes;
 mod database;
+mod files;
 mod finder;
+mod index;
 mod runs;
+mod statements;
 mod writer;
 
 use std::sync::Arc;
@@ -17,11 +21,15 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::
 
 use self::finder::Table;
 pub(crate) use self::{
-    changes::{Changeable, Changes, Deletable},
+    changes::{Changeable, Changes, Chunk, Deletable, Place, Ready},
     database::{Database, OpenError},
+    index::{Term, marked},
     runs::{OpenRun, Surroundings, ThreadState},
 };
-use crate::types::{Assistant, Id, Message, Order, Page, Resource, Run, Step, Thread, list::PageRequest};
+use crate::types::{
+    Assistant, File, FileBatch, Id, Message, Order, Page, Resource, Run, Step, StoreFile, Thread, Upload, UploadPart,
+    VectorStore, list::PageRequest,
+};
 
 /// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
 pub trait Stored: Resource {
@@ -48,12 +56,38 @@ impl Stored for Step {
     const TABLE: &'static str = "run_steps";
 }
 
+impl Stored for File {
+    const TABLE: &'static str = "files";
+}
+
+impl Stored for Upload {
+    const TABLE: &'static str = "uploads";
+}
+
+impl Stored for UploadPart {
+    const TABLE: &'static str = "upload_parts";
+}
+
+impl Stored for VectorStore {
+    const TABLE: &'static str = "vector_stores";
+}
+
+impl Stored for StoreFile {
+    const TABLE: &'static str = "vector_store_files";
+}
+
+impl Stored for FileBatch {
+    const TABLE: &'static str = "vector_store_file_batches";
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     #[error("the body of {id} in {table} does not parse")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
+    #[error("the seeds cannot be planted: {0}")]
+    Unplanted(String),
     #[error("the database is closed")]
     Closed,
 }

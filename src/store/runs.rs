@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Result, Store, parse};
-use crate::types::{Assistant, Id, Message, Run, Step, Thread};
+use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::ToolResources};
 
 /// A run that has not ended, with what the performer noted for going on.
 #[derive(Debug)]
@@ -24,6 +24,30 @@ pub struct Surroundings {
     pub assistant: Option<Assistant>,
     /// The newest message of a user, if any.
     pub user_message: Option<Message>,
+}
+
+impl Surroundings {
+    /// The vector stores that these tools search: the assistant's before the thread's.
+    pub fn stores(&self, tools: &[Tool]) -> Vec<String> {
+        let searches = tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. }));
+        let stores = self.resources().filter(|_| searches).flat_map(|resources| resources.vector_store_ids());
+        stores.cloned().collect()
+    }
+
+    /// The files that these tools were given, the newest message's before the thread's and the assistant's.
+    pub fn given_files(&self, tools: &[Tool]) -> Vec<String> {
+        let message = self.user_message.iter();
+        let attached = message.flat_map(|message| &message.attachments).map(|attachment| attachment.file_id.clone());
+        let interprets = tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter));
+        let resources: Vec<_> = self.resources().filter(|_| interprets).collect();
+        let given = resources.into_iter().rev().flat_map(|resources| resources.interpreter_files().iter().cloned());
+        attached.chain(given).collect()
+    }
+
+    fn resources(&self) -> impl Iterator<Item = &ToolResources> {
+        let assistant = self.assistant.as_ref().map(|assistant| &assistant.tool_resources);
+        assistant.into_iter().chain(self.thread.as_ref().map(|thread| &thread.tool_resources))
+    }
 }
 
 /// A thread, as somebody who wants to write to it meets it.
@@ -128,7 +152,7 @@ mod tests {
             RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()).map(|status| format!("'{status}'")).collect();
         let list = format!("({})", open.join(", "));
         let migration = include_str!("../../migrations/0001_first.sql");
-        let sources = [include_str!("runs.rs"), include_str!("changes.rs"), include_str!("database.rs"), migration];
+        let sources = [include_str!("runs.rs"), include_str!("statements.rs"), include_str!("database.rs"), migration];
         let spelled: usize = sources.iter().map(|source| source.matches("status in (").count()).sum();
         let alike: usize = sources.iter().map(|source| source.matches(&format!("status in {list}")).count()).sum();
         // One of them is the pattern that is looked for, just above.

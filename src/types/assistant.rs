@@ -123,6 +123,11 @@ pub struct NewAssistant {
 }
 
 impl NewAssistant {
+    /// What its tools are to work with.
+    pub fn tool_resources(&mut self) -> &mut Patch<ToolResources> {
+        &mut self.rest.tool_resources
+    }
+
     pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let model: Option<String> = fields.required("model");
         let rest = AssistantChange::read_from(fields);

@@ -19,6 +19,32 @@ pub const FUNCTION_DESCRIPTION: usize = 1024;
 pub const CODE_INTERPRETER_FILES: usize = 20;
 pub const VECTOR_STORES: usize = 1;
 pub const MAX_NUM_RESULTS: i64 = 50;
+/// What a search in a store answers when it is not told how much.
+pub const SEARCH_RESULTS: i64 = 10;
+/// What the tool finds for a model of the gpt-3.5 family, and for all others.
+pub const TOOL_RESULTS: (usize, usize) = (5, 20);
+
+/// The largest file, in bytes, also the largest text that is looked for in one.
+pub const FILE_BYTES: u64 = 536_870_912;
+/// Tokens that one file may bring into a vector store.
+pub const FILE_TOKENS: usize = 5_000_000;
+/// Seconds that a file may be given to live: an hour to 30 days.
+pub const FILE_LIFETIME: (i64, i64) = (3_600, 2_592_000);
+/// The largest upload in parts, and one of them, in bytes.
+pub const UPLOAD_BYTES: i64 = 8_589_934_592;
+pub const PART_BYTES: u64 = 67_108_864;
+/// An upload not completed so long after its creation expires: recorded.
+pub const UPLOAD_LIFETIME: std::time::Duration = std::time::Duration::from_secs(3_600);
+pub const FILE_PAGE: i64 = 10_000;
+
+pub const STORE_CREATE_FILES: usize = 500;
+pub const STORE_FILES: usize = 10_000;
+pub const BATCH_FILES: usize = 2_000;
+pub const STORE_LIFETIME_DAYS: i64 = 365;
+pub const CHUNK_TOKENS: (i64, i64) = (100, 4_096);
+/// What the index of a chunk weighs beside its text, in bytes: 256 numbers of four bytes. Recorded: a file
+/// of 21 bytes uses 1,045.
+pub const CHUNK_OVERHEAD: usize = 1_024;
 
 pub const METADATA_KEYS: usize = 16;
 pub const METADATA_KEY: usize = 64;

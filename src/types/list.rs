@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Id, Resource};
+use super::{File, Id, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -47,6 +47,37 @@ impl<T> List<T> {
             has_more: page.has_more,
             data: page.items.into_iter().map(view).collect(),
         }
+    }
+}
+
+/// The list of files, which has its keys in another order: recorded.
+#[derive(Debug, Serialize)]
+pub struct FileList {
+    object: &'static str,
+    data: Vec<File>,
+    has_more: bool,
+    first_id: Option<String>,
+    last_id: Option<String>,
+}
+
+impl From<List<File>> for FileList {
+    fn from(list: List<File>) -> Self {
+        let List { object, data, first_id, last_id, has_more } = list;
+        Self { object, data, has_more, first_id, last_id }
+    }
+}
+
+/// What the delete of a file answers, with its keys in another order: recorded.
+#[derive(Debug, Serialize)]
+pub struct DeletedFile {
+    object: &'static str,
+    deleted: bool,
+    id: Id<File>,
+}
+
+impl From<Deleted<File>> for DeletedFile {
+    fn from(deleted: Deleted<File>) -> Self {
+        Self { object: deleted.object, deleted: deleted.deleted, id: deleted.id }
     }
 }
 

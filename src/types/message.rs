@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Assistant, Id, Metadata, Resource, Run, Thread, Timestamp, limits,
+    Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
 };
 
@@ -78,7 +78,21 @@ pub enum Content {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContentText {
     pub value: String,
-    pub annotations: Vec<Value>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// What stands behind a stretch of text: where it was found, or the file that it links to. The indices count
+/// characters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Annotation {
+    FileCitation { text: String, start_index: usize, end_index: usize, file_citation: FileRef },
+    FilePath { text: String, start_index: usize, end_index: usize, file_path: FileRef },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileRef {
+    pub file_id: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,6 +144,10 @@ impl Resource for Message {
 impl Content {
     pub fn text(value: impl Into<String>) -> Self {
         Self::Text { text: ContentText { value: value.into(), annotations: Vec::new() } }
+    }
+
+    pub fn image(file_id: &Id<File>) -> Self {
+        Self::ImageFile { image_file: ImageFile { file_id: file_id.to_string(), detail: Detail::default() } }
     }
 }
 

@@ -22,21 +22,31 @@ impl Metadata {
 impl Read for Metadata {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let map = Map::read(value, at, faults)?;
-        if map.len() > limits::METADATA_KEYS {
-            faults.note(at, FaultKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() });
-            return None;
+        let mut sound = check_keys(&map, at, faults);
+        for (key, value) in &map {
+            sound = sound && is_sound(key, value, at, faults);
         }
-        let sound = map.iter().map(|(key, value)| sound(key, value, at, faults)).fold(true, |all, one| all & one);
         sound.then_some(Self(map))
     }
 }
 
-fn sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut Faults) -> bool {
-    let length = key.chars().count();
-    if length > limits::METADATA_KEY {
-        faults.note(at, FaultKind::PropertyNameTooLong { name: key.to_owned(), max: limits::METADATA_KEY, got: length });
+/// Checks how many keys there are and how long they may be: the same for metadata and for attributes.
+pub(super) fn check_keys(map: &Map<String, Value>, at: &Path<'_>, faults: &mut Faults) -> bool {
+    if map.len() > limits::METADATA_KEYS {
+        faults.note(at, FaultKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() });
         return false;
     }
+    for key in map.keys() {
+        let length = key.chars().count();
+        if length > limits::METADATA_KEY {
+            faults.note(at, FaultKind::PropertyNameTooLong { name: key.clone(), max: limits::METADATA_KEY, got: length });
+            return false;
+        }
+    }
+    true
+}
+
+fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut Faults) -> bool {
     let Value::String(text) = value else {
         return faults.wrong_type::<()>(&at.key(key), "a string", value).is_some();
     };

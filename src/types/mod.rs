@@ -4,6 +4,7 @@
 //! printed in a unit test without a server.
 
 pub mod assistant;
+pub mod file;
 pub mod id;
 pub mod limits;
 pub mod list;
@@ -15,13 +16,18 @@ pub mod reader;
 pub mod refusal;
 pub mod resource;
 pub mod run;
+pub mod search;
 pub mod step;
+pub mod store_file;
 pub mod thread;
 pub mod time;
 pub mod tool;
+pub mod upload;
 pub mod usage;
+pub mod vector_store;
 
 pub use assistant::Assistant;
+pub use file::File;
 pub use id::Id;
 pub use list::{Deleted, List, Order, Page};
 pub use message::{Message, Role};
@@ -32,7 +38,10 @@ pub use refusal::Refusal;
 pub use resource::Resource;
 pub use run::{Phase, Run, RunStatus};
 pub use step::Step;
+pub use store_file::{FileBatch, StoreFile};
 pub use thread::Thread;
 pub use time::Timestamp;
 pub use tool::Tool;
+pub use upload::{Upload, UploadPart};
 pub use usage::Usage;
+pub use vector_store::VectorStore;

@@ -106,8 +106,24 @@ pub enum FaultKind {
     IdCharacters {
         got: String,
     },
-    /// Something this version does not emulate, named so that nobody looks for their own mistake.
-    NotEmulated,
+    /// Another value than the listed ones, in the words of the files' endpoints.
+    NotInEnum {
+        got: String,
+        supported: Vec<&'static str>,
+    },
+    /// A field of a form that is not there, in the words of the files' endpoints.
+    NotGiven,
+    Extension {
+        got: String,
+        supported: Vec<&'static str>,
+    },
+    TooDeep {
+        max: usize,
+    },
+    /// Given together with another key that excludes it.
+    Excludes {
+        other: &'static str,
+    },
     /// A rule of the fixture format that the vocabulary of the API has no word for.
     Other(String),
 }

@@ -11,7 +11,9 @@ use std::fmt;
 
 use super::{
     RunStatus,
+    file::Purpose,
     reader::{Fault, FaultKind, quoted_list},
+    upload::UploadStatus,
 };
 
 /// What the API refuses, and why.
@@ -30,12 +32,15 @@ pub enum Refusal {
     WrongMethod { method: String, path: String },
     UnsupportedContentType { content_type: String },
     NotJson,
-    TooLarge { limit: usize, read: usize },
+    NotAForm { content_type: String },
+    BrokenForm,
+    TooLarge { limit: u64, read: u64 },
     SessionKeyNeeded { method: String, path: String },
     // Ids and fields.
     Invalid(Fault),
     // Existence.
-    Missing { text: String },
+    Missing { text: String, param: Option<&'static str> },
+    MissingStores { ids: Vec<String> },
     MissingModel { model: String },
     // State.
     ActiveRunBlocksMessages { thread: String, run: String },
@@ -45,6 +50,16 @@ pub enum Refusal {
     CannotUpdate { status: RunStatus },
     NoOutputsWanted { status: RunStatus },
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
+    // Files and vector stores.
+    NotForDownload { purpose: Purpose },
+    EmptyFile,
+    NoFilename,
+    NotForRetrieval { extensions: Vec<String> },
+    StoreExpired { id: String },
+    UploadNotPending { id: String, status: UploadStatus },
+    NoSuchPart { part: String, upload: String },
+    WrongBytes { expected: u64, got: u64 },
+    WrongChecksum { expected: String, got: String },
     // The emulator's own manners.
     HostRefused { host: String },
     HostMissing,
@@ -90,6 +105,12 @@ impl fmt::Display for Refusal {
                  correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble \
                  figuring out how to fix this, please contact us through our help center at help.openai.com.)",
             ),
+            Self::NotAForm { content_type } => write!(
+                f,
+                "Invalid Content-Type header ({content_type}), expected multipart/form-data. (HINT: If you're using curl, you \
+                 can pass -H 'Content-Type: multipart/form-data')"
+            ),
+            Self::BrokenForm => f.write_str("Could not parse multipart form"),
             Self::TooLarge { limit, read } => write!(f, "Maximum content size limit ({limit}) exceeded ({read} bytes read)"),
             Self::SessionKeyNeeded { method, path } => write!(
                 f,
@@ -97,7 +118,8 @@ impl fmt::Display for Refusal {
                  You made it with the following key type: secret."
             ),
             Self::Invalid(fault) => write_fault(f, fault),
-            Self::Missing { text } => f.write_str(text),
+            Self::Missing { text, .. } => f.write_str(text),
+            Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python_list(ids)),
             Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
             Self::ActiveRunBlocksMessages { thread, run } => {
                 write!(f, "Can't add messages to {thread} while a run {run} is active.")
@@ -111,6 +133,26 @@ impl fmt::Display for Refusal {
             Self::NoOutputsWanted { status } => write!(f, "Runs in status \"{status}\" do not accept tool outputs."),
             Self::WrongOutputs { expected, got } => {
                 write!(f, "Expected tool outputs for call_ids {}, got {}", python_list(expected), python_list(got))
+            }
+            Self::NotForDownload { purpose } => write!(f, "Not allowed to download files of purpose: {}", purpose.name()),
+            Self::EmptyFile => f.write_str("File is empty."),
+            Self::NoFilename => f.write_str("Invalid 'file': expected a file with a filename, but got a value without one."),
+            Self::NotForRetrieval { extensions } => write!(
+                f,
+                "Files with extensions [{}] are not supported for retrieval. See \
+                 https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+                extensions.join(", ")
+            ),
+            Self::StoreExpired { id } => write!(f, "Vector store '{id}' has expired."),
+            Self::UploadNotPending { id, status } => {
+                write!(f, "Upload '{id}' takes no more changes: its status is '{}'.", status.name())
+            }
+            Self::NoSuchPart { part, upload } => write!(f, "Part '{part}' does not belong to upload '{upload}'."),
+            Self::WrongBytes { expected, got } => {
+                write!(f, "The parts add up to {got} bytes, but the upload was created for {expected} bytes.")
+            }
+            Self::WrongChecksum { expected, got } => {
+                write!(f, "The md5 checksum of the uploaded bytes is '{got}', but '{expected}' was expected.")
             }
             Self::HostRefused { host } => write!(
                 f,
@@ -135,6 +177,11 @@ impl Refusal {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::MissingModel { .. } => Some("model"),
+            Self::Missing { param, .. } => *param,
+            Self::NotForRetrieval { .. } => Some("file_ids"),
+            Self::NoSuchPart { .. } => Some("part_ids"),
+            Self::WrongChecksum { .. } => Some("md5"),
+            Self::EmptyFile | Self::NoFilename => Some("file"),
             Self::Invalid(fault) => (!fault.path.is_empty()).then_some(fault.path.as_str()),
             _ => None,
         }
@@ -148,6 +195,7 @@ impl Refusal {
             Self::UnsupportedContentType { .. } => "unsupported_content_type",
             Self::MissingModel { .. } => "model_not_found",
             Self::NothingToRun => "invalid_thread",
+            Self::NotForRetrieval { .. } => "unsupported_file",
             Self::Invalid(fault) => return fault_code(&fault.kind),
             _ => return None,
         })
@@ -217,7 +265,21 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
             "Invalid '{path}': '{got}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value \
              contained additional characters."
         ),
-        FaultKind::NotEmulated => write!(f, "'{path}' is part of the real API that this version of Rehearsal does not emulate."),
+        FaultKind::NotInEnum { got, supported } => {
+            let names: Vec<_> = supported.iter().map(|name| (*name).to_owned()).collect();
+            write!(f, "'{got}' is not one of {} - '{path}'", python_list(&names))
+        }
+        FaultKind::NotGiven => write!(f, "'{path}' is a required property"),
+        FaultKind::Extension { got, supported } => {
+            let names: Vec<_> = supported.iter().map(|name| format!("\"{name}\"")).collect();
+            write!(f, "Invalid extension {got}. Supported formats: {}", names.join(", "))
+        }
+        FaultKind::TooDeep { max } => {
+            write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
+        }
+        FaultKind::Excludes { other } => {
+            write!(f, "Invalid '{path}': mutually exclusive with '{other}'. Expected only one of the two.")
+        }
         FaultKind::Other(what) => f.write_str(what),
     }
 }
@@ -239,8 +301,8 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::IntegerAbove { .. } => "integer_above_max_value",
         FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
         FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
-        FaultKind::NotEmulated => "not_emulated",
-        FaultKind::Other(_) => return None,
+        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } => "invalid_value",
+        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } | FaultKind::Other(_) => return None,
     })
 }
 

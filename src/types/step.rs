@@ -2,7 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage, run::LastError, tool::FunctionCall};
+use super::{
+    Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage,
+    message::FileRef,
+    run::LastError,
+    search::TextPart,
+    store_file::Attributes,
+    tool::{FunctionCall, Ranking},
+};
 
 /// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document says: recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,6 +88,33 @@ pub struct ToolCall {
 pub enum ToolCallKind {
     Function { function: CalledFunction },
     CodeInterpreter { code_interpreter: Interpreted },
+    FileSearch { file_search: Searched },
+}
+
+/// A search, and what it found. Kept with its content, which is shown to those only who ask for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Searched {
+    pub ranking_options: Ranking,
+    pub results: Vec<SearchResult>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchResult {
+    pub file_id: String,
+    pub file_name: String,
+    pub score: f64,
+    /// These two only if they are included: recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Vec<TextPart>>,
+}
+
+impl SearchResult {
+    /// The text that was found.
+    pub fn text(&self) -> &str {
+        self.content.iter().flatten().map(|part| part.text.as_str()).next().unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +135,7 @@ pub struct Interpreted {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum CodeOutput {
     Logs { logs: String },
+    Image { image: FileRef },
 }
 
 impl Resource for Step {
@@ -184,9 +219,29 @@ impl Step {
             ToolCallKind::Function { function } => {
                 Some(FunctionCall { id: call.id.clone(), name: function.name.clone(), arguments: function.arguments.clone() })
             }
-            ToolCallKind::CodeInterpreter { .. } => None,
+            ToolCallKind::CodeInterpreter { .. } | ToolCallKind::FileSearch { .. } => None,
         });
         functions.collect()
+    }
+
+    /// What the searches of this step found.
+    pub fn search_results(&self) -> impl Iterator<Item = &SearchResult> {
+        self.tool_calls().iter().flat_map(|call| match &call.kind {
+            ToolCallKind::FileSearch { file_search } => file_search.results.as_slice(),
+            ToolCallKind::Function { .. } | ToolCallKind::CodeInterpreter { .. } => &[],
+        })
+    }
+
+    /// Without the content of search results, which is for those only who ask for it.
+    pub fn without_content(mut self) -> Self {
+        for call in self.tool_calls_mut().into_iter().flatten() {
+            if let ToolCallKind::FileSearch { file_search } = &mut call.kind {
+                for result in &mut file_search.results {
+                    (result.attributes, result.content) = (None, None);
+                }
+            }
+        }
+        self
     }
 
     /// As answers over REST show it: `expires_at` is null as soon as the run has ended, where the

@@ -87,7 +87,7 @@ impl Read for NewThread {
 #[derive(Clone, Debug)]
 pub struct ThreadChange {
     metadata: Patch<Metadata>,
-    tool_resources: Patch<ToolResources>,
+    pub tool_resources: Patch<ToolResources>,
 }
 
 impl Read for ThreadChange {

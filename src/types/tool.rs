@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between},
+    vector_store::HelperStore,
 };
 
 const CODE_INTERPRETER: &str = "code_interpreter";
@@ -62,10 +63,23 @@ pub struct FileSearch {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingOptions {
-    pub ranker: String,
+    ranker: String,
     pub score_threshold: f64,
     /// Always null where it was recorded.
     hybrid_search: Option<Value>,
+}
+
+/// The ranking as steps show it: without a key that tools have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranking {
+    ranker: String,
+    pub score_threshold: f64,
+}
+
+impl From<&RankingOptions> for Ranking {
+    fn from(options: &RankingOptions) -> Self {
+        Self { ranker: options.ranker.clone(), score_threshold: options.score_threshold }
+    }
 }
 
 impl Read for Tool {
@@ -165,7 +179,7 @@ impl Read for RankingOptions {
 }
 
 /// The files and vector stores that tools may use. A part that was never given is absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ToolResources {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_interpreter: Option<CodeInterpreterResources>,
@@ -178,14 +192,26 @@ pub struct CodeInterpreterResources {
     pub file_ids: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FileSearchResources {
     pub vector_store_ids: Vec<String>,
+    /// Stores that are to be made; by the time the resources are kept there are none.
+    #[serde(skip)]
+    pub vector_stores: Vec<HelperStore>,
 }
 
 impl ToolResources {
     pub fn is_empty(&self) -> bool {
         self.code_interpreter.is_none() && self.file_search.is_none()
+    }
+
+    /// The files that the code interpreter is given.
+    pub fn interpreter_files(&self) -> &[String] {
+        self.code_interpreter.as_ref().map_or(&[], |resources| &resources.file_ids)
+    }
+
+    pub fn vector_store_ids(&self) -> &[String] {
+        self.file_search.as_ref().map_or(&[], |resources| &resources.vector_store_ids)
     }
 
     /// What `thread.created`, the reading of a thread, and every run in a stream show in place of nothing:
@@ -243,11 +269,13 @@ impl Read for FileSearchResources {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
         let vector_store_ids = fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
-        if let Some(Some(_)) = fields.optional::<Value>("vector_stores") {
-            fields.fault::<()>("vector_stores", FaultKind::NotEmulated);
+        let vector_stores = fields.or_default::<Few<HelperStore, { limits::VECTOR_STORES }>>("vector_stores");
+        let (vector_store_ids, vector_stores) = (vector_store_ids?.0, vector_stores?.0);
+        if !vector_store_ids.is_empty() && !vector_stores.is_empty() {
+            return fields.fault("vector_stores", FaultKind::Excludes { other: "vector_store_ids" });
         }
         fields.finish();
-        Some(Self { vector_store_ids: vector_store_ids?.0 })
+        Some(Self { vector_store_ids, vector_stores })
     }
 }
 

@@ -36,7 +36,8 @@ pub struct TestServer {
 
 /// A clock that stands still and a fixed seed, so that two servers answer alike.
 pub fn config() -> Config {
-    Config { seed: Some(7), clock: Some(Moment::from(Timestamp(START))), ..Config::default() }
+    let program = Some(env!("CARGO_BIN_EXE_rehearsal").into());
+    Config { seed: Some(7), clock: Some(Moment::from(Timestamp(START))), program, ..Config::default() }
 }
 
 impl TestServer {

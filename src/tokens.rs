@@ -19,6 +19,20 @@ fn of_model(model: &str) -> &'static Tokenizer {
     if older { bpe_openai::cl100k_base() } else { bpe_openai::o200k_base() }
 }
 
+/// The stretches of a text that are whole characters and as few tokens as that allows, by the vocabulary of
+/// the service's embeddings: where each ends, in bytes, and how many tokens there are up to there.
+pub fn bounds(text: &str) -> Vec<(usize, usize)> {
+    let tokenizer = bpe_openai::cl100k_base();
+    let (mut bytes, mut bounds) = (0, Vec::new());
+    for (number, token) in tokenizer.encode(text).into_iter().enumerate() {
+        bytes += tokenizer.bpe.token_bytes(token).len();
+        if text.is_char_boundary(bytes) {
+            bounds.push((bytes, number + 1));
+        }
+    }
+    bounds
+}
+
 /// Unpacks the vocabulary of a model.
 pub fn warm(model: &str) {
     _ = of_model(model);

@@ -1,0 +1,114 @@
+//! Files: upload, list, retrieve, delete, content.
+
+use std::io::Read as _;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::{page, retrieve};
+use crate::{
+    http::{Answer, ApiError, Form, Found, Here, error::Result, extract::FileQuery},
+    knowledge::on_disk,
+    store,
+    types::{
+        Deleted, File, Refusal,
+        file::{FileForm, NewFile, check_extension},
+        limits,
+        list::{DeletedFile, FileList},
+        reader::Fault,
+    },
+};
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/files", get(list).post(create))
+        .route("/files/{file_id}", get(retrieve::<File>).delete(delete))
+        .route("/files/{file_id}/content", get(content))
+}
+
+async fn create(here: Here, request: Request) -> Result<Answer<File>> {
+    let mut form = Form::receive(&here, request, "file", limits::FILE_BYTES).await?;
+    let FileForm { purpose, expires_after } = form.read()?;
+    let content = form.content("file")?;
+    let filename = content.filename.ok_or(Refusal::NoFilename)?;
+    check_extension(&filename, purpose).map_err(|kind| Refusal::Invalid(Fault { path: String::new(), kind }))?;
+    if content.draft.bytes() == 0 {
+        return Err(Refusal::EmptyFile.into());
+    }
+    let new = NewFile { filename, purpose, expires_after };
+    Ok(Answer(here.knowledge.make_file(new, content.draft).await?))
+}
+
+async fn list(here: Here, query: FileQuery) -> Result<Answer<FileList>> {
+    let within: Vec<_> = query.purpose.iter().map(|purpose| ("purpose", purpose.as_str())).collect();
+    let within: store::Within<'_> = &within;
+    let Answer(list) = page(&here, within, &query.page, |file: File| file).await?;
+    Ok(Answer(list.into()))
+}
+
+async fn delete(here: Here, Found(file): Found<File>) -> Result<Answer<DeletedFile>> {
+    if !here.knowledge.delete_file(&file.id).await? {
+        return Err(ApiError::missing::<File>(&[file.id.to_string()]));
+    }
+    Ok(Answer(Deleted::of(file.id).into()))
+}
+
+/// How much of a file is read at a time, in bytes.
+const STRIDE: usize = 256 << 10;
+
+/// The bytes as they came, as an attachment: nothing here is ever shown by a browser.
+async fn content(here: Here, Found(file): Found<File>) -> Result<Response> {
+    if !file.purpose.may_be_downloaded() {
+        return Err(Refusal::NotForDownload { purpose: file.purpose }.into());
+    }
+    let missing = || ApiError::missing::<File>(&[file.id.to_string()]);
+    let blob = here.store.blob_of(&file.id).await?.ok_or_else(missing)?;
+    let store = here.store.clone();
+    let opened = on_disk(move || store.blobs().open(&blob)).await?;
+    let pieces = stream::try_unfold(opened, |mut opened| async {
+        let read = move || {
+            let mut piece = Vec::with_capacity(STRIDE);
+            opened.by_ref().take(STRIDE as u64).read_to_end(&mut piece)?;
+            Ok((piece, opened))
+        };
+        let (piece, opened) = on_disk(read).await?;
+        Ok::<_, std::io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), opened)))
+    });
+    let mut response = Body::from_stream(pieces).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.bytes));
+    headers.insert(header::CONTENT_DISPOSITION, attachment(&file.filename));
+    Ok(response)
+}
+
+/// The name is for whoever saves the content, so it is no path and has nothing that a header or a shell could
+/// trip over; what is not ASCII stands in the second form.
+fn attachment(filename: &str) -> HeaderValue {
+    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' }).collect();
+    let value = if plain == name {
+        format!("attachment; filename=\"{plain}\"")
+    } else {
+        let encoded: String = name.bytes().map(percent).collect();
+        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+    };
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+fn percent(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}

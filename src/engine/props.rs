@@ -1,0 +1,191 @@
+//! What an entry of a reply needs before it can be performed: searches made, files made, cited files found.
+//!
+//! Everything here can be done twice: a run that goes on after a crash makes the same files again, and finds them.
+
+use super::{citations::Cited, script::Scene};
+use crate::{
+    fixture::{
+        Entry, Reply,
+        asset::Asset,
+        reply::{Call, Citation, Citations, GivenResult, Search},
+        template::{self, TemplateError, Variables},
+    },
+    knowledge::{Denied, Knowledge, Question},
+    search::passage,
+    types::{
+        File, Id, Tool, limits,
+        search::TextPart,
+        step::{SearchResult, Searched},
+        store_file::Attributes,
+        tool::{FileSearch, Ranking},
+    },
+};
+
+/// What one entry needs.
+#[derive(Debug, Default)]
+pub(super) struct Props {
+    /// Of the calls that search, in their order: what they asked, and what they found.
+    pub searches: Vec<(String, Searched)>,
+    /// The files that the reply has made, by their names, in the order of `Reply::assets`.
+    pub files: Vec<(String, Id<File>)>,
+    /// The files that the message names as its sources.
+    pub cited: Vec<Cited>,
+}
+
+/// Why an entry cannot be performed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unready {
+    #[error("the template of this step cannot be rendered: {} (line {} of its text)", .0.what, .0.line)]
+    Template(TemplateError),
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    #[error("the file '{name}' cannot be read: {source}")]
+    Asset { name: String, source: std::io::Error },
+    #[error("there is no file '{0}', neither by this id nor by this name")]
+    NoFile(String),
+}
+
+impl From<TemplateError> for Unready {
+    fn from(error: TemplateError) -> Self {
+        Self::Template(error)
+    }
+}
+
+/// Gets everything that an entry needs.
+pub(super) async fn prepare(reply: &Reply, entry: &Entry, scene: &Scene<'_>, variables: &Variables) -> Result<Props, Unready> {
+    let mut props = Props::default();
+    match entry {
+        Entry::Message(said) => {
+            props.files = make_files(reply, entry, scene).await?;
+            if let Citations::List(list) = &said.citations {
+                for citation in list {
+                    let cited = cite(citation, props.cited.len(), scene, variables).await?;
+                    props.cited.push(cited);
+                }
+            }
+        }
+        Entry::ToolCalls(calls) => {
+            props.files = make_files(reply, entry, scene).await?;
+            for call in calls {
+                if let Call::FileSearch(search) = call {
+                    props.searches.push(perform(search, scene, variables).await?);
+                }
+            }
+        }
+        Entry::Pause(_) => {}
+    }
+    Ok(props)
+}
+
+/// Makes the files that an entry shows. Their ids follow from the run and their place in the reply.
+async fn make_files(reply: &Reply, entry: &Entry, scene: &Scene<'_>) -> Result<Vec<(String, Id<File>)>, Unready> {
+    let all = reply.assets();
+    let mut made = Vec::new();
+    for asset in entry.assets() {
+        let place = all.iter().position(|known| known.is_same(asset)).unwrap_or_default();
+        let id = scene.ids.file(place);
+        if !made.iter().any(|(_, known)| *known == id) {
+            make_file(scene.knowledge, asset, &reply.origin.file, id.clone()).await?;
+            made.push((asset.name.clone(), id));
+        }
+    }
+    Ok(made)
+}
+
+async fn make_file(knowledge: &Knowledge, asset: &Asset, fixture: &str, id: Id<File>) -> Result<(), Unready> {
+    let (own, fixture) = (asset.clone(), fixture.to_owned());
+    let read = crate::knowledge::on_disk(move || own.load(&fixture)).await;
+    let content = read.map_err(|source| Unready::Asset { name: asset.name.clone(), source })?;
+    knowledge.give_file(id, asset.name.clone(), content).await?;
+    Ok(())
+}
+
+async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> Result<(String, Searched), Unready> {
+    let tool = scene
+        .run
+        .tools
+        .iter()
+        .find_map(|tool| if let Tool::FileSearch { file_search } = tool { Some(file_search) } else { None });
+    let default = FileSearch::default();
+    let tool = tool.unwrap_or(&default);
+    let query = match &search.query {
+        Some(query) => template::render(query, variables)?,
+        None => scene.message_text(),
+    };
+    let results = match &search.results {
+        Some(given) => give(given, scene, variables).await?,
+        None => {
+            let most = search.max_num_results.or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
+            let usual = if scene.run.model.starts_with("gpt-3.5") { limits::TOOL_RESULTS.0 } else { limits::TOOL_RESULTS.1 };
+            let question = Question {
+                queries: std::slice::from_ref(&query),
+                filter: None,
+                score_threshold: tool.ranking_options.score_threshold,
+                skip: 0,
+                most: most.unwrap_or(usual),
+            };
+            let (hits, _) = scene.knowledge.search(scene.stores, &question).await?;
+            let results = hits.into_iter().map(|hit| SearchResult {
+                file_id: hit.file_id,
+                file_name: hit.filename,
+                score: hit.score,
+                attributes: Some(hit.attributes),
+                content: Some(vec![TextPart::new(hit.text)]),
+            });
+            results.collect()
+        }
+    };
+    Ok((query, Searched { ranking_options: Ranking::from(&tool.ranking_options), results }))
+}
+
+/// The results that the fixture gives in place of a search.
+async fn give(given: &[GivenResult], scene: &Scene<'_>, variables: &Variables) -> Result<Vec<SearchResult>, Unready> {
+    let mut results = Vec::new();
+    for GivenResult { file, score, text } in given {
+        let name = template::render(file, variables)?;
+        let file = scene.knowledge.file_called(&name).await?.ok_or(Unready::NoFile(name))?;
+        results.push(SearchResult {
+            file_id: file.id.to_string(),
+            file_name: file.filename,
+            score: *score,
+            attributes: Some(Attributes::default()),
+            content: Some(vec![TextPart::new(template::render(text, variables)?)]),
+        });
+    }
+    Ok(results)
+}
+
+/// Finds a file that is cited: among the results first, by its id, its name or its path.
+async fn cite(citation: &Citation, number: usize, scene: &Scene<'_>, variables: &Variables) -> Result<Cited, Unready> {
+    let called = template::render(&citation.file, variables)?;
+    let quote = citation.quote.as_ref().map(|quote| template::render(quote, variables)).transpose()?;
+    let name = called.rsplit('/').next().unwrap_or_default();
+    let results: Vec<_> = scene.results().collect();
+    let is_it = |result: &SearchResult| result.file_id == called || result.file_name == called || result.file_name == name;
+    let quoted =
+        results.iter().position(|result| is_it(result) && quote.as_deref().is_some_and(|quote| result.text().contains(quote)));
+    if let Some(place) = quoted.or_else(|| results.iter().position(|result| is_it(result))) {
+        return Ok(Cited { quote, ..Cited::of_result(place, results[place]) });
+    }
+    let file = match scene.knowledge.file_called(&called).await? {
+        Some(file) => Some(file),
+        None => scene.knowledge.file_called(name).await?,
+    };
+    let file = file.ok_or(Unready::NoFile(called))?;
+    Ok(Cited { file_id: file.id, file_name: file.filename, number: results.len() + number, quote })
+}
+
+/// Search results as templates see them, each with the passage that answers best.
+pub(super) fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> serde_json::Value {
+    let shown = results.map(|result| {
+        serde_json::json!({
+            "file_id": result.file_id,
+            "file_name": result.file_name,
+            "score": result.score,
+            "attributes": result.attributes,
+            "text": result.text(),
+            "passage": passage::best(result.text(), query),
+        })
+    });
+    serde_json::Value::Array(shown.collect())
+}

@@ -1,0 +1,87 @@
+//! Text out of files: what is in a document that somebody wants to find something in.
+//!
+//! Plain text is read here. Whatever has to be taken apart first, is so in a process of its own, with bounds on
+//! time, memory and size (`apart.rs`): a hostile document fails alone. Knows no database and no HTTP.
+
+mod apart;
+mod office;
+mod plain;
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use self::apart::{Apart, take_apart};
+
+/// The largest text, and the largest document to be taken apart, in bytes.
+const TEXT: u64 = 64 << 20;
+const DOCUMENT: u64 = 128 << 20;
+
+/// Why there is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoText {
+    #[error("The file type is not supported.")]
+    Unsupported,
+    #[error("The file could not be parsed because it is too large.")]
+    TooLarge,
+    #[error("The file could not be parsed because it is broken.")]
+    Broken,
+    #[error("The file could not be parsed in time.")]
+    TooSlow,
+    #[error("The file could not be read.")]
+    Unreadable,
+}
+
+/// The endings that can be searched, as OpenAI's guide to file search lists them.
+const SEARCHABLE: [&str; 23] = [
+    "c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf", "php", "pptx", "py", "rb", "sh",
+    "tex", "ts", "txt", "htm", "markdown",
+];
+/// The last of them are ours: other spellings of the same.
+const LISTED: usize = 21;
+
+/// Whether a file of this name may be put into a vector store at all. One without an ending is taken for text.
+pub fn is_searchable(extension: Option<&str>) -> bool {
+    extension.is_none_or(|extension| SEARCHABLE[..LISTED].contains(&extension))
+}
+
+/// Takes texts out of files.
+#[derive(Clone, Debug)]
+pub struct Extractor {
+    /// The program that takes documents apart: this one.
+    program: Arc<PathBuf>,
+}
+
+impl Extractor {
+    pub fn new(program: PathBuf) -> Self {
+        Self { program: Arc::new(program) }
+    }
+
+    /// The text of a document. What it is, its name says.
+    pub async fn text_of(&self, path: &Path, extension: Option<&str>) -> Result<String, NoText> {
+        let kind = match extension {
+            Some("pdf") => Apart::Pdf,
+            Some("docx") => Apart::Docx,
+            Some("pptx") => Apart::Pptx,
+            Some("html" | "htm") => Apart::Html,
+            // Word's old format has been asked for by nobody yet.
+            Some("doc") => return Err(NoText::Unsupported),
+            _ => {
+                let path = path.to_owned();
+                let read = tokio::task::spawn_blocking(move || plain::decode(read(&path, TEXT)?));
+                return read.await.unwrap_or(Err(NoText::Unreadable));
+            }
+        };
+        apart::in_a_process_of_its_own(&self.program, kind, path).await
+    }
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, NoText> {
+    let file = fs::File::open(path).map_err(|_| NoText::Unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|_| NoText::Unreadable)?;
+    if bytes.len() as u64 > most { Err(NoText::TooLarge) } else { Ok(bytes) }
+}

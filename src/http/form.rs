@@ -1,0 +1,114 @@
+//! Multipart forms: small fields as values to be read like any body, and the content of a file, which goes to
+//! disk as it comes and is never in memory as a whole.
+
+use axum::{extract::Request, http::header};
+use multer::{Field, Multipart};
+use serde_json::{Map, Value};
+
+use super::error::Result;
+use crate::{
+    knowledge::on_disk,
+    store::blobs::Draft,
+    types::{
+        Refusal,
+        reader::{self, Fault, FaultKind, Read},
+    },
+    world::World,
+};
+
+/// How much all fields but the content may have together, in bytes.
+const FIELDS: usize = 64 << 10;
+
+/// A form that came in as a whole.
+pub(crate) struct Form {
+    fields: Map<String, Value>,
+    content: Option<Content>,
+}
+
+/// The content of the file that came with a form.
+pub(crate) struct Content {
+    pub filename: Option<String>,
+    pub draft: Draft,
+}
+
+impl Form {
+    /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is read and thrown
+    /// away, so that the client gets to read its refusal.
+    pub(crate) async fn receive(world: &World, request: Request, name: &str, most: u64) -> Result<Self> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let boundary = multer::parse_boundary(content_type);
+        let not_a_form = |_| Refusal::NotAForm { content_type: content_type.to_owned() };
+        let boundary = boundary.map_err(not_a_form)?;
+        let mut parts = Multipart::new(request.into_body().into_data_stream(), boundary);
+        let mut form = Self { fields: Map::new(), content: None };
+        let mut left = FIELDS;
+        while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
+            if part.name() == Some(name) {
+                form.content = Some(Content::receive(world, part, most).await?);
+            } else {
+                form.take(part, &mut left).await?;
+            }
+        }
+        Ok(form)
+    }
+
+    async fn take(&mut self, mut part: Field<'static>, left: &mut usize) -> Result<()> {
+        let name = part.name().unwrap_or_default().to_owned();
+        let mut bytes = Vec::new();
+        while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
+            *left = left.checked_sub(piece.len()).ok_or(Refusal::BrokenForm)?;
+            bytes.extend_from_slice(&piece);
+        }
+        let text = String::from_utf8(bytes).map_err(|_| Refusal::BrokenForm)?;
+        // Forms know no numbers and no maps: `expires_after[seconds]`.
+        match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+            Some((outer, inner)) => {
+                let map = self.fields.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(map) = map {
+                    let value = text.parse::<i64>().map_or(Value::String(text), Value::from);
+                    map.insert(inner.to_owned(), value);
+                }
+            }
+            None => _ = self.fields.insert(name, Value::String(text)),
+        }
+        Ok(())
+    }
+
+    /// Reads the fields beside the content.
+    pub(crate) fn read<T: Read>(&mut self) -> Result<T> {
+        Ok(reader::read(Value::Object(std::mem::take(&mut self.fields)))?)
+    }
+
+    /// The content, which has to be there.
+    pub(crate) fn content(self, name: &str) -> Result<Content> {
+        let missing = Refusal::Invalid(Fault { path: name.to_owned(), kind: FaultKind::NotGiven });
+        Ok(self.content.ok_or(missing)?)
+    }
+}
+
+impl Content {
+    async fn receive(world: &World, mut part: Field<'static>, most: u64) -> Result<Self> {
+        let filename = part.file_name().map(str::to_owned).filter(|name| !name.is_empty());
+        let store = world.store.clone();
+        let mut draft = on_disk(move || store.blobs().begin()).await?;
+        let mut read = 0_u64;
+        while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
+            read += piece.len() as u64;
+            if read <= most && draft.push(&piece) {
+                draft = flushed(draft).await?;
+            }
+        }
+        if read > most {
+            return Err(Refusal::TooLarge { limit: most, read }.into());
+        }
+        Ok(Self { filename, draft: flushed(draft).await? })
+    }
+}
+
+async fn flushed(mut draft: Draft) -> Result<Draft> {
+    let flush = move || {
+        draft.flush()?;
+        Ok(draft)
+    };
+    Ok(on_disk(flush).await?)
+}

@@ -1,0 +1,294 @@
+//! Makes files of vector stores searchable, in the background: text, chunks, words, and then `completed`.
+//!
+//! A file may be deleted, cancelled or taken up anew while it is being made ready: every write has the
+//! condition that somebody still waits for it. Under the pace `steps` nothing happens until somebody looks.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::AbortHandle,
+};
+
+use crate::{
+    clock::{Awake, Clock},
+    extract::{Extractor, NoText},
+    fixture::Pace,
+    search::{chunks, words::Words},
+    store::{self, Changes, Chunk, Place, Ready, Store, marked},
+    types::{
+        File, StoreFile, limits,
+        store_file::{Cut, IngestError, IngestErrorCode},
+    },
+};
+
+/// How many files of a session are made ready at the same time.
+const AT_ONCE: usize = 2;
+/// How many chunks are written together.
+const GROUP: usize = 64;
+
+/// The files of one session that are being made ready.
+pub(super) struct Ingest {
+    at_hand: AtHand,
+    /// Those that wait for somebody to look, in order: under the pace `steps` only.
+    waiting: Mutex<VecDeque<Job>>,
+    under_way: Arc<Mutex<HashMap<Key, UnderWay>>>,
+    /// Changes whenever a file is ready.
+    ready: watch::Sender<u64>,
+    places: Arc<Semaphore>,
+    pace: Pace,
+}
+
+#[derive(Clone)]
+struct AtHand {
+    store: Store,
+    clock: Clock,
+    extractor: Extractor,
+}
+
+/// A file within a store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    store: String,
+    file: String,
+}
+
+struct Job {
+    file: StoreFile,
+    batch: Option<String>,
+}
+
+struct UnderWay {
+    number: u64,
+    task: AbortHandle,
+}
+
+/// Which files somebody looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Look<'a> {
+    Store(&'a str),
+    File { store: &'a str, file: &'a str },
+    Batch(&'a str),
+}
+
+impl Look<'_> {
+    fn sees(&self, job: &Job) -> bool {
+        let store_of = job.file.vector_store_id.as_str();
+        match self {
+            Self::Store(store) => store_of == *store,
+            Self::File { store, file } => store_of == *store && job.file.id.as_str() == *file,
+            Self::Batch(batch) => job.batch.as_deref() == Some(*batch),
+        }
+    }
+}
+
+impl Ingest {
+    pub(super) fn new(store: Store, clock: Clock, pace: Pace, extractor: Extractor) -> Self {
+        Self {
+            at_hand: AtHand { store, clock, extractor },
+            waiting: Mutex::default(),
+            under_way: Arc::default(),
+            ready: watch::Sender::new(0),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            pace,
+        }
+    }
+
+    /// Begins to make files ready, in this order.
+    pub(super) fn begin(&self, files: impl IntoIterator<Item = (StoreFile, Option<String>)>) {
+        for (file, batch) in files {
+            let job = Job { file, batch };
+            if self.pace == Pace::Steps {
+                lock(&self.waiting).push_back(job);
+            } else {
+                self.start(job);
+            }
+        }
+    }
+
+    /// Somebody looks: under the pace `steps`, one of the files that they look at becomes ready.
+    pub(super) async fn poll(&self, look: Look<'_>) {
+        let next = {
+            let mut waiting = lock(&self.waiting);
+            let place = waiting.iter().position(|job| look.sees(job));
+            place.and_then(|place| waiting.remove(place))
+        };
+        if let Some(job) = next {
+            let key = Key::of(&job.file);
+            self.start(job);
+            self.wait(|under_way| under_way.contains_key(&key)).await;
+        }
+    }
+
+    /// Waits until all files of these stores are ready. Whoever searches does not poll.
+    pub(super) async fn settle(&self, stores: &[String]) {
+        let due: VecDeque<Job> = {
+            let mut waiting = lock(&self.waiting);
+            let all = std::mem::take(&mut *waiting);
+            let (due, others) = all.into_iter().partition(|job| stores.iter().any(|store| Look::Store(store).sees(job)));
+            *waiting = others;
+            due
+        };
+        for job in due {
+            self.start(job);
+        }
+        self.wait(|under_way| under_way.keys().any(|key| stores.contains(&key.store))).await;
+    }
+
+    /// Nobody waits any more for the files of a batch, or of a store, or for one of them.
+    pub(super) fn forget(&self, look: Look<'_>) {
+        lock(&self.waiting).retain(|job| !look.sees(job));
+    }
+
+    async fn wait(&self, busy: impl Fn(&HashMap<Key, UnderWay>) -> bool) {
+        let mut ready = self.ready.subscribe();
+        while busy(&lock(&self.under_way)) {
+            if ready.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Starts a task for a file; one that is at the same file already is stopped.
+    fn start(&self, job: Job) {
+        let key = Key::of(&job.file);
+        let (at_hand, places) = (self.at_hand.clone(), Arc::clone(&self.places));
+        let (all, ready, own) = (Arc::clone(&self.under_way), self.ready.clone(), key.clone());
+        let queue = self.pace.timing().queue;
+        let awake = at_hand.clock.awake();
+        // The lock is held until the task is known, so that the task cannot end before that.
+        let mut under_way = lock(&self.under_way);
+        let number = under_way.get(&key).map_or(0, |earlier| earlier.number + 1);
+        let task = tokio::spawn(async move {
+            let due = at_hand.clock.now().after(queue);
+            let awake = at_hand.clock.sleep_until(due, awake).await;
+            let place = places.acquire().await;
+            at_hand.make_ready(&job.file).await;
+            drop(place);
+            done(&all, &own, number, awake);
+            ready.send_modify(|count| *count += 1);
+        });
+        if let Some(earlier) = under_way.insert(key, UnderWay { number, task: task.abort_handle() }) {
+            earlier.task.abort();
+        }
+    }
+}
+
+fn done(all: &Mutex<HashMap<Key, UnderWay>>, key: &Key, number: u64, awake: Awake) {
+    let mut under_way = lock(all);
+    if under_way.get(key).is_some_and(|it| it.number == number) {
+        under_way.remove(key);
+    }
+    drop(awake);
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        for (_, under_way) in lock(&self.under_way).drain() {
+            under_way.task.abort();
+        }
+    }
+}
+
+impl Key {
+    fn of(file: &StoreFile) -> Self {
+        Self { store: file.vector_store_id.to_string(), file: file.id.to_string() }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AtHand {
+    async fn make_ready(&self, file: &StoreFile) {
+        if let Err(error) = self.try_to_make_ready(file).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(file = %file.id, store = %file.vector_store_id, error, "a file cannot be made ready");
+        }
+    }
+
+    async fn try_to_make_ready(&self, file: &StoreFile) -> store::Result<()> {
+        let Some(place) = self.store.place_of_file(file).await? else { return Ok(()) };
+        let mut changes = Changes::new();
+        changes.clear_chunks(&place);
+        self.store.write(changes).await?;
+        let end = match self.text_of(file).await? {
+            Ok(text) => self.index(&place, text, file.chunking_strategy.cut()).await?,
+            Err(why) => failed(why),
+        };
+        let mut changes = Changes::new();
+        changes.finish_store_file(&place, &end);
+        self.store.write(changes).await?;
+        Ok(())
+    }
+
+    async fn text_of(&self, file: &StoreFile) -> store::Result<Result<String, NoText>> {
+        let Some(whole) = self.store.find::<File>(&[file.id.to_string()]).await? else { return Ok(Err(NoText::Unreadable)) };
+        let Some(blob) = self.store.blob_of(&whole.id).await? else { return Ok(Err(NoText::Unreadable)) };
+        let Ok(path) = self.store.blobs().path(&blob) else { return Ok(Err(NoText::Unreadable)) };
+        Ok(self.extractor.text_of(&path, whole.extension()).await)
+    }
+
+    /// Cuts a text and writes its chunks, while the next ones are being taken apart.
+    async fn index(&self, place: &Place, text: String, cut: Cut) -> store::Result<Ready> {
+        let (send, mut groups) = mpsc::channel::<Vec<Chunk>>(2);
+        let store = place.store;
+        let analysis = tokio::task::spawn_blocking(move || analyse(&text, cut, store, &send));
+        let mut number = 0;
+        while let Some(group) = groups.recv().await {
+            let mut changes = Changes::new();
+            for chunk in group {
+                changes.insert_chunk(place, number, chunk);
+                number += 1;
+            }
+            self.store.write(changes).await?;
+        }
+        Ok(analysis.await.unwrap_or_else(|_| failed(NoText::Unreadable)))
+    }
+}
+
+fn failed(why: NoText) -> Ready {
+    let code = match why {
+        NoText::Unsupported => IngestErrorCode::UnsupportedFile,
+        NoText::TooLarge | NoText::Broken | NoText::TooSlow => IngestErrorCode::InvalidFile,
+        NoText::Unreadable => IngestErrorCode::ServerError,
+    };
+    Ready { error: Some(IngestError { code, message: why.to_string() }), ..Ready::default() }
+}
+
+fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) -> Ready {
+    let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else { return failed(NoText::TooLarge) };
+    let words = Words::default();
+    let mut ready = Ready { chunks: pieces.len(), ..Ready::default() };
+    for group in pieces.chunks(GROUP) {
+        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &words, store)).collect();
+        ready.words += group.iter().map(|chunk| chunk.words).sum::<usize>();
+        ready.bytes += group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
+        // Nobody waits for them any more.
+        if send.blocking_send(group).is_err() {
+            break;
+        }
+    }
+    ready
+}
+
+fn chunk(piece: &chunks::Piece<'_>, words: &Words, store: i64) -> Chunk {
+    let counted = words.count(piece.text);
+    let mut columns: [String; 4] = Default::default();
+    for (word, times) in &counted.words {
+        let column = &mut columns[(*times).min(4) - 1];
+        column.push_str(&marked(store, word));
+        column.push(' ');
+    }
+    Chunk { start: piece.start, text: piece.text.to_owned(), words: counted.all, columns }
+}
+
+/// Ids without those that came before.
+pub(super) fn once(ids: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
+}

@@ -1,0 +1,123 @@
+//! Searches in vector stores: the same question to the same files gives the same answer.
+
+use std::collections::HashMap;
+
+use super::{Denied, Knowledge, Result, ingest::Look};
+use crate::{
+    search::words::Words,
+    store::Term,
+    types::{Id, VectorStore, search::Filter, store_file::Attributes},
+};
+
+/// How many passages are fetched at a time while a filter is judged.
+const STRIDE: usize = 64;
+
+/// What is asked of vector stores.
+#[derive(Clone, Debug)]
+pub struct Question<'q> {
+    pub queries: &'q [String],
+    pub filter: Option<&'q Filter>,
+    pub score_threshold: f64,
+    /// How many of the best are left out, and how many are wanted behind those.
+    pub skip: usize,
+    pub most: usize,
+}
+
+/// A passage that answers.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub file_id: String,
+    pub filename: String,
+    /// Between nought and one.
+    pub score: f64,
+    pub attributes: Attributes,
+    pub text: String,
+}
+
+/// A chunk that answers, before anybody knows what it says.
+struct Ranked {
+    score: f64,
+    store: usize,
+    key: i64,
+}
+
+impl Knowledge {
+    /// The passages that answer best, and whether there are more. Files that are being made ready are waited
+    /// for, so that the answer does not depend on how fast that is.
+    pub async fn search(&self, stores: &[String], question: &Question<'_>) -> Result<(Vec<Hit>, bool)> {
+        for id in stores {
+            let store = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+            if store.ok_or_else(|| Denied::NoStores(vec![id.clone()]))?.is_expired() {
+                return Err(Denied::Expired(id.clone()));
+            }
+        }
+        self.ingest.settle(stores).await;
+        let ranked = self.rank(stores, question).await?;
+        let (mut hits, mut left_out) = (Vec::new(), 0);
+        for group in ranked.chunks(STRIDE) {
+            let keys: Vec<i64> = group.iter().map(|ranked| ranked.key).collect();
+            for (ranked, passage) in group.iter().zip(self.store.passages(&keys).await?) {
+                let Some(passage) = passage else { continue };
+                if question.filter.is_some_and(|filter| !filter.admits(&passage.file.attributes)) {
+                    continue;
+                }
+                if left_out < question.skip {
+                    left_out += 1;
+                    continue;
+                }
+                if hits.len() == question.most {
+                    return Ok((hits, true));
+                }
+                hits.push(Hit {
+                    file_id: passage.file.id.to_string(),
+                    filename: passage.filename,
+                    score: ranked.score,
+                    attributes: passage.file.attributes,
+                    text: passage.text,
+                });
+            }
+        }
+        Ok((hits, false))
+    }
+
+    /// All chunks that answer, best first; among equals, in the order of stores and files.
+    async fn rank(&self, stores: &[String], question: &Question<'_>) -> Result<Vec<Ranked>> {
+        let words = Words::default();
+        let mut ranked = Vec::new();
+        for (store, id) in stores.iter().enumerate() {
+            let mut best: HashMap<i64, f64> = HashMap::new();
+            for query in question.queries {
+                let terms: Vec<Term> = words.sought(query).into_iter().map(Term).collect();
+                for found in self.store.search_words(&Id::new(id.as_str()), &terms).await? {
+                    let score = best.entry(found.key).or_default();
+                    *score = score.max(score_of(found.quality));
+                }
+            }
+            ranked.extend(best.into_iter().map(|(key, score)| Ranked { score, store, key }));
+        }
+        ranked.retain(|ranked| ranked.score >= question.score_threshold);
+        ranked.sort_by(|one, other| {
+            other.score.total_cmp(&one.score).then_with(|| (one.store, one.key).cmp(&(other.store, other.key)))
+        });
+        Ok(ranked)
+    }
+
+    /// Somebody looks at a store: under the pace `steps`, one of its files becomes ready.
+    pub async fn poll_store(&self, store: &str) {
+        self.ingest.poll(Look::Store(store)).await;
+    }
+
+    pub async fn poll_file(&self, store: &str, file: &str) {
+        self.ingest.poll(Look::File { store, file }).await;
+    }
+
+    pub async fn poll_batch(&self, batch: &str) {
+        self.ingest.poll(Look::Batch(batch)).await;
+    }
+}
+
+/// From nought to one: a passage that has all words once scores about 0.7, as good passages were recorded to.
+fn score_of(quality: f64) -> f64 {
+    const HALF: f64 = 0.4;
+    quality / (quality + HALF)
+}

@@ -1,0 +1,271 @@
+//! Gives assistants and threads the files and stores that their tools work with.
+
+use super::{
+    Denied, Knowledge, Result,
+    ingest::{Look, once},
+};
+use crate::{
+    extract,
+    store::{Changes, Paged},
+    types::{
+        File, FileBatch, Id, Order, StoreFile, Thread, VectorStore, limits,
+        list::PageRequest,
+        message::{AttachmentTool, NewMessage},
+        store_file::{Attributes, Chunking, NewStoreFile},
+        tool::{CodeInterpreterResources, FileSearchResources, ToolResources},
+        vector_store::{ExpiresAfter, NewVectorStore},
+    },
+};
+
+/// The files that messages bring along, by the tool that is to get them.
+#[derive(Clone, Debug, Default)]
+pub struct Attached {
+    search: Vec<String>,
+    interpreter: Vec<String>,
+}
+
+impl Attached {
+    pub fn to(messages: &[NewMessage]) -> Self {
+        let attachments = || messages.iter().flat_map(|message| &message.attachments);
+        let with = |tool| {
+            let files = attachments().filter(move |it| it.tools.contains(&tool)).map(|it| it.file_id.clone());
+            once(files)
+        };
+        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.search.is_empty() && self.interpreter.is_empty()
+    }
+}
+
+impl Knowledge {
+    /// Makes the stores that resources ask for, and refuses what does not exist.
+    pub async fn provide(&self, resources: &mut ToolResources) -> Result<()> {
+        self.need_files(resources.interpreter_files()).await?;
+        let Some(search) = &mut resources.file_search else { return Ok(()) };
+        let missing = self.store.missing_stores(&search.vector_store_ids).await?;
+        if !missing.is_empty() {
+            return Err(Denied::NoStores(missing));
+        }
+        for helper in std::mem::take(&mut search.vector_stores) {
+            search.vector_store_ids.push(self.make_store(helper.0).await?.id.to_string());
+        }
+        Ok(())
+    }
+
+    /// Gives a thread that is yet to be made the files of its first messages.
+    pub async fn attach(&self, resources: &mut ToolResources, attached: &Attached) -> Result<()> {
+        self.need_files(&attached.interpreter).await?;
+        self.need_searchable(&attached.search).await?;
+        if !attached.search.is_empty() {
+            let search = resources.file_search.get_or_insert_default();
+            match search.vector_store_ids.first() {
+                Some(store) => _ = self.add_files(&Id::new(store.as_str()), new_files(&attached.search), None).await?,
+                None => search.vector_store_ids.push(self.make_store(helper_store(&attached.search)).await?.id.to_string()),
+            }
+        }
+        give_interpreter(resources, &attached.interpreter);
+        Ok(())
+    }
+
+    /// Gives a thread the files of messages that are added to it.
+    pub async fn attach_to(&self, thread: &Id<Thread>, attached: &Attached) -> Result<()> {
+        if attached.is_empty() {
+            return Ok(());
+        }
+        let _alone = self.attaching.lock().await;
+        let ids = [thread.to_string()];
+        let Some(found) = self.store.find::<Thread>(&ids).await? else { return Ok(()) };
+        let mut given = found.tool_resources;
+        self.attach(&mut given, attached).await?;
+        let store = given.vector_store_ids().first().cloned();
+        let change = |thread: &mut Thread| -> std::result::Result<(), std::convert::Infallible> {
+            let resources = &mut thread.tool_resources;
+            if let Some(store) = store.clone().filter(|_| resources.vector_store_ids().is_empty()) {
+                resources.file_search = Some(FileSearchResources { vector_store_ids: vec![store], vector_stores: Vec::new() });
+            }
+            give_interpreter(resources, &attached.interpreter);
+            Ok(())
+        };
+        self.store.change(&ids, change).await?;
+        Ok(())
+    }
+
+    /// Refuses files that do not exist, before anything is done with one of them.
+    pub async fn judge_attached(&self, attached: &Attached) -> Result<()> {
+        self.need_files(&attached.interpreter).await?;
+        self.need_searchable(&attached.search).await
+    }
+
+    /// Makes a store, and begins to make its files ready. Answers it as it is before that.
+    pub async fn make_store(&self, new: NewVectorStore) -> Result<VectorStore> {
+        self.make_store_as(self.ids.next(), new).await
+    }
+
+    /// Waits until all files of these stores are ready.
+    pub async fn settle(&self, stores: &[String]) {
+        self.ingest.settle(stores).await;
+    }
+
+    /// Makes a store by an id that is known before.
+    pub async fn make_store_as(&self, id: Id<VectorStore>, new: NewVectorStore) -> Result<VectorStore> {
+        let files = once(new.file_ids.iter().cloned());
+        self.need_searchable(&files).await?;
+        let (now, chunking) = (self.clock.now().seconds(), new.chunking);
+        let store = VectorStore::new(id, now, new);
+        let new = files.into_iter().map(|file_id| NewStoreFile { file_id, chunking, attributes: Attributes::default() });
+        let files: Vec<_> = new.map(|new| StoreFile::new(store.id.clone(), now, new)).collect();
+        let mut changes = Changes::new();
+        changes.insert_vector_store(&store)?;
+        for file in &files {
+            changes.put_store_file(file, None)?;
+        }
+        self.store.write(changes).await?;
+        self.expects(&store);
+        let made = self.store.find::<VectorStore>(&[store.id.to_string()]).await?;
+        self.ingest.begin(files.into_iter().map(|file| (file, None)));
+        made.ok_or_else(|| Denied::NoStores(vec![store.id.to_string()]))
+    }
+
+    /// Notes when a store that was changed expires.
+    pub fn expects(&self, store: &VectorStore) {
+        if store.expires_at.is_some() {
+            self.expiries.changed();
+        }
+    }
+
+    /// Puts files into a store, and begins to make them ready.
+    pub async fn add_files(
+        &self,
+        store: &Id<VectorStore>,
+        new: Vec<NewStoreFile>,
+        batch: Option<&Id<FileBatch>>,
+    ) -> Result<Vec<StoreFile>> {
+        let found = self.store.find::<VectorStore>(&[store.to_string()]).await?;
+        if found.ok_or_else(|| Denied::NoStores(vec![store.to_string()]))?.is_expired() {
+            return Err(Denied::Expired(store.to_string()));
+        }
+        let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
+        self.need_searchable(&ids).await?;
+        let now = self.clock.now().seconds();
+        let files: Vec<_> = new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect();
+        let mut changes = Changes::new();
+        for file in &files {
+            self.ingest.forget(Look::File { store: store.as_str(), file: file.id.as_str() });
+            changes.put_store_file(file, batch)?;
+        }
+        if !self.store.write(changes).await? {
+            // The store or one of the files was deleted in the meantime.
+            self.need_files(&ids).await?;
+            return Err(Denied::NoStores(vec![store.to_string()]));
+        }
+        self.ingest.begin(files.iter().map(|file| (file.clone(), batch.map(Id::to_string))));
+        Ok(files)
+    }
+
+    /// Adds files to a store together. Answers the batch as it is before the first of them is ready.
+    pub async fn add_batch(&self, store: &Id<VectorStore>, new: Vec<NewStoreFile>) -> Result<FileBatch> {
+        let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
+        self.need_searchable(&ids).await?;
+        let batch = FileBatch::new(self.ids.next(), self.clock.now().seconds(), store.clone());
+        let mut changes = Changes::new();
+        changes.insert_batch(&batch)?;
+        if !self.store.write(changes).await? {
+            return Err(Denied::NoStores(vec![store.to_string()]));
+        }
+        // The last of those that name the same file counts.
+        let wanted = new.iter().enumerate().filter(|(place, it)| !ids[place + 1..].contains(&it.file_id));
+        let wanted: Vec<_> = wanted.map(|(_, it)| it.clone()).collect();
+        let total = wanted.len() as u64;
+        self.add_files(store, wanted, Some(&batch.id)).await?;
+        Ok(batch.begun(total))
+    }
+
+    /// Cancels what of a batch is not ready yet.
+    pub async fn cancel_batch(&self, batch: &FileBatch) -> Result<FileBatch> {
+        self.ingest.forget(Look::Batch(batch.id.as_str()));
+        let mut changes = Changes::new();
+        changes.cancel_batch(&batch.id);
+        self.store.write(changes).await?;
+        let ids = [batch.vector_store_id.to_string(), batch.id.to_string()];
+        self.store.find::<FileBatch>(&ids).await?.ok_or_else(|| Denied::NoStores(vec![ids[0].clone()]))
+    }
+
+    /// The stores that a run works with: those that still exist. That they take part puts their expiry off; one
+    /// that has expired already is refused.
+    pub async fn stores_of_run(&self, stores: &[String]) -> Result<Vec<VectorStore>> {
+        let now = self.clock.now().seconds();
+        let mut found = Vec::new();
+        for id in stores {
+            let ids = std::slice::from_ref(id);
+            let Some(store) = self.store.find::<VectorStore>(ids).await? else { continue };
+            if store.is_expired() {
+                return Err(Denied::Expired(id.clone()));
+            }
+            if store.last_active_at != now {
+                let touch = |store: &mut VectorStore| -> std::result::Result<(), std::convert::Infallible> {
+                    store.touch(now);
+                    Ok(())
+                };
+                self.store.change(ids, touch).await?;
+            }
+            found.push(store);
+        }
+        Ok(found)
+    }
+
+    /// The files that a run was given: these, by their ids, and the first of those in its stores.
+    pub async fn files_of_run(&self, ids: Vec<String>, stores: &[VectorStore]) -> Result<Vec<File>> {
+        let mut ids = ids;
+        for store in stores {
+            let first = PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Ascending, after: None, before: None };
+            if let Paged::Page(page) = self.store.list::<StoreFile>(&[("vector_store_id", store.id.as_str())], &first).await? {
+                ids.extend(page.items.iter().map(|file| file.id.to_string()));
+            }
+        }
+        Ok(self.store.find_files(&once(ids)).await?.into_iter().flatten().collect())
+    }
+
+    async fn need_files(&self, ids: &[String]) -> Result<Vec<File>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.find_files(ids).await?;
+        ids.iter().zip(found).map(|(id, file)| file.ok_or_else(|| Denied::NoFile(id.clone()))).collect()
+    }
+
+    /// Refuses files whose names say that there is no text to search in.
+    async fn need_searchable(&self, ids: &[String]) -> Result<()> {
+        let files = self.need_files(ids).await?;
+        let wrong = files.iter().filter(|file| !extract::is_searchable(file.extension()));
+        let wrong = once(wrong.map(|file| format!(".{}", file.extension().unwrap_or_default())));
+        if wrong.is_empty() { Ok(()) } else { Err(Denied::NotSearchable(wrong)) }
+    }
+}
+
+/// The store that is made for the files of messages.
+fn helper_store(files: &[String]) -> NewVectorStore {
+    NewVectorStore { file_ids: files.to_vec(), expires_after: Some(ExpiresAfter::OF_HELPERS), ..NewVectorStore::default() }
+}
+
+fn new_files(ids: &[String]) -> Vec<NewStoreFile> {
+    let new = |file_id: &String| NewStoreFile {
+        file_id: file_id.clone(),
+        chunking: Chunking::default(),
+        attributes: Attributes::default(),
+    };
+    ids.iter().map(new).collect()
+}
+
+fn give_interpreter(resources: &mut ToolResources, files: &[String]) {
+    if files.is_empty() {
+        return;
+    }
+    let CodeInterpreterResources { file_ids } = resources.code_interpreter.get_or_insert_default();
+    for file in files {
+        if !file_ids.contains(file) {
+            file_ids.push(file.clone());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Cuts a text into chunks of so many tokens that share some with the one before.
+
+use crate::{tokens, types::store_file::Cut};
+
+/// A piece of a text, and where in it that begins, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Piece<'t> {
+    pub start: usize,
+    pub text: &'t str,
+}
+
+/// How much of a text is cut at a time, in bytes: tokens are counted anew behind it.
+const STRETCH: usize = 1 << 18;
+
+/// Cuts a text. None if it has more than `most` tokens.
+pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<Piece<'_>>> {
+    let bounds = bounds(text, most)?;
+    let mut pieces = Vec::new();
+    // Numbers of bounds: where the chunk begins, and the first one that is not in it.
+    let (mut from, mut start, mut counted) = (0, 0, 0);
+    while from < bounds.len() {
+        let full = counted + cut.max_chunk_size_tokens;
+        let until = from + bounds[from..].partition_point(|(_, tokens)| *tokens <= full).max(1);
+        let end = bounds[until - 1].0;
+        pieces.push(Piece { start, text: &text[start..end] });
+        if until == bounds.len() {
+            break;
+        }
+        let next = bounds[until - 1].1 - cut.chunk_overlap_tokens.min(bounds[until - 1].1);
+        // The next chunk begins behind the bound that leaves the overlap, and always further on.
+        from = bounds.partition_point(|(_, tokens)| *tokens <= next).clamp(from + 1, until);
+        (start, counted) = bounds[from - 1];
+    }
+    Some(pieces)
+}
+
+/// Where tokens end, in bytes and in tokens from the beginning of the text. Long texts are taken in stretches
+/// that end at white space, so that memory stays small and work stays linear.
+fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
+    let mut bounds: Vec<(usize, usize)> = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let end = stretch_end(text, start);
+        let counted = bounds.last().map_or(0, |(_, tokens)| *tokens);
+        let more = tokens::bounds(&text[start..end]);
+        bounds.extend(more.into_iter().map(|(bytes, tokens)| (start + bytes, counted + tokens)));
+        if bounds.last().is_some_and(|(_, tokens)| *tokens > most) {
+            return None;
+        }
+        start = end;
+    }
+    Some(bounds)
+}
+
+fn stretch_end(text: &str, start: usize) -> usize {
+    let far = text.floor_char_boundary(start.saturating_add(STRETCH));
+    if far >= text.len() {
+        return text.len();
+    }
+    let space = text[start..far].rfind([' ', '\n']).filter(|place| *place > 0);
+    space.map_or(far, |place| start + place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_of(size: usize, overlap: usize) -> Cut {
+        Cut { max_chunk_size_tokens: size, chunk_overlap_tokens: overlap }
+    }
+
+    #[test]
+    fn chunks_have_their_size_and_overlap_and_lose_nothing() {
+        let text: String = (0..1000).map(|number| format!(" word{number}")).collect();
+        for (size, overlap) in [(100, 0), (100, 50), (800, 400), (4096, 2048)] {
+            let pieces = cut(&text, cut_of(size, overlap), usize::MAX).unwrap();
+            let mut end = 0;
+            for (number, piece) in pieces.iter().enumerate() {
+                assert!(piece.start <= end, "nothing is left out");
+                assert!(tokens::bounds(piece.text).len() <= size + 1);
+                if number > 0 && overlap > 0 {
+                    assert!(piece.start < end, "chunks overlap");
+                }
+                end = piece.start + piece.text.len();
+                assert_eq!(&text[piece.start..end], piece.text);
+            }
+            assert_eq!(end, text.len());
+        }
+    }
+
+    #[test]
+    fn any_text_is_cut_within_characters_never() {
+        for text in ["日本語のテキストです。".repeat(500), "🎉👩‍👩‍👧".repeat(300), String::new(), "x".to_owned()]
+        {
+            let pieces = cut(&text, cut_of(100, 50), usize::MAX).unwrap();
+            assert_eq!(pieces.is_empty(), text.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_text_with_too_many_tokens_is_none() {
+        assert!(cut("one two three four", cut_of(100, 0), 3).is_none());
+    }
+}

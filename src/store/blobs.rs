@@ -1,0 +1,208 @@
+//! The contents of files: one file on disk for each, in a folder beside the database, by a name that is drawn
+//! at random. What a client calls its file never touches the disk.
+//!
+//! A blob counts as soon as a row names it. What is written and not named yet is a *draft*, which removes
+//! itself; what a crash leaves behind is swept up at the next start.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::clock;
+
+/// The folder of a private database begins like this, and holds a lock for as long as its process lives.
+const PRIVATE: &str = "rehearsal-files-";
+const LOCK: &str = "lock";
+
+/// How much is written to the disk at a time.
+const STRIDE: usize = 1 << 20;
+
+/// All blobs of one database.
+#[derive(Debug)]
+pub struct Blobs {
+    folder: Mutex<Folder>,
+}
+
+#[derive(Debug)]
+enum Folder {
+    /// Beside a database file.
+    Beside(PathBuf),
+    /// Of a private database, made when the first blob is.
+    Private(Option<Locked>),
+}
+
+/// A folder that goes with this process. Its lock tells later processes that it is still in use.
+#[derive(Debug)]
+struct Locked {
+    folder: tempfile::TempDir,
+    _lock: fs::File,
+}
+
+impl Blobs {
+    /// The blobs of the database at `path`, or of a private one.
+    pub(super) fn of(database: Option<&Path>) -> Self {
+        let folder = match database {
+            Some(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push("-files");
+                Folder::Beside(name.into())
+            }
+            None => Folder::Private(None),
+        };
+        Self { folder: Mutex::new(folder) }
+    }
+
+    /// Begins a blob. Blocks on the disk.
+    pub fn begin(&self) -> io::Result<Draft> {
+        let name = clock::random_name();
+        let path = self.folder()?.join(&name);
+        let file = fs::File::options().write(true).create_new(true).open(&path)?;
+        Ok(Draft { name, path, file, waiting: Vec::new(), bytes: 0, kept: false })
+    }
+
+    /// Opens the content of a blob.
+    pub fn open(&self, name: &str) -> io::Result<fs::File> {
+        fs::File::open(self.path(name)?)
+    }
+
+    /// Where a blob is.
+    pub fn path(&self, name: &str) -> io::Result<PathBuf> {
+        Ok(self.folder()?.join(name))
+    }
+
+    /// Gives the space of a blob back. One that is gone already is no fault.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what no row names.
+    pub(super) fn sweep(&self, named: &HashSet<String>) -> io::Result<()> {
+        let Folder::Beside(folder) = &*self.lock() else { return Ok(()) };
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let stray = entry.file_name().to_str().is_none_or(|name| !named.contains(name));
+            if stray && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder of a private database.
+    pub fn forget(&self) {
+        if let Folder::Private(folder) = &mut *self.lock() {
+            *folder = None;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Folder> {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self) -> io::Result<PathBuf> {
+        match &mut *self.lock() {
+            Folder::Beside(path) => {
+                fs::create_dir_all(&*path)?;
+                Ok(path.clone())
+            }
+            Folder::Private(made) => {
+                if made.is_none() {
+                    *made = Some(Locked::make()?);
+                }
+                Ok(made.as_ref().map(|locked| locked.folder.path().to_owned()).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Locked {
+    fn make() -> io::Result<Self> {
+        sweep_abandoned(&std::env::temp_dir());
+        let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir()?;
+        let lock = fs::File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        Ok(Self { folder, _lock: lock })
+    }
+}
+
+/// Removes the folders of processes that ended without removing them.
+fn sweep_abandoned(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PRIVATE));
+        let lock = ours.then(|| fs::File::open(entry.path().join(LOCK)).ok()).flatten();
+        if lock.is_some_and(|lock| lock.try_lock().is_ok())
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::debug!(%error, "an abandoned folder stays");
+        }
+    }
+}
+
+/// A blob being written. It is removed again unless it is kept.
+#[derive(Debug)]
+pub struct Draft {
+    name: String,
+    path: PathBuf,
+    file: fs::File,
+    /// What is yet to be written.
+    waiting: Vec<u8>,
+    bytes: u64,
+    kept: bool,
+}
+
+impl Draft {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes content over. `true` as soon as so much waits that it should be written.
+    pub fn push(&mut self, content: &[u8]) -> bool {
+        self.bytes += content.len() as u64;
+        self.waiting.extend_from_slice(content);
+        self.waiting.len() >= STRIDE
+    }
+
+    /// Writes what waits. Blocks on the disk.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Writes all that `source` has. Blocks on the disk.
+    pub fn append(&mut self, source: &mut impl Read) -> io::Result<()> {
+        self.flush()?;
+        self.bytes += io::copy(source, &mut self.file)?;
+        Ok(())
+    }
+
+    /// Leaves the blob to whoever has named it.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, "a draft stays on disk until the next start");
+        }
+    }
+}

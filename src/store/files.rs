@@ -1,0 +1,155 @@
+//! The questions that only files, uploads and vector stores ask: where contents are, what is still to be made
+//! ready, and what falls due.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+
+use super::{Changes, Database, Place, Result, Store, blobs::Blobs, parse};
+use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore};
+
+/// A file of a store that is still to be made ready.
+#[derive(Debug)]
+pub struct UnderWay {
+    pub file: StoreFile,
+    pub batch: Option<String>,
+}
+
+/// What has fallen due.
+#[derive(Debug)]
+pub struct Due {
+    pub files: Vec<Id<File>>,
+    pub uploads: Vec<Id<Upload>>,
+    pub vector_stores: Vec<Id<VectorStore>>,
+}
+
+impl Store {
+    pub fn blobs(&self) -> &Blobs {
+        self.database.blobs()
+    }
+
+    /// The blob of a file.
+    pub async fn blob_of(&self, file: &Id<File>) -> Result<Option<String>> {
+        let query = sqlx::query_scalar("select blob from files where session = ? and id = ?");
+        let query = query.bind(self.session).bind(file.as_str());
+        Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
+    }
+
+    /// The newest file of this name.
+    pub async fn file_named(&self, filename: &str) -> Result<Option<File>> {
+        let sql = "select body from files where session = ? and filename = ? order by seq desc limit 1";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(self.session).bind(filename);
+        query.fetch_optional(&mut *self.database.reader().await?).await?.map(|body| parse(&body)).transpose()
+    }
+
+    /// The parts of an upload: id, blob, bytes.
+    pub async fn parts_of(&self, upload: &Id<Upload>) -> Result<Vec<(String, String, i64)>> {
+        let sql = "select id, blob, bytes from upload_parts where session = ? and upload_id = ? order by seq";
+        let query = sqlx::query_as(sql).bind(self.session).bind(upload.as_str());
+        Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
+    }
+
+    /// Where a file of a store stands, as long as it is there.
+    pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<Place>> {
+        let sql = "select file.seq, store.seq from vector_store_files as file, vector_stores as store \
+                   where file.session = ?1 and file.vector_store_id = ?2 and file.id = ?3 \
+                     and store.session = ?1 and store.id = ?2";
+        let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
+        let found: Option<(i64, i64)> = query.fetch_optional(&mut *self.database.reader().await?).await?;
+        Ok(found.map(|(number, store)| Place { id: file.id.to_string(), file: number, store }))
+    }
+
+    /// The files that are still to be made ready, oldest first.
+    pub async fn files_under_way(&self) -> Result<Vec<UnderWay>> {
+        let sql = "select body, batch_id from vector_store_files where session = ? and status = 'in_progress' order by seq";
+        let rows = sqlx::query(sql).bind(self.session).fetch_all(&mut *self.database.reader().await?).await?;
+        let under_way = rows.iter().map(|row| Ok(UnderWay { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? }));
+        under_way.collect()
+    }
+
+    /// What has expired by now and does not know it yet.
+    pub async fn due_by(&self, now: Timestamp) -> Result<Due> {
+        let mut reader = self.database.reader().await?;
+        let mut ids = async |sql| -> Result<Vec<String>> {
+            Ok(sqlx::query_scalar(sql).bind(self.session).bind(now.0).fetch_all(&mut *reader).await?)
+        };
+        let files = ids("select id from files where session = ? and expires_at <= ? and expires_at is not null").await?;
+        let uploads = ids("select id from uploads where session = ? and expires_at <= ? and status = 'pending'").await?;
+        let stores = ids("select id from vector_stores where session = ? and expires_at <= ? \
+                          and expires_at is not null and status <> 'expired'")
+        .await?;
+        Ok(Due {
+            files: files.into_iter().map(Id::new).collect(),
+            uploads: uploads.into_iter().map(Id::new).collect(),
+            vector_stores: stores.into_iter().map(Id::new).collect(),
+        })
+    }
+
+    /// When the next thing expires, if anything does.
+    pub async fn next_expiry(&self) -> Result<Option<Timestamp>> {
+        let sql = "select min(at) from ( \
+                     select min(expires_at) as at from files where session = ?1 and expires_at is not null \
+                     union all select min(expires_at) from uploads where session = ?1 and status = 'pending' \
+                     union all select min(expires_at) from vector_stores \
+                       where session = ?1 and expires_at is not null and status <> 'expired')";
+        let next: Option<i64> = sqlx::query_scalar(sql).bind(self.session).fetch_one(&mut *self.database.reader().await?).await?;
+        Ok(next.map(Timestamp))
+    }
+
+    /// Which of these vector stores do not exist.
+    pub async fn missing_stores(&self, ids: &[String]) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for id in ids {
+            if self.find::<VectorStore>(std::slice::from_ref(id)).await?.is_none() {
+                missing.push(id.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Gives the space back that deleted rows have left.
+    pub async fn bury_the_dead(&self) -> Result<()> {
+        self.database.bury_the_dead().await
+    }
+}
+
+impl Database {
+    pub(super) async fn bury_the_dead(&self) -> Result<()> {
+        let names: Vec<String> = sqlx::query_scalar("select name from dead_blobs").fetch_all(&mut *self.reader().await?).await?;
+        let mut changes = Changes::new();
+        for name in &names {
+            match self.blobs().remove(name) {
+                Ok(()) => changes.bury(name),
+                Err(error) => tracing::warn!(%error, "the content of a deleted file stays for now"),
+            }
+        }
+        if !names.is_empty() {
+            self.writer().write(super::database::NOBODY, changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings disk and database together after a start: what either lost in a crash goes from the other.
+    pub(super) async fn sweep(&self) -> Result<()> {
+        self.bury_the_dead().await?;
+        let sql = "select blob from files union all select blob from upload_parts";
+        let named: HashSet<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?.into_iter().collect();
+        if let Err(error) = self.blobs().sweep(&named) {
+            tracing::warn!(%error, "the folder of contents cannot be swept");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::types::vector_store::VectorStoreStatus;
+
+    #[test]
+    fn an_expired_store_is_the_same_in_sql_and_in_types() {
+        let name = serde_json::to_value(VectorStoreStatus::Expired).expect("a word");
+        assert!(
+            include_str!("../../migrations/0002_files.sql").contains(&format!("status <> '{}'", name.as_str().expect("a word")))
+        );
+    }
+}

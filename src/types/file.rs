@@ -1,0 +1,202 @@
+//! The file: what its row and the wire show of it. Its content lives elsewhere; its name is data, never a path.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Id, Resource, Timestamp, limits,
+    reader::{FaultKind, Faults, Fields, Path, Read, checked, integer_between},
+    resource::Spelling,
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct File {
+    object: Object,
+    pub id: Id<Self>,
+    pub purpose: Purpose,
+    pub filename: String,
+    pub bytes: u64,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    status: Status,
+    status_details: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Object {
+    #[serde(rename = "file")]
+    File,
+}
+
+/// Deprecated by the service; every file is ready as soon as it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Processed,
+}
+
+impl Resource for File {
+    const PREFIX: &'static str = "file-";
+    const SPELLING: Spelling = Spelling::Base58;
+    const OBJECT: &'static str = "file";
+    const DELETED: &'static str = "file";
+    const NOUN: &'static str = "file";
+    const PATH: &'static [&'static str] = &["file_id"];
+    const MISSING_PARAM: Option<&'static str> = Some("id");
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+
+    fn missing(ids: &[String]) -> String {
+        format!("No such File object: {}", ids.last().map_or("", String::as_str))
+    }
+}
+
+impl File {
+    pub fn new(id: Id<Self>, created_at: Timestamp, new: NewFile, bytes: u64) -> Self {
+        Self {
+            object: Object::File,
+            id,
+            purpose: new.purpose,
+            filename: new.filename,
+            bytes,
+            created_at,
+            expires_at: new.expires_after.map(|after| Timestamp(created_at.0.saturating_add(after.seconds))),
+            status: Status::Processed,
+            status_details: None,
+        }
+    }
+
+    /// The end of its name behind the last dot, if there is one.
+    pub fn extension(&self) -> Option<&str> {
+        extension(&self.filename)
+    }
+}
+
+/// The end of a name behind its last dot, if there is one.
+pub fn extension(filename: &str) -> Option<&str> {
+    filename.rsplit(['/', '\\']).next()?.rsplit_once('.').map(|(_, extension)| extension)
+}
+
+/// What a file is for. The last ones are given by the service only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    #[serde(rename = "fine-tune")]
+    FineTune,
+    #[serde(rename = "assistants")]
+    Assistants,
+    #[serde(rename = "batch")]
+    Batch,
+    #[serde(rename = "user_data")]
+    UserData,
+    #[serde(rename = "vision")]
+    Vision,
+    #[serde(rename = "evals")]
+    Evals,
+    #[serde(rename = "assistants_output")]
+    AssistantsOutput,
+}
+
+impl Purpose {
+    /// Those that a client may give, in the order in which the service lists them.
+    const GIVEN: &'static [&'static str] = Self::NAMES.split_at(6).0;
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// Whether the service hands the content out again.
+    pub fn may_be_downloaded(self) -> bool {
+        !matches!(self, Self::Assistants | Self::UserData)
+    }
+
+    /// All of them, for those who may say any.
+    pub const NAMES: [&'static str; 7] =
+        ["fine-tune", "assistants", "batch", "user_data", "vision", "evals", "assistants_output"];
+
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::FineTune, Self::Assistants, Self::Batch, Self::UserData, Self::Vision, Self::Evals];
+        all.into_iter().chain([Self::AssistantsOutput]).find(|purpose| purpose.name() == name)
+    }
+}
+
+impl Read for Purpose {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let name = String::read(value, at, faults)?;
+        match Self::named(&name).filter(|purpose| *purpose != Self::AssistantsOutput) {
+            Some(purpose) => Some(purpose),
+            None => {
+                faults.note(at, FaultKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() });
+                None
+            }
+        }
+    }
+}
+
+/// How long a file lives after its creation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileExpiry {
+    pub seconds: i64,
+}
+
+impl Read for FileExpiry {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let anchor = fields.required::<String>("anchor");
+        let seconds = fields.required::<i64>("seconds");
+        fields.finish();
+        let anchor = anchor?;
+        if anchor != "created_at" {
+            return faults.not_one_of(&at.key("anchor"), &anchor, &["created_at"]);
+        }
+        let bounded = integer_between(seconds?, limits::FILE_LIFETIME.0, limits::FILE_LIFETIME.1);
+        checked(bounded, &at.key("seconds"), faults).map(|seconds| Self { seconds })
+    }
+}
+
+/// What a client says of a file that it uploads.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    pub filename: String,
+    pub purpose: Purpose,
+    pub expires_after: Option<FileExpiry>,
+}
+
+/// The endings that the service takes for the purpose `assistants`: those it listed when it refused another,
+/// and the two of its guide to file search that the list lacks.
+const ASSISTANTS_EXTENSIONS: [&str; 32] = [
+    "c", "cpp", "css", "csv", "doc", "docx", "gif", "go", "html", "java", "jpeg", "jpg", "js", "json", "md", "pdf", "php", "pkl",
+    "png", "pptx", "py", "rb", "tar", "tex", "ts", "txt", "webp", "xlsx", "xml", "zip", "cs", "sh",
+];
+/// How many of them the service lists.
+const LISTED: usize = 30;
+
+/// Checks the name of a file for its purpose. A name without an ending was recorded to be taken.
+pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), FaultKind> {
+    let Some(extension) = extension(filename).filter(|_| purpose == Purpose::Assistants) else { return Ok(()) };
+    if ASSISTANTS_EXTENSIONS.contains(&extension) {
+        return Ok(());
+    }
+    Err(FaultKind::Extension { got: extension.to_owned(), supported: ASSISTANTS_EXTENSIONS[..LISTED].to_vec() })
+}
+
+/// The fields of a form that go with an uploaded file.
+#[derive(Clone, Copy, Debug)]
+pub struct FileForm {
+    pub purpose: Purpose,
+    pub expires_after: Option<FileExpiry>,
+}
+
+impl Read for FileForm {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let purpose = match fields.optional("purpose")? {
+            Some(purpose) => purpose,
+            None => return fields.fault("purpose", FaultKind::NotGiven),
+        };
+        let expires_after = fields.optional("expires_after");
+        fields.finish();
+        Some(Self { purpose, expires_after: expires_after? })
+    }
+}

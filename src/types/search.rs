@@ -1,0 +1,249 @@
+//! What a search in a vector store is asked, and what it answers.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    limits,
+    reader::{FaultKind, Faults, Fields, Path, Read, checked, decimal_up_to, integer_between, type_name},
+    store_file::Attributes,
+};
+
+/// How deep filters may be nested.
+const DEPTH: usize = 16;
+
+/// Narrows a search by the attributes of files.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    Compare { by: Comparison, key: String, value: Value },
+    All(Vec<Self>),
+    Any(Vec<Self>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    In,
+    NotIn,
+}
+
+impl Filter {
+    /// An attribute that is not there equals nothing and is in nothing.
+    pub fn admits(&self, attributes: &Attributes) -> bool {
+        match self {
+            Self::All(filters) => filters.iter().all(|filter| filter.admits(attributes)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.admits(attributes)),
+            Self::Compare { by, key, value } => compare(*by, attributes.get(key), value),
+        }
+    }
+}
+
+fn compare(by: Comparison, got: Option<&Value>, value: &Value) -> bool {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    let order = got.and_then(|got| order_of(got, value));
+    let is_in = || value.as_array().into_iter().flatten().any(|one| got.is_some_and(|got| order_of(got, one) == Some(Equal)));
+    match by {
+        Comparison::Equal => order == Some(Equal),
+        Comparison::NotEqual => order != Some(Equal),
+        Comparison::Greater => order == Some(Greater),
+        Comparison::GreaterOrEqual => matches!(order, Some(Greater | Equal)),
+        Comparison::Less => order == Some(Less),
+        Comparison::LessOrEqual => matches!(order, Some(Less | Equal)),
+        Comparison::In => is_in(),
+        Comparison::NotIn => !is_in(),
+    }
+}
+
+/// How two values of the same type compare; values of different types do not.
+fn order_of(one: &Value, other: &Value) -> Option<std::cmp::Ordering> {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64()?.partial_cmp(&other.as_f64()?),
+        (Value::String(one), Value::String(other)) => Some(one.cmp(other)),
+        (Value::Bool(one), Value::Bool(other)) => Some(one.cmp(other)),
+        _ => None,
+    }
+}
+
+impl Read for Filter {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        read_filter(value, at, faults, DEPTH)
+    }
+}
+
+fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -> Option<Filter> {
+    const TYPES: [&str; 10] = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"];
+    if depth == 0 {
+        faults.note(at, FaultKind::TooDeep { max: DEPTH });
+        return None;
+    }
+    let mut fields = Fields::of(value, at, faults)?;
+    let kind: String = fields.required("type")?;
+    let by = match kind.as_str() {
+        "eq" => Comparison::Equal,
+        "ne" => Comparison::NotEqual,
+        "gt" => Comparison::Greater,
+        "gte" => Comparison::GreaterOrEqual,
+        "lt" => Comparison::Less,
+        "lte" => Comparison::LessOrEqual,
+        "in" => Comparison::In,
+        "nin" => Comparison::NotIn,
+        "and" | "or" => {
+            let place = at.key("filters");
+            let items = fields.required::<Vec<Value>>("filters")?;
+            fields.finish();
+            let items = items.into_iter().enumerate();
+            let read: Vec<_> = items.map(|(index, item)| read_filter(item, &place.index(index), faults, depth - 1)).collect();
+            let filters = read.into_iter().collect::<Option<_>>()?;
+            return Some(if kind == "and" { Filter::All(filters) } else { Filter::Any(filters) });
+        }
+        other => return fields.faults.not_one_of(&at.key("type"), other, &TYPES),
+    };
+    let key = fields.required("key");
+    let value = fields.required::<Value>("value");
+    fields.finish();
+    let value = value?;
+    let wants_list = matches!(by, Comparison::In | Comparison::NotIn);
+    let fits = match &value {
+        Value::Array(items) => wants_list && items.iter().all(|item| matches!(item, Value::String(_) | Value::Number(_))),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => !wants_list,
+        _ => false,
+    };
+    if !fits {
+        let expected = if wants_list { "an array of strings or numbers" } else { "one of a string, a number, or a boolean" };
+        let kind = FaultKind::WrongType { expected: expected.to_owned(), got: type_name(&value) };
+        faults.note(&at.key("value"), kind);
+        return None;
+    }
+    Some(Filter::Compare { by, key: key?, value })
+}
+
+#[derive(Clone, Debug)]
+pub struct SearchRequest {
+    pub queries: Vec<String>,
+    pub max_num_results: usize,
+    pub filter: Option<Filter>,
+    pub score_threshold: f64,
+}
+
+impl Read for SearchRequest {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let queries = fields.required::<Queries>("query");
+        // Whether the service may put a query in other words: this one takes it as it is.
+        let rewrite = fields.optional::<bool>("rewrite_query");
+        let most = fields.optional::<i64>("max_num_results");
+        let filter = fields.optional("filters");
+        let ranking = fields.or_default::<Ranking>("ranking_options");
+        fields.finish();
+        rewrite?;
+        let most = integer_between(most?.unwrap_or(limits::SEARCH_RESULTS), 1, limits::MAX_NUM_RESULTS);
+        let most = checked(most, &at.key("max_num_results"), faults)?;
+        Some(Self {
+            queries: queries?.0,
+            max_num_results: usize::try_from(most).unwrap_or_default(),
+            filter: filter?,
+            score_threshold: ranking?.0,
+        })
+    }
+}
+
+/// One query, or several.
+struct Queries(Vec<String>);
+
+impl Read for Queries {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        match value {
+            Value::String(query) => Some(Self(vec![query])),
+            Value::Array(queries) if queries.is_empty() => {
+                faults.note(at, FaultKind::EmptyArray);
+                None
+            }
+            Value::Array(_) => Vec::read(value, at, faults).map(Self),
+            other => faults.wrong_type(at, "one of a string or array of strings", &other),
+        }
+    }
+}
+
+/// The score below which results are left out. There is one ranker, by whatever name it is asked for.
+#[derive(Default)]
+struct Ranking(f64);
+
+impl Read for Ranking {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        const RANKERS: [&str; 4] = ["none", "auto", "default-2024-11-15", "default_2024_08_21"];
+        let mut fields = Fields::of(value, at, faults)?;
+        let ranker = fields.optional::<String>("ranker");
+        let threshold = fields.or_default::<f64>("score_threshold");
+        fields.finish();
+        if let Some(other) = ranker?.filter(|name| !RANKERS.contains(&name.as_str())) {
+            return faults.not_one_of(&at.key("ranker"), &other, &RANKERS);
+        }
+        checked(decimal_up_to(threshold?, limits::SCORE_THRESHOLD), &at.key("score_threshold"), faults).map(Self)
+    }
+}
+
+/// A page of what was found.
+#[derive(Debug, Serialize)]
+pub struct SearchPage {
+    object: &'static str,
+    search_query: Vec<String>,
+    data: Vec<SearchItem>,
+    has_more: bool,
+    next_page: Option<String>,
+}
+
+impl SearchPage {
+    pub fn new(search_query: Vec<String>, data: Vec<SearchItem>, next_page: Option<String>) -> Self {
+        let has_more = next_page.is_some();
+        Self { object: "vector_store.search_results.page", search_query, data, has_more, next_page }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct SearchItem {
+    pub file_id: String,
+    pub filename: String,
+    pub score: f64,
+    pub attributes: Attributes,
+    pub content: Vec<TextPart>,
+}
+
+/// A piece of text, as results and contents of files show it.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct TextPart {
+    #[serde(rename = "type")]
+    kind: TextKind,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TextKind {
+    Text,
+}
+
+impl TextPart {
+    pub fn new(text: String) -> Self {
+        Self { kind: TextKind::Text, text }
+    }
+}
+
+/// The text that was found in a file of a store.
+#[derive(Debug, Serialize)]
+pub struct ContentPage {
+    object: &'static str,
+    data: Vec<TextPart>,
+    has_more: bool,
+    next_page: Option<String>,
+}
+
+impl ContentPage {
+    pub fn new(text: String) -> Self {
+        Self { object: "vector_store.file_content.page", data: vec![TextPart::new(text)], has_more: false, next_page: None }
+    }
+}

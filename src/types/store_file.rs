@@ -1,0 +1,346 @@
+//! A file within a vector store, and a batch of them: how far it is, how it is cut, what it is tagged with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    File, Id, Resource, Timestamp, VectorStore, limits,
+    metadata::check_keys,
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, checked, integer_between, type_name},
+    resource::Spelling,
+    vector_store::FileCounts,
+};
+
+/// Its id is that of the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoreFile {
+    pub id: Id<Self>,
+    object: Object,
+    pub usage_bytes: u64,
+    pub created_at: Timestamp,
+    pub vector_store_id: Id<VectorStore>,
+    pub status: StoreFileStatus,
+    pub last_error: Option<IngestError>,
+    pub chunking_strategy: Chunking,
+    pub attributes: Attributes,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Object {
+    #[serde(rename = "vector_store.file")]
+    StoreFile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreFileStatus {
+    InProgress,
+    Completed,
+    Cancelled,
+    Failed,
+}
+
+impl StoreFileStatus {
+    pub const NAMES: [&'static str; 4] = ["in_progress", "completed", "failed", "cancelled"];
+}
+
+/// Why a file could not be made searchable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IngestError {
+    pub code: IngestErrorCode,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IngestErrorCode {
+    ServerError,
+    UnsupportedFile,
+    InvalidFile,
+}
+
+impl Resource for StoreFile {
+    const PREFIX: &'static str = "file-";
+    const SPELLING: Spelling = Spelling::Base58;
+    const OBJECT: &'static str = "vector_store.file";
+    const DELETED: &'static str = "vector_store.file.deleted";
+    const NOUN: &'static str = "file";
+    const PATH: &'static [&'static str] = &["vector_store_id", "file_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+
+    fn missing(ids: &[String]) -> String {
+        let [.., store, file] = ids else { return String::new() };
+        format!("No file found with id '{file}' in vector store '{store}'.")
+    }
+}
+
+impl StoreFile {
+    pub fn new(vector_store_id: Id<VectorStore>, created_at: Timestamp, new: NewStoreFile) -> Self {
+        Self {
+            id: Id::new(new.file_id),
+            object: Object::StoreFile,
+            usage_bytes: 0,
+            created_at,
+            vector_store_id,
+            status: StoreFileStatus::InProgress,
+            last_error: None,
+            chunking_strategy: new.chunking,
+            attributes: new.attributes,
+        }
+    }
+
+    pub fn is_final(&self) -> bool {
+        self.status != StoreFileStatus::InProgress
+    }
+
+    pub fn file_id(&self) -> Id<File> {
+        Id::new(self.id.as_str())
+    }
+}
+
+/// What the list of a batch shows of a file: without its size, its chunking, its attributes. Recorded.
+#[derive(Debug, Serialize)]
+pub struct BatchedFile {
+    id: Id<StoreFile>,
+    object: Object,
+    created_at: Timestamp,
+    vector_store_id: Id<VectorStore>,
+    status: StoreFileStatus,
+    last_error: Option<IngestError>,
+}
+
+impl From<StoreFile> for BatchedFile {
+    fn from(file: StoreFile) -> Self {
+        Self {
+            id: file.id,
+            object: file.object,
+            created_at: file.created_at,
+            vector_store_id: file.vector_store_id,
+            status: file.status,
+            last_error: file.last_error,
+        }
+    }
+}
+
+/// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is shown as
+/// what it stands for: recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Chunking {
+    Static {
+        #[serde(rename = "static")]
+        cut: Cut,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    pub max_chunk_size_tokens: usize,
+    pub chunk_overlap_tokens: usize,
+}
+
+impl Chunking {
+    pub fn cut(self) -> Cut {
+        let Self::Static { cut } = self;
+        cut
+    }
+}
+
+impl Default for Chunking {
+    fn default() -> Self {
+        Self::Static { cut: Cut { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 } }
+    }
+}
+
+impl Read for Chunking {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let kind: String = fields.required("type")?;
+        let read = match kind.as_str() {
+            "auto" => Some(Self::default()),
+            "static" => fields.required("static").map(|cut| Self::Static { cut }),
+            other => return fields.faults.not_one_of(&at.key("type"), other, &["auto", "static"]),
+        };
+        fields.finish();
+        read
+    }
+}
+
+impl Read for Cut {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let size = fields.required::<i64>("max_chunk_size_tokens");
+        let overlap = fields.required::<i64>("chunk_overlap_tokens");
+        fields.finish();
+        let (least, most) = limits::CHUNK_TOKENS;
+        let size = checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), faults)?;
+        // The overlap must not exceed half of the chunk.
+        let overlap = checked(integer_between(overlap?, 0, size / 2), &at.key("chunk_overlap_tokens"), faults)?;
+        let tokens = |number: i64| usize::try_from(number).unwrap_or_default();
+        Some(Self { max_chunk_size_tokens: tokens(size), chunk_overlap_tokens: tokens(overlap) })
+    }
+}
+
+/// Up to 16 tags that searches can be narrowed by: strings, numbers, booleans.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attributes(Map<String, Value>);
+
+impl Attributes {
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+}
+
+impl Read for Attributes {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let map = Map::read(value, at, faults)?;
+        if !check_keys(&map, at, faults) {
+            return None;
+        }
+        let mut sound = true;
+        for (key, value) in &map {
+            let fault = match value {
+                Value::String(text) if text.chars().count() > limits::METADATA_VALUE => {
+                    FaultKind::StringTooLong { max: limits::METADATA_VALUE, got: text.chars().count() }
+                }
+                Value::String(_) | Value::Number(_) | Value::Bool(_) => continue,
+                other => {
+                    FaultKind::WrongType { expected: "one of a string, a number, or a boolean".to_owned(), got: type_name(other) }
+                }
+            };
+            faults.note(&at.key(key), fault);
+            sound = false;
+        }
+        sound.then_some(Self(map))
+    }
+}
+
+/// A file to be added to a store.
+#[derive(Clone, Debug)]
+pub struct NewStoreFile {
+    pub file_id: String,
+    pub chunking: Chunking,
+    pub attributes: Attributes,
+}
+
+impl Read for NewStoreFile {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let file_id = fields.required("file_id");
+        let chunking = fields.or_default("chunking_strategy");
+        let attributes = fields.or_default("attributes");
+        fields.finish();
+        Some(Self { file_id: file_id?, chunking: chunking?, attributes: attributes? })
+    }
+}
+
+/// The attributes replace those that were there.
+#[derive(Clone, Debug)]
+pub struct AttributesChange {
+    pub attributes: Attributes,
+}
+
+impl Read for AttributesChange {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        // Null clears them; leaving them out is a mistake.
+        let attributes = match fields.patch("attributes")? {
+            super::Patch::Keep => return fields.fault("attributes", FaultKind::Missing),
+            other => other.set_or(Attributes::default()),
+        };
+        fields.finish();
+        Some(Self { attributes })
+    }
+}
+
+/// Files that are added to a store together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileBatch {
+    pub id: Id<Self>,
+    object: BatchObject,
+    pub created_at: Timestamp,
+    pub status: StoreFileStatus,
+    pub vector_store_id: Id<VectorStore>,
+    pub file_counts: FileCounts,
+}
+
+/// The OpenAPI document says `files_batch`; all recordings say this.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum BatchObject {
+    #[serde(rename = "vector_store.file_batch")]
+    FileBatch,
+}
+
+impl Resource for FileBatch {
+    const PREFIX: &'static str = "vsfb_";
+    const SPELLING: Spelling = Spelling::Hex;
+    const OBJECT: &'static str = "vector_store.file_batch";
+    const DELETED: &'static str = "vector_store.file_batch.deleted";
+    const NOUN: &'static str = "file batch";
+    const PATH: &'static [&'static str] = &["vector_store_id", "batch_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl FileBatch {
+    /// A batch whose files are about to be counted in.
+    pub fn new(id: Id<Self>, created_at: Timestamp, vector_store_id: Id<VectorStore>) -> Self {
+        Self {
+            id,
+            object: BatchObject::FileBatch,
+            created_at,
+            status: StoreFileStatus::Completed,
+            vector_store_id,
+            file_counts: FileCounts::default(),
+        }
+    }
+
+    /// As it is once its files have been counted in, and none of them is ready.
+    pub fn begun(self, files: u64) -> Self {
+        let file_counts = FileCounts { in_progress: files, total: files, ..FileCounts::default() };
+        Self { status: StoreFileStatus::InProgress, file_counts, ..self }
+    }
+
+    pub fn is_final(&self) -> bool {
+        self.status != StoreFileStatus::InProgress
+    }
+}
+
+/// Either ids that share everything else, or files each with its own.
+#[derive(Clone, Debug)]
+pub struct NewFileBatch {
+    pub files: Vec<NewStoreFile>,
+}
+
+impl Read for NewFileBatch {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let file_ids = fields.optional::<Few<String, { limits::BATCH_FILES }>>("file_ids");
+        let files = fields.optional::<Few<NewStoreFile, { limits::BATCH_FILES }>>("files");
+        let chunking = fields.or_default::<Chunking>("chunking_strategy");
+        let attributes = fields.or_default::<Attributes>("attributes");
+        let files = match (file_ids?, files?) {
+            (Some(ids), None) => {
+                let (chunking, attributes) = (chunking?, attributes?);
+                let new = |file_id| NewStoreFile { file_id, chunking, attributes: attributes.clone() };
+                ids.0.into_iter().map(new).collect()
+            }
+            (None, Some(files)) => files.0,
+            (None, None) => return fields.fault("file_ids", FaultKind::Missing),
+            (Some(_), Some(_)) => {
+                return fields.fault("files", FaultKind::Excludes { other: "file_ids" });
+            }
+        };
+        if files.is_empty() {
+            return fields.fault("file_ids", FaultKind::EmptyArray);
+        }
+        fields.finish();
+        Some(Self { files })
+    }
+}

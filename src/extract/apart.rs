@@ -59,7 +59,8 @@ pub(super) async fn in_a_process_of_its_own(program: &Path, kind: Apart, path: &
         }
         let status = process.wait().await.map_err(|_| NoText::Broken)?;
         match status.code() {
-            Some(0) => String::from_utf8(text).map_err(|_| NoText::Broken),
+            // White space around the text is of the layout.
+            Some(0) => String::from_utf8(text).map(|text| text.trim().to_owned()).map_err(|_| NoText::Broken),
             Some(code) if code == i32::from(TOO_LARGE) => Err(NoText::TooLarge),
             _ => Err(NoText::Broken),
         }

@@ -88,7 +88,7 @@ impl Form {
 
 impl Content {
     async fn receive(world: &World, mut part: Field<'static>, most: u64) -> Result<Self> {
-        let filename = part.file_name().map(str::to_owned).filter(|name| !name.is_empty());
+        let filename = part.file_name().map(unescaped).filter(|name| !name.is_empty());
         let store = world.store.clone();
         let mut draft = on_disk(move || store.blobs().begin()).await?;
         let mut read = 0_u64;
@@ -103,6 +103,11 @@ impl Content {
         }
         Ok(Self { filename, draft: flushed(draft).await? })
     }
+}
+
+/// Clients escape backslashes and quotes in names, all but browsers.
+fn unescaped(name: &str) -> String {
+    name.replace("\\\\", "\\").replace("\\\"", "\"")
 }
 
 async fn flushed(mut draft: Draft) -> Result<Draft> {

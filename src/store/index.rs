@@ -42,7 +42,7 @@ pub struct Passage {
 }
 
 /// The mark of a store on its words.
-pub fn marked(store: i64, word: &str) -> String {
+pub(crate) fn marked(store: i64, word: &str) -> String {
     format!("{store}q{word}")
 }
 

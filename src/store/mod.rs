@@ -5,7 +5,7 @@
 //! writer, which commits what is waiting together (see `writer.rs`). The generic questions that every
 //! resource asks stand here, once; `runs.rs` has the few that only runs ask.
 
-pub mod blobs;
+pub(crate) mod blobs;
 mod changes;
 mod database;
 mod files;

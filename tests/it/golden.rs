@@ -6,6 +6,7 @@
 //! there that is not needed fails the test too.
 
 mod compare;
+mod form;
 mod reply;
 
 use std::{
@@ -56,14 +57,29 @@ struct Event {
     data: Value,
 }
 
+impl Flow {
+    /// Of uploads, the bytes of the parts are not recorded, but their sum is.
+    fn uploads(&self) -> form::Uploads {
+        let made = self.exchanges.iter().find(|exchange| exchange.request.path == "/v1/uploads");
+        let bytes = made.and_then(|made| made.response.body.as_ref()?["bytes"].as_u64()).unwrap_or_default();
+        let parts = self.exchanges.iter().filter(|exchange| exchange.request.path.ends_with("/parts")).count();
+        form::Uploads { parts: Vec::new(), part_bytes: bytes / (parts as u64).max(1) }
+    }
+}
+
 impl Exchange {
     /// Whether it is one of those that this suite compares.
     fn is_compared(&self) -> bool {
-        self.beta.as_deref() == Some("v2") && self.is_ours()
+        let needs_no_version = !self.is_at(&["/v1/assistants", "/v1/threads"]) && self.beta.is_none();
+        (self.beta.as_deref() == Some("v2") || needs_no_version) && self.is_ours()
     }
 
     fn is_ours(&self) -> bool {
-        self.request.path.starts_with("/v1/assistants") || self.request.path.starts_with("/v1/threads")
+        self.is_at(&["/v1/assistants", "/v1/threads", "/v1/files", "/v1/uploads", "/v1/vector_stores"])
+    }
+
+    fn is_at(&self, paths: &[&str]) -> bool {
+        paths.iter().any(|path| self.request.path.starts_with(path))
     }
 
     /// Everything that was answered, as a list of objects.
@@ -119,10 +135,11 @@ async fn replay(flow: &Flow) -> Vec<(usize, Vec<String>)> {
     // One status per poll, so that a run can be met in the status in which it was recorded.
     let server =
         TestServer::with(Config { fixtures: vec![fixture], unmatched: Unmatched::Echo, pace: Pace::Steps, ..config() }).await;
-    let mut ids = HashMap::new();
+    // What recorded ids became here, and the parts of uploads in their order.
+    let (mut ids, mut uploads) = (HashMap::new(), flow.uploads());
     let mut outcomes = Vec::new();
     for (index, exchange) in flow.exchanges.iter().enumerate().filter(|(_, exchange)| exchange.is_ours()) {
-        let differences = perform(&server, exchange, &mut ids).await;
+        let differences = perform(&server, exchange, &mut ids, &mut uploads).await;
         if exchange.is_compared() {
             outcomes.push((index, differences));
         }
@@ -130,28 +147,39 @@ async fn replay(flow: &Flow) -> Vec<(usize, Vec<String>)> {
     outcomes
 }
 
-async fn perform(server: &TestServer, exchange: &Exchange, ids: &mut HashMap<String, String>) -> Vec<String> {
+async fn perform(
+    server: &TestServer,
+    exchange: &Exchange,
+    ids: &mut HashMap<String, String>,
+    uploads: &mut form::Uploads,
+) -> Vec<String> {
     let Exchange { request, response, .. } = exchange;
     let was_recorded =
         request.body.is_some() || request.method != "POST" || request.path == "/v1/threads" || request.path.ends_with("/cancel");
-    if !was_recorded {
+    let was_recorded = was_recorded && request.body.as_ref().is_none_or(|body| body.get("_unparsed_bytes").is_none());
+    let body = if was_recorded { request.body.clone() } else { form::of_answer(&request.path, response.body.as_ref(), uploads) };
+    if !was_recorded && body.is_none() {
         return vec!["the body of the request was not recorded".to_owned()];
     }
     let path = with_ids(&request.path, ids);
     let query: Vec<_> =
         request.query.iter().flatten().map(|(key, value)| (key, with_ids(value.as_str().unwrap_or_default(), ids))).collect();
-    let body: Option<Value> = request.body.as_ref().map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
+    let body: Option<Value> = body.map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
+    settle(server, &path, response).await;
     let send = async || {
         let mut sent = server.request(request.method.parse::<Method>().unwrap(), &path).query(&query);
         if let Some(body) = &body {
-            sent = sent.json(body);
+            sent = match body["_multipart"].as_array() {
+                Some(fields) => sent.multipart(form::multipart(fields)),
+                None => sent.json(body),
+            };
         }
         server.send(sent).await
     };
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
     let is_poll = request.method == "GET" && status.is_string();
     // A poll moves the run on, so one that was recorded in the status that it has now is met in the list.
-    let mut answer = match met_in_list(server, &path, &status).await.filter(|_| is_poll) {
+    let mut answer = match met_in_list(server, &path, &query, &status).await.filter(|_| is_poll) {
         Some(answer) => answer,
         None => send().await,
     };
@@ -163,13 +191,34 @@ async fn perform(server: &TestServer, exchange: &Exchange, ids: &mut HashMap<Str
         answer = send().await;
     }
     server.idle().await;
-    compare(response, &answer, ids, request.path == "/v1/assistants" && request.method == "GET")
+    if let Some(part) = response.body.as_ref().filter(|body| body["object"] == "upload.part") {
+        uploads.parts.push(part["id"].as_str().unwrap_or_default().to_owned());
+    }
+    let is_list_of_all =
+        request.method == "GET" && matches!(request.path.as_str(), "/v1/assistants" | "/v1/files" | "/v1/vector_stores");
+    compare(response, &answer, ids, is_list_of_all)
+}
+
+/// Looks at a store until its files are ready, if they were in the recording.
+async fn settle(server: &TestServer, path: &str, response: &Response) {
+    let Some(store) = path.strip_prefix("/v1/vector_stores/").and_then(|rest| rest.split('/').next()) else { return };
+    let recorded = response.body.as_ref().map(Value::to_string).unwrap_or_default();
+    if !recorded.contains(r#""status":"completed""#) {
+        return;
+    }
+    for _ in 0..100 {
+        let store = server.get(&format!("/v1/vector_stores/{store}")).await;
+        if store.body["status"] != "in_progress" {
+            return;
+        }
+    }
 }
 
 /// The item of a list as an answer, if it has this status.
-async fn met_in_list(server: &TestServer, path: &str, status: &Value) -> Option<Answer> {
+async fn met_in_list(server: &TestServer, path: &str, query: &[(&String, String)], status: &Value) -> Option<Answer> {
     let (list, id) = path.rsplit_once('/')?;
-    let mut answer = server.get(&format!("{list}?limit=100")).await;
+    let request = server.request(Method::GET, &format!("{list}?limit=100")).query(query);
+    let mut answer = server.send(request).await;
     let item = answer.body["data"].as_array()?.iter().find(|item| item["id"] == id && item["status"] == *status)?;
     answer.body = item.clone();
     Some(answer)
@@ -182,8 +231,11 @@ fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, Strin
         comparison.differences.push(format!("status: recorded {status}, got {}", answer.refusal()));
         return comparison.differences;
     }
-    if let Some(body) = &recorded.body {
-        comparison.value("", body, &answer.body);
+    match &recorded.body {
+        // The content of a file, which is not JSON.
+        Some(Value::String(text)) => comparison.value("", &Value::from(text.as_str()), &Value::from(answer.text.as_str())),
+        Some(body) => comparison.value("", body, &answer.body),
+        None => {}
     }
     if let Some(events) = &recorded.sse {
         let got = Events::parse(&answer.text);

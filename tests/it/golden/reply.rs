@@ -76,8 +76,6 @@ impl Recorded {
         for step in &self.steps {
             let details = &step["step_details"];
             match details["tool_calls"].as_array() {
-                // Searches cannot be given by a fixture yet: such a step is missing here.
-                Some(calls) if calls.iter().any(|call| call["type"] == "file_search") => {}
                 Some(calls) if !calls.is_empty() => steps.push(functions(calls)),
                 Some(_) if self.calls.is_empty() => {}
                 Some(_) => steps.push(functions(&self.calls)),
@@ -92,8 +90,27 @@ impl Recorded {
 }
 
 fn said(message: &Value) -> Value {
-    let text = message["content"][0]["text"]["value"].as_str().unwrap_or_default();
-    json!({"message": format!("{{% raw %}}{text}{{% endraw %}}")})
+    let parts = message["content"].as_array().cloned().unwrap_or_default();
+    let text = parts.iter().find_map(|part| part["text"]["value"].as_str()).unwrap_or_default();
+    let annotations = parts.iter().find_map(|part| part["text"]["annotations"].as_array()).cloned().unwrap_or_default();
+    let (mut text, mut citations) = (raw(text), Vec::new());
+    for annotation in annotations.iter().filter(|annotation| annotation["type"] == "file_citation") {
+        let marker = annotation["text"].as_str().unwrap_or_default();
+        text = text.replacen(marker, "{% endraw %}{{ cite }}{% raw %}", 1);
+        let name = marker.trim_end_matches('】').rsplit('†').next().unwrap_or_default();
+        citations.push(json!({"file": raw(name)}));
+    }
+    let images: Vec<_> = parts.iter().filter_map(|part| part["image_file"]["file_id"].as_str()).map(image).collect();
+    json!({"message": {"text": text, "citations": citations, "images": images}})
+}
+
+fn raw(text: &str) -> String {
+    format!("{{% raw %}}{text}{{% endraw %}}")
+}
+
+/// An image that stands for the one that was recorded.
+fn image(id: &str) -> Value {
+    json!({"name": format!("{id}.png"), "text": id})
 }
 
 fn functions(calls: &[Value]) -> Value {
@@ -102,13 +119,21 @@ fn functions(calls: &[Value]) -> Value {
         .map(|call| match call["type"].as_str() {
             Some("code_interpreter") => {
                 let outputs = call["code_interpreter"]["outputs"].as_array().cloned().unwrap_or_default();
-                let logs: Vec<_> = outputs
-                    .iter()
-                    .filter(|output| output["type"] == "logs")
-                    .map(|output| json!({"logs": output["logs"]}))
-                    .collect();
-                let input = call["code_interpreter"]["input"].as_str().unwrap_or_default();
-                json!({"code_interpreter": {"input": format!("{{% raw %}}{input}{{% endraw %}}"), "outputs": logs}})
+                let outputs = outputs.iter().map(|output| match output["image"]["file_id"].as_str() {
+                    Some(id) => json!({"image": image(id)}),
+                    None => json!({"logs": raw(output["logs"].as_str().unwrap_or_default())}),
+                });
+                let outputs: Vec<_> = outputs.collect();
+                let input = raw(call["code_interpreter"]["input"].as_str().unwrap_or_default());
+                json!({"code_interpreter": {"input": input, "outputs": outputs}})
+            }
+            Some("file_search") => {
+                let results = call["file_search"]["results"].as_array().cloned().unwrap_or_default();
+                let results = results.iter().map(|result| {
+                    let text = result["content"][0]["text"].as_str().unwrap_or("Not recorded.");
+                    json!({"file": raw(result["file_name"].as_str().unwrap_or_default()), "score": result["score"], "text": raw(text)})
+                });
+                json!({"file_search": {"results": results.collect::<Vec<_>>()}})
             }
             _ => json!({"function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]}}),
         })

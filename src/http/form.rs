@@ -1,7 +1,15 @@
 //! Multipart forms: small fields as values to be read like any body, and the content of a file, which goes to
 //! disk as it comes and is never in memory as a whole.
 
-use axum::{extract::Request, http::header};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use axum::{body::BodyDataStream, extract::Request, http::header};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use multer::{Field, Multipart};
 use serde_json::{Map, Value};
 
@@ -39,7 +47,8 @@ impl Form {
         let boundary = multer::parse_boundary(content_type);
         let not_a_form = |_| Refusal::NotAForm { content_type: content_type.to_owned() };
         let boundary = boundary.map_err(not_a_form)?;
-        let mut parts = Multipart::new(request.into_body().into_data_stream(), boundary);
+        let body = Arriving::of(request);
+        let mut parts = Multipart::new(body.clone(), boundary);
         let mut form = Self { fields: Map::new(), content: None };
         let mut left = FIELDS;
         while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
@@ -49,6 +58,8 @@ impl Form {
                 form.take(part, &mut left).await?;
             }
         }
+        drop(parts);
+        body.end().await?;
         Ok(form)
     }
 
@@ -102,6 +113,34 @@ impl Content {
             return Err(Refusal::TooLarge { limit: most, read }.into());
         }
         Ok(Self { filename, draft: flushed(draft).await? })
+    }
+}
+
+/// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off behind that is
+/// broken all the same.
+#[derive(Clone)]
+struct Arriving(Arc<Mutex<BodyDataStream>>);
+
+impl Arriving {
+    fn of(request: Request) -> Self {
+        Self(Arc::new(Mutex::new(request.into_body().into_data_stream())))
+    }
+
+    /// Reads what is left.
+    async fn end(mut self) -> Result<()> {
+        while let Some(piece) = self.next().await {
+            piece.map_err(|_| Refusal::BrokenForm)?;
+        }
+        Ok(())
+    }
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *stream).poll_next(context)
     }
 }
 

@@ -1,52 +1,78 @@
-//! The best passage of a text for a query: a sentence or a line, or a few of them.
+//! The best passage of a text for a query: as few sentences or lines in a row as have most of its words.
 
 use super::words::Words;
 
 /// How long a passage may be, in characters.
 const LONGEST: usize = 300;
 
-/// The sentence that has most of the sought words, shortest first among equals, and the earliest then. With
-/// none of them anywhere, the beginning of the text.
+/// The passage that has most of the sought words, the shortest among equals, and the earliest then. With none
+/// of them anywhere, the beginning of the text.
 pub fn best<'t>(text: &'t str, query: &str) -> &'t str {
     let words = Words::default();
     let sought = words.sought(query);
+    let sentences: Vec<Sentence> = sentences(text).map(|place| Sentence::of(text, place, &words, &sought)).collect();
     let mut best: Option<(usize, &str)> = None;
-    for sentence in sentences(text) {
-        let counted = words.count(sentence);
-        let score = sought.iter().filter(|word| counted.words.contains_key(*word)).count();
-        let better =
-            best.is_none_or(|(known, shown)| score > known || (score == known && score > 0 && sentence.len() < shown.len()));
-        if better {
-            best = Some((score, sentence));
+    for (first, begin) in sentences.iter().enumerate() {
+        let mut has = vec![false; sought.len()];
+        for sentence in &sentences[first..] {
+            let passage = &text[begin.start..sentence.end];
+            if sentence.end != begin.end && passage.chars().count() > LONGEST {
+                break;
+            }
+            for word in &sentence.words {
+                has[*word] = true;
+            }
+            let score = has.iter().filter(|has| **has).count();
+            if best.is_none_or(|(known, shown)| score > known || (score == known && score > 0 && passage.len() < shown.len())) {
+                best = Some((score, passage));
+            }
         }
     }
-    shortened(best.map_or("", |(_, sentence)| sentence))
+    shortened(best.map_or("", |(_, passage)| passage))
 }
 
-/// Sentences and lines, without the white space around them.
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['\n', '。', '！', '？'])
-        .flat_map(|line| {
-            let mut rest = line;
-            std::iter::from_fn(move || {
-                if rest.is_empty() {
-                    return None;
-                }
-                let (sentence, after) = rest.split_at(sentence_end(rest));
-                rest = after;
-                Some(sentence)
-            })
-        })
-        .map(str::trim)
-        .filter(|sentence| !sentence.is_empty())
+/// Where a sentence stands, and the numbers of the sought words that it has.
+struct Sentence {
+    start: usize,
+    end: usize,
+    words: Vec<usize>,
 }
 
-/// Where the first sentence ends: behind a full stop that is followed by white space.
+impl Sentence {
+    fn of(text: &str, (start, end): (usize, usize), words: &Words, sought: &[String]) -> Self {
+        let counted = words.count(&text[start..end]);
+        let has = sought.iter().enumerate().filter(|(_, word)| counted.words.contains_key(*word)).map(|(number, _)| number);
+        Self { start, end, words: has.collect() }
+    }
+}
+
+/// Where sentences and lines stand, without the white space around them.
+fn sentences(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
+        let start = from;
+        from += sentence_end(rest);
+        Some((start, from))
+    })
+    .filter_map(|(start, end)| {
+        let (whole, sentence) = (&text[start..end], text[start..end].trim());
+        let before = whole.len() - whole.trim_start().len();
+        (!sentence.is_empty()).then_some((start + before, start + before + sentence.len()))
+    })
+}
+
+/// Where the first sentence ends: with its line, or behind a full stop that is followed by white space, or by
+/// anything in scripts without spaces.
 fn sentence_end(text: &str) -> usize {
-    let mut ends = text.char_indices().filter(|(_, character)| matches!(character, '.' | '!' | '?' | '…'));
-    let end = ends.find_map(|(place, character)| {
+    let end = text.char_indices().find_map(|(place, character)| {
         let behind = place + character.len_utf8();
-        text[behind..].starts_with(char::is_whitespace).then_some(behind)
+        let ends = match character {
+            '\n' | '。' | '！' | '？' => true,
+            '.' | '!' | '?' | '…' => text[behind..].starts_with(char::is_whitespace),
+            _ => false,
+        };
+        ends.then_some(behind)
     });
     end.unwrap_or(text.len())
 }
@@ -69,5 +95,12 @@ mod tests {
         assert_eq!(best(text, "zebra"), "Our shop opens at 9.");
         assert_eq!(best("返品は14日以内です。送料は無料です。", "送料"), "送料は無料です。");
         assert_eq!(best("", "x"), "");
+    }
+
+    #[test]
+    fn neighbours_help_each_other() {
+        let text = "Favorite foods:\n- Ann: tacos\n- Filip: cake\n- Eva: soup";
+        assert_eq!(best(text, "Filip's favorite food"), "Favorite foods:\n- Ann: tacos\n- Filip: cake");
+        assert_eq!(best(text, "Filip"), "- Filip: cake");
     }
 }

@@ -42,11 +42,16 @@ const NULL: [(&str, &[&str]); 11] = [
 
 /// Keywords that real objects went beyond: runs recorded with a budget of 16, and said to end by Azure's filter;
 /// batches recorded with another name for themselves.
-const WIDER: [(&str, &str); 3] = [
+const WIDER: [(&str, &str); 4] = [
     ("RunObject/properties/max_completion_tokens/minimum", "16"),
     (
         "RunObject/properties/incomplete_details/properties/reason/enum",
         r#"["max_completion_tokens", "max_prompt_tokens", "content_filter"]"#,
+    ),
+    // A purpose that requests may give.
+    (
+        "OpenAIFile/properties/purpose/enum",
+        r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
     ),
     ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
 ];

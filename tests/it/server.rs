@@ -9,7 +9,11 @@ use rehearsal::{
     types::Timestamp,
     world::{DEFAULT_SESSION, World, Worlds},
 };
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::HeaderMap,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -133,6 +137,35 @@ impl TestServer {
         let events = Events::parse(&answer.text);
         contract::check_events(&events);
         events
+    }
+
+    /// Uploads a file.
+    pub async fn upload(&self, purpose: &str, filename: &str, content: impl Into<Vec<u8>>) -> Answer {
+        let file = Part::bytes(content.into()).file_name(filename.to_owned());
+        let form = Form::new().text("purpose", purpose.to_owned()).part("file", file);
+        self.send(self.request(Method::POST, "/v1/files").multipart(form)).await
+    }
+
+    /// A file to search in, by its id.
+    pub async fn document(&self, filename: &str, content: impl Into<Vec<u8>>) -> String {
+        self.upload("assistants", filename, content).await.id()
+    }
+
+    /// A vector store with these files, ready, by its id.
+    pub async fn store(&self, files: &[&str]) -> String {
+        let id = self.post("/v1/vector_stores", json!({"file_ids": files})).await.id();
+        self.idle().await;
+        id
+    }
+
+    /// What a search in a store finds: names of files and texts.
+    pub async fn search(&self, store: &str, query: Value) -> Vec<(String, String)> {
+        let body = if query.is_string() { json!({ "query": query }) } else { query };
+        let found = self.post(&format!("/v1/vector_stores/{store}/search"), body).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let items = found.body["data"].as_array().unwrap().iter();
+        items.map(|item| (text(&item["filename"]), text(&item["content"][0]["text"]))).collect()
     }
 
     /// An assistant, by its id.

@@ -1,0 +1,108 @@
+//! Forms and documents that mean no good: each fails alone, and nothing of them stays.
+
+use rehearsal::serve::Config;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    documents::{pdf, zip},
+    server::{TestServer, config},
+};
+
+/// Sends bytes as they are, perhaps hangs up on the sending side, and reads whatever comes back.
+async fn raw(server: &TestServer, request: &str, hangs_up: bool) -> String {
+    let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    if hangs_up {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = String::new();
+    _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+fn form(body: &str, length: usize) -> String {
+    format!(
+        "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\nConnection: close\r\n\
+         Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+const FIELD: &str = "--XX\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nvision\r\n";
+
+#[tokio::test]
+async fn broken_forms_are_refused_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("r.db");
+    let server = TestServer::with(Config { database: Some(database), ..config() }).await;
+    let file = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello";
+    let nameless = "--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nhello\r\n--XX--\r\n";
+    let cut = format!("{FIELD}{file}");
+    let whole = format!("{FIELD}{file}\r\n--XX--\r\n");
+    for (what, request, said) in [
+        ("cut off within the file", form(&cut, cut.len()), "Could not parse multipart form"),
+        ("shorter than it says", form(&whole, whole.len() + 100), ""),
+        ("longer than it says", form(&whole, whole.len() - 10), "Could not parse multipart form"),
+        ("no boundary in it", form("hello", 5), "Could not parse multipart form"),
+        ("no filename", form(&format!("{FIELD}{nameless}"), FIELD.len() + nameless.len()), "expected a file with a filename"),
+        ("no boundary named", form(&whole, whole.len()).replace("; boundary=XX", ""), "Invalid Content-Type header"),
+    ] {
+        let answer = raw(&server, &request, said.is_empty()).await;
+        assert!(said.is_empty() || answer.starts_with("HTTP/1.1 400 Bad Request"), "{what}: {answer}");
+        assert!(answer.contains(said), "{what}: {answer}");
+    }
+    assert_eq!(server.get("/v1/files").await.body["data"], json!([]));
+    let left = std::fs::read_dir(folder.path().join("r.db-files")).unwrap().count();
+    assert_eq!(left, 0, "drafts are removed");
+}
+
+/// What becomes of a document in a store.
+async fn fate(server: &TestServer, filename: &str, content: Vec<u8>) -> Value {
+    let file = server.document(filename, content).await;
+    let store = server.store(&[&file]).await;
+    let shown = server.get(&format!("/v1/vector_stores/{store}/files/{file}")).await.body;
+    json!([shown["status"], shown["last_error"]["code"], shown["last_error"]["message"]])
+}
+
+#[tokio::test]
+async fn hostile_documents_fail_alone() {
+    let server = TestServer::start().await;
+    let broken = json!(["failed", "invalid_file", "The file could not be parsed because it is broken."]);
+    let too_large = json!(["failed", "invalid_file", "The file could not be parsed because it is too large."]);
+    let bomb = zip(&[("word/document.xml", &format!("<w:t>{}</w:t>", " ".repeat(80 << 20)))]);
+    assert!(bomb.len() < 1 << 20, "80 MB in {} bytes", bomb.len());
+    assert_eq!(fate(&server, "bomb.docx", bomb).await, too_large);
+    let mut cut = pdf("Hello");
+    cut.truncate(200);
+    for (filename, content) in [
+        ("cut.pdf", cut),
+        ("none.pdf", b"not a PDF".to_vec()),
+        ("none.docx", b"not a ZIP".to_vec()),
+        ("empty.docx", zip(&[("other.xml", "<a/>")])),
+        ("broken.docx", zip(&[("word/document.xml", "<w:t>a</w:p>")])),
+        ("empty.pptx", zip(&[("ppt/presentation.xml", "<a/>")])),
+    ] {
+        assert_eq!(fate(&server, filename, content).await, broken, "{filename}");
+    }
+    // A tree of pages that is its own child, and markup nested without end: the process overflows its stack.
+    let cyclic = String::from_utf8_lossy(&pdf("Hello")).replace("/Kids [3 0 R] /Count 1", "/Kids [2 0 R] /Count 1");
+    let cyclic = fate(&server, "cyclic.pdf", cyclic.into_bytes()).await;
+    assert!(cyclic[0] == "failed" || cyclic[0] == "completed", "{cyclic}");
+    let deep = fate(&server, "deep.html", format!("{}hello", "<div>".repeat(200_000)).into_bytes()).await;
+    assert!(deep[0] == "failed" || deep[0] == "completed", "{deep}");
+    let nothing = json!(["failed", "unsupported_file", "The file type is not supported."]);
+    assert_eq!(fate(&server, "old.doc", b"\xd0\xcf\x11\xe0".to_vec()).await, nothing);
+    assert_eq!(fate(&server, "latin.txt", vec![b'a', 0xe9, b'b']).await, nothing);
+    assert_eq!(fate(&server, "fine.txt", b"fine".to_vec()).await[0], "completed");
+}
+
+#[tokio::test]
+async fn a_text_of_more_than_five_million_tokens_is_too_large() {
+    let server = TestServer::start().await;
+    let text = "a b c d e f g h ".repeat(640_000);
+    let too_large = json!(["failed", "invalid_file", "The file could not be parsed because it is too large."]);
+    assert_eq!(fate(&server, "long.txt", text.into_bytes()).await, too_large);
+}

@@ -1,6 +1,6 @@
 //! A server from its settings: what it needs is opened once, here, and passed down. No globals.
 
-use std::{future::Future, io, path::PathBuf, sync::Arc};
+use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// The program that takes documents apart, in processes of their own; none for this one.
     pub program: Option<PathBuf>,
+    /// How long it may take to get the text out of one document; none for the usual half minute.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Config {
@@ -45,6 +47,7 @@ impl Default for Config {
             api_keys: Vec::new(),
             allowed_hosts: Vec::new(),
             program: None,
+            patience: None,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Server {
             fixtures: Arc::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,
-            extractor: Extractor::new(program),
+            extractor: Extractor::new(program, config.patience),
             seed: config.seed,
             clock: config.clock,
         };

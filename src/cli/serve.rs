@@ -142,6 +142,7 @@ fn config(args: ServeArgs) -> Config {
         api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
         program: None,
+        patience: None,
     }
 }
 

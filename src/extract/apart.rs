@@ -17,8 +17,9 @@ use tokio::{io::AsyncReadExt, process::Command};
 
 use super::{DOCUMENT, NoText, TEXT, office};
 
-/// How long it may take: to wait for, and to compute.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take by the clock on the wall, unless somebody has less patience.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may compute, in seconds.
 #[cfg(unix)]
 const COMPUTING: u64 = 20;
 /// How much address space it may use, in bytes.
@@ -37,7 +38,12 @@ pub enum Apart {
 /// The exit codes that say why there is no text. Any other end is that of a broken document.
 const TOO_LARGE: u8 = 3;
 
-pub(super) async fn in_a_process_of_its_own(program: &Path, kind: Apart, path: &Path) -> Result<String, NoText> {
+pub(super) async fn in_a_process_of_its_own(
+    program: &Path,
+    patience: Duration,
+    kind: Apart,
+    path: &Path,
+) -> Result<String, NoText> {
     let document = fs::File::open(path).map_err(|_| NoText::Unreadable)?;
     if document.metadata().map_err(|_| NoText::Unreadable)?.len() > DOCUMENT {
         return Err(NoText::TooLarge);
@@ -65,7 +71,7 @@ pub(super) async fn in_a_process_of_its_own(program: &Path, kind: Apart, path: &
             _ => Err(NoText::Broken),
         }
     };
-    tokio::time::timeout(PATIENCE, finish).await.unwrap_or(Err(NoText::TooSlow))
+    tokio::time::timeout(patience, finish).await.unwrap_or(Err(NoText::TooSlow))
 }
 
 /// What the other process does: answers its exit code.

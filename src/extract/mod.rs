@@ -12,6 +12,7 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 pub use self::apart::{Apart, take_apart};
@@ -53,11 +54,13 @@ pub fn is_searchable(extension: Option<&str>) -> bool {
 pub struct Extractor {
     /// The program that takes documents apart: this one.
     program: Arc<PathBuf>,
+    patience: Duration,
 }
 
 impl Extractor {
-    pub fn new(program: PathBuf) -> Self {
-        Self { program: Arc::new(program) }
+    /// `patience` is how long one document may take; none for the usual half minute.
+    pub fn new(program: PathBuf, patience: Option<Duration>) -> Self {
+        Self { program: Arc::new(program), patience: patience.unwrap_or(apart::PATIENCE) }
     }
 
     /// The text of a document. What it is, its name says.
@@ -75,7 +78,7 @@ impl Extractor {
                 return read.await.unwrap_or(Err(NoText::Unreadable));
             }
         };
-        apart::in_a_process_of_its_own(&self.program, kind, path).await
+        apart::in_a_process_of_its_own(&self.program, self.patience, kind, path).await
     }
 }
 

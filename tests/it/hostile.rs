@@ -87,15 +87,25 @@ async fn hostile_documents_fail_alone() {
     ] {
         assert_eq!(fate(&server, filename, content).await, broken, "{filename}");
     }
-    // A tree of pages that is its own child, and markup nested without end: the process overflows its stack.
+    // A tree of pages that is its own child, and markup nested deep: whatever they do, they do it elsewhere.
     let cyclic = String::from_utf8_lossy(&pdf("Hello")).replace("/Kids [3 0 R] /Count 1", "/Kids [2 0 R] /Count 1");
     let cyclic = fate(&server, "cyclic.pdf", cyclic.into_bytes()).await;
     assert!(cyclic[0] == "failed" || cyclic[0] == "completed", "{cyclic}");
-    let deep = fate(&server, "deep.html", format!("{}hello", "<div>".repeat(200_000)).into_bytes()).await;
+    let deep = fate(&server, "deep.html", format!("{}hello", "<div>".repeat(2_000)).into_bytes()).await;
     assert!(deep[0] == "failed" || deep[0] == "completed", "{deep}");
     let nothing = json!(["failed", "unsupported_file", "The file type is not supported."]);
     assert_eq!(fate(&server, "old.doc", b"\xd0\xcf\x11\xe0".to_vec()).await, nothing);
     assert_eq!(fate(&server, "latin.txt", vec![b'a', 0xe9, b'b']).await, nothing);
+    assert_eq!(fate(&server, "fine.txt", b"fine".to_vec()).await[0], "completed");
+}
+
+#[tokio::test]
+async fn a_document_that_takes_too_long_is_given_up() {
+    let patience = Some(std::time::Duration::from_millis(300));
+    let server = TestServer::with(Config { patience, ..config() }).await;
+    let endless = format!("{}hello", "<div>".repeat(1_000_000)).into_bytes();
+    let in_time = json!(["failed", "invalid_file", "The file could not be parsed in time."]);
+    assert_eq!(fate(&server, "endless.html", endless).await, in_time);
     assert_eq!(fate(&server, "fine.txt", b"fine".to_vec()).await[0], "completed");
 }
 

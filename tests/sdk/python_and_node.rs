@@ -11,13 +11,17 @@ use crate::running::{KEY, Running, installed, root};
 #[test]
 fn the_python_client() {
     let python = python_with_client();
-    drive(Command::new(python).args(["-m", "unittest", "-q", "test_openai"]).current_dir(root().join("tests/sdk/python")));
+    drive(
+        Command::new(python)
+            .args(["-m", "unittest", "-q", "test_openai", "test_files"])
+            .current_dir(root().join("tests/sdk/python")),
+    );
 }
 
 #[test]
 fn the_node_client() {
     let folder = node_with_client();
-    drive(Command::new("node").args(["--test", "openai.test.mjs"]).current_dir(folder));
+    drive(Command::new("node").args(["--test", "openai.test.mjs", "files.test.mjs"]).current_dir(folder));
 }
 
 /// Runs a client's tests against a server of their own.
@@ -70,6 +74,8 @@ fn node_with_client() -> PathBuf {
         fs::copy(sources.join("package.json"), folder.join("package.json")).expect("package.json");
         install(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder));
     });
-    fs::copy(sources.join("openai.test.mjs"), folder.join("openai.test.mjs")).expect("the tests");
+    for tests in ["openai.test.mjs", "files.test.mjs"] {
+        fs::copy(sources.join(tests), folder.join(tests)).expect("the tests");
+    }
     folder
 }

@@ -48,10 +48,6 @@ create table dead_blobs (
   name text primary key
 ) strict, without rowid;
 
-create trigger a_file_goes after delete on files begin
-  insert or ignore into dead_blobs values (old.blob);
-end;
-
 create trigger a_part_goes after delete on upload_parts begin
   insert or ignore into dead_blobs values (old.blob);
 end;
@@ -64,6 +60,11 @@ create table tool_files (
   owner   text not null,
   primary key (session, file_id, owner)
 ) strict, without rowid;
+
+create trigger a_file_goes after delete on files begin
+  insert or ignore into dead_blobs values (old.blob);
+  delete from tool_files where session = old.session and file_id = old.id;
+end;
 
 create table vector_stores (
   -- Never used twice, because the words of the index are marked with it.
@@ -99,6 +100,8 @@ create table vector_store_files (
   session         integer not null,
   body            text not null,
   batch_id        text,
+  -- Counts how often the file was taken up: what an earlier attempt still writes is not taken.
+  attempt         integer not null default 0,
   chunks          integer not null default 0,
   words           integer not null default 0,
   id              text not null generated always as (body ->> '$.id') stored,

@@ -60,9 +60,29 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error("cannot read the database: {0}")]
-    Store(#[from] store::Error),
+    Store(store::Error),
+    #[error("a seed cannot be planted: {0}")]
+    Seeds(String),
     #[error("cannot find this program itself: {0}")]
     Program(io::Error),
+}
+
+impl From<store::Error> for StartError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unplanted(what) => Self::Seeds(what),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What a server with a private database leaves on disk for as long as this lives.
+pub struct Leftovers(Arc<Database>);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.0.blobs().forget();
+    }
 }
 
 /// A server that is ready to run.
@@ -98,6 +118,11 @@ impl Server {
     /// The worlds of its sessions.
     pub fn worlds(&self) -> &Arc<Worlds> {
         &self.door.worlds
+    }
+
+    /// Removes the files of a private database when it is dropped: the last thing that a server does.
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers(Arc::clone(self.door.worlds.database()))
     }
 
     /// Serves until `stop` is done, and then what is in flight.

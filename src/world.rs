@@ -13,7 +13,7 @@ use crate::{
     clock::{self, Clock, Ids, Moment},
     engine::{Engine, Performer, Unmatched},
     extract::Extractor,
-    fixture::{Fixtures, Pace, SeedAssistant, SeedStore, SeedThread, StoredAsset, asset::Asset},
+    fixture::{Fixtures, Origin, Pace, SeedAssistant, SeedFile, SeedStore, SeedThread, StoredAsset, asset::Asset},
     knowledge::{Attached, Denied, Knowledge, Reaper, on_disk},
     store::{self, Changes, Database, Store, Stored},
     types::{
@@ -68,6 +68,11 @@ impl Worlds {
         Ok(worlds)
     }
 
+    /// The database that they are all in.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.making.database
+    }
+
     /// The world of a session, made on first use. Whoever comes while it is being made waits for it.
     pub async fn enter(&self, name: &str) -> store::Result<Arc<World>> {
         let cell = {
@@ -94,10 +99,7 @@ impl Worlds {
         let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), *pace, extractor.clone());
         knowledge.resume().await?;
         let planting = Planting { store: &store, ids: &ids, knowledge: &knowledge, now: clock.now().seconds() };
-        plant(&planting, fixtures).await.map_err(|error| match error {
-            Denied::Store(error) => error,
-            other => store::Error::Unplanted(other.to_string()),
-        })?;
+        plant(&planting, fixtures).await?;
         let performer = Performer::new(Arc::clone(fixtures), *unmatched, *pace);
         let engine = Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer);
         engine.resume().await?;
@@ -106,21 +108,28 @@ impl Worlds {
 }
 
 /// Puts the seeds in. What exists already, from an earlier start, stays as it is.
-async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> Result<(), Denied> {
+async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> store::Result<()> {
     for seed in &fixtures.files {
-        let content = world.content(&seed.asset, &seed.origin.file).await?;
-        world.knowledge.seed_file(seed.id.clone(), seed.new.clone(), content).await?;
+        planted(&seed.origin, world.plant_file(seed).await)?;
     }
     for seed in &fixtures.vector_stores {
-        world.plant_store(seed).await?;
+        planted(&seed.origin, world.plant_store(seed).await)?;
     }
     for seed in &fixtures.assistants {
-        world.plant_assistant(seed).await?;
+        planted(&seed.origin, world.plant_assistant(seed).await)?;
     }
     for seed in &fixtures.threads {
-        world.plant_thread(seed).await?;
+        planted(&seed.origin, world.plant_thread(seed).await)?;
     }
     Ok(())
+}
+
+/// What is wrong with a seed is told with its place.
+fn planted(origin: &Origin, outcome: Result<(), Denied>) -> store::Result<()> {
+    outcome.map_err(|denied| match denied {
+        Denied::Store(error) => error,
+        other => store::Error::Unplanted(format!("{}:{}: {other}", origin.file, origin.line)),
+    })
 }
 
 /// A world that is being given its seeds.
@@ -141,6 +150,12 @@ impl Planting<'_> {
         Ok(on_disk(move || asset.load(&fixture)).await?)
     }
 
+    async fn plant_file(&self, seed: &SeedFile) -> Result<(), Denied> {
+        let content = self.content(&seed.asset, &seed.origin.file).await?;
+        self.knowledge.make_file_as(seed.id.clone(), seed.new.clone(), content).await?;
+        Ok(())
+    }
+
     async fn plant_store(&self, seed: &SeedStore) -> Result<(), Denied> {
         if !self.is_new(&seed.id).await? {
             return Ok(());
@@ -152,7 +167,7 @@ impl Planting<'_> {
                 StoredAsset::Asset(asset) => {
                     let (id, content) = (self.ids.next::<File>(), self.content(asset, &seed.origin.file).await?);
                     let new = NewFile { filename: asset.name.clone(), purpose: Purpose::Assistants, expires_after: None };
-                    self.knowledge.seed_file(id.clone(), new, content).await?;
+                    self.knowledge.make_file_as(id.clone(), new, content).await?;
                     id
                 }
             });

@@ -44,6 +44,10 @@ impl Client {
         read(self.send(Method::POST, path, Bytes::from(body.to_string())).await).await
     }
 
+    pub async fn delete(&mut self, path: &str) {
+        self.send(Method::DELETE, path, Bytes::new()).await;
+    }
+
     /// Creates something and answers its id.
     pub async fn create(&mut self, path: &str, body: &Value) -> String {
         field(&self.post(path, body).await, "id")

@@ -1,13 +1,15 @@
 //! The speed of the program, measured over real sockets in one run and told as ratios to a bare axum
 //! route that answers a constant, in a process of its own like the server.
 //!
-//! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. The load
+//! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With names behind
+//! it (`throughput`, `streaming`, `pages`, `start`, `memory`, `files`, `search`) it measures only those. The load
 //! comes from this process, so with few cores it competes with what it measures, for the bare route too.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
 mod client;
+mod knowledge;
 mod load;
 mod processes;
 mod report;
@@ -28,11 +30,31 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut report = Report::default();
-    throughput(&mut report).await;
-    streaming(&mut report).await;
-    pages(&mut report).await;
-    start(&mut report).await;
-    memory(&mut report).await;
+    let wanted = |part: &str| {
+        let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+        named.peek().is_none() || named.any(|name| name == part)
+    };
+    if wanted("throughput") {
+        throughput(&mut report).await;
+    }
+    if wanted("streaming") {
+        streaming(&mut report).await;
+    }
+    if wanted("pages") {
+        pages(&mut report).await;
+    }
+    if wanted("start") {
+        start(&mut report).await;
+    }
+    if wanted("memory") {
+        memory(&mut report).await;
+    }
+    if wanted("files") {
+        large_files(&mut report).await;
+    }
+    if wanted("search") {
+        searches(&mut report).await;
+    }
     println!("{}", report.table());
     if std::env::args().any(|argument| argument == "--save") {
         report.save();
@@ -99,6 +121,57 @@ async fn memory(report: &mut Report) {
     let after = server.resident_mib();
     report.row("resident memory after 10,000 conversations", format!("{after:.1} MiB"), None, None);
 }
+
+/// A large file, up and down, against a copy of it on the same disk.
+async fn large_files(report: &mut Report) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copied = knowledge::copy_time(folder.path());
+    let database = folder.path().join("bench.db");
+    let server = Process::server(&["--database", &database.to_string_lossy()]);
+    let (up, down, grown) = knowledge::move_large_file(&server).await;
+    let speed = |time: Duration| (knowledge::LARGE >> 20) as f64 / time.as_secs_f64();
+    report.row("a file of 512 MiB, copied on disk", format!("{:.0} MiB/s", speed(copied)), Some(1.0), None);
+    for (what, time) in [("uploaded", up), ("downloaded", down)] {
+        let ratio = speed(time) / speed(copied);
+        let goal = ("at least 0.25".to_owned(), ratio >= 0.25);
+        report.row(&format!("a file of 512 MiB, {what}"), format!("{:.0} MiB/s", speed(time)), Some(ratio), Some(goal));
+    }
+    let goal = ("under 64 MiB".to_owned(), grown < 64.0);
+    report.row("memory that the server took for it", format!("{grown:.1} MiB"), None, Some(goal));
+}
+
+/// Texts made searchable, and searches among many chunks.
+async fn searches(report: &mut Report) {
+    let server = Process::server(&[]);
+    let mut writer = knowledge::Writer::new();
+    let texts: Vec<_> = (0..4).map(|_| writer.text(5_000_000)).collect();
+    let (time, _) = knowledge::index(&server, &texts, &serde_json::json!({"type": "auto"})).await;
+    let speed = 20.0 / time.as_secs_f64();
+    let goal = ("at least 5 MB/s".to_owned(), speed >= 5.0);
+    report.row("20 MB of text made searchable", format!("{speed:.1} MB/s"), None, Some(goal));
+    let small = serde_json::from_str(knowledge::SMALL_CHUNKS).expect("a chunking strategy");
+    let mut before = None;
+    for chunks in [1_000, 10_000, 100_000] {
+        // So many files of a text that fills a chunk, more or less: 100 tokens.
+        let texts: Vec<_> = (0..20).map(|_| writer.text(chunks / 20 * CHUNK_BYTES)).collect();
+        let (_, store) = knowledge::index(&server, &texts, &small).await;
+        let time = knowledge::search_time(&server, &store, &mut writer).await;
+        let ratio = before.map(|before| millis(time) / before);
+        let goal = match ratio {
+            Some(ratio) if chunks == 100_000 => {
+                let fast = time < Duration::from_millis(10) && ratio < 10.0;
+                Some(("under 10 ms, and less than ten times that of 10,000".to_owned(), fast))
+            }
+            _ => None,
+        };
+        let what = format!("a search among {chunks} chunks, median of 200");
+        report.row(&what, format!("{:.2} ms", millis(time)), ratio, goal);
+        before = Some(millis(time));
+    }
+}
+
+/// How many bytes of such a text are 100 tokens.
+const CHUNK_BYTES: usize = 210;
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0

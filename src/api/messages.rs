@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router {
 
 async fn create(here: Here, Asked { of, body }: Asked<Thread, NewMessage>) -> Result<Answer<MessageView>> {
     let attached = Attached::to(std::slice::from_ref(&body));
-    here.knowledge.judge_attached(&attached).await?;
+    here.knowledge.judge_attached(&attached, Some(&Id::new(of.own()))).await?;
     let message = Message::sent(here.ids.next(), here.clock.now().seconds(), Id::new(of.own()), body);
     let added = engine::add_message(&here.store, message).await?;
     here.knowledge.attach_to(&added.thread_id, &attached).await?;

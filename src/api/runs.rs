@@ -18,7 +18,7 @@ use crate::{
     },
     knowledge::Attached,
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, Run, Thread, Timestamp, Tool,
+        Assistant, Id, List, Message, Metadata, Phase, Role, Run, Thread, Timestamp, Tool,
         assistant::Sampling,
         limits,
         message::NewMessage,
@@ -181,8 +181,8 @@ async fn create(here: Here, include: Include, Asked { of, body }: Asked<Thread, 
         Err(error) => return of.find(&here).await.and(Err(error)),
     };
     let attached = Attached::to(&body.additional_messages);
-    here.knowledge.judge_attached(&attached).await?;
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
+    here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
     let messages = body.additional_messages.into_iter();
     let messages = messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
     let stream = body.order.stream;
@@ -197,6 +197,12 @@ async fn create(here: Here, include: Include, Asked { of, body }: Asked<Thread, 
 
 async fn create_with_thread(here: Here, include: Include, Body(body): Body<CreateThreadAndRun>) -> Result<Response> {
     let assistant = find_assistant(&here, &body.order.assistant_id).await?;
+    // Before anything is made for a run that cannot be.
+    let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
+    let asked = body.thread.messages.iter().any(|message| message.role == Role::User);
+    if !asked && instructions.is_none_or(str::is_empty) {
+        return Err(Refused::NothingToRun.into());
+    }
     let (thread, messages) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);

@@ -7,7 +7,11 @@ use axum::{
 
 use super::{change, page};
 use crate::{
-    http::{Answer, ApiError, Asked, Found, Here, PageQuery, Polled, error::Result, extract::Ids},
+    http::{
+        Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
+        error::Result,
+        extract::{Ids, StatusFilter},
+    },
     types::{
         Deleted, FileBatch, List, StoreFile, VectorStore,
         search::ContentPage,
@@ -34,9 +38,14 @@ async fn create(here: Here, Asked { of, body }: Asked<VectorStore, NewStoreFile>
     added.pop().map(Polled).ok_or_else(|| ApiError::missing::<VectorStore>(of.all()))
 }
 
-async fn list(here: Here, Found(store): Found<VectorStore>, query: PageQuery) -> Result<Answer<List<StoreFile>>> {
+async fn list(
+    here: Here,
+    Found(store): Found<VectorStore>,
+    query: PageQuery,
+    filter: StatusFilter,
+) -> Result<Answer<List<StoreFile>>> {
     let mut within = vec![("vector_store_id", store.id.as_str())];
-    within.extend(query.filter.as_ref().map(|status| ("status", status.as_str())));
+    within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
     page(&here, &within, &query.page, |file: StoreFile| file).await
 }
 
@@ -78,8 +87,13 @@ async fn cancel_batch(here: Here, Found(batch): Found<FileBatch>) -> Result<Poll
     Ok(Polled(here.knowledge.cancel_batch(&batch).await?))
 }
 
-async fn list_batch(here: Here, Found(batch): Found<FileBatch>, query: PageQuery) -> Result<Answer<List<BatchedFile>>> {
+async fn list_batch(
+    here: Here,
+    Found(batch): Found<FileBatch>,
+    query: PageQuery,
+    filter: StatusFilter,
+) -> Result<Answer<List<BatchedFile>>> {
     let mut within = vec![("vector_store_id", batch.vector_store_id.as_str()), ("batch_id", batch.id.as_str())];
-    within.extend(query.filter.as_ref().map(|status| ("status", status.as_str())));
+    within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
     page(&here, &within, &query.page, |file: StoreFile| file.into()).await
 }

@@ -38,7 +38,7 @@ async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>
 /// A new thread and its first messages, in the order given.
 pub(super) async fn make(world: &World, mut new: NewThread) -> Result<(Thread, Vec<Message>)> {
     let attached = Attached::to(&new.messages);
-    world.knowledge.judge_attached(&attached).await?;
+    world.knowledge.judge_attached(&attached, None).await?;
     world.knowledge.provide(&mut new.tool_resources).await?;
     world.knowledge.attach(&mut new.tool_resources, &attached).await?;
     let now = world.clock.now().seconds();

@@ -39,7 +39,7 @@ async fn add_part(here: Here, Found(upload): Found<Upload>, request: Request) ->
     let mut form = Form::receive(&here, request, "data", limits::PART_BYTES).await?;
     let PartForm = form.read()?;
     let content = form.content("data")?;
-    Ok(Answer(here.knowledge.add_part(&upload.id, content.draft).await?))
+    Ok(Answer(here.knowledge.add_part(&upload, content.draft).await?))
 }
 
 async fn complete(here: Here, Asked { of, body }: Asked<Upload, CompleteUpload>) -> Result<Answer<Upload>> {
@@ -48,5 +48,5 @@ async fn complete(here: Here, Asked { of, body }: Asked<Upload, CompleteUpload>)
 }
 
 async fn cancel(here: Here, Found(upload): Found<Upload>) -> Result<Answer<Upload>> {
-    Ok(Answer(here.knowledge.end_upload(&upload.id, UploadStatus::Cancelled, None).await?.shown()))
+    Ok(Answer(here.knowledge.end_upload(&upload.id, UploadStatus::Cancelled).await?.shown()))
 }

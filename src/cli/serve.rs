@@ -109,6 +109,7 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
+    let _leftovers = server.leftovers();
     let (stop, stopped) = watch::channel(false);
     // From the first line of output on, a signal is an orderly end.
     let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;

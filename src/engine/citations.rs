@@ -41,12 +41,20 @@ impl Cited {
 /// The shortest sentence that is taken for a quotation, in characters.
 const QUOTED: usize = 12;
 
-/// Which of the results a text quotes, in their order; if it quotes none, the best of them.
+/// Which of the results a text quotes, in their order; if it quotes none, the best of them. Where the text has
+/// marks, each stands for what is quoted before it.
 pub(super) fn used(text: &str, results: &[SearchResult]) -> Vec<Cited> {
-    let marks = text.matches(CITE).count();
-    if marks > 0 {
-        return results.iter().enumerate().take(marks).map(|(number, result)| Cited::of_result(number, result)).collect();
+    let best = || results.first().map(|result| Cited::of_result(0, result));
+    let mut parts: Vec<&str> = text.split(CITE).collect();
+    if parts.len() > 1 {
+        parts.pop();
+        return parts.iter().filter_map(|part| quoted(part, results).into_iter().next().or_else(best)).collect();
     }
+    let used = quoted(text, results);
+    if used.is_empty() { best().into_iter().collect() } else { used }
+}
+
+fn quoted(text: &str, results: &[SearchResult]) -> Vec<Cited> {
     let mut used: Vec<Cited> = Vec::new();
     for (number, result) in results.iter().enumerate() {
         let quote = result
@@ -58,9 +66,6 @@ pub(super) fn used(text: &str, results: &[SearchResult]) -> Vec<Cited> {
         if let Some(quote) = quote.filter(|quote| !used.iter().any(|known| known.quote.as_deref() == Some(quote))) {
             used.push(Cited { quote: Some(quote.to_owned()), ..Cited::of_result(number, result) });
         }
-    }
-    if used.is_empty() {
-        used.extend(results.first().map(|result| Cited::of_result(0, result)));
     }
     used
 }

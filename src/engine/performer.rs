@@ -133,6 +133,11 @@ struct Note {
 }
 
 impl Performance {
+    /// Whether the next step searches in vector stores.
+    pub(super) fn searches_next(&self) -> bool {
+        self.script.searches_next()
+    }
+
     /// What comes next, or nothing if nothing more will come.
     pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
         self.script.next(scene, self.pace.timing()).await

@@ -11,9 +11,11 @@ use crate::{
         template::{self, TemplateError, Variables},
     },
     knowledge::{Denied, Knowledge, Question},
-    search::passage,
+    search::{passage, words::Words},
     types::{
-        File, Id, Tool, limits,
+        File, Id, Tool,
+        file::{NewFile, Purpose},
+        limits,
         search::TextPart,
         step::{SearchResult, Searched},
         store_file::Attributes,
@@ -96,7 +98,8 @@ async fn make_file(knowledge: &Knowledge, asset: &Asset, fixture: &str, id: Id<F
     let (own, fixture) = (asset.clone(), fixture.to_owned());
     let read = crate::knowledge::on_disk(move || own.load(&fixture)).await;
     let content = read.map_err(|source| Unready::Asset { name: asset.name.clone(), source })?;
-    knowledge.give_file(id, asset.name.clone(), content).await?;
+    let new = NewFile { filename: asset.name.clone(), purpose: Purpose::AssistantsOutput, expires_after: None };
+    knowledge.make_file_as(id, new, content).await?;
     Ok(())
 }
 
@@ -165,18 +168,16 @@ async fn cite(citation: &Citation, number: usize, scene: &Scene<'_>, variables: 
     let quoted =
         results.iter().position(|result| is_it(result) && quote.as_deref().is_some_and(|quote| result.text().contains(quote)));
     if let Some(place) = quoted.or_else(|| results.iter().position(|result| is_it(result))) {
-        return Ok(Cited { quote, ..Cited::of_result(place, results[place]) });
+        let best = || passage::best(results[place].text(), &Words::default().sought(&scene.message_text())).to_owned();
+        return Ok(Cited { quote: Some(quote.unwrap_or_else(best)), ..Cited::of_result(place, results[place]) });
     }
-    let file = match scene.knowledge.file_called(&called).await? {
-        Some(file) => Some(file),
-        None => scene.knowledge.file_called(name).await?,
-    };
-    let file = file.ok_or(Unready::NoFile(called))?;
+    let file = scene.knowledge.file_called(&called).await?.ok_or(Unready::NoFile(called))?;
     Ok(Cited { file_id: file.id, file_name: file.filename, number: results.len() + number, quote })
 }
 
 /// Search results as templates see them, each with the passage that answers best.
 pub(super) fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> serde_json::Value {
+    let sought = Words::default().sought(query);
     let shown = results.map(|result| {
         serde_json::json!({
             "file_id": result.file_id,
@@ -184,7 +185,7 @@ pub(super) fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: 
             "score": result.score,
             "attributes": result.attributes,
             "text": result.text(),
-            "passage": passage::best(result.text(), query),
+            "passage": passage::best(result.text(), &sought),
         })
     });
     serde_json::Value::Array(shown.collect())

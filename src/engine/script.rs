@@ -164,6 +164,12 @@ impl Script {
         cues.cues
     }
 
+    pub(super) fn searches_next(&self) -> bool {
+        let searches = |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
+        let next = self.reply.entries.iter().skip(self.entry).find(|entry| !matches!(entry, Entry::Pause(_)));
+        matches!(next, Some(Entry::ToolCalls(calls)) if calls.iter().any(searches))
+    }
+
     async fn write(&mut self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), Unready> {
         if let Entry::Pause(wait) = entry {
             cues.wait(wait.0);

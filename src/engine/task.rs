@@ -187,6 +187,10 @@ impl Task {
             if self.stage.is_over() {
                 return Ok(());
             }
+            if let Some(stores) = self.unsettled_stores() {
+                awake = self.wait_for_files(&stores, &mut commands, awake).await?;
+                continue;
+            }
             let due = self.next_due();
             tokio::select! {
                 biased;
@@ -196,6 +200,36 @@ impl Task {
                 },
                 woken = self.at_hand.clock.sleep_until(due, awake) => awake = woken,
             }
+        }
+    }
+
+    /// The stores whose files are still being made ready, if the next step is to search in them.
+    fn unsettled_stores(&self) -> Option<Vec<String>> {
+        let is_next = self.cues.is_empty() && !self.exhausted && self.stage.run.status() == RunStatus::InProgress;
+        let searches = is_next && self.performance.as_ref().is_some_and(Performance::searches_next);
+        let stores = self.surroundings.as_ref().and_then(|around| around.stores.as_ref().ok()).filter(|_| searches)?;
+        (!self.at_hand.knowledge.is_settled(stores)).then(|| stores.clone())
+    }
+
+    /// Waits until the files are ready, and listens to commands meanwhile. The files do not wait for the clock,
+    /// so nobody sleeps here.
+    async fn wait_for_files(
+        &mut self,
+        stores: &[String],
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        awake: Awake,
+    ) -> Result<Awake, Stop> {
+        let (knowledge, clock) = (self.at_hand.knowledge.clone(), self.at_hand.clock.clone());
+        let deadline = Moment::from(self.stage.run.deadline());
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(command) => self.obey(command).await,
+                // The engine is gone, and stops this task.
+                None => std::future::pending().await,
+            },
+            () = knowledge.settle(stores) => Ok(awake),
+            woken = clock.sleep_until(deadline, clock.awake()) => Ok(woken),
         }
     }
 
@@ -228,7 +262,7 @@ impl Task {
         if self.stage.is_over() || self.stage.run.status() == RunStatus::RequiresAction {
             return Ok(None);
         }
-        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted {
+        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted && self.unsettled_stores().is_none() {
             self.fetch().await?;
         }
         let next = self.cues.front().filter(|next| self.may_play(&next.cue));

@@ -15,7 +15,8 @@ use std::{
 use clap::ValueEnum;
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{DOCUMENT, NoText, TEXT, office};
+use super::{NoText, office, plain};
+use crate::types::limits::{DOCUMENT, TEXT};
 
 /// How long it may take by the clock on the wall, unless somebody has less patience.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,7 +83,7 @@ pub fn take_apart(kind: Apart) -> u8 {
             Apart::Pdf => pdf_extract::extract_text_from_mem(&document).map_err(|_| NoText::Broken)?,
             Apart::Docx => office::docx(document)?,
             Apart::Pptx => office::pptx(document)?,
-            Apart::Html => html(&document)?,
+            Apart::Html => html(document)?,
         };
         io::stdout().lock().write_all(text.as_bytes()).map_err(|_| NoText::TooLarge)
     });
@@ -100,10 +101,11 @@ fn read_document() -> Result<Vec<u8>, NoText> {
 }
 
 /// Without line breaks or signs of its own: a text to search in.
-fn html(document: &[u8]) -> Result<String, NoText> {
+fn html(document: Vec<u8>) -> Result<String, NoText> {
     const WIDTH: usize = 10_000;
+    let text = plain::decode(document)?;
     let config = html2text::config::plain_no_decorate().raw_mode(true).allow_width_overflow();
-    config.string_from_read(document, WIDTH).map_err(|_| NoText::Broken)
+    config.string_from_read(text.as_bytes(), WIDTH).map_err(|_| NoText::Broken)
 }
 
 #[cfg(unix)]

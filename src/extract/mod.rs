@@ -15,11 +15,10 @@ use std::{
     time::Duration,
 };
 
-pub use self::apart::{Apart, take_apart};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The largest text, and the largest document to be taken apart, in bytes.
-const TEXT: u64 = 64 << 20;
-const DOCUMENT: u64 = 128 << 20;
+pub use self::apart::{Apart, take_apart};
+use crate::types::limits::TEXT;
 
 /// Why there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,16 +36,17 @@ pub enum NoText {
 }
 
 /// The endings that can be searched, as OpenAI's guide to file search lists them.
-const SEARCHABLE: [&str; 23] = [
+const SEARCHABLE: [&str; 21] = [
     "c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf", "php", "pptx", "py", "rb", "sh",
-    "tex", "ts", "txt", "htm", "markdown",
+    "tex", "ts", "txt",
 ];
-/// The last of them are ours: other spellings of the same.
-const LISTED: usize = 21;
+
+/// How many files are made ready at the same time, for all sessions together.
+const AT_ONCE: usize = 2;
 
 /// Whether a file of this name may be put into a vector store at all. One without an ending is taken for text.
 pub fn is_searchable(extension: Option<&str>) -> bool {
-    extension.is_none_or(|extension| SEARCHABLE[..LISTED].contains(&extension))
+    extension.is_none_or(|extension| SEARCHABLE.contains(&extension))
 }
 
 /// Takes texts out of files.
@@ -55,12 +55,19 @@ pub struct Extractor {
     /// The program that takes documents apart: this one.
     program: Arc<PathBuf>,
     patience: Duration,
+    places: Arc<Semaphore>,
 }
 
 impl Extractor {
     /// `patience` is how long one document may take; none for the usual half minute.
     pub fn new(program: PathBuf, patience: Option<Duration>) -> Self {
-        Self { program: Arc::new(program), patience: patience.unwrap_or(apart::PATIENCE) }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Self { program: Arc::new(program), patience: patience.unwrap_or(apart::PATIENCE), places }
+    }
+
+    /// Waits for a turn: only so many files are made ready at the same time.
+    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.acquire().await.ok()
     }
 
     /// The text of a document. What it is, its name says.
@@ -69,7 +76,7 @@ impl Extractor {
             Some("pdf") => Apart::Pdf,
             Some("docx") => Apart::Docx,
             Some("pptx") => Apart::Pptx,
-            Some("html" | "htm") => Apart::Html,
+            Some("html") => Apart::Html,
             // Word's old format has been asked for by nobody yet.
             Some("doc") => return Err(NoText::Unsupported),
             _ => {

@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
 use zip::ZipArchive;
 
-use super::{NoText, TEXT};
+use super::NoText;
+use crate::types::limits::TEXT;
 
 /// How many slides are looked at.
 const SLIDES: usize = 2_000;
@@ -58,10 +59,14 @@ fn read_xml(source: impl BufRead, text: &mut String) -> Result<(), NoText> {
     let (mut buffer, mut in_text) = (Vec::new(), false);
     loop {
         match reader.read_event_into(&mut buffer).map_err(|_| NoText::Broken)? {
-            Event::Start(element) => in_text = in_text || element.local_name().as_ref() == "t",
+            Event::Start(element) => match element.local_name().as_ref() {
+                "t" => in_text = true,
+                "br" => text.push('\n'),
+                _ => {}
+            },
             Event::Empty(element) => match element.local_name().as_ref() {
                 "br" | "cr" => text.push('\n'),
-                "ta" => text.push('\t'),
+                "tab" => text.push('\t'),
                 _ => {}
             },
             Event::End(element) => match element.local_name().as_ref() {

@@ -8,14 +8,14 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NoText> {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        unmarked => match zeros(unmarked) {
-            Zeros::None => String::from_utf8(bytes).ok(),
-            Zeros::Odd => utf16(unmarked, u16::from_le_bytes),
-            Zeros::Even => utf16(unmarked, u16::from_be_bytes),
-            Zeros::Anywhere => None,
+        unmarked => match side_of_zeros(unmarked) {
+            Some(Side::Odd) => utf16(unmarked, u16::from_le_bytes),
+            Some(Side::Even) => utf16(unmarked, u16::from_be_bytes),
+            None => String::from_utf8(bytes).ok(),
         },
     };
-    text.ok_or(NoText::Unsupported)
+    // A stray zero in a text says nothing.
+    text.map(|text| text.replace('\0', " ")).ok_or(NoText::Unsupported)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
@@ -23,21 +23,20 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<Result<_, _>>().ok()
 }
 
-/// Where the zeros of a text are: those of UTF-16 are all on one side.
-enum Zeros {
-    None,
+/// On which side of its pairs of bytes a text has its zeros.
+enum Side {
     Odd,
     Even,
-    Anywhere,
 }
 
-fn zeros(bytes: &[u8]) -> Zeros {
-    let of_side = |side: usize| bytes.iter().skip(side).step_by(2).any(|byte| *byte == 0);
-    match (of_side(0), of_side(1)) {
-        (false, false) => Zeros::None,
-        (false, true) => Zeros::Odd,
-        (true, false) => Zeros::Even,
-        (true, true) => Zeros::Anywhere,
+/// A text in UTF-16 without a mark has its zeros on one side, and many of them.
+fn side_of_zeros(bytes: &[u8]) -> Option<Side> {
+    let of_side = |side: usize| bytes.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (of_side(0), of_side(1));
+    match bytes.len() / 10 {
+        many if odd > many && even == 0 => Some(Side::Odd),
+        many if even > many && odd == 0 => Some(Side::Even),
+        _ => None,
     }
 }
 
@@ -63,5 +62,6 @@ mod tests {
         assert_eq!(decode(vec![0x89, b'P', b'N', b'G', 0, 0, 0, 13]), Err(NoText::Unsupported));
         assert_eq!(decode(vec![0xff, 0xfe, 0x00]), Err(NoText::Unsupported));
         assert_eq!(decode(vec![0xc3, 0x28]), Err(NoText::Unsupported));
+        assert_eq!(decode(b"refund policy\0 here!".to_vec()).unwrap(), "refund policy  here!");
     }
 }

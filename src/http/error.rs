@@ -11,7 +11,10 @@ use crate::{
     engine::Refused,
     knowledge::Denied,
     store,
-    types::{File, Refusal, Resource, Run, Thread, reader::Fault},
+    types::{
+        File, Refusal, Resource, Run, Thread, limits,
+        reader::{Fault, FaultKind},
+    },
 };
 
 /// The only thing that writes `{"error": {…}}`.
@@ -46,6 +49,7 @@ impl From<Refusal> for ApiError {
             | Refusal::NoFilename
             | Refusal::NotForRetrieval { .. }
             | Refusal::StoreExpired { .. }
+            | Refusal::StoreFull { .. }
             | Refusal::UploadNotPending { .. }
             | Refusal::NoSuchPart { .. }
             | Refusal::WrongBytes { .. }
@@ -94,6 +98,12 @@ impl From<Denied> for ApiError {
             Denied::NoStores(ids) => Refusal::MissingStores { ids }.into(),
             Denied::NotSearchable(extensions) => Refusal::NotForRetrieval { extensions }.into(),
             Denied::Expired(id) => Refusal::StoreExpired { id }.into(),
+            Denied::StoreFull(id) => Refusal::StoreFull { id }.into(),
+            Denied::TooManyToolFiles(got) => {
+                let path = "tool_resources.code_interpreter.file_ids".to_owned();
+                let kind = FaultKind::ArrayTooLong { max: limits::CODE_INTERPRETER_FILES, got };
+                Refusal::Invalid(Fault { path, kind }).into()
+            }
             Denied::NotPending { id, status } => Refusal::UploadNotPending { id, status }.into(),
             Denied::NoSuchPart { part, upload } => Refusal::NoSuchPart { part, upload }.into(),
             Denied::WrongBytes { expected, got } => Refusal::WrongBytes { expected, got }.into(),

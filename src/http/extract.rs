@@ -208,8 +208,19 @@ pub(crate) struct PageQuery {
     pub page: PageRequest,
     /// Only messages of this run.
     pub run_id: Option<Id<Run>>,
-    /// Only files of a store in this status.
-    pub filter: Option<String>,
+}
+
+/// Only files of a store in this status.
+pub(crate) struct StatusFilter(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for StatusFilter {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let filter = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "filter");
+        let Some((path, value)) = filter else { return Ok(Self(None)) };
+        Ok(Self(Some(status(value).map_err(|kind| Refusal::Invalid(Fault { path, kind }))?)))
+    }
 }
 
 /// Which page of the list of files, which has its own limit.
@@ -228,7 +239,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
         for (key, value) in pairs(parts, state).await? {
             let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
             match key.as_str() {
-                "limit" => query.page.limit = limit(&value, limits::FILE_PAGE).map_err(fault)?,
+                "limit" => query.page.limit = limit(&value, 0, limits::FILE_PAGE).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
                 "after" => query.page.after = Some(value).filter(|id| !id.is_empty()),
                 "purpose" => query.purpose = Some(value).filter(|purpose| !purpose.is_empty()),
@@ -264,18 +275,16 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         let mut query = Self {
             page: PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Descending, after: None, before: None },
             run_id: None,
-            filter: None,
         };
         for (key, value) in pairs(parts, state).await? {
             let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
             match key.as_str() {
-                "limit" => query.page.limit = limit(&value, limits::PAGE_MAX).map_err(fault)?,
+                "limit" => query.page.limit = limit(&value, 1, limits::PAGE_MAX).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
                 // An empty cursor is no cursor: clients send one for their first page.
                 "after" => query.page.after = Some(value).filter(|id| !id.is_empty()),
                 "before" => query.page.before = Some(value).filter(|id| !id.is_empty()),
                 "run_id" => query.run_id = Some(Id::new(value)),
-                "filter" => query.filter = Some(status(value).map_err(fault)?),
                 _ => {}
             }
         }
@@ -312,12 +321,12 @@ async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(Stri
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 
-fn limit(value: &str, most: i64) -> Result<i64, FaultKind> {
+fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind> {
     let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     // Digits that no number of ours holds are too large all the same.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
-    integer_between(limit, 1, most)
+    integer_between(limit, least, most)
 }
 
 fn status(value: String) -> Result<String, FaultKind> {

@@ -3,7 +3,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -11,11 +14,12 @@ use axum::{body::BodyDataStream, extract::Request, http::header};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use multer::{Field, Multipart};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
+use tokio::sync::mpsc;
 
 use super::error::Result;
 use crate::{
-    knowledge::on_disk,
     store::blobs::Draft,
     types::{
         Refusal,
@@ -52,8 +56,9 @@ impl Form {
         let mut form = Self { fields: Map::new(), content: None };
         let mut left = FIELDS;
         while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
+            body.was_taken();
             if part.name() == Some(name) {
-                form.content = Some(Content::receive(world, part, most).await?);
+                form.content = Some(Content::receive(world, part, &body, most).await?);
             } else {
                 form.take(part, &mut left).await?;
             }
@@ -66,6 +71,8 @@ impl Form {
     async fn take(&mut self, mut part: Field<'static>, left: &mut usize) -> Result<()> {
         let name = part.name().unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
+        // A field without a value is not for nothing.
+        *left = left.checked_sub(name.len() + 1_024).ok_or(Refusal::BrokenForm)?;
         while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
             *left = left.checked_sub(piece.len()).ok_or(Refusal::BrokenForm)?;
             bytes.extend_from_slice(&piece);
@@ -97,39 +104,77 @@ impl Form {
     }
 }
 
+/// How many pieces may wait for the disk.
+const WAITING: usize = 16;
+
 impl Content {
-    async fn receive(world: &World, mut part: Field<'static>, most: u64) -> Result<Self> {
-        let filename = part.file_name().map(unescaped).filter(|name| !name.is_empty());
+    /// Writes the content to disk while more of it comes in.
+    async fn receive(world: &World, mut part: Field<'static>, arriving: &Arriving, most: u64) -> Result<Self> {
+        let filename = filename(&part).filter(|name| !name.is_empty());
+        let (pieces, mut waiting) = mpsc::channel::<Bytes>(WAITING);
         let store = world.store.clone();
-        let mut draft = on_disk(move || store.blobs().begin()).await?;
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut draft = store.blobs().begin()?;
+            while let Some(piece) = waiting.blocking_recv() {
+                draft.write(&piece)?;
+            }
+            Ok::<_, std::io::Error>(draft)
+        });
         let mut read = 0_u64;
         while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
+            arriving.was_taken();
             read += piece.len() as u64;
-            if read <= most && draft.push(&piece) {
-                draft = flushed(draft).await?;
+            // If the disk has failed, the answer below says so.
+            if read <= most && pieces.send(piece).await.is_err() {
+                break;
             }
         }
+        drop(pieces);
+        let draft = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
         if read > most {
             return Err(Refusal::TooLarge { limit: most, read }.into());
         }
-        Ok(Self { filename, draft: flushed(draft).await? })
+        Ok(Self { filename, draft })
+    }
+}
+
+/// The name of a file: the extended form, if it is there, is the one that is not garbled.
+fn filename(part: &Field<'static>) -> Option<String> {
+    let disposition = part.headers().get(header::CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let extended =
+        disposition.as_deref().and_then(|text| text.split(';').find_map(|item| item.trim().strip_prefix("filename*=")));
+    match extended.and_then(|value| value.trim_matches('"').split_once("''")) {
+        Some((_, encoded)) => Some(percent_decode_str(encoded).decode_utf8_lossy().into_owned()),
+        None => part.file_name().map(unescaped),
     }
 }
 
 /// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off behind that is
 /// broken all the same.
 #[derive(Clone)]
-struct Arriving(Arc<Mutex<BodyDataStream>>);
+struct Arriving {
+    stream: Arc<Mutex<BodyDataStream>>,
+    /// How many bytes have come in since somebody took any out of the form.
+    unclaimed: Arc<AtomicUsize>,
+}
+
+/// How much may come in before it shows to be a field or its content: names and headers, no more.
+const UNCLAIMED: usize = 8 << 20;
 
 impl Arriving {
     fn of(request: Request) -> Self {
-        Self(Arc::new(Mutex::new(request.into_body().into_data_stream())))
+        Self { stream: Arc::new(Mutex::new(request.into_body().into_data_stream())), unclaimed: Arc::default() }
+    }
+
+    fn was_taken(&self) {
+        self.unclaimed.store(0, Ordering::Relaxed);
     }
 
     /// Reads what is left.
     async fn end(mut self) -> Result<()> {
         while let Some(piece) = self.next().await {
             piece.map_err(|_| Refusal::BrokenForm)?;
+            self.was_taken();
         }
         Ok(())
     }
@@ -139,20 +184,20 @@ impl Stream for Arriving {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *stream).poll_next(context)
+        let polled = {
+            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+            Pin::new(&mut *stream).poll_next(context)
+        };
+        if let Poll::Ready(Some(Ok(piece))) = &polled
+            && self.unclaimed.fetch_add(piece.len(), Ordering::Relaxed) > UNCLAIMED
+        {
+            return Poll::Ready(Some(Err(axum::Error::new("too much of the form makes no sense"))));
+        }
+        polled
     }
 }
 
 /// Clients escape backslashes and quotes in names, all but browsers.
 fn unescaped(name: &str) -> String {
     name.replace("\\\\", "\\").replace("\\\"", "\"")
-}
-
-async fn flushed(mut draft: Draft) -> Result<Draft> {
-    let flush = move || {
-        draft.flush()?;
-        Ok(draft)
-    };
-    Ok(on_disk(flush).await?)
 }

@@ -1,13 +1,18 @@
 //! Ends what has had its time: files go, uploads and vector stores become `expired`, all at the moment at which
 //! they fall due.
 
+use std::time::Duration;
+
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::{Knowledge, Result};
+use super::{Denied, Knowledge, Result};
 use crate::{
     clock::{Awake, Clock, Moment},
     types::{VectorStore, upload::UploadStatus, vector_store::VectorStoreStatus},
 };
+
+/// How long to wait for a database that fails.
+const RECOVERY: Duration = Duration::from_secs(1);
 
 /// Tells the reaper that something expires, perhaps before all else.
 #[derive(Clone)]
@@ -49,12 +54,13 @@ impl Reaper {
 
 async fn reap(knowledge: Knowledge, mut changed: mpsc::UnboundedReceiver<Awake>, mut awake: Awake) {
     loop {
-        let next = match knowledge.expire().await {
-            Ok(next) => next,
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "what has expired cannot be ended");
-                None
+        let next = loop {
+            match knowledge.expire().await {
+                Ok(next) => break next,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "what has expired cannot be ended for now");
+                    tokio::time::sleep(RECOVERY).await;
+                }
             }
         };
         awake = match next {
@@ -86,17 +92,19 @@ impl Knowledge {
             self.delete_file(file).await?;
         }
         for upload in &due.uploads {
-            // Somebody may have completed it in this very moment.
-            _ = self.end_upload(upload, UploadStatus::Expired, None).await;
+            match self.end_upload(upload, UploadStatus::Expired).await {
+                // Somebody may have completed it in this very moment.
+                Ok(_) | Err(Denied::NotPending { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         for store in &due.vector_stores {
-            let expire = |store: &mut VectorStore| -> std::result::Result<(), std::convert::Infallible> {
+            let expire = |store: &mut VectorStore| {
                 if store.expires_at.is_some_and(|at| at <= now) {
                     store.status = VectorStoreStatus::Expired;
                 }
-                Ok(())
             };
-            self.store.change(&[store.to_string()], expire).await?;
+            self.store.update(&[store.to_string()], expire).await?;
         }
         Ok(self.store.next_expiry().await?.map(Moment::from))
     }

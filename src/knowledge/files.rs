@@ -2,12 +2,13 @@
 
 use md5::{Digest, Md5};
 
-use super::{Denied, Knowledge, Result, on_disk};
+use super::{Denied, Knowledge, Result, ingest::Look, on_disk};
 use crate::{
     store::{Changes, blobs::Draft},
     types::{
         File, Id, StoreFile, Upload, UploadPart, VectorStore,
-        file::{NewFile, Purpose},
+        file::NewFile,
+        limits,
         upload::{CompleteUpload, UploadStatus},
     },
 };
@@ -15,65 +16,53 @@ use crate::{
 impl Knowledge {
     /// Makes a file of what was written down.
     pub async fn make_file(&self, new: NewFile, draft: Draft) -> Result<File> {
-        let file = File::new(self.ids.next(), self.clock.now().seconds(), new, draft.bytes());
-        self.keep_file(&file, draft).await?;
-        Ok(file)
+        self.keep_as(self.ids.next(), new, draft).await
     }
 
-    /// Makes a file that a run gives to the user, unless it is there already.
-    pub async fn give_file(&self, id: Id<File>, filename: String, content: Vec<u8>) -> Result<File> {
+    /// Makes a file of which the id is known before, unless it is there already: one that is seeded, or that a
+    /// run gives to the user.
+    pub async fn make_file_as(&self, id: Id<File>, new: NewFile, content: Vec<u8>) -> Result<File> {
         if let Some(file) = self.store.find::<File>(&[id.to_string()]).await? {
             return Ok(file);
         }
-        let draft = self.draft_of(content).await?;
-        let new = NewFile { filename, purpose: Purpose::AssistantsOutput, expires_after: None };
-        let file = File::new(id, self.clock.now().seconds(), new, draft.bytes());
-        self.keep_file(&file, draft).await?;
-        Ok(file)
-    }
-
-    /// Puts a file in that is to exist from the start, unless it does.
-    pub async fn seed_file(&self, id: Id<File>, new: NewFile, content: Vec<u8>) -> Result<()> {
-        if self.store.find::<File>(&[id.to_string()]).await?.is_none() {
-            let draft = self.draft_of(content).await?;
-            let file = File::new(id, self.clock.now().seconds(), new, draft.bytes());
-            self.keep_file(&file, draft).await?;
-        }
-        Ok(())
-    }
-
-    /// A file by its id or its name; of several of the same name, the newest.
-    pub async fn file_called(&self, called: &str) -> Result<Option<File>> {
-        match self.store.find::<File>(&[called.to_owned()]).await? {
-            Some(file) => Ok(Some(file)),
-            None => Ok(self.store.file_named(called).await?),
-        }
-    }
-
-    async fn draft_of(&self, content: Vec<u8>) -> Result<Draft> {
         let store = self.store.clone();
-        let write = move || {
+        let written = on_disk(move || {
             let mut draft = store.blobs().begin()?;
-            draft.push(&content);
-            draft.flush()?;
+            draft.write(&content)?;
             Ok(draft)
-        };
-        Ok(on_disk(write).await?)
+        });
+        self.keep_as(id, new, written.await?).await
     }
 
-    async fn keep_file(&self, file: &File, draft: Draft) -> Result<()> {
+    async fn keep_as(&self, id: Id<File>, new: NewFile, draft: Draft) -> Result<File> {
+        let file = File::new(id, self.clock.now().seconds(), new, draft.bytes());
         let mut changes = Changes::new();
-        changes.insert_file(file, draft.name())?;
+        changes.insert_file(&file, draft.name())?;
         self.store.write(changes).await?;
-        draft.keep();
+        // Somebody else may have been faster with the same id, and another content.
+        if self.store.blob_of(&file.id).await?.as_deref() == Some(draft.name()) {
+            draft.keep();
+        }
         if file.expires_at.is_some() {
             self.expiries.changed();
         }
-        Ok(())
+        Ok(file)
+    }
+
+    /// A file by its id, its name or its path; of several of the same name, the newest.
+    pub async fn file_called(&self, called: &str) -> Result<Option<File>> {
+        if let Some(file) = self.store.find::<File>(&[called.to_owned()]).await? {
+            return Ok(Some(file));
+        }
+        match self.store.file_named(called).await? {
+            Some(file) => Ok(Some(file)),
+            None => Ok(self.store.file_named(called.rsplit('/').next().unwrap_or_default()).await?),
+        }
     }
 
     /// Deletes a file wherever it is. Answers whether it was there.
     pub async fn delete_file(&self, id: &Id<File>) -> Result<bool> {
+        self.ingest.forget(Look::Anywhere(id.as_str()));
         let mut changes = Changes::new();
         changes.delete_file(id);
         let was_there = self.store.write(changes).await?;
@@ -85,11 +74,15 @@ impl Knowledge {
     pub async fn remove_from_store(&self, file: &StoreFile) -> Result<bool> {
         let mut changes = Changes::new();
         changes.delete_store_file(file);
-        Ok(self.store.write(changes).await?)
+        let was_there = self.store.write(changes).await?;
+        self.ingest.forget(Look::File { store: file.vector_store_id.as_str(), file: file.id.as_str() });
+        Ok(was_there)
     }
 
     pub async fn delete_store(&self, id: &Id<VectorStore>) -> Result<bool> {
-        Ok(self.store.delete(id).await?)
+        let was_there = self.store.delete(id).await?;
+        self.ingest.forget(Look::Store(id.as_str()));
+        Ok(was_there)
     }
 
     pub async fn make_upload(&self, upload: &Upload) -> Result<()> {
@@ -101,12 +94,16 @@ impl Knowledge {
     }
 
     /// Adds a part to an upload.
-    pub async fn add_part(&self, upload: &Id<Upload>, draft: Draft) -> Result<UploadPart> {
-        let part = UploadPart::new(self.ids.next(), self.clock.now().seconds(), upload.clone());
+    pub async fn add_part(&self, upload: &Upload, draft: Draft) -> Result<UploadPart> {
+        let limit = limits::PART_BYTES.saturating_add(upload.bytes);
+        if self.store.bytes_of_parts(&upload.id).await?.unsigned_abs() + draft.bytes() > limit {
+            return Err(Denied::WrongBytes { expected: upload.bytes, got: limit + 1 });
+        }
+        let part = UploadPart::new(self.ids.next(), self.clock.now().seconds(), upload.id.clone());
         let mut changes = Changes::new();
         changes.insert_part(&part, draft.name(), draft.bytes())?;
         if !self.store.write(changes).await? {
-            return Err(self.not_pending(upload).await?);
+            return Err(self.not_pending(&upload.id).await?);
         }
         draft.keep();
         Ok(part)
@@ -129,20 +126,30 @@ impl Knowledge {
         if bytes != upload.bytes {
             return Err(Denied::WrongBytes { expected: upload.bytes, got: bytes });
         }
-        let draft = self.put_together(blobs, how.md5.clone()).await?;
+        let draft = match self.put_together(blobs, how.md5.clone()).await {
+            // Somebody else has completed or cancelled it meanwhile, so its parts are gone.
+            Err(Denied::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(self.not_pending(&upload.id).await?);
+            }
+            put_together => put_together?,
+        };
         let file = upload.becomes(self.ids.next());
-        let mut changes = Changes::new();
-        changes.insert_file(&file, draft.name())?;
-        self.store.write(changes).await?;
-        draft.keep();
-        // Of two that complete the same upload, one gets its file.
-        let end = self.end_upload(&upload.id, UploadStatus::Completed, Some(&file)).await;
-        if end.is_err() {
-            self.delete_file(&file.id).await?;
-        } else if file.expires_at.is_some() {
-            self.expiries.changed();
+        let end = |upload: &mut Upload| {
+            upload.status = UploadStatus::Completed;
+            upload.file = Some(file.clone());
+        };
+        match self.store.complete_upload(&upload.id, &file, draft.name(), end).await? {
+            Some((completed, true)) => {
+                draft.keep();
+                self.store.bury_the_dead().await?;
+                if file.expires_at.is_some() {
+                    self.expiries.changed();
+                }
+                Ok(completed)
+            }
+            Some((other, false)) => Err(Denied::NotPending { id: other.id.to_string(), status: other.status }),
+            None => Err(self.not_pending(&upload.id).await?),
         }
-        end
     }
 
     async fn put_together(&self, blobs: Vec<String>, md5: Option<String>) -> Result<Draft> {
@@ -151,9 +158,10 @@ impl Knowledge {
             let mut draft = store.blobs().begin()?;
             let mut digest = Md5::new();
             for blob in &blobs {
-                draft.append(&mut store.blobs().open(blob)?)?;
-                if md5.is_some() {
-                    std::io::copy(&mut store.blobs().open(blob)?, &mut Summing(&mut digest))?;
+                let mut part = store.blobs().open(blob)?;
+                match md5 {
+                    Some(_) => draft.append(&mut Summing { source: part, digest: &mut digest })?,
+                    None => draft.append(&mut part)?,
                 }
             }
             let got: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -166,15 +174,14 @@ impl Knowledge {
         written.await?
     }
 
-    /// Ends an upload that is pending. Its parts are not needed any more.
-    pub async fn end_upload(&self, id: &Id<Upload>, status: UploadStatus, file: Option<&File>) -> Result<Upload> {
+    /// Ends an upload that is pending without a file. Its parts are not needed any more.
+    pub async fn end_upload(&self, id: &Id<Upload>, status: UploadStatus) -> Result<Upload> {
         let ids = [id.to_string()];
         let ended = self.store.change(&ids, |upload: &mut Upload| {
             if upload.status != UploadStatus::Pending {
                 return Err(Denied::NotPending { id: upload.id.to_string(), status: upload.status });
             }
             upload.status = status;
-            upload.file = file.cloned();
             Ok(())
         });
         let upload = match ended.await? {
@@ -195,16 +202,16 @@ impl Knowledge {
     }
 }
 
-/// Adds up a checksum of what is written to it.
-struct Summing<'d>(&'d mut Md5);
+/// Adds up a checksum of what is read through it.
+struct Summing<'d, R> {
+    source: R,
+    digest: &'d mut Md5,
+}
 
-impl std::io::Write for Summing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+impl<R: std::io::Read> std::io::Read for Summing<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        Ok(read)
     }
 }

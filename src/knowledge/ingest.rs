@@ -6,15 +6,16 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::AbortHandle,
 };
 
 use crate::{
-    clock::{Awake, Clock},
+    clock::Clock,
     extract::{Extractor, NoText},
     fixture::Pace,
     search::{chunks, words::Words},
@@ -25,8 +26,9 @@ use crate::{
     },
 };
 
-/// How many files of a session are made ready at the same time.
-const AT_ONCE: usize = 2;
+/// How often, and after which first wait, the end of a file that cannot be written is tried again.
+const ATTEMPTS: u32 = 6;
+const RECOVERY: Duration = Duration::from_millis(100);
 /// How many chunks are written together.
 const GROUP: usize = 64;
 
@@ -38,7 +40,6 @@ pub(super) struct Ingest {
     under_way: Arc<Mutex<HashMap<Key, UnderWay>>>,
     /// Changes whenever a file is ready.
     ready: watch::Sender<u64>,
-    places: Arc<Semaphore>,
     pace: Pace,
 }
 
@@ -56,21 +57,30 @@ struct Key {
     file: String,
 }
 
+#[derive(Clone)]
 struct Job {
     file: StoreFile,
     batch: Option<String>,
 }
 
 struct UnderWay {
+    job: Job,
     number: u64,
     task: AbortHandle,
+    /// Told when somebody cannot wait for the pace.
+    hurry: Arc<Notify>,
 }
 
 /// Which files somebody looks at.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Look<'a> {
     Store(&'a str),
-    File { store: &'a str, file: &'a str },
+    File {
+        store: &'a str,
+        file: &'a str,
+    },
+    /// In whichever store it is.
+    Anywhere(&'a str),
     Batch(&'a str),
 }
 
@@ -80,6 +90,7 @@ impl Look<'_> {
         match self {
             Self::Store(store) => store_of == *store,
             Self::File { store, file } => store_of == *store && job.file.id.as_str() == *file,
+            Self::Anywhere(file) => job.file.id.as_str() == *file,
             Self::Batch(batch) => job.batch.as_deref() == Some(*batch),
         }
     }
@@ -92,7 +103,6 @@ impl Ingest {
             waiting: Mutex::default(),
             under_way: Arc::default(),
             ready: watch::Sender::new(0),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
             pace,
         }
     }
@@ -123,24 +133,40 @@ impl Ingest {
         }
     }
 
-    /// Waits until all files of these stores are ready. Whoever searches does not poll.
+    /// Whether all files of these stores are ready.
+    pub(super) fn is_settled(&self, stores: &[String]) -> bool {
+        let waits = lock(&self.waiting).iter().any(|job| of_stores(job, stores));
+        !waits && !lock(&self.under_way).keys().any(|key| stores.contains(&key.store))
+    }
+
+    /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to the pace.
     pub(super) async fn settle(&self, stores: &[String]) {
         let due: VecDeque<Job> = {
             let mut waiting = lock(&self.waiting);
-            let all = std::mem::take(&mut *waiting);
-            let (due, others) = all.into_iter().partition(|job| stores.iter().any(|store| Look::Store(store).sees(job)));
+            let (due, others) = std::mem::take(&mut *waiting).into_iter().partition(|job| of_stores(job, stores));
             *waiting = others;
             due
         };
         for job in due {
             self.start(job);
         }
+        for under_way in lock(&self.under_way).values().filter(|under_way| of_stores(&under_way.job, stores)) {
+            under_way.hurry.notify_one();
+        }
         self.wait(|under_way| under_way.keys().any(|key| stores.contains(&key.store))).await;
     }
 
-    /// Nobody waits any more for the files of a batch, or of a store, or for one of them.
+    /// Nobody waits any more for these files: those that are under way are stopped.
     pub(super) fn forget(&self, look: Look<'_>) {
         lock(&self.waiting).retain(|job| !look.sees(job));
+        lock(&self.under_way).retain(|_, under_way| {
+            let gone = look.sees(&under_way.job);
+            if gone {
+                under_way.task.abort();
+            }
+            !gone
+        });
+        self.ready.send_modify(|count| *count += 1);
     }
 
     async fn wait(&self, busy: impl Fn(&HashMap<Key, UnderWay>) -> bool) {
@@ -154,40 +180,55 @@ impl Ingest {
 
     /// Starts a task for a file; one that is at the same file already is stopped.
     fn start(&self, job: Job) {
-        let key = Key::of(&job.file);
-        let (at_hand, places) = (self.at_hand.clone(), Arc::clone(&self.places));
-        let (all, ready, own) = (Arc::clone(&self.under_way), self.ready.clone(), key.clone());
-        let queue = self.pace.timing().queue;
-        let awake = at_hand.clock.awake();
+        let (key, file) = (Key::of(&job.file), job.file.clone());
+        let (at_hand, hurry) = (self.at_hand.clone(), Arc::new(Notify::new()));
+        let (queue, hurried, awake) = (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.awake());
         // The lock is held until the task is known, so that the task cannot end before that.
         let mut under_way = lock(&self.under_way);
         let number = under_way.get(&key).map_or(0, |earlier| earlier.number + 1);
+        let end = End { all: Arc::clone(&self.under_way), key: key.clone(), number, ready: self.ready.clone() };
         let task = tokio::spawn(async move {
+            let _end = end;
             let due = at_hand.clock.now().after(queue);
-            let awake = at_hand.clock.sleep_until(due, awake).await;
-            let place = places.acquire().await;
-            at_hand.make_ready(&job.file).await;
-            drop(place);
-            done(&all, &own, number, awake);
-            ready.send_modify(|count| *count += 1);
+            let _awake = tokio::select! {
+                awake = at_hand.clock.sleep_until(due, awake) => awake,
+                () = hurried.notified() => at_hand.clock.awake(),
+            };
+            at_hand.make_ready(&file).await;
         });
-        if let Some(earlier) = under_way.insert(key, UnderWay { number, task: task.abort_handle() }) {
+        if let Some(earlier) = under_way.insert(key, UnderWay { job, number, task: task.abort_handle(), hurry }) {
             earlier.task.abort();
         }
     }
 }
 
-fn done(all: &Mutex<HashMap<Key, UnderWay>>, key: &Key, number: u64, awake: Awake) {
-    let mut under_way = lock(all);
-    if under_way.get(key).is_some_and(|it| it.number == number) {
-        under_way.remove(key);
+fn of_stores(job: &Job, stores: &[String]) -> bool {
+    stores.iter().any(|store| Look::Store(store).sees(job))
+}
+
+/// Tells that a file is no longer under way, however its task ended.
+struct End {
+    all: Arc<Mutex<HashMap<Key, UnderWay>>>,
+    key: Key,
+    number: u64,
+    ready: watch::Sender<u64>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut under_way = lock(&self.all);
+        if under_way.get(&self.key).is_some_and(|it| it.number == self.number) {
+            under_way.remove(&self.key);
+        }
+        drop(under_way);
+        self.ready.send_modify(|count| *count += 1);
     }
-    drop(awake);
 }
 
 impl Drop for Ingest {
     fn drop(&mut self) {
-        for (_, under_way) in lock(&self.under_way).drain() {
+        let under_way: Vec<_> = lock(&self.under_way).drain().collect();
+        for (_, under_way) in under_way {
             under_way.task.abort();
         }
     }
@@ -205,10 +246,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl AtHand {
     async fn make_ready(&self, file: &StoreFile) {
-        if let Err(error) = self.try_to_make_ready(file).await {
+        let Some(_place) = self.extractor.place().await else { return };
+        let Err(error) = self.try_to_make_ready(file).await else { return };
+        {
             let error: &dyn std::error::Error = &error;
             tracing::error!(file = %file.id, store = %file.vector_store_id, error, "a file cannot be made ready");
         }
+        for attempt in 0..ATTEMPTS {
+            tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
+            if self.give_up(file).await.is_ok() {
+                return;
+            }
+        }
+        tracing::error!(file = %file.id, "a file stays as it is until a restart");
+    }
+
+    /// Ends a file as failed.
+    async fn give_up(&self, file: &StoreFile) -> store::Result<()> {
+        let Some(place) = self.store.place_of_file(file).await? else { return Ok(()) };
+        let mut changes = Changes::new();
+        changes.finish_store_file(&place, &failed(NoText::Unreadable));
+        self.store.write(changes).await.map(|_| ())
     }
 
     async fn try_to_make_ready(&self, file: &StoreFile) -> store::Result<()> {

@@ -9,8 +9,8 @@ use crate::{
     types::{Id, VectorStore, search::Filter, store_file::Attributes},
 };
 
-/// How many passages are fetched at a time while a filter is judged.
-const STRIDE: usize = 64;
+/// How many passages are fetched at a time, at least.
+const STRIDE: usize = 16;
 
 /// What is asked of vector stores.
 #[derive(Clone, Debug)]
@@ -54,13 +54,10 @@ impl Knowledge {
         self.ingest.settle(stores).await;
         let ranked = self.rank(stores, question).await?;
         let (mut hits, mut left_out) = (Vec::new(), 0);
-        for group in ranked.chunks(STRIDE) {
+        for group in ranked.chunks(STRIDE.max(question.most + 1)) {
             let keys: Vec<i64> = group.iter().map(|ranked| ranked.key).collect();
             for (ranked, passage) in group.iter().zip(self.store.passages(&keys).await?) {
                 let Some(passage) = passage else { continue };
-                if question.filter.is_some_and(|filter| !filter.admits(&passage.file.attributes)) {
-                    continue;
-                }
                 if left_out < question.skip {
                     left_out += 1;
                     continue;
@@ -85,10 +82,14 @@ impl Knowledge {
         let words = Words::default();
         let mut ranked = Vec::new();
         for (store, id) in stores.iter().enumerate() {
-            let mut best: HashMap<i64, f64> = HashMap::new();
+            let (id, mut best) = (Id::new(id.as_str()), HashMap::<i64, f64>::new());
+            let files = match question.filter {
+                Some(filter) => Some(self.admitted(&id, filter).await?),
+                None => None,
+            };
             for query in question.queries {
                 let terms: Vec<Term> = words.sought(query).into_iter().map(Term).collect();
-                for found in self.store.search_words(&Id::new(id.as_str()), &terms).await? {
+                for found in self.store.search_words(&id, &terms, files.as_deref()).await? {
                     let score = best.entry(found.key).or_default();
                     *score = score.max(score_of(found.quality));
                 }
@@ -100,6 +101,12 @@ impl Knowledge {
             other.score.total_cmp(&one.score).then_with(|| (one.store, one.key).cmp(&(other.store, other.key)))
         });
         Ok(ranked)
+    }
+
+    /// The files of a store that a filter lets through, by their numbers.
+    async fn admitted(&self, store: &Id<VectorStore>, filter: &Filter) -> Result<Vec<i64>> {
+        let files = self.store.attributes_of(store).await?;
+        Ok(files.into_iter().filter(|(_, attributes)| filter.admits(attributes)).map(|(number, _)| number).collect())
     }
 
     /// Somebody looks at a store: under the pace `steps`, one of its files becomes ready.

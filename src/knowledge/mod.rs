@@ -45,6 +45,10 @@ pub enum Denied {
     NotSearchable(Vec<String>),
     #[error("vector store {0} has expired")]
     Expired(String),
+    #[error("vector store {0} is full")]
+    StoreFull(String),
+    #[error("{0} files are too many for the code interpreter")]
+    TooManyToolFiles(usize),
     #[error("upload {id} is {}", status.name())]
     NotPending { id: String, status: UploadStatus },
     #[error("part {part} is not of upload {upload}")]

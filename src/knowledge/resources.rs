@@ -1,5 +1,7 @@
 //! Gives assistants and threads the files and stores that their tools work with.
 
+use std::collections::HashMap;
+
 use super::{
     Denied, Knowledge, Result,
     ingest::{Look, once},
@@ -60,9 +62,13 @@ impl Knowledge {
         self.need_searchable(&attached.search).await?;
         if !attached.search.is_empty() {
             let search = resources.file_search.get_or_insert_default();
-            match search.vector_store_ids.first() {
-                Some(store) => _ = self.add_files(&Id::new(store.as_str()), new_files(&attached.search), None).await?,
-                None => search.vector_store_ids.push(self.make_store(helper_store(&attached.search)).await?.id.to_string()),
+            match self.usable(search.vector_store_ids.first()).await? {
+                Some(store) => {
+                    let new = self.not_yet_in(&store, &attached.search).await?;
+                    self.add_files(&store, new_files(&new), None).await?;
+                }
+                // There is none, or it is gone, or has expired: another takes its place.
+                None => search.vector_store_ids = vec![self.make_store(helper_store(&attached.search)).await?.id.to_string()],
             }
         }
         give_interpreter(resources, &attached.interpreter);
@@ -78,29 +84,59 @@ impl Knowledge {
         let ids = [thread.to_string()];
         let Some(found) = self.store.find::<Thread>(&ids).await? else { return Ok(()) };
         let mut given = found.tool_resources;
+        let before = given.vector_store_ids().to_vec();
         self.attach(&mut given, attached).await?;
         let store = given.vector_store_ids().first().cloned();
-        let change = |thread: &mut Thread| -> std::result::Result<(), std::convert::Infallible> {
+        let change = |thread: &mut Thread| {
             let resources = &mut thread.tool_resources;
-            if let Some(store) = store.clone().filter(|_| resources.vector_store_ids().is_empty()) {
+            if let Some(store) = store.clone().filter(|_| resources.vector_store_ids() == before) {
                 resources.file_search = Some(FileSearchResources { vector_store_ids: vec![store], vector_stores: Vec::new() });
             }
             give_interpreter(resources, &attached.interpreter);
-            Ok(())
         };
-        self.store.change(&ids, change).await?;
+        self.store.update(&ids, change).await?;
         Ok(())
     }
 
-    /// Refuses files that do not exist, before anything is done with one of them.
-    pub async fn judge_attached(&self, attached: &Attached) -> Result<()> {
+    /// Refuses files that cannot be attached to a thread, before anything is done with one of them.
+    pub async fn judge_attached(&self, attached: &Attached, thread: Option<&Id<Thread>>) -> Result<()> {
         self.need_files(&attached.interpreter).await?;
-        self.need_searchable(&attached.search).await
+        self.need_searchable(&attached.search).await?;
+        let given = match thread {
+            Some(thread) if !attached.interpreter.is_empty() => self.store.find::<Thread>(&[thread.to_string()]).await?,
+            _ => None,
+        };
+        let given = given.as_ref().map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
+        let all = once(given.iter().chain(&attached.interpreter).cloned()).len();
+        if all > limits::CODE_INTERPRETER_FILES { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
+    }
+
+    /// A store that files can be put into, if this is one.
+    async fn usable(&self, store: Option<&String>) -> Result<Option<Id<VectorStore>>> {
+        let Some(id) = store else { return Ok(None) };
+        let found = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+        Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
+    }
+
+    /// Those of the files that a store does not have: what it has stays as it is.
+    async fn not_yet_in(&self, store: &Id<VectorStore>, files: &[String]) -> Result<Vec<String>> {
+        let mut new = Vec::new();
+        for file in files {
+            if self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?.is_none() {
+                new.push(file.clone());
+            }
+        }
+        Ok(new)
     }
 
     /// Makes a store, and begins to make its files ready. Answers it as it is before that.
     pub async fn make_store(&self, new: NewVectorStore) -> Result<VectorStore> {
         self.make_store_as(self.ids.next(), new).await
+    }
+
+    /// Whether all files of these stores are ready.
+    pub fn is_settled(&self, stores: &[String]) -> bool {
+        self.ingest.is_settled(stores)
     }
 
     /// Waits until all files of these stores are ready.
@@ -140,56 +176,65 @@ impl Knowledge {
         &self,
         store: &Id<VectorStore>,
         new: Vec<NewStoreFile>,
-        batch: Option<&Id<FileBatch>>,
+        batch: Option<&FileBatch>,
     ) -> Result<Vec<StoreFile>> {
-        let found = self.store.find::<VectorStore>(&[store.to_string()]).await?;
-        if found.ok_or_else(|| Denied::NoStores(vec![store.to_string()]))?.is_expired() {
-            return Err(Denied::Expired(store.to_string()));
-        }
         let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
-        self.need_searchable(&ids).await?;
+        self.judge_added(store, &ids).await?;
         let now = self.clock.now().seconds();
         let files: Vec<_> = new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect();
         let mut changes = Changes::new();
+        if let Some(batch) = batch {
+            changes.insert_batch(batch)?;
+        }
+        let batch = batch.map(|batch| &batch.id);
         for file in &files {
             self.ingest.forget(Look::File { store: store.as_str(), file: file.id.as_str() });
             changes.put_store_file(file, batch)?;
         }
-        if !self.store.write(changes).await? {
+        let all_are_in = self.store.write(changes).await?;
+        self.ingest.begin(files.iter().map(|file| (file.clone(), batch.map(Id::to_string))));
+        if !all_are_in {
             // The store or one of the files was deleted in the meantime.
             self.need_files(&ids).await?;
             return Err(Denied::NoStores(vec![store.to_string()]));
         }
-        self.ingest.begin(files.iter().map(|file| (file.clone(), batch.map(Id::to_string))));
         Ok(files)
+    }
+
+    /// Refuses what cannot be put into a store.
+    async fn judge_added(&self, store: &Id<VectorStore>, files: &[String]) -> Result<()> {
+        let found = self.store.find::<VectorStore>(&[store.to_string()]).await?;
+        let found = found.ok_or_else(|| Denied::NoStores(vec![store.to_string()]))?;
+        if found.is_expired() {
+            return Err(Denied::Expired(store.to_string()));
+        }
+        if found.file_counts.total as usize + files.len() > limits::STORE_FILES {
+            return Err(Denied::StoreFull(store.to_string()));
+        }
+        self.need_searchable(files).await
     }
 
     /// Adds files to a store together. Answers the batch as it is before the first of them is ready.
     pub async fn add_batch(&self, store: &Id<VectorStore>, new: Vec<NewStoreFile>) -> Result<FileBatch> {
-        let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
-        self.need_searchable(&ids).await?;
         let batch = FileBatch::new(self.ids.next(), self.clock.now().seconds(), store.clone());
-        let mut changes = Changes::new();
-        changes.insert_batch(&batch)?;
-        if !self.store.write(changes).await? {
-            return Err(Denied::NoStores(vec![store.to_string()]));
-        }
         // The last of those that name the same file counts.
-        let wanted = new.iter().enumerate().filter(|(place, it)| !ids[place + 1..].contains(&it.file_id));
+        let later: HashMap<&str, usize> = new.iter().enumerate().map(|(place, it)| (it.file_id.as_str(), place)).collect();
+        let wanted = new.iter().enumerate().filter(|(place, it)| later.get(it.file_id.as_str()) == Some(place));
         let wanted: Vec<_> = wanted.map(|(_, it)| it.clone()).collect();
         let total = wanted.len() as u64;
-        self.add_files(store, wanted, Some(&batch.id)).await?;
+        self.add_files(store, wanted, Some(&batch)).await?;
         Ok(batch.begun(total))
     }
 
     /// Cancels what of a batch is not ready yet.
     pub async fn cancel_batch(&self, batch: &FileBatch) -> Result<FileBatch> {
-        self.ingest.forget(Look::Batch(batch.id.as_str()));
         let mut changes = Changes::new();
         changes.cancel_batch(&batch.id);
         self.store.write(changes).await?;
+        self.ingest.forget(Look::Batch(batch.id.as_str()));
         let ids = [batch.vector_store_id.to_string(), batch.id.to_string()];
-        self.store.find::<FileBatch>(&ids).await?.ok_or_else(|| Denied::NoStores(vec![ids[0].clone()]))
+        let after = self.store.find::<FileBatch>(&ids).await?;
+        after.ok_or_else(|| Denied::NoStores(vec![batch.vector_store_id.to_string()]))
     }
 
     /// The stores that a run works with: those that still exist. That they take part puts their expiry off; one
@@ -204,11 +249,7 @@ impl Knowledge {
                 return Err(Denied::Expired(id.clone()));
             }
             if store.last_active_at != now {
-                let touch = |store: &mut VectorStore| -> std::result::Result<(), std::convert::Infallible> {
-                    store.touch(now);
-                    Ok(())
-                };
-                self.store.change(ids, touch).await?;
+                self.store.update(ids, |store: &mut VectorStore| store.touch(now)).await?;
             }
             found.push(store);
         }

@@ -5,12 +5,11 @@ use super::words::Words;
 /// How long a passage may be, in characters.
 const LONGEST: usize = 300;
 
-/// The passage that has most of the sought words, the shortest among equals, and the earliest then. With none
+/// The passage that has most of the sought words (`Words::sought`), the shortest among equals, and the earliest then. With none
 /// of them anywhere, the beginning of the text.
-pub fn best<'t>(text: &'t str, query: &str) -> &'t str {
+pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     let words = Words::default();
-    let sought = words.sought(query);
-    let sentences: Vec<Sentence> = sentences(text).map(|place| Sentence::of(text, place, &words, &sought)).collect();
+    let sentences: Vec<Sentence> = sentences(text).map(|place| Sentence::of(text, place, &words, sought)).collect();
     let mut best: Option<(usize, &str)> = None;
     for (first, begin) in sentences.iter().enumerate() {
         let mut has = vec![false; sought.len()];
@@ -86,6 +85,10 @@ fn shortened(passage: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn best<'t>(text: &'t str, query: &str) -> &'t str {
+        super::best(text, &Words::default().sought(query))
+    }
 
     #[test]
     fn the_sentence_that_answers_is_found() {

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use crate::types::limits;
+
 /// The longest word, in bytes: what is longer is cut.
 const LONGEST: usize = 64;
 
@@ -161,13 +163,14 @@ impl Words {
         counted
     }
 
-    /// The words to look for, each once. If there are none but common ones, those.
+    /// The words to look for, each once, the first of a long query. If there are none but common ones, those.
     pub fn sought(&self, query: &str) -> Vec<String> {
+        let end = query.char_indices().nth(limits::QUERY).map_or(query.len(), |(end, _)| end);
         let (mut telling, mut common) = (Vec::new(), Vec::new());
-        self.split(query, |word, kind| {
+        self.split(&query[..end], |word, kind| {
             let words = if COMMON.contains(&word) { &mut common } else { &mut telling };
             // Where there are pairs, single characters find too much.
-            if kind != Kind::Single && !words.iter().any(|known| known == word) {
+            if kind != Kind::Single && words.len() < limits::QUERY_WORDS && !words.iter().any(|known| known == word) {
                 words.push(word.to_owned());
             }
         });

@@ -18,9 +18,6 @@ use crate::clock;
 const PRIVATE: &str = "rehearsal-files-";
 const LOCK: &str = "lock";
 
-/// How much is written to the disk at a time.
-const STRIDE: usize = 1 << 20;
-
 /// All blobs of one database.
 #[derive(Debug)]
 pub struct Blobs {
@@ -29,8 +26,8 @@ pub struct Blobs {
 
 #[derive(Debug)]
 enum Folder {
-    /// Beside a database file.
-    Beside(PathBuf),
+    /// Beside a database file. The lock, once it is held, tells other processes to leave strays alone.
+    Beside { path: PathBuf, lock: Option<fs::File> },
     /// Of a private database, made when the first blob is.
     Private(Option<Locked>),
 }
@@ -49,7 +46,7 @@ impl Blobs {
             Some(path) => {
                 let mut name = path.as_os_str().to_owned();
                 name.push("-files");
-                Folder::Beside(name.into())
+                Folder::Beside { path: name.into(), lock: None }
             }
             None => Folder::Private(None),
         };
@@ -61,7 +58,7 @@ impl Blobs {
         let name = clock::random_name();
         let path = self.folder()?.join(&name);
         let file = fs::File::options().write(true).create_new(true).open(&path)?;
-        Ok(Draft { name, path, file, waiting: Vec::new(), bytes: 0, kept: false })
+        Ok(Draft { name, path, file, bytes: 0, kept: false })
     }
 
     /// Opens the content of a blob.
@@ -82,16 +79,16 @@ impl Blobs {
         }
     }
 
-    /// Removes what no row names.
+    /// Removes the blobs that no row names, unless another process is at work in the same folder. What is not
+    /// named like a blob is not ours.
     pub(super) fn sweep(&self, named: &HashSet<String>) -> io::Result<()> {
-        let Folder::Beside(folder) = &*self.lock() else { return Ok(()) };
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
+        let Folder::Beside { path, lock } = &mut *self.lock() else { return Ok(()) };
+        if !path.is_dir() || !hold(path, lock)? {
+            return Ok(());
+        }
+        for entry in fs::read_dir(path)? {
             let entry = entry?;
-            let stray = entry.file_name().to_str().is_none_or(|name| !named.contains(name));
+            let stray = entry.file_name().to_str().is_some_and(|name| is_name(name) && !named.contains(name));
             if stray && entry.file_type()?.is_file() {
                 fs::remove_file(entry.path())?;
             }
@@ -112,8 +109,11 @@ impl Blobs {
 
     fn folder(&self) -> io::Result<PathBuf> {
         match &mut *self.lock() {
-            Folder::Beside(path) => {
-                fs::create_dir_all(&*path)?;
+            Folder::Beside { path, lock } => {
+                if lock.is_none() {
+                    fs::create_dir_all(&*path)?;
+                    hold(path, lock)?;
+                }
                 Ok(path.clone())
             }
             Folder::Private(made) => {
@@ -126,13 +126,35 @@ impl Blobs {
     }
 }
 
+/// Takes the lock of a folder. `false` if another process has it.
+fn hold(folder: &Path, lock: &mut Option<fs::File>) -> io::Result<bool> {
+    if lock.is_none() {
+        let file = fs::File::create(folder.join(LOCK))?;
+        if file.try_lock().is_err() {
+            return Ok(false);
+        }
+        *lock = Some(file);
+    }
+    Ok(true)
+}
+
+/// Whether a name is one of those that blobs are given.
+fn is_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl Locked {
     fn make() -> io::Result<Self> {
         sweep_abandoned(&std::env::temp_dir());
-        let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir()?;
-        let lock = fs::File::create(folder.path().join(LOCK))?;
-        lock.lock()?;
-        Ok(Self { folder, _lock: lock })
+        loop {
+            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir()?;
+            let lock = fs::File::create(folder.path().join(LOCK))?;
+            lock.lock()?;
+            // Another process that starts just now may have taken it for abandoned before it was locked.
+            if folder.path().join(LOCK).exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
     }
 }
 
@@ -155,8 +177,6 @@ pub struct Draft {
     name: String,
     path: PathBuf,
     file: fs::File,
-    /// What is yet to be written.
-    waiting: Vec<u8>,
     bytes: u64,
     kept: bool,
 }
@@ -170,23 +190,14 @@ impl Draft {
         self.bytes
     }
 
-    /// Takes content over. `true` as soon as so much waits that it should be written.
-    pub fn push(&mut self, content: &[u8]) -> bool {
-        self.bytes += content.len() as u64;
-        self.waiting.extend_from_slice(content);
-        self.waiting.len() >= STRIDE
-    }
-
-    /// Writes what waits. Blocks on the disk.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.waiting)?;
-        self.waiting.clear();
-        Ok(())
+    /// Writes a piece. Blocks on the disk.
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.bytes += piece.len() as u64;
+        self.file.write_all(piece)
     }
 
     /// Writes all that `source` has. Blocks on the disk.
     pub fn append(&mut self, source: &mut impl Read) -> io::Result<()> {
-        self.flush()?;
         self.bytes += io::copy(source, &mut self.file)?;
         Ok(())
     }

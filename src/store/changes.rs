@@ -35,12 +35,14 @@ impl Change {
     }
 }
 
-/// Where a file of a store stands: by its number and that of its store, which are never used twice.
+/// Where a file stands that is being made ready: by its number and that of its store, which are never used twice.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub id: String,
     pub file: i64,
     pub store: i64,
+    /// Which time it is that the file is made ready.
+    pub attempt: i64,
 }
 
 /// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more often.
@@ -182,6 +184,14 @@ impl Changes {
         self.add_item(Kind::InsertFile, file, [json!(blob)])
     }
 
+    /// Makes a file of an upload that still is what it was, and ends that.
+    pub(super) fn complete_upload(&mut self, upload: &Upload, was: &str, file: &File, blob: &str) -> Result<()> {
+        self.add_item(Kind::InsertFile, file, [json!(blob), json!(upload.id), json!(was)])?;
+        self.swap(upload, was)?;
+        self.delete_parts(&upload.id);
+        Ok(())
+    }
+
     pub fn insert_upload(&mut self, upload: &Upload) -> Result<()> {
         self.add_item(Kind::InsertUpload, upload, [])
     }
@@ -227,16 +237,16 @@ impl Changes {
 
     /// Removes what an earlier attempt left of a file's chunks.
     pub fn clear_chunks(&mut self, file: &Place) {
-        self.add(Kind::ClearChunks, &file.id, vec![json!(file.file)]);
+        self.add(Kind::ClearChunks, &file.id, vec![json!(file.file), json!(file.attempt)]);
     }
 
     /// Adds a chunk to a file that is being made ready.
     pub fn insert_chunk(&mut self, file: &Place, number: usize, chunk: Chunk) {
         let Chunk { start, text, words, columns } = chunk;
         let key = file.file << 20 | i64::try_from(number).unwrap_or_default();
-        let rest = vec![json!(file.file), json!(key), json!(start), json!(words), Value::String(text)];
+        let rest = vec![json!(file.file), json!(file.attempt), json!(key), json!(start), json!(words), Value::String(text)];
         self.add(Kind::InsertChunk, &file.id, rest);
-        let mut rest = vec![json!(file.file), json!(key)];
+        let mut rest = vec![json!(file.file), json!(file.attempt), json!(key)];
         rest.extend(columns.into_iter().map(Value::String));
         self.add(Kind::IndexChunk, &file.id, rest);
     }
@@ -247,7 +257,9 @@ impl Changes {
             None => ("completed", Value::Null),
             Some(error) => ("failed", json!(error)),
         };
-        let rest = vec![json!(file.file), json!(end.chunks), json!(end.words), json!(status), json!(end.bytes), error];
+        let rest =
+            [json!(file.file), json!(file.attempt), json!(end.chunks), json!(end.words), json!(status), json!(end.bytes), error];
+        let rest = rest.to_vec();
         self.add(Kind::FinishStoreFile, &file.id, rest);
     }
 

@@ -1,12 +1,12 @@
 //! The questions that only files, uploads and vector stores ask: where contents are, what is still to be made
 //! ready, and what falls due.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use sqlx::Row;
 
 use super::{Changes, Database, Place, Result, Store, blobs::Blobs, parse};
-use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore};
+use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore, upload::UploadStatus};
 
 /// A file of a store that is still to be made ready.
 #[derive(Debug)]
@@ -49,14 +49,14 @@ impl Store {
         Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
     }
 
-    /// Where a file of a store stands, as long as it is there.
+    /// Where a file of a store stands, as long as somebody waits for it to be ready.
     pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<Place>> {
-        let sql = "select file.seq, store.seq from vector_store_files as file, vector_stores as store \
+        let sql = "select file.seq, store.seq, attempt from vector_store_files as file, vector_stores as store \
                    where file.session = ?1 and file.vector_store_id = ?2 and file.id = ?3 \
-                     and store.session = ?1 and store.id = ?2";
+                     and file.status = 'in_progress' and store.session = ?1 and store.id = ?2";
         let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
-        let found: Option<(i64, i64)> = query.fetch_optional(&mut *self.database.reader().await?).await?;
-        Ok(found.map(|(number, store)| Place { id: file.id.to_string(), file: number, store }))
+        let found: Option<(i64, i64, i64)> = query.fetch_optional(&mut *self.database.reader().await?).await?;
+        Ok(found.map(|(number, store, attempt)| Place { id: file.id.to_string(), file: number, store, attempt }))
     }
 
     /// The files that are still to be made ready, oldest first.
@@ -65,6 +65,37 @@ impl Store {
         let rows = sqlx::query(sql).bind(self.session).fetch_all(&mut *self.database.reader().await?).await?;
         let under_way = rows.iter().map(|row| Ok(UnderWay { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? }));
         under_way.collect()
+    }
+
+    /// Ends an upload with the file that it has become, if it still is pending. None if it does not exist; else
+    /// what it is now, and whether this call ended it.
+    pub async fn complete_upload(
+        &self,
+        id: &Id<Upload>,
+        file: &File,
+        blob: &str,
+        complete: impl Fn(&mut Upload),
+    ) -> Result<Option<(Upload, bool)>> {
+        loop {
+            let Some(was) = self.find_body::<Upload>(&[id.to_string()]).await? else { return Ok(None) };
+            let mut upload: Upload = parse(&was)?;
+            if upload.status != UploadStatus::Pending {
+                return Ok(Some((upload, false)));
+            }
+            complete(&mut upload);
+            let mut changes = Changes::new();
+            changes.complete_upload(&upload, &was, file, blob)?;
+            if self.write(changes).await? {
+                return Ok(Some((upload, true)));
+            }
+        }
+    }
+
+    /// How many bytes the parts of an upload have so far.
+    pub async fn bytes_of_parts(&self, upload: &Id<Upload>) -> Result<i64> {
+        let sql = "select coalesce(sum(bytes), 0) from upload_parts where session = ? and upload_id = ?";
+        let query = sqlx::query_scalar(sql).bind(self.session).bind(upload.as_str());
+        Ok(query.fetch_one(&mut *self.database.reader().await?).await?)
     }
 
     /// What has expired by now and does not know it yet.
@@ -114,23 +145,32 @@ impl Store {
 }
 
 impl Database {
-    pub(super) async fn bury_the_dead(&self) -> Result<()> {
+    pub(super) async fn bury_the_dead(self: &Arc<Self>) -> Result<()> {
         let names: Vec<String> = sqlx::query_scalar("select name from dead_blobs").fetch_all(&mut *self.reader().await?).await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let database = Arc::clone(self);
+        let removed = tokio::task::spawn_blocking(move || {
+            let gone = |name: &String| match database.blobs().remove(name) {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::warn!(%error, "the content of a deleted file stays for now");
+                    false
+                }
+            };
+            names.into_iter().filter(gone).collect::<Vec<_>>()
+        });
         let mut changes = Changes::new();
-        for name in &names {
-            match self.blobs().remove(name) {
-                Ok(()) => changes.bury(name),
-                Err(error) => tracing::warn!(%error, "the content of a deleted file stays for now"),
-            }
+        for name in removed.await.unwrap_or_default() {
+            changes.bury(&name);
         }
-        if !names.is_empty() {
-            self.writer().write(super::database::NOBODY, changes).await?;
-        }
+        self.writer().write(super::database::NOBODY, changes).await?;
         Ok(())
     }
 
     /// Brings disk and database together after a start: what either lost in a crash goes from the other.
-    pub(super) async fn sweep(&self) -> Result<()> {
+    pub(super) async fn sweep(self: &Arc<Self>) -> Result<()> {
         self.bury_the_dead().await?;
         let sql = "select blob from files union all select blob from upload_parts";
         let named: HashSet<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?.into_iter().collect();

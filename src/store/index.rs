@@ -2,17 +2,17 @@
 //!
 //! The words of all stores are in one FTS5 table, each marked with the number of its store, and what ranks them
 //! is BM25 over the numbers of that store alone. FTS5's own `bm25()` would count the chunks of all stores, of
-//! other sessions even, so that the same search would not give the same scores. Words are taken from the
-//! rarest on until there are enough chunks to choose from, so a search costs much the same in a large store.
+//! other sessions even, so that the same search would not give the same scores. Of a common word, only its first
+//! occurrences are looked at, so a search costs much the same in a large store.
 
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::{Result, Store, parse};
-use crate::types::{File, Id, StoreFile, VectorStore};
+use crate::types::{File, Id, StoreFile, VectorStore, store_file::Attributes};
 
-/// How many occurrences of words a search looks at, rarest words first.
-const OCCURRENCES: i64 = 5_000;
+/// How many occurrences a search looks at, of all its words together.
+const OCCURRENCES: i64 = 4_000;
 /// How many chunks a search brings up at the most.
 const CANDIDATES: i64 = 2_000;
 
@@ -48,7 +48,8 @@ pub(crate) fn marked(store: i64, word: &str) -> String {
 
 impl Store {
     /// The chunks of a store that have some of these words, best first; among equals, the first file's first.
-    pub async fn search_words(&self, store: &Id<VectorStore>, terms: &[Term]) -> Result<Vec<Found>> {
+    /// If files are given, by their numbers, only chunks of those.
+    pub async fn search_words(&self, store: &Id<VectorStore>, terms: &[Term], files: Option<&[i64]>) -> Result<Vec<Found>> {
         let mut reader = self.database.reader().await?;
         let sql = "select seq, chunks, words from vector_stores where session = ? and id = ?";
         let query = sqlx::query_as(sql).bind(self.session).bind(store.as_str());
@@ -62,20 +63,39 @@ impl Store {
         let sql = "select asked.value, coalesce((select doc from chunk_term_counts where term = asked.value), 0) \
                    from json_each(?) as asked";
         let counted: Vec<(String, i64)> = sqlx::query_as(sql).bind(json!(marked).to_string()).fetch_all(&mut *reader).await?;
-        let weights = Weights::of(counted, chunks as f64);
-        let sql = "select doc, sum(weight * times * (?2 + 1) / (times + ?2 * (1 - ?3 + ?3 * words / ?4))) as quality from ( \
-                     select doc, asked.value ->> 1 as weight, case col when 'once' then 1 when 'twice' then 2 when 'thrice' then 3 \
-                       else 5 end as times \
-                     from json_each(?1) as asked cross join chunk_terms on term = asked.value ->> 0) \
-                   cross join chunks on key = doc group by doc order by quality desc, doc limit ?5";
-        let query = sqlx::query(sql).bind(json!(weights.rarest).to_string()).bind(K1).bind(B);
-        let query = query.bind((words as f64 / chunks as f64).max(1.0)).bind(CANDIDATES);
+        let weights = Weights::of(counted, chunks);
+        if weights.known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = sqlx::query(AssertSqlSafe(ranking(weights.known.len(), files.is_some())))
+            .bind(json!(files).to_string())
+            .bind(K1)
+            .bind(B)
+            .bind((words as f64 / chunks as f64).max(1.0))
+            .bind(OCCURRENCES / weights.known.len() as i64)
+            .bind(CANDIDATES);
+        for (term, weight) in &weights.known {
+            query = query.bind(term).bind(weight);
+        }
         let rows = query.fetch_all(&mut *reader).await?;
         let found = rows.iter().map(|row| {
             let quality: f64 = row.try_get(1)?;
             Ok(Found { key: row.try_get(0)?, quality: quality / weights.total })
         });
         found.collect()
+    }
+
+    /// The files of a store that are ready, by their numbers, with their attributes.
+    pub async fn attributes_of(&self, store: &Id<VectorStore>) -> Result<Vec<(i64, Attributes)>> {
+        let sql = "select seq, body -> '$.attributes' from vector_store_files \
+                   where session = ? and vector_store_id = ? and status = 'completed'";
+        let query = sqlx::query_as(sql).bind(self.session).bind(store.as_str());
+        let rows: Vec<(i64, String)> = query.fetch_all(&mut *self.database.reader().await?).await?;
+        let parsed = rows.into_iter().map(|(number, attributes)| {
+            let attributes = serde_json::from_str(&attributes).map_err(|source| super::corrupt::<StoreFile>("a row", source))?;
+            Ok((number, attributes))
+        });
+        parsed.collect()
     }
 
     /// Chunks with all that is shown of them, in the order of the keys; those whose file is not ready, or gone,
@@ -99,10 +119,11 @@ impl Store {
 
     /// The whole text of a file in a store, put together from its chunks, which overlap.
     pub async fn text_of(&self, file: &StoreFile) -> Result<String> {
-        let Some(place) = self.place_of_file(file).await? else { return Ok(String::new()) };
-        let sql = "select start, text from chunks where key >= ?1 << 20 and key < (?1 + 1) << 20 order by key";
-        let chunks: Vec<(i64, String)> =
-            sqlx::query_as(sql).bind(place.file).fetch_all(&mut *self.database.reader().await?).await?;
+        let sql = "select start, text from vector_store_files as file cross join chunks \
+                   on key >= file.seq << 20 and key < (file.seq + 1) << 20 \
+                   where session = ? and vector_store_id = ? and id = ? order by key";
+        let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
+        let chunks: Vec<(i64, String)> = query.fetch_all(&mut *self.database.reader().await?).await?;
         let mut whole = String::new();
         for (start, text) in chunks {
             let known = whole.len().saturating_sub(usize::try_from(start).unwrap_or_default());
@@ -126,32 +147,48 @@ impl Store {
     }
 }
 
+/// The statement that ranks chunks by so many words. Of a common word, only so many occurrences are looked at.
+fn ranking(terms: usize, within_files: bool) -> String {
+    const OWN: usize = 6;
+    let only = if within_files { "and doc >> 20 in (select value from json_each(?1))" } else { "" };
+    let occurrences: Vec<_> = (0..terms)
+        .map(|nth| {
+            let (term, weight) = (OWN + 1 + 2 * nth, OWN + 2 + 2 * nth);
+            format!("select * from (select doc, col, ?{weight} as weight from chunk_terms where term = ?{term} {only} limit ?5)")
+        })
+        .collect();
+    format!(
+        "with found as ({}), often as (select doc, weight, \
+           case col when 'once' then 1 when 'twice' then 2 when 'thrice' then 3 else 5 end as times from found) \
+         select doc, sum(weight * times * (?2 + 1) / (times + ?2 * (1 - ?3 + ?3 * words / ?4))) as quality \
+         from often cross join chunks on key = doc group by doc order by quality desc, doc limit ?6",
+        occurrences.join(" union all ")
+    )
+}
+
 /// What each word weighs.
 struct Weights {
-    /// The rarest words that the store knows, with their weights.
-    rarest: Vec<(String, f64)>,
+    /// The words that the store knows, with their weights, the rarest first.
+    known: Vec<(String, f64)>,
     /// The weight of all words together: what a chunk is measured by.
     total: f64,
 }
 
 impl Weights {
-    fn of(mut counted: Vec<(String, i64)>, chunks: f64) -> Self {
+    fn of(mut counted: Vec<(String, i64)>, chunks: i64) -> Self {
         counted.sort_by(|(one, one_count), (other, other_count)| one_count.cmp(other_count).then_with(|| one.cmp(other)));
-        let weight = |count: i64| (1.0 + (chunks - count as f64 + 0.5) / (count as f64 + 0.5)).ln();
-        let known: Vec<_> = counted.iter().filter(|(_, count)| *count > 0).collect();
-        let all: f64 = known.iter().map(|(_, count)| weight(*count)).sum();
+        // Chunks of files that are not ready yet are counted with their words only.
+        let weight = |count: i64| {
+            let count = count.min(chunks) as f64;
+            (1.0 + (chunks as f64 - count + 0.5) / (count + 0.5)).ln()
+        };
+        let words = counted.len();
+        let known = counted.into_iter().filter(|(_, count)| *count > 0).map(|(term, count)| (term, weight(count)));
+        let known: Vec<_> = known.collect();
+        let all: f64 = known.iter().map(|(_, weight)| weight).sum();
         // A word that the store does not know says little about it: half as much as the commonest of the others.
-        let least = known.last().map_or(1.0, |(_, count)| weight(*count));
-        let unknown = (counted.len() - known.len()) as f64;
-        let mut seen = 0;
-        let rarest = known
-            .into_iter()
-            .take_while(|(_, count)| {
-                let first = seen == 0;
-                seen += count;
-                first || seen <= OCCURRENCES
-            })
-            .map(|(term, count)| (term.clone(), weight(*count)));
-        Self { rarest: rarest.collect(), total: all + unknown * least / 2.0 }
+        let least = known.last().map_or(1.0, |(_, weight)| *weight);
+        let unknown = (words - known.len()) as f64;
+        Self { total: all + unknown * least / 2.0, known }
     }
 }

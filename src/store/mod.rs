@@ -15,7 +15,7 @@ mod runs;
 mod statements;
 mod writer;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
@@ -86,7 +86,7 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("the body of {id} in {table} does not parse")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
-    #[error("the seeds cannot be planted: {0}")]
+    #[error("{0}")]
     Unplanted(String),
     #[error("the database is closed")]
     Closed,
@@ -153,6 +153,15 @@ impl Store {
         }
     }
 
+    /// Changes an object in a way that nobody refuses. None if it does not exist.
+    pub async fn update<T: Changeable>(&self, ids: &[String], update: impl Fn(&mut T) + Send + Sync) -> Result<Option<T>> {
+        let changed = self.change(ids, |item: &mut T| {
+            update(item);
+            Ok::<_, Infallible>(())
+        });
+        Ok(changed.await?.map(|Ok(item)| item))
+    }
+
     /// Answers whether there was something to delete. Children go with it.
     pub async fn delete<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let mut changes = Changes::new();
@@ -191,10 +200,12 @@ async fn list<T: Stored>(
     within: Within<'_>,
     page: &PageRequest,
 ) -> Result<Paged<T>> {
+    // Whatever else narrows the list: the cursor may have left it since the last page.
+    let parents: Vec<_> = within.iter().copied().filter(|(column, _)| T::PATH.contains(column)).collect();
     let mut bounds = [None, None];
     for (bound, cursor) in bounds.iter_mut().zip([&page.after, &page.before]) {
         if let Some(id) = cursor {
-            match place_of::<T>(connection, session, id, within).await? {
+            match place_of::<T>(connection, session, id, &parents).await? {
                 Some(seq) => *bound = Some(seq),
                 None => return Ok(Paged::UnknownCursor(id.clone())),
             }

@@ -74,10 +74,13 @@ impl Kind {
             }
             Self::InsertAssistant => "insert into assistants (session, body) select value ->> 0, value ->> 2 from json_each(?)",
             Self::InsertThread => "insert into threads (session, body) select value ->> 0, value ->> 2 from json_each(?)",
-            // A run that goes on after a crash makes the same file again.
+            // A run that goes on after a crash makes the same file again. The file of an upload comes only if
+            // that still is what it was.
             Self::InsertFile => {
                 "insert into files (session, body, blob) select value ->> 0, value ->> 2, value ->> 3 from json_each(?) \
-                 where true on conflict do nothing"
+                 where value ->> 4 is null \
+                   or exists (select 1 from uploads where session = value ->> 0 and id = value ->> 4 and body = value ->> 5) \
+                 on conflict do nothing"
             }
             Self::InsertUpload => "insert into uploads (session, body) select value ->> 0, value ->> 2 from json_each(?)",
             Self::InsertPart => {
@@ -138,29 +141,34 @@ impl Kind {
                  where exists (select 1 from vector_stores where session = value ->> 0 and id = value ->> 3) \
                    and exists (select 1 from files where session = value ->> 0 and id = value ->> 1) \
                  on conflict (session, vector_store_id, id) do update \
-                   set body = excluded.body, batch_id = excluded.batch_id, chunks = 0, words = 0"
+                   set body = excluded.body, batch_id = excluded.batch_id, attempt = attempt + 1, chunks = 0, words = 0"
             }
             Self::NoteToolFile => {
                 "insert or ignore into tool_files select value ->> 0, value ->> 1, value ->> 2 from json_each(?)"
             }
             Self::ClearChunks => {
-                "delete from chunks where key in (select it.key from json_each(?) cross join chunks as it \
-                   where it.key >= (value ->> 2) << 20 and it.key < ((value ->> 2) + 1) << 20)"
+                "delete from chunks where key in (select it.key from json_each(?) cross join vector_store_files as file \
+                     cross join chunks as it \
+                   where file.seq = value ->> 2 and file.attempt = value ->> 3 and file.status = 'in_progress' \
+                     and it.key >= file.seq << 20 and it.key < (file.seq + 1) << 20)"
             }
             // Only as long as somebody still waits for the file to be ready.
             Self::InsertChunk => {
-                "insert into chunks select value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each(?) \
-                 where exists (select 1 from vector_store_files where seq = value ->> 2 and status = 'in_progress')"
+                "insert into chunks select value ->> 4, value ->> 5, value ->> 6, value ->> 7 from json_each(?) \
+                 where exists (select 1 from vector_store_files \
+                   where seq = value ->> 2 and attempt = value ->> 3 and status = 'in_progress')"
             }
             Self::IndexChunk => {
                 "insert into chunk_words (rowid, once, twice, thrice, often) \
-                 select value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 from json_each(?) \
-                 where exists (select 1 from vector_store_files where seq = value ->> 2 and status = 'in_progress')"
+                 select value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8 from json_each(?) \
+                 where exists (select 1 from vector_store_files \
+                   where seq = value ->> 2 and attempt = value ->> 3 and status = 'in_progress')"
             }
             Self::FinishStoreFile => {
-                "update vector_store_files set chunks = value ->> 3, words = value ->> 4, \
-                   body = json_set(body, '$.status', value ->> 5, '$.usage_bytes', value ->> 6, '$.last_error', value -> 7) \
-                 from json_each(?) where vector_store_files.seq = value ->> 2 and status = 'in_progress'"
+                "update vector_store_files set chunks = value ->> 4, words = value ->> 5, \
+                   body = json_set(body, '$.status', value ->> 6, '$.usage_bytes', value ->> 7, '$.last_error', value -> 8) \
+                 from json_each(?) \
+                 where vector_store_files.seq = value ->> 2 and attempt = value ->> 3 and status = 'in_progress'"
             }
             Self::CancelBatch => {
                 "update vector_store_files set body = json_set(body, '$.status', 'cancelled') from json_each(?) \
@@ -229,12 +237,12 @@ fn delete(table: &str) -> String {
 fn detach(table: &str) -> String {
     const LIST: &str = "'$.tool_resources.code_interpreter.file_ids'";
     format!(
-        "update {table} set body = json_set(body, {LIST}, \
-           (select json_group_array(other.value) from json_each(body, {LIST}) as other where other.value <> gone.value ->> 1)) \
-         from json_each(?) as gone cross join tool_files \
-         where tool_files.session = gone.value ->> 0 and file_id = gone.value ->> 1 \
-           and {table}.session = tool_files.session and {table}.id = owner \
-           and json_type(body, {LIST}) = 'array'"
+        "with gone as materialized (select value ->> 0 as session, value ->> 1 as file from json_each(?)) \
+         update {table} set body = json_set(body, {LIST}, (select json_group_array(listed.value) from json_each(body, {LIST}) as listed \
+             where listed.value not in (select file from gone where gone.session = {table}.session))) \
+         where json_type(body, {LIST}) = 'array' and seq in (select it.seq from gone \
+           cross join tool_files on tool_files.session = gone.session and file_id = gone.file \
+           cross join {table} as it on it.session = gone.session and it.id = owner)"
     )
 }
 

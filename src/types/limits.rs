@@ -19,13 +19,21 @@ pub const FUNCTION_DESCRIPTION: usize = 1024;
 pub const CODE_INTERPRETER_FILES: usize = 20;
 pub const VECTOR_STORES: usize = 1;
 pub const MAX_NUM_RESULTS: i64 = 50;
+/// How much of a query is looked at, in characters, how many words of it, and how many queries there may be
+/// at once. Ours.
+pub const QUERY: usize = 10_000;
+pub const QUERY_WORDS: usize = 32;
+pub const QUERIES: usize = 32;
 /// What a search in a store answers when it is not told how much.
 pub const SEARCH_RESULTS: i64 = 10;
 /// What the tool finds for a model of the gpt-3.5 family, and for all others.
 pub const TOOL_RESULTS: (usize, usize) = (5, 20);
 
-/// The largest file, in bytes, also the largest text that is looked for in one.
+/// The largest file, in bytes.
 pub const FILE_BYTES: u64 = 536_870_912;
+/// The largest text that is made searchable, and the largest document that is taken apart for one, in bytes. Ours.
+pub const TEXT: u64 = 64 << 20;
+pub const DOCUMENT: u64 = 128 << 20;
 /// Tokens that one file may bring into a vector store.
 pub const FILE_TOKENS: usize = 5_000_000;
 /// Seconds that a file may be given to live: an hour to 30 days.

@@ -12,6 +12,7 @@ use std::fmt;
 use super::{
     RunStatus,
     file::Purpose,
+    limits,
     reader::{Fault, FaultKind, quoted_list},
     upload::UploadStatus,
 };
@@ -56,6 +57,7 @@ pub enum Refusal {
     NoFilename,
     NotForRetrieval { extensions: Vec<String> },
     StoreExpired { id: String },
+    StoreFull { id: String },
     UploadNotPending { id: String, status: UploadStatus },
     NoSuchPart { part: String, upload: String },
     WrongBytes { expected: u64, got: u64 },
@@ -144,6 +146,9 @@ impl fmt::Display for Refusal {
                 extensions.join(", ")
             ),
             Self::StoreExpired { id } => write!(f, "Vector store '{id}' has expired."),
+            Self::StoreFull { id } => {
+                write!(f, "Vector store '{id}' cannot have more than {} files.", limits::STORE_FILES)
+            }
             Self::UploadNotPending { id, status } => {
                 write!(f, "Upload '{id}' takes no more changes: its status is '{}'.", status.name())
             }

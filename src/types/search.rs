@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     limits,
-    reader::{FaultKind, Faults, Fields, Path, Read, checked, decimal_up_to, integer_between, type_name},
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, checked, decimal_up_to, integer_between, type_name},
     store_file::Attributes,
 };
 
@@ -163,7 +163,7 @@ impl Read for Queries {
                 faults.note(at, FaultKind::EmptyArray);
                 None
             }
-            Value::Array(_) => Vec::read(value, at, faults).map(Self),
+            Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, faults).map(|queries| Self(queries.0)),
             other => faults.wrong_type(at, "one of a string or array of strings", &other),
         }
     }

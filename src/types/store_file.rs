@@ -326,6 +326,8 @@ impl Read for NewFileBatch {
         let chunking = fields.or_default::<Chunking>("chunking_strategy");
         let attributes = fields.or_default::<Attributes>("attributes");
         let files = match (file_ids?, files?) {
+            (Some(ids), None) if ids.0.is_empty() => return fields.fault("file_ids", FaultKind::EmptyArray),
+            (None, Some(files)) if files.0.is_empty() => return fields.fault("files", FaultKind::EmptyArray),
             (Some(ids), None) => {
                 let (chunking, attributes) = (chunking?, attributes?);
                 let new = |file_id| NewStoreFile { file_id, chunking, attributes: attributes.clone() };
@@ -337,9 +339,6 @@ impl Read for NewFileBatch {
                 return fields.fault("files", FaultKind::Excludes { other: "file_ids" });
             }
         };
-        if files.is_empty() {
-            return fields.fault("file_ids", FaultKind::EmptyArray);
-        }
         fields.finish();
         Some(Self { files })
     }

@@ -55,7 +55,7 @@ async fn broken_forms_are_refused_and_leave_nothing() {
         assert!(answer.contains(said), "{what}: {answer}");
     }
     assert_eq!(server.get("/v1/files").await.body["data"], json!([]));
-    let left = std::fs::read_dir(folder.path().join("r.db-files")).unwrap().count();
+    let left = crate::server::blobs(folder.path());
     assert_eq!(left, 0, "drafts are removed");
 }
 

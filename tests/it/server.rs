@@ -44,6 +44,12 @@ pub fn config() -> Config {
     Config { seed: Some(7), clock: Some(Moment::from(Timestamp(START))), program, ..Config::default() }
 }
 
+/// How many contents are on disk beside the database `r.db` in a folder.
+pub fn blobs(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder.join("r.db-files")).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_name() != "lock").count()
+}
+
 impl TestServer {
     /// With the built-in fixtures.
     pub async fn start() -> Self {

@@ -92,7 +92,7 @@ async fn a_part_that_is_too_large_leaves_nothing() {
     let upload = begin(&server, 1).await;
     let refused = part(&server, &upload, &vec![0; (64 << 20) + 1]).await;
     assert_eq!(refused.refusal(), "413 Maximum content size limit (67108864) exceeded (67108865 bytes read) [null null]");
-    assert_eq!(std::fs::read_dir(folder.path().join("r.db-files")).unwrap().count(), 0);
+    assert_eq!(crate::server::blobs(folder.path()), 0);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn cancelled_and_expired_uploads_give_their_space_back() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
     let server = TestServer::with(rehearsal::serve::Config { database: Some(database), ..config() }).await;
-    let blobs = || std::fs::read_dir(folder.path().join("r.db-files")).unwrap().count();
+    let blobs = || crate::server::blobs(folder.path());
     let (cancelled, expired) = (begin(&server, 4).await, begin(&server, 4).await);
     part(&server, &cancelled, b"abcd").await;
     let stays = part(&server, &expired, b"abcd").await.id();

@@ -131,6 +131,8 @@ create table chunks (
 create virtual table chunk_words using fts5 (
   once, twice, thrice, often, content = '', contentless_delete = 1, detail = column, tokenize = 'ascii'
 );
+-- Fewer, larger merges: files are made searchable in many small transactions.
+insert into chunk_words (chunk_words, rank) values ('automerge', 8);
 create virtual table chunk_terms using fts5vocab (chunk_words, instance);
 create virtual table chunk_term_counts using fts5vocab (chunk_words, row);
 

@@ -19,7 +19,7 @@ use crate::{
     extract::{Extractor, NoText},
     fixture::Pace,
     search::{chunks, words::Words},
-    store::{self, Changes, Chunk, Place, Ready, Store, marked},
+    store::{self, Changes, Chunk, Place, Ready, Store, mark_of},
     types::{
         File, StoreFile, limits,
         store_file::{Cut, IngestError, IngestErrorCode},
@@ -30,7 +30,7 @@ use crate::{
 const ATTEMPTS: u32 = 6;
 const RECOVERY: Duration = Duration::from_millis(100);
 /// How many chunks are written together.
-const GROUP: usize = 64;
+const GROUP: usize = 128;
 
 /// The files of one session that are being made ready.
 pub(super) struct Ingest {
@@ -320,10 +320,10 @@ fn failed(why: NoText) -> Ready {
 
 fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) -> Ready {
     let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else { return failed(NoText::TooLarge) };
-    let words = Words::default();
+    let (words, mark) = (Words::default(), mark_of(store));
     let mut ready = Ready { chunks: pieces.len(), ..Ready::default() };
     for group in pieces.chunks(GROUP) {
-        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &words, store)).collect();
+        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &words, &mark)).collect();
         ready.words += group.iter().map(|chunk| chunk.words).sum::<usize>();
         ready.bytes += group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
         // Nobody waits for them any more.
@@ -334,15 +334,15 @@ fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) ->
     ready
 }
 
-fn chunk(piece: &chunks::Piece<'_>, words: &Words, store: i64) -> Chunk {
-    let counted = words.count(piece.text);
+fn chunk(piece: &chunks::Piece<'_>, words: &Words, mark: &str) -> Chunk {
     let mut columns: [String; 4] = Default::default();
-    for (word, times) in &counted.words {
-        let column = &mut columns[(*times).min(4) - 1];
-        column.push_str(&marked(store, word));
+    let words = words.count(piece.text, |word, times| {
+        let column = &mut columns[times.min(4) - 1];
+        column.push_str(mark);
+        column.push_str(word);
         column.push(' ');
-    }
-    Chunk { start: piece.start, text: piece.text.to_owned(), words: counted.all, columns }
+    });
+    Chunk { start: piece.start, text: piece.text.to_owned(), words, columns }
 }
 
 /// Ids without those that came before.

@@ -39,9 +39,9 @@ struct Sentence {
 
 impl Sentence {
     fn of(text: &str, (start, end): (usize, usize), words: &Words, sought: &[String]) -> Self {
-        let counted = words.count(&text[start..end]);
-        let has = sought.iter().enumerate().filter(|(_, word)| counted.words.contains_key(*word)).map(|(number, _)| number);
-        Self { start, end, words: has.collect() }
+        let mut has = Vec::new();
+        words.count(&text[start..end], |word, _| has.extend(sought.iter().position(|sought| sought == word)));
+        Self { start, end, words: has }
     }
 }
 

@@ -2,8 +2,9 @@
 //! down to their stems. Scripts without spaces give single characters and pairs of neighbours, which find
 //! phrases.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
+use foldhash::fast::RandomState;
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -129,118 +130,170 @@ const COMMON: [&str; 113] = [
     "я",
 ];
 
-/// Takes texts apart. Making one costs nothing to speak of.
+/// Takes texts apart. Making one costs nothing to speak of; one that is kept remembers the stems of words.
 pub struct Words {
     english: Stemmer,
     russian: Stemmer,
+    known: RefCell<Known>,
 }
 
-/// The words of a chunk, for the index.
-#[derive(Debug, Default, PartialEq)]
-pub struct Counted {
-    pub all: usize,
-    /// How often each word occurs.
-    pub words: HashMap<String, usize>,
+/// The words that were met, by numbers.
+#[derive(Default)]
+struct Known {
+    /// Words in lower case, and the numbers of their stems.
+    words: HashMap<String, usize, RandomState>,
+    numbers: HashMap<String, usize, RandomState>,
+    stems: Vec<String>,
 }
+
+/// How many words are remembered.
+const REMEMBERED: usize = 200_000;
 
 impl Default for Words {
     fn default() -> Self {
-        Self { english: Stemmer::create(Algorithm::English), russian: Stemmer::create(Algorithm::Russian) }
+        let (english, russian) = (Stemmer::create(Algorithm::English), Stemmer::create(Algorithm::Russian));
+        Self { english, russian, known: RefCell::default() }
     }
 }
 
 impl Words {
-    /// All words of a text that is to be found.
-    pub fn count(&self, text: &str) -> Counted {
-        let mut counted = Counted::default();
-        self.split(text, |word, _| {
-            counted.all += 1;
-            match counted.words.get_mut(word) {
-                Some(times) => *times += 1,
-                None => _ = counted.words.insert(word.to_owned(), 1),
+    /// Tells each word of a text that is to be found, and how often it occurs; answers how many words there are.
+    pub fn count(&self, text: &str, mut tell: impl FnMut(&str, usize)) -> usize {
+        let known = &mut *self.known.borrow_mut();
+        if known.words.len() > REMEMBERED {
+            *known = Known::default();
+        }
+        let (mut all, mut times) = (0, HashMap::<usize, usize, RandomState>::default());
+        split(text, |word, kind| {
+            if let Some(number) = known.number(word, || self.stem(word, kind)) {
+                all += 1;
+                *times.entry(number).or_default() += 1;
             }
         });
-        counted
+        for (number, times) in times {
+            tell(&known.stems[number], times);
+        }
+        all
     }
 
     /// The words to look for, each once, the first of a long query. If there are none but common ones, those.
     pub fn sought(&self, query: &str) -> Vec<String> {
         let end = query.char_indices().nth(limits::QUERY).map_or(query.len(), |(end, _)| end);
         let (mut telling, mut common) = (Vec::new(), Vec::new());
-        self.split(&query[..end], |word, kind| {
-            let words = if COMMON.contains(&word) { &mut common } else { &mut telling };
+        split(&query[..end], |word, kind| {
+            let word = self.stem(word, kind);
+            let words = if COMMON.contains(&word.as_str()) { &mut common } else { &mut telling };
             // Where there are pairs, single characters find too much.
-            if kind != Kind::Single && words.len() < limits::QUERY_WORDS && !words.iter().any(|known| known == word) {
-                words.push(word.to_owned());
+            let helps = kind != Kind::Single && !word.is_empty();
+            if helps && words.len() < limits::QUERY_WORDS && !words.contains(&word) {
+                words.push(word);
             }
         });
         if telling.is_empty() { common } else { telling }
     }
 
-    fn split(&self, text: &str, mut take: impl FnMut(&str, Kind)) {
-        let mut word = String::new();
-        // The stretch of a script without spaces that is being read: its last character, and how long it is.
-        let (mut before, mut length) = (None, 0_usize);
-        let flush_run = |before: &mut Option<char>, length: &mut usize, take: &mut dyn FnMut(&str, Kind)| {
-            if let Some(only) = before.take().filter(|_| *length == 1) {
-                take(only.encode_utf8(&mut [0; 4]), Kind::Alone);
-            }
-            *length = 0;
-        };
-        for character in text.nfkc().flat_map(char::to_lowercase) {
-            if is_unspaced(character) {
-                self.flush(&mut word, &mut take);
-                if let Some(earlier) = before {
-                    let pair: String = [earlier, character].iter().collect();
-                    if length == 1 {
-                        take(earlier.encode_utf8(&mut [0; 4]), Kind::Single);
-                    }
-                    take(&pair, Kind::Word);
-                    take(character.encode_utf8(&mut [0; 4]), Kind::Single);
-                }
-                (before, length) = (Some(character), length + 1);
-            } else {
-                flush_run(&mut before, &mut length, &mut take);
-                if character.is_alphanumeric() || is_combining_mark(character) {
-                    word.push(character);
-                } else {
-                    self.flush(&mut word, &mut take);
-                }
-            }
-        }
-        flush_run(&mut before, &mut length, &mut take);
-        self.flush(&mut word, &mut take);
-    }
-
-    fn flush(&self, word: &mut String, take: &mut impl FnMut(&str, Kind)) {
-        if word.is_empty() {
-            return;
+    fn stem(&self, word: &str, kind: Kind) -> String {
+        if kind != Kind::Word {
+            return word.to_owned();
         }
         if word.is_ascii() {
-            take(self.english.stem(shortened(word)).as_ref(), Kind::Word);
-        } else {
-            if word.chars().any(|character| matches!(character, '\u{400}'..='\u{4ff}')) {
-                // Of the marks, only those of stress and of ё say nothing.
-                let plain: String = word.replace('ё', "е").replace('\u{301}', "");
-                take(self.russian.stem(shortened(&plain)).as_ref(), Kind::Word);
-                word.clear();
-                return;
+            return self.english.stem(shortened(word)).into_owned();
+        }
+        if word.chars().any(|character| matches!(character, '\u{400}'..='\u{4ff}')) {
+            // Of the marks, only those of stress and of ё say nothing.
+            let plain = word.replace('ё', "е").replace('\u{301}', "");
+            return self.russian.stem(shortened(&plain)).into_owned();
+        }
+        let plain: String = word.nfd().filter(|character| !is_combining_mark(*character)).collect();
+        if plain.is_ascii() { self.english.stem(shortened(&plain)).into_owned() } else { shortened(&plain).to_owned() }
+    }
+}
+
+impl Known {
+    /// The number of a word's stem, if it has one.
+    fn number(&mut self, word: &str, stem: impl FnOnce() -> String) -> Option<usize> {
+        if let Some(number) = self.words.get(word) {
+            return Some(*number);
+        }
+        let stem = stem();
+        if stem.is_empty() {
+            return None;
+        }
+        let number = match self.numbers.get(&stem) {
+            Some(number) => *number,
+            None => {
+                self.stems.push(stem.clone());
+                self.numbers.insert(stem, self.stems.len() - 1);
+                self.stems.len() - 1
             }
-            let plain: String = word.nfd().filter(|character| !is_combining_mark(*character)).collect();
-            if plain.is_ascii() {
-                take(self.english.stem(shortened(&plain)).as_ref(), Kind::Word);
-            } else if !plain.is_empty() {
-                take(shortened(&plain), Kind::Word);
+        };
+        self.words.insert(word.to_owned(), number);
+        Some(number)
+    }
+}
+
+/// Cuts a text at everything in ASCII that is no part of a word. Most pieces are words, then.
+fn split(text: &str, mut take: impl FnMut(&str, Kind)) {
+    let mut lower = String::new();
+    let between = |character: char| character.is_ascii() && !character.is_ascii_alphanumeric();
+    for piece in text.split(between).filter(|piece| !piece.is_empty()) {
+        if piece.is_ascii() {
+            lower.clear();
+            lower.push_str(piece);
+            lower.make_ascii_lowercase();
+            take(&lower, Kind::Word);
+        } else {
+            split_piece(piece, &mut take);
+        }
+    }
+}
+
+fn split_piece(piece: &str, take: &mut impl FnMut(&str, Kind)) {
+    let mut word = String::new();
+    // The stretch of a script without spaces that is being read.
+    let mut stretch: Vec<char> = Vec::new();
+    for character in piece.nfkc().flat_map(char::to_lowercase) {
+        if is_unspaced(character) {
+            flush_word(&mut word, take);
+            stretch.push(character);
+        } else {
+            flush_stretch(&mut stretch, take);
+            if character.is_alphanumeric() || is_combining_mark(character) {
+                word.push(character);
+            } else {
+                flush_word(&mut word, take);
             }
         }
+    }
+    flush_stretch(&mut stretch, take);
+    flush_word(&mut word, take);
+}
+
+fn flush_word(word: &mut String, take: &mut impl FnMut(&str, Kind)) {
+    if !word.is_empty() {
+        take(word, Kind::Word);
         word.clear();
     }
+}
+
+/// Takes a stretch without spaces: its characters, and its pairs of neighbours.
+fn flush_stretch(stretch: &mut Vec<char>, take: &mut impl FnMut(&str, Kind)) {
+    let kind = if stretch.len() == 1 { Kind::Alone } else { Kind::Single };
+    for character in stretch.iter() {
+        take(character.encode_utf8(&mut [0; 4]), kind);
+    }
+    for pair in stretch.windows(2) {
+        take(&pair.iter().collect::<String>(), Kind::Pair);
+    }
+    stretch.clear();
 }
 
 /// What a word is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Word,
+    /// Two neighbours of a stretch without spaces.
+    Pair,
     /// One character of a longer stretch without spaces.
     Single,
     /// One such character with nothing beside it.
@@ -288,10 +341,11 @@ mod tests {
     fn phrases_without_spaces_are_pairs() {
         assert_eq!(sought("返品期限"), ["返品", "品期", "期限"]);
         assert_eq!(sought("猫"), ["猫"]);
-        let counted = Words::default().count("返品 policy 猫");
-        let mut words: Vec<_> = counted.words.keys().map(String::as_str).collect();
+        let mut words = Vec::new();
+        let all = Words::default().count("返品 policy 猫 policies", |word, times| words.push((word.to_owned(), times)));
         words.sort_unstable();
-        assert_eq!(words, ["polici", "品", "猫", "返", "返品"]);
+        let expected = [("polici", 2), ("品", 1), ("猫", 1), ("返", 1), ("返品", 1)];
+        assert_eq!((all, words), (6, expected.map(|(word, times)| (word.to_owned(), times)).to_vec()));
     }
 
     #[test]

@@ -41,9 +41,9 @@ pub struct Passage {
     pub text: String,
 }
 
-/// The mark of a store on its words.
-pub(crate) fn marked(store: i64, word: &str) -> String {
-    format!("{store}q{word}")
+/// The mark of a store, which stands before each of its words.
+pub(crate) fn mark_of(store: i64) -> String {
+    format!("{store}q")
 }
 
 impl Store {
@@ -59,7 +59,8 @@ impl Store {
         if chunks == 0 || terms.is_empty() {
             return Ok(Vec::new());
         }
-        let marked: Vec<_> = terms.iter().map(|Term(word)| marked(number, word)).collect();
+        let mark = mark_of(number);
+        let marked: Vec<_> = terms.iter().map(|Term(word)| format!("{mark}{word}")).collect();
         let sql = "select asked.value, coalesce((select doc from chunk_term_counts where term = asked.value), 0) \
                    from json_each(?) as asked";
         let counted: Vec<(String, i64)> = sqlx::query_as(sql).bind(json!(marked).to_string()).fetch_all(&mut *reader).await?;

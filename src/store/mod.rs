@@ -23,7 +23,7 @@ use self::finder::Table;
 pub(crate) use self::{
     changes::{Changeable, Changes, Chunk, Deletable, Place, Ready},
     database::{Database, OpenError},
-    index::{Term, marked},
+    index::{Term, mark_of},
     runs::{OpenRun, Surroundings, ThreadState},
 };
 use crate::types::{

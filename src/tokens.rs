@@ -3,7 +3,10 @@
 //! A vocabulary takes tens of megabytes and tens of milliseconds to unpack, so that happens on first
 //! use; `warm` lets it happen beside the first requests of a conversation instead of in its run.
 
+use std::collections::HashMap;
+
 use bpe_openai::Tokenizer;
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 /// A stretch of text that is whole characters and as few tokens as that allows: mostly one.
@@ -19,18 +22,44 @@ fn of_model(model: &str) -> &'static Tokenizer {
     if older { bpe_openai::cl100k_base() } else { bpe_openai::o200k_base() }
 }
 
-/// The stretches of a text that are whole characters and as few tokens as that allows, by the vocabulary of
-/// the service's embeddings: where each ends, in bytes, and how many tokens there are up to there.
-pub fn bounds(text: &str) -> Vec<(usize, usize)> {
-    let tokenizer = bpe_openai::cl100k_base();
-    let (mut bytes, mut bounds) = (0, Vec::new());
-    for (number, token) in tokenizer.encode(text).into_iter().enumerate() {
-        bytes += tokenizer.bpe.token_bytes(token).len();
-        if text.is_char_boundary(bytes) {
-            bounds.push((bytes, number + 1));
+/// Finds the tokens of texts, by the vocabulary of the service's embeddings, and remembers the words that it met:
+/// most of a text are words that it had before.
+#[derive(Default)]
+pub struct Bounds {
+    /// The lengths of a word's tokens, in bytes.
+    known: HashMap<String, Vec<usize>, RandomState>,
+}
+
+/// How many words are remembered, and how long they may be, in bytes.
+const REMEMBERED: usize = 100_000;
+const LONGEST: usize = 24;
+
+impl Bounds {
+    /// The stretches of a text that are whole characters and as few tokens as that allows: where each ends, in
+    /// bytes, and how many tokens there are up to there.
+    pub fn of(&mut self, text: &str) -> Vec<(usize, usize)> {
+        let tokenizer = bpe_openai::cl100k_base();
+        let (mut bytes, mut tokens, mut bounds) = (0, 0, Vec::new());
+        let mut add = |length: usize| {
+            (bytes, tokens) = (bytes + length, tokens + 1);
+            if text.is_char_boundary(bytes) {
+                bounds.push((bytes, tokens));
+            }
+        };
+        for word in tokenizer.split(text) {
+            if let Some(lengths) = self.known.get(word) {
+                lengths.iter().copied().for_each(&mut add);
+                continue;
+            }
+            let encoded = tokenizer.bpe.encode_via_backtracking(word.as_bytes());
+            let lengths: Vec<_> = encoded.into_iter().map(|token| tokenizer.bpe.token_bytes(token).len()).collect();
+            lengths.iter().copied().for_each(&mut add);
+            if word.len() <= LONGEST && self.known.len() < REMEMBERED {
+                self.known.insert(word.to_owned(), lengths);
+            }
         }
+        bounds
     }
-    bounds
 }
 
 /// Unpacks the vocabulary of a model.
@@ -77,6 +106,15 @@ mod tests {
                 assert_eq!(cut.iter().map(|piece| piece.tokens).sum::<u64>(), count(model, text));
             }
         }
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_tokens() {
+        let text = "Hello hello, Hello! Привет, мир. 日本語 🎉👩‍👩‍👧 hello".repeat(3);
+        let bounds = Bounds::default().of(&text);
+        let encoded = bpe_openai::cl100k_base().encode(text.as_str());
+        assert_eq!(bounds.last(), Some(&(text.len(), encoded.len())));
+        assert_eq!(Bounds::default().of("Hello hello"), [(5, 1), (11, 2)]);
     }
 
     #[test]

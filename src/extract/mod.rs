@@ -42,7 +42,7 @@ const SEARCHABLE: [&str; 21] = [
 ];
 
 /// How many files are made ready at the same time, for all sessions together.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// Whether a file of this name may be put into a vector store at all. One without an ending is taken for text.
 pub fn is_searchable(extension: Option<&str>) -> bool {

@@ -105,7 +105,7 @@ impl Form {
 }
 
 /// How many pieces may wait for the disk.
-const WAITING: usize = 16;
+const WAITING: usize = 4;
 
 impl Content {
     /// Writes the content to disk while more of it comes in.

@@ -21,8 +21,10 @@ use crate::{
     search::{chunks, words::Words},
     store::{self, Changes, Chunk, Place, Ready, Store, mark_of},
     types::{
-        File, StoreFile, limits,
-        store_file::{Cut, IngestError, IngestErrorCode},
+        File, StoreFile,
+        chunking::Cut,
+        limits,
+        store_file::{IngestError, IngestErrorCode},
     },
 };
 

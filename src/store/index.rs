@@ -12,7 +12,7 @@ use super::{Result, Store, parse};
 use crate::types::{File, Id, StoreFile, VectorStore, store_file::Attributes};
 
 /// How many occurrences a search looks at, of all its words together.
-const OCCURRENCES: i64 = 4_000;
+const OCCURRENCES: i64 = 2_400;
 /// How many chunks a search brings up at the most.
 const CANDIDATES: i64 = 2_000;
 

@@ -13,6 +13,7 @@ mod performer;
 pub mod phase;
 mod prompt;
 mod props;
+mod scene;
 mod script;
 mod stage;
 mod task;

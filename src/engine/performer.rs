@@ -12,7 +12,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::script::{Scene, Script, TimedCue};
+use super::{
+    scene::Scene,
+    script::{Script, TimedCue},
+};
 use crate::{
     fixture::{
         Fixtures, Outcome, Pace, Reply,

@@ -2,7 +2,7 @@
 //!
 //! Everything here can be done twice: a run that goes on after a crash makes the same files again, and finds them.
 
-use super::{citations::Cited, script::Scene};
+use super::{citations::Cited, scene::Scene};
 use crate::{
     fixture::{
         Entry, Reply,
@@ -173,20 +173,4 @@ async fn cite(citation: &Citation, number: usize, scene: &Scene<'_>, variables: 
     }
     let file = scene.knowledge.file_called(&called).await?.ok_or(Unready::NoFile(called))?;
     Ok(Cited { file_id: file.id, file_name: file.filename, number: results.len() + number, quote })
-}
-
-/// Search results as templates see them, each with the passage that answers best.
-pub(super) fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> serde_json::Value {
-    let sought = Words::default().sought(query);
-    let shown = results.map(|result| {
-        serde_json::json!({
-            "file_id": result.file_id,
-            "file_name": result.file_name,
-            "score": result.score,
-            "attributes": result.attributes,
-            "text": result.text(),
-            "passage": passage::best(result.text(), &sought),
-        })
-    });
-    serde_json::Value::Array(shown.collect())
 }

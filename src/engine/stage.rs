@@ -5,11 +5,13 @@
 //! stay such that official clients can put them together again: one message at a time, every step and
 //! message closed before the run ends, deltas that add up to the final object.
 
+mod writing;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Refused,
-    event::{self, CallDelta, ContentDelta, Event},
+    event::{CallDelta, Event},
     phase::{self, Action, NotNow},
 };
 use crate::{
@@ -17,9 +19,7 @@ use crate::{
     tokens::{self, Piece},
     types::{
         File, Id, Message, Run, RunStatus, Step, Timestamp, Usage, limits,
-        message::{
-            Annotation, Attachment, AttachmentTool, Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus,
-        },
+        message::{Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus},
         run::{IncompleteRun, LastError},
         step::{
             CalledFunction, CodeOutput, Interpreted, MessageCreation, Searched, StepDetails, StepEnd, ToolCall, ToolCallKind,
@@ -256,61 +256,6 @@ impl Stage {
         true
     }
 
-    fn text(&mut self, piece: &Piece, at: Timestamp, events: &mut Vec<Event>) {
-        if !self.may_say(piece.tokens, at, events) {
-            return;
-        }
-        let Some(message) = &mut self.message else { return };
-        let (index, is_first) = event::append(&mut message.content, &piece.text);
-        let delta = ContentDelta::Text { value: piece.text.clone(), is_first, annotation: None };
-        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
-    }
-
-    /// A text that stands for a file, with an annotation that says which: in one piece.
-    fn marked(&mut self, piece: &Piece, refers: &Refers, at: Timestamp, events: &mut Vec<Event>) {
-        if !self.may_say(piece.tokens, at, events) {
-            return;
-        }
-        let Some(message) = &mut self.message else { return };
-        let start_index = event::text_length(&message.content);
-        let (index, is_first) = event::append(&mut message.content, &piece.text);
-        let (text, end_index) = (piece.text.clone(), start_index + piece.text.chars().count());
-        let file = |id: &Id<File>| FileRef { file_id: id.to_string() };
-        let annotation = match refers {
-            Refers::Citation(id) => Annotation::FileCitation { text, start_index, end_index, file_citation: file(id) },
-            Refers::Path(id) => Annotation::FilePath { text, start_index, end_index, file_path: file(id) },
-        };
-        let Some(Content::Text { text }) = message.content.last_mut() else { return };
-        let delta = ContentDelta::Text {
-            value: piece.text.clone(),
-            is_first,
-            annotation: Some((text.annotations.len(), annotation.clone())),
-        };
-        text.annotations.push(annotation);
-        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
-    }
-
-    fn image(&mut self, file_id: &Id<File>, events: &mut Vec<Event>) {
-        let Some(message) = &mut self.message else { return };
-        let (index, delta) = (message.content.len(), ContentDelta::Image(file_id.clone()));
-        message.content.push(Content::image(file_id));
-        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
-    }
-
-    /// Shown with the message as a whole: there is no delta for it.
-    fn attach(&mut self, file_id: &Id<File>) {
-        let Some(message) = &mut self.message else { return };
-        message.attachments.push(Attachment { file_id: file_id.to_string(), tools: vec![AttachmentTool::CodeInterpreter] });
-    }
-
-    fn refusal(&mut self, refusal: String, events: &mut Vec<Event>) {
-        self.said += self.count(&refusal);
-        let Some(message) = &mut self.message else { return };
-        let (index, delta) = (message.content.len(), ContentDelta::Refusal(refusal.clone()));
-        message.content.push(Content::Refusal { refusal });
-        events.push(Event::MessageDelta { id: message.id.clone(), index, delta });
-    }
-
     fn close_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let Some(mut message) = self.message.take() else { return };
         let usage = self.open_usage();
@@ -335,39 +280,6 @@ impl Stage {
         let Some(calls) = step.tool_calls_mut() else { return };
         events.push(Event::StepDelta { id, index: calls.len(), delta: CallDelta::Begins(call.clone()) });
         calls.push(call);
-    }
-
-    fn call_piece(&mut self, piece: &Piece, at: Timestamp, events: &mut Vec<Event>) {
-        if !self.may_say(piece.tokens, at, events) {
-            return;
-        }
-        let Some(step) = self.steps.last_mut() else { return };
-        let id = step.id.clone();
-        let Some(calls) = step.tool_calls_mut() else { return };
-        let Some((index, call)) = calls.iter_mut().enumerate().last() else { return };
-        let delta = match &mut call.kind {
-            ToolCallKind::Function { function } => {
-                function.arguments.push_str(&piece.text);
-                CallDelta::Arguments(piece.text.clone())
-            }
-            ToolCallKind::CodeInterpreter { code_interpreter } => {
-                code_interpreter.input.push_str(&piece.text);
-                CallDelta::Input(piece.text.clone())
-            }
-            // A search is asked for in one piece.
-            ToolCallKind::FileSearch { .. } => return,
-        };
-        events.push(Event::StepDelta { id, index, delta });
-    }
-
-    fn output(&mut self, output: CodeOutput, events: &mut Vec<Event>) {
-        let Some(step) = self.steps.last_mut() else { return };
-        let id = step.id.clone();
-        let Some((index, call)) = step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last()) else { return };
-        let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else { return };
-        let delta = CallDelta::Output { number: code_interpreter.outputs.len(), output: output.clone() };
-        code_interpreter.outputs.push(output);
-        events.push(Event::StepDelta { id, index, delta });
     }
 
     fn close_calls(&mut self, at: Timestamp, events: &mut Vec<Event>) {

@@ -13,7 +13,8 @@ use super::{
     event::Event,
     performer::{Performance, Performer},
     prompt,
-    script::{Scene, TimedCue},
+    scene::Scene,
+    script::TimedCue,
     stage::{Cue, End, Stage},
 };
 use crate::{

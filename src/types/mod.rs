@@ -4,6 +4,7 @@
 //! printed in a unit test without a server.
 
 pub mod assistant;
+pub mod chunking;
 pub mod file;
 pub mod id;
 pub mod limits;

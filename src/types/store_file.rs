@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    File, Id, Resource, Timestamp, VectorStore, limits,
+    File, Id, Resource, Timestamp, VectorStore,
+    chunking::Chunking,
+    limits,
     metadata::check_keys,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, checked, integer_between, type_name},
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, type_name},
     resource::Spelling,
     vector_store::FileCounts,
 };
@@ -122,65 +124,6 @@ impl From<StoreFile> for BatchedFile {
             status: file.status,
             last_error: file.last_error,
         }
-    }
-}
-
-/// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is shown as
-/// what it stands for: recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Chunking {
-    Static {
-        #[serde(rename = "static")]
-        cut: Cut,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cut {
-    pub max_chunk_size_tokens: usize,
-    pub chunk_overlap_tokens: usize,
-}
-
-impl Chunking {
-    pub fn cut(self) -> Cut {
-        let Self::Static { cut } = self;
-        cut
-    }
-}
-
-impl Default for Chunking {
-    fn default() -> Self {
-        Self::Static { cut: Cut { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 } }
-    }
-}
-
-impl Read for Chunking {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let kind: String = fields.required("type")?;
-        let read = match kind.as_str() {
-            "auto" => Some(Self::default()),
-            "static" => fields.required("static").map(|cut| Self::Static { cut }),
-            other => return fields.faults.not_one_of(&at.key("type"), other, &["auto", "static"]),
-        };
-        fields.finish();
-        read
-    }
-}
-
-impl Read for Cut {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let size = fields.required::<i64>("max_chunk_size_tokens");
-        let overlap = fields.required::<i64>("chunk_overlap_tokens");
-        fields.finish();
-        let (least, most) = limits::CHUNK_TOKENS;
-        let size = checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), faults)?;
-        // The overlap must not exceed half of the chunk.
-        let overlap = checked(integer_between(overlap?, 0, size / 2), &at.key("chunk_overlap_tokens"), faults)?;
-        let tokens = |number: i64| usize::try_from(number).unwrap_or_default();
-        Some(Self { max_chunk_size_tokens: tokens(size), chunk_overlap_tokens: tokens(overlap) })
     }
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Id, Metadata, Patch, Resource, Timestamp, limits,
+    Id, Metadata, Patch, Resource, Timestamp,
+    chunking::Chunking,
+    limits,
     reader::{Faults, Few, Fields, Path, Read, checked, integer_between},
     resource::Spelling,
-    store_file::Chunking,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

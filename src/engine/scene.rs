@@ -1,0 +1,129 @@
+//! What a run looks like to whoever answers it: to the conditions of replies, and to templates.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    clock::RunIds,
+    fixture::{
+        matching::{Captures, Metadata, Subject},
+        template::{self, Variables},
+    },
+    knowledge::Knowledge,
+    search::{passage, words::Words},
+    store::Surroundings,
+    types::{
+        File, Run, Step,
+        step::{SearchResult, StepStatus, ToolCallKind},
+    },
+};
+
+/// What a run looks like to whoever answers it.
+pub(super) struct Scene<'a> {
+    pub run: &'a Run,
+    pub steps: &'a [Step],
+    pub surroundings: &'a Surroundings,
+    pub turn: i64,
+    /// The vector stores of the run, the assistant's before the thread's, and all files that it was given.
+    pub stores: &'a [String],
+    pub files: &'a [File],
+    /// Whether there is anything in the stores.
+    pub has_stored_files: bool,
+    pub knowledge: &'a Knowledge,
+    pub ids: &'a RunIds,
+    /// RFC 3339.
+    pub now: String,
+}
+
+impl Scene<'_> {
+    /// Shows the run to the conditions of replies.
+    pub(super) fn judged<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
+        let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
+        let text = user_message.as_ref().map(|message| message.text());
+        judge(&Subject {
+            assistant_id: self.run.assistant_id.as_str(),
+            assistant_name: assistant.as_ref().and_then(|assistant| assistant.name.as_deref()),
+            model: &self.run.model,
+            instructions: self.run.instructions.as_deref(),
+            message: text.as_deref(),
+            turn: self.turn,
+            tools: &self.run.tools,
+            attachments: user_message.as_ref().is_some_and(|message| !message.attachments.is_empty()),
+            files: self.has_stored_files,
+            metadata: Metadata([
+                Some(&self.run.metadata),
+                thread.as_ref().map(|thread| &thread.metadata),
+                assistant.as_ref().map(|assistant| &assistant.metadata),
+            ]),
+        })
+    }
+
+    /// The text of the newest message of a user.
+    pub(super) fn message_text(&self) -> String {
+        self.surroundings.user_message.as_ref().map(|message| message.text()).unwrap_or_default()
+    }
+
+    /// Everything that the run has found so far.
+    pub(super) fn results(&self) -> impl Iterator<Item = &SearchResult> {
+        self.steps.iter().flat_map(Step::search_results)
+    }
+
+    pub(super) fn variables(&self, captures: &Captures, query: Option<&str>) -> Variables {
+        let Surroundings { thread, assistant, .. } = self.surroundings;
+        let message = self.message_text();
+        let results = shown(self.results(), query.unwrap_or(&message));
+        Variables::new(
+            captures,
+            [
+                ("message", Value::from(message)),
+                ("cite", Value::from(template::CITE)),
+                ("turn", Value::from(self.turn)),
+                ("assistant", json!(assistant)),
+                ("thread", json!(thread)),
+                ("run", json!(self.run)),
+                ("outputs", outputs(self.steps)),
+                ("results", results),
+                ("files", json!(self.files)),
+                ("now", Value::from(self.now.as_str())),
+            ],
+        )
+    }
+}
+
+/// The submitted outputs, by function name and by call id; parsed when they are JSON, a list when a
+/// function was called more than once.
+fn outputs(steps: &[Step]) -> Value {
+    let mut by_name: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut all = Map::new();
+    for call in steps.iter().filter(|step| step.status == StepStatus::Completed).flat_map(Step::tool_calls) {
+        if let ToolCallKind::Function { function } = &call.kind
+            && let Some(output) = &function.output
+        {
+            let value = serde_json::from_str(output).unwrap_or_else(|_| Value::from(output.as_str()));
+            by_name.entry(&function.name).or_default().push(value.clone());
+            all.insert(call.id.clone(), value);
+        }
+    }
+    for (name, mut values) in by_name {
+        let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        all.insert(name.to_owned(), value);
+    }
+    Value::Object(all)
+}
+
+/// Search results as templates see them, each with the passage that answers best.
+fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> Value {
+    let sought = Words::default().sought(query);
+    let shown = results.map(|result| {
+        json!({
+            "file_id": result.file_id,
+            "file_name": result.file_name,
+            "score": result.score,
+            "attributes": result.attributes,
+            "text": result.text(),
+            "passage": passage::best(result.text(), &sought),
+        })
+    });
+    Value::Array(shown.collect())
+}

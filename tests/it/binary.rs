@@ -25,7 +25,11 @@ fn fails(arguments: &[&str]) -> String {
 
 /// Starts a server and answers with where it is.
 fn start(arguments: &[&str]) -> (Child, String) {
-    let mut child = rehearsal().args(["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+    launch(rehearsal().args(arguments))
+}
+
+fn launch(command: &mut Command) -> (Child, String) {
+    let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let base = line.trim().strip_prefix("rehearsal listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
@@ -149,11 +153,47 @@ fn health_tells_whether_a_server_answers() {
 #[test]
 fn nothing_is_left_of_a_database_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = rehearsal();
-    let mut child = command.env("TMPDIR", folder.path()).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let (mut child, _) = launch(rehearsal().env("TMPDIR", folder.path()));
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Uploads a document and answers with the address of its content.
+async fn upload(base: &str, text: &'static str) -> String {
+    let part = reqwest::multipart::Part::text(text).file_name("notes.txt");
+    let form = reqwest::multipart::Form::new().text("purpose", "vision").part("file", part);
+    let sent = reqwest::Client::new().post(format!("{base}/v1/files")).bearer_auth("x").multipart(form).send();
+    let file: serde_json::Value = sent.await.unwrap().json().await.unwrap();
+    format!("/v1/files/{}/content", file["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn files_of_a_database_in_memory_go_at_the_end_or_when_the_next_server_has_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = || std::fs::read_dir(folder.path()).unwrap().count();
+    for (name, left) in [("-KILL", 1), ("-TERM", 0)] {
+        let (mut child, base) = launch(rehearsal().env("TMPDIR", folder.path()));
+        upload(&base, "kept nowhere").await;
+        assert_eq!(folders(), 1, "what a killed server left is gone");
+        signal(&child, name);
+        child.wait().unwrap();
+        assert_eq!(folders(), left);
+    }
+}
+
+#[tokio::test]
+async fn files_survive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed.db");
+    let database = ["--database", path.to_str().unwrap()];
+    let (mut child, base) = start(&database);
+    let content = upload(&base, "kept for good").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (mut child, base) = start(&database);
+    let found = reqwest::Client::new().get(format!("{base}{content}")).bearer_auth("x").send().await.unwrap();
+    assert_eq!(found.text().await.unwrap(), "kept for good");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

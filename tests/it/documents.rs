@@ -144,3 +144,22 @@ async fn the_text_of_a_document_is_its_words_and_nothing_of_its_markup() {
     policy.pptx: "Refunds are paid.\n\nThe end"
     "##);
 }
+
+#[tokio::test]
+async fn words_stay_apart_and_strays_do_no_harm() {
+    let server = TestServer::start().await;
+    let document = "<w:document xmlns:w=\"w\"><w:p><w:r><w:t>Name</w:t><w:tab/><w:t>Value</w:t><w:br/><w:t>Next</w:t></w:r></w:p></w:document>";
+    let slide = "<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><a:p><a:r><a:t>Title</a:t></a:r><a:br><a:rPr/></a:br><a:r><a:t>Sub</a:t></a:r></a:p></p:sld>";
+    let html = utf16("<p>Wide <b>open</b> spaces</p>");
+    for (filename, content, expected) in [
+        ("tab.docx", zip(&[("word/document.xml", document)]), "Name\tValue\nNext"),
+        ("br.pptx", zip(&[("ppt/slides/slide1.xml", slide)]), "Title\nSub"),
+        ("zero.txt", b"refund policy\0 here!".to_vec(), "refund policy  here!"),
+        ("wide.html", html, "Wide open spaces"),
+    ] {
+        let file = server.document(filename, content).await;
+        let store = server.store(&[&file]).await;
+        let content = server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
+        assert_eq!(content["data"][0]["text"], expected, "{filename}");
+    }
+}

@@ -12,12 +12,13 @@ use crate::{
     server::{TestServer, config},
 };
 
-/// Sends bytes as they are, perhaps hangs up on the sending side, and reads whatever comes back.
+/// Sends bytes as they are, as far as the server takes them, perhaps hangs up on the sending side, and reads
+/// whatever comes back.
 async fn raw(server: &TestServer, request: &str, hangs_up: bool) -> String {
     let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    _ = stream.write_all(request.as_bytes()).await;
     if hangs_up {
-        stream.shutdown().await.unwrap();
+        _ = stream.shutdown().await;
     }
     let mut answer = String::new();
     _ = stream.read_to_string(&mut answer).await;
@@ -115,4 +116,27 @@ async fn a_text_of_more_than_five_million_tokens_is_too_large() {
     let text = "a b c d e f g h ".repeat(640_000);
     let too_large = json!(["failed", "invalid_file", "The file could not be parsed because it is too large."]);
     assert_eq!(fate(&server, "long.txt", text.into_bytes()).await, too_large);
+}
+
+#[tokio::test]
+async fn forms_that_never_come_to_the_point_are_cut_short() {
+    let server = TestServer::start().await;
+    let endless = format!("--XX\r\nContent-Disposition: form-data; name=\"{}", "x".repeat(20 << 20));
+    let fields: String =
+        (0..5_000).map(|number| format!("--XX\r\nContent-Disposition: form-data; name=\"f{number}\"\r\n\r\n\r\n")).collect();
+    for body in [endless, fields] {
+        let answer = raw(&server, &form(&body, body.len()), false).await;
+        assert!(answer.is_empty() || answer.contains("Could not parse multipart form"), "{answer}");
+    }
+    assert_eq!(server.get("/v1/files").await.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn the_extended_form_of_a_filename_is_the_one_that_counts() {
+    let server = TestServer::start().await;
+    let file = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"=?utf-8?B?0YcudHh0?=\"; \
+                filename*=utf-8''%D1%87%D0%B0%D0%B9.txt\r\n\r\nhello\r\n--XX--\r\n";
+    let body = format!("{FIELD}{file}");
+    let answer = raw(&server, &form(&body, body.len()), false).await;
+    assert!(answer.contains("\"filename\": \"чай.txt\""), "{answer}");
 }

@@ -16,6 +16,7 @@ mod golden;
 mod hostile;
 mod lists;
 mod messages;
+mod races;
 mod restart;
 mod runs;
 mod search;

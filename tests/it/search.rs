@@ -210,3 +210,34 @@ async fn long_texts_are_cut_and_every_part_is_found() {
     let content = server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
     assert_eq!(content["data"][0]["text"].as_str().unwrap(), text, "put together again, it is the same text");
 }
+
+#[tokio::test]
+async fn a_filter_finds_the_few_among_the_many() {
+    let server = TestServer::start().await;
+    let store = server.store(&[]).await;
+    let mut files = Vec::new();
+    for number in 0..150 {
+        let file = server.document(&format!("{number}.txt"), "apples apples apples").await;
+        files.push(json!({"file_id": file}));
+    }
+    let one = server.document("one.txt", "We also grow apples, among very many other things that nobody asks for.").await;
+    files.push(json!({"file_id": one, "attributes": {"kind": "one"}}));
+    server.post(&format!("/v1/vector_stores/{store}/file_batches"), json!({ "files": files })).await;
+    server.idle().await;
+    let query = json!({"query": "apples", "filters": {"type": "eq", "key": "kind", "value": "one"}});
+    assert_eq!(names(&server, &store, query).await, ["one.txt"]);
+    let page = server.get(&format!("/v1/vector_stores/{store}/files?filter=completed&limit=100")).await.body;
+    let next = format!("/v1/vector_stores/{store}/files?filter=failed&after={}", page["last_id"].as_str().unwrap());
+    assert_eq!(server.get(&next).await.body["data"], json!([]), "a cursor may have left the list");
+}
+
+#[tokio::test]
+async fn a_long_query_is_looked_at_as_far_as_it_makes_sense() {
+    let server = TestServer::start().await;
+    let store = store_of(&server, &[("a.txt", "apples", json!({}))]).await;
+    let long: String = (0..200_000).map(|number| format!("apples{number} ")).collect();
+    assert!(names(&server, &store, json!(long)).await.is_empty());
+    assert_eq!(names(&server, &store, json!(format!("apples {long}"))).await, ["a.txt"]);
+    let refused = server.post(&format!("/v1/vector_stores/{store}/search"), json!({"query": vec!["x"; 33]})).await.refusal();
+    assert!(refused.contains("maximum length 32"), "{refused}");
+}

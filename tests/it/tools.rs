@@ -318,3 +318,64 @@ assistants:
     assert_eq!(server.search("vs_docs", json!("dogs")).await[0].0, "house-rules.txt");
     assert_eq!(server.get("/v1/files/file-rules").await.body["purpose"], "assistants");
 }
+
+#[tokio::test]
+async fn what_is_attached_twice_or_to_a_store_that_is_gone_is_attached_all_the_same() {
+    let server = TestServer::start().await;
+    let (store, file) = (server.store(&[]).await, server.document("a.txt", "apples").await);
+    let files = format!("/v1/vector_stores/{store}/files");
+    server.post(&files, json!({"file_id": file, "attributes": {"kind": "fruit"}})).await;
+    let thread = server.post("/v1/threads", json!({"tool_resources": {"file_search": {"vector_store_ids": [store]}}})).await.id();
+    let attachments = json!([{"file_id": file, "tools": [{"type": "file_search"}]}]);
+    let message = json!({"role": "user", "content": "Look", "attachments": attachments});
+    let messages = format!("/v1/threads/{thread}/messages");
+    server.post(&messages, message.clone()).await;
+    let kept = server.get(&format!("{files}/{file}")).await.body;
+    assert_eq!(kept["attributes"], json!({"kind": "fruit"}), "what is in the store already stays as it is");
+    server.delete(&format!("/v1/vector_stores/{store}")).await;
+    assert_eq!(server.post(&messages, message).await.status.as_u16(), 200);
+    let shown = server.get(&format!("/v1/threads/{thread}")).await.body;
+    let other = shown["tool_resources"]["file_search"]["vector_store_ids"][0].as_str().unwrap().to_owned();
+    assert_ne!(other, store, "another store has taken its place");
+    let many: Vec<_> = (0..10).map(|_| json!({"file_id": file, "tools": [{"type": "code_interpreter"}]})).collect();
+    let many = json!({"role": "user", "content": "Look", "attachments": many});
+    assert_eq!(server.post(&messages, many).await.status.as_u16(), 200, "the same file ten times is one file");
+}
+
+#[tokio::test]
+async fn a_run_that_is_refused_leaves_nothing_behind() {
+    let server = TestServer::start().await;
+    let file = server.document("a.txt", "apples").await;
+    let assistant = server.post("/v1/assistants", json!({"model": "gpt-4o"})).await.id();
+    let thread = json!({"tool_resources": {"file_search": {"vector_stores": [{"file_ids": [file]}]}}});
+    let refused = server.post("/v1/threads/runs", json!({"assistant_id": assistant, "thread": thread})).await;
+    assert!(refused.refusal().starts_with("400 Run creation requires a Thread with a user message"), "{}", refused.text);
+    assert_eq!(server.get("/v1/vector_stores").await.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn each_mark_cites_what_is_quoted_before_it() {
+    let server = TestServer::with_fixtures(
+        r#"
+replies:
+  - steps:
+      - tool_calls: [{file_search: {}}]
+      - message:
+          text: "First: {{ results[1].text }}{{ cite }} Then: {{ results[0].text }}{{ cite }}"
+          citations: auto
+"#,
+    )
+    .await;
+    let (tea, coffee) = (
+        server.document("tea.txt", "Tea is brewed at 80 degrees").await,
+        server.document("coffee.txt", "Coffee, coffee is brewed at 95 degrees").await,
+    );
+    let resources = json!({"file_search": {"vector_stores": [{"file_ids": [tea, coffee]}]}});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    let (thread, _) = server.run_with("How hot is coffee brewed?", json!({"assistant_id": assistant})).await;
+    assert_eq!(
+        server.said(&thread).await[1],
+        "First: Tea is brewed at 80 degrees【4:1†tea.txt】 Then: Coffee, coffee is brewed at 95 degrees【4:0†coffee.txt】"
+    );
+}

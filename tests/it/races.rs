@@ -1,0 +1,103 @@
+//! Many at once, and in the wrong order: nothing is lost, doubled, or stuck.
+
+use futures_util::future::join_all;
+use rehearsal::{fixture::Pace, serve::Config};
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
+use serde_json::json;
+
+use crate::server::{TestServer, config};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_file_that_is_added_by_many_at_once_is_ready_in_the_end() {
+    let server = TestServer::start().await;
+    let store = server.store(&[]).await;
+    let file = server.document("a.txt", "apples and pears ".repeat(3_000)).await;
+    let path = format!("/v1/vector_stores/{store}/files");
+    for _ in 0..10 {
+        let added = (0..4).map(|_| server.post(&path, json!({"file_id": file})));
+        assert!(join_all(added).await.iter().all(|answer| answer.status.as_u16() == 200));
+        server.idle().await;
+        let shown = server.get(&format!("{path}/{file}")).await.body;
+        assert_eq!(shown["status"], "completed", "{shown}");
+        let content = server.get(&format!("{path}/{file}/content")).await.body;
+        assert_eq!(content["data"][0]["text"].as_str().unwrap().len(), 3_000 * "apples and pears ".len());
+        let counts = server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"].clone();
+        assert_eq!((&counts["completed"], &counts["total"]), (&json!(1), &json!(1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn files_deleted_at_once_leave_every_list() {
+    let server = TestServer::start().await;
+    let mut files = Vec::new();
+    for number in 0..15 {
+        files.push(server.document(&format!("{number}.csv"), "x").await);
+    }
+    let resources = json!({"code_interpreter": {"file_ids": files}});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "code_interpreter"}], "tool_resources": resources});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    let paths: Vec<_> = files.iter().skip(1).map(|file| format!("/v1/files/{file}")).collect();
+    join_all(paths.iter().map(|path| server.delete(path))).await;
+    let shown = server.get(&format!("/v1/assistants/{assistant}")).await.body;
+    assert_eq!(shown["tool_resources"]["code_interpreter"]["file_ids"], json!([files[0]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_upload_that_is_completed_by_many_at_once_becomes_one_file() {
+    let server = TestServer::start().await;
+    let new = json!({"filename": "a.txt", "purpose": "vision", "bytes": 4, "mime_type": "text/plain"});
+    let upload = server.post("/v1/uploads", new).await.id();
+    let form = Form::new().part("data", Part::bytes(b"abcd".to_vec()).file_name("blob"));
+    let part = server.send(server.request(Method::POST, &format!("/v1/uploads/{upload}/parts")).multipart(form)).await.id();
+    let path = format!("/v1/uploads/{upload}/complete");
+    let answers = join_all((0..8).map(|_| server.post(&path, json!({"part_ids": [part]})))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
+    assert_eq!(server.get("/v1/files").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_that_attach_files_at_once_share_one_store() {
+    let server = TestServer::start().await;
+    let thread = server.post("/v1/threads", json!({})).await.id();
+    let mut messages = Vec::new();
+    for number in 0..6 {
+        let file = server.document(&format!("{number}.txt"), format!("item{number}")).await;
+        let attachments = json!([{"file_id": file, "tools": [{"type": "file_search"}]}]);
+        messages.push(json!({"role": "user", "content": "Look", "attachments": attachments}));
+    }
+    let path = format!("/v1/threads/{thread}/messages");
+    join_all(messages.into_iter().map(|message| server.post(&path, message))).await;
+    server.idle().await;
+    assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
+    let shown = server.get(&format!("/v1/threads/{thread}")).await.body;
+    let store = shown["tool_resources"]["file_search"]["vector_store_ids"][0].as_str().unwrap();
+    assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"]["completed"], 6);
+}
+
+#[tokio::test]
+async fn whoever_searches_waits_neither_for_a_clock_that_stands_still_nor_for_what_is_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seeds.yaml");
+    let yaml = "vector_stores:\n  - {id: vs_docs, files: [{name: a.txt, text: apples}]}\n\
+                replies:\n  - steps:\n      - tool_calls: [{file_search: {}}]\n      - message: \"{{ results|length }}\"\n    pace: instant\n";
+    std::fs::write(&path, yaml).unwrap();
+    let server = TestServer::with(Config { fixtures: vec![path], pace: Pace::REALISTIC, ..config() }).await;
+    assert_eq!(server.search("vs_docs", json!("apples")).await.len(), 1, "seeds are ready, whatever the pace");
+    let file = server.document("b.txt", "more apples").await;
+    let added = server.post("/v1/vector_stores/vs_docs/files", json!({"file_id": file})).await;
+    assert_eq!(added.body["status"], "in_progress");
+    let resources = json!({"file_search": {"vector_store_ids": ["vs_docs"]}});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    let (thread, _) = server.run_with("apples", json!({"assistant_id": assistant})).await;
+    assert_eq!(server.said(&thread).await[1], "2");
+    let more = server.document("c.txt", "apples again").await;
+    let batch = server.post("/v1/vector_stores/vs_docs/file_batches", json!({"file_ids": [more]})).await.id();
+    server.post(&format!("/v1/vector_stores/vs_docs/file_batches/{batch}/cancel"), json!({})).await;
+    assert_eq!(server.search("vs_docs", json!("apples")).await.len(), 2);
+}

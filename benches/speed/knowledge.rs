@@ -104,6 +104,21 @@ pub struct Writer {
 
 const WORDS: usize = 30_000;
 
+/// The commonest words, as in English.
+const COMMON: [&str; 158] = [
+    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "this", "are",
+    "or", "his", "from", "at", "which", "but", "have", "an", "had", "they", "you", "were", "there", "one", "all", "we", "can",
+    "her", "has", "their", "been", "if", "more", "when", "will", "would", "who", "so", "no", "she", "other", "its", "may",
+    "these", "what", "them", "than", "some", "him", "time", "into", "only", "could", "new", "then", "do", "two", "first", "any",
+    "my", "now", "such", "like", "our", "over", "man", "me", "even", "most", "made", "after", "also", "did", "many", "off",
+    "before", "must", "well", "back", "through", "years", "much", "where", "your", "way", "down", "should", "because", "long",
+    "each", "just", "state", "those", "people", "too", "little", "world", "good", "very", "make", "year", "still", "see", "own",
+    "work", "men", "day", "get", "here", "between", "both", "life", "being", "under", "three", "never", "know", "same", "last",
+    "another", "while", "us", "might", "great", "place", "customer", "refund", "policy", "service", "product", "order",
+    "delivery", "account", "payment", "support", "system", "company", "report", "project", "manager", "question", "answer",
+    "number", "process", "country", "water", "history", "market", "office",
+];
+
 impl Writer {
     pub fn new() -> Self {
         let mut sum = 0.0;
@@ -123,7 +138,10 @@ impl Writer {
     fn word(&mut self) -> (usize, String) {
         let at = self.chance() * self.frequencies[WORDS - 1];
         let rank = self.frequencies.partition_point(|sum| *sum < at).min(WORDS - 1);
-        // Syllables, the commonest words the shortest.
+        if let Some(word) = COMMON.get(rank) {
+            return (rank, (*word).to_owned());
+        }
+        // The rarer ones are made of syllables.
         let (mut word, mut left) = (String::new(), rank);
         loop {
             word.push(char::from(b"bdfgklmnprstvz"[left % 14]));

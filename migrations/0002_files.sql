@@ -125,6 +125,8 @@ create table chunks (
   words integer not null,
   text  text not null
 ) strict;
+-- A search asks for the lengths of thousands of chunks: here they are without their texts.
+create index chunk_lengths on chunks (key, words);
 
 -- The words of chunks, each marked with the store that it belongs to, so that a search sees nothing of other
 -- stores. A word stands in the column that tells how often it occurs in the chunk. Only the index is kept.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use bpe_openai::Tokenizer;
+use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +27,13 @@ fn of_model(model: &str) -> &'static Tokenizer {
 /// most of a text are words that it had before.
 #[derive(Default)]
 pub struct Bounds {
-    /// The lengths of a word's tokens, in bytes.
-    known: HashMap<String, Vec<usize>, RandomState>,
+    /// The lengths of a word's tokens, in bytes; zeros behind the last.
+    known: HashMap<CompactString, [u8; 8], RandomState>,
 }
 
-/// How many words are remembered, and how long they may be, in bytes.
+/// How many words are remembered, and how long they may be, in bytes: as long as they need no room of their own.
 const REMEMBERED: usize = 100_000;
-const LONGEST: usize = 24;
+const LONGEST: usize = size_of::<CompactString>();
 
 impl Bounds {
     /// The stretches of a text that are whole characters and as few tokens as that allows: where each ends, in
@@ -48,14 +49,21 @@ impl Bounds {
         };
         for word in tokenizer.split(text) {
             if let Some(lengths) = self.known.get(word) {
-                lengths.iter().copied().for_each(&mut add);
+                lengths.iter().take_while(|length| **length > 0).for_each(|length| add(usize::from(*length)));
                 continue;
             }
             let encoded = tokenizer.bpe.encode_via_backtracking(word.as_bytes());
-            let lengths: Vec<_> = encoded.into_iter().map(|token| tokenizer.bpe.token_bytes(token).len()).collect();
-            lengths.iter().copied().for_each(&mut add);
-            if word.len() <= LONGEST && self.known.len() < REMEMBERED {
-                self.known.insert(word.to_owned(), lengths);
+            let mut lengths = [0; 8];
+            for (number, token) in encoded.iter().enumerate() {
+                let length = tokenizer.bpe.token_bytes(*token).len();
+                add(length);
+                if let (Some(place), Ok(length)) = (lengths.get_mut(number), u8::try_from(length)) {
+                    *place = length;
+                }
+            }
+            let is_short = word.len() <= LONGEST && encoded.len() <= lengths.len();
+            if is_short && self.known.len() < REMEMBERED {
+                self.known.insert(CompactString::from(word), lengths);
             }
         }
         bounds

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     extract::{Extractor, NoText},
     fixture::Pace,
-    search::{chunks, words::Words},
+    search::{chunks, reading::Reading},
     store::{self, Changes, Chunk, Place, Ready, Store, mark_of},
     types::{
         File, StoreFile,
@@ -322,10 +322,10 @@ fn failed(why: NoText) -> Ready {
 
 fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) -> Ready {
     let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else { return failed(NoText::TooLarge) };
-    let (words, mark) = (Words::default(), mark_of(store));
+    let (mut reading, mark) = (Reading::of(text), mark_of(store));
     let mut ready = Ready { chunks: pieces.len(), ..Ready::default() };
     for group in pieces.chunks(GROUP) {
-        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &words, &mark)).collect();
+        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &mut reading, &mark)).collect();
         ready.words += group.iter().map(|chunk| chunk.words).sum::<usize>();
         ready.bytes += group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
         // Nobody waits for them any more.
@@ -336,9 +336,9 @@ fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) ->
     ready
 }
 
-fn chunk(piece: &chunks::Piece<'_>, words: &Words, mark: &str) -> Chunk {
+fn chunk(piece: &chunks::Piece<'_>, reading: &mut Reading<'_>, mark: &str) -> Chunk {
     let mut columns: [String; 4] = Default::default();
-    let words = words.count(piece.text, |word, times| {
+    let words = reading.count(piece, |word, times| {
         let column = &mut columns[times.min(4) - 1];
         column.push_str(mark);
         column.push_str(word);

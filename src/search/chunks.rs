@@ -52,7 +52,8 @@ fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
     Some(bounds)
 }
 
-fn stretch_end(text: &str, start: usize) -> usize {
+/// Where a stretch of a text ends that begins here: at white space, if there is any.
+pub(super) fn stretch_end(text: &str, start: usize) -> usize {
     let far = text.floor_char_boundary(start.saturating_add(STRETCH));
     if far >= text.len() {
         return text.len();

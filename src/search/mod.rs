@@ -3,4 +3,5 @@
 
 pub mod chunks;
 pub mod passage;
+pub mod reading;
 pub mod words;

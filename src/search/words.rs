@@ -4,6 +4,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
+use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -141,9 +142,11 @@ pub struct Words {
 #[derive(Default)]
 struct Known {
     /// Words in lower case, and the numbers of their stems.
-    words: HashMap<String, usize, RandomState>,
-    numbers: HashMap<String, usize, RandomState>,
-    stems: Vec<String>,
+    words: HashMap<CompactString, usize, RandomState>,
+    numbers: HashMap<CompactString, usize, RandomState>,
+    stems: Vec<CompactString>,
+    /// How often each occurs in what is being counted: zeros in between.
+    times: Vec<usize>,
 }
 
 /// How many words are remembered.
@@ -158,29 +161,55 @@ impl Default for Words {
 
 impl Words {
     /// Tells each word of a text that is to be found, and how often it occurs; answers how many words there are.
-    pub fn count(&self, text: &str, mut tell: impl FnMut(&str, usize)) -> usize {
+    pub fn count(&self, text: &str, tell: impl FnMut(&str, usize)) -> usize {
+        self.forget_if_many();
+        let mut numbers = Vec::new();
+        self.read(text, |_, number| numbers.push(number));
+        self.tally(numbers.into_iter(), tell)
+    }
+
+    /// Tells where the words of a text begin, in order, and the numbers of their stems.
+    pub(super) fn read(&self, text: &str, mut tell: impl FnMut(usize, usize)) {
         let known = &mut *self.known.borrow_mut();
-        if known.words.len() > REMEMBERED {
-            *known = Known::default();
-        }
-        let (mut all, mut times) = (0, HashMap::<usize, usize, RandomState>::default());
-        split(text, |word, kind| {
+        split(text, |start, word, kind| {
             if let Some(number) = known.number(word, || self.stem(word, kind)) {
-                all += 1;
-                *times.entry(number).or_default() += 1;
+                tell(start, number);
             }
         });
-        for (number, times) in times {
-            tell(&known.stems[number], times);
+    }
+
+    /// Tells the words of these numbers, each once, and how often it occurs; answers how many numbers there are.
+    pub(super) fn tally(&self, numbers: impl Iterator<Item = usize>, mut tell: impl FnMut(&str, usize)) -> usize {
+        let known = &mut *self.known.borrow_mut();
+        let (mut all, mut met) = (0, Vec::new());
+        known.times.resize(known.stems.len(), 0);
+        for number in numbers {
+            all += 1;
+            known.times[number] += 1;
+            if known.times[number] == 1 {
+                met.push(number);
+            }
+        }
+        for number in met {
+            tell(&known.stems[number], std::mem::take(&mut known.times[number]));
         }
         all
+    }
+
+    /// Forgets the words that were met if there are very many of them. Their numbers mean nothing any more, then.
+    pub(super) fn forget_if_many(&self) -> bool {
+        let many = self.known.borrow().words.len() > REMEMBERED;
+        if many {
+            self.known.take();
+        }
+        many
     }
 
     /// The words to look for, each once, the first of a long query. If there are none but common ones, those.
     pub fn sought(&self, query: &str) -> Vec<String> {
         let end = query.char_indices().nth(limits::QUERY).map_or(query.len(), |(end, _)| end);
         let (mut telling, mut common) = (Vec::new(), Vec::new());
-        split(&query[..end], |word, kind| {
+        split(&query[..end], |_, word, kind| {
             let word = self.stem(word, kind);
             let words = if COMMON.contains(&word.as_str()) { &mut common } else { &mut telling };
             // Where there are pairs, single characters find too much.
@@ -215,7 +244,7 @@ impl Known {
         if let Some(number) = self.words.get(word) {
             return Some(*number);
         }
-        let stem = stem();
+        let stem = CompactString::from(stem());
         if stem.is_empty() {
             return None;
         }
@@ -227,63 +256,90 @@ impl Known {
                 self.stems.len() - 1
             }
         };
-        self.words.insert(word.to_owned(), number);
+        self.words.insert(CompactString::from(word), number);
         Some(number)
     }
 }
 
-/// Cuts a text at everything in ASCII that is no part of a word. Most pieces are words, then.
-fn split(text: &str, mut take: impl FnMut(&str, Kind)) {
+/// Takes the words of a text in order, with where each begins, in bytes. It is cut at everything in ASCII that
+/// is no part of a word; most pieces are words, then.
+fn split(text: &str, mut take: impl FnMut(usize, &str, Kind)) {
     let mut lower = String::new();
-    let between = |character: char| character.is_ascii() && !character.is_ascii_alphanumeric();
-    for piece in text.split(between).filter(|piece| !piece.is_empty()) {
-        if piece.is_ascii() {
+    let mut start = 0;
+    let between = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+    for bytes in text.as_bytes().split(between) {
+        let piece = &text[start..start + bytes.len()];
+        if !piece.is_empty() && piece.is_ascii() {
             lower.clear();
             lower.push_str(piece);
             lower.make_ascii_lowercase();
-            take(&lower, Kind::Word);
+            take(start, &lower, Kind::Word);
         } else {
-            split_piece(piece, &mut take);
+            split_piece(start, piece, &mut take);
         }
+        start += bytes.len() + 1;
     }
 }
 
-fn split_piece(piece: &str, take: &mut impl FnMut(&str, Kind)) {
-    let mut word = String::new();
+fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, Kind)) {
+    let (mut word, mut word_start) = (String::new(), 0);
     // The stretch of a script without spaces that is being read.
-    let mut stretch: Vec<char> = Vec::new();
-    for character in piece.nfkc().flat_map(char::to_lowercase) {
-        if is_unspaced(character) {
-            flush_word(&mut word, take);
-            stretch.push(character);
-        } else {
+    let mut stretch: Vec<(usize, char)> = Vec::new();
+    for (start, cluster) in clusters(piece) {
+        let start = from + start;
+        for character in cluster.nfkc().flat_map(char::to_lowercase) {
+            if is_unspaced(character) {
+                flush_word(word_start, &mut word, take);
+                stretch.push((start, character));
+                continue;
+            }
             flush_stretch(&mut stretch, take);
             if character.is_alphanumeric() || is_combining_mark(character) {
+                if word.is_empty() {
+                    word_start = start;
+                }
                 word.push(character);
             } else {
-                flush_word(&mut word, take);
+                flush_word(word_start, &mut word, take);
             }
         }
     }
     flush_stretch(&mut stretch, take);
-    flush_word(&mut word, take);
+    flush_word(word_start, &mut word, take);
 }
 
-fn flush_word(word: &mut String, take: &mut impl FnMut(&str, Kind)) {
+/// Characters together with those behind them that may melt into them, and where they begin.
+fn clusters(piece: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let mut behind = piece[start..].char_indices().skip(1).filter(|(_, character)| !melts(*character));
+        let end = behind.next().map_or(piece.len(), |(place, _)| start + place);
+        let cluster = (start, &piece[start..end]);
+        start = end;
+        (!cluster.1.is_empty()).then_some(cluster)
+    })
+}
+
+/// Accents, the second and third letters of Korean syllables, and the halfwidth voice marks of Japanese.
+fn melts(character: char) -> bool {
+    is_combining_mark(character) || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
+}
+
+fn flush_word(start: usize, word: &mut String, take: &mut impl FnMut(usize, &str, Kind)) {
     if !word.is_empty() {
-        take(word, Kind::Word);
+        take(start, word, Kind::Word);
         word.clear();
     }
 }
 
-/// Takes a stretch without spaces: its characters, and its pairs of neighbours.
-fn flush_stretch(stretch: &mut Vec<char>, take: &mut impl FnMut(&str, Kind)) {
+/// Takes a stretch without spaces: its characters, each with its pair with the next one.
+fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, &str, Kind)) {
     let kind = if stretch.len() == 1 { Kind::Alone } else { Kind::Single };
-    for character in stretch.iter() {
-        take(character.encode_utf8(&mut [0; 4]), kind);
-    }
-    for pair in stretch.windows(2) {
-        take(&pair.iter().collect::<String>(), Kind::Pair);
+    for (number, (start, character)) in stretch.iter().enumerate() {
+        take(*start, character.encode_utf8(&mut [0; 4]), kind);
+        if let Some((_, next)) = stretch.get(number + 1) {
+            take(*start, &String::from_iter([character, next]), Kind::Pair);
+        }
     }
     stretch.clear();
 }
@@ -335,6 +391,8 @@ mod tests {
         assert_eq!(sought("Café"), sought("CAFE\u{301}"));
         assert_eq!(sought("Всё"), sought("все"));
         assert_eq!(sought("ＦＵＬＬ width"), sought("full width"));
+        assert_eq!(sought("ｶﾞｲﾄﾞ"), sought("ガイド"));
+        assert_eq!(sought("\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"), sought("한글"));
     }
 
     #[test]

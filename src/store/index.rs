@@ -162,7 +162,7 @@ fn ranking(terms: usize, within_files: bool) -> String {
         "with found as ({}), often as (select doc, weight, \
            case col when 'once' then 1 when 'twice' then 2 when 'thrice' then 3 else 5 end as times from found) \
          select doc, sum(weight * times * (?2 + 1) / (times + ?2 * (1 - ?3 + ?3 * words / ?4))) as quality \
-         from often cross join chunks on key = doc group by doc order by quality desc, doc limit ?6",
+         from often cross join chunks indexed by chunk_lengths on key = doc group by doc order by quality desc, doc limit ?6",
         occurrences.join(" union all ")
     )
 }

@@ -12,14 +12,15 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{page, retrieve};
+use super::{deleted, page, retrieve};
 use crate::{
     http::{Answer, ApiError, Form, Found, Here, error::Result, extract::FileQuery},
     knowledge::on_disk,
     store,
     types::{
-        Deleted, File, Refusal,
+        File, Refusal,
         file::{FileForm, NewFile, check_extension},
         limits,
         list::{DeletedFile, FileList},
@@ -55,10 +56,8 @@ async fn list(here: Here, query: FileQuery) -> Result<Answer<FileList>> {
 }
 
 async fn delete(here: Here, Found(file): Found<File>) -> Result<Answer<DeletedFile>> {
-    if !here.knowledge.delete_file(&file.id).await? {
-        return Err(ApiError::missing::<File>(&[file.id.to_string()]));
-    }
-    Ok(Answer(Deleted::of(file.id).into()))
+    let was_there = here.knowledge.delete_file(&file.id).await?;
+    Ok(Answer(deleted(was_there, &file.id, &[file.id.to_string()])?.into()))
 }
 
 /// How much of a file is read at a time, in bytes.
@@ -90,6 +89,9 @@ async fn content(here: Here, Found(file): Found<File>) -> Result<Response> {
     Ok(response)
 }
 
+/// What stays as it is in the second form of a name.
+const IN_HEADERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
+
 /// The name is for whoever saves the content, so it is no path and has nothing that a header or a shell could
 /// trip over; what is not ASCII stands in the second form.
 fn attachment(filename: &str) -> HeaderValue {
@@ -99,16 +101,8 @@ fn attachment(filename: &str) -> HeaderValue {
     let value = if plain == name {
         format!("attachment; filename=\"{plain}\"")
     } else {
-        let encoded: String = name.bytes().map(percent).collect();
+        let encoded = utf8_percent_encode(name, IN_HEADERS);
         format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
     };
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
-}
-
-fn percent(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
 }

@@ -21,7 +21,7 @@ use crate::{
     engine::Refused,
     http::{Answer, ApiError, Found, Here, error::Result, extract::Ids},
     store::{self, Changeable, Deletable, Paged, Stored},
-    types::{Deleted, List, list::PageRequest},
+    types::{Deleted, Id, List, Resource, list::PageRequest},
     world::World,
 };
 
@@ -44,13 +44,13 @@ async fn retrieve<T: Stored>(Found(found): Found<T>) -> Answer<T> {
 }
 
 async fn delete<T: Deletable>(here: Here, Found(found): Found<T>) -> Result<Answer<Deleted<T>>> {
-    let id = found.id();
-    // Somebody else may have been faster.
-    if here.store.delete(id).await? {
-        Ok(Answer(Deleted::of(id.clone())))
-    } else {
-        Err(ApiError::missing::<T>(&[id.to_string()]))
-    }
+    let was_there = here.store.delete(found.id()).await?;
+    deleted(was_there, found.id(), &[found.id().to_string()]).map(Answer)
+}
+
+/// What a delete answers: somebody else may have been faster.
+fn deleted<T: Resource>(was_there: bool, id: &Id<T>, path: &[String]) -> Result<Deleted<T>> {
+    if was_there { Ok(Deleted::of(id.clone())) } else { Err(ApiError::missing::<T>(path)) }
 }
 
 /// Changes an object that exists. What `change` refuses changes nothing.

@@ -5,7 +5,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{change, page};
+use super::{change, deleted, page};
 use crate::{
     http::{
         Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
@@ -63,10 +63,8 @@ async fn modify(here: Here, Asked { of, body }: Asked<StoreFile, AttributesChang
 }
 
 async fn delete(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<Deleted<StoreFile>>> {
-    if !here.knowledge.remove_from_store(&file).await? {
-        return Err(ApiError::missing::<StoreFile>(&[file.vector_store_id.to_string(), file.id.to_string()]));
-    }
-    Ok(Answer(Deleted::of(file.id)))
+    let was_there = here.knowledge.remove_from_store(&file).await?;
+    deleted(was_there, &file.id, &[file.vector_store_id.to_string(), file.id.to_string()]).map(Answer)
 }
 
 async fn content(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<ContentPage>> {

@@ -5,10 +5,10 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{change, page};
+use super::{change, deleted, page};
 use crate::{
     http::{
-        Answer, ApiError, Asked, Found, Here, PageQuery,
+        Answer, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Body, Ids, PageToken},
     },
@@ -51,10 +51,8 @@ async fn modify(here: Here, Asked { of, body }: Asked<VectorStore, VectorStoreCh
 }
 
 async fn delete(here: Here, Found(store): Found<VectorStore>) -> Result<Answer<Deleted<VectorStore>>> {
-    if !here.knowledge.delete_store(&store.id).await? {
-        return Err(ApiError::missing::<VectorStore>(&[store.id.to_string()]));
-    }
-    Ok(Answer(Deleted::of(store.id)))
+    let was_there = here.knowledge.delete_store(&store.id).await?;
+    deleted(was_there, &store.id, &[store.id.to_string()]).map(Answer)
 }
 
 /// `next_page` is how many results came before; it goes into the query as `page`. The OpenAPI document has the

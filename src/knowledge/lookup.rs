@@ -109,6 +109,16 @@ impl Knowledge {
         Ok(files.into_iter().filter(|(_, attributes)| filter.admits(attributes)).map(|(number, _)| number).collect())
     }
 
+    /// Whether all files of these stores are ready.
+    pub fn is_settled(&self, stores: &[String]) -> bool {
+        self.ingest.is_settled(stores)
+    }
+
+    /// Waits until all files of these stores are ready.
+    pub async fn settle(&self, stores: &[String]) {
+        self.ingest.settle(stores).await;
+    }
+
     /// Somebody looks at a store: under the pace `steps`, one of its files becomes ready.
     pub async fn poll_store(&self, store: &str) {
         self.ingest.poll(Look::Store(store)).await;

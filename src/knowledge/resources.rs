@@ -136,16 +136,6 @@ impl Knowledge {
         self.make_store_as(self.ids.next(), new).await
     }
 
-    /// Whether all files of these stores are ready.
-    pub fn is_settled(&self, stores: &[String]) -> bool {
-        self.ingest.is_settled(stores)
-    }
-
-    /// Waits until all files of these stores are ready.
-    pub async fn settle(&self, stores: &[String]) {
-        self.ingest.settle(stores).await;
-    }
-
     /// Makes a store by an id that is known before.
     pub async fn make_store_as(&self, id: Id<VectorStore>, new: NewVectorStore) -> Result<VectorStore> {
         let files = once(new.file_ids.iter().cloned());

@@ -257,9 +257,15 @@ impl Changes {
             None => ("completed", Value::Null),
             Some(error) => ("failed", json!(error)),
         };
-        let rest =
-            [json!(file.file), json!(file.attempt), json!(end.chunks), json!(end.words), json!(status), json!(end.bytes), error];
-        let rest = rest.to_vec();
+        let rest = vec![
+            json!(file.file),
+            json!(file.attempt),
+            json!(end.chunks),
+            json!(end.words),
+            json!(status),
+            json!(end.bytes),
+            error,
+        ];
         self.add(Kind::FinishStoreFile, &file.id, rest);
     }
 

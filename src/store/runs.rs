@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn open_runs_are_the_same_in_sql_and_in_types() {
         let open: Vec<_> =
-            RunStatus::ALL.into_iter().filter(|status| !status.is_terminal()).map(|status| format!("'{status}'")).collect();
+            RunStatus::ALL.iter().filter(|status| !status.is_terminal()).map(|status| format!("'{status}'")).collect();
         let list = format!("({})", open.join(", "));
         let migration = include_str!("../../migrations/0001_first.sql");
         let sources = [include_str!("runs.rs"), include_str!("statements.rs"), include_str!("database.rs"), migration];

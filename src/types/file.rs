@@ -7,6 +7,7 @@ use super::{
     Id, Resource, Timestamp, limits,
     reader::{FaultKind, Faults, Fields, Path, Read, checked, integer_between},
     resource::Spelling,
+    words::words,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,45 +80,30 @@ pub fn extension(filename: &str) -> Option<&str> {
     filename.rsplit(['/', '\\']).next()?.rsplit_once('.').map(|(_, extension)| extension)
 }
 
-/// What a file is for. The last ones are given by the service only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
-    #[serde(rename = "fine-tune")]
-    FineTune,
-    #[serde(rename = "assistants")]
-    Assistants,
-    #[serde(rename = "batch")]
-    Batch,
-    #[serde(rename = "user_data")]
-    UserData,
-    #[serde(rename = "vision")]
-    Vision,
-    #[serde(rename = "evals")]
-    Evals,
-    #[serde(rename = "assistants_output")]
-    AssistantsOutput,
+words! {
+    /// What a file is for. The last one is given by the service only.
+    pub enum Purpose {
+        FineTune = "fine-tune",
+        Assistants = "assistants",
+        Batch = "batch",
+        UserData = "user_data",
+        Vision = "vision",
+        Evals = "evals",
+        AssistantsOutput = "assistants_output",
+    }
 }
 
 impl Purpose {
     /// Those that a client may give, in the order in which the service lists them.
     const GIVEN: &'static [&'static str] = Self::NAMES.split_at(6).0;
 
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
-
     /// Whether the service hands the content out again.
     pub fn may_be_downloaded(self) -> bool {
         !matches!(self, Self::Assistants | Self::UserData)
     }
 
-    /// All of them, for those who may say any.
-    pub const NAMES: [&'static str; 7] =
-        ["fine-tune", "assistants", "batch", "user_data", "vision", "evals", "assistants_output"];
-
     pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::FineTune, Self::Assistants, Self::Batch, Self::UserData, Self::Vision, Self::Evals];
-        all.into_iter().chain([Self::AssistantsOutput]).find(|purpose| purpose.name() == name)
+        Self::ALL.iter().copied().find(|purpose| purpose.name() == name)
     }
 }
 

@@ -26,6 +26,7 @@ pub mod tool;
 pub mod upload;
 pub mod usage;
 pub mod vector_store;
+mod words;
 
 pub use assistant::Assistant;
 pub use file::File;

@@ -12,6 +12,7 @@ use super::{
     limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
     tool::{FunctionCall, ToolChoice, ToolResources},
+    words::words,
 };
 
 #[derive(Clone, Debug)]
@@ -52,48 +53,22 @@ pub enum Phase {
     Expired { usage: Usage },
 }
 
-/// The name of a phase, as the wire spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunStatus {
-    Queued,
-    InProgress,
-    RequiresAction,
-    Cancelling,
-    Cancelled,
-    Completed,
-    Incomplete,
-    Failed,
-    Expired,
+words! {
+    /// The name of a phase, as the wire spells it.
+    pub enum RunStatus {
+        Queued = "queued",
+        InProgress = "in_progress",
+        RequiresAction = "requires_action",
+        Cancelling = "cancelling",
+        Cancelled = "cancelled",
+        Completed = "completed",
+        Incomplete = "incomplete",
+        Failed = "failed",
+        Expired = "expired",
+    }
 }
 
 impl RunStatus {
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::InProgress,
-        Self::RequiresAction,
-        Self::Cancelling,
-        Self::Cancelled,
-        Self::Completed,
-        Self::Incomplete,
-        Self::Failed,
-        Self::Expired,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::InProgress => "in_progress",
-            Self::RequiresAction => "requires_action",
-            Self::Cancelling => "cancelling",
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-            Self::Incomplete => "incomplete",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-        }
-    }
-
     /// Whether nothing can happen to the run any more, and its thread is free.
     pub fn is_terminal(self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use super::{
     reader::{FaultKind, Faults, Few, Fields, Path, Read, type_name},
     resource::Spelling,
     vector_store::FileCounts,
+    words::words,
 };
 
 /// Its id is that of the file.
@@ -33,17 +34,13 @@ enum Object {
     StoreFile,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreFileStatus {
-    InProgress,
-    Completed,
-    Cancelled,
-    Failed,
-}
-
-impl StoreFileStatus {
-    pub const NAMES: [&'static str; 4] = ["in_progress", "completed", "failed", "cancelled"];
+words! {
+    pub enum StoreFileStatus {
+        InProgress = "in_progress",
+        Completed = "completed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
 }
 
 /// Why a file could not be made searchable.

@@ -9,6 +9,7 @@ use super::{
     limits,
     reader::{Faults, Fields, Path, Read, checked, integer_between},
     resource::Spelling,
+    words::words,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,23 +36,12 @@ enum Object {
     Upload,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UploadStatus {
-    Pending,
-    Completed,
-    Cancelled,
-    Expired,
-}
-
-impl UploadStatus {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
+words! {
+    pub enum UploadStatus {
+        Pending = "pending",
+        Completed = "completed",
+        Cancelled = "cancelled",
+        Expired = "expired",
     }
 }
 

@@ -1,0 +1,23 @@
+//! Enums whose variants are words of the API: each word stands once, beside its variant, for the wire, for
+//! error texts and for questions alike.
+
+/// Makes such an enum.
+macro_rules! words {
+    ($(#[$about:meta])* pub enum $Enum:ident { $($(#[$note:meta])* $Variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        pub enum $Enum { $($(#[$note])* #[serde(rename = $word)] $Variant),* }
+
+        impl $Enum {
+            pub const ALL: &'static [Self] = &[$(Self::$Variant),*];
+            pub const NAMES: &'static [&'static str] = &[$($word),*];
+
+            /// The word of the API.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$Variant => $word),* }
+            }
+        }
+    };
+}
+
+pub(super) use words;

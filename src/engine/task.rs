@@ -78,6 +78,8 @@ pub(super) struct Task {
     noted: bool,
     /// The performer has nothing more to say, and the run hangs.
     exhausted: bool,
+    /// The stores that the next step searches and whose files were not ready when it was last looked for.
+    unsettled: Option<Vec<String>>,
     /// How many times the run may change its status, under the pace `steps`.
     permits: usize,
     listeners: Vec<Listener>,
@@ -124,6 +126,7 @@ impl Task {
             cues,
             noted: false,
             exhausted: false,
+            unsettled: None,
             permits: 0,
             listeners: listener.into_iter().collect(),
         }
@@ -188,7 +191,7 @@ impl Task {
             if self.stage.is_over() {
                 return Ok(());
             }
-            if let Some(stores) = self.unsettled_stores() {
+            if let Some(stores) = self.unsettled.take() {
                 awake = self.wait_for_files(&stores, &mut commands, awake).await?;
                 continue;
             }
@@ -206,8 +209,8 @@ impl Task {
 
     /// The stores whose files are still being made ready, if the next step is to search in them.
     fn unsettled_stores(&self) -> Option<Vec<String>> {
-        let is_next = self.cues.is_empty() && !self.exhausted && self.stage.run.status() == RunStatus::InProgress;
-        let searches = is_next && self.performance.as_ref().is_some_and(Performance::searches_next);
+        let searches =
+            self.stage.run.status() == RunStatus::InProgress && self.performance.as_ref().is_some_and(Performance::searches_next);
         let stores = self.surroundings.as_ref().and_then(|around| around.stores.as_ref().ok()).filter(|_| searches)?;
         (!self.at_hand.knowledge.is_settled(stores)).then(|| stores.clone())
     }
@@ -260,11 +263,15 @@ impl Task {
 
     /// When the next cue is due, if there is one that may be played: fetched from the performer if need be.
     async fn cue_due(&mut self) -> Result<Option<Moment>, Stop> {
+        self.unsettled = None;
         if self.stage.is_over() || self.stage.run.status() == RunStatus::RequiresAction {
             return Ok(None);
         }
-        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted && self.unsettled_stores().is_none() {
-            self.fetch().await?;
+        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted {
+            self.unsettled = self.unsettled_stores();
+            if self.unsettled.is_none() {
+                self.fetch().await?;
+            }
         }
         let next = self.cues.front().filter(|next| self.may_play(&next.cue));
         Ok(next.map(|next| self.played.after(next.after)))

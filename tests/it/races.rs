@@ -101,3 +101,21 @@ async fn whoever_searches_waits_neither_for_a_clock_that_stands_still_nor_for_wh
     server.post(&format!("/v1/vector_stores/vs_docs/file_batches/{batch}/cancel"), json!({})).await;
     assert_eq!(server.search("vs_docs", json!("apples")).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_does_not_oversleep_a_file_that_becomes_ready_while_it_looks() {
+    let server = TestServer::start().await;
+    let store = server.store(&[]).await;
+    let resources = json!({"file_search": {"vector_store_ids": [store]}});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    for number in 0..60 {
+        // Longer and longer, so that one of them becomes ready at every moment of the run.
+        let text = format!("animal{number} eats hay. {}", "And sleeps. ".repeat(20 * number));
+        let file = server.document(&format!("{number}.txt"), text).await;
+        server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
+        let (thread, _) = server.run_with(&format!("animal{number}"), json!({"assistant_id": assistant})).await;
+        let said = server.said(&thread).await;
+        assert!(said.len() == 2 && said[1].starts_with(&format!("{number}.txt says")), "{said:?}");
+    }
+}

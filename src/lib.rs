@@ -25,6 +25,7 @@ pub mod clock;
 mod control;
 pub mod engine;
 pub mod extract;
+pub mod feed;
 pub mod fixture;
 mod http;
 pub mod knowledge;

@@ -2,7 +2,6 @@
 
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -10,10 +9,10 @@ use crate::{
     clock::Moment,
     engine::Unmatched,
     extract::Extractor,
-    fixture::{Fixtures, LoadError, Pace},
-    http::{guard::Hosts, key::Keys},
-    store::{self, Database, OpenError},
-    world::{Making, Worlds},
+    fixture::{Fixtures, LoadError, Pace, repertoire::Loaded},
+    http::{guard::Hosts, key::Keys, listen},
+    store::{Database, OpenError},
+    world::{Making, Unmade, Worlds},
 };
 
 /// What a server needs to know. See `rehearsal serve --help` for the meaning of each.
@@ -29,11 +28,18 @@ pub struct Config {
     pub clock: Option<Moment>,
     pub api_keys: Vec<String>,
     pub allowed_hosts: Vec<String>,
+    /// How many requests the journal of a session holds.
+    pub journal: usize,
+    /// Whether models that are not listed are refused.
+    pub strict_models: bool,
     /// The program that takes documents apart, in processes of their own; none for this one.
     pub program: Option<PathBuf>,
     /// How long it may take to get the text out of one document; none for the usual half minute.
     pub patience: Option<Duration>,
 }
+
+/// How many requests a journal holds, unless told otherwise.
+pub const JOURNAL: usize = 10_000;
 
 impl Default for Config {
     fn default() -> Self {
@@ -46,6 +52,8 @@ impl Default for Config {
             clock: None,
             api_keys: Vec::new(),
             allowed_hosts: Vec::new(),
+            journal: JOURNAL,
+            strict_models: false,
             program: None,
             patience: None,
         }
@@ -59,21 +67,10 @@ pub enum StartError {
     Fixtures(#[from] LoadError),
     #[error(transparent)]
     Database(#[from] OpenError),
-    #[error("cannot read the database: {0}")]
-    Store(store::Error),
-    #[error("a seed cannot be planted: {0}")]
-    Seeds(String),
+    #[error(transparent)]
+    Worlds(#[from] Unmade),
     #[error("cannot find this program itself: {0}")]
     Program(io::Error),
-}
-
-impl From<store::Error> for StartError {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unplanted(what) => Self::Seeds(what),
-            other => Self::Store(other),
-        }
-    }
 }
 
 /// What a server with a private database leaves on disk for as long as this lives.
@@ -103,12 +100,14 @@ impl Server {
         };
         let making = Making {
             database: Database::open(config.database.as_deref()).await?,
-            fixtures: Arc::new(fixtures),
+            fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,
             extractor: Extractor::new(program, config.patience),
             seed: config.seed,
             clock: config.clock,
+            journal: config.journal,
+            strict_models: config.strict_models,
         };
         let worlds = Arc::new(Worlds::open(making).await?);
         let keys = Arc::new(Keys::new(config.api_keys));
@@ -127,12 +126,7 @@ impl Server {
 
     /// Serves until `stop` is done, and then what is in flight.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        // Events are small and go out one by one: they must not wait for acknowledgements.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
-        axum::serve(listener, app::app(self.door)).with_graceful_shutdown(stop).await
+        listen::serve(listener, app::app(self.door), stop).await;
+        Ok(())
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn routes() -> Router {
 }
 
 async fn create(here: Here, Body(mut new): Body<NewAssistant>) -> Result<Answer<Assistant>> {
+    here.judge_model(new.model())?;
     if let Patch::Set(resources) = new.tool_resources() {
         here.knowledge.provide(resources).await?;
     }
@@ -35,6 +36,9 @@ async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Assistant>>> {
 }
 
 async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Assistant>> {
+    if let Some(model) = &body.model {
+        here.judge_model(model)?;
+    }
     if let Patch::Set(resources) = &mut body.tool_resources {
         of.find(&here).await?;
         here.knowledge.provide(resources).await?;

@@ -9,7 +9,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    http::{Answer, error::Result},
+    http::{Answer, Here, error::Result},
     types::{Model, Refusal},
 };
 
@@ -24,13 +24,13 @@ struct Models {
     data: Vec<Model>,
 }
 
-async fn list() -> Answer<Models> {
-    Answer(Models { object: "list", data: Model::listed() })
+async fn list(here: Here) -> Answer<Models> {
+    Answer(Models { object: "list", data: here.models() })
 }
 
-async fn retrieve(id: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Answer<Model>> {
+async fn retrieve(here: Here, id: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Answer<Model>> {
     let unknown = |_| Refusal::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
     let Path(id) = id.map_err(unknown)?;
-    let found = Model::listed().into_iter().find(|model| model.id == id);
+    let found = here.models().into_iter().find(|model| model.id == id);
     found.map(Answer).ok_or_else(|| Refusal::MissingModel { model: id }.into())
 }

@@ -12,8 +12,9 @@ use crate::{
     engine::{NewRun, Onto, Refused},
     http::{
         Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
+        answer::OfRun,
         error::Result,
-        extract::{Body, Ids, Include},
+        extract::{Body, Ids, Include, NamedReply},
         sse,
     },
     knowledge::Attached,
@@ -174,12 +175,20 @@ impl Read for CreateThreadAndRun {
     }
 }
 
-async fn create(here: Here, include: Include, Asked { of, body }: Asked<Thread, CreateRun>) -> Result<Response> {
+async fn create(
+    here: Here,
+    include: Include,
+    named: NamedReply,
+    Asked { of, body }: Asked<Thread, CreateRun>,
+) -> Result<Response> {
     let assistant = match find_assistant(&here, &body.order.assistant_id).await {
         Ok(assistant) => assistant,
         // Of two things that are missing, the thread is named.
         Err(error) => return of.find(&here).await.and(Err(error)),
     };
+    if let Some(model) = &body.order.model {
+        here.judge_model(model)?;
+    }
     let attached = Attached::to(&body.additional_messages);
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
     here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
@@ -192,11 +201,19 @@ async fn create(here: Here, include: Include, Asked { of, body }: Asked<Thread, 
         here.engine.judge_free(&thread_id).await?;
         here.knowledge.attach_to(&thread_id, &attached).await?;
     }
-    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run }, stream, &include).await
+    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run, reply: named.0 }, stream, &include).await
 }
 
-async fn create_with_thread(here: Here, include: Include, Body(body): Body<CreateThreadAndRun>) -> Result<Response> {
+async fn create_with_thread(
+    here: Here,
+    include: Include,
+    named: NamedReply,
+    Body(body): Body<CreateThreadAndRun>,
+) -> Result<Response> {
     let assistant = find_assistant(&here, &body.order.assistant_id).await?;
+    if let Some(model) = &body.order.model {
+        here.judge_model(model)?;
+    }
     // Before anything is made for a run that cannot be.
     let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
     let asked = body.thread.messages.iter().any(|message| message.role == Role::User);
@@ -206,7 +223,7 @@ async fn create_with_thread(here: Here, include: Include, Body(body): Body<Creat
     let (thread, messages) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
-    start(&here, NewRun { onto: Onto::New(thread), messages, run }, stream, &include).await
+    start(&here, NewRun { onto: Onto::New(thread), messages, run, reply: named.0 }, stream, &include).await
 }
 
 async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> {
@@ -215,12 +232,16 @@ async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> 
 }
 
 async fn start(world: &World, new: NewRun, stream: bool, include: &Include) -> Result<Response> {
-    if stream {
+    let of_run = OfRun(new.run.id.clone());
+    let mut response = if stream {
         let (listener, stream) = sse::channel(include);
         world.engine.create(new, Some(listener)).await?;
-        return Ok(stream.into_response());
-    }
-    Ok(Polled(world.engine.create(new, None).await?).into_response())
+        stream.into_response()
+    } else {
+        Polled(world.engine.create(new, None).await?).into_response()
+    };
+    response.extensions_mut().insert(of_run);
+    Ok(response)
 }
 
 async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Result<Answer<List<Run>>> {

@@ -1,14 +1,24 @@
 //! The command line: what can be said, and which exit code answers it.
 
+mod check;
+mod exec;
 mod health;
 mod serve;
+mod watch;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 pub use self::serve::ServeArgs;
-use crate::extract::{self, Apart};
+use self::{check::CheckArgs, exec::ExecArgs};
+use crate::{
+    extract::{self, Apart},
+    fixture::SCHEMA,
+};
 
 /// A local emulator of the OpenAI Assistants API. Point any SDK's base URL at it.
 #[derive(Debug, Parser)]
@@ -25,6 +35,12 @@ pub struct Cli {
 enum Command {
     /// Run the server (the default)
     Serve(Box<ServeArgs>),
+    /// Check fixture files: every fault with its place, and how to mend it
+    Check(CheckArgs),
+    /// Print the JSON Schema (draft-07) of the fixture format, for editors
+    Schema,
+    /// Run a command against a server of its own, which ends with it
+    Exec(Box<ExecArgs>),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
     /// Take the text out of a document on standard input: the server asks itself for this
@@ -46,6 +62,9 @@ const UNUSABLE: u8 = 2;
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args),
+        Command::Check(args) => return check::run(&args),
+        Command::Schema => return print(SCHEMA),
+        Command::Exec(args) => return exec::run(*args),
         Command::Health(HealthArgs { url }) => return health::run(&url),
         Command::TakeApart { kind } => return extract::take_apart(kind).into(),
     };
@@ -56,6 +75,12 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::from(UNUSABLE)
         }
     }
+}
+
+/// Writes what was asked for. Whoever reads it may stop reading.
+fn print(text: &str) -> ExitCode {
+    _ = writeln!(io::stdout(), "{}", text.trim_end());
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "the last word to whoever started the program")]

@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,17 +16,17 @@ use crate::{
     clock::Moment,
     engine::Unmatched,
     fixture::Pace,
-    serve::{Config, Server},
+    serve::{Config, JOURNAL, Server},
 };
 
 /// Loopback only, unless told otherwise.
-const LISTEN: &str = "127.0.0.1:7357";
+pub(super) const LISTEN: &str = "127.0.0.1:7357";
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = LISTEN, env = "REHEARSAL_LISTEN")]
-    listen: String,
+    pub(super) listen: String,
     /// SQLite file, made and migrated as needed; `:memory:` forgets at exit
     #[arg(long, value_name = "PATH", default_value = ":memory:", env = "REHEARSAL_DATABASE")]
     database: String,
@@ -34,7 +35,7 @@ pub struct ServeArgs {
     fixtures: Vec<PathBuf>,
     /// What becomes of a run that no reply matches: it repeats the user's message, or fails with the nearest misses
     #[arg(long, value_name = "echo|fail", default_value = "echo", env = "REHEARSAL_UNMATCHED")]
-    unmatched: Unmatched,
+    pub(super) unmatched: Unmatched,
     /// How fast runs go: without waiting, one status per poll, or like the real service
     #[arg(long, value_name = "instant|steps|realistic", default_value = "instant", env = "REHEARSAL_PACE")]
     pace: Pace,
@@ -46,10 +47,19 @@ pub struct ServeArgs {
     clock: ClockArg,
     /// A key that is let in, repeatable; others get 401 [default: any key that is not empty]
     #[arg(long = "api-key", value_name = "KEY", env = "REHEARSAL_API_KEY", hide_env_values = true, value_delimiter = ',')]
-    api_key: Vec<String>,
+    pub(super) api_key: Vec<String>,
     /// A host name to answer to, beside loopback names, addresses and names without a dot; repeatable
     #[arg(long = "allow-host", value_name = "NAME", env = "REHEARSAL_ALLOW_HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
+    /// Refuse models that are not listed, as the real service did
+    #[arg(long = "strict-models", env = "REHEARSAL_STRICT_MODELS")]
+    strict_models: bool,
+    /// How many requests the journal of each session holds, for `/_rehearsal/requests`
+    #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
+    journal: usize,
+    /// Load fixtures anew when they change; a broken edit keeps the last good ones and says why
+    #[arg(long, env = "REHEARSAL_WATCH")]
+    watch: bool,
     /// What to log to standard error: a filter of the `tracing` crate
     #[arg(long, value_name = "FILTER", default_value = "info", env = "REHEARSAL_LOG")]
     log: String,
@@ -82,7 +92,7 @@ fn clock(text: &str) -> Result<ClockArg, String> {
 const GRACE: Duration = Duration::from_secs(4);
 
 /// The folder whose fixtures are served when none are named.
-const FIXTURES: &str = "fixtures";
+pub(super) const FIXTURES: &str = "fixtures";
 
 pub(super) fn run(args: ServeArgs) -> Result<(), String> {
     start_log(&args)?;
@@ -93,7 +103,7 @@ pub(super) fn run(args: ServeArgs) -> Result<(), String> {
     done
 }
 
-fn start_log(args: &ServeArgs) -> Result<(), String> {
+pub(super) fn start_log(args: &ServeArgs) -> Result<(), String> {
     let filter = args.log.parse::<EnvFilter>().map_err(|error| format!("--log {}: {error}", args.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     match args.log_format {
@@ -103,13 +113,33 @@ fn start_log(args: &ServeArgs) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(args: ServeArgs) -> Result<(), String> {
+/// A server that is ready, and where it is to listen.
+pub(super) struct Opened {
+    pub server: Server,
+    pub listener: TcpListener,
+    pub bound: SocketAddr,
+    /// The fixtures that were named, and whether they are watched.
+    pub paths: Vec<PathBuf>,
+    pub watch: bool,
+}
+
+pub(super) async fn open(args: ServeArgs) -> Result<Opened, String> {
     // An empty variable, as compose files make them, is none.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
     let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let server = Server::open(config(args)).await.map_err(|error| error.to_string())?;
+    let (watch, config) = (args.watch, config(args));
+    let paths = config.fixtures.clone();
+    let server = Server::open(config).await.map_err(|error| error.to_string())?;
+    Ok(Opened { watch: watch && !paths.is_empty(), server, listener, bound, paths })
+}
+
+async fn serve(args: ServeArgs) -> Result<(), String> {
+    let Opened { server, listener, bound, paths, watch } = open(args).await?;
     let _leftovers = server.leftovers();
+    if watch {
+        tokio::spawn(super::watch::watch(paths, Arc::clone(server.worlds())));
+    }
     let (stop, stopped) = watch::channel(false);
     // From the first line of output on, a signal is an orderly end.
     let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
@@ -142,6 +172,8 @@ fn config(args: ServeArgs) -> Config {
         // An empty one, as of an empty variable in a compose file, is none.
         api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
+        journal: args.journal,
+        strict_models: args.strict_models,
         program: None,
         patience: None,
     }
@@ -162,38 +194,47 @@ async fn until_set(mut flag: watch::Receiver<bool>) {
 }
 
 /// SIGTERM, where there is such a thing, and ctrl-c.
-struct Signals {
+pub(super) struct Signals {
     #[cfg(unix)]
     terminate: signal::unix::Signal,
     #[cfg(unix)]
     interrupt: signal::unix::Signal,
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal elsewhere"))]
+    Terminate,
+    Interrupt,
+}
+
 impl Signals {
     #[cfg(unix)]
-    fn catch() -> io::Result<Self> {
+    pub(super) fn catch() -> io::Result<Self> {
         use signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     #[cfg(not(unix))]
-    fn catch() -> io::Result<Self> {
+    pub(super) fn catch() -> io::Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(unix)]
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.interrupt.recv() => Asked::Interrupt,
         }
     }
 
     #[cfg(not(unix))]
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Asked {
         if signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
+        Asked::Interrupt
     }
 
     /// The first signal lets what is in flight finish, the second ends the process at once.

@@ -1,12 +1,46 @@
-//! The control API under `/_rehearsal`: what tests and people ask of the emulator itself.
+//! The control API under `/_rehearsal`: what tests and people ask of the emulator itself, session by session.
+//!
+//! Its shapes are told to clients by `openapi.json`, which is served, and which the tests hold the answers against.
 
-use axum::{Router, routing::get};
+mod clock;
+mod events;
+mod fixtures;
+mod requests;
+mod snapshots;
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
 use serde::Serialize;
 
-use crate::http::Answer;
+use crate::{
+    http::{
+        Answer, ApiError,
+        error::Result,
+        extract::{InSession, pairs},
+    },
+    types::{
+        Refusal,
+        reader::{Fault, FaultKind},
+    },
+};
 
 pub(crate) fn routes() -> Router {
-    Router::new().route("/health", get(health))
+    Router::new()
+        .route("/health", get(health))
+        .route("/reset", post(reset))
+        .route("/openapi.json", get(openapi))
+        .merge(clock::routes())
+        .merge(events::routes())
+        .merge(fixtures::routes())
+        .merge(requests::routes())
+        .merge(snapshots::routes())
 }
 
 #[derive(Serialize)]
@@ -17,4 +51,70 @@ struct Health {
 
 async fn health() -> Answer<Health> {
     Answer(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+#[derive(Serialize)]
+struct Reset {
+    object: &'static str,
+    /// How many of each kind there were.
+    removed: BTreeMap<&'static str, i64>,
+}
+
+async fn reset(InSession(session): InSession, query: Query) -> Result<Answer<Reset>> {
+    let with_fixtures = query.flag("fixtures")?;
+    Ok(Answer(Reset { object: "reset", removed: session.reset(with_fixtures).await? }))
+}
+
+async fn openapi() -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], include_str!("openapi.json")).into_response()
+}
+
+/// What stands behind the question mark.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool> {
+        match self.get(name) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => {
+                let kind = FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
+                Err(Refusal::Invalid(Fault { path: name.to_owned(), kind }).into())
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        pairs(parts, state).await.map(Self)
+    }
+}
+
+/// A list that has all there is, or as much as was asked for.
+#[derive(Serialize)]
+struct Listed<T> {
+    object: &'static str,
+    data: Vec<T>,
+    has_more: bool,
+}
+
+impl<T> Listed<T> {
+    fn all(data: Vec<T>) -> Self {
+        Self { object: "list", data, has_more: false }
+    }
+}
+
+/// What was removed, and how many there were.
+#[derive(Serialize)]
+struct Removed {
+    object: &'static str,
+    deleted: usize,
 }

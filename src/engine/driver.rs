@@ -4,11 +4,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::AbortHandle,
+    task::JoinHandle,
 };
 
 use super::{
@@ -20,11 +22,15 @@ use super::{
 };
 use crate::{
     clock::{Awake, Clock, Ids},
+    feed::Feed,
     knowledge::Knowledge,
     store::{self, Changes, OpenRun, Store},
     tokens,
     types::{Id, Message, Role, Run, RunStatus, Thread, tool::ToolOutput},
 };
+
+/// How long runs may take to end their streams when their session begins anew.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Gets the events of a run, from the one on that the call which listens caused.
 pub type Listener = mpsc::UnboundedSender<Event>;
@@ -40,6 +46,8 @@ pub struct NewRun {
     pub onto: Onto,
     pub messages: Vec<Message>,
     pub run: Run,
+    /// The name of the reply that the client asks for.
+    pub reply: Option<String>,
 }
 
 /// The engine of one session.
@@ -51,12 +59,13 @@ pub struct Engine {
 struct Live {
     thread: Id<Thread>,
     commands: mpsc::UnboundedSender<Command>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Engine {
-    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, knowledge: Knowledge, performer: Performer) -> Self {
-        Self { at_hand: AtHand { store, clock, ids, knowledge, performer: Arc::new(performer) }, live: Arc::default() }
+    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, knowledge: Knowledge, performer: Performer, feed: Feed) -> Self {
+        let performer = Arc::new(performer);
+        Self { at_hand: AtHand { store, clock, ids, knowledge, performer, feed }, live: Arc::default() }
     }
 
     /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the
@@ -71,7 +80,7 @@ impl Engine {
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
         let run = new.run.clone();
         let open = OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
-        let task = Task::new(self.at_hand.clone(), open, listener);
+        let task = Task::new(self.at_hand.clone(), open, new.reply.clone(), listener);
         // The task is there before the run can be seen, so that whoever sees the run finds its task.
         let (created, gate) = oneshot::channel();
         self.spawn(task, self.at_hand.clock.awake(), gate);
@@ -142,12 +151,25 @@ impl Engine {
         }
     }
 
+    /// Stops all runs, because their session begins anew.
+    pub async fn abandon_all(&self) {
+        let stopped: Vec<_> = lock_live(&self.live).drain().map(|(_, live)| live).collect();
+        for live in &stopped {
+            _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
+        }
+        let aborts: Vec<_> = stopped.iter().map(|live| live.task.abort_handle()).collect();
+        let ended = join_all(stopped.into_iter().map(|live| live.task));
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        }
+    }
+
     /// Takes up the runs that had not ended when the server stopped.
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
             let (created, gate) = oneshot::channel();
-            self.spawn(Task::new(self.at_hand.clone(), open, None), self.at_hand.clock.awake(), gate);
+            self.spawn(Task::new(self.at_hand.clone(), open, None, None), self.at_hand.clock.awake(), gate);
             _ = created.send(Vec::new());
         }
         Ok(())
@@ -166,7 +188,7 @@ impl Engine {
             }
             lock_live(&all).remove(&own);
         });
-        live.insert(id, Live { thread, commands, task: spawned.abort_handle() });
+        live.insert(id, Live { thread, commands, task: spawned });
     }
 
     /// `false` if the run has no task: it has ended, or does not exist.
@@ -193,7 +215,7 @@ fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<
 }
 
 async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
-    let NewRun { onto, messages, run } = new;
+    let NewRun { onto, messages, run, .. } = new;
     let has_question = run.instructions.as_deref().is_some_and(|text| !text.is_empty())
         || messages.iter().any(|message| message.role == Role::User);
     if matches!(onto, Onto::New(_)) && !has_question {

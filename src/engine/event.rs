@@ -32,6 +32,8 @@ pub enum Event {
         index: usize,
         delta: ContentDelta,
     },
+    /// The stream breaks off, without a word.
+    Broken,
     /// The server failed; the connection closes after it.
     Error,
     Done,
@@ -95,7 +97,7 @@ impl Event {
                 MessageStatus::Incomplete => "thread.message.incomplete",
             },
             Self::MessageDelta { .. } => "thread.message.delta",
-            Self::Error => "error",
+            Self::Broken | Self::Error => "error",
             Self::Done => "done",
         }
     }
@@ -118,11 +120,17 @@ impl Event {
                 compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [delta.shown(*index)]}}))
             }
             // Nested, so that both official SDKs raise it.
-            Self::Error => compact(&json!({
+            Self::Broken | Self::Error => compact(&json!({
                 "error": {"message": SORRY, "type": "server_error", "param": null, "code": null},
             })),
             Self::Done => "[DONE]".to_owned(),
         }
+    }
+
+    /// Whether it is news for others than those who listen to the run's stream.
+    pub fn is_news(&self) -> bool {
+        // A thread is told when it is written.
+        !matches!(self, Self::ThreadCreated(_) | Self::Broken | Self::Error | Self::Done)
     }
 
     /// Whether a stream of this run ends here.

@@ -8,6 +8,7 @@
 mod citations;
 mod driver;
 pub mod event;
+mod ledger;
 mod lock;
 mod performer;
 pub mod phase;
@@ -21,6 +22,7 @@ mod task;
 pub use self::{
     driver::{Engine, Listener, NewRun, Onto},
     event::Event,
+    ledger::{Ledger, UnmatchedRun},
     lock::add_message,
     performer::{Performer, Unmatched},
 };

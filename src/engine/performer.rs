@@ -4,26 +4,24 @@
 //! are none left. Whatever the performer is, the stage takes its cues the same way. A performance can be
 //! noted down and taken up again after a restart.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    ledger::{Ledger, UnmatchedRun},
     scene::Scene,
     script::{Script, TimedCue},
 };
 use crate::{
     fixture::{
-        Fixtures, Outcome, Pace, Reply,
-        matching::{Captures, Subject, Verdict},
-        miss::{self, NearMiss, Reason},
+        Outcome, Pace, Repertoire, Reply,
+        matching::{Captures, Subject},
+        miss::{self, NearMiss},
         reply::Origin,
     },
-    types::{reader, run::LastError},
+    types::{Run, reader, run::LastError},
 };
 
 /// What becomes of a run that no reply matches.
@@ -49,54 +47,85 @@ impl std::str::FromStr for Unmatched {
 
 /// The performer of one session.
 pub struct Performer {
-    fixtures: Arc<Fixtures>,
+    repertoire: Arc<Repertoire>,
+    ledger: Arc<Ledger>,
     unmatched: Unmatched,
     pace: Pace,
-    /// How often each reply that has `times` was used, by its place.
-    uses: Mutex<HashMap<usize, u64>>,
     echo: Arc<Reply>,
 }
 
+/// The key of a run's metadata that names its reply.
+const NAMED_BY: &str = "rehearsal_reply";
+
 impl Performer {
-    pub fn new(fixtures: Arc<Fixtures>, unmatched: Unmatched, pace: Pace) -> Self {
-        Self { fixtures, unmatched, pace, uses: Mutex::default(), echo: Arc::new(echo()) }
+    pub fn new(repertoire: Arc<Repertoire>, ledger: Arc<Ledger>, unmatched: Unmatched, pace: Pace) -> Self {
+        Self { repertoire, ledger, unmatched, pace, echo: Arc::new(echo()) }
     }
 
-    /// Says who performs the run.
-    pub(super) fn begin(&self, scene: &Scene<'_>) -> Performance {
-        let (reply, captures) = scene.judged(|subject| self.choose(subject));
-        Performance { pace: reply.pace.unwrap_or(self.pace), script: Script { reply, captures, entry: 0, query: None } }
+    /// Says who performs the run: the reply that its client has named, or the first that holds.
+    pub(super) fn begin(&self, scene: &Scene<'_>, named: Option<&str>) -> Performance {
+        let named = named.or_else(|| scene.run.metadata.get(NAMED_BY));
+        let (reply, captures) = scene.judged(|subject| match named {
+            Some(name) => self.take_named(name, subject, scene.run),
+            None => self.choose(subject, scene.run),
+        });
+        let pace = reply.pace.unwrap_or(self.pace);
+        Performance { pace, script: Script { reply, captures, entry: 0, query: None, too_late: false } }
     }
 
     /// The first reply that holds wins.
-    fn choose(&self, subject: &Subject<'_>) -> (Arc<Reply>, Captures) {
-        let mut near = Vec::new();
-        for (index, reply) in self.fixtures.replies.iter().enumerate() {
-            match reply.when.judge(subject) {
-                Verdict::Holds(captures) if self.take(index, reply) => return (Arc::clone(reply), captures),
-                Verdict::Holds(_) => {
-                    near.push(NearMiss { reply, reason: Reason::UsedUp { times: reply.times.unwrap_or_default() } });
-                }
-                Verdict::Misses(misses) => near.push(NearMiss { reply, reason: Reason::Misses(misses) }),
+    fn choose(&self, subject: &Subject<'_>, run: &Run) -> (Arc<Reply>, Captures) {
+        let sets = self.repertoire.sets();
+        for reply in sets.iter().flat_map(|set| set.candidates(subject)) {
+            if let Some(captures) = reply.when.admits(subject)
+                && self.ledger.take(reply)
+            {
+                self.ledger.answers(&run.id, reply);
+                return (Arc::clone(reply), captures);
             }
         }
+        let near = miss::near(subject, &sets);
+        let explanation = miss::explain(subject.message, &near);
+        self.miss(subject, run, near, explanation)
+    }
+
+    /// The reply that the client asks for, whatever its conditions.
+    fn take_named(&self, name: &str, subject: &Subject<'_>, run: &Run) -> (Arc<Reply>, Captures) {
+        let mut near = Vec::new();
+        if let Some(reply) = self.repertoire.named(name) {
+            if self.ledger.take(&reply) {
+                self.ledger.answers(&run.id, &reply);
+                let captures = reply.when.captures(subject);
+                return (reply, captures);
+            }
+            near.push(NearMiss { reply, used_up: true, misses: Vec::new() });
+        }
+        let sets = self.repertoire.sets();
+        let known: Vec<_> = sets.iter().flat_map(|set| &set.replies).filter_map(|reply| reply.name.as_deref()).collect();
+        let explanation = miss::explain_named(name, &known, &near);
+        let error = LastError::server_error(explanation);
+        self.note(subject, run, near);
+        (Arc::new(failing(error)), Captures::new())
+    }
+
+    fn miss(&self, subject: &Subject<'_>, run: &Run, near: Vec<NearMiss>, explanation: String) -> (Arc<Reply>, Captures) {
+        self.note(subject, run, near);
         match self.unmatched {
             Unmatched::Echo => (Arc::clone(&self.echo), Captures::new()),
-            Unmatched::Fail => {
-                let error = LastError::server_error(miss::explain(subject, near));
-                (Arc::new(failing(error)), Captures::new())
-            }
+            Unmatched::Fail => (Arc::new(failing(LastError::server_error(explanation))), Captures::new()),
         }
     }
 
-    /// Uses a reply once more, unless it is used up.
-    fn take(&self, index: usize, reply: &Reply) -> bool {
-        let Some(times) = reply.times else { return true };
-        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = uses.entry(index).or_default();
-        let left = *used < times;
-        *used += u64::from(left);
-        left
+    fn note(&self, subject: &Subject<'_>, run: &Run, nearest: Vec<NearMiss>) {
+        self.ledger.misses(UnmatchedRun {
+            object: "unmatched",
+            run: run.id.clone(),
+            thread: run.thread_id.clone(),
+            created_at: run.created_at,
+            message: subject.message.map(str::to_owned),
+            nearest,
+            stub: miss::stub(subject.message),
+        });
     }
 }
 
@@ -130,6 +159,8 @@ struct Note {
     entry: usize,
     #[serde(default)]
     query: Option<String>,
+    #[serde(default)]
+    too_late: bool,
     pace: Pace,
     /// Cues that were written but not played.
     cues: VecDeque<TimedCue>,
@@ -139,6 +170,17 @@ impl Performance {
     /// Whether the next step searches in vector stores.
     pub(super) fn searches_next(&self) -> bool {
         self.script.searches_next()
+    }
+
+    /// A cancel comes: whether it comes too late. What functions would have answered is left out then.
+    pub(super) fn is_too_late_to_cancel(&mut self) -> bool {
+        self.script.too_late = self.script.reply.late_cancel;
+        self.script.too_late
+    }
+
+    /// Whether it goes on although the run is being cancelled.
+    pub(super) fn goes_on(&self) -> bool {
+        self.script.too_late
     }
 
     /// What comes next, or nothing if nothing more will come.
@@ -155,6 +197,7 @@ impl Performance {
             captures: self.script.captures.clone(),
             entry: self.script.entry,
             query: self.script.query.clone(),
+            too_late: self.script.too_late,
             pace: self.pace,
             cues: cues.clone(),
         };
@@ -163,9 +206,9 @@ impl Performance {
 
     /// Takes up what was noted. None if this version does not understand it.
     pub(super) fn resume(note: &str) -> Option<(Self, VecDeque<TimedCue>)> {
-        let Note { reply, origin, captures, entry, query, pace, cues } = serde_json::from_str(note).ok()?;
+        let Note { reply, origin, captures, entry, query, too_late, pace, cues } = serde_json::from_str(note).ok()?;
         let mut reply: Reply = reader::read(reply).ok()?;
         reply.origin = origin;
-        Some((Self { pace, script: Script { reply: Arc::new(reply), captures, entry, query } }, cues))
+        Some((Self { pace, script: Script { reply: Arc::new(reply), captures, entry, query, too_late } }, cues))
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn prepare(reply: &Reply, entry: &Entry, scene: &Scene<'_>, var
                 }
             }
         }
-        Entry::Pause(_) => {}
+        Entry::Pause(_) | Entry::Disconnect => {}
     }
     Ok(props)
 }

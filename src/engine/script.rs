@@ -45,6 +45,8 @@ pub(super) struct Script {
     pub entry: usize,
     /// What was searched for last.
     pub query: Option<String>,
+    /// A cancel came too late: what is left is said, without asking the client for anything more.
+    pub too_late: bool,
 }
 
 impl Script {
@@ -59,6 +61,9 @@ impl Script {
                 self.end(&mut cues);
                 break;
             };
+            if self.too_late && entry.calls_functions() {
+                continue;
+            }
             if let Err(error) = self.write(entry, scene, timing, &mut cues).await {
                 cues.cues.clear();
                 let error = LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
@@ -70,14 +75,21 @@ impl Script {
 
     pub(super) fn searches_next(&self) -> bool {
         let searches = |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
-        let next = self.reply.entries.iter().skip(self.entry).find(|entry| !matches!(entry, Entry::Pause(_)));
+        let next = self.reply.entries.iter().skip(self.entry).find(|entry| !matches!(entry, Entry::Pause(_) | Entry::Disconnect));
         matches!(next, Some(Entry::ToolCalls(calls)) if calls.iter().any(searches))
     }
 
     async fn write(&mut self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), Unready> {
-        if let Entry::Pause(wait) = entry {
-            cues.wait(wait.0);
-            return Ok(());
+        match entry {
+            Entry::Pause(wait) => {
+                cues.wait(wait.0);
+                return Ok(());
+            }
+            Entry::Disconnect => {
+                cues.push(Cue::Disconnect);
+                return Ok(());
+            }
+            Entry::Message(_) | Entry::ToolCalls(_) => {}
         }
         let variables = scene.variables(&self.captures, self.query.as_deref());
         let props = props::prepare(&self.reply, entry, scene, &variables).await?;
@@ -89,7 +101,7 @@ impl Script {
         off_the_workers(entry, || match entry {
             Entry::Message(said) => writing.message(said, &props, !self.is_cut_off()),
             Entry::ToolCalls(calls) => writing.calls(calls, props),
-            Entry::Pause(_) => Ok(()),
+            Entry::Pause(_) | Entry::Disconnect => Ok(()),
         })?;
         Ok(())
     }
@@ -105,6 +117,7 @@ impl Script {
     fn end(&self, cues: &mut Cues) {
         let usage = self.reply.usage;
         cues.push(Cue::End(match &self.reply.outcome {
+            _ if self.too_late => End::Completed { usage },
             Outcome::Completed => End::Completed { usage },
             Outcome::Failed(error) => End::Failed { error: error.clone(), usage },
             Outcome::Incomplete(reason) => End::Incomplete { reason: *reason, usage },
@@ -121,7 +134,7 @@ fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
             template::may_take_long(&said.text) || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
         Entry::ToolCalls(_) => true,
-        Entry::Pause(_) => false,
+        Entry::Pause(_) | Entry::Disconnect => false,
     };
     let has_others = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }

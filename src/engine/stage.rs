@@ -67,6 +67,8 @@ pub(super) enum Cue {
     },
     /// The calls are made: on with it, or wait for the client's outputs if functions are among them.
     CloseCalls,
+    /// Streams break off here; the run goes on.
+    Disconnect,
     End(End),
 }
 
@@ -182,6 +184,7 @@ impl Stage {
                 self.call(ToolCallKind::FileSearch { file_search }, events);
             }
             Cue::CloseCalls => self.close_calls(at, events),
+            Cue::Disconnect => events.push(Event::Broken),
             Cue::End(end) => self.end(end, at, events),
         }
     }
@@ -321,7 +324,8 @@ impl Stage {
             End::Expired => Action::Expire(counted),
             End::Cancelled => Action::FinishCancel(counted),
         };
-        if self.enter(action, at) {
+        // A run that is being cancelled cannot end in any other way than it should, but it does end.
+        if self.enter(action, at) || self.enter(Action::FinishCancel(counted), at) {
             events.push(Event::Run(self.run.clone()));
         }
     }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clock::{Awake, Clock, Ids, Moment},
+    feed::Feed,
     fixture::Pace,
     knowledge::{Denied, Knowledge},
     store::{self, Changes, OpenRun, Store, Surroundings},
@@ -37,6 +38,7 @@ pub(super) struct AtHand {
     pub ids: Arc<Ids>,
     pub knowledge: Knowledge,
     pub performer: Arc<Performer>,
+    pub feed: Feed,
 }
 
 /// What a run's task can be told. The `Awake` keeps the clock from moving on before it is done.
@@ -71,6 +73,8 @@ pub(super) struct Task {
     stage: Stage,
     surroundings: Option<Around>,
     performance: Option<Performance>,
+    /// The reply that the client has asked for.
+    named: Option<String>,
     cues: VecDeque<TimedCue>,
     /// When the last cue was played: the next one's wait counts from here.
     played: Moment,
@@ -109,12 +113,12 @@ impl From<store::Error> for Stop {
 }
 
 impl Task {
-    pub(super) fn new(at_hand: AtHand, open: OpenRun, listener: Option<Listener>) -> Self {
+    pub(super) fn new(at_hand: AtHand, open: OpenRun, named: Option<String>, listener: Option<Listener>) -> Self {
         let OpenRun { run, performance, steps, message } = open;
         let resumed = performance.as_deref().and_then(Performance::resume);
         let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
-        if run.status() == RunStatus::Cancelling {
-            cues = VecDeque::from([TimedCue { after: Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+        if run.status() == RunStatus::Cancelling && !performance.as_ref().is_some_and(Performance::goes_on) {
+            cues = cancelled();
         }
         let ids = at_hand.ids.of_run(&run.id);
         Self {
@@ -123,6 +127,7 @@ impl Task {
             at_hand,
             surroundings: None,
             performance,
+            named,
             cues,
             noted: false,
             exhausted: false,
@@ -267,7 +272,7 @@ impl Task {
         if self.stage.is_over() || self.stage.run.status() == RunStatus::RequiresAction {
             return Ok(None);
         }
-        if self.cues.is_empty() && self.stage.is_performing() && !self.exhausted {
+        if self.cues.is_empty() && self.is_performing() && !self.exhausted {
             self.unsettled = self.unsettled_stores();
             if self.unsettled.is_none() {
                 self.fetch().await?;
@@ -275,6 +280,12 @@ impl Task {
         }
         let next = self.cues.front().filter(|next| self.may_play(&next.cue));
         Ok(next.map(|next| self.played.after(next.after)))
+    }
+
+    /// Whether the performer has the word, perhaps because a cancel came too late.
+    fn is_performing(&self) -> bool {
+        let goes_on = || self.performance.as_ref().is_some_and(Performance::goes_on);
+        self.stage.is_performing() || (self.is_cancelling() && goes_on())
     }
 
     fn is_cancelling(&self) -> bool {
@@ -344,7 +355,7 @@ impl Task {
             now: self.at_hand.clock.now().to_string(),
         };
         if self.performance.is_none() {
-            self.performance = Some(self.at_hand.performer.begin(&scene));
+            self.performance = Some(self.at_hand.performer.begin(&scene, self.named.as_deref()));
         }
         let Some(performance) = &mut self.performance else { return Ok(()) };
         if self.stage.run.status() == RunStatus::Queued {
@@ -367,9 +378,10 @@ impl Task {
         match command {
             Command::Cancel { answer, awake } => {
                 let mut events = Vec::new();
+                let comes_too_late = self.comes_too_late().await?;
                 let outcome = self.stage.cancel(self.at_hand.clock.now().seconds(), &mut events);
-                if outcome.is_ok() {
-                    self.cues = VecDeque::from([TimedCue { after: Duration::ZERO, cue: Cue::End(End::Cancelled) }]);
+                if outcome.is_ok() && !comes_too_late {
+                    self.cues = cancelled();
                 }
                 self.answer(outcome, events, answer).await?;
                 Ok(awake)
@@ -394,6 +406,16 @@ impl Task {
                 Ok(awake)
             }
         }
+    }
+
+    /// Whether a cancel that comes now comes too late, because the reply says so. A run that waits for its client
+    /// can be cancelled all the same.
+    async fn comes_too_late(&mut self) -> Result<bool, Stop> {
+        if self.performance.is_none() && self.stage.run.status() == RunStatus::Queued {
+            self.fetch().await?;
+        }
+        let waits = !self.stage.is_performing();
+        Ok(self.performance.as_mut().is_some_and(|performance| !waits && performance.is_too_late_to_cancel()))
     }
 
     /// Commits what a command did, answers it, and tells it.
@@ -443,10 +465,10 @@ impl Task {
 
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
-            let ends = event.ends_stream();
-            if self.listeners.is_empty() {
-                return;
+            if event.is_news() {
+                self.at_hand.feed.tell(event.name(), || event.data(true));
             }
+            let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
             // A listener that hung up is no listener; the run goes on all the same.
             self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
             if ends {
@@ -454,8 +476,16 @@ impl Task {
                     _ = listener.send(Event::Done);
                 }
             }
+            if breaks {
+                self.listeners.clear();
+            }
         }
     }
+}
+
+/// What is left to play of a run that is cancelled.
+fn cancelled() -> VecDeque<TimedCue> {
+    VecDeque::from([TimedCue { after: Duration::ZERO, cue: Cue::End(End::Cancelled) }])
 }
 
 fn stopped(denied: Denied) -> Stop {
@@ -487,7 +517,12 @@ impl<'e> Touched<'e> {
                 Event::StepCreated(step) | Event::Step(step) => touched.steps.push(&step.id),
                 Event::MessageCreated(message) => touched.begun.push(&message.id),
                 Event::Message(message) => touched.messages.push(message),
-                Event::ThreadCreated(_) | Event::StepDelta { .. } | Event::MessageDelta { .. } | Event::Error | Event::Done => {}
+                Event::ThreadCreated(_)
+                | Event::StepDelta { .. }
+                | Event::MessageDelta { .. }
+                | Event::Broken
+                | Event::Error
+                | Event::Done => {}
             }
         }
         touched

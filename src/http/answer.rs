@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::{FileBatch, Run, StoreFile};
+use crate::types::{FileBatch, Id, Run, StoreFile};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second (Python)
 /// or five (Node). The real service was never recorded to say so.
@@ -44,6 +44,10 @@ impl Ends for FileBatch {
         self.is_final()
     }
 }
+
+/// Tells, beside an answer, which run it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct OfRun(pub Id<Run>);
 
 /// A 200 with something that is polled.
 pub(crate) struct Polled<T>(pub T);

@@ -1,8 +1,8 @@
 //! The door: every request comes in here before it is routed, and every answer goes out here.
 //!
-//! In: the host, the session in front of the path, the key, the beta header, in this order. Out: the
-//! headers that every answer carries. A panic behind the door is a 500 in the right shape, and a line
-//! in the log.
+//! In: the host, the session in front of the path, a fault if one strikes, the key, the beta header, in this order.
+//! Out: the headers that every answer carries, and a line in the journal. A panic behind the door is a 500 in the
+//! right shape, and a line in the log.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,14 +18,17 @@ use axum::{
 };
 
 use super::{
+    damage::{self, Given},
     error::{ApiError, Result},
-    extract::Here,
+    extract::{Here, InSession},
+    faults,
     guard::{self, Hosts},
+    journal,
     key::{self, Keys},
 };
 use crate::{
     types::Refusal,
-    world::{DEFAULT_SESSION, Worlds},
+    world::{DEFAULT_SESSION, Session, Worlds},
 };
 
 /// What the door needs to know.
@@ -39,66 +42,128 @@ pub(crate) struct Door {
 /// The path that answers to any host, so that a container's health check needs no name.
 const HEALTH: &str = "/_rehearsal/health";
 
-/// The longest name of a session, in characters.
-const SESSION_NAME: usize = 64;
+/// The longest name of a session or a snapshot, in characters.
+const NAME: usize = 64;
 
 pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let (request_id, outcome) = door.let_in(request).await;
-    let mut response = match outcome {
-        // On a task of its own: what a client has asked for is done even if it hangs up meanwhile.
-        Ok(request) => tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
-            tracing::error!(%method, path, %error, "a handler panicked");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }),
-        Err(error) => error.into_response(),
+    let Visit { session, request_id, outcome } = match door.let_in(request).await {
+        Ok(visit) => visit,
+        Err((request_id, error)) => return signed(error.into_response(), &request_id, begun),
     };
-    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        response = ApiError::from(Refusal::Internal { request_id: request_id.clone() }).into_response();
-    }
-    if ends_lines(&path) {
-        response = with_newline(response).await;
-    }
+    let mut response = match outcome {
+        Ok(request) if is_api(request.uri().path()) => attended(&door.keys, session, request, next, &request_id, begun).await,
+        Ok(request) => answered(request, next).await,
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    };
+    response = finished(response, &path, &request_id).await;
     tracing::debug!(%method, path, status = response.status().as_u16(), request_id, "answered");
-    sign(&mut response, &request_id, begun);
-    response
+    signed(response, &request_id, begun)
+}
+
+/// A request that has come to a session, or was refused at the door.
+struct Visit {
+    session: Arc<Session>,
+    request_id: String,
+    outcome: Result<Request, Refusal>,
 }
 
 impl Door {
-    /// Judges a request, puts its world in it, and names it. Whoever is not let in makes no new world, and
-    /// is named by the default one.
-    async fn let_in(&self, mut request: Request) -> (String, Result<Request>) {
+    /// Judges where a request comes from, puts its session in it, and names it. Whoever is not let in makes no new
+    /// session, and is named by the default one.
+    async fn let_in(&self, mut request: Request) -> Result<Visit, (String, ApiError)> {
         let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
         let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
-        // Anybody may ask after the server's health, so that makes no world either.
-        let is_health = request.uri().path() == HEALTH;
-        let session = judged.as_deref().ok().filter(|_| !is_health).unwrap_or(DEFAULT_SESSION);
-        match self.worlds.enter(session).await {
-            Ok(world) => {
+        // Anybody may ask after the server's health, so that makes no session either; nor does a key that is refused.
+        let path = request.uri().path();
+        let makes_none = path == HEALTH || (is_api(path) && self.keys.judge(request.headers()).is_err());
+        let known = |name: &&str| !makes_none || self.worlds.has(name);
+        let name = judged.as_deref().ok().filter(known).unwrap_or(DEFAULT_SESSION);
+        match self.worlds.enter(name).await {
+            Ok(session) => {
+                let world = session.world();
                 let request_id = world.ids.next_request();
                 request.extensions_mut().insert(Here(world));
-                (request_id, judged.map(|_| request).map_err(ApiError::from))
+                request.extensions_mut().insert(InSession(Arc::clone(&session)));
+                Ok(Visit { session, request_id, outcome: judged.map(|_| request) })
             }
-            Err(error) => (self.worlds.stray_request_id(), Err(error.into())),
+            Err(error) => Err((self.worlds.stray_request_id(), error.into())),
         }
     }
 
-    /// The key is asked for before anybody is told what exists and what does not.
     fn judge(&self, target: Option<&str>, request: &Request) -> Result<(), Refusal> {
-        let (path, headers) = (request.uri().path(), request.headers());
-        if path == HEALTH {
+        if request.uri().path() == HEALTH {
             return Ok(());
         }
-        self.hosts.judge(target, headers)?;
-        guard::judge_origin(request.method(), headers)?;
-        if path == "/v1" || path.starts_with("/v1/") {
-            self.keys.judge(headers)?;
-            key::judge_beta(path, headers)?;
-        }
-        Ok(())
+        self.hosts.judge(target, request.headers())?;
+        guard::judge_origin(request.method(), request.headers())
     }
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+/// What is done on a task of its own is done even if the client hangs up meanwhile.
+async fn answered(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+        tracing::error!(%method, path, %error, "a handler panicked");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })
+}
+
+/// Answers a request to the API: with a fault if one strikes, else if the key and the beta header are right; and
+/// notes all that in the journal.
+async fn attended(
+    keys: &Keys,
+    session: Arc<Session>,
+    request: Request,
+    next: Next,
+    request_id: &str,
+    begun: Instant,
+) -> Response {
+    let visit = journal::Visit::of(&session, &request, request_id, begun);
+    let (request, fault) = faults::strike(&session, request).await;
+    let key = key::sent(request.headers());
+    let (request, shown) = journal::shown(&session, request, key.as_deref());
+    if let Some(delay) = fault.as_ref().and_then(|fault| fault.delay) {
+        tokio::time::sleep(delay).await;
+    }
+    let damage = fault.as_ref().and_then(|fault| fault.damage.as_ref());
+    let mut response = match damage.and_then(|damage| damage::instead(damage, request_id)) {
+        Some(response) => response,
+        None => match judge_api(keys, &request) {
+            Ok(()) => answered(request, next).await,
+            Err(refusal) => ApiError::from(refusal).into_response(),
+        },
+    };
+    if let Some(damage) = damage {
+        response = finished(response, "", request_id).await;
+        response = damage::damaged(damage, response);
+    }
+    visit.note(&session, response, shown, fault.as_deref(), key.as_deref()).await
+}
+
+/// The key is asked for before anybody is told what exists and what does not.
+fn judge_api(keys: &Keys, request: &Request) -> Result<(), Refusal> {
+    keys.judge(request.headers())?;
+    key::judge_beta(request.uri().path(), request.headers())
+}
+
+/// What only the door knows of an answer: the request's id in a fault of the server, and how the JSON ends.
+async fn finished(response: Response, path: &str, request_id: &str) -> Response {
+    let is_ours = response.extensions().get::<Given>().is_none();
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR && is_ours {
+        let extensions = response.extensions().clone();
+        let mut response = ApiError::from(Refusal::Internal { request_id: request_id.to_owned() }).into_response();
+        *response.extensions_mut() = extensions;
+        response.extensions_mut().insert(Given);
+        return response;
+    }
+    if ends_lines(path) { with_newline(response).await } else { response }
 }
 
 /// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.
@@ -117,6 +182,12 @@ async fn with_newline(response: Response) -> Response {
     Response::from_parts(parts, Body::from([&json, b"\n".as_slice()].concat()))
 }
 
+/// Whether a session, or a snapshot of it, can be called this.
+pub(crate) fn is_name(name: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=NAME).contains(&name.len()) && name.bytes().all(sound)
+}
+
 /// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the path
 /// stays as it is and is an unknown one.
 fn take_session(request: &mut Request) -> Result<String, Refusal> {
@@ -124,9 +195,7 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
     let Some((name, rest)) = uri.path().strip_prefix("/s/").and_then(|rest| rest.split_at_checked(rest.find('/')?)) else {
         return Ok(DEFAULT_SESSION.to_owned());
     };
-    let sound = (1..=SESSION_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if !sound {
+    if !is_name(name) {
         return Ok(DEFAULT_SESSION.to_owned());
     }
     let unknown = Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
@@ -145,7 +214,7 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
 
 /// The headers that every answer carries. The organisation, whose value is made up, was recorded on all
 /// but refused keys and faults of the server.
-fn sign(response: &mut Response, request_id: &str, begun: Instant) {
+fn signed(mut response: Response, request_id: &str, begun: Instant) -> Response {
     const VERSION: HeaderName = HeaderName::from_static("openai-version");
     const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
     const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
@@ -161,4 +230,5 @@ fn sign(response: &mut Response, request_id: &str, begun: Instant) {
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, request_id);
     }
+    response
 }

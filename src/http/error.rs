@@ -5,7 +5,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     engine::Refused,
@@ -15,6 +16,7 @@ use crate::{
         File, Refusal, Resource, Run, Thread, limits,
         reader::{Fault, FaultKind},
     },
+    world::Unmade,
 };
 
 /// The only thing that writes `{"error": {…}}`.
@@ -37,6 +39,11 @@ impl From<Refusal> for ApiError {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::UnknownSnapshot { .. } => StatusCode::NOT_FOUND,
+            Refusal::FaultyFixture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Faulty { status } => StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             Refusal::NoBeta
             | Refusal::UnknownBeta { .. }
             | Refusal::V1Deprecated
@@ -62,6 +69,9 @@ impl From<Refusal> for ApiError {
             | Refusal::CannotUpdate { .. }
             | Refusal::NoOutputsWanted { .. }
             | Refusal::WrongOutputs { .. }
+            | Refusal::UnknownModel { .. }
+            | Refusal::BadName { .. }
+            | Refusal::UnsupportedFixture { .. }
             | Refusal::HostMissing => StatusCode::BAD_REQUEST,
         };
         Self { status, refusal }
@@ -69,6 +79,12 @@ impl From<Refusal> for ApiError {
 }
 
 impl ApiError {
+    /// The `type` that goes with a status.
+    pub(crate) fn kind_of(status: StatusCode) -> &'static str {
+        let is_ours = status.is_server_error() || status == StatusCode::PAYLOAD_TOO_LARGE;
+        if is_ours { "server_error" } else { "invalid_request_error" }
+    }
+
     /// The 404 of a resource, from its id and those of its parents.
     pub(crate) fn missing<T: Resource>(ids: &[String]) -> Self {
         Refusal::Missing { text: T::missing(ids), param: T::MISSING_PARAM }.into()
@@ -117,6 +133,14 @@ impl From<Denied> for ApiError {
     }
 }
 
+impl From<Unmade> for ApiError {
+    fn from(error: Unmade) -> Self {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(error, "a session cannot be made or changed");
+        Refusal::Internal { request_id: String::new() }.into()
+    }
+}
+
 impl From<std::io::Error> for ApiError {
     fn from(error: std::io::Error) -> Self {
         Denied::Disk(error).into()
@@ -146,14 +170,23 @@ impl From<Refused> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        self.shown(|_| {})
+    }
+}
+
+impl ApiError {
+    /// The error with something beside it.
+    pub(crate) fn with(self, key: &str, more: &impl Serialize) -> Response {
+        self.shown(|body| body[key] = serde_json::to_value(more).expect("what stands beside an error is JSON"))
+    }
+
+    fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
         let Self { status, refusal } = self;
-        let kind = match status {
-            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::PAYLOAD_TOO_LARGE => "server_error",
-            _ => "invalid_request_error",
-        };
-        let body = json!({
+        let kind = Self::kind_of(status);
+        let mut body = json!({
             "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(), "code": refusal.code()}
         });
+        add(&mut body);
         let mut response = Response::new(Body::from(format!("{body:#}")));
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

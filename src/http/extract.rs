@@ -22,7 +22,7 @@ use crate::{
         reader::{self, Fault, FaultKind, Read, integer_between},
         store_file::StoreFileStatus,
     },
-    world::World,
+    world::{Session, World},
 };
 
 /// The world of the session that the request names.
@@ -34,6 +34,30 @@ impl Deref for Here {
 
     fn deref(&self) -> &World {
         &self.0
+    }
+}
+
+/// The session that the request names.
+#[derive(Clone)]
+pub(crate) struct InSession(pub Arc<Session>);
+
+impl<S: Sync> FromRequestParts<S> for InSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+    }
+}
+
+/// The reply that the client names for a run, in a header.
+pub(crate) struct NamedReply(pub Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for NamedReply {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let name = parts.headers.get("x-rehearsal-reply").map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
+        Ok(Self(name.filter(|name| !name.is_empty())))
     }
 }
 
@@ -183,7 +207,7 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
 
 /// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to read
 /// its refusal instead of a broken connection.
-async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
+pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -316,12 +340,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Include {
     }
 }
 
-async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(String, String)>> {
+pub(crate) async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(String, String)>> {
     let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 
-fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind> {
+pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind> {
     let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     // Digits that no number of ours holds are too large all the same.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());

@@ -29,7 +29,7 @@ impl Keys {
 }
 
 /// The key of Bearer, or the password of Basic: `curl -u :KEY`.
-fn sent(headers: &HeaderMap) -> Option<String> {
+pub(super) fn sent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     let rest = rest.trim();

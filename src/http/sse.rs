@@ -1,6 +1,8 @@
 //! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments, no
 //! ids, and `[DONE]` at the end.
 
+use std::io;
+
 use axum::{
     body::Body,
     http::{HeaderValue, header},
@@ -28,14 +30,24 @@ impl IntoResponse for Stream {
     fn into_response(self) -> Response {
         let with_results = self.with_results;
         let frames = stream::unfold(self.events, move |mut events| async move {
-            let frame = frame(&events.recv().await?, with_results);
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(frame)), events))
+            let frame = match events.recv().await? {
+                // What was sent before goes out first.
+                Event::Broken => {
+                    tokio::task::yield_now().await;
+                    Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+                }
+                event => Ok(Bytes::from(frame(event.name(), &event.data(with_results)))),
+            };
+            Some((frame, events))
         });
-        let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
-        ([(header::CONTENT_TYPE, content_type)], Body::from_stream(frames)).into_response()
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], Body::from_stream(frames)).into_response()
     }
 }
 
-fn frame(event: &Event, with_results: bool) -> String {
-    format!("event: {}\ndata: {}\n\n", event.name(), event.data(with_results))
+/// What streams of events say that they are.
+pub(crate) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
+/// One event on the wire.
+pub(crate) fn frame(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
 }

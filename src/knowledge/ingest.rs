@@ -158,6 +158,16 @@ impl Ingest {
         self.wait(|under_way| under_way.keys().any(|key| stores.contains(&key.store))).await;
     }
 
+    /// Waits until all files are ready.
+    pub(super) async fn settle_all(&self) {
+        let stores: HashSet<String> = {
+            let (waiting, under_way) = (lock(&self.waiting), lock(&self.under_way));
+            let waiting = waiting.iter().map(|job| job.file.vector_store_id.to_string());
+            waiting.chain(under_way.keys().map(|key| key.store.clone())).collect()
+        };
+        self.settle(&stores.into_iter().collect::<Vec<_>>()).await;
+    }
+
     /// Nobody waits any more for these files: those that are under way are stopped.
     pub(super) fn forget(&self, look: Look<'_>) {
         lock(&self.waiting).retain(|job| !look.sees(job));

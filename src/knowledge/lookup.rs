@@ -119,6 +119,11 @@ impl Knowledge {
         self.ingest.settle(stores).await;
     }
 
+    /// Waits until all files of all stores are ready.
+    pub async fn settle_all(&self) {
+        self.ingest.settle_all().await;
+    }
+
     /// Somebody looks at a store: under the pace `steps`, one of its files becomes ready.
     pub async fn poll_store(&self, store: &str) {
         self.ingest.poll(Look::Store(store)).await;

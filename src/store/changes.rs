@@ -33,6 +33,23 @@ impl Change {
     pub(super) fn claim(&self, session: i64) -> Claim {
         (self.kind as u8, session, self.id.clone())
     }
+
+    fn news(&self) -> Option<(&'static str, String)> {
+        let name = self.kind.news()?;
+        if let Some(object) = name.strip_suffix(".deleted") {
+            return Some((name, json!({"id": self.id, "object": object, "deleted": true}).to_string()));
+        }
+        if self.kind == Kind::FinishStoreFile {
+            let status = self.rest.get(4).cloned().unwrap_or_default();
+            return Some((name, json!({"id": self.id, "object": "vector_store.file", "status": status}).to_string()));
+        }
+        let body = self.rest.first()?.as_str()?;
+        let is_of_a_run = || serde_json::from_str::<Value>(body).is_ok_and(|message| !message["run_id"].is_null());
+        if self.kind == Kind::InsertMessage && is_of_a_run() {
+            return None;
+        }
+        Some((name, body.to_owned()))
+    }
 }
 
 /// Where a file stands that is being made ready: by its number and that of its store, which are never used twice.
@@ -313,6 +330,11 @@ impl Changes {
 
     pub(super) fn delete<T: Deletable>(&mut self, id: &Id<T>) {
         self.add(T::DELETE, id.as_str(), Vec::new());
+    }
+
+    /// What these changes are called as news, each with its object. What a run does, its task tells.
+    pub(super) fn news(&self) -> Vec<(&'static str, String)> {
+        self.list.iter().filter_map(Change::news).collect()
     }
 
     /// The rows whose change has to be told apart from that of the same row by another write.

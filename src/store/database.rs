@@ -12,7 +12,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Changes, Result, Store, blobs::Blobs, finder::Finder, writer::Writer};
+use tokio::sync::mpsc;
+
+use super::{Result, blobs::Blobs, finder::Finder, sessions, writer::Writer};
 
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
@@ -28,6 +30,8 @@ pub struct Database {
     finder: Finder,
     readers: SqlitePool,
     blobs: Blobs,
+    /// The sessions that nobody can enter any more, by their keys: what is in them is removed.
+    pub(super) purge: mpsc::UnboundedSender<i64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,9 @@ impl Database {
         match path {
             Some(path) => {
                 let database = Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
-                database.sweep().await.map_err(|source| OpenError::Unreadable { path: path.display().to_string(), source })?;
+                let unreadable = |source| OpenError::Unreadable { path: path.display().to_string(), source };
+                database.sweep().await.map_err(unreadable)?;
+                database.purge_the_gone().await.map_err(unreadable)?;
                 Ok(database)
             }
             None => Self::open_private().await,
@@ -113,7 +119,10 @@ impl Database {
             .map_err(unusable)?;
         let mut finder = options.connect().await.map_err(unusable)?;
         warm(&readers, &mut finder).await.map_err(unusable)?;
-        Ok(Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers, blobs }))
+        let (purge, gone) = mpsc::unbounded_channel();
+        let database = Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers, blobs, purge });
+        sessions::start_purging(&database, gone);
+        Ok(database)
     }
 
     /// The contents of files.
@@ -131,22 +140,6 @@ impl Database {
 
     pub(super) fn writer(&self) -> &Writer {
         &self.writer
-    }
-
-    /// The view of one session, made on first use, and how often a server entered it before.
-    pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
-        self.writer.write(NOBODY, Changes::enter_session(name)).await?;
-        let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
-        let (session, starts) = query.fetch_one(&mut *self.reader().await?).await?;
-        Ok((Store { database: Arc::clone(self), session }, starts))
-    }
-
-    /// The names of the sessions in which something was under way: a run, or a file being made ready.
-    pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
-        let sql = "select name from sessions where exists (select 1 from runs where session = key \
-                   and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) \
-                   or exists (select 1 from vector_store_files where session = key and status = 'in_progress') order by key";
-        Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
     }
 }
 

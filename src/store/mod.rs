@@ -12,6 +12,7 @@ mod files;
 mod finder;
 mod index;
 mod runs;
+mod sessions;
 mod statements;
 mod writer;
 
@@ -25,7 +26,9 @@ pub(crate) use self::{
     database::{Database, OpenError},
     index::{Term, mark_of},
     runs::{OpenRun, Surroundings, ThreadState},
+    sessions::{Snapshot, Tenure},
 };
+use crate::feed::Feed;
 use crate::types::{
     Assistant, File, FileBatch, Id, Message, Order, Page, Resource, Run, Step, StoreFile, Thread, Upload, UploadPart,
     VectorStore, list::PageRequest,
@@ -86,8 +89,6 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("the body of {id} in {table} does not parse")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
-    #[error("{0}")]
-    Unplanted(String),
     #[error("the database is closed")]
     Closed,
 }
@@ -109,6 +110,8 @@ pub(crate) type Within<'a> = &'a [(&'static str, &'a str)];
 pub struct Store {
     database: Arc<Database>,
     session: i64,
+    /// Where changes are told.
+    feed: Feed,
 }
 
 impl Store {
@@ -129,7 +132,17 @@ impl Store {
     /// Makes the changes, and answers once they are committed: whether every row that had a condition
     /// met it.
     pub async fn write(&self, changes: Changes) -> Result<bool> {
-        self.database.writer().write(self.session, changes).await
+        let news = if self.feed.is_heard() { changes.news() } else { Vec::new() };
+        let all_met = self.database.writer().write(self.session, changes).await?;
+        for (name, data) in news.into_iter().filter(|_| all_met) {
+            self.feed.tell(name, || data);
+        }
+        Ok(all_met)
+    }
+
+    /// The same view, which tells its changes here.
+    pub fn telling(self, feed: Feed) -> Self {
+        Self { feed, ..self }
     }
 
     /// Changes an object. Nobody else's change is lost: if it has become another in the meantime, the

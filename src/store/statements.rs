@@ -201,6 +201,37 @@ impl Kind {
         format!("{statement}{told}")
     }
 
+    /// What a change of this kind is called as news, if it is any.
+    pub(super) fn news(self) -> Option<&'static str> {
+        Some(match self {
+            Self::InsertAssistant => "assistant.created",
+            Self::SwapAssistant => "assistant.updated",
+            Self::DeleteAssistant => "assistant.deleted",
+            Self::InsertThread => "thread.created",
+            Self::SwapThread => "thread.updated",
+            Self::DeleteThread => "thread.deleted",
+            Self::AddMessage | Self::InsertMessage => "thread.message.created",
+            Self::SwapMessage => "thread.message.updated",
+            Self::DeleteMessage => "thread.message.deleted",
+            Self::SwapRun => "thread.run.updated",
+            Self::InsertFile => "file.created",
+            Self::DeleteFile => "file.deleted",
+            Self::InsertUpload => "upload.created",
+            Self::SwapUpload => "upload.updated",
+            Self::InsertVectorStore => "vector_store.created",
+            Self::SwapVectorStore => "vector_store.updated",
+            Self::DeleteVectorStore => "vector_store.deleted",
+            Self::InsertBatch => "vector_store.file_batch.created",
+            Self::PutStoreFile => "vector_store.file.created",
+            Self::SwapStoreFile | Self::FinishStoreFile => "vector_store.file.updated",
+            Self::DeleteStoreFile => "vector_store.file.deleted",
+            Self::EnterSession | Self::InsertRun | Self::InsertPart | Self::UpdateMessage | Self::UpdateRun => return None,
+            Self::PutStep | Self::NoteToolFile | Self::ClearChunks | Self::InsertChunk | Self::IndexChunk => return None,
+            Self::CancelBatch | Self::DetachFromAssistants | Self::DetachFromThreads => return None,
+            Self::DeleteParts | Self::BuryBlob => return None,
+        })
+    }
+
     /// Whether the statement tells which of its rows met their condition: kind, session, id.
     pub(super) fn tells(self) -> bool {
         match self {

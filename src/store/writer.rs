@@ -8,23 +8,36 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Either, Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use sqlx::{AssertSqlSafe, Connection, Either, Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Error, Result,
     changes::{Changes, Claim},
+    sessions::Statement,
     statements::Kind,
 };
 
 /// How many writes share a transaction at the most, so that nobody waits long for a commit.
 const BATCH: usize = 256;
 
-struct Job {
+enum Job {
+    Changes(Wanted),
+    Alone(Alone),
+}
+
+/// Changes that somebody wants to be made, together with those of others.
+struct Wanted {
     session: i64,
     changes: Changes,
     claims: HashSet<Claim>,
     answer: oneshot::Sender<Result<bool>>,
+}
+
+/// Statements that have a transaction of their own.
+struct Alone {
+    statements: Vec<Statement>,
+    answer: oneshot::Sender<Result<u64>>,
 }
 
 pub(super) struct Writer {
@@ -43,8 +56,16 @@ impl Writer {
     pub(super) async fn write(&self, session: i64, changes: Changes) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
         let claims = changes.claims(session);
-        self.jobs.send(Job { session, changes, claims, answer }).map_err(|_| Error::Closed)?;
+        self.jobs.send(Job::Changes(Wanted { session, changes, claims, answer })).map_err(|_| Error::Closed)?;
         answered.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows the last statement
+    /// has changed.
+    pub(super) async fn alone(&self, statements: Vec<Statement>) -> Result<u64> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::Closed)?;
+        answered.await?
     }
 }
 
@@ -57,8 +78,14 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
             return;
         }
         queue.extend(received.drain(..));
-        let batch = next_batch(&mut queue);
-        let (rows, claims): (Vec<_>, Vec<_>) = batch.into_iter().map(Job::split).unzip();
+        let (batch, alone) = next_batch(&mut queue);
+        if let Some(Alone { statements, answer }) = alone {
+            _ = answer.send(perform_alone(&mut connection, &statements).await);
+        }
+        let (rows, claims): (Vec<_>, Vec<_>) = batch.into_iter().map(Wanted::split).unzip();
+        if rows.is_empty() {
+            continue;
+        }
         match commands.perform(&mut connection, rows.iter().flatten()).await {
             Ok(changed) => claims.into_iter().for_each(|claims| claims.answer(Ok(&changed))),
             Err(error) => {
@@ -78,25 +105,49 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
 
 /// Takes writes from the queue, but no two that claim the same row: which of them changed it could not be
 /// told.
-fn next_batch(queue: &mut VecDeque<Job>) -> Vec<Job> {
+fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
     let mut claimed = HashSet::new();
     let mut batch = Vec::new();
     for _ in 0..queue.len().min(BATCH) {
-        let Some(job) = queue.pop_front() else { break };
-        if job.claims.is_disjoint(&claimed) {
-            claimed.extend(job.claims.iter().cloned());
-            batch.push(job);
-        } else {
-            queue.push_back(job);
+        match queue.pop_front() {
+            Some(Job::Changes(wanted)) if wanted.claims.is_disjoint(&claimed) => {
+                claimed.extend(wanted.claims.iter().cloned());
+                batch.push(wanted);
+            }
+            // Whatever came before it is done before it.
+            Some(Job::Alone(alone)) if batch.is_empty() => return (batch, Some(alone)),
+            Some(alone @ Job::Alone(_)) => {
+                queue.push_front(alone);
+                break;
+            }
+            Some(later) => queue.push_back(later),
+            None => break,
         }
     }
-    batch
+    (batch, None)
+}
+
+async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {
+    let mut transaction = connection.begin_with("begin immediate").await?;
+    let mut changed = 0;
+    for (sql, bound) in statements {
+        let mut query = sqlx::query(AssertSqlSafe(sql.as_str()));
+        for value in bound {
+            query = match value {
+                Value::String(text) => query.bind(text),
+                other => query.bind(other.as_i64()),
+            };
+        }
+        changed = query.execute(&mut *transaction).await?.rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(changed)
 }
 
 /// The rows of a job, with their kinds.
 type Rows = Vec<(Kind, Value)>;
 
-impl Job {
+impl Wanted {
     fn split(self) -> (Rows, Claims) {
         let Self { session, changes, claims, answer } = self;
         let rows = changes.list.into_iter().map(|change| (change.kind, change.row(session))).collect();

@@ -123,6 +123,10 @@ pub struct NewAssistant {
 }
 
 impl NewAssistant {
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
     /// What its tools are to work with.
     pub fn tool_resources(&mut self) -> &mut Patch<ToolResources> {
         &mut self.rest.tool_resources

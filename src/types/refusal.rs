@@ -43,6 +43,7 @@ pub enum Refusal {
     Missing { text: String, param: Option<&'static str> },
     MissingStores { ids: Vec<String> },
     MissingModel { model: String },
+    UnknownModel { model: String },
     // State.
     ActiveRunBlocksMessages { thread: String, run: String },
     ThreadHasActiveRun { thread: String, run: String },
@@ -66,6 +67,14 @@ pub enum Refusal {
     HostRefused { host: String },
     HostMissing,
     ForeignOrigin { what: &'static str, value: String },
+    UnknownSnapshot { name: String },
+    BadName { name: String },
+    FaultyFixture { diagnostics: String },
+    UnsupportedFixture { content_type: String },
+    // What faults of a fixture answer if they do not say it themselves.
+    RateLimited,
+    Overloaded,
+    Faulty { status: u16 },
     Internal { request_id: String },
 }
 
@@ -122,6 +131,7 @@ impl fmt::Display for Refusal {
             Self::Invalid(fault) => write_fault(f, fault),
             Self::Missing { text, .. } => f.write_str(text),
             Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python_list(ids)),
+            Self::UnknownModel { model } => write!(f, "The requested model '{model}' does not exist."),
             Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
             Self::ActiveRunBlocksMessages { thread, run } => {
                 write!(f, "Can't add messages to {thread} while a run {run} is active.")
@@ -167,6 +177,20 @@ impl fmt::Display for Refusal {
             Self::ForeignOrigin { what, value } => {
                 write!(f, "Refused: the header '{what}: {value}' says that this request comes from a web page of another origin.")
             }
+            Self::UnknownSnapshot { name } => write!(f, "No snapshot found with name '{name}'."),
+            Self::BadName { name } => {
+                write!(f, "'{name}' is not a name: a name is 1 to 64 letters, digits, dots, underscores and dashes.")
+            }
+            Self::FaultyFixture { diagnostics } => {
+                write!(f, "The fixtures are at fault, so nothing was changed.\n\n{diagnostics}")
+            }
+            Self::UnsupportedFixture { content_type } => write!(
+                f,
+                "Unsupported content type: '{content_type}'. Fixtures are put in as 'application/yaml' or 'application/json'."
+            ),
+            Self::RateLimited => f.write_str("You've exceeded the rate limit, please slow down and try again later."),
+            Self::Overloaded => f.write_str("The engine is currently overloaded, please try again later"),
+            Self::Faulty { status } => write!(f, "A fault of the fixtures answers {status} here."),
             Self::Internal { request_id } => write!(
                 f,
                 "The server had an error processing your request. Sorry about that! You can retry your request, or contact us \
@@ -181,7 +205,7 @@ impl Refusal {
     /// The field at fault, if one is.
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::MissingModel { .. } => Some("model"),
+            Self::MissingModel { .. } | Self::UnknownModel { .. } => Some("model"),
             Self::Missing { param, .. } => *param,
             Self::NotForRetrieval { .. } => Some("file_ids"),
             Self::NoSuchPart { .. } => Some("part_ids"),
@@ -197,8 +221,10 @@ impl Refusal {
         Some(match self {
             Self::WrongKey { .. } => "invalid_api_key",
             Self::NoBeta | Self::UnknownBeta { .. } | Self::V1Deprecated => "invalid_beta",
-            Self::UnsupportedContentType { .. } => "unsupported_content_type",
-            Self::MissingModel { .. } => "model_not_found",
+            Self::UnsupportedContentType { .. } | Self::UnsupportedFixture { .. } => "unsupported_content_type",
+            Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
+            Self::RateLimited => "rate_limit_exceeded",
+            Self::FaultyFixture { .. } => "invalid_fixture",
             Self::NothingToRun => "invalid_thread",
             Self::NotForRetrieval { .. } => "unsupported_file",
             Self::Invalid(fault) => return fault_code(&fault.kind),

@@ -95,7 +95,7 @@ impl TestServer {
     }
 
     pub async fn world(&self) -> Arc<World> {
-        self.worlds.enter(DEFAULT_SESSION).await.unwrap()
+        self.worlds.enter(DEFAULT_SESSION).await.unwrap().world()
     }
 
     pub async fn clock(&self) -> Clock {

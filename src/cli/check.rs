@@ -1,0 +1,82 @@
+//! `rehearsal check`: what `serve` would say of these fixtures, without serving them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{UNUSABLE, complain, print, serve::FIXTURES};
+use crate::{
+    fixture::{Diagnostic, Fixtures, LoadError, diagnostic::render_all},
+    serve::{Config, Server, StartError},
+    world::{Unmade, planting::Unplanted},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Fixture files and folders [default: `fixtures`]
+    paths: Vec<PathBuf>,
+    /// For people, or for tools: an array of objects with `file`, `line`, `column`, `what`, `help` and `source`
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(super) fn run(args: &CheckArgs) -> ExitCode {
+    let paths = match args.paths.as_slice() {
+        [] if !Path::new(FIXTURES).is_dir() => {
+            complain("name the fixtures to check: there is no folder 'fixtures' here");
+            return ExitCode::from(UNUSABLE);
+        }
+        [] => vec![PathBuf::from(FIXTURES)],
+        given => given.to_vec(),
+    };
+    let found = match faults(&paths) {
+        Ok(found) => found,
+        Err(message) => {
+            complain(&message);
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    match args.format {
+        Format::Json => _ = print(&serde_json::to_string_pretty(&found).expect("diagnostics are JSON")),
+        Format::Text if found.is_empty() => _ = print(&summary(&paths)),
+        Format::Text => _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "fault"))),
+    }
+    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Everything that keeps a server from starting with these fixtures: it is tried with one that nobody can reach.
+fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let config = Config { fixtures: paths.to_vec(), ..Config::default() };
+    match runtime.block_on(async { Server::open(config).await.map(|server| drop(server.leftovers())) }) {
+        Ok(()) => Ok(Vec::new()),
+        Err(StartError::Fixtures(LoadError::Faulty(found)) | StartError::Worlds(Unmade::Unplanted(Unplanted::Faulty(found)))) => {
+            Ok(found)
+        }
+        Err(other) => Err(other.to_string()),
+    }
+}
+
+fn summary(paths: &[PathBuf]) -> String {
+    let Ok(fixtures) = Fixtures::load(paths) else { return "no faults".to_owned() };
+    let seeds = fixtures.assistants.len() + fixtures.threads.len() + fixtures.files.len() + fixtures.vector_stores.len();
+    let (replies, faults) = (count(fixtures.replies.len(), "reply"), count(fixtures.faults.len(), "fault"));
+    format!("no mistakes: {replies}, {faults} to inject, {}", count(seeds, "seed"))
+}
+
+fn count(number: usize, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
+}

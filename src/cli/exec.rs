@@ -1,0 +1,170 @@
+//! `rehearsal exec`: a command, and a server for it that ends with it.
+
+use std::{
+    collections::BTreeMap,
+    process::{ExitCode, ExitStatus},
+    sync::Arc,
+};
+
+use clap::Args;
+use tokio::{process::Command, sync::oneshot};
+
+use super::{
+    UNUSABLE, complain,
+    serve::{self, LISTEN, Opened, ServeArgs},
+};
+use crate::{engine::Unmatched, world::Worlds};
+
+#[derive(Debug, Args)]
+pub(super) struct ExecArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// The command, and what it is given
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// What a shell answers for a command that it cannot start.
+const NOT_STARTED: u8 = 127;
+
+/// What a shell adds to the number of the signal that ended a command.
+#[cfg(unix)]
+const SIGNALLED: i32 = 128;
+
+/// The version of Azure's API that clients are told to ask for.
+const AZURE_VERSION: &str = "2024-05-01-preview";
+
+/// The key that the command is given if the server takes any.
+const KEY: &str = "rehearsal";
+
+pub(super) fn run(mut args: ExecArgs) -> ExitCode {
+    if args.serve.listen == LISTEN {
+        // The usual port may be in use, by a server that was started by hand.
+        "127.0.0.1:0".clone_into(&mut args.serve.listen);
+    }
+    if let Err(message) = serve::start_log(&args.serve) {
+        complain(&message);
+        return ExitCode::from(UNUSABLE);
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(UNUSABLE);
+        }
+    };
+    let code = runtime.block_on(perform(args)).unwrap_or_else(|message| {
+        complain(&message);
+        UNUSABLE
+    });
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn perform(args: ExecArgs) -> Result<u8, String> {
+    let ExecArgs { serve, command } = args;
+    let (unmatched, key) = (serve.unmatched, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
+    let Opened { server, listener, bound, paths, watch } = serve::open(serve).await?;
+    let _leftovers = server.leftovers();
+    let worlds = Arc::clone(server.worlds());
+    if watch {
+        tokio::spawn(super::watch::watch(paths, Arc::clone(&worlds)));
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));
+    let code = command_against(&format!("http://{bound}"), &key.unwrap_or_else(|| KEY.to_owned()), &command).await;
+    drop(stop);
+    let missed = report(&worlds);
+    served.abort();
+    Ok(if code == 0 && missed && unmatched == Unmatched::Fail { 1 } else { code })
+}
+
+/// Runs the command to its end. Signals for this process are for the command too.
+async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
+    let (program, arguments) = command.split_first().expect("clap asks for a command");
+    let mut child = Command::new(program);
+    child
+        .args(arguments)
+        .env("OPENAI_BASE_URL", format!("{url}/v1"))
+        .env("OPENAI_API_KEY", key)
+        .env("AZURE_OPENAI_ENDPOINT", url)
+        .env("OPENAI_API_VERSION", AZURE_VERSION)
+        .env("REHEARSAL_URL", url);
+    let mut child = match child.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            complain(&format!("cannot run {program}: {error}"));
+            return NOT_STARTED;
+        }
+    };
+    let signals = serve::Signals::catch();
+    let ended = match signals {
+        Ok(mut signals) => loop {
+            tokio::select! {
+                ended = child.wait() => break ended,
+                signal = signals.next() => pass_on(signal, &child),
+            }
+        },
+        Err(_) => child.wait().await,
+    };
+    match ended {
+        Ok(status) => code_of(status),
+        Err(error) => {
+            complain(&format!("cannot tell how {program} ended: {error}"));
+            NOT_STARTED
+        }
+    }
+}
+
+/// A ctrl-c reaches the command by itself, as it has the same terminal; SIGTERM does not.
+#[cfg(unix)]
+fn pass_on(signal: serve::Asked, child: &tokio::process::Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let (serve::Asked::Terminate, Some(pid)) = (signal, pid) {
+        // It may have ended in this moment.
+        _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+#[cfg(not(unix))]
+fn pass_on(_: serve::Asked, _: &tokio::process::Child) {}
+
+fn code_of(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    let signalled = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| SIGNALLED + signal);
+    #[cfg(not(unix))]
+    let signalled = None;
+    let code = status.code().or(signalled).unwrap_or(1);
+    // A code that does not fit is a failure all the same.
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Says which runs no reply matched, and what of the fixtures was not used as often as it says. Answers whether there
+/// were such runs.
+fn report(worlds: &Worlds) -> bool {
+    let mut missed = 0;
+    // Of what has `times`: how often it was used in the session that used it most.
+    let mut used: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for session in worlds.sessions() {
+        let world = session.world();
+        for run in world.ledger.unmatched() {
+            missed += 1;
+            let message = run.message.as_deref().unwrap_or("nothing");
+            let near = run.nearest.first().map(|near| format!(", nearest is {}", near.reply.title())).unwrap_or_default();
+            complain(&format!("no reply matched the run {} (message: {message:?}{near})", run.run));
+        }
+        for set in session.repertoire.sets() {
+            let replies = set.replies.iter().filter_map(|reply| Some((reply.title(), reply.times?, world.ledger.uses_of(reply))));
+            let faults = set.faults.iter().filter_map(|fault| Some((fault.title(), fault.times()?, world.strikes.of(fault))));
+            for (title, times, uses) in replies.chain(faults) {
+                let most = used.entry(title).or_insert((times, 0));
+                most.1 = most.1.max(uses);
+            }
+        }
+    }
+    for (title, (times, uses)) in used.iter().filter(|(_, (times, uses))| uses < times) {
+        complain(&format!("{title} was used {uses} of {times} times"));
+    }
+    missed > 0
+}

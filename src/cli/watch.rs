@@ -1,0 +1,53 @@
+//! Loads fixtures anew when they change. A broken edit keeps the last good ones and says why.
+//!
+//! It looks rather than waits to be told: changes within containers, on network drives, and of files that are
+//! replaced by renaming are told unreliably or not at all, and a look at a few small files costs nothing.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    fixture::{self, Fixtures},
+    world::Worlds,
+};
+
+/// How often it looks.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Watches for as long as the server runs.
+pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
+    let mut known = look(paths.clone()).await;
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let seen = look(paths.clone()).await;
+        if seen == known {
+            continue;
+        }
+        known = seen;
+        let own = paths.clone();
+        let loaded = tokio::task::spawn_blocking(move || Fixtures::load(&own)).await;
+        let outcome = match loaded {
+            Ok(Ok(fixtures)) => {
+                let replies = fixtures.replies.len();
+                worlds.reload(fixtures).await.map(|()| replies).map_err(|error| error.to_string())
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match outcome {
+            Ok(replies) => tracing::info!(replies, "the fixtures were loaded anew"),
+            Err(why) => {
+                tracing::error!("the fixtures are at fault, so the last good ones stay:\n{why}");
+                worlds.tell("fixtures.broken", || serde_json::json!({"object": "fixtures", "message": why}).to_string());
+            }
+        }
+    }
+}
+
+/// The fixture files, with what they say: two looks are the same if nothing has changed.
+async fn look(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let read = move || {
+        let files = fixture::files(&paths).unwrap_or_default();
+        files.into_iter().map(|file| (file.clone(), fs::read(file).ok())).collect()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! The only chance in the program: ids, drawn from seeded streams.
+//!
+//! ChaCha8 promises the same numbers in every version, so the same requests in the same order give the same ids.
+
+use std::sync::{Mutex, PoisonError};
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{File, Id, Resource, Run, resource::Spelling};
+
+/// A seed for those who did not give one.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system for chance")]
+pub fn random_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// A name that nobody else draws, for what is kept on disk and never shown.
+#[expect(clippy::disallowed_methods, reason = "such a name must differ from those of other processes, seeded or not")]
+pub fn random_name() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Without the characters that are taken for one another.
+const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+/// The streams of numbers within one seed. Each use has its own, so that none disturbs another.
+enum Stream {
+    /// Ids of objects that requests make; another for each start on the same database file.
+    Objects { starts: u32 },
+    /// Request ids.
+    Requests { starts: u32 },
+    /// What a run makes: the n-th thing of its kind.
+    Made { kind: Made, nth: u32 },
+    /// Whether a fault with a probability fires, the n-th time that it could.
+    Faults { nth: u32 },
+}
+
+/// The kinds of things that a run makes.
+#[derive(Clone, Copy)]
+enum Made {
+    Step,
+    Message,
+    Call,
+    File,
+}
+
+impl Stream {
+    fn number(&self) -> u64 {
+        match self {
+            Self::Objects { starts } => u64::from(*starts) << 3,
+            Self::Requests { starts } => u64::from(*starts) << 3 | 1,
+            Self::Made { kind, nth } => u64::from(*nth) << 3 | (*kind as u64 + 2),
+            Self::Faults { nth } => u64::from(*nth) << 3 | 7,
+        }
+    }
+}
+
+/// Ids, drawn from one world's seed.
+pub struct Ids {
+    seed: u64,
+    starts: u32,
+    objects: Mutex<ChaCha8Rng>,
+    requests: Mutex<ChaCha8Rng>,
+}
+
+impl Ids {
+    /// `starts` tells how often a server was started on the same database before, so that a restart with
+    /// the same seed does not draw the ids that are already taken.
+    pub fn new(seed: u64, starts: u32) -> Self {
+        Self {
+            seed,
+            starts,
+            objects: Mutex::new(generator(seed, "", &Stream::Objects { starts })),
+            requests: Mutex::new(generator(seed, "", &Stream::Requests { starts })),
+        }
+    }
+
+    /// Goes on where others stood.
+    pub fn resumed(stand: &IdsStand) -> Self {
+        let ids = Self::new(stand.seed, stand.starts);
+        lock(&ids.objects).set_word_pos(stand.objects.into());
+        lock(&ids.requests).set_word_pos(stand.requests.into());
+        ids
+    }
+
+    /// Where they stand.
+    pub fn stand(&self) -> IdsStand {
+        // What does not fit into 64 bits would take longer than anybody draws.
+        let place = |generator: &Mutex<ChaCha8Rng>| u64::try_from(lock(generator).get_word_pos()).unwrap_or_default();
+        IdsStand { seed: self.seed, starts: self.starts, objects: place(&self.objects), requests: place(&self.requests) }
+    }
+
+    pub fn next<T: Resource>(&self) -> Id<T> {
+        let mut generator = lock(&self.objects);
+        Id::new(spell(T::PREFIX, T::SPELLING, &mut generator))
+    }
+
+    /// `req_` and 32 hexadecimal digits.
+    pub fn next_request(&self) -> String {
+        let mut generator = lock(&self.requests);
+        format!("req_{:016x}{:016x}", generator.next_u64(), generator.next_u64())
+    }
+
+    /// A number from nought up to one, for the n-th time that something is left to chance.
+    pub fn chance(&self, of: u64, nth: u64) -> f64 {
+        let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+        let mut generator = generator(self.seed, &format!("{of:016x}"), &Stream::Faults { nth });
+        f64::from(generator.next_u32()) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// The ids of what a run makes follow from the run's own, so that runs side by side do not disturb
+    /// one another, and a run taken up after a crash goes on where it stood.
+    pub fn of_run(&self, run: &Id<Run>) -> RunIds {
+        RunIds { seed: self.seed, run: run.clone() }
+    }
+}
+
+/// Where ids stand, so that others can go on from there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdsStand {
+    seed: u64,
+    starts: u32,
+    objects: u64,
+    requests: u64,
+}
+
+fn lock(generator: &Mutex<ChaCha8Rng>) -> std::sync::MutexGuard<'_, ChaCha8Rng> {
+    generator.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The ids of what one run makes.
+pub struct RunIds {
+    seed: u64,
+    run: Id<Run>,
+}
+
+impl RunIds {
+    pub fn step<T: Resource>(&self, nth: usize) -> Id<T> {
+        Id::new(self.spell(T::PREFIX, T::SPELLING, Made::Step, nth))
+    }
+
+    pub fn message<T: Resource>(&self, nth: usize) -> Id<T> {
+        Id::new(self.spell(T::PREFIX, T::SPELLING, Made::Message, nth))
+    }
+
+    pub fn file(&self, nth: usize) -> Id<File> {
+        Id::new(self.spell(File::PREFIX, File::SPELLING, Made::File, nth))
+    }
+
+    pub fn call(&self, nth: usize) -> String {
+        self.spell("call_", Spelling::Base62, Made::Call, nth)
+    }
+
+    fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
+        let stream = Stream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
+        spell(prefix, spelling, &mut generator(self.seed, self.run.as_str(), &stream))
+    }
+}
+
+/// A ChaCha key has room for both the seed (8 bytes) and the random part of an id (24 characters).
+fn generator(seed: u64, of: &str, stream: &Stream) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    for (place, byte) in key[8..].iter_mut().zip(of.bytes().rev()) {
+        *place = byte;
+    }
+    let mut generator = ChaCha8Rng::from_seed(key);
+    generator.set_stream(stream.number());
+    generator
+}
+
+fn spell(prefix: &str, spelling: Spelling, generator: &mut ChaCha8Rng) -> String {
+    match spelling {
+        Spelling::Base62 => letters(prefix, BASE62, 24, generator),
+        Spelling::Base58 => letters(prefix, BASE58, 22, generator),
+        Spelling::Hex => format!("{prefix}{:016x}{:016x}", generator.next_u64(), generator.next_u64()),
+        // The time, of which only the first digits are the same for years; then what was always there.
+        Spelling::Dated => {
+            let (time, more) = (generator.next_u32() & 0x00ff_ffff, generator.next_u32() & 0xffff);
+            format!("{prefix}68{time:06x}{more:04x}8191{:016x}", generator.next_u64())
+        }
+    }
+}
+
+fn letters(prefix: &str, alphabet: &[u8], length: usize, generator: &mut ChaCha8Rng) -> String {
+    let mut id = String::with_capacity(prefix.len() + length);
+    id.push_str(prefix);
+    while id.len() < prefix.len() + length {
+        // Six bits are one of 64; those too many are drawn again, so that every character is as likely.
+        if let Some(&character) = alphabet.get((generator.next_u32() >> 26) as usize) {
+            id.push(char::from(character));
+        }
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Assistant, Thread};
+
+    #[test]
+    fn the_same_seed_draws_the_same_ids() {
+        let (one, other) = (Ids::new(7, 0), Ids::new(7, 0));
+        assert_eq!(one.next::<Thread>(), other.next::<Thread>());
+        assert_eq!(one.next::<Assistant>().as_str().len(), "asst_".len() + 24);
+        assert_ne!(Ids::new(7, 0).next::<Thread>(), Ids::new(7, 1).next::<Thread>(), "a restart draws others");
+    }
+
+    #[test]
+    fn what_a_run_makes_follows_from_the_run() {
+        let ids = Ids::new(7, 0);
+        let run = ids.next::<Run>();
+        let before = ids.of_run(&run).call(3);
+        _ = ids.next::<Thread>();
+        assert_eq!(ids.of_run(&run).call(3), before);
+        assert_ne!(ids.of_run(&run).call(4), before);
+        assert_ne!(ids.of_run(&ids.next()).call(3), before);
+    }
+
+    #[test]
+    fn ids_go_on_where_others_stood() {
+        let ids = Ids::new(7, 2);
+        _ = ids.next::<Thread>();
+        let resumed = Ids::resumed(&ids.stand());
+        assert_eq!(ids.next::<Assistant>(), resumed.next());
+        assert_eq!(ids.next_request(), resumed.next_request());
+    }
+}

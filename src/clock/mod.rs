@@ -1,0 +1,357 @@
+//! The only time in the program, and in `ids.rs` its only chance.
+//!
+//! Every world has a clock of its own. A running one follows the system's, perhaps ahead of it or behind; a frozen
+//! one stands still. Either can be advanced: everything that falls due on the way then happens before the advance
+//! returns, in the order in which it falls due.
+
+mod ids;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{oneshot, watch};
+
+pub use self::ids::{Ids, IdsStand, RunIds, random_name, random_seed};
+use crate::types::Timestamp;
+
+/// A point in time, in microseconds since the Unix epoch: finer than the API shows, so that the pace of
+/// a run keeps its order within a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Moment(i64);
+
+impl Moment {
+    pub fn seconds(self) -> Timestamp {
+        Timestamp(self.0.div_euclid(1_000_000))
+    }
+
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long it is from here to then; nothing if then is over.
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
+    /// Whether it can be written as a date.
+    pub fn is_a_date(self) -> bool {
+        jiff::Timestamp::from_microsecond(self.0).is_ok()
+    }
+}
+
+/// RFC 3339.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(timestamp) => write!(f, "{timestamp}"),
+            Err(_) => write!(f, "{} s", self.seconds().0),
+        }
+    }
+}
+
+/// Reads RFC 3339.
+impl std::str::FromStr for Moment {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>().map(Self::from)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(timestamp: Timestamp) -> Self {
+        Self(timestamp.0.saturating_mul(1_000_000))
+    }
+}
+
+impl From<jiff::Timestamp> for Moment {
+    fn from(timestamp: jiff::Timestamp) -> Self {
+        Self(timestamp.as_microsecond())
+    }
+}
+
+/// Where a world's time comes from.
+#[derive(Clone)]
+pub struct Clock {
+    inner: Arc<Mutex<Inner>>,
+    /// How many are at work for this clock's world.
+    busy: watch::Sender<usize>,
+    /// Changes whenever the clock stops, or runs again: whoever sleeps has to look anew.
+    turned: watch::Sender<u64>,
+    /// Held while the clock is set: one after the other.
+    setting: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Inner {
+    stand: ClockStand,
+    /// Who waits for what, in the order in which it falls due.
+    sleepers: BTreeMap<(Moment, u64), oneshot::Sender<Awake>>,
+    next_sleeper: u64,
+}
+
+/// How a clock is set, so that another can be set the same.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ClockStand {
+    /// The time at which a frozen clock stands; none for a clock that runs.
+    frozen_at: Option<Moment>,
+    /// How many microseconds a clock that runs is ahead of the system's.
+    ahead: i64,
+}
+
+impl ClockStand {
+    /// Follows the system's clock.
+    pub const RUNNING: Self = Self { frozen_at: None, ahead: 0 };
+
+    /// Stands still at `start`.
+    pub fn frozen(start: Moment) -> Self {
+        Self { frozen_at: Some(start), ahead: 0 }
+    }
+
+    fn now(&self) -> Moment {
+        self.frozen_at.unwrap_or_else(|| Moment(system_now().0.saturating_add(self.ahead)))
+    }
+}
+
+/// Held by whoever is at work until it sleeps again; an advance of the clock waits for it.
+#[derive(Debug)]
+pub struct Awake {
+    busy: watch::Sender<usize>,
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.busy.send_modify(|busy| *busy -= 1);
+    }
+}
+
+impl Clock {
+    pub fn new(stand: ClockStand) -> Self {
+        let inner = Inner { stand, sleepers: BTreeMap::new(), next_sleeper: 0 };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            busy: watch::Sender::new(0),
+            turned: watch::Sender::new(0),
+            setting: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> Moment {
+        self.lock().stand.now()
+    }
+
+    /// How it is set.
+    pub fn stand(&self) -> ClockStand {
+        self.lock().stand
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.stand().frozen_at.is_some()
+    }
+
+    /// Says that somebody is at work, until the answer is dropped.
+    pub fn awake(&self) -> Awake {
+        self.busy.send_modify(|busy| *busy += 1);
+        Awake { busy: self.busy.clone() }
+    }
+
+    /// Waits until nobody is at work.
+    pub async fn idle(&self) {
+        // The sender lives as long as this clock, so there is always an answer.
+        _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
+    }
+
+    /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work once
+    /// it has lain down, and is again when it is woken.
+    pub async fn sleep_until(&self, due: Moment, awake: Awake) -> Awake {
+        let mut turned = self.turned.subscribe();
+        let (sleeper, mut woken) = {
+            let mut inner = self.lock();
+            if inner.stand.now() >= due {
+                return awake;
+            }
+            let key = (due, inner.next_sleeper);
+            inner.next_sleeper += 1;
+            let (wake, woken) = oneshot::channel();
+            inner.sleepers.insert(key, wake);
+            (Sleeper { clock: self, key }, woken)
+        };
+        drop(awake);
+        let awake = loop {
+            let real = {
+                let stand = self.stand();
+                if stand.frozen_at.is_none() && stand.now() >= due {
+                    break self.awake();
+                }
+                stand.frozen_at.is_none().then(|| stand.now().until(due))
+            };
+            tokio::select! {
+                biased;
+                awake = &mut woken => break awake.unwrap_or_else(|_| self.awake()),
+                _ = turned.changed() => {}
+                () = tokio::time::sleep(real.unwrap_or_default()), if real.is_some() => {}
+            }
+        };
+        drop(sleeper);
+        awake
+    }
+
+    /// Moves the clock on. What falls due on the way happens at its own time, one thing after the other, before
+    /// this returns.
+    pub async fn advance(&self, by: Duration) {
+        let _alone = self.setting.lock().await;
+        let before = self.stop();
+        self.pass(self.now().after(by)).await;
+        if before.frozen_at.is_none() {
+            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            self.set(ClockStand { ahead: before.ahead.saturating_add(by), ..before });
+        }
+    }
+
+    /// Stops the clock, at a time or where it is. What falls due until then happens before this returns.
+    pub async fn freeze(&self, at: Option<Moment>) {
+        let _alone = self.setting.lock().await;
+        self.stop();
+        let Some(at) = at else { return };
+        self.pass(at).await;
+        self.set(ClockStand::frozen(at));
+    }
+
+    /// Lets the clock run on from the time that it shows.
+    pub async fn resume(&self) {
+        let _alone = self.setting.lock().await;
+        if let Some(at) = self.stand().frozen_at {
+            self.set(ClockStand { frozen_at: None, ahead: at.0.saturating_sub(system_now().0) });
+        }
+    }
+
+    /// Stops the clock where it is. Answers how it was set.
+    fn stop(&self) -> ClockStand {
+        let before = self.stand();
+        if before.frozen_at.is_none() {
+            self.set(ClockStand::frozen(before.now()));
+        }
+        before
+    }
+
+    fn set(&self, stand: ClockStand) {
+        self.lock().stand = stand;
+        self.turned.send_modify(|turns| *turns += 1);
+    }
+
+    /// Moves a clock that stands still on to `end`.
+    async fn pass(&self, end: Moment) {
+        self.idle().await;
+        while self.wake_next(end) {
+            self.idle().await;
+        }
+        let mut inner = self.lock();
+        inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(end));
+    }
+
+    /// Sets the clock to the next thing due by `end` and wakes its sleeper.
+    fn wake_next(&self, end: Moment) -> bool {
+        let mut inner = self.lock();
+        let Some(entry) = inner.sleepers.first_entry() else { return false };
+        let due = entry.key().0;
+        if due > end {
+            return false;
+        }
+        let wake = entry.remove();
+        inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(due));
+        // A sleeper that has given up in this very moment needs no waking.
+        _ = wake.send(self.awake());
+        true
+    }
+}
+
+/// Forgets a sleeper that was dropped before its time.
+struct Sleeper<'c> {
+    clock: &'c Clock,
+    key: (Moment, u64),
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.clock.lock().sleepers.remove(&self.key);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+fn system_now() -> Moment {
+    Moment::from(jiff::Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sleeps so many seconds each, and notes who woke when.
+    async fn sleepers(clock: &Clock, seconds: &[u64]) -> Arc<Mutex<Vec<(u64, i64)>>> {
+        let (seen, start) = (Arc::new(Mutex::new(Vec::new())), clock.now());
+        for seconds in seconds.iter().copied() {
+            let (clock, seen) = (clock.clone(), Arc::clone(&seen));
+            tokio::spawn(async move {
+                let due = start.after(Duration::from_secs(seconds));
+                let awake = clock.sleep_until(due, clock.awake()).await;
+                tokio::task::yield_now().await;
+                seen.lock().unwrap().push((seconds, clock.now().seconds().0 - start.seconds().0));
+                drop(awake);
+            });
+        }
+        while clock.lock().sleepers.len() < seconds.len() {
+            tokio::task::yield_now().await;
+        }
+        seen
+    }
+
+    #[tokio::test]
+    async fn an_advance_wakes_sleepers_in_order_and_waits_for_them() {
+        let clock = Clock::new(ClockStand::frozen(Moment(0)));
+        let seen = sleepers(&clock, &[3, 1, 2]).await;
+        clock.advance(Duration::from_secs(2)).await;
+        assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2)]);
+        assert_eq!(clock.now().seconds(), Timestamp(2));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_runs_can_be_advanced_stopped_and_let_go_again() {
+        let clock = Clock::new(ClockStand::RUNNING);
+        let start = clock.now();
+        let seen = sleepers(&clock, &[3_600, 7_200, 90_000]).await;
+        clock.advance(Duration::from_secs(3_600)).await;
+        assert_eq!(*seen.lock().unwrap(), [(3_600, 3_600)]);
+        assert!(!clock.is_frozen() && clock.now() >= start.after(Duration::from_secs(3_600)));
+        clock.freeze(Some(start.after(Duration::from_secs(8_000)))).await;
+        assert_eq!(seen.lock().unwrap().len(), 2);
+        assert_eq!(clock.now(), start.after(Duration::from_secs(8_000)));
+        clock.freeze(Some(Moment(0))).await;
+        assert_eq!(clock.now(), Moment(0), "it can be set back too");
+        clock.resume().await;
+        assert!(!clock.is_frozen() && clock.now() < Moment(3_600_000_000));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_by_itself_once_the_clock_runs_again() {
+        let clock = Clock::new(ClockStand::frozen(Moment(0)));
+        let due = Moment(20_000);
+        let sleeping = tokio::spawn({
+            let clock = clock.clone();
+            async move { drop(clock.sleep_until(due, clock.awake()).await) }
+        });
+        while clock.lock().sleepers.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        clock.resume().await;
+        sleeping.await.unwrap();
+        assert!(clock.now() >= due);
+    }
+}

@@ -1,0 +1,154 @@
+//! The clock of a session: shown, advanced, frozen, let go.
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use crate::{
+    clock::{Clock, Moment},
+    fixture::pace::Wait,
+    http::{
+        Answer,
+        error::Result,
+        extract::{Body, InSession},
+    },
+    types::{
+        Timestamp,
+        reader::{FaultKind, Faults, Fields, Path, Read},
+    },
+    world::Session,
+};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/clock", get(show).post(set))
+}
+
+#[derive(Serialize)]
+struct Shown {
+    object: &'static str,
+    /// RFC 3339.
+    now: String,
+    timestamp: Timestamp,
+    frozen: bool,
+}
+
+impl Shown {
+    fn of(clock: &Clock) -> Self {
+        let now = clock.now();
+        Self { object: "clock", now: now.to_string(), timestamp: now.seconds(), frozen: clock.is_frozen() }
+    }
+}
+
+async fn show(InSession(session): InSession) -> Answer<Shown> {
+    Answer(Shown::of(&session.world().clock))
+}
+
+/// What is to be done with a clock.
+enum Change {
+    Advance(Duration),
+    /// At this time, or where it is.
+    Freeze(Option<Moment>),
+    Resume,
+}
+
+impl Read for Change {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let advance = fields.optional::<Wait>("advance");
+        let freeze = fields.optional::<Value>("freeze");
+        let resume = fields.optional::<bool>("resume");
+        fields.finish();
+        match (advance?, freeze?, resume?) {
+            (Some(wait), None, None) => Some(Self::Advance(wait.0)),
+            (None, Some(Value::Bool(true)), None) => Some(Self::Freeze(None)),
+            (None, Some(Value::String(text)), None) => match text.parse() {
+                Ok(moment) => Some(Self::Freeze(Some(moment))),
+                Err(_) => {
+                    let what = format!("'{text}' is not a time; write it like 2026-01-31T12:00:00Z");
+                    faults.note(&at.key("freeze"), FaultKind::Other(what));
+                    None
+                }
+            },
+            (None, Some(other), None) => faults.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other),
+            (None, None, Some(true)) => Some(Self::Resume),
+            _ => {
+                let what = "give exactly one of 'advance' (a duration), 'freeze' (a time, or true) and 'resume' (true)";
+                faults.note(at, FaultKind::Other(what.to_owned()));
+                None
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Changed {
+    #[serde(flatten)]
+    clock: Shown,
+    /// What has happened because of it.
+    due: Vec<Happened>,
+}
+
+#[derive(Serialize)]
+struct Happened {
+    event: String,
+    object: Value,
+    id: Value,
+}
+
+/// How much of what has happened is told.
+const TOLD: usize = 1_000;
+
+async fn set(InSession(session): InSession, Body(change): Body<Change>) -> Result<Answer<Changed>> {
+    let (world, mut news) = (session.world(), session.feed.listen());
+    let name = match change {
+        Change::Advance(by) => {
+            judge(world.clock.now().after(by))?;
+            world.clock.advance(by).await;
+            "clock.advanced"
+        }
+        Change::Freeze(at) => {
+            world.clock.freeze(at).await;
+            "clock.frozen"
+        }
+        Change::Resume => {
+            world.clock.resume().await;
+            "clock.resumed"
+        }
+    };
+    let mut due = Vec::new();
+    loop {
+        match news.try_recv() {
+            Ok(news) if due.len() < TOLD => due.extend(happened(&news.name, &news.data)),
+            Ok(_) | Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        }
+    }
+    let changed = Changed { clock: Shown::of(&world.clock), due };
+    tell(&session, name, &changed);
+    Ok(Answer(changed))
+}
+
+fn tell(session: &Session, name: &str, changed: &Changed) {
+    session.feed.tell(name, || serde_json::to_string(changed).expect("a clock is JSON"));
+}
+
+/// Refuses to go where no date is.
+fn judge(then: Moment) -> Result<()> {
+    if then.is_a_date() {
+        return Ok(());
+    }
+    let kind = FaultKind::Other("no date is that far away".to_owned());
+    Err(vec![crate::types::reader::Fault { path: "advance".to_owned(), kind }].into())
+}
+
+/// An object that has changed: not what only streams tell, nor requests.
+fn happened(event: &str, data: &str) -> Option<Happened> {
+    if event == "request" || event.ends_with(".delta") {
+        return None;
+    }
+    let mut object: Value = serde_json::from_str(data).ok()?;
+    Some(Happened { event: event.to_owned(), object: object["object"].take(), id: object["id"].take() })
+}

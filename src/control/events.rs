@@ -1,0 +1,30 @@
+//! Every change of a session, as it happens: for tests that wait for something, and for people who watch.
+
+use std::convert::Infallible;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::http::{extract::InSession, sse};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/events", get(listen))
+}
+
+async fn listen(InSession(session): InSession) -> Response {
+    // Listening begins before the answer does, so whatever the client does next is heard.
+    let news = session.feed.listen();
+    let frames = stream::unfold(news, |mut news| async {
+        // Whoever falls too far behind is cut off, rather than told half of it.
+        let told = news.recv().await.ok()?;
+        Some((Ok::<_, Infallible>(Bytes::from(sse::frame(&told.name, &told.data))), news))
+    });
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE))], Body::from_stream(frames)).into_response()
+}

@@ -1,0 +1,161 @@
+//! The fixtures of a session: listed with their uses, put in, taken out again.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body as RawBody,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+use super::Removed;
+use crate::{
+    fixture::{Diagnostic, Fixtures, LoadError, Origin, diagnostic::render_all},
+    http::{
+        Answer, ApiError,
+        error::Result,
+        extract::{InSession, read_all},
+    },
+    types::{Refusal, limits},
+    world::{Session, Unmade, planting::Unplanted},
+};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/fixtures", get(list).post(add).delete(clear))
+}
+
+#[derive(Serialize)]
+struct Listed {
+    object: &'static str,
+    data: Vec<Part>,
+    has_more: bool,
+    faults: Vec<Part>,
+}
+
+/// A reply or a fault, and how often it was used.
+#[derive(Serialize)]
+struct Part {
+    object: &'static str,
+    name: Option<String>,
+    file: String,
+    line: usize,
+    times: Option<u64>,
+    hits: u64,
+    /// Whether it was put in while the server ran.
+    added: bool,
+}
+
+impl Part {
+    fn of(object: &'static str, name: Option<&str>, origin: &Origin, times: Option<u64>, hits: u64, added: bool) -> Self {
+        let (name, file) = (name.map(str::to_owned), origin.file.clone());
+        Self { object, name, file, line: origin.line, times, hits, added }
+    }
+}
+
+async fn list(InSession(session): InSession) -> Answer<Listed> {
+    let (world, added) = (session.world(), session.repertoire.added());
+    let (mut data, mut faults) = (Vec::new(), Vec::new());
+    for (place, set) in session.repertoire.sets().iter().enumerate() {
+        let is_added = place < added;
+        for reply in &set.replies {
+            let hits = world.ledger.uses_of(reply);
+            data.push(Part::of("fixture.reply", reply.name.as_deref(), &reply.origin, reply.times, hits, is_added));
+        }
+        for fault in &set.faults {
+            let hits = world.strikes.of(fault);
+            faults.push(Part::of("fixture.fault", fault.name.as_deref(), &fault.origin, fault.times(), hits, is_added));
+        }
+    }
+    Answer(Listed { object: "list", data, has_more: false, faults })
+}
+
+#[derive(Serialize)]
+struct Added {
+    object: &'static str,
+    added: Counts,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    replies: usize,
+    faults: usize,
+    assistants: usize,
+    threads: usize,
+    files: usize,
+    vector_stores: usize,
+    models: usize,
+}
+
+impl Counts {
+    fn of(fixtures: &Fixtures) -> Self {
+        Self {
+            replies: fixtures.replies.len(),
+            faults: fixtures.faults.len(),
+            assistants: fixtures.assistants.len(),
+            threads: fixtures.threads.len(),
+            files: fixtures.files.len(),
+            vector_stores: fixtures.vector_stores.len(),
+            models: fixtures.models.len(),
+        }
+    }
+}
+
+async fn add(InSession(session): InSession, headers: HeaderMap, body: RawBody) -> Result<Response> {
+    judge_content_type(&headers)?;
+    let Ok(text) = String::from_utf8(read_all(body, limits::JSON_BODY).await?) else {
+        return Ok(faulty(&[Diagnostic::of_file("added fixtures", "this is not text: a fixture is UTF-8")]));
+    };
+    match put_in(&session, text).await {
+        Ok(counts) => Ok(Answer(Added { object: "fixtures", added: counts }).into_response()),
+        Err(NotAdded::Faulty(diagnostics)) => Ok(faulty(&diagnostics)),
+        Err(NotAdded::Failed(error)) => Err(error),
+    }
+}
+
+/// Why a document was not put in.
+enum NotAdded {
+    Faulty(Vec<Diagnostic>),
+    Failed(ApiError),
+}
+
+async fn put_in(session: &Session, text: String) -> Result<Counts, NotAdded> {
+    let repertoire = Arc::clone(&session.repertoire);
+    // Ten thousand replies take a while.
+    let read = tokio::task::spawn_blocking(move || repertoire.read(text)).await;
+    let read = read.map_err(|error| NotAdded::Failed(std::io::Error::other(error).into()))?;
+    let document = read.map_err(|error| match error {
+        LoadError::Faulty(diagnostics) => NotAdded::Faulty(diagnostics),
+        other => NotAdded::Failed(Unmade::from(other).into()),
+    })?;
+    let counts = Counts::of(&document.fixtures);
+    session.add(document).await.map_err(|error| match error {
+        Unmade::Unplanted(Unplanted::Faulty(diagnostics)) => NotAdded::Faulty(diagnostics),
+        other => NotAdded::Failed(other.into()),
+    })?;
+    Ok(counts)
+}
+
+/// YAML and JSON are taken, and nothing that a web page could send without asking.
+fn judge_content_type(headers: &HeaderMap) -> Result<()> {
+    const TAKEN: [&str; 4] = ["application/yaml", "application/x-yaml", "text/yaml", "application/json"];
+    let sent = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    let sent = sent.unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if TAKEN.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
+        return Ok(());
+    }
+    Err(Refusal::UnsupportedFixture { content_type: sent }.into())
+}
+
+/// What is wrong, as text for people and as a list for tools.
+fn faulty(diagnostics: &[Diagnostic]) -> Response {
+    let error = ApiError::from(Refusal::FaultyFixture { diagnostics: render_all(diagnostics) });
+    error.with("diagnostics", &diagnostics)
+}
+
+async fn clear(InSession(session): InSession) -> Answer<Removed> {
+    Answer(Removed { object: "fixtures.deleted", deleted: session.repertoire.clear() })
+}

@@ -1,0 +1,72 @@
+//! What has come by: the journal of a session, and its runs that no reply matched.
+
+use axum::{Router, routing::get};
+use serde_json::Value;
+
+use super::{Listed, Query, Removed};
+use crate::{
+    engine::UnmatchedRun,
+    fixture::fault::PathGlob,
+    http::{Answer, error::Result, extract, extract::InSession},
+    types::{
+        Refusal,
+        reader::{Fault, FaultKind},
+    },
+};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/requests", get(list).delete(clear)).route("/unmatched", get(unmatched))
+}
+
+async fn list(InSession(session): InSession, query: Query) -> Result<Answer<Listed<Value>>> {
+    let (method, path, status, limit) = (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
+    let mut entries = session.journal.entries();
+    if let Some(id) = query.get("after") {
+        let place = entries.iter().position(|entry| entry.id == id);
+        let place =
+            place.ok_or_else(|| refused("after", FaultKind::Other(format!("There is no request '{id}' in the journal."))))?;
+        entries.drain(..=place);
+    }
+    entries.retain(|entry| {
+        method.is_none_or(|wanted| entry.method.eq_ignore_ascii_case(wanted))
+            && path.as_ref().is_none_or(|glob| glob.matches(&entry.path))
+            && status.is_none_or(|wanted| entry.status == Some(wanted))
+    });
+    let has_more = entries.len() > limit;
+    let ledger = &session.world().ledger;
+    let shown = entries.iter().take(limit).map(|entry| {
+        let reply = entry.run.as_ref().and_then(|run| ledger.answered(run));
+        entry.shown(reply.as_deref())
+    });
+    Ok(Answer(Listed { object: "list", data: shown.collect(), has_more }))
+}
+
+fn glob(query: &Query) -> Result<Option<PathGlob>> {
+    let parsed = query.get("path").map(str::parse).transpose();
+    parsed.map_err(|error: String| refused("path", FaultKind::Other(format!("This is not a glob: {error}."))).into())
+}
+
+fn status(query: &Query) -> Result<Option<u16>> {
+    let kind = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
+    let parsed = query.get("status").map(|status| status.parse().map_err(kind)).transpose();
+    parsed.map_err(|kind| refused("status", kind).into())
+}
+
+/// As many as there are, unless fewer are asked for.
+fn limit(query: &Query) -> Result<usize> {
+    let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
+    let limit = extract::limit(given, 1, i64::MAX).map_err(|kind| refused("limit", kind))?;
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn refused(name: &str, kind: FaultKind) -> Refusal {
+    Refusal::Invalid(Fault { path: name.to_owned(), kind })
+}
+
+async fn clear(InSession(session): InSession) -> Answer<Removed> {
+    Answer(Removed { object: "requests.deleted", deleted: session.journal.clear() })
+}
+
+async fn unmatched(InSession(session): InSession) -> Answer<Listed<UnmatchedRun>> {
+    Answer(Listed::all(session.world().ledger.unmatched()))
+}

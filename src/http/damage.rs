@@ -1,0 +1,165 @@
+//! What a fault does to an answer: another answer in its place, or the same one cut off, garbled, or ended with an
+//! error.
+
+use std::io;
+
+use axum::{
+    body::{Body, BodyDataStream},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+
+use super::{error::ApiError, listen::Cut, sse};
+use crate::{
+    fixture::fault::{self, Damage, GivenError},
+    types::Refusal,
+};
+
+/// The answer that a fault gives in place of the real one, if it does: then nothing is carried out.
+pub(crate) fn instead(damage: &Damage, request_id: &str) -> Option<Response> {
+    match damage {
+        Damage::Respond(response) => Some(given(response, request_id)),
+        Damage::Disconnect(fault::Cut::Before) => Some(cut()),
+        Damage::Disconnect(_) | Damage::MalformedJson | Damage::MalformedSse | Damage::StreamError { .. } => None,
+    }
+}
+
+/// Marks an answer that is to be sent as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given;
+
+/// A response that is never sent: the connection is closed.
+pub(crate) fn cut() -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(Cut);
+    response.extensions_mut().insert(Given);
+    response
+}
+
+fn given(response: &fault::Response, request_id: &str) -> Response {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (kind, body) = match &response.body {
+        fault::Answer::Text(text) => (kind_of(text), text.clone()),
+        fault::Answer::Error(error) => ("application/json", format!("{:#}", error_body(error, status, request_id))),
+    };
+    let mut answer = ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response();
+    *answer.status_mut() = status;
+    answer.extensions_mut().insert(Given);
+    for (name, value) in &response.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+fn kind_of(text: &str) -> &'static str {
+    if serde_json::from_str::<Value>(text).is_ok() { "application/json" } else { "text/plain; charset=utf-8" }
+}
+
+/// An error, filled up with what fits its status.
+fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value {
+    let usual = match status {
+        StatusCode::TOO_MANY_REQUESTS => Refusal::RateLimited,
+        StatusCode::SERVICE_UNAVAILABLE => Refusal::Overloaded,
+        status if status.is_server_error() => Refusal::Internal { request_id: request_id.to_owned() },
+        status => Refusal::Faulty { status: status.as_u16() },
+    };
+    json!({"error": {
+        "message": error.message.clone().unwrap_or_else(|| usual.to_string()),
+        "type": error.kind.as_deref().unwrap_or(ApiError::kind_of(status)),
+        "param": error.param,
+        "code": error.code.as_deref().or(usual.code()),
+    }})
+}
+
+/// The answer as the fault leaves it.
+pub(crate) fn damaged(damage: &Damage, response: Response) -> Response {
+    let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
+    match damage {
+        Damage::Disconnect(fault::Cut::After) => cut(),
+        Damage::Disconnect(fault::Cut::Bytes(bytes)) => {
+            let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
+            with_body(response, |body| broken_behind(body, bytes))
+        }
+        Damage::Disconnect(fault::Cut::Events(events)) if streams => {
+            let events = usize::try_from(*events).unwrap_or(usize::MAX);
+            with_body(response, |body| Body::from_stream(frames(body).take(events).chain(broken())))
+        }
+        Damage::StreamError { after_events, error } if streams => {
+            let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
+            let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, "");
+            let last = Bytes::from(sse::frame("error", &body.to_string()));
+            with_body(response, |body| Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)]))))
+        }
+        Damage::MalformedSse if streams => with_body(response, |body| {
+            // The first event is whole, so that the client has begun to read when it meets the broken one.
+            let garbled = frames(body).enumerate().map(|(place, frame)| if place == 1 { frame.map(garble) } else { frame });
+            Body::from_stream(garbled)
+        }),
+        Damage::MalformedJson if !streams => with_body(response, |body| {
+            let whole = async move {
+                let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+                Ok::<_, io::Error>(bytes.slice(..bytes.len() / 2))
+            };
+            Body::from_stream(stream::once(whole))
+        }),
+        _ => response,
+    }
+}
+
+/// Another body, of which the length is not told beforehand.
+fn with_body(response: Response, change: impl FnOnce(Body) -> Body) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, change(body))
+}
+
+/// The end of a body that breaks off. What stands before it goes out first.
+fn broken() -> impl Stream<Item = io::Result<Bytes>> {
+    stream::once(async {
+        tokio::task::yield_now().await;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    })
+}
+
+fn broken_behind(body: Body, bytes: usize) -> Body {
+    let mut left = bytes;
+    let pieces = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
+    let beginning = pieces.take_while(|_| std::future::ready(true)).scan((), move |(), piece| {
+        let piece = piece.map(|piece| piece.slice(..piece.len().min(left)));
+        left -= piece.as_ref().map_or(0, Bytes::len);
+        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_empty());
+        std::future::ready(goes_on.then_some(piece))
+    });
+    Body::from_stream(beginning.chain(broken()))
+}
+
+/// The events of a stream, one by one.
+fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold((body.into_data_stream(), BytesMut::new()), |(pieces, buffer)| next_frame(pieces, buffer))
+}
+
+async fn next_frame(mut pieces: BodyDataStream, mut buffer: BytesMut) -> Option<(io::Result<Bytes>, (BodyDataStream, BytesMut))> {
+    loop {
+        if let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
+            let frame = buffer.split_to(end + 2).freeze();
+            return Some((Ok(frame), (pieces, buffer)));
+        }
+        match pieces.next().await? {
+            Ok(piece) => buffer.extend_from_slice(&piece),
+            Err(error) => return Some((Err(io::Error::other(error)), (pieces, buffer))),
+        }
+    }
+}
+
+/// An event whose data breaks off in the middle.
+fn garble(frame: Bytes) -> Bytes {
+    let half = frame.len() / 2;
+    // A character is never cut: the frame is malformed, not its encoding.
+    let half = (0..=half).rev().find(|end| frame.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80)).unwrap_or_default();
+    Bytes::from([&frame[..half], b"\n\n"].concat())
+}

@@ -1,0 +1,87 @@
+//! Notes requests and what was answered in the journal of their session.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{extract::Request, response::Response};
+
+use super::{answer::OfRun, listen::Cut, tee};
+use crate::{
+    fixture::Fault,
+    types::{Id, Resource, Run, Timestamp},
+    world::{
+        Session,
+        journal::{Body, Entry},
+    },
+};
+
+/// A request, as far as it is known before it is answered.
+pub(super) struct Visit {
+    id: String,
+    created_at: Timestamp,
+    begun: Instant,
+    method: String,
+    path: String,
+    query: Option<String>,
+}
+
+impl Visit {
+    pub(super) fn of(session: &Session, request: &Request, id: &str, begun: Instant) -> Self {
+        Self {
+            id: id.to_owned(),
+            created_at: session.world().clock.now().seconds(),
+            begun,
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().map(str::to_owned),
+        }
+    }
+
+    /// Notes the request with its answer, which goes on its way.
+    pub(super) async fn note(
+        self,
+        session: &Session,
+        response: Response,
+        request: Arc<Body>,
+        fault: Option<&Fault>,
+        key: Option<&str>,
+    ) -> Response {
+        if !session.journal.is_kept() {
+            return response;
+        }
+        let is_cut = response.extensions().get::<Cut>().is_some();
+        let run = response.extensions().get::<OfRun>().map(|of| of.0.clone()).or_else(|| run_in(&self.path));
+        let status = (!is_cut).then_some(response.status().as_u16());
+        let (response, shown) = tee::response(&session.journal, response, key).await;
+        let entry = Arc::new(Entry {
+            id: self.id,
+            created_at: self.created_at,
+            duration: self.begun.elapsed(),
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            status,
+            request,
+            response: shown,
+            run,
+            fault: fault.map(Fault::title),
+        });
+        session.feed.tell("request", || entry.shown(None).to_string());
+        session.journal.note(entry);
+        response
+    }
+}
+
+/// Shows the body of a request to the journal, if one is kept.
+pub(super) fn shown(session: &Session, request: Request, key: Option<&str>) -> (Request, Arc<Body>) {
+    if !session.journal.is_kept() {
+        return (request, Arc::default());
+    }
+    let (parts, body) = request.into_parts();
+    let tee::Shown { body, kept } = tee::request(&session.journal, &parts.headers, body, key);
+    (Request::from_parts(parts, body), kept)
+}
+
+/// The run that a path is about.
+fn run_in(path: &str) -> Option<Id<Run>> {
+    path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new)
+}

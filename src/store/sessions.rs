@@ -1,0 +1,233 @@
+//! Sessions as a whole: entered, begun anew, kept as snapshots and brought back, and what is left of them removed.
+//!
+//! A session that nobody can enter has a name that begins with `/`: one that was reset, whose objects go a few at a
+//! time, and those that hold the objects of snapshots.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{Changes, Database, Error, Result, Store, database::NOBODY};
+use crate::{feed::Feed, types::Timestamp};
+
+/// The tables in which a session has rows, children before parents, with the columns that are copied and how. A
+/// file that was searchable is made so again, because its words are marked with the store that it is in.
+const TABLES: [(&str, &str, &str); 11] = [
+    ("run_steps", "body", "body"),
+    ("messages", "body", "body"),
+    ("runs", "body, turn, performance", "body, turn, performance"),
+    (
+        "vector_store_files",
+        "body, batch_id",
+        "iif(status = 'completed', json_set(body, '$.status', 'in_progress', '$.usage_bytes', 0), body), batch_id",
+    ),
+    ("vector_store_file_batches", "body", UNCOUNTED),
+    ("vector_stores", "body", UNCOUNTED),
+    ("upload_parts", "body, blob, bytes", "body, blob, bytes"),
+    ("uploads", "body", "body"),
+    ("files", "body, blob", "body, blob"),
+    ("threads", "body", "body"),
+    ("assistants", "body", "body"),
+];
+
+/// Counts are kept by triggers, so those of a copy begin at nought.
+const UNCOUNTED: &str = "json_set(body, '$.file_counts.in_progress', 0, '$.file_counts.completed', 0, \
+    '$.file_counts.failed', 0, '$.file_counts.cancelled', 0, '$.file_counts.total', 0, '$.usage_bytes', 0)";
+
+/// How many rows are removed at a time, so that nobody waits long for the writer.
+const STRIDE: i64 = 400;
+
+/// A statement and what is bound to it: numbers and texts.
+pub(super) type Statement = (String, Vec<Value>);
+
+/// A snapshot, but for the objects in it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub name: String,
+    pub created_at: Timestamp,
+    /// What is not an object, as JSON.
+    pub state: String,
+    key: i64,
+}
+
+/// One stay of a session at its row. When it is over, and nobody uses the row any more, what is in it is removed.
+pub struct Tenure {
+    database: Arc<Database>,
+    key: i64,
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        // It is another's, or gone already, if this fails.
+        _ = self.database.purge.send(self.key);
+    }
+}
+
+/// Removes what is left of sessions, in the background.
+pub(super) fn start_purging(database: &Arc<Database>, mut keys: mpsc::UnboundedReceiver<i64>) {
+    let database = Arc::downgrade(database);
+    tokio::spawn(async move {
+        while let Some(key) = keys.recv().await {
+            if let Err(error) = purge(&database, key).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what is left of a session stays until the next start");
+            }
+        }
+    });
+}
+
+/// Removes a session that nobody can enter.
+async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
+    for (table, ..) in TABLES {
+        let sql = format!(
+            "delete from {table} where seq in (select it.seq from {table} as it join sessions on key = it.session \
+             where it.session = ?1 and name like '/%' limit {STRIDE})"
+        );
+        loop {
+            // Between two strides others may write, and the server may end.
+            let Some(database) = database.upgrade() else { return Ok(()) };
+            if database.writer().alone(vec![(sql.clone(), vec![json!(key)])]).await? < STRIDE.unsigned_abs() {
+                break;
+            }
+        }
+    }
+    let Some(database) = database.upgrade() else { return Ok(()) };
+    let end = "delete from sessions where key = ?1 and name like '/%'";
+    database.writer().alone(vec![(end.to_owned(), vec![json!(key)])]).await?;
+    database.bury_the_dead().await
+}
+
+/// Takes the name from whoever has it.
+fn retire(name: &str) -> Statement {
+    ("update sessions set name = '/gone-' || key where name = ?1".to_owned(), vec![json!(name)])
+}
+
+/// Copies all objects of a session into another, which is made.
+fn copy(from: i64, to: &str) -> Vec<Statement> {
+    let made = "insert into sessions (name, starts) select ?2, starts from sessions where key = ?1";
+    let notes = "insert into tool_files select (select key from sessions where name = ?2), file_id, owner from tool_files \
+                 where session = ?1";
+    let objects = TABLES.iter().rev().map(|(table, columns, values)| {
+        format!(
+            "insert into {table} (session, {columns}) select (select key from sessions where name = ?2), {values} \
+             from {table} where session = ?1 order by seq"
+        )
+    });
+    let all = [made.to_owned()].into_iter().chain(objects).chain([notes.to_owned()]);
+    all.map(|sql| (sql, vec![json!(from), json!(to)])).collect()
+}
+
+impl Database {
+    /// The view of one session, made on first use, and how often a server entered it before.
+    pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
+        self.writer().write(NOBODY, Changes::enter_session(name)).await?;
+        let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
+        let (session, starts) = query.fetch_one(&mut *self.reader().await?).await?;
+        Ok((Store { database: Arc::clone(self), session, feed: Feed::default() }, starts))
+    }
+
+    /// The names of the sessions in which something was under way: a run, or a file being made ready.
+    pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
+        let sql = "select name from sessions where name not like '/%' and (exists (select 1 from runs where session = key \
+                   and status in ('queued', 'in_progress', 'requires_action', 'cancelling')) \
+                   or exists (select 1 from vector_store_files where session = key and status = 'in_progress')) order by key";
+        Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
+    }
+
+    /// Removes what is left of the sessions that were reset before a start.
+    pub(super) async fn purge_the_gone(&self) -> Result<()> {
+        let sql = "select key from sessions where name like '/gone-%'";
+        for key in sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await? {
+            _ = self.purge.send(key);
+        }
+        Ok(())
+    }
+
+    /// Lets a session begin anew, with nothing in it.
+    pub async fn restart_session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
+        self.writer().alone(vec![retire(name)]).await?;
+        self.session(name).await
+    }
+
+    /// The snapshots of a session, in the order of their names.
+    pub async fn snapshots(&self, session: &str) -> Result<Vec<Snapshot>> {
+        let sql = "select name, created_at, state, key from snapshots where session = ? order by name";
+        let rows: Vec<(String, i64, String, i64)> =
+            sqlx::query_as(sql).bind(session).fetch_all(&mut *self.reader().await?).await?;
+        let snapshot = |(name, at, state, key)| Snapshot { name, created_at: Timestamp(at), state, key };
+        Ok(rows.into_iter().map(snapshot).collect())
+    }
+
+    pub async fn snapshot(&self, session: &str, name: &str) -> Result<Option<Snapshot>> {
+        Ok(self.snapshots(session).await?.into_iter().find(|snapshot| snapshot.name == name))
+    }
+
+    /// Brings a session back to a snapshot of it.
+    pub async fn restore(self: &Arc<Self>, session: &str, snapshot: &Snapshot) -> Result<Store> {
+        let mut statements = vec![retire(session)];
+        statements.extend(copy(snapshot.key, session));
+        self.writer().alone(statements).await?;
+        let query = sqlx::query_scalar("select key from sessions where name = ?").bind(session);
+        let key = query.fetch_one(&mut *self.reader().await?).await?;
+        Ok(Store { database: Arc::clone(self), session: key, feed: Feed::default() })
+    }
+
+    /// Forgets a snapshot. Answers whether it was there.
+    pub async fn forget_snapshot(&self, session: &str, name: &str) -> Result<bool> {
+        let Some(snapshot) = self.snapshot(session, name).await? else { return Ok(false) };
+        let forget = "delete from snapshots where session = ?1 and name = ?2";
+        let statements = vec![gone(snapshot.key), (forget.to_owned(), vec![json!(session), json!(name)])];
+        let was_there = self.writer().alone(statements).await? > 0;
+        _ = self.purge.send(snapshot.key);
+        Ok(was_there)
+    }
+}
+
+/// Leaves a session to whoever removes what is left of them.
+fn gone(key: i64) -> Statement {
+    ("update sessions set name = '/gone-' || key where key = ?1".to_owned(), vec![json!(key)])
+}
+
+impl Store {
+    /// To be dropped when nobody uses this session's row any more.
+    pub fn tenure(&self) -> Tenure {
+        Tenure { database: Arc::clone(&self.database), key: self.session }
+    }
+
+    /// Keeps everything as it is now, in place of an earlier snapshot of the same name.
+    pub async fn take_snapshot(&self, session: &str, name: &str, created_at: Timestamp, state: &str) -> Result<()> {
+        let earlier = self.database.snapshot(session, name).await?;
+        let hidden = format!("/snapshot-{}", crate::clock::random_name());
+        let mut statements: Vec<_> = earlier.iter().map(|earlier| gone(earlier.key)).collect();
+        statements.extend(copy(self.session, &hidden));
+        let note = "insert or replace into snapshots (session, name, key, created_at, state) \
+                    select ?1, ?2, key, ?3, ?4 from sessions where name = ?5";
+        let bound = vec![json!(session), json!(name), json!(created_at.0), json!(state), json!(hidden)];
+        statements.push((note.to_owned(), bound));
+        self.database.writer().alone(statements).await?;
+        if let Some(earlier) = earlier {
+            _ = self.database.purge.send(earlier.key);
+        }
+        Ok(())
+    }
+
+    /// How many objects there are of each kind.
+    pub async fn counts(&self) -> Result<BTreeMap<&'static str, i64>> {
+        const COUNTED: [&str; 8] =
+            ["assistants", "threads", "messages", "runs", "run_steps", "files", "uploads", "vector_stores"];
+        let each = COUNTED.map(|table| format!("select count(*) from {table} where session = ?1"));
+        let sql = each.join(" union all ");
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(self.session);
+        let counts: Vec<i64> = query.fetch_all(&mut *self.database.reader().await?).await?;
+        Ok(COUNTED.into_iter().zip(counts).collect())
+    }
+}
+
+impl From<tokio::sync::oneshot::error::RecvError> for Error {
+    fn from(_: tokio::sync::oneshot::error::RecvError) -> Self {
+        Self::Closed
+    }
+}

@@ -1,0 +1,131 @@
+//! Puts the seeds of fixtures into a world. What exists already stays as it is.
+
+use crate::{
+    clock::Ids,
+    fixture::{Diagnostic, Fixtures, Origin, SeedAssistant, SeedFile, SeedStore, SeedThread, StoredAsset, asset::Asset},
+    knowledge::{Attached, Denied, Knowledge, on_disk},
+    store::{self, Changes, Store, Stored},
+    types::{
+        Assistant, File, Id, Message, Patch, Thread, Timestamp,
+        file::{NewFile, Purpose},
+        tool::ToolResources,
+        vector_store::NewVectorStore,
+    },
+};
+
+/// Why seeds could not be planted.
+#[derive(Debug, thiserror::Error)]
+pub enum Unplanted {
+    #[error("{}", crate::fixture::diagnostic::render_all(.0))]
+    Faulty(Vec<Diagnostic>),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Plants all seeds that can be, and tells of the others with their places.
+pub(super) async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> Result<(), Unplanted> {
+    let mut faults = Vec::new();
+    for seed in &fixtures.files {
+        planted(&seed.origin, world.plant_file(seed).await, &mut faults)?;
+    }
+    for seed in &fixtures.vector_stores {
+        planted(&seed.origin, world.plant_store(seed).await, &mut faults)?;
+    }
+    for seed in &fixtures.assistants {
+        planted(&seed.origin, world.plant_assistant(seed).await, &mut faults)?;
+    }
+    for seed in &fixtures.threads {
+        planted(&seed.origin, world.plant_thread(seed).await, &mut faults)?;
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Unplanted::Faulty(faults)) }
+}
+
+fn planted(origin: &Origin, outcome: Result<(), Denied>, faults: &mut Vec<Diagnostic>) -> Result<(), Unplanted> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Denied::Store(error)) => Err(error.into()),
+        Err(other) => {
+            faults.push(Diagnostic::of_line(&origin.file, origin.line, format!("this cannot be seeded: {other}")));
+            Ok(())
+        }
+    }
+}
+
+/// A world that is being given its seeds.
+pub(super) struct Planting<'w> {
+    pub store: &'w Store,
+    pub ids: &'w Ids,
+    pub knowledge: &'w Knowledge,
+    pub now: Timestamp,
+}
+
+impl Planting<'_> {
+    async fn is_new<T: Stored>(&self, id: &Id<T>) -> store::Result<bool> {
+        Ok(self.store.find::<T>(&[id.to_string()]).await?.is_none())
+    }
+
+    async fn content(&self, asset: &Asset, fixture: &str) -> Result<Vec<u8>, Denied> {
+        let (asset, fixture) = (asset.clone(), fixture.to_owned());
+        Ok(on_disk(move || asset.load(&fixture)).await?)
+    }
+
+    async fn plant_file(&self, seed: &SeedFile) -> Result<(), Denied> {
+        let content = self.content(&seed.asset, &seed.origin.file).await?;
+        self.knowledge.make_file_as(seed.id.clone(), seed.new.clone(), content).await?;
+        Ok(())
+    }
+
+    async fn plant_store(&self, seed: &SeedStore) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for file in &seed.files {
+            files.push(match file {
+                StoredAsset::File(id) => id.clone(),
+                StoredAsset::Asset(asset) => {
+                    let (id, content) = (self.ids.next::<File>(), self.content(asset, &seed.origin.file).await?);
+                    let new = NewFile { filename: asset.name.clone(), purpose: Purpose::Assistants, expires_after: None };
+                    self.knowledge.make_file_as(id.clone(), new, content).await?;
+                    id
+                }
+            });
+        }
+        let file_ids = files.iter().map(Id::to_string).collect();
+        let new =
+            NewVectorStore { name: seed.name.clone(), metadata: seed.metadata.clone(), file_ids, ..NewVectorStore::default() };
+        self.knowledge.make_store_as(seed.id.clone(), new).await?;
+        // Whoever comes first finds everything ready.
+        self.knowledge.settle(&[seed.id.to_string()]).await;
+        Ok(())
+    }
+
+    async fn plant_assistant(&self, seed: &SeedAssistant) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut new = seed.new.clone();
+        if let Patch::Set(resources) = new.tool_resources() {
+            self.knowledge.provide(resources).await?;
+        }
+        let mut changes = Changes::new();
+        changes.insert_assistant(&Assistant::new(seed.id.clone(), self.now, new))?;
+        self.store.write(changes).await?;
+        Ok(())
+    }
+
+    async fn plant_thread(&self, seed: &SeedThread) -> Result<(), Denied> {
+        if !self.is_new(&seed.id).await? {
+            return Ok(());
+        }
+        let mut resources = ToolResources::default();
+        self.knowledge.attach(&mut resources, &Attached::to(&seed.messages)).await?;
+        let mut changes = Changes::new();
+        changes.insert_thread(&Thread::new(seed.id.clone(), self.now, seed.metadata.clone(), resources))?;
+        for new in &seed.messages {
+            changes.insert_message(&Message::sent(self.ids.next(), self.now, seed.id.clone(), new.clone()), None)?;
+        }
+        self.store.write(changes).await?;
+        Ok(())
+    }
+}

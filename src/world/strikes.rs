@@ -1,0 +1,61 @@
+//! Which faults strike which requests: counted per session, by chance only as far as the session's seed says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Ids,
+    fixture::{Fault, fault::HowOften},
+};
+
+/// How often a fault was met, and how often it struck.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    met: u64,
+    struck: u64,
+}
+
+/// The counts of one session, by the keys of the faults.
+#[derive(Default)]
+pub struct Strikes(Mutex<BTreeMap<u64, Counts>>);
+
+impl Strikes {
+    /// The first of these faults that strikes. All of them are for this request; each has met one more by it.
+    pub fn next(&self, faults: &[Arc<Fault>], ids: &Ids) -> Option<Arc<Fault>> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strikes = None;
+        for fault in faults {
+            let counts = counts.entry(fault.key).or_default();
+            counts.met += 1;
+            let is_its_turn = fault.when.nth.is_none_or(|nth| nth == counts.met);
+            let strikes_now = match fault.how_often {
+                HowOften::Always => true,
+                HowOften::Times(times) => counts.struck < times,
+                HowOften::Probability(probability) => ids.chance(fault.key, counts.met) < probability,
+            };
+            if strikes.is_none() && is_its_turn && strikes_now {
+                counts.struck += 1;
+                strikes = Some(Arc::clone(fault));
+            }
+        }
+        strikes
+    }
+
+    /// How often a fault struck.
+    pub fn of(&self, fault: &Fault) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&fault.key).map_or(0, |counts| counts.struck)
+    }
+
+    pub fn counts(&self) -> BTreeMap<u64, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with the counts of another.
+    pub fn resume(&self, counts: BTreeMap<u64, Counts>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}

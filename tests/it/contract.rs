@@ -58,7 +58,17 @@ const WIDER: [(&str, &str); 4] = [
 
 static CONTRACT: LazyLock<Option<Contract>> = LazyLock::new(Contract::load);
 
+/// The document that the control API serves of itself.
+static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
+    let document = serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON");
+    Contract { document, validators: Mutex::default() }
+});
+
 pub fn check(method: &Method, path: &str, status: StatusCode, body: &Value) {
+    let path = without_session(path);
+    if let Some(path) = path.strip_prefix("/_rehearsal") {
+        return CONTROL.check_control(method, path, status, body);
+    }
     let Some(contract) = &*CONTRACT else { return };
     if status.is_success() {
         if let Some(schema) = contract.schema_of(method, path).filter(|_| !body.is_null()) {
@@ -110,6 +120,28 @@ impl Contract {
         Some(Self { document, validators: Mutex::default() })
     }
 
+    /// Every answer of the control API has its schema, refusals too.
+    fn check_control(&self, method: &Method, path: &str, status: StatusCode, body: &Value) {
+        let answers = self.operation(method, path).map(|operation| &operation["responses"]);
+        let schema = answers.and_then(|answers| {
+            let answer = answers.get(status.as_str()).or_else(|| answers.get("default"))?;
+            let answer = answer["$ref"].as_str().and_then(|place| self.document.pointer(&place[1..])).unwrap_or(answer);
+            answer["content"]["application/json"]["schema"]["$ref"].as_str()?.rsplit('/').next()
+        });
+        if status.is_success() && !body.is_null() && path != "/openapi.json" {
+            let schema = schema.unwrap_or_else(|| panic!("{method} {path} is not in the document"));
+            self.validate(schema, body, path);
+        } else if !status.is_success() {
+            self.validate(schema.unwrap_or("Error"), body, path);
+        }
+    }
+
+    fn operation(&self, method: &Method, path: &str) -> Option<&Value> {
+        let paths = self.document["paths"].as_object()?;
+        let (_, operations) = paths.iter().find(|(template, _)| fits(template, path))?;
+        operations.get(method.as_str().to_lowercase())
+    }
+
     /// The name of the schema of a successful answer.
     fn schema_of(&self, method: &Method, path: &str) -> Option<String> {
         let path = path.strip_prefix("/v1")?;
@@ -147,6 +179,10 @@ fn find_property<'v>(schema: &'v mut Value, key: &str) -> Option<&'v mut Value> 
     }
     // A function's properties stand one level deeper in the schemas of calls.
     schema["properties"].as_object_mut()?.values_mut().find_map(|property| property.get_mut("properties")?.get_mut(key))
+}
+
+fn without_session(path: &str) -> &str {
+    path.strip_prefix("/s/").and_then(|rest| Some(&rest[rest.find('/')?..])).unwrap_or(path)
 }
 
 fn fits(template: &str, path: &str) -> bool {

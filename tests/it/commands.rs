@@ -1,0 +1,177 @@
+//! `check`, `schema`, `exec` and `--watch`, as they are used from a shell.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+fn rehearsal(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+    command.current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn check_says_what_is_wrong_and_how_to_mend_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = rehearsal(folder.path(), &["check"]);
+    assert_eq!(none.status.code(), Some(2), "there is nothing to check");
+    fs::create_dir(folder.path().join("fixtures")).unwrap();
+    let path = folder.path().join("fixtures/a.yaml");
+    fs::write(&path, "replies:\n  - {name: a, steps: [{message: Hi}]}\nfaults: [{delay: 1s}]\n").unwrap();
+    let good = rehearsal(folder.path(), &["check"]);
+    assert_eq!(
+        (good.status.code(), text(&good.stdout).as_str()),
+        (Some(0), "no mistakes: 1 reply, 1 fault to inject, 0 seeds\n")
+    );
+    assert_eq!(text(&rehearsal(folder.path(), &["check", "--format", "json"]).stdout), "[]\n");
+
+    fs::write(&path, "replies:\n  - {name: a, stepz: []}\n").unwrap();
+    let bad = rehearsal(folder.path(), &["check"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let expected = "fixtures/a.yaml:2:15: unknown key 'stepz'\n  |\n2 |   - {name: a, stepz: []}\n  |               ^ did you mean 'steps'?\n\n1 fault\n";
+    assert_eq!(text(&bad.stdout), expected);
+    let tools = rehearsal(folder.path(), &["check", "--format", "json", "fixtures/a.yaml"]);
+    let found: Value = serde_json::from_slice(&tools.stdout).unwrap();
+    assert_eq!(tools.status.code(), Some(1));
+    assert_eq!(
+        found,
+        json!([{
+            "file": "fixtures/a.yaml", "line": 2, "column": 15, "what": "unknown key 'stepz'",
+            "help": "did you mean 'steps'?", "source": "  - {name: a, stepz: []}"
+        }])
+    );
+    assert_eq!(rehearsal(folder.path(), &["check", "nowhere.yaml"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_schema_takes_every_fixture_in_the_repository() {
+    let printed = rehearsal(Path::new(env!("CARGO_MANIFEST_DIR")), &["schema"]);
+    let schema: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut checked = 0;
+    for (name, yaml) in crate::docs::fixtures() {
+        let value: Value = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+        checked += 1;
+    }
+    assert!(checked > 50, "{checked}");
+    for bad in
+        [json!({"repliez": []}), json!({"replies": [{"steps": [{}]}]}), json!({"faults": [{"probability": 2, "delay": "1s"}]})]
+    {
+        assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
+
+/// The keys that the schema knows are those that the reader knows, at every place where there are any.
+#[test]
+fn the_schema_knows_the_keys_that_the_reader_knows() {
+    let schema: Value = serde_json::from_str(rehearsal::fixture::SCHEMA).unwrap();
+    let mut compared = 0;
+    for (yaml, pointer) in [
+        ("{oops: 1}", "/properties"),
+        ("{replies: [{oops: 1}]}", "/definitions/reply/properties"),
+        ("{replies: [{when: {oops: 1}}]}", "/definitions/when/properties"),
+        ("{faults: [{oops: 1, delay: 1s}]}", "/definitions/fault/properties"),
+        ("{assistants: [{oops: 1, id: asst_a, model: m}]}", "/definitions/assistant/properties"),
+        ("{threads: [{oops: 1, id: thread_a}]}", "/definitions/thread/properties"),
+        ("{files: [{oops: 1, id: file-a, path: {name: a, text: b}}]}", "/definitions/file/properties"),
+        ("{vector_stores: [{oops: 1, id: vs_a}]}", "/definitions/vectorStore/properties"),
+    ] {
+        let Some(known) = schema.pointer(pointer).and_then(Value::as_object) else { panic!("nothing at {pointer}") };
+        let faults = rehearsal::fixture::Fixtures::parse([("x.yaml".to_owned(), yaml.to_owned())]).unwrap_err().to_string();
+        let listed = faults.split("known here: ").nth(1).unwrap_or_else(|| panic!("{faults}"));
+        for key in known.keys() {
+            assert!(listed.contains(&format!("'{key}'")), "{pointer} has '{key}', the reader knows {listed}");
+        }
+        assert_eq!(listed.matches('\'').count() / 2, known.len(), "{pointer}: the reader knows {listed}");
+        compared += 1;
+    }
+    assert_eq!(compared, 8);
+}
+
+const UNMATCHED: &str = "import os,urllib.request as u,json\nb=os.environ['OPENAI_BASE_URL']\ndef p(x,d):\n  \
+    r=u.Request(b+x,data=json.dumps(d).encode(),headers={'Authorization':'Bearer '+os.environ['OPENAI_API_KEY'],\
+    'OpenAI-Beta':'assistants=v2','Content-Type':'application/json'})\n  return json.load(u.urlopen(r))\n\
+    a=p('/assistants',{'model':'m'})['id']\nr=p('/threads/runs',{'assistant_id':a,'thread':{'messages':[{'role':'user','content':'Hi'}]}})\n\
+    while r['status'] in ('queued','in_progress'):\n  q=u.Request(b+'/threads/'+r['thread_id']+'/runs/'+r['id'],headers={'Authorization':'Bearer x','OpenAI-Beta':'assistants=v2'})\n  r=json.load(u.urlopen(q))\n";
+
+#[test]
+fn exec_runs_a_command_against_a_server_of_its_own_and_answers_as_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let exec = |flags: &[&str], command: &[&str]| {
+        let arguments: Vec<_> = ["exec"].iter().chain(flags).chain(&["--"]).chain(command).copied().collect();
+        rehearsal(folder.path(), &arguments)
+    };
+    let shown = exec(
+        &["--api-key", "sk-mine"],
+        &["sh", "-c", "echo $OPENAI_API_KEY $OPENAI_BASE_URL $AZURE_OPENAI_ENDPOINT $OPENAI_API_VERSION"],
+    );
+    let words: Vec<_> = text(&shown.stdout).split_whitespace().map(str::to_owned).collect();
+    assert_eq!((words[0].as_str(), words.len()), ("sk-mine", 4));
+    assert_eq!(words[1], format!("{}/v1", words[2]));
+    assert_eq!(exec(&[], &["sh", "-c", "exit 7"]).status.code(), Some(7));
+    assert_eq!(exec(&[], &["no-such-command-anywhere"]).status.code(), Some(127));
+    assert_eq!(exec(&["--pace", "fast"], &["true"]).status.code(), Some(2));
+    assert_eq!(exec(&[], &["sh", "-c", "kill -9 $$"]).status.code(), Some(137));
+
+    fs::write(folder.path().join("a.yaml"), "replies: [{name: never, times: 2, when: {message: Bye}}]").unwrap();
+    for (unmatched, code) in [("fail", 1), ("echo", 0)] {
+        let run = exec(&["--fixtures", "a.yaml", "--unmatched", unmatched], &["python3", "-c", UNMATCHED]);
+        let said = text(&run.stderr);
+        assert_eq!(run.status.code(), Some(code), "{said}");
+        assert!(said.contains("no reply matched the run run_") && said.contains("(message: \"Hi\", nearest is never"), "{said}");
+        assert!(said.contains("never (a.yaml:1) was used 0 of 2 times"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.yaml");
+    fs::write(&file, "replies: [{name: one}]").unwrap();
+    for path in [folder.path(), file.as_path()] {
+        fs::write(&file, "replies: [{name: one}]").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(["--listen", "127.0.0.1:0", "--watch", "--fixtures", path.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+        let base = format!("{}/_rehearsal", line.trim().strip_prefix("rehearsal listening on ").unwrap());
+        let mut events = reqwest::get(format!("{base}/events")).await.unwrap().bytes_stream();
+        let mut next = async || String::from_utf8(events.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let names = async || {
+            let list: Value = reqwest::get(format!("{base}/fixtures")).await.unwrap().json().await.unwrap();
+            list["data"].as_array().unwrap().iter().map(|reply| reply["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        fs::write(&file, "replies: [{name: two}]").unwrap();
+        assert!(next().await.starts_with("event: fixtures.reloaded"));
+        assert_eq!(names().await, ["two"]);
+        // As editors do it: another file takes the name.
+        fs::write(folder.path().join("new.tmp"), "replies: [{nmae: three}]").unwrap();
+        fs::rename(folder.path().join("new.tmp"), &file).unwrap();
+        let broken = next().await;
+        assert!(broken.starts_with("event: fixtures.broken") && broken.contains("did you mean 'name'?"), "{broken}");
+        assert_eq!(names().await, ["two"], "the last good ones stay");
+        fs::write(&file, "replies: [{name: four}]\nassistants: [{id: asst_new, model: m}]").unwrap();
+        assert!(next().await.contains("event: fixtures.reloaded") || next().await.contains("event: fixtures.reloaded"));
+        assert_eq!(names().await, ["four"]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // A server that is gone answers nobody.
+        assert!(tokio::time::timeout(Duration::from_secs(5), reqwest::get(format!("{base}/health"))).await.unwrap().is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! The documents are true: every fixture in them loads, every conversation in them goes as printed.
+
+use std::{fs, path::PathBuf};
+
+use rehearsal::fixture::Fixtures;
+use serde_json::json;
+
+use crate::server::TestServer;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The fenced blocks of a document: language, line, text.
+fn blocks(document: &str) -> Vec<(String, usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, usize, String)> = None;
+    for (number, line) in fs::read_to_string(root().join(document)).unwrap().lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(language), None) => open = Some((language.to_owned(), number + 1, String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some((_, _, text))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// All fixtures of the repository that are right: files, and those in documents.
+pub fn fixtures() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let files = ["fixtures", "tests/sdk"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    for file in files.into_iter().flatten().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_some_and(|end| end == "yaml") {
+            all.push((file.display().to_string(), fs::read_to_string(&file).unwrap()));
+        }
+    }
+    for document in ["README.md", "docs/fixtures.md", "docs/recipes.md"] {
+        for (language, line, text) in blocks(document) {
+            let is_fixture = ["replies:", "faults:", "assistants:", "vector_stores:", "files:", "threads:", "models:"];
+            if language == "yaml" && is_fixture.iter().any(|key| text.lines().any(|line| line.starts_with(key))) {
+                all.push((format!("{document}:{line}"), text));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_fixture_of_the_documents_loads() {
+    for (name, text) in fixtures() {
+        if name.contains(".md:") {
+            // In the folder of the documents, because some of them name files there.
+            let parsed = Fixtures::parse([(format!("docs/{}", name.replace('/', "-")), text)]);
+            parsed.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_conversation_of_the_documents_goes_as_printed() {
+    let blocks = blocks("docs/fixtures.md");
+    let mut talks = 0;
+    for pair in blocks.windows(2) {
+        let [(fixture, line, yaml), (talk, _, said)] = pair else { continue };
+        if fixture != "yaml" || talk != "talk" {
+            continue;
+        }
+        talks += 1;
+        let server = TestServer::with_fixtures(yaml).await;
+        let assistant = server.assistant().await;
+        let thread = format!("/v1/threads/{}", server.post("/v1/threads", json!({})).await.id());
+        let mut run = String::new();
+        for expected in said.lines() {
+            if let Some(text) = expected.strip_prefix("> ") {
+                server.post(&format!("{thread}/messages"), json!({"role": "user", "content": text})).await;
+                let created = server.post(&format!("{thread}/runs"), json!({"assistant_id": assistant})).await;
+                run = format!("{thread}/runs/{}", created.id());
+                // A pause in a fixture is over when the clock says so.
+                server.clock().await.advance(std::time::Duration::from_secs(5)).await;
+            } else if let Some(status) = expected.strip_prefix("< [").and_then(|rest| rest.strip_suffix(']')) {
+                assert_eq!(server.get(&run).await.body["status"], status, "docs/fixtures.md:{line}: {expected}");
+            } else if let Some(text) = expected.strip_prefix("< ") {
+                let heard = server.said(&thread).await;
+                assert_eq!(heard.last().unwrap(), text, "docs/fixtures.md:{line}");
+            }
+        }
+    }
+    assert!(talks >= 20, "{talks}");
+}

@@ -48,7 +48,7 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     match args.format {
         Format::Json => _ = print(&serde_json::to_string_pretty(&found).expect("diagnostics are JSON")),
         Format::Text if found.is_empty() => _ = print(&summary(&paths)),
-        Format::Text => _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "fault"))),
+        Format::Text => _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "mistake"))),
     }
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

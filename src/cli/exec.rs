@@ -74,7 +74,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));
     let code = command_against(&format!("http://{bound}"), &key.unwrap_or_else(|| KEY.to_owned()), &command).await;
     drop(stop);
-    let missed = report(&worlds);
+    let missed = code != NOT_STARTED && report(&worlds);
     served.abort();
     Ok(if code == 0 && missed && unmatched == Unmatched::Fail { 1 } else { code })
 }

@@ -88,6 +88,12 @@ impl Ids {
         ids
     }
 
+    /// The same, but that requests are named on from where `current` stands: none of them is named twice.
+    pub fn resumed_beside(stand: &IdsStand, current: &IdsStand) -> Self {
+        let requests = if stand.seed == current.seed { current.requests } else { stand.requests };
+        Self::resumed(&IdsStand { requests, ..stand.clone() })
+    }
+
     /// Where they stand.
     pub fn stand(&self) -> IdsStand {
         // What does not fit into 64 bits would take longer than anybody draws.

@@ -67,15 +67,19 @@ impl Read for Change {
             (None, Some(Value::String(text)), None) => match text.parse() {
                 Ok(moment) => Some(Self::Freeze(Some(moment))),
                 Err(_) => {
-                    let what = format!("'{text}' is not a time; write it like 2026-01-31T12:00:00Z");
+                    let what = format!("'{text}' is not a time: write it like 2026-01-31T12:00:00Z.");
                     faults.note(&at.key("freeze"), FaultKind::Other(what));
                     None
                 }
             },
             (None, Some(other), None) => faults.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other),
             (None, None, Some(true)) => Some(Self::Resume),
+            (None, None, Some(false)) => {
+                faults.note(&at.key("resume"), FaultKind::Other("Only true makes sense of 'resume'.".to_owned()));
+                None
+            }
             _ => {
-                let what = "give exactly one of 'advance' (a duration), 'freeze' (a time, or true) and 'resume' (true)";
+                let what = "Give exactly one of 'advance' (a duration), 'freeze' (a time, or true) and 'resume' (true).";
                 faults.note(at, FaultKind::Other(what.to_owned()));
                 None
             }
@@ -140,7 +144,7 @@ fn judge(then: Moment) -> Result<()> {
     if then.is_a_date() {
         return Ok(());
     }
-    let kind = FaultKind::Other("no date is that far away".to_owned());
+    let kind = FaultKind::Other("No date is that far away.".to_owned());
     Err(vec![crate::types::reader::Fault { path: "advance".to_owned(), kind }].into())
 }
 

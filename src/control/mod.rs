@@ -8,8 +8,6 @@ mod fixtures;
 mod requests;
 mod snapshots;
 
-use std::collections::BTreeMap;
-
 use axum::{
     Router,
     extract::FromRequestParts,
@@ -18,6 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
     http::{
@@ -57,10 +56,11 @@ async fn health() -> Answer<Health> {
 struct Reset {
     object: &'static str,
     /// How many of each kind there were.
-    removed: BTreeMap<&'static str, i64>,
+    removed: Map<String, Value>,
 }
 
 async fn reset(InSession(session): InSession, query: Query) -> Result<Answer<Reset>> {
+    query.only(&["fixtures"])?;
     let with_fixtures = query.flag("fixtures")?;
     Ok(Answer(Reset { object: "reset", removed: session.reset(with_fixtures).await? }))
 }
@@ -76,6 +76,13 @@ struct Query(Vec<(String, String)>);
 impl Query {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses what nobody here asks for: a filter that is misspelt would not filter.
+    fn only(&self, known: &[&'static str]) -> Result<()> {
+        let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else { return Ok(()) };
+        let kind = FaultKind::Unknown { known: known.to_vec() };
+        Err(Refusal::Invalid(Fault { path: other.clone(), kind }).into())
     }
 
     fn flag(&self, name: &'static str) -> Result<bool> {

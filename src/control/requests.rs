@@ -19,12 +19,13 @@ pub(super) fn routes() -> Router {
 }
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Answer<Listed<Value>>> {
+    query.only(&["method", "path", "status", "limit", "after"])?;
     let (method, path, status, limit) = (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
     let mut entries = session.journal.entries();
     if let Some(id) = query.get("after") {
         let place = entries.iter().position(|entry| entry.id == id);
-        let place =
-            place.ok_or_else(|| refused("after", FaultKind::Other(format!("There is no request '{id}' in the journal."))))?;
+        let missing = || Refusal::Missing { text: format!("No request found with id '{id}'."), param: Some("after") };
+        let place = place.ok_or_else(missing)?;
         entries.drain(..=place);
     }
     entries.retain(|entry| {

@@ -6,12 +6,13 @@ use axum::{
     routing::{get, post, put},
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Listed;
 use crate::{
     http::{Answer, door, error::Result, extract::InSession},
     store::Snapshot,
-    types::{Refusal, Timestamp},
+    types::Refusal,
 };
 
 pub(super) fn routes() -> Router {
@@ -22,40 +23,27 @@ pub(super) fn routes() -> Router {
 }
 
 #[derive(Serialize)]
-struct Shown {
-    object: &'static str,
-    name: String,
-    created_at: Timestamp,
-}
-
-impl From<Snapshot> for Shown {
-    fn from(snapshot: Snapshot) -> Self {
-        Self { object: "snapshot", name: snapshot.name, created_at: snapshot.created_at }
-    }
-}
-
-#[derive(Serialize)]
 struct Forgotten {
     object: &'static str,
     name: String,
     deleted: bool,
 }
 
-async fn list(InSession(session): InSession) -> Result<Answer<Listed<Shown>>> {
+async fn list(InSession(session): InSession) -> Result<Answer<Listed<Value>>> {
     let snapshots = session.snapshots().await?;
-    Ok(Answer(Listed::all(snapshots.into_iter().map(Shown::from).collect())))
+    Ok(Answer(Listed::all(snapshots.iter().map(Snapshot::shown).collect())))
 }
 
-async fn keep(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Shown>> {
+async fn keep(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Value>> {
     if !door::is_name(&name) {
         return Err(Refusal::BadName { name }.into());
     }
-    Ok(Answer(session.keep(&name).await?.into()))
+    Ok(Answer(session.keep(&name).await?.shown()))
 }
 
-async fn restore(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Shown>> {
+async fn restore(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Value>> {
     match session.restore(&name).await? {
-        Some(snapshot) => Ok(Answer(snapshot.into())),
+        Some(snapshot) => Ok(Answer(snapshot.shown())),
         None => Err(Refusal::UnknownSnapshot { name }.into()),
     }
 }

@@ -104,19 +104,19 @@ impl Performer {
         let known: Vec<_> = sets.iter().flat_map(|set| &set.replies).filter_map(|reply| reply.name.as_deref()).collect();
         let explanation = miss::explain_named(name, &known, &near);
         let error = LastError::server_error(explanation);
-        self.note(subject, run, near);
+        self.note(subject, run, near, miss::stub_named(name));
         (Arc::new(failing(error)), Captures::new())
     }
 
     fn miss(&self, subject: &Subject<'_>, run: &Run, near: Vec<NearMiss>, explanation: String) -> (Arc<Reply>, Captures) {
-        self.note(subject, run, near);
+        self.note(subject, run, near, miss::stub(subject.message));
         match self.unmatched {
             Unmatched::Echo => (Arc::clone(&self.echo), Captures::new()),
             Unmatched::Fail => (Arc::new(failing(LastError::server_error(explanation))), Captures::new()),
         }
     }
 
-    fn note(&self, subject: &Subject<'_>, run: &Run, nearest: Vec<NearMiss>) {
+    fn note(&self, subject: &Subject<'_>, run: &Run, nearest: Vec<NearMiss>, stub: String) {
         self.ledger.misses(UnmatchedRun {
             object: "unmatched",
             run: run.id.clone(),
@@ -124,7 +124,7 @@ impl Performer {
             created_at: run.created_at,
             message: subject.message.map(str::to_owned),
             nearest,
-            stub: miss::stub(subject.message),
+            stub,
         });
     }
 }

@@ -63,7 +63,7 @@ impl Visit {
             request,
             response: shown,
             run,
-            fault: fault.map(Fault::title),
+            fault: fault.map(|fault| fault.name.clone().unwrap_or_else(|| fault.title())),
         });
         session.feed.tell("request", || entry.shown(None).to_string());
         session.journal.note(entry);

@@ -37,9 +37,9 @@ pub struct Knowledge {
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
-    #[error("there is no file {0}")]
+    #[error("there is no file '{0}'")]
     NoFile(String),
-    #[error("there are no vector stores {0:?}")]
+    #[error("there is no vector store {}", .0.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", "))]
     NoStores(Vec<String>),
     #[error("files that end in {0:?} cannot be searched")]
     NotSearchable(Vec<String>),

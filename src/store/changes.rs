@@ -41,7 +41,9 @@ impl Change {
         }
         if self.kind == Kind::FinishStoreFile {
             let status = self.rest.get(4).cloned().unwrap_or_default();
-            return Some((name, json!({"id": self.id, "object": "vector_store.file", "status": status}).to_string()));
+            let store = self.rest.get(7).cloned().unwrap_or_default();
+            let file = json!({"id": self.id, "object": "vector_store.file", "vector_store_id": store, "status": status});
+            return Some((name, file.to_string()));
         }
         let body = self.rest.first()?.as_str()?;
         let is_of_a_run = || serde_json::from_str::<Value>(body).is_ok_and(|message| !message["run_id"].is_null());
@@ -56,6 +58,7 @@ impl Change {
 #[derive(Clone, Debug)]
 pub struct Place {
     pub id: String,
+    pub store_id: String,
     pub file: i64,
     pub store: i64,
     /// Which time it is that the file is made ready.
@@ -282,6 +285,8 @@ impl Changes {
             json!(status),
             json!(end.bytes),
             error,
+            // For the news only.
+            json!(file.store_id),
         ];
         self.add(Kind::FinishStoreFile, &file.id, rest);
     }

@@ -56,7 +56,13 @@ impl Store {
                      and file.status = 'in_progress' and store.session = ?1 and store.id = ?2";
         let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
         let found: Option<(i64, i64, i64)> = query.fetch_optional(&mut *self.database.reader().await?).await?;
-        Ok(found.map(|(number, store, attempt)| Place { id: file.id.to_string(), file: number, store, attempt }))
+        Ok(found.map(|(number, store, attempt)| Place {
+            id: file.id.to_string(),
+            store_id: file.vector_store_id.to_string(),
+            file: number,
+            store,
+            attempt,
+        }))
     }
 
     /// The files that are still to be made ready, oldest first.

@@ -3,12 +3,9 @@
 //! A session that nobody can enter has a name that begins with `/`: one that was reset, whose objects go a few at a
 //! time, and those that hold the objects of snapshots.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{Changes, Database, Error, Result, Store, database::NOBODY};
@@ -52,6 +49,13 @@ pub struct Snapshot {
     /// What is not an object, as JSON.
     pub state: String,
     key: i64,
+}
+
+impl Snapshot {
+    /// The snapshot as people see it.
+    pub fn shown(&self) -> Value {
+        json!({"object": "snapshot", "name": self.name, "created_at": self.created_at})
+    }
 }
 
 /// One stay of a session at its row. When it is over, and nobody uses the row any more, what is in it is removed.
@@ -215,14 +219,14 @@ impl Store {
     }
 
     /// How many objects there are of each kind.
-    pub async fn counts(&self) -> Result<BTreeMap<&'static str, i64>> {
+    pub async fn counts(&self) -> Result<Map<String, Value>> {
         const COUNTED: [&str; 8] =
             ["assistants", "threads", "messages", "runs", "run_steps", "files", "uploads", "vector_stores"];
         let each = COUNTED.map(|table| format!("select count(*) from {table} where session = ?1"));
         let sql = each.join(" union all ");
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(self.session);
         let counts: Vec<i64> = query.fetch_all(&mut *self.database.reader().await?).await?;
-        Ok(COUNTED.into_iter().zip(counts).collect())
+        Ok(COUNTED.into_iter().map(str::to_owned).zip(counts.into_iter().map(Value::from)).collect())
     }
 }
 

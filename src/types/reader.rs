@@ -124,6 +124,15 @@ pub enum FaultKind {
     Excludes {
         other: &'static str,
     },
+    /// Something is wrong with the key itself.
+    Key(String),
+    /// A fault within a text that is a template: in its n-th line, at a name perhaps.
+    Template {
+        line: usize,
+        name: Option<String>,
+        what: String,
+        help: Option<String>,
+    },
     /// A rule of the fixture format that the vocabulary of the API has no word for.
     Other(String),
 }

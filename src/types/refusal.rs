@@ -182,7 +182,7 @@ impl fmt::Display for Refusal {
                 write!(f, "'{name}' is not a name: a name is 1 to 64 letters, digits, dots, underscores and dashes.")
             }
             Self::FaultyFixture { diagnostics } => {
-                write!(f, "The fixtures are at fault, so nothing was changed.\n\n{diagnostics}")
+                write!(f, "There are mistakes in the fixtures, so nothing was changed.\n\n{diagnostics}")
             }
             Self::UnsupportedFixture { content_type } => write!(
                 f,
@@ -311,7 +311,7 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
         FaultKind::Excludes { other } => {
             write!(f, "Invalid '{path}': mutually exclusive with '{other}'. Expected only one of the two.")
         }
-        FaultKind::Other(what) => f.write_str(what),
+        FaultKind::Other(what) | FaultKind::Key(what) | FaultKind::Template { what, .. } => f.write_str(what),
     }
 }
 
@@ -333,7 +333,8 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
         FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
         FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } => "invalid_value",
-        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } | FaultKind::Other(_) => return None,
+        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => return None,
+        FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,
     })
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use self::{
@@ -109,8 +110,8 @@ impl From<store::Error> for Unmade {
 enum Beginning {
     /// With its seeds.
     Seeded { starts: u32 },
-    /// Where another stood.
-    At(Box<State>),
+    /// Where another stood; requests are named on from where the last one stands.
+    At { state: Box<State>, last: IdsStand },
 }
 
 /// What of a world is not an object.
@@ -215,17 +216,18 @@ impl Session {
     }
 
     /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each kind there were.
-    pub async fn reset(&self, with_fixtures: bool) -> Result<BTreeMap<&'static str, i64>, Unmade> {
+    pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, Unmade> {
         let _alone = self.turning.lock().await;
         let before = self.world();
         let mut removed = before.store.counts().await?;
         before.engine.abandon_all().await;
         let fixtures = if with_fixtures { self.repertoire.clear() } else { 0 };
         let (store, starts) = self.making.database.restart_session(&self.name).await?;
+        removed.insert("requests".to_owned(), self.journal.clear().into());
+        removed.insert("fixtures".to_owned(), fixtures.into());
+        // Told before the seeds are: what comes behind it is of the new world.
+        self.feed.tell("session.reset", || json!({"object": "reset", "removed": removed}).to_string());
         self.turn(store, Beginning::Seeded { starts }).await?;
-        removed.insert("requests", i64::try_from(self.journal.clear()).unwrap_or(i64::MAX));
-        removed.insert("fixtures", i64::try_from(fixtures).unwrap_or(i64::MAX));
-        self.feed.tell("session.reset", || serde_json::json!({"object": "reset", "removed": removed}).to_string());
         Ok(removed)
     }
 
@@ -271,12 +273,13 @@ impl Session {
         let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
         let state: State = serde_json::from_str(&snapshot.state)?;
         let documents = state.added.iter().cloned().map(Document::read).collect::<Result<_, _>>()?;
-        self.world().engine.abandon_all().await;
+        let before = self.world();
+        before.engine.abandon_all().await;
         self.repertoire.replace(documents);
         let store = self.making.database.restore(&self.name, &snapshot).await?;
-        self.turn(store, Beginning::At(Box::new(state))).await?;
+        self.feed.tell("snapshot.restored", || snapshot.shown().to_string());
+        self.turn(store, Beginning::At { state: Box::new(state), last: before.ids.stand() }).await?;
         self.world().knowledge.settle_all().await;
-        self.feed.tell("snapshot.restored", || serde_json::json!({"object": "snapshot", "name": snapshot.name}).to_string());
         Ok(Some(snapshot))
     }
 
@@ -309,7 +312,7 @@ impl World {
                 let stand = making.clock.map_or(ClockStand::RUNNING, ClockStand::frozen);
                 (Clock::new(stand), Ids::new(making.seed.unwrap_or_else(clock::random_seed), *starts))
             }
-            Beginning::At(state) => (Clock::new(state.clock), Ids::resumed(&state.ids)),
+            Beginning::At { state, last } => (Clock::new(state.clock), Ids::resumed_beside(&state.ids, last)),
         };
         let (ids, extractor) = (Arc::new(ids), making.extractor.clone());
         let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);
@@ -337,7 +340,7 @@ impl World {
                     world.plant(fixtures).await?;
                 }
             }
-            Beginning::At(state) => {
+            Beginning::At { state, .. } => {
                 world.ledger.resume(state.uses);
                 world.strikes.resume(state.strikes);
             }
@@ -362,6 +365,9 @@ impl World {
 
     async fn plant(&self, fixtures: &Fixtures) -> Result<(), Unplanted> {
         let now = self.clock.now().seconds();
+        for seed in &fixtures.assistants {
+            self.engine.expect(seed.new.model());
+        }
         planting::plant(&Planting { store: &self.store, ids: &self.ids, knowledge: &self.knowledge, now }, fixtures).await
     }
 }

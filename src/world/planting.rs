@@ -26,26 +26,37 @@ pub enum Unplanted {
 pub(super) async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> Result<(), Unplanted> {
     let mut faults = Vec::new();
     for seed in &fixtures.files {
-        planted(&seed.origin, world.plant_file(seed).await, &mut faults)?;
+        planted(fixtures, &seed.origin, world.plant_file(seed).await, &mut faults)?;
     }
     for seed in &fixtures.vector_stores {
-        planted(&seed.origin, world.plant_store(seed).await, &mut faults)?;
+        planted(fixtures, &seed.origin, world.plant_store(seed).await, &mut faults)?;
     }
     for seed in &fixtures.assistants {
-        planted(&seed.origin, world.plant_assistant(seed).await, &mut faults)?;
+        planted(fixtures, &seed.origin, world.plant_assistant(seed).await, &mut faults)?;
     }
     for seed in &fixtures.threads {
-        planted(&seed.origin, world.plant_thread(seed).await, &mut faults)?;
+        planted(fixtures, &seed.origin, world.plant_thread(seed).await, &mut faults)?;
     }
+    faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     if faults.is_empty() { Ok(()) } else { Err(Unplanted::Faulty(faults)) }
 }
 
-fn planted(origin: &Origin, outcome: Result<(), Denied>, faults: &mut Vec<Diagnostic>) -> Result<(), Unplanted> {
+fn planted(
+    fixtures: &Fixtures,
+    origin: &Origin,
+    outcome: Result<(), Denied>,
+    faults: &mut Vec<Diagnostic>,
+) -> Result<(), Unplanted> {
     match outcome {
         Ok(()) => Ok(()),
         Err(Denied::Store(error)) => Err(error.into()),
         Err(other) => {
-            faults.push(Diagnostic::of_line(&origin.file, origin.line, format!("this cannot be seeded: {other}")));
+            let word = match &other {
+                Denied::NoFile(id) | Denied::Expired(id) | Denied::StoreFull(id) => Some(id.as_str()),
+                Denied::NoStores(ids) => ids.first().map(String::as_str),
+                _ => None,
+            };
+            faults.push(fixtures.fault_of_seed(origin, format!("this cannot be seeded: {other}"), word));
             Ok(())
         }
     }

@@ -37,7 +37,7 @@ fn check_says_what_is_wrong_and_how_to_mend_it() {
     fs::write(&path, "replies:\n  - {name: a, stepz: []}\n").unwrap();
     let bad = rehearsal(folder.path(), &["check"]);
     assert_eq!(bad.status.code(), Some(1));
-    let expected = "fixtures/a.yaml:2:15: unknown key 'stepz'\n  |\n2 |   - {name: a, stepz: []}\n  |               ^ did you mean 'steps'?\n\n1 fault\n";
+    let expected = "fixtures/a.yaml:2:15: unknown key 'stepz'\n  |\n2 |   - {name: a, stepz: []}\n  |               ^ did you mean 'steps'?\n\n1 mistake\n";
     assert_eq!(text(&bad.stdout), expected);
     let tools = rehearsal(folder.path(), &["check", "--format", "json", "fixtures/a.yaml"]);
     let found: Value = serde_json::from_slice(&tools.stdout).unwrap();
@@ -81,7 +81,7 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
     for (yaml, pointer) in [
         ("{oops: 1}", "/properties"),
         ("{replies: [{oops: 1}]}", "/definitions/reply/properties"),
-        ("{replies: [{when: {oops: 1}}]}", "/definitions/when/properties"),
+        ("{replies: [{when: {oops: 1}}]}", "/definitions/conditions/properties"),
         ("{faults: [{oops: 1, delay: 1s}]}", "/definitions/fault/properties"),
         ("{assistants: [{oops: 1, id: asst_a, model: m}]}", "/definitions/assistant/properties"),
         ("{threads: [{oops: 1, id: thread_a}]}", "/definitions/thread/properties"),

@@ -63,7 +63,8 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
         (Method::GET, "/_rehearsal/requests?limit=none", 400),
         (Method::GET, "/_rehearsal/requests?status=fine", 400),
         (Method::GET, "/_rehearsal/requests?path=[", 400),
-        (Method::GET, "/_rehearsal/requests?after=req_none", 400),
+        (Method::GET, "/_rehearsal/requests?after=req_none", 404),
+        (Method::GET, "/_rehearsal/requests?methd=GET", 400),
         (Method::POST, "/_rehearsal/reset?fixtures=perhaps", 400),
     ] {
         assert_eq!(server.send(server.request(method, path)).await.status.as_u16(), status, "{path}");

@@ -52,7 +52,7 @@ fn matcher() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(|any| json!({"any": any})),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(|any| json!({"any": any})),
             inner.prop_map(|not| json!({"not": not})),
         ]
     })

@@ -208,7 +208,9 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.map.remove(key)
     }
 

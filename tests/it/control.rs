@@ -162,7 +162,7 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(bad.body["error"]["code"], "invalid_fixture");
     let found: Vec<_> = bad.body["diagnostics"].as_array().unwrap().iter().map(|it| (&it["line"], &it["column"])).collect();
-    assert_eq!(found, [(&json!(2), &json!(5)), (&json!(3), &json!(13)), (&json!(3), &json!(23))], "{}", bad.text);
+    assert_eq!(found, [(&json!(2), &json!(5)), (&json!(3), &json!(13)), (&json!(3), &json!(27))], "{}", bad.text);
     assert!(bad.body["error"]["message"].as_str().unwrap().contains("did you mean 'name'?"));
     for (yaml, what) in [
         ("replies: [{steps: [{message: {images: [a.png]}}]}]", "these fixtures have no folder for 'a.png'"),

@@ -222,7 +222,7 @@ assistants:
     7 |       message: {matches: '(oops'}
       |                          ^
 
-    first.yaml:9:18: the template does not parse: syntax error: unexpected end of input, expected end of variable block (line 1 of the text)
+    first.yaml:9:18: the template does not parse: syntax error: unexpected end of input, expected end of variable block
       |
     9 |       - message: "{{ city"
       |                  ^
@@ -264,8 +264,8 @@ fn what_is_not_yaml_is_reported_with_its_place() {
     for (text, expected) in [
         ("replies: [", "x.yaml:1:"),
         ("replies:\n  - name: a\n    name: b\n", "x.yaml:3:5: duplicate"),
-        ("- just\n- a list\n", "x.yaml:1:1: expected an object, got an array"),
-        ("replies: 7", "x.yaml:1:10: expected an array, got an integer"),
+        ("- just\n- a list\n", "x.yaml:1:1: expected a map, got a list"),
+        ("replies: 7", "x.yaml:1:10: expected a list, got an integer"),
         ("\u{0}\u{1}", "x.yaml:1:"),
     ] {
         let error = Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
@@ -286,12 +286,10 @@ async fn the_fixtures_in_the_repository_all_load() {
 fn seeds_need_ids_that_requests_can_name() {
     let yaml = "assistants:\n  - {id: weather, model: m}\n  - {id: asst_a, model: m}\n  - {id: asst_a, model: m}\n";
     let error = |text: &str| Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
-    assert!(
-        error(yaml).starts_with("x.yaml:2:10: Invalid 'assistants[0].id': 'weather'. Expected an ID that begins with 'asst'.")
-    );
+    assert!(error(yaml).starts_with("x.yaml:2:10: 'weather' is no such id: it begins with 'asst'"));
     assert_eq!(
         error(&yaml.replace("weather", "asst_w")),
-        "x.yaml:4:5: the id 'asst_a' is taken: x.yaml:3 has it too\n  |\n4 |   - {id: asst_a, model: m}\n  |     ^"
+        "x.yaml:4:10: the id 'asst_a' is taken: x.yaml:3 has it too\n  |\n4 |   - {id: asst_a, model: m}\n  |          ^"
     );
 }
 

@@ -1,0 +1,61 @@
+//! The clients from PyPI and npm, installed into `target/`, from the registries, the first time.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+use crate::running::{installed, root};
+
+/// A Python that has the client.
+pub static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+    let (folder, requirements) = (installed().join("python"), root().join("tests/sdk/python/requirements.txt"));
+    let python = folder.join("bin/python");
+    once(&folder, &requirements, || {
+        install(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        install(
+            Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                .arg(&requirements),
+        );
+    });
+    python
+});
+
+/// A folder below which Node finds the client.
+pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let (folder, package) = (installed().join("node"), root().join("tests/sdk/node/package.json"));
+    once(&folder, &package, || {
+        fs::copy(&package, folder.join("package.json")).expect("package.json");
+        install(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder));
+    });
+    folder
+});
+
+fn install(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{said}");
+}
+
+/// Installs into a folder once for each version of what it is installed from.
+fn once(folder: &Path, wanted: &Path, install: impl FnOnce()) {
+    let wanted = fs::read_to_string(wanted).expect("what to install");
+    let stamp = folder.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return;
+    }
+    _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).expect("a folder below target");
+    install();
+    fs::write(stamp, wanted).expect("a note of what is installed");
+}
+
+/// Runs a command to its end. What it said is told only if it fails.
+pub fn succeed(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{said}");
+}

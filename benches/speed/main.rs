@@ -2,13 +2,14 @@
 //! route that answers a constant, in a process of its own like the server.
 //!
 //! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With names behind
-//! it (`throughput`, `streaming`, `pages`, `start`, `memory`, `files`, `search`) it measures only those. The load
+//! it (`throughput`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`) it measures only those. The load
 //! comes from this process, so with few cores it competes with what it measures, for the bare route too.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
 mod client;
+mod fixtures;
 mod knowledge;
 mod load;
 mod processes;
@@ -54,6 +55,12 @@ async fn main() -> ExitCode {
     }
     if wanted("search") {
         searches(&mut report).await;
+    }
+    if wanted("fixtures") {
+        many_fixtures(&mut report).await;
+    }
+    if wanted("control") {
+        control(&mut report).await;
     }
     println!("{}", report.table());
     if std::env::args().any(|argument| argument == "--save") {
@@ -174,6 +181,33 @@ async fn searches(report: &mut Report) {
 
 /// How many bytes of such a text are 100 tokens.
 const CHUNK_BYTES: usize = 210;
+
+/// Ten thousand replies: loaded, and one of them chosen.
+async fn many_fixtures(report: &mut Report) {
+    let (few, many) = (fixtures::written(1), fixtures::written(fixtures::REPLIES));
+    let time = fixtures::load_time(&many);
+    let goal = ("under 1 s".to_owned(), time < Duration::from_secs(1));
+    report.row("10,000 replies loaded, median of 5", format!("{:.0} ms", millis(time)), None, Some(goal));
+    let [one, chosen] = fixtures::run_times(&few, &many).await;
+    report.row("a streamed run with one reply, median of 600", format!("{:.3} ms", millis(one)), None, None);
+    let more = millis(chosen) - millis(one);
+    let goal = ("at most 0.2 ms more".to_owned(), more < 0.2);
+    let measured = format!("{:.3} ms, {more:+.3} ms", millis(chosen));
+    report.row("the same among 10,000 replies", measured, Some(millis(chosen) / millis(one)), Some(goal));
+}
+
+/// A reset, and what the journal costs.
+async fn control(report: &mut Report) {
+    let time = fixtures::reset_time().await;
+    let goal = ("under 20 ms".to_owned(), time < Duration::from_millis(20));
+    report.row("a reset of a session with 10,000 objects, median of 5", format!("{:.2} ms", millis(time)), None, Some(goal));
+    let works = [Work::Retrieve, Work::CreateMessage, Work::Polled];
+    for (what, work) in ["retrieve a stored run", "create a message", "polled conversations"].into_iter().zip(works) {
+        let ratio = fixtures::journal_ratio(work).await;
+        let goal = ("at least 0.95".to_owned(), ratio >= 0.95);
+        report.row(&format!("{what} with a journal, of that without one"), String::new(), Some(ratio), Some(goal));
+    }
+}
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0

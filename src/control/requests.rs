@@ -29,14 +29,14 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
         entries.drain(..=place);
     }
     entries.retain(|entry| {
-        method.is_none_or(|wanted| entry.method.eq_ignore_ascii_case(wanted))
+        method.is_none_or(|wanted| entry.method.as_str().eq_ignore_ascii_case(wanted))
             && path.as_ref().is_none_or(|glob| glob.matches(&entry.path))
             && status.is_none_or(|wanted| entry.status == Some(wanted))
     });
     let has_more = entries.len() > limit;
     let ledger = &session.world().ledger;
     let shown = entries.iter().take(limit).map(|entry| {
-        let reply = entry.run.as_ref().and_then(|run| ledger.answered(run));
+        let reply = entry.about().and_then(|run| ledger.answered(&run));
         entry.shown(reply.as_deref())
     });
     Ok(Answer(Listed { object: "list", data: shown.collect(), has_more }))

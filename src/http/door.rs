@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     types::Refusal,
-    world::{DEFAULT_SESSION, Session, Worlds},
+    world::{DEFAULT_SESSION, Session, World, Worlds},
 };
 
 /// What the door needs to know.
@@ -47,24 +47,27 @@ const NAME: usize = 64;
 
 pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let Visit { session, request_id, outcome } = match door.let_in(request).await {
+    let ends_lines = ends_lines(request.uri().path());
+    let Visit { session, world, request_id, outcome } = match door.let_in(request).await {
         Ok(visit) => visit,
         Err((request_id, error)) => return signed(error.into_response(), &request_id, begun),
     };
     let mut response = match outcome {
-        Ok(request) if is_api(request.uri().path()) => attended(&door.keys, session, request, next, &request_id, begun).await,
-        Ok(request) => answered(request, next).await,
+        Ok(request) if is_api(request.uri().path()) => {
+            attended(&door.keys, &session, &world, request, next, &request_id, begun).await
+        }
+        Ok(request) => answered(request, next, &request_id).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
     };
-    response = finished(response, &path, &request_id).await;
-    tracing::debug!(%method, path, status = response.status().as_u16(), request_id, "answered");
+    response = finished(response, ends_lines, &request_id).await;
+    tracing::debug!(status = response.status().as_u16(), request_id, "answered");
     signed(response, &request_id, begun)
 }
 
 /// A request that has come to a session, or was refused at the door.
 struct Visit {
     session: Arc<Session>,
+    world: Arc<World>,
     request_id: String,
     outcome: Result<Request, Refusal>,
 }
@@ -85,9 +88,9 @@ impl Door {
             Ok(session) => {
                 let world = session.world();
                 let request_id = world.ids.next_request();
-                request.extensions_mut().insert(Here(world));
+                request.extensions_mut().insert(Here(Arc::clone(&world)));
                 request.extensions_mut().insert(InSession(Arc::clone(&session)));
-                Ok(Visit { session, request_id, outcome: judged.map(|_| request) })
+                Ok(Visit { session, world, request_id, outcome: judged.map(|_| request) })
             }
             Err(error) => Err((self.worlds.stray_request_id(), error.into())),
         }
@@ -107,10 +110,10 @@ fn is_api(path: &str) -> bool {
 }
 
 /// What is done on a task of its own is done even if the client hangs up meanwhile.
-async fn answered(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+async fn answered(request: Request, next: Next, request_id: &str) -> Response {
+    tracing::debug!(method = %request.method(), path = request.uri().path(), request_id, "asked");
     tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
-        tracing::error!(%method, path, %error, "a handler panicked");
+        tracing::error!(request_id, %error, "a handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
 }
@@ -119,16 +122,17 @@ async fn answered(request: Request, next: Next) -> Response {
 /// notes all that in the journal.
 async fn attended(
     keys: &Keys,
-    session: Arc<Session>,
+    session: &Session,
+    world: &World,
     request: Request,
     next: Next,
     request_id: &str,
     begun: Instant,
 ) -> Response {
-    let visit = journal::Visit::of(&session, &request, request_id, begun);
-    let (request, fault) = faults::strike(&session, request).await;
-    let key = key::sent(request.headers());
-    let (request, shown) = journal::shown(&session, request, key.as_deref());
+    let visit = journal::Visit::of(world, &request, request_id, begun);
+    let (request, fault) = faults::strike(world, request).await;
+    let secret = key::sent(request.headers()).and_then(|key| session.journal.secret(&key));
+    let (request, shown) = journal::shown(session, request, secret.as_ref());
     if let Some(delay) = fault.as_ref().and_then(|fault| fault.delay) {
         tokio::time::sleep(delay).await;
     }
@@ -136,15 +140,15 @@ async fn attended(
     let mut response = match damage.and_then(|damage| damage::instead(damage, request_id)) {
         Some(response) => response,
         None => match judge_api(keys, &request) {
-            Ok(()) => answered(request, next).await,
+            Ok(()) => answered(request, next, request_id).await,
             Err(refusal) => ApiError::from(refusal).into_response(),
         },
     };
     if let Some(damage) = damage {
-        response = finished(response, "", request_id).await;
+        response = finished(response, false, request_id).await;
         response = damage::damaged(damage, response);
     }
-    visit.note(&session, response, shown, fault.as_deref(), key.as_deref()).await
+    visit.note(session, response, shown, fault.as_deref(), secret.as_ref()).await
 }
 
 /// The key is asked for before anybody is told what exists and what does not.
@@ -154,7 +158,7 @@ fn judge_api(keys: &Keys, request: &Request) -> Result<(), Refusal> {
 }
 
 /// What only the door knows of an answer: the request's id in a fault of the server, and how the JSON ends.
-async fn finished(response: Response, path: &str, request_id: &str) -> Response {
+async fn finished(response: Response, ends_lines: bool, request_id: &str) -> Response {
     let is_ours = response.extensions().get::<Given>().is_none();
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR && is_ours {
         let extensions = response.extensions().clone();
@@ -163,7 +167,7 @@ async fn finished(response: Response, path: &str, request_id: &str) -> Response 
         response.extensions_mut().insert(Given);
         return response;
     }
-    if ends_lines(path) { with_newline(response).await } else { response }
+    if ends_lines { with_newline(response).await } else { response }
 }
 
 /// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use axum::{body::Body, extract::Request};
 use serde_json::Value;
 
-use crate::{fixture::Fault, types::limits, world::Session};
+use crate::{fixture::Fault, types::limits, world::World};
 
 /// The fault that strikes, if one does. Of a request's body no more is read than it takes to know that.
-pub(super) async fn strike(session: &Session, request: Request) -> (Request, Option<Arc<Fault>>) {
+pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<Arc<Fault>>) {
+    if !world.repertoire.has_faults() {
+        return (request, None);
+    }
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let faults = session.repertoire.faults();
+    let faults = world.repertoire.faults();
     let mut faults: Vec<_> = faults.into_iter().filter(|fault| fault.when.includes(method, path)).collect();
     if faults.is_empty() {
         return (request, None);
@@ -22,7 +25,6 @@ pub(super) async fn strike(session: &Session, request: Request) -> (Request, Opt
     } else {
         request
     };
-    let world = session.world();
     let fault = world.strikes.next(&faults, &world.ids);
     (request, fault)
 }

@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{extract::Request, response::Response};
+use axum::{extract::Request, http::Method, response::Response};
 
 use super::{answer::OfRun, listen::Cut, tee};
 use crate::{
     fixture::Fault,
-    types::{Id, Resource, Run, Timestamp},
+    types::Timestamp,
     world::{
-        Session,
-        journal::{Body, Entry},
+        Session, World,
+        journal::{Body, Entry, Secret},
     },
 };
 
@@ -19,18 +19,18 @@ pub(super) struct Visit {
     id: String,
     created_at: Timestamp,
     begun: Instant,
-    method: String,
+    method: Method,
     path: String,
     query: Option<String>,
 }
 
 impl Visit {
-    pub(super) fn of(session: &Session, request: &Request, id: &str, begun: Instant) -> Self {
+    pub(super) fn of(world: &World, request: &Request, id: &str, begun: Instant) -> Self {
         Self {
             id: id.to_owned(),
-            created_at: session.world().clock.now().seconds(),
+            created_at: world.clock.now().seconds(),
             begun,
-            method: request.method().to_string(),
+            method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
         }
@@ -41,17 +41,17 @@ impl Visit {
         self,
         session: &Session,
         response: Response,
-        request: Arc<Body>,
+        request: Body,
         fault: Option<&Fault>,
-        key: Option<&str>,
+        secret: Option<&Arc<Secret>>,
     ) -> Response {
         if !session.journal.is_kept() {
             return response;
         }
         let is_cut = response.extensions().get::<Cut>().is_some();
-        let run = response.extensions().get::<OfRun>().map(|of| of.0.clone()).or_else(|| run_in(&self.path));
+        let run = response.extensions().get::<OfRun>().map(|of| of.0.clone());
         let status = (!is_cut).then_some(response.status().as_u16());
-        let (response, shown) = tee::response(&session.journal, response, key).await;
+        let (response, shown) = tee::response(&session.journal, response, secret).await;
         let entry = Arc::new(Entry {
             id: self.id,
             created_at: self.created_at,
@@ -72,16 +72,11 @@ impl Visit {
 }
 
 /// Shows the body of a request to the journal, if one is kept.
-pub(super) fn shown(session: &Session, request: Request, key: Option<&str>) -> (Request, Arc<Body>) {
+pub(super) fn shown(session: &Session, request: Request, secret: Option<&Arc<Secret>>) -> (Request, Body) {
     if !session.journal.is_kept() {
-        return (request, Arc::default());
+        return (request, Body::None);
     }
     let (parts, body) = request.into_parts();
-    let tee::Shown { body, kept } = tee::request(&session.journal, &parts.headers, body, key);
+    let (body, kept) = tee::request(&session.journal, &parts.headers, body, secret);
     (Request::from_parts(parts, body), kept)
-}
-
-/// The run that a path is about.
-fn run_in(path: &str) -> Option<Id<Run>> {
-    path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new)
 }

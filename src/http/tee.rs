@@ -7,50 +7,43 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
+use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-use crate::world::journal::{self, Journal};
-
-/// The body of a request or an answer, and what the journal keeps of it.
-pub(crate) struct Shown {
-    pub body: Body,
-    pub kept: Arc<journal::Body>,
-}
+use crate::world::journal::{self, Journal, Secret, Text};
 
 /// Shows a request's body.
-pub(crate) fn request(journal: &Journal, headers: &HeaderMap, body: Body, key: Option<&str>) -> Shown {
-    let kept = journal.body();
-    if body.is_end_stream() {
-        return Shown { body, kept };
-    }
-    show(headers, body, kept, key)
+pub(super) fn request(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<Secret>>) -> (Body, journal::Body) {
+    if body.is_end_stream() { (body, journal::Body::None) } else { show(journal, headers, body, secret) }
 }
 
 /// Shows an answer's body.
-pub(crate) async fn response(journal: &Journal, response: Response, key: Option<&str>) -> (Response, Arc<journal::Body>) {
-    let kept = journal.body();
-    let (parts, body) = response.into_parts();
-    // What is there as a whole is kept as it is, without another body around it.
+pub(super) async fn response(journal: &Journal, response: Response, secret: Option<&Arc<Secret>>) -> (Response, journal::Body) {
+    let (parts, mut body) = response.into_parts();
+    // What is there as a whole comes in one piece, and is kept without another body around it.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
-        let Ok(whole) = body.collect().await else { return (Response::from_parts(parts, Body::empty()), kept) };
-        let whole = whole.to_bytes();
-        kept.keep(whole.clone(), key);
+        let whole = match body.frame().await {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            _ => Bytes::new(),
+        };
+        let kept = journal::Body::Whole(Text::of(&whole, secret.map(Arc::as_ref)));
         return (Response::from_parts(parts, Body::from(whole)), kept);
     }
-    let Shown { body, kept } = show(&parts.headers, body, kept, key);
+    let (body, kept) = show(journal, &parts.headers, body, secret);
     (Response::from_parts(parts, body), kept)
 }
 
-fn show(headers: &HeaderMap, body: Body, kept: Arc<journal::Body>, key: Option<&str>) -> Shown {
-    let (is_text, key, keeping) = (is_text(headers), key.map(str::to_owned), Arc::clone(&kept));
+fn show(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<Secret>>) -> (Body, journal::Body) {
+    let passing = journal.passing();
+    let (is_text, secret, keeping) = (is_text(headers), secret.cloned(), Arc::clone(&passing));
     let pieces = body.into_data_stream().inspect(move |piece| match piece {
-        Ok(piece) if is_text => keeping.keep(piece.clone(), key.as_deref()),
+        Ok(piece) if is_text => keeping.keep(piece, secret.as_deref()),
         Ok(piece) => keeping.count(piece.len()),
         Err(_) => {}
     });
-    Shown { body: Body::from_stream(pieces), kept }
+    (Body::from_stream(pieces), journal::Body::Passing(passing))
 }
 
 fn is_text(headers: &HeaderMap) -> bool {

@@ -2,19 +2,20 @@
 //! in number and in size; what is oldest goes first. No headers are kept, and no secrets.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
+use hyper::Method;
 use memchr::memmem;
 use serde_json::{Value, json};
 
-use crate::types::{Id, Run, Timestamp};
+use crate::types::{Id, Resource, Run, Timestamp};
 
 /// How much of a body is kept, in bytes.
 const BODY: usize = 256 << 10;
@@ -22,83 +23,116 @@ const BODY: usize = 256 << 10;
 const BODIES: usize = 64 << 20;
 
 /// A request, and what was answered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Entry {
     pub id: String,
     pub created_at: Timestamp,
     pub duration: Duration,
-    pub method: String,
+    pub method: Method,
     /// Without `/s/NAME`.
     pub path: String,
     pub query: Option<String>,
     /// None if the connection was closed without an answer.
     pub status: Option<u16>,
-    pub request: Arc<Body>,
-    pub response: Arc<Body>,
-    /// The run that it is about.
+    pub request: Body,
+    pub response: Body,
+    /// The run that was made.
     pub run: Option<Id<Run>>,
     /// The fault that struck.
     pub fault: Option<String>,
 }
 
-/// As much of a body as is kept: what has come by so far.
+/// As much of a body as is kept. What is kept is copied: the buffers that bodies come in are used again.
 #[derive(Debug, Default)]
-pub struct Body {
-    kept: Mutex<Vec<Bytes>>,
-    /// How many bytes there were, and how many of them are kept.
+pub enum Body {
+    #[default]
+    None,
+    Whole(Text),
+    /// What has come by so far.
+    Passing(Arc<Passing>),
+}
+
+/// A text without its secrets, perhaps cut short, and how many bytes it had.
+#[derive(Debug)]
+pub struct Text {
+    kept: Box<[u8]>,
+    bytes: usize,
+}
+
+/// A body that comes by piece by piece.
+#[derive(Debug)]
+pub struct Passing {
+    text: Mutex<Vec<u8>>,
+    /// How many bytes there were.
     bytes: AtomicUsize,
-    held: AtomicUsize,
     /// How many bytes all bodies of the journal hold.
     total: Arc<AtomicUsize>,
 }
 
-impl Drop for Body {
+impl Drop for Passing {
     fn drop(&mut self) {
-        self.total.fetch_sub(self.held.load(Ordering::Relaxed), Ordering::Relaxed);
+        let held = self.text.get_mut().unwrap_or_else(PoisonError::into_inner).len();
+        self.total.fetch_sub(held, Ordering::Relaxed);
     }
 }
 
-impl Body {
-    fn counted_in(total: &Arc<AtomicUsize>) -> Self {
-        let (kept, bytes, held) = (Mutex::default(), AtomicUsize::default(), AtomicUsize::default());
-        Self { kept, bytes, held, total: Arc::clone(total) }
-    }
-
+impl Passing {
     /// Keeps a piece of a text, without its secrets, if there is room for it.
-    pub fn keep(&self, piece: Bytes, key: Option<&str>) {
+    pub fn keep(&self, piece: &[u8], secret: Option<&Secret>) {
         self.count(piece.len());
-        let room = BODY.saturating_sub(self.held.load(Ordering::Relaxed));
-        let piece = without_secrets(piece, key);
-        let piece = piece.slice(..piece.len().min(room));
-        self.held.fetch_add(piece.len(), Ordering::Relaxed);
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = BODY.saturating_sub(text.len());
+        let piece = without_secrets(piece, secret);
+        let piece = &piece[..piece.len().min(room)];
+        text.extend_from_slice(piece);
         self.total.fetch_add(piece.len(), Ordering::Relaxed);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
     }
 
     /// Counts what is not kept, because it is not a text.
     pub fn count(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
+}
 
-    /// How many bytes there were.
-    pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+impl Text {
+    pub fn of(text: &[u8], secret: Option<&Secret>) -> Self {
+        let clean = without_secrets(text, secret);
+        Self { kept: clean[..clean.len().min(BODY)].into(), bytes: text.len() }
     }
+}
 
+impl Body {
     /// JSON as what it is, all else as text.
     fn shown(&self) -> Value {
-        match self.text() {
-            Some(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-            None => Value::Null,
+        match self {
+            Self::None => Value::Null,
+            Self::Whole(text) => shown(&text.kept),
+            Self::Passing(passing) => shown(&passing.text.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
-    /// What is kept. None if nothing is.
-    fn text(&self) -> Option<String> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole = kept.concat();
-        (!whole.is_empty()).then(|| String::from_utf8_lossy(&whole).into_owned())
+    fn bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Whole(text) => text.bytes,
+            Self::Passing(passing) => passing.bytes.load(Ordering::Relaxed),
+        }
     }
+
+    /// How much it holds, but for what counts itself.
+    fn held(&self) -> usize {
+        match self {
+            Self::Whole(text) => text.kept.len(),
+            Self::None | Self::Passing(_) => 0,
+        }
+    }
+}
+
+fn shown(text: &[u8]) -> Value {
+    if text.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()))
 }
 
 /// The latest requests of a session.
@@ -108,11 +142,40 @@ pub struct Journal {
     entries: Mutex<VecDeque<Arc<Entry>>>,
     /// How many bytes all bodies hold.
     total: Arc<AtomicUsize>,
+    /// The key that was met last: it mostly is the next one too.
+    secret: RwLock<Option<Arc<Secret>>>,
+}
+
+/// A key that is not to be kept, ready to be looked for.
+#[derive(Debug)]
+pub struct Secret(memmem::Finder<'static>);
+
+impl Secret {
+    /// One that is too short to tell it from other words is none.
+    fn of(key: &str) -> Option<Self> {
+        const SHORTEST: usize = 6;
+        (key.len() >= SHORTEST).then(|| Self(memmem::Finder::new(key).into_owned()))
+    }
+
+    fn key(&self) -> &[u8] {
+        self.0.needle()
+    }
 }
 
 impl Journal {
     pub fn of(most: usize) -> Self {
-        Self { most, entries: Mutex::default(), total: Arc::default() }
+        Self { most, entries: Mutex::default(), total: Arc::default(), secret: RwLock::default() }
+    }
+
+    /// A request's key, as what is not to be kept.
+    pub fn secret(&self, key: &str) -> Option<Arc<Secret>> {
+        let known = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.key() == key.as_bytes()) {
+            return Some(known);
+        }
+        let secret = Arc::new(Secret::of(key)?);
+        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&secret));
+        Some(secret)
     }
 
     /// Whether anything is kept at all.
@@ -124,17 +187,24 @@ impl Journal {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A body that is to be kept.
-    pub fn body(&self) -> Arc<Body> {
-        Arc::new(Body::counted_in(&self.total))
+    /// A body that is to be kept while it comes by.
+    pub fn passing(&self) -> Arc<Passing> {
+        Arc::new(Passing { text: Mutex::default(), bytes: AtomicUsize::default(), total: Arc::clone(&self.total) })
     }
 
     pub fn note(&self, entry: Arc<Entry>) {
-        let mut entries = self.lock();
-        entries.push_back(entry);
-        while entries.len() > self.most || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES) {
-            entries.pop_front();
+        self.total.fetch_add(entry.held(), Ordering::Relaxed);
+        self.lock().push_back(entry);
+        // What goes is let go of when nobody waits for the lock.
+        while let Some(oldest) = self.pop_if_full() {
+            self.total.fetch_sub(oldest.held(), Ordering::Relaxed);
         }
+    }
+
+    fn pop_if_full(&self) -> Option<Arc<Entry>> {
+        let mut entries = self.lock();
+        let is_full = entries.len() > self.most || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES);
+        if is_full { entries.pop_front() } else { None }
     }
 
     /// All entries, oldest first.
@@ -144,11 +214,23 @@ impl Journal {
 
     /// Forgets all entries. Answers how many there were.
     pub fn clear(&self) -> usize {
-        std::mem::take(&mut *self.lock()).len()
+        let entries = std::mem::take(&mut *self.lock());
+        self.total.fetch_sub(entries.iter().map(|entry| entry.held()).sum(), Ordering::Relaxed);
+        entries.len()
     }
 }
 
 impl Entry {
+    fn held(&self) -> usize {
+        self.request.held() + self.response.held()
+    }
+
+    /// The run that it is about: the one that was made, or that the path names.
+    pub fn about(&self) -> Option<Id<Run>> {
+        let named = || self.path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new);
+        self.run.clone().or_else(named)
+    }
+
     /// The entry as people see it, with the reply that answered its run.
     pub fn shown(&self, reply: Option<&str>) -> Value {
         json!({
@@ -156,7 +238,7 @@ impl Entry {
             "id": self.id,
             "created_at": self.created_at,
             "duration_ms": self.duration.as_micros() as f64 / 1000.0,
-            "method": self.method,
+            "method": self.method.as_str(),
             "path": self.path,
             "query": self.query,
             "status": self.status,
@@ -164,7 +246,7 @@ impl Entry {
             "request_bytes": self.request.bytes(),
             "response_body": self.response.shown(),
             "response_bytes": self.response.bytes(),
-            "run": self.run,
+            "run": self.about(),
             "reply": reply,
             "fault": self.fault,
         })
@@ -175,13 +257,13 @@ impl Entry {
 const HIDDEN: &[u8] = b"[removed]";
 
 /// Removes a key wherever it stands, and whatever looks like one of OpenAI's.
-fn without_secrets(text: Bytes, key: Option<&str>) -> Bytes {
-    let key = key.map(str::as_bytes).filter(|key| key.len() >= 6 && memmem::find(&text, key).is_some());
-    if key.is_none() && memmem::find(&text, b"sk-").is_none() {
-        return text;
+fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [u8]> {
+    static KEY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("sk-"));
+    let key = secret.filter(|secret| secret.0.find(text).is_some()).map(Secret::key);
+    if key.is_none() && KEY.find(text).is_none() {
+        return Cow::Borrowed(text);
     }
-    let mut clean = Vec::with_capacity(text.len());
-    let mut rest: &[u8] = &text;
+    let (mut clean, mut rest) = (Vec::with_capacity(text.len()), text);
     while !rest.is_empty() {
         let secret = key.filter(|key| rest.starts_with(key)).map(<[u8]>::len).or_else(|| key_like(rest));
         match secret {
@@ -195,7 +277,7 @@ fn without_secrets(text: Bytes, key: Option<&str>) -> Bytes {
             }
         }
     }
-    Bytes::from(clean)
+    Cow::Owned(clean)
 }
 
 /// How long what stands here is, if it looks like a key of OpenAI's.
@@ -213,7 +295,7 @@ mod tests {
     use super::*;
 
     fn clean(text: &str, key: Option<&str>) -> String {
-        String::from_utf8(without_secrets(Bytes::from(text.to_owned()), key).to_vec()).unwrap()
+        String::from_utf8(without_secrets(text.as_bytes(), key.and_then(Secret::of).as_ref()).to_vec()).unwrap()
     }
 
     #[test]
@@ -231,12 +313,12 @@ mod tests {
                 id: id.to_owned(),
                 created_at: Timestamp(0),
                 duration: Duration::ZERO,
-                method: String::new(),
+                method: Method::GET,
                 path: String::new(),
                 query: None,
                 status: None,
-                request: journal.body(),
-                response: journal.body(),
+                request: Body::None,
+                response: Body::None,
                 run: None,
                 fault: None,
             };

@@ -29,7 +29,7 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
         entries.drain(..=place);
     }
     entries.retain(|entry| {
-        method.is_none_or(|wanted| entry.method.as_str().eq_ignore_ascii_case(wanted))
+        method.is_none_or(|wanted| entry.method.eq_ignore_ascii_case(wanted))
             && path.as_ref().is_none_or(|glob| glob.matches(&entry.path))
             && status.is_none_or(|wanted| entry.status == Some(wanted))
     });

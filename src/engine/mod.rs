@@ -18,6 +18,7 @@ mod scene;
 mod script;
 mod stage;
 mod task;
+mod touched;
 
 pub use self::{
     driver::{Engine, Listener, NewRun, Onto},

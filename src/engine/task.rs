@@ -16,6 +16,7 @@ use super::{
     scene::Scene,
     script::TimedCue,
     stage::{Cue, End, Stage},
+    touched::Touched,
 };
 use crate::{
     clock::{Awake, Clock, Ids, Moment},
@@ -24,7 +25,7 @@ use crate::{
     knowledge::{Denied, Knowledge},
     store::{self, Changes, OpenRun, Store, Surroundings},
     types::{
-        File, Id, Message, Refusal, Run, RunStatus, Step,
+        File, Refusal, Run, RunStatus,
         run::{LastError, SORRY},
         tool::ToolOutput,
     },
@@ -495,40 +496,5 @@ fn stopped(denied: Denied) -> Stop {
             tracing::error!(error = %other, "what surrounds a run cannot be looked up");
             Stop::Store(store::Error::Closed)
         }
-    }
-}
-
-/// What a list of events says has changed.
-#[derive(Default)]
-struct Touched<'e> {
-    run: bool,
-    steps: Vec<&'e Id<Step>>,
-    messages: Vec<&'e Message>,
-    /// The messages that did not exist before.
-    begun: Vec<&'e Id<Message>>,
-}
-
-impl<'e> Touched<'e> {
-    fn of(events: &'e [Event]) -> Self {
-        let mut touched = Self::default();
-        for event in events {
-            match event {
-                Event::RunCreated(_) | Event::Run(_) => touched.run = true,
-                Event::StepCreated(step) | Event::Step(step) => touched.steps.push(&step.id),
-                Event::MessageCreated(message) => touched.begun.push(&message.id),
-                Event::Message(message) => touched.messages.push(message),
-                Event::ThreadCreated(_)
-                | Event::StepDelta { .. }
-                | Event::MessageDelta { .. }
-                | Event::Broken
-                | Event::Error
-                | Event::Done => {}
-            }
-        }
-        touched
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.run && self.steps.is_empty() && self.messages.is_empty()
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{extract::Request, http::Method, response::Response};
+use axum::{extract::Request, response::Response};
+use compact_str::CompactString;
 
 use super::{answer::OfRun, listen::Cut, tee};
 use crate::{
@@ -19,7 +20,7 @@ pub(super) struct Visit {
     id: String,
     created_at: Timestamp,
     begun: Instant,
-    method: Method,
+    method: CompactString,
     path: String,
     query: Option<String>,
 }
@@ -30,7 +31,7 @@ impl Visit {
             id: id.to_owned(),
             created_at: world.clock.now().seconds(),
             begun,
-            method: request.method().clone(),
+            method: request.method().as_str().into(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Changes, Database, Error, Result, Store, database::NOBODY};
+use super::{Changes, Database, Error, Result, Store, database::NOBODY, writer::Statement};
 use crate::{feed::Feed, types::Timestamp};
 
 /// The tables in which a session has rows, children before parents, with the columns that are copied and how. A
@@ -37,9 +37,6 @@ const UNCOUNTED: &str = "json_set(body, '$.file_counts.in_progress', 0, '$.file_
 
 /// How many rows are removed at a time, so that nobody waits long for the writer.
 const STRIDE: i64 = 400;
-
-/// A statement and what is bound to it: numbers and texts.
-pub(super) type Statement = (String, Vec<Value>);
 
 /// A snapshot, but for the objects in it.
 #[derive(Clone, Debug)]

@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Error, Result,
     changes::{Changes, Claim},
-    sessions::Statement,
     statements::Kind,
 };
 
@@ -33,6 +32,9 @@ struct Wanted {
     claims: HashSet<Claim>,
     answer: oneshot::Sender<Result<bool>>,
 }
+
+/// A statement and what is bound to it: numbers and texts.
+pub(super) type Statement = (String, Vec<Value>);
 
 /// Statements that have a transaction of their own.
 struct Alone {

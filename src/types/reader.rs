@@ -375,6 +375,18 @@ impl<const MAX: usize> Read for Text<MAX> {
     }
 }
 
+/// An integer of at least `MIN`, which is not negative.
+#[derive(Clone, Copy, Debug)]
+pub struct AtLeast<const MIN: u64>(pub u64);
+
+impl<const MIN: u64> Read for AtLeast<MIN> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let got = i64::read(value, at, faults)?;
+        let min = i64::try_from(MIN).unwrap_or(i64::MAX);
+        checked(integer_between(got, min, i64::MAX), at, faults).map(|got| Self(got.unsigned_abs()))
+    }
+}
+
 /// An array of at most `MAX` items.
 #[derive(Clone, Debug)]
 pub struct Few<T, const MAX: usize>(pub Vec<T>);

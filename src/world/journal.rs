@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::Method;
+use compact_str::CompactString;
 use memchr::memmem;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub struct Entry {
     pub id: String,
     pub created_at: Timestamp,
     pub duration: Duration,
-    pub method: Method,
+    pub method: CompactString,
     /// Without `/s/NAME`.
     pub path: String,
     pub query: Option<String>,
@@ -313,7 +313,7 @@ mod tests {
                 id: id.to_owned(),
                 created_at: Timestamp(0),
                 duration: Duration::ZERO,
-                method: Method::GET,
+                method: CompactString::default(),
                 path: String::new(),
                 query: None,
                 status: None,

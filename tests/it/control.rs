@@ -417,7 +417,7 @@ async fn every_change_is_an_event() {
     set_clock(&server, json!({"advance": "1s"})).await;
     let (mut stream, mut text) = (response.bytes_stream(), String::new());
     while !text.contains("event: clock.advanced") {
-        text += &String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+        text += std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap();
     }
     let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("event: ")).filter(|name| *name != "request").collect();
     assert_eq!(

@@ -100,6 +100,32 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
     assert_eq!(compared, 8);
 }
 
+#[cfg(unix)]
+#[test]
+fn files_that_cannot_be_fixtures_are_refused_each_with_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let said = |name: &str| {
+        let output = rehearsal(folder.path(), &["check", name]);
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    };
+    fs::write(file("empty.yaml"), "").unwrap();
+    assert_eq!(said("empty.yaml").0, 0);
+    fs::write(file("binary.yaml"), [0xff, 0xfe, 0x00, 0x01]).unwrap();
+    assert!(said("binary.yaml").1.starts_with("binary.yaml:1:1: this is not text: a fixture file is UTF-8"));
+    fs::File::create(file("huge.yaml")).unwrap().set_len(40 << 20).unwrap();
+    assert!(said("huge.yaml").1.contains("this file has 41943040 bytes: a fixture file has 33554432 at the most"));
+
+    fs::create_dir(file("links")).unwrap();
+    std::os::unix::fs::symlink("links", file("links/again")).unwrap();
+    std::os::unix::fs::symlink(file("links"), file("links/circle")).unwrap();
+    fs::write(file("links/a.yaml"), "replies: [{name: a}]").unwrap();
+    assert_eq!(said("links"), (0, "no mistakes: 1 reply, 0 faults to inject, 0 seeds\n".to_owned()), "folders are not followed");
+    std::os::unix::fs::symlink("self.yaml", file("links/self.yaml")).unwrap();
+    let (code, circle) = said("links");
+    assert!(code == 2 && circle.contains("cannot read the fixtures in links/self.yaml"), "{circle}");
+}
+
 const UNMATCHED: &str = "import os,urllib.request as u,json\nb=os.environ['OPENAI_BASE_URL']\ndef p(x,d):\n  \
     r=u.Request(b+x,data=json.dumps(d).encode(),headers={'Authorization':'Bearer '+os.environ['OPENAI_API_KEY'],\
     'OpenAI-Beta':'assistants=v2','Content-Type':'application/json'})\n  return json.load(u.urlopen(r))\n\

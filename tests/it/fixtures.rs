@@ -342,3 +342,22 @@ async fn a_near_miss_says_what_alone_differs() {
         assert!(message.contains(hint), "{message}");
     }
 }
+
+#[tokio::test]
+async fn a_run_under_way_keeps_the_reply_it_began_with() {
+    let yaml =
+        |answer: &str| format!("replies: [{{steps: [{{tool_calls: [{{function: {{name: f}}}}]}}, {{message: {answer}}}]}}]");
+    let server = TestServer::with_fixtures(&yaml("Old")).await;
+    let (thread, run) = server.run("Hello").await;
+    server.reload(&yaml("New")).await;
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+    let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]});
+    server.post(&format!("{run}/submit_tool_outputs"), outputs.clone()).await;
+    server.idle().await;
+    assert_eq!(server.said(&thread).await[1], "Old");
+    let (thread, run) = server.run("Hello").await;
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+    server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]})).await;
+    server.idle().await;
+    assert_eq!(server.said(&thread).await[1], "New");
+}

@@ -5,6 +5,7 @@ use std::{io::Write, path::Path, sync::Arc};
 use rehearsal::{
     clock::{Clock, Moment},
     engine::Unmatched,
+    fixture::Fixtures,
     serve::{Config, Server},
     types::Timestamp,
     world::{DEFAULT_SESSION, World, Worlds},
@@ -96,6 +97,12 @@ impl TestServer {
 
     pub async fn world(&self) -> Arc<World> {
         self.worlds.enter(DEFAULT_SESSION).await.unwrap().world()
+    }
+
+    /// Loads other fixtures, as `--watch` does.
+    pub async fn reload(&self, yaml: &str) {
+        let fixtures = Fixtures::parse([("test.yaml".to_owned(), yaml.to_owned())]).unwrap();
+        self.worlds.reload(fixtures).await.unwrap();
     }
 
     pub async fn clock(&self) -> Clock {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     app::{self, Door},
@@ -107,6 +107,7 @@ impl Server {
             seed: config.seed,
             clock: config.clock,
             journal: config.journal,
+            ending: watch::Sender::new(false),
             strict_models: config.strict_models,
         };
         let worlds = Arc::new(Worlds::open(making).await?);
@@ -126,6 +127,11 @@ impl Server {
 
     /// Serves until `stop` is done, and then what is in flight.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let worlds = Arc::clone(&self.door.worlds);
+        let stop = async move {
+            stop.await;
+            worlds.end();
+        };
         listen::serve(listener, app::app(self.door), stop).await;
         Ok(())
     }

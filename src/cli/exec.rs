@@ -35,10 +35,10 @@ const SIGNALLED: i32 = 128;
 const AZURE_VERSION: &str = "2024-05-01-preview";
 
 /// The key that the command is given if the server takes any.
-const KEY: &str = "rehearsal";
+const KEY: &str = "sk-rehearsal-exec";
 
 pub(super) fn run(mut args: ExecArgs) -> ExitCode {
-    if args.serve.listen == LISTEN {
+    if args.serve.listen == LISTEN || args.serve.listen.is_empty() {
         // The usual port may be in use, by a server that was started by hand.
         "127.0.0.1:0".clone_into(&mut args.serve.listen);
     }

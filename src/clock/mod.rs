@@ -112,6 +112,14 @@ impl ClockStand {
         Self { frozen_at: Some(start), ahead: 0 }
     }
 
+    /// The same, showing this time.
+    pub fn at(self, now: Moment) -> Self {
+        match self.frozen_at {
+            Some(_) => Self { frozen_at: Some(now), ahead: self.ahead },
+            None => Self { frozen_at: None, ahead: now.0.saturating_sub(system_now().0) },
+        }
+    }
+
     fn now(&self) -> Moment {
         self.frozen_at.unwrap_or_else(|| Moment(system_now().0.saturating_add(self.ahead)))
     }
@@ -229,7 +237,7 @@ impl Clock {
     pub async fn resume(&self) {
         let _alone = self.setting.lock().await;
         if let Some(at) = self.stand().frozen_at {
-            self.set(ClockStand { frozen_at: None, ahead: at.0.saturating_sub(system_now().0) });
+            self.set(ClockStand::RUNNING.at(at));
         }
     }
 

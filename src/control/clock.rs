@@ -106,7 +106,10 @@ struct Happened {
 const TOLD: usize = 1_000;
 
 async fn set(InSession(session): InSession, Body(change): Body<Change>) -> Result<Answer<Changed>> {
-    let (world, mut news) = (session.world(), session.feed.listen());
+    let world = session.world();
+    // What was under way before is not because of this.
+    world.clock.idle().await;
+    let mut news = session.feed.listen();
     let name = match change {
         Change::Advance(by) => {
             judge(world.clock.now().after(by))?;

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use crate::http::{extract::InSession, sse};
 
@@ -21,10 +21,12 @@ pub(super) fn routes() -> Router {
 async fn listen(InSession(session): InSession) -> Response {
     // Listening begins before the answer does, so whatever the client does next is heard.
     let news = session.feed.listen();
+    let ended = async move { session.ending().await };
     let frames = stream::unfold(news, |mut news| async {
         // Whoever falls too far behind is cut off, rather than told half of it.
         let told = news.recv().await.ok()?;
         Some((Ok::<_, Infallible>(Bytes::from(sse::frame(&told.name, &told.data))), news))
     });
+    let frames = frames.take_until(Box::pin(ended));
     ([(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE))], Body::from_stream(frames)).into_response()
 }

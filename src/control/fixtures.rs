@@ -151,7 +151,7 @@ fn judge_content_type(headers: &HeaderMap) -> Result<()> {
 }
 
 /// What is wrong, as text for people and as a list for tools.
-fn faulty(diagnostics: &[Diagnostic]) -> Response {
+pub(super) fn faulty(diagnostics: &[Diagnostic]) -> Response {
     let error = ApiError::from(Refusal::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
 }

@@ -28,6 +28,7 @@ use crate::{
         Refusal,
         reader::{Fault, FaultKind},
     },
+    world::{Unmade, planting::Unplanted},
 };
 
 pub(crate) fn routes() -> Router {
@@ -59,10 +60,14 @@ struct Reset {
     removed: Map<String, Value>,
 }
 
-async fn reset(InSession(session): InSession, query: Query) -> Result<Answer<Reset>> {
+async fn reset(InSession(session): InSession, query: Query) -> Result<Response> {
     query.only(&["fixtures"])?;
-    let with_fixtures = query.flag("fixtures")?;
-    Ok(Answer(Reset { object: "reset", removed: session.reset(with_fixtures).await? }))
+    match session.reset(query.flag("fixtures")?).await {
+        Ok(removed) => Ok(Answer(Reset { object: "reset", removed }).into_response()),
+        // A file that a seed names is gone, perhaps.
+        Err(Unmade::Unplanted(Unplanted::Faulty(diagnostics))) => Ok(fixtures::faulty(&diagnostics)),
+        Err(other) => Err(other.into()),
+    }
 }
 
 async fn openapi() -> Response {

@@ -2,7 +2,8 @@
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
     routing::{get, post, put},
 };
 use serde::Serialize;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::Listed;
 use crate::{
-    http::{Answer, door, error::Result, extract::InSession},
+    http::{Answer, ApiError, door, error::Result, extract::InSession},
     store::Snapshot,
     types::Refusal,
 };
@@ -29,26 +30,40 @@ struct Forgotten {
     deleted: bool,
 }
 
+/// The name of a snapshot. What is no text is no name.
+struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(Refusal::BadName { name: parts.uri.path().to_owned() }.into()),
+        }
+    }
+}
+
 async fn list(InSession(session): InSession) -> Result<Answer<Listed<Value>>> {
     let snapshots = session.snapshots().await?;
     Ok(Answer(Listed::all(snapshots.iter().map(Snapshot::shown).collect())))
 }
 
-async fn keep(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Value>> {
+async fn keep(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     if !door::is_name(&name) {
         return Err(Refusal::BadName { name }.into());
     }
     Ok(Answer(session.keep(&name).await?.shown()))
 }
 
-async fn restore(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Value>> {
+async fn restore(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     match session.restore(&name).await? {
         Some(snapshot) => Ok(Answer(snapshot.shown())),
         None => Err(Refusal::UnknownSnapshot { name }.into()),
     }
 }
 
-async fn forget(InSession(session): InSession, Path(name): Path<String>) -> Result<Answer<Forgotten>> {
+async fn forget(InSession(session): InSession, Name(name): Name) -> Result<Answer<Forgotten>> {
     if session.forget(&name).await? {
         return Ok(Answer(Forgotten { object: "snapshot.deleted", name, deleted: true }));
     }

@@ -5,6 +5,7 @@
 //! says who answers a run, `script.rs` turns a fixture's reply into timed cues, `task.rs` performs one run:
 //! it commits, and only then tells anybody; `driver.rs` owns the tasks.
 
+mod around;
 mod citations;
 mod driver;
 pub mod event;

@@ -296,6 +296,17 @@ impl Stage {
         }
     }
 
+    /// Whether the open step calls functions so far.
+    pub(super) fn calls_functions(&self) -> bool {
+        self.steps.last().is_some_and(Step::is_open) && !self.open_calls().is_empty()
+    }
+
+    /// Gives up the open step.
+    pub(super) fn leave_step(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        let usage = self.open_usage();
+        self.close_step(StepEnd::Cancelled, at, usage, events);
+    }
+
     fn close_step(&mut self, end: StepEnd, at: Timestamp, usage: Usage, events: &mut Vec<Event>) {
         if let Some(step) = self.steps.last_mut().filter(|step| step.is_open()) {
             step.end(end, at, usage);

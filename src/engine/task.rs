@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Listener, Refused,
+    around::Around,
     event::Event,
     performer::{Performance, Performer},
     prompt,
@@ -23,9 +24,9 @@ use crate::{
     feed::Feed,
     fixture::Pace,
     knowledge::{Denied, Knowledge},
-    store::{self, Changes, OpenRun, Store, Surroundings},
+    store::{self, Changes, OpenRun, Store},
     types::{
-        File, Refusal, Run, RunStatus,
+        Run, RunStatus,
         run::{LastError, SORRY},
         tool::ToolOutput,
     },
@@ -88,15 +89,6 @@ pub(super) struct Task {
     /// How many times the run may change its status, under the pace `steps`.
     permits: usize,
     listeners: Vec<Listener>,
-}
-
-/// What a run has around it, looked up once.
-struct Around {
-    surroundings: Surroundings,
-    /// The vector stores that its tools search, or why they cannot.
-    stores: Result<Vec<String>, LastError>,
-    files: Vec<File>,
-    has_stored_files: bool,
 }
 
 /// Why a task stops.
@@ -302,31 +294,11 @@ impl Task {
     async fn look_around(&mut self) -> Result<(), Stop> {
         if self.surroundings.is_none() {
             let surroundings = self.at_hand.store.surroundings(&self.stage.run).await?;
-            self.surroundings = Some(self.look_at(surroundings).await?);
+            let around = Around::of(&self.stage.run, surroundings, &self.at_hand.knowledge).await;
+            self.surroundings = Some(around.map_err(stopped)?);
             self.stage.set_prompt(prompt::measure(&self.at_hand.store, &self.stage.run).await?);
         }
         Ok(())
-    }
-
-    async fn look_at(&self, surroundings: Surroundings) -> Result<Around, Stop> {
-        let tools = &self.stage.run.tools;
-        let (stores, given) = (surroundings.stores(tools), surroundings.given_files(tools));
-        let mut around = Around { surroundings, stores: Ok(Vec::new()), files: Vec::new(), has_stored_files: false };
-        if stores.is_empty() && given.is_empty() {
-            return Ok(around);
-        }
-        match self.at_hand.knowledge.stores_of_run(&stores).await {
-            Ok(stores) => {
-                around.has_stored_files = stores.iter().any(|store| store.file_counts.total > 0);
-                around.files = self.at_hand.knowledge.files_of_run(given, &stores).await.map_err(stopped)?;
-                around.stores = Ok(stores.iter().map(|store| store.id.to_string()).collect());
-            }
-            Err(Denied::Expired(id)) => {
-                around.stores = Err(LastError::server_error(Refusal::StoreExpired { id }.to_string()));
-            }
-            Err(other) => return Err(stopped(other)),
-        }
-        Ok(around)
     }
 
     async fn fetch(&mut self) -> Result<(), Stop> {
@@ -381,8 +353,10 @@ impl Task {
                 let mut events = Vec::new();
                 let comes_too_late = self.comes_too_late().await?;
                 let outcome = self.stage.cancel(self.at_hand.clock.now().seconds(), &mut events);
-                if outcome.is_ok() && !comes_too_late {
-                    self.cues = cancelled();
+                match outcome.is_ok() {
+                    true if comes_too_late => self.leave_calls_out(&mut events),
+                    true => self.cues = cancelled(),
+                    false => {}
                 }
                 self.answer(outcome, events, answer).await?;
                 Ok(awake)
@@ -417,6 +391,16 @@ impl Task {
         }
         let waits = !self.stage.is_performing();
         Ok(self.performance.as_mut().is_some_and(|performance| !waits && performance.is_too_late_to_cancel()))
+    }
+
+    /// Gives up a step that was about to ask the client for something.
+    fn leave_calls_out(&mut self, events: &mut Vec<Event>) {
+        let end = self.cues.iter().position(|cue| matches!(cue.cue, Cue::CloseCalls));
+        let calls = |cue: &TimedCue| matches!(cue.cue, Cue::Function { .. });
+        if let Some(end) = end.filter(|end| self.stage.calls_functions() || self.cues.iter().take(*end).any(calls)) {
+            self.cues.drain(..=end);
+            self.stage.leave_step(self.at_hand.clock.now().seconds(), events);
+        }
     }
 
     /// Commits what a command did, answers it, and tells it.

@@ -27,15 +27,15 @@ pub(crate) fn instead(damage: &Damage, request_id: &str) -> Option<Response> {
     }
 }
 
-/// Marks an answer that is to be sent as it is.
+/// Marks an answer that is to be sent as it is: a fault gave it, or it is the last word already.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Given;
+pub(crate) struct Finished;
 
 /// A response that is never sent: the connection is closed.
 pub(crate) fn cut() -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
     response.extensions_mut().insert(Cut);
-    response.extensions_mut().insert(Given);
+    response.extensions_mut().insert(Finished);
     response
 }
 
@@ -47,7 +47,7 @@ fn given(response: &fault::Response, request_id: &str) -> Response {
     };
     let mut answer = ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response();
     *answer.status_mut() = status;
-    answer.extensions_mut().insert(Given);
+    answer.extensions_mut().insert(Finished);
     for (name, value) in &response.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             answer.headers_mut().insert(name, value);
@@ -77,7 +77,7 @@ fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value
 }
 
 /// The answer as the fault leaves it.
-pub(crate) fn damaged(damage: &Damage, response: Response) -> Response {
+pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> Response {
     let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
     match damage {
         Damage::Disconnect(fault::Cut::After) => cut(),
@@ -91,7 +91,7 @@ pub(crate) fn damaged(damage: &Damage, response: Response) -> Response {
         }
         Damage::StreamError { after_events, error } if streams => {
             let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
-            let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, "");
+            let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
             let last = Bytes::from(sse::frame("error", &body.to_string()));
             with_body(response, |body| Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)]))))
         }
@@ -127,13 +127,14 @@ fn broken() -> impl Stream<Item = io::Result<Bytes>> {
 }
 
 fn broken_behind(body: Body, bytes: usize) -> Body {
-    let mut left = bytes;
-    let pieces = body.into_data_stream().map(|piece| piece.map_err(io::Error::other));
-    let beginning = pieces.take_while(|_| std::future::ready(true)).scan((), move |(), piece| {
+    let beginning = stream::unfold((body.into_data_stream(), bytes), |(mut pieces, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let piece = pieces.next().await?.map_err(io::Error::other);
         let piece = piece.map(|piece| piece.slice(..piece.len().min(left)));
-        left -= piece.as_ref().map_or(0, Bytes::len);
-        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_empty());
-        std::future::ready(goes_on.then_some(piece))
+        let left = left - piece.as_ref().map_or(left, Bytes::len);
+        Some((piece, (pieces, left)))
     });
     Body::from_stream(beginning.chain(broken()))
 }

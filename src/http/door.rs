@@ -16,9 +16,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 
 use super::{
-    damage::{self, Given},
+    damage::{self, Finished},
     error::{ApiError, Result},
     extract::{Here, InSession},
     faults,
@@ -27,8 +28,8 @@ use super::{
     key::{self, Keys},
 };
 use crate::{
-    types::Refusal,
-    world::{DEFAULT_SESSION, Session, World, Worlds},
+    types::{Refusal, limits},
+    world::{DEFAULT_SESSION, Session, Stay, World, Worlds},
 };
 
 /// What the door needs to know.
@@ -47,19 +48,17 @@ const NAME: usize = 64;
 
 pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let ends_lines = ends_lines(request.uri().path());
     let Visit { session, world, request_id, outcome } = match door.let_in(request).await {
         Ok(visit) => visit,
         Err((request_id, error)) => return signed(error.into_response(), &request_id, begun),
     };
-    let mut response = match outcome {
+    let response = match outcome {
         Ok(request) if is_api(request.uri().path()) => {
             attended(&door.keys, &session, &world, request, next, &request_id, begun).await
         }
-        Ok(request) => answered(request, next, &request_id).await,
+        Ok(request) => finished(answered(request, next, &request_id, None).await, false, &request_id).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
     };
-    response = finished(response, ends_lines, &request_id).await;
     tracing::debug!(status = response.status().as_u16(), request_id, "answered");
     signed(response, &request_id, begun)
 }
@@ -79,11 +78,14 @@ impl Door {
         let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
         let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
-        // Anybody may ask after the server's health, so that makes no session either; nor does a key that is refused.
-        let path = request.uri().path();
-        let makes_none = path == HEALTH || (is_api(path) && self.keys.judge(request.headers()).is_err());
-        let known = |name: &&str| !makes_none || self.worlds.has(name);
-        let name = judged.as_deref().ok().filter(known).unwrap_or(DEFAULT_SESSION);
+        // A session is not made for a key that is refused; one that is there may have faults, which come before that.
+        let judged = judged.and_then(|name| match is_api(request.uri().path()) && !self.worlds.has(&name) {
+            true => self.keys.judge(request.headers()).map(|()| name),
+            false => Ok(name),
+        });
+        // Anybody may ask after the server's health, so that makes no session either.
+        let is_health = request.uri().path() == HEALTH;
+        let name = judged.as_deref().ok().filter(|_| !is_health).unwrap_or(DEFAULT_SESSION);
         match self.worlds.enter(name).await {
             Ok(session) => {
                 let world = session.world();
@@ -110,9 +112,14 @@ fn is_api(path: &str) -> bool {
 }
 
 /// What is done on a task of its own is done even if the client hangs up meanwhile.
-async fn answered(request: Request, next: Next, request_id: &str) -> Response {
+async fn answered(request: Request, next: Next, request_id: &str, stay: Option<Stay>) -> Response {
     tracing::debug!(method = %request.method(), path = request.uri().path(), request_id, "asked");
-    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+    let work = async move {
+        let response = next.run(request).await;
+        drop(stay);
+        response
+    };
+    tokio::spawn(work).await.unwrap_or_else(|error| {
         tracing::error!(request_id, %error, "a handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
@@ -137,18 +144,41 @@ async fn attended(
         tokio::time::sleep(delay).await;
     }
     let damage = fault.as_ref().and_then(|fault| fault.damage.as_ref());
-    let mut response = match damage.and_then(|damage| damage::instead(damage, request_id)) {
-        Some(response) => response,
+    let ends_lines = ends_lines(request.uri().path());
+    let response = match damage.and_then(|damage| damage::instead(damage, request_id)) {
+        Some(response) => {
+            drain(request).await;
+            response
+        }
         None => match judge_api(keys, &request) {
-            Ok(()) => answered(request, next, request_id).await,
+            Ok(()) => carried_out(session, request, next, request_id).await,
             Err(refusal) => ApiError::from(refusal).into_response(),
         },
     };
+    let mut response = finished(response, ends_lines, request_id).await;
     if let Some(damage) = damage {
-        response = finished(response, false, request_id).await;
-        response = damage::damaged(damage, response);
+        response = damage::damaged(damage, response, request_id);
     }
     visit.note(session, response, shown, fault.as_deref(), secret.as_ref()).await
+}
+
+/// Does what is asked for in the world of this moment, which stays until it is done.
+async fn carried_out(session: &Session, mut request: Request, next: Next, request_id: &str) -> Response {
+    let (world, stay) = session.stay().await;
+    request.extensions_mut().insert(Here(world));
+    answered(request, next, request_id, Some(stay)).await
+}
+
+/// Reads what nobody is going to look at: a client that still sends would not get to read its answer.
+async fn drain(request: Request) {
+    let mut pieces = request.into_body().into_data_stream();
+    let mut left = limits::JSON_BODY;
+    while let Some(Ok(piece)) = pieces.next().await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            return;
+        }
+    }
 }
 
 /// The key is asked for before anybody is told what exists and what does not.
@@ -159,15 +189,15 @@ fn judge_api(keys: &Keys, request: &Request) -> Result<(), Refusal> {
 
 /// What only the door knows of an answer: the request's id in a fault of the server, and how the JSON ends.
 async fn finished(response: Response, ends_lines: bool, request_id: &str) -> Response {
-    let is_ours = response.extensions().get::<Given>().is_none();
+    let is_ours = response.extensions().get::<Finished>().is_none();
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR && is_ours {
         let extensions = response.extensions().clone();
         let mut response = ApiError::from(Refusal::Internal { request_id: request_id.to_owned() }).into_response();
         *response.extensions_mut() = extensions;
-        response.extensions_mut().insert(Given);
+        response.extensions_mut().insert(Finished);
         return response;
     }
-    if ends_lines { with_newline(response).await } else { response }
+    if ends_lines && is_ours { with_newline(response).await } else { response }
 }
 
 /// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.

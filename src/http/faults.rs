@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::Request};
+use axum::{body::Body, extract::Request, http::header};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::{fixture::Fault, types::limits, world::World};
@@ -29,14 +31,28 @@ pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<
     (request, fault)
 }
 
-/// Whether the body of a request says `stream: true`. What is too large for that is left as it is.
+/// Whether the body of a request says `stream: true`. The body is put back as it was.
 async fn asks_for_stream(request: Request) -> (Request, bool) {
     let (parts, body) = request.into_parts();
-    let declared = parts.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|bytes| bytes > limits::JSON_BODY) {
+    let is_json = parts.headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_json {
         return (Request::from_parts(parts, body), false);
     }
-    let bytes = axum::body::to_bytes(body, limits::JSON_BODY).await.unwrap_or_default();
-    let streams = serde_json::from_slice::<Value>(&bytes).is_ok_and(|body| body["stream"] == true);
-    (Request::from_parts(parts, Body::from(bytes)), streams)
+    let (mut pieces, mut read) = (body.into_data_stream(), Vec::new());
+    while read.len() <= limits::JSON_BODY {
+        match pieces.next().await {
+            Some(Ok(piece)) => read.extend_from_slice(&piece),
+            // Whoever reads it next meets the same error.
+            Some(Err(error)) => {
+                let broken = stream::iter([Ok(Bytes::from(read)), Err(error)]);
+                return (Request::from_parts(parts, Body::from_stream(broken)), false);
+            }
+            None => {
+                let streams = serde_json::from_slice::<Value>(&read).is_ok_and(|body| body["stream"] == true);
+                return (Request::from_parts(parts, Body::from(read)), streams);
+            }
+        }
+    }
+    let whole = stream::iter([Ok(Bytes::from(read))]).chain(pieces);
+    (Request::from_parts(parts, Body::from_stream(whole)), false)
 }

@@ -11,7 +11,7 @@ use crate::{
     types::Timestamp,
     world::{
         Session, World,
-        journal::{Body, Entry, Secret},
+        journal::{Body, Entry, Secret, without_secrets},
     },
 };
 
@@ -59,7 +59,7 @@ impl Visit {
             duration: self.begun.elapsed(),
             method: self.method,
             path: self.path,
-            query: self.query,
+            query: self.query.map(|query| clean(&query, secret)),
             status,
             request,
             response: shown,
@@ -80,4 +80,8 @@ pub(super) fn shown(session: &Session, request: Request, secret: Option<&Arc<Sec
     let (parts, body) = request.into_parts();
     let (body, kept) = tee::request(&session.journal, &parts.headers, body, secret);
     (Request::from_parts(parts, body), kept)
+}
+
+fn clean(text: &str, secret: Option<&Arc<Secret>>) -> String {
+    String::from_utf8_lossy(&without_secrets(text.as_bytes(), secret.map(Arc::as_ref))).into_owned()
 }

@@ -36,10 +36,10 @@ pub(super) async fn response(journal: &Journal, response: Response, secret: Opti
 }
 
 fn show(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<Secret>>) -> (Body, journal::Body) {
-    let passing = journal.passing();
-    let (is_text, secret, keeping) = (is_text(headers), secret.cloned(), Arc::clone(&passing));
+    let passing = journal.passing(secret.cloned());
+    let (is_text, keeping) = (is_text(headers), Arc::clone(&passing));
     let pieces = body.into_data_stream().inspect(move |piece| match piece {
-        Ok(piece) if is_text => keeping.keep(piece, secret.as_deref()),
+        Ok(piece) if is_text => keeping.keep(piece),
         Ok(piece) => keeping.count(piece.len()),
         Err(_) => {}
     });

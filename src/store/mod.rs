@@ -26,7 +26,7 @@ pub(crate) use self::{
     database::{Database, OpenError},
     index::{Term, mark_of},
     runs::{OpenRun, Surroundings, ThreadState},
-    sessions::{Snapshot, Tenure},
+    sessions::{Prepared, Snapshot, Tenure},
 };
 use crate::feed::Feed;
 use crate::types::{

@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Changes, Database, Error, Result, Store, database::NOBODY, writer::Statement};
-use crate::{feed::Feed, types::Timestamp};
+use super::{Changes, Database, Result, Store, database::NOBODY, writer::Statement};
+use crate::{clock, feed::Feed, types::Timestamp};
 
 /// The tables in which a session has rows, children before parents, with the columns that are copied and how. A
 /// file that was searchable is made so again, because its words are marked with the store that it is in.
@@ -55,7 +55,14 @@ impl Snapshot {
     }
 }
 
-/// One stay of a session at its row. When it is over, and nobody uses the row any more, what is in it is removed.
+/// A row that is to become a session's.
+pub struct Prepared {
+    pub store: Store,
+    pub name: String,
+}
+
+/// One stay of a session at its row. When it is over what is in it is removed; a task that is being stopped may still
+/// write to it, and what it writes goes too.
 pub struct Tenure {
     database: Arc<Database>,
     key: i64,
@@ -82,11 +89,20 @@ pub(super) fn start_purging(database: &Arc<Database>, mut keys: mpsc::UnboundedR
 
 /// Removes a session that nobody can enter.
 async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
-    for (table, ..) in TABLES {
-        let sql = format!(
+    // A file takes its chunks along, thousands perhaps, so these go first.
+    let chunks = format!(
+        "delete from chunks where key in (select it.key from sessions \
+           cross join vector_store_files as file on file.session = sessions.key \
+           cross join chunks as it on it.key >= file.seq << 20 and it.key < (file.seq + 1) << 20 \
+         where sessions.key = ?1 and name like '/%' limit {STRIDE})"
+    );
+    let rows = TABLES.iter().map(|(table, ..)| {
+        format!(
             "delete from {table} where seq in (select it.seq from {table} as it join sessions on key = it.session \
              where it.session = ?1 and name like '/%' limit {STRIDE})"
-        );
+        )
+    });
+    for sql in [chunks].into_iter().chain(rows) {
         loop {
             // Between two strides others may write, and the server may end.
             let Some(database) = database.upgrade() else { return Ok(()) };
@@ -101,9 +117,16 @@ async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
     database.bury_the_dead().await
 }
 
-/// Takes the name from whoever has it.
-fn retire(name: &str) -> Statement {
-    ("update sessions set name = '/gone-' || key where name = ?1".to_owned(), vec![json!(name)])
+/// Gives a session's name to another row, and leaves the one that had it to whoever removes what is left of them.
+fn hand_over(name: &str, from: &str) -> Vec<Statement> {
+    let retire = "update sessions set name = '/gone-' || key where name = ?1";
+    let rename = "update sessions set name = ?1 where name = ?2";
+    vec![(retire.to_owned(), vec![json!(name)]), (rename.to_owned(), vec![json!(name), json!(from)])]
+}
+
+/// A name for a row that is yet to become somebody's.
+fn hidden_name() -> String {
+    format!("/new-{}", clock::random_name())
 }
 
 /// Copies all objects of a session into another, which is made.
@@ -140,17 +163,33 @@ impl Database {
 
     /// Removes what is left of the sessions that were reset before a start.
     pub(super) async fn purge_the_gone(&self) -> Result<()> {
-        let sql = "select key from sessions where name like '/gone-%'";
+        let sql = "select key from sessions where name like '/gone-%' or name like '/new-%'";
         for key in sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await? {
             _ = self.purge.send(key);
         }
         Ok(())
     }
 
-    /// Lets a session begin anew, with nothing in it.
-    pub async fn restart_session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
-        self.writer().alone(vec![retire(name)]).await?;
-        self.session(name).await
+    /// A row for a session that is to begin anew, with nothing in it. Nobody can enter it until it is taken.
+    pub async fn prepare(self: &Arc<Self>) -> Result<Prepared> {
+        let name = hidden_name();
+        let (store, _) = self.session(&name).await?;
+        Ok(Prepared { store, name })
+    }
+
+    /// The same, with everything in it that a snapshot has.
+    pub async fn prepare_from(self: &Arc<Self>, snapshot: &Snapshot) -> Result<Prepared> {
+        let name = hidden_name();
+        self.writer().alone(copy(snapshot.key, &name)).await?;
+        let query = sqlx::query_scalar("select key from sessions where name = ?").bind(name.as_str());
+        let session = query.fetch_one(&mut *self.reader().await?).await?;
+        Ok(Prepared { store: Store { database: Arc::clone(self), session, feed: Feed::default() }, name })
+    }
+
+    /// Makes a row that was prepared that of a session, in place of the one it had.
+    pub async fn take(&self, session: &str, prepared: &str) -> Result<()> {
+        self.writer().alone(hand_over(session, prepared)).await?;
+        Ok(())
     }
 
     /// The snapshots of a session, in the order of their names.
@@ -164,16 +203,6 @@ impl Database {
 
     pub async fn snapshot(&self, session: &str, name: &str) -> Result<Option<Snapshot>> {
         Ok(self.snapshots(session).await?.into_iter().find(|snapshot| snapshot.name == name))
-    }
-
-    /// Brings a session back to a snapshot of it.
-    pub async fn restore(self: &Arc<Self>, session: &str, snapshot: &Snapshot) -> Result<Store> {
-        let mut statements = vec![retire(session)];
-        statements.extend(copy(snapshot.key, session));
-        self.writer().alone(statements).await?;
-        let query = sqlx::query_scalar("select key from sessions where name = ?").bind(session);
-        let key = query.fetch_one(&mut *self.reader().await?).await?;
-        Ok(Store { database: Arc::clone(self), session: key, feed: Feed::default() })
     }
 
     /// Forgets a snapshot. Answers whether it was there.
@@ -198,10 +227,10 @@ impl Store {
         Tenure { database: Arc::clone(&self.database), key: self.session }
     }
 
-    /// Keeps everything as it is now, in place of an earlier snapshot of the same name.
+    /// Keeps everything as it is now, in place of an earlier snapshot of the same name. Whoever writes meanwhile waits.
     pub async fn take_snapshot(&self, session: &str, name: &str, created_at: Timestamp, state: &str) -> Result<()> {
         let earlier = self.database.snapshot(session, name).await?;
-        let hidden = format!("/snapshot-{}", crate::clock::random_name());
+        let hidden = format!("/snapshot-{}", clock::random_name());
         let mut statements: Vec<_> = earlier.iter().map(|earlier| gone(earlier.key)).collect();
         statements.extend(copy(self.session, &hidden));
         let note = "insert or replace into snapshots (session, name, key, created_at, state) \
@@ -224,11 +253,5 @@ impl Store {
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(self.session);
         let counts: Vec<i64> = query.fetch_all(&mut *self.database.reader().await?).await?;
         Ok(COUNTED.into_iter().map(str::to_owned).zip(counts.into_iter().map(Value::from)).collect())
-    }
-}
-
-impl From<tokio::sync::oneshot::error::RecvError> for Error {
-    fn from(_: tokio::sync::oneshot::error::RecvError) -> Self {
-        Self::Closed
     }
 }

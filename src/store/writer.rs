@@ -67,7 +67,7 @@ impl Writer {
     pub(super) async fn alone(&self, statements: Vec<Statement>) -> Result<u64> {
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::Closed)?;
-        answered.await?
+        answered.await.unwrap_or(Err(Error::Closed))
     }
 }
 
@@ -108,8 +108,7 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
 /// Takes writes from the queue, but no two that claim the same row: which of them changed it could not be
 /// told.
 fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
-    let mut claimed = HashSet::new();
-    let mut batch = Vec::new();
+    let (mut claimed, mut batch, mut later) = (HashSet::new(), Vec::new(), VecDeque::new());
     for _ in 0..queue.len().min(BATCH) {
         match queue.pop_front() {
             Some(Job::Changes(wanted)) if wanted.claims.is_disjoint(&claimed) => {
@@ -117,14 +116,17 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
                 batch.push(wanted);
             }
             // Whatever came before it is done before it.
-            Some(Job::Alone(alone)) if batch.is_empty() => return (batch, Some(alone)),
+            Some(Job::Alone(alone)) if batch.is_empty() && later.is_empty() => return (batch, Some(alone)),
             Some(alone @ Job::Alone(_)) => {
                 queue.push_front(alone);
                 break;
             }
-            Some(later) => queue.push_back(later),
+            Some(conflicting) => later.push_back(conflicting),
             None => break,
         }
+    }
+    while let Some(job) = later.pop_back() {
+        queue.push_front(job);
     }
     (batch, None)
 }

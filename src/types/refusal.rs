@@ -182,7 +182,7 @@ impl fmt::Display for Refusal {
                 write!(f, "'{name}' is not a name: a name is 1 to 64 letters, digits, dots, underscores and dashes.")
             }
             Self::FaultyFixture { diagnostics } => {
-                write!(f, "There are mistakes in the fixtures, so nothing was changed.\n\n{diagnostics}")
+                write!(f, "There are mistakes in the fixtures.\n\n{diagnostics}")
             }
             Self::UnsupportedFixture { content_type } => write!(
                 f,

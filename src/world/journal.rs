@@ -59,10 +59,11 @@ pub struct Text {
     bytes: usize,
 }
 
-/// A body that comes by piece by piece.
+/// A body that comes by piece by piece. A secret may be in two of them, so it is looked for when the text is shown.
 #[derive(Debug)]
 pub struct Passing {
     text: Mutex<Vec<u8>>,
+    secret: Option<Arc<Secret>>,
     /// How many bytes there were.
     bytes: AtomicUsize,
     /// How many bytes all bodies of the journal hold.
@@ -77,13 +78,11 @@ impl Drop for Passing {
 }
 
 impl Passing {
-    /// Keeps a piece of a text, without its secrets, if there is room for it.
-    pub fn keep(&self, piece: &[u8], secret: Option<&Secret>) {
+    /// Keeps a piece of a text, if there is room for it.
+    pub fn keep(&self, piece: &[u8]) {
         self.count(piece.len());
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = BODY.saturating_sub(text.len());
-        let piece = without_secrets(piece, secret);
-        let piece = &piece[..piece.len().min(room)];
+        let piece = &piece[..piece.len().min(BODY.saturating_sub(text.len()))];
         text.extend_from_slice(piece);
         self.total.fetch_add(piece.len(), Ordering::Relaxed);
     }
@@ -107,7 +106,10 @@ impl Body {
         match self {
             Self::None => Value::Null,
             Self::Whole(text) => shown(&text.kept),
-            Self::Passing(passing) => shown(&passing.text.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::Passing(passing) => {
+                let text = passing.text.lock().unwrap_or_else(PoisonError::into_inner);
+                shown(&without_secrets(&text, passing.secret.as_deref()))
+            }
         }
     }
 
@@ -188,8 +190,9 @@ impl Journal {
     }
 
     /// A body that is to be kept while it comes by.
-    pub fn passing(&self) -> Arc<Passing> {
-        Arc::new(Passing { text: Mutex::default(), bytes: AtomicUsize::default(), total: Arc::clone(&self.total) })
+    pub fn passing(&self, secret: Option<Arc<Secret>>) -> Arc<Passing> {
+        let (text, bytes) = (Mutex::default(), AtomicUsize::default());
+        Arc::new(Passing { text, secret, bytes, total: Arc::clone(&self.total) })
     }
 
     pub fn note(&self, entry: Arc<Entry>) {
@@ -257,15 +260,20 @@ impl Entry {
 const HIDDEN: &[u8] = b"[removed]";
 
 /// Removes a key wherever it stands, and whatever looks like one of OpenAI's.
-fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [u8]> {
+pub fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [u8]> {
     static KEY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("sk-"));
     let key = secret.filter(|secret| secret.0.find(text).is_some()).map(Secret::key);
     if key.is_none() && KEY.find(text).is_none() {
         return Cow::Borrowed(text);
     }
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let (mut clean, mut rest) = (Vec::with_capacity(text.len()), text);
     while !rest.is_empty() {
-        let secret = key.filter(|key| rest.starts_with(key)).map(<[u8]>::len).or_else(|| key_like(rest));
+        // A word of which the key is only a part is another word.
+        let begins = text.len() == rest.len() || !is_part(&text[text.len() - rest.len() - 1]);
+        let ends = |key: &[u8]| !rest.get(key.len()).is_some_and(is_part);
+        let is_key = |key: &&[u8]| begins && rest.starts_with(key) && ends(key);
+        let secret = key.filter(is_key).map(<[u8]>::len).or_else(|| key_like(rest));
         match secret {
             Some(length) => {
                 clean.extend_from_slice(HIDDEN);

@@ -10,11 +10,12 @@ pub mod strikes;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use self::{
     journal::Journal,
@@ -31,7 +32,7 @@ use crate::{
         repertoire::{Document, Loaded, Text},
     },
     knowledge::{Knowledge, Reaper},
-    store::{self, Database, Snapshot, Store, Tenure},
+    store::{self, Database, Prepared, Snapshot, Store, Tenure},
     types::{Model, Refusal},
 };
 
@@ -53,6 +54,8 @@ pub struct Making {
     pub strict_models: bool,
     /// How many requests a journal holds.
     pub journal: usize,
+    /// Whether the server is ending.
+    pub ending: watch::Sender<bool>,
 }
 
 /// What the world of one session holds.
@@ -79,9 +82,15 @@ pub struct Session {
     pub repertoire: Arc<Repertoire>,
     pub journal: Journal,
     world: RwLock<Arc<World>>,
-    /// Held while the world is exchanged or kept.
-    turning: tokio::sync::Mutex<()>,
+    /// Held by whoever changes something in the world, and alone by whoever exchanges or keeps it.
+    turning: Arc<tokio::sync::RwLock<()>>,
 }
+
+/// Held by a request for as long as it is at work in its world.
+pub type Stay = tokio::sync::OwnedRwLockReadGuard<()>;
+
+/// How long a snapshot waits for what is under way to come to rest.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// All sessions that have been used since the start.
 pub struct Worlds {
@@ -118,6 +127,7 @@ enum Beginning {
 #[derive(Serialize, Deserialize)]
 struct State {
     clock: ClockStand,
+    now: Moment,
     ids: IdsStand,
     uses: BTreeMap<u64, u64>,
     strikes: BTreeMap<u64, Counts>,
@@ -171,16 +181,23 @@ impl Worlds {
     /// are under way keep their replies.
     pub async fn reload(&self, fixtures: Fixtures) -> Result<(), Unmade> {
         for session in self.sessions() {
-            session.world().plant(&fixtures).await?;
+            session.plant(&fixtures).await?;
         }
         self.making.fixtures.replace(fixtures);
         let fixtures = self.making.fixtures.now();
         for session in self.sessions() {
+            // Once more: a session that was made or reset meanwhile has the old ones.
+            session.plant(&fixtures).await?;
             session.feed.tell("fixtures.reloaded", || {
                 format!(r#"{{"object":"fixtures","replies":{},"faults":{}}}"#, fixtures.replies.len(), fixtures.faults.len())
             });
         }
         Ok(())
+    }
+
+    /// Ends what would never end by itself, because the server does.
+    pub fn end(&self) {
+        self.making.ending.send_replace(true);
     }
 
     /// Tells all sessions.
@@ -202,12 +219,14 @@ impl Session {
         let (feed, repertoire) = (Feed::default(), Arc::new(Repertoire::new(making.fixtures.clone())));
         let world = World::make(&making, &feed, &repertoire, store, Beginning::Seeded { starts }).await?;
         let (journal, world) = (Journal::of(making.journal), RwLock::new(world));
-        let turning = tokio::sync::Mutex::default();
+        let turning = Arc::default();
         Ok(Arc::new(Self { name: name.to_owned(), making, feed, repertoire, journal, world, turning }))
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Done when the server ends.
+    pub async fn ending(&self) {
+        // Without a server there is nothing to wait for.
+        _ = self.making.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// The world that it has now.
@@ -215,44 +234,60 @@ impl Session {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each kind there were.
+    /// The world that it has now, which is not exchanged as long as the answer is held.
+    pub async fn stay(&self) -> (Arc<World>, Stay) {
+        let stay = Arc::clone(&self.turning).read_owned().await;
+        (self.world(), stay)
+    }
+
+    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each kind there were. If
+    /// the seeds cannot be planted any more, everything stays as it is.
     pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, Unmade> {
-        let _alone = self.turning.lock().await;
+        let _alone = self.turning.write().await;
         let before = self.world();
         let mut removed = before.store.counts().await?;
-        before.engine.abandon_all().await;
-        let fixtures = if with_fixtures { self.repertoire.clear() } else { 0 };
-        let (store, starts) = self.making.database.restart_session(&self.name).await?;
-        removed.insert("requests".to_owned(), self.journal.clear().into());
+        let Prepared { store, name } = self.making.database.prepare().await?;
+        let kept = self.repertoire.documents();
+        let fixtures = if with_fixtures { self.repertoire.clear_all() } else { 0 };
+        removed.insert("requests".to_owned(), self.journal.entries().len().into());
         removed.insert("fixtures".to_owned(), fixtures.into());
-        // Told before the seeds are: what comes behind it is of the new world.
+        // Told before the seeds are. Whoever acts upon it waits until it is done.
         self.feed.tell("session.reset", || json!({"object": "reset", "removed": removed}).to_string());
-        self.turn(store, Beginning::Seeded { starts }).await?;
+        let world = World::make(&self.making, &self.feed, &self.repertoire, store, Beginning::Seeded { starts: 0 }).await;
+        let world = world.inspect_err(|_| self.repertoire.replace(kept))?;
+        self.making.database.take(&self.name, &name).await?;
+        self.journal.clear();
+        self.exchange(&before, world).await;
         Ok(removed)
     }
 
-    /// Puts another world in the place of this one.
-    async fn turn(&self, store: Store, beginning: Beginning) -> Result<(), Unmade> {
-        let world = World::make(&self.making, &self.feed, &self.repertoire, store, beginning).await?;
+    /// Puts another world in the place of this one, of which all streams are ended.
+    async fn exchange(&self, before: &World, world: Arc<World>) {
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
-        Ok(())
+        before.engine.abandon_all().await;
     }
 
     /// Puts in a document, and plants its seeds.
     pub async fn add(&self, document: Document) -> Result<(), Unmade> {
-        let _alone = self.turning.lock().await;
-        self.world().plant(&document.fixtures).await?;
+        self.plant(&document.fixtures).await?;
         self.repertoire.add(document);
         Ok(())
     }
 
+    async fn plant(&self, fixtures: &Fixtures) -> Result<(), Unplanted> {
+        let (world, _stay) = self.stay().await;
+        world.plant(fixtures).await
+    }
+
     /// Keeps everything as it is now.
     pub async fn keep(&self, name: &str) -> Result<Snapshot, Unmade> {
-        let _alone = self.turning.lock().await;
+        let _alone = self.turning.write().await;
         let world = self.world();
-        world.clock.idle().await;
+        // No request is at work now; runs and files come to rest, unless they take long.
+        _ = tokio::time::timeout(PATIENCE, world.clock.idle()).await;
         let state = State {
             clock: world.clock.stand(),
+            now: world.clock.now(),
             ids: world.ids.stand(),
             uses: world.ledger.uses(),
             strikes: world.strikes.counts(),
@@ -269,17 +304,19 @@ impl Session {
 
     /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this name.
     pub async fn restore(&self, name: &str) -> Result<Option<Snapshot>, Unmade> {
-        let _alone = self.turning.lock().await;
+        let _alone = self.turning.write().await;
         let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
         let state: State = serde_json::from_str(&snapshot.state)?;
         let documents = state.added.iter().cloned().map(Document::read).collect::<Result<_, _>>()?;
         let before = self.world();
-        before.engine.abandon_all().await;
-        self.repertoire.replace(documents);
-        let store = self.making.database.restore(&self.name, &snapshot).await?;
+        let Prepared { store, name } = self.making.database.prepare_from(&snapshot).await?;
+        let beginning = Beginning::At { state: Box::new(state), last: before.ids.stand() };
         self.feed.tell("snapshot.restored", || snapshot.shown().to_string());
-        self.turn(store, Beginning::At { state: Box::new(state), last: before.ids.stand() }).await?;
-        self.world().knowledge.settle_all().await;
+        let world = World::make(&self.making, &self.feed, &self.repertoire, store, beginning).await?;
+        world.knowledge.settle_all().await;
+        self.making.database.take(&self.name, &name).await?;
+        self.repertoire.replace(documents);
+        self.exchange(&before, world).await;
         Ok(Some(snapshot))
     }
 
@@ -293,7 +330,7 @@ impl Session {
 
     /// Answers whether it was there.
     pub async fn forget(&self, snapshot: &str) -> store::Result<bool> {
-        let _alone = self.turning.lock().await;
+        let _alone = self.turning.write().await;
         self.making.database.forget_snapshot(&self.name, snapshot).await
     }
 }
@@ -312,7 +349,7 @@ impl World {
                 let stand = making.clock.map_or(ClockStand::RUNNING, ClockStand::frozen);
                 (Clock::new(stand), Ids::new(making.seed.unwrap_or_else(clock::random_seed), *starts))
             }
-            Beginning::At { state, last } => (Clock::new(state.clock), Ids::resumed_beside(&state.ids, last)),
+            Beginning::At { state, last } => (Clock::new(state.clock.at(state.now)), Ids::resumed_beside(&state.ids, last)),
         };
         let (ids, extractor) = (Arc::new(ids), making.extractor.clone());
         let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);

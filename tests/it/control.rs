@@ -558,3 +558,47 @@ async fn a_reset_takes_the_same_time_whatever_there_is_and_leaves_nothing_behind
     let left: i64 = sqlx::query_scalar("select count(*) from messages").fetch_one(&mut connection).await.unwrap();
     assert_eq!(left, 0);
 }
+
+#[tokio::test]
+async fn a_reset_that_cannot_seed_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seeds.yaml");
+    std::fs::write(folder.path().join("a.txt"), "apples").unwrap();
+    std::fs::write(&path, "files: [{id: file-a, path: a.txt}]").unwrap();
+    let server = TestServer::with(Config { fixtures: vec![path], ..config() }).await;
+    let assistant = server.assistant().await;
+    std::fs::remove_file(folder.path().join("a.txt")).unwrap();
+    let refused = server.post("/_rehearsal/reset", json!({})).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    assert_eq!(server.get(&format!("/v1/assistants/{assistant}")).await.status, StatusCode::OK);
+    std::fs::write(folder.path().join("a.txt"), "apples").unwrap();
+    assert_eq!(server.post("/_rehearsal/reset", json!({})).await.status, StatusCode::OK);
+    assert_eq!(server.get("/v1/files/file-a").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_snapshot_that_is_taken_among_requests_is_whole() {
+    let server = TestServer::start().await;
+    let make = async || server.post("/v1/assistants", json!({"model": "gpt-4o"})).await.status;
+    for round in 0..5 {
+        let path = format!("/_rehearsal/snapshots/s{round}");
+        let keep = server.send(server.request(Method::PUT, &path));
+        let (kept, made) = tokio::join!(keep, join_all((0..12).map(|_| make())));
+        assert!(kept.status == StatusCode::OK && made.iter().all(|status| *status == StatusCode::OK));
+        server.send(server.request(Method::POST, &format!("{path}/restore"))).await;
+        // An id that was drawn already would be in the way.
+        assert!(join_all((0..12).map(|_| make())).await.iter().all(|status| *status == StatusCode::OK));
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_not_kept_even_if_it_comes_in_two_pieces_and_words_around_it_are() {
+    let server = TestServer::start().await;
+    let pieces = ["{\"metadata\": {\"a\": \"sk-te", "st\", \"b\": \"ask-testing\"}}"];
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)));
+    let request = server.request(Method::POST, "/v1/threads?key=sk-test").header("content-type", "application/json").body(body);
+    assert_eq!(server.send(request).await.status, StatusCode::OK);
+    let entry = listed(&server, "/_rehearsal/requests").await[0].clone();
+    assert_eq!(entry["request_body"]["metadata"], json!({"a": "[removed]", "b": "ask-testing"}));
+    assert_eq!(entry["query"], "key=[removed]");
+}

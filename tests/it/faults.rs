@@ -1,5 +1,7 @@
 //! Faults as clients meet them: refusals, delays, connections that close, answers that cannot be read.
 
+use std::time::Duration;
+
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -59,6 +61,7 @@ faults:
     assert_eq!(hits, [2, 1, 1, 1]);
     let struck = server.get("/_rehearsal/requests?status=429").await.body;
     assert_eq!(struck["data"][0]["fault"], "busy");
+    assert_eq!(struck["data"][0]["request_body"]["assistant_id"], json!(assistant));
     server.post("/_rehearsal/reset", json!({})).await;
     assert_eq!(server.post("/v1/threads/thread_x/runs", json!({})).await.status.as_u16(), 429, "counted anew");
     assert_eq!(server.post("/s/other/v1/threads/thread_x/runs", json!({})).await.status.as_u16(), 429, "in every session");
@@ -99,7 +102,8 @@ faults:
   - {when: {method: POST, path: /v1/threads}, times: 1, disconnect: before}
   - {when: {method: POST, path: /v1/assistants}, times: 1, disconnect: after}
   - {when: {path: /v1/models}, disconnect: {bytes: 10}}
-  - {when: {path: /v1/files}, malformed: json}
+  - {when: {method: GET, path: /v1/files}, times: 1, malformed: json}
+  - {when: {method: GET, path: /v1/files}, disconnect: {bytes: 10}}
 "#,
     )
     .await;
@@ -118,6 +122,8 @@ faults:
     let garbled = raw(&server, "/v1/files").await.unwrap();
     assert_eq!(garbled.status().as_u16(), 200);
     assert!(serde_json::from_str::<Value>(&garbled.text().await.unwrap()).is_err());
+    let (text, whole) = read(raw(&server, "/v1/files").await.unwrap()).await;
+    assert!(!whole && text.len() == 10, "{text}");
     let entries = server.get("/_rehearsal/requests").await.body["data"].clone();
     assert_eq!((&entries[0]["status"], &entries[0]["path"]), (&Value::Null, &json!("/v1/threads")));
 }
@@ -190,6 +196,10 @@ replies:
     late_cancel: true
     steps: [{message: one}, {tool_calls: [{function: {name: f}}]}, {message: two}]
     outcome: hang
+  - when: {message: Slow}
+    pace: {per_token: 1s}
+    late_cancel: true
+    steps: [{tool_calls: [{function: {name: f, arguments: {a: one two three four five}}}]}, {message: done}]
   - {when: {message: Wait}, late_cancel: true, steps: [{tool_calls: [{function: {name: f}}]}]}
 "#,
     )
@@ -203,6 +213,18 @@ replies:
     }
     assert_eq!(statuses.last(), Some(&json!("completed")), "{statuses:?}");
     assert_eq!(server.said(&thread).await, ["Late", "one", "two"]);
+
+    // In the midst of a call: it is never made.
+    let (thread, run) = server.run_with("Slow", json!({"assistant_id": assistant})).await;
+    server.clock().await.advance(Duration::from_secs(3)).await;
+    let steps = server.get(&format!("{run}/steps")).await.body["data"].clone();
+    assert_eq!((&steps[0]["type"], &steps[0]["status"]), (&json!("tool_calls"), &json!("in_progress")));
+    server.post(&format!("{run}/cancel"), json!({})).await;
+    server.clock().await.advance(Duration::from_secs(60)).await;
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+    let steps = server.get(&format!("{run}/steps?order=asc")).await.body["data"].clone();
+    assert_eq!((&steps[0]["status"], &steps[1]["status"]), (&json!("cancelled"), &json!("completed")));
+    assert_eq!(server.said(&thread).await, ["Slow", "done"]);
 
     let (_, run) = server.run_with("Wait", json!({"assistant_id": assistant})).await;
     assert_eq!(server.get(&run).await.body["status"], "requires_action");

@@ -47,7 +47,8 @@ pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
 async fn look(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let read = move || {
         let files = fixture::files(&paths).unwrap_or_default();
-        files.into_iter().map(|file| (file.clone(), fs::read(file).ok())).collect()
+        let content = |file: &PathBuf| file.is_file().then(|| fs::read(file).ok()).flatten();
+        files.into_iter().map(|file| (file.clone(), content(&file))).collect()
     };
     tokio::task::spawn_blocking(read).await.unwrap_or_default()
 }

@@ -20,9 +20,9 @@ pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<
     if faults.is_empty() {
         return (request, None);
     }
-    let request = if faults.iter().any(|fault| fault.when.stream.is_some()) {
+    let request = if faults.iter().any(|fault| fault.stream().is_some()) {
         let (request, streams) = asks_for_stream(request).await;
-        faults.retain(|fault| fault.when.stream.is_none_or(|wanted| wanted == streams));
+        faults.retain(|fault| fault.stream().is_none_or(|wanted| wanted == streams));
         request
     } else {
         request

@@ -171,6 +171,8 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
             "cannot be seeded",
         ),
         ("\u{0}", ":1:"),
+        (&format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60)), "unknown key 'a'"),
+        (&format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000)), "this is nested too deeply"),
     ] {
         let bad = put_in(&server, "", yaml).await;
         assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{yaml}");

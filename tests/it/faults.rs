@@ -148,6 +148,12 @@ async fn streams_are_cut_garbled_and_ended_with_an_error() {
     let broken = text.split("\n\n").filter_map(|frame| frame.split_once("\ndata: ")).map(|(_, data)| data);
     let broken = broken.filter(|data| serde_json::from_str::<Value>(data).is_err() && *data != "[DONE]").count();
     assert!(whole && broken == 1 && text.ends_with("[DONE]\n\n"), "{text}");
+    let request = server.request(Method::POST, "/_rehearsal/fixtures").header("content-type", "application/yaml");
+    server.send(request.body("faults: [{name: idle, times: 1, stream_error: {}}]")).await;
+    server.get("/v1/models").await;
+    let hits = server.get("/_rehearsal/fixtures").await.body["faults"][0].clone();
+    assert_eq!((&hits["name"], &hits["hits"]), (&json!("idle"), &json!(0)), "what is no stream does not use it up");
+    server.delete("/_rehearsal/fixtures").await;
     let (text, whole) = stream("stream_error: {after_events: 2, error: {message: Oh no}}").await;
     assert!(whole && text.matches("event: ").count() == 3, "{text}");
     let last = r#"event: error

@@ -156,14 +156,21 @@ struct Arriving {
     stream: Arc<Mutex<BodyDataStream>>,
     /// How many bytes have come in since somebody took any out of the form.
     unclaimed: Arc<AtomicUsize>,
+    /// How many bytes have been handed on in one go.
+    burst: usize,
 }
+
+/// How much is handed on in one go. The parser takes whatever is there before it gives any of it out, and of a fast
+/// client there always is more.
+const BURST: usize = 256 << 10;
 
 /// How much may come in before it shows to be a field or its content: names and headers, no more.
 const UNCLAIMED: usize = 8 << 20;
 
 impl Arriving {
     fn of(request: Request) -> Self {
-        Self { stream: Arc::new(Mutex::new(request.into_body().into_data_stream())), unclaimed: Arc::default() }
+        let stream = Arc::new(Mutex::new(request.into_body().into_data_stream()));
+        Self { stream, unclaimed: Arc::default(), burst: 0 }
     }
 
     fn was_taken(&self) {
@@ -183,15 +190,24 @@ impl Arriving {
 impl Stream for Arriving {
     type Item = Result<Bytes, axum::Error>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.burst > BURST {
+            self.burst = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let polled = {
             let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
             Pin::new(&mut *stream).poll_next(context)
         };
-        if let Poll::Ready(Some(Ok(piece))) = &polled
-            && self.unclaimed.fetch_add(piece.len(), Ordering::Relaxed) > UNCLAIMED
-        {
-            return Poll::Ready(Some(Err(axum::Error::new("too much of the form makes no sense"))));
+        match &polled {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.burst += piece.len();
+                if self.unclaimed.fetch_add(piece.len(), Ordering::Relaxed) > UNCLAIMED {
+                    return Poll::Ready(Some(Err(axum::Error::new("too much of the form makes no sense"))));
+                }
+            }
+            _ => self.burst = 0,
         }
         polled
     }
@@ -200,4 +216,33 @@ impl Stream for Arriving {
 /// Clients escape backslashes and quotes in names, all but browsers.
 fn unescaped(name: &str) -> String {
     name.replace("\\\\", "\\").replace("\\\"", "\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    /// Of a fast client all is there at once: the parser must give it out in pieces all the same.
+    #[tokio::test]
+    async fn a_large_file_is_taken_as_it_comes_however_fast_that_is() {
+        const PIECES: usize = 512;
+        let piece = Bytes::from(vec![7; 64 << 10]);
+        let head = Bytes::from_static(b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n");
+        let all =
+            [head].into_iter().chain(std::iter::repeat_n(piece.clone(), PIECES)).chain([Bytes::from_static(b"\r\n--XX--\r\n")]);
+        let body = Body::from_stream(futures_util::stream::iter(all.map(Ok::<_, std::io::Error>)));
+        let arriving = Arriving::of(Request::new(body));
+        let mut parts = Multipart::new(arriving.clone(), "XX");
+        let mut part = parts.next_field().await.unwrap().unwrap();
+        let (mut read, mut largest) = (0, 0);
+        while let Some(chunk) = part.chunk().await.unwrap() {
+            arriving.was_taken();
+            read += chunk.len();
+            largest = largest.max(chunk.len());
+        }
+        assert_eq!(read, PIECES * piece.len());
+        assert!(largest <= 4 * BURST, "{largest}");
+    }
 }

@@ -163,7 +163,7 @@ data: {"error":{"message":"Oh no","type":"server_error","param":null,"code":null
 
 #[tokio::test]
 async fn a_delay_holds_up_its_own_request_and_no_other() {
-    let server = TestServer::with_fixtures("faults: [{when: {path: /v1/files}, delay: 150ms}]").await;
+    let server = TestServer::with_fixtures("faults: [{when: {path: /v1/files}, delay: 3s}]").await;
     let slow = server.get("/v1/files");
     let quick = async {
         for _ in 0..20 {
@@ -175,7 +175,7 @@ async fn a_delay_holds_up_its_own_request_and_no_other() {
     assert_eq!(slow.status.as_u16(), 200);
     assert_eq!(before, 20, "the slow one is not among them yet");
     let entry = server.get("/_rehearsal/requests?path=/v1/files").await.body["data"][0].clone();
-    assert!(entry["duration_ms"].as_f64().unwrap() >= 150.0);
+    assert!(entry["duration_ms"].as_f64().unwrap() >= 3_000.0);
 }
 
 #[tokio::test]

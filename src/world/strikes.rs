@@ -35,7 +35,7 @@ impl Strikes {
             let strikes_now = match fault.how_often {
                 HowOften::Always => true,
                 HowOften::Times(times) => counts.struck < times,
-                HowOften::Probability(probability) => ids.chance(fault.key, counts.met) < probability,
+                HowOften::Probability(probability) => ids.chance(fault.lot, counts.met) < probability,
             };
             if strikes.is_none() && is_its_turn && strikes_now {
                 counts.struck += 1;

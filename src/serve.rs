@@ -9,7 +9,7 @@ use crate::{
     clock::Moment,
     engine::Unmatched,
     extract::Extractor,
-    fixture::{Fixtures, LoadError, Pace, repertoire::Loaded},
+    fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
     http::{guard::Hosts, key::Keys, listen},
     store::{Database, OpenError},
     world::{Making, Unmade, Worlds},
@@ -71,6 +71,17 @@ pub enum StartError {
     Worlds(#[from] Unmade),
     #[error("cannot find this program itself: {0}")]
     Program(io::Error),
+}
+
+impl StartError {
+    /// What is wrong with the fixtures, if that is why.
+    pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
+        match self {
+            Self::Fixtures(error) => error.diagnostics(),
+            Self::Worlds(unmade) => unmade.diagnostics(),
+            Self::Database(_) | Self::Program(_) => None,
+        }
+    }
 }
 
 /// What a server with a private database leaves on disk for as long as this lives.

@@ -24,7 +24,6 @@ use crate::{
         file::{FileForm, NewFile, check_extension},
         limits,
         list::{DeletedFile, FileList},
-        reader::Fault,
     },
 };
 
@@ -40,7 +39,7 @@ async fn create(here: Here, request: Request) -> Result<Answer<File>> {
     let FileForm { purpose, expires_after } = form.read()?;
     let content = form.content("file")?;
     let filename = content.filename.ok_or(Refusal::NoFilename)?;
-    check_extension(&filename, purpose).map_err(|kind| Refusal::Invalid(Fault { path: String::new(), kind }))?;
+    check_extension(&filename, purpose).map_err(|kind| Refusal::invalid("", kind))?;
     if content.draft.bytes() == 0 {
         return Err(Refusal::EmptyFile.into());
     }

@@ -7,11 +7,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{UNUSABLE, complain, print, serve::FIXTURES};
+use super::{print, serve::FIXTURES};
 use crate::{
-    fixture::{Diagnostic, Fixtures, LoadError, diagnostic::render_all},
-    serve::{Config, Server, StartError},
-    world::{Unmade, planting::Unplanted},
+    fixture::{Diagnostic, Fixtures, diagnostic::render_all},
+    serve::{Config, Server},
 };
 
 #[derive(Debug, Args)]
@@ -29,28 +28,21 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &CheckArgs) -> ExitCode {
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, String> {
     let paths = match args.paths.as_slice() {
         [] if !Path::new(FIXTURES).is_dir() => {
-            complain("name the fixtures to check: there is no folder 'fixtures' here");
-            return ExitCode::from(UNUSABLE);
+            return Err("name the fixtures to check: there is no folder 'fixtures' here".to_owned());
         }
         [] => vec![PathBuf::from(FIXTURES)],
         given => given.to_vec(),
     };
-    let found = match faults(&paths) {
-        Ok(found) => found,
-        Err(message) => {
-            complain(&message);
-            return ExitCode::from(UNUSABLE);
-        }
-    };
+    let found = faults(&paths)?;
     match args.format {
         Format::Json => _ = print(&serde_json::to_string_pretty(&found).expect("diagnostics are JSON")),
         Format::Text if found.is_empty() => _ = print(&summary(&paths)),
         Format::Text => _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "mistake"))),
     }
-    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Everything that keeps a server from starting with these fixtures: it is tried with one that nobody can reach.
@@ -59,15 +51,12 @@ fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
     let config = Config { fixtures: paths.to_vec(), ..Config::default() };
     match runtime.block_on(async { Server::open(config).await.map(|server| drop(server.leftovers())) }) {
         Ok(()) => Ok(Vec::new()),
-        Err(StartError::Fixtures(LoadError::Faulty(found)) | StartError::Worlds(Unmade::Unplanted(Unplanted::Faulty(found)))) => {
-            Ok(found)
-        }
-        Err(other) => Err(other.to_string()),
+        Err(error) => error.diagnostics().map(<[_]>::to_vec).ok_or_else(|| error.to_string()),
     }
 }
 
 fn summary(paths: &[PathBuf]) -> String {
-    let Ok(fixtures) = Fixtures::load(paths) else { return "no faults".to_owned() };
+    let Ok(fixtures) = Fixtures::load(paths) else { return "no mistakes".to_owned() };
     let seeds = fixtures.assistants.len() + fixtures.threads.len() + fixtures.files.len() + fixtures.vector_stores.len();
     let (replies, faults) = (count(fixtures.replies.len(), "reply"), count(fixtures.faults.len(), "fault"));
     format!("no mistakes: {replies}, {faults} to inject, {}", count(seeds, "seed"))

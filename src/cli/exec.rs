@@ -10,7 +10,7 @@ use clap::Args;
 use tokio::{process::Command, sync::oneshot};
 
 use super::{
-    UNUSABLE, complain,
+    complain,
     serve::{self, LISTEN, Opened, ServeArgs},
 };
 use crate::{engine::Unmatched, world::Worlds};
@@ -37,28 +37,16 @@ const AZURE_VERSION: &str = "2024-05-01-preview";
 /// The key that the command is given if the server takes any.
 const KEY: &str = "sk-rehearsal-exec";
 
-pub(super) fn run(mut args: ExecArgs) -> ExitCode {
+pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
     if args.serve.listen == LISTEN || args.serve.listen.is_empty() {
         // The usual port may be in use, by a server that was started by hand.
         "127.0.0.1:0".clone_into(&mut args.serve.listen);
     }
-    if let Err(message) = serve::start_log(&args.serve) {
-        complain(&message);
-        return ExitCode::from(UNUSABLE);
-    }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return ExitCode::from(UNUSABLE);
-        }
-    };
-    let code = runtime.block_on(perform(args)).unwrap_or_else(|message| {
-        complain(&message);
-        UNUSABLE
-    });
+    serve::start_log(&args.serve)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let code = runtime.block_on(perform(args));
     runtime.shutdown_background();
-    ExitCode::from(code)
+    code.map(ExitCode::from)
 }
 
 async fn perform(args: ExecArgs) -> Result<u8, String> {

@@ -62,19 +62,16 @@ const UNUSABLE: u8 = 2;
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args),
-        Command::Check(args) => return check::run(&args),
-        Command::Schema => return print(SCHEMA),
-        Command::Exec(args) => return exec::run(*args),
-        Command::Health(HealthArgs { url }) => return health::run(&url),
-        Command::TakeApart { kind } => return extract::take_apart(kind).into(),
+        Command::Check(args) => check::run(&args),
+        Command::Schema => Ok(print(SCHEMA)),
+        Command::Exec(args) => exec::run(*args),
+        Command::Health(HealthArgs { url }) => Ok(health::run(&url)),
+        Command::TakeApart { kind } => Ok(extract::take_apart(kind).into()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            complain(&message);
-            ExitCode::from(UNUSABLE)
-        }
-    }
+    done.unwrap_or_else(|message| {
+        complain(&message);
+        ExitCode::from(UNUSABLE)
+    })
 }
 
 /// Writes what was asked for. Whoever reads it may stop reading.

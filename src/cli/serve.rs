@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -94,13 +95,13 @@ const GRACE: Duration = Duration::from_secs(4);
 /// The folder whose fixtures are served when none are named.
 pub(super) const FIXTURES: &str = "fixtures";
 
-pub(super) fn run(args: ServeArgs) -> Result<(), String> {
+pub(super) fn run(args: ServeArgs) -> Result<ExitCode, String> {
     start_log(&args)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let done = runtime.block_on(serve(args));
     // Whatever still runs, a template that takes long perhaps, does not hold the end up.
     runtime.shutdown_background();
-    done
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 pub(super) fn start_log(args: &ServeArgs) -> Result<(), String> {

@@ -16,7 +16,7 @@ use crate::{
         extract::{Body, InSession},
     },
     types::{
-        Timestamp,
+        Refusal, Timestamp,
         reader::{FaultKind, Faults, Fields, Path, Read},
     },
     world::Session,
@@ -148,7 +148,7 @@ fn judge(then: Moment) -> Result<()> {
         return Ok(());
     }
     let kind = FaultKind::Other("No date is that far away.".to_owned());
-    Err(vec![crate::types::reader::Fault { path: "advance".to_owned(), kind }].into())
+    Err(Refusal::invalid("advance", kind).into())
 }
 
 /// An object that has changed: not what only streams tell, nor requests.

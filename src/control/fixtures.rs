@@ -1,7 +1,5 @@
 //! The fixtures of a session: listed with their uses, put in, taken out again.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     body::Body as RawBody,
@@ -13,14 +11,14 @@ use serde::Serialize;
 
 use super::Removed;
 use crate::{
-    fixture::{Diagnostic, Fixtures, LoadError, Origin, diagnostic::render_all},
+    fixture::{Diagnostic, Fixtures, Origin, diagnostic::render_all},
     http::{
         Answer, ApiError,
         error::Result,
         extract::{InSession, read_all},
     },
     types::{Refusal, limits},
-    world::{Session, Unmade, planting::Unplanted},
+    world::Unmade,
 };
 
 pub(super) fn routes() -> Router {
@@ -108,34 +106,18 @@ async fn add(InSession(session): InSession, headers: HeaderMap, body: RawBody) -
     let Ok(text) = String::from_utf8(read_all(body, limits::JSON_BODY).await?) else {
         return Ok(faulty(&[Diagnostic::of_file("added fixtures", "this is not text: a fixture is UTF-8")]));
     };
-    match put_in(&session, text).await {
-        Ok(counts) => Ok(Answer(Added { object: "fixtures", added: counts }).into_response()),
-        Err(NotAdded::Faulty(diagnostics)) => Ok(faulty(&diagnostics)),
-        Err(NotAdded::Failed(error)) => Err(error),
+    match session.add(text).await {
+        Ok(fixtures) => Ok(Answer(Added { object: "fixtures", added: Counts::of(&fixtures) }).into_response()),
+        Err(unmade) => refused(unmade),
     }
 }
 
-/// Why a document was not put in.
-enum NotAdded {
-    Faulty(Vec<Diagnostic>),
-    Failed(ApiError),
-}
-
-async fn put_in(session: &Session, text: String) -> Result<Counts, NotAdded> {
-    let repertoire = Arc::clone(&session.repertoire);
-    // Ten thousand replies take a while.
-    let read = tokio::task::spawn_blocking(move || repertoire.read(text)).await;
-    let read = read.map_err(|error| NotAdded::Failed(std::io::Error::other(error).into()))?;
-    let document = read.map_err(|error| match error {
-        LoadError::Faulty(diagnostics) => NotAdded::Faulty(diagnostics),
-        other => NotAdded::Failed(Unmade::from(other).into()),
-    })?;
-    let counts = Counts::of(&document.fixtures);
-    session.add(document).await.map_err(|error| match error {
-        Unmade::Unplanted(Unplanted::Faulty(diagnostics)) => NotAdded::Faulty(diagnostics),
-        other => NotAdded::Failed(other.into()),
-    })?;
-    Ok(counts)
+/// Says what is wrong with the fixtures, if that is why.
+pub(super) fn refused(unmade: Unmade) -> Result<Response> {
+    match unmade.diagnostics() {
+        Some(diagnostics) => Ok(faulty(diagnostics)),
+        None => Err(unmade.into()),
+    }
 }
 
 /// YAML and JSON are taken, and nothing that a web page could send without asking.
@@ -151,7 +133,7 @@ fn judge_content_type(headers: &HeaderMap) -> Result<()> {
 }
 
 /// What is wrong, as text for people and as a list for tools.
-pub(super) fn faulty(diagnostics: &[Diagnostic]) -> Response {
+fn faulty(diagnostics: &[Diagnostic]) -> Response {
     let error = ApiError::from(Refusal::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
 }

@@ -24,11 +24,7 @@ use crate::{
         error::Result,
         extract::{InSession, pairs},
     },
-    types::{
-        Refusal,
-        reader::{Fault, FaultKind},
-    },
-    world::{Unmade, planting::Unplanted},
+    types::{Refusal, reader::FaultKind},
 };
 
 pub(crate) fn routes() -> Router {
@@ -65,8 +61,7 @@ async fn reset(InSession(session): InSession, query: Query) -> Result<Response> 
     match session.reset(query.flag("fixtures")?).await {
         Ok(removed) => Ok(Answer(Reset { object: "reset", removed }).into_response()),
         // A file that a seed names is gone, perhaps.
-        Err(Unmade::Unplanted(Unplanted::Faulty(diagnostics))) => Ok(fixtures::faulty(&diagnostics)),
-        Err(other) => Err(other.into()),
+        Err(unmade) => fixtures::refused(unmade),
     }
 }
 
@@ -87,7 +82,7 @@ impl Query {
     fn only(&self, known: &[&'static str]) -> Result<()> {
         let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else { return Ok(()) };
         let kind = FaultKind::Unknown { known: known.to_vec() };
-        Err(Refusal::Invalid(Fault { path: other.clone(), kind }).into())
+        Err(Refusal::invalid(other, kind).into())
     }
 
     fn flag(&self, name: &'static str) -> Result<bool> {
@@ -96,7 +91,7 @@ impl Query {
             Some("true" | "1") => Ok(true),
             Some(other) => {
                 let kind = FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
-                Err(Refusal::Invalid(Fault { path: name.to_owned(), kind }).into())
+                Err(Refusal::invalid(name, kind).into())
             }
         }
     }

@@ -8,10 +8,7 @@ use crate::{
     engine::UnmatchedRun,
     fixture::fault::PathGlob,
     http::{Answer, error::Result, extract, extract::InSession},
-    types::{
-        Refusal,
-        reader::{Fault, FaultKind},
-    },
+    types::{Refusal, reader::FaultKind},
 };
 
 pub(super) fn routes() -> Router {
@@ -44,24 +41,20 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
 
 fn glob(query: &Query) -> Result<Option<PathGlob>> {
     let parsed = query.get("path").map(str::parse).transpose();
-    parsed.map_err(|error: String| refused("path", FaultKind::Other(format!("This is not a glob: {error}."))).into())
+    parsed.map_err(|error: String| Refusal::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into())
 }
 
 fn status(query: &Query) -> Result<Option<u16>> {
     let kind = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     let parsed = query.get("status").map(|status| status.parse().map_err(kind)).transpose();
-    parsed.map_err(|kind| refused("status", kind).into())
+    parsed.map_err(|kind| Refusal::invalid("status", kind).into())
 }
 
 /// As many as there are, unless fewer are asked for.
 fn limit(query: &Query) -> Result<usize> {
     let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
-    let limit = extract::limit(given, 1, i64::MAX).map_err(|kind| refused("limit", kind))?;
+    let limit = extract::limit(given, 1, i64::MAX).map_err(|kind| Refusal::invalid("limit", kind))?;
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
-}
-
-fn refused(name: &str, kind: FaultKind) -> Refusal {
-    Refusal::Invalid(Fault { path: name.to_owned(), kind })
 }
 
 async fn clear(InSession(session): InSession) -> Answer<Removed> {

@@ -96,7 +96,7 @@ impl Ledger {
 
     /// The reply that answered a run, by its name, or where it stands.
     pub fn answered(&self, run: &Id<Run>) -> Option<String> {
-        self.lock().answered.get(run).map(|reply| reply.name.clone().unwrap_or_else(|| reply.title()))
+        self.lock().answered.get(run).map(|reply| reply.called())
     }
 
     /// The runs that no reply matched, oldest first.

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{error::ApiError, listen::Cut, sse};
+use super::{error::ApiError, listen::NoAnswer, sse};
 use crate::{
     fixture::fault::{self, Damage, GivenError},
     types::Refusal,
@@ -34,7 +34,7 @@ pub(crate) struct Finished;
 /// A response that is never sent: the connection is closed.
 pub(crate) fn cut() -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(Cut);
+    response.extensions_mut().insert(NoAnswer);
     response.extensions_mut().insert(Finished);
     response
 }

@@ -90,7 +90,6 @@ impl Door {
             Ok(session) => {
                 let world = session.world();
                 let request_id = world.ids.next_request();
-                request.extensions_mut().insert(Here(Arc::clone(&world)));
                 request.extensions_mut().insert(InSession(Arc::clone(&session)));
                 Ok(Visit { session, world, request_id, outcome: judged.map(|_| request) })
             }
@@ -136,7 +135,7 @@ async fn attended(
     request_id: &str,
     begun: Instant,
 ) -> Response {
-    let visit = journal::Visit::of(world, &request, request_id, begun);
+    let line = journal::Line::of(world, &request, request_id, begun);
     let (request, fault) = faults::strike(world, request).await;
     let secret = key::sent(request.headers()).and_then(|key| session.journal.secret(&key));
     let (request, shown) = journal::shown(session, request, secret.as_ref());
@@ -159,7 +158,7 @@ async fn attended(
     if let Some(damage) = damage {
         response = damage::damaged(damage, response, request_id);
     }
-    visit.note(session, response, shown, fault.as_deref(), secret.as_ref()).await
+    line.note(session, response, shown, fault.as_deref(), secret.as_ref()).await
 }
 
 /// Does what is asked for in the world of this moment, which stays until it is done.
@@ -202,7 +201,6 @@ async fn finished(response: Response, ends_lines: bool, request_id: &str) -> Res
 
 /// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.
 fn ends_lines(path: &str) -> bool {
-    let path = path.strip_prefix("/s/").and_then(|rest| Some(&rest[rest.find('/')?..])).unwrap_or(path);
     ["/v1/files", "/v1/uploads"].iter().any(|resource| path.starts_with(resource))
 }
 

@@ -116,9 +116,8 @@ impl From<Denied> for ApiError {
             Denied::Expired(id) => Refusal::StoreExpired { id }.into(),
             Denied::StoreFull(id) => Refusal::StoreFull { id }.into(),
             Denied::TooManyToolFiles(got) => {
-                let path = "tool_resources.code_interpreter.file_ids".to_owned();
                 let kind = FaultKind::ArrayTooLong { max: limits::CODE_INTERPRETER_FILES, got };
-                Refusal::Invalid(Fault { path, kind }).into()
+                Refusal::invalid("tool_resources.code_interpreter.file_ids", kind).into()
             }
             Denied::NotPending { id, status } => Refusal::UploadNotPending { id, status }.into(),
             Denied::NoSuchPart { part, upload } => Refusal::NoSuchPart { part, upload }.into(),

@@ -19,7 +19,7 @@ use crate::{
     types::{
         Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, id, limits,
         list::PageRequest,
-        reader::{self, Fault, FaultKind, Read, integer_between},
+        reader::{self, FaultKind, Read, integer_between},
         store_file::StoreFileStatus,
     },
     world::{Session, World},
@@ -100,7 +100,7 @@ impl<T: Resource> Ids<T> {
     fn judge(&self) -> Result<()> {
         for (name, value) in T::PATH.iter().zip(&self.values) {
             if let Some(prefix) = prefix_of(name) {
-                id::check(value, prefix).map_err(|kind| Refusal::Invalid(Fault { path: (*name).to_owned(), kind }))?;
+                id::check(value, prefix).map_err(|kind| Refusal::invalid(*name, kind))?;
             }
         }
         Ok(())
@@ -243,7 +243,7 @@ impl<S: Send + Sync> FromRequestParts<S> for StatusFilter {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let filter = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "filter");
         let Some((path, value)) = filter else { return Ok(Self(None)) };
-        Ok(Self(Some(status(value).map_err(|kind| Refusal::Invalid(Fault { path, kind }))?)))
+        Ok(Self(Some(status(value).map_err(|kind| Refusal::invalid(path, kind))?)))
     }
 }
 
@@ -261,7 +261,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
         let page = PageRequest { limit: limits::FILE_PAGE, order: Order::Descending, after: None, before: None };
         let mut query = Self { page, purpose: None };
         for (key, value) in pairs(parts, state).await? {
-            let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
+            let fault = |kind| Refusal::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 0, limits::FILE_PAGE).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
@@ -284,7 +284,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageToken {
         let page = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "page");
         let Some((path, token)) = page else { return Ok(Self(0)) };
         let kind = FaultKind::WrongType { expected: "the next_page of an earlier answer".to_owned(), got: "another string" };
-        let skip = token.parse().map_err(|_| Refusal::Invalid(Fault { path, kind }))?;
+        let skip = token.parse().map_err(|_| Refusal::invalid(path, kind))?;
         Ok(Self(skip))
     }
 }
@@ -301,7 +301,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
             run_id: None,
         };
         for (key, value) in pairs(parts, state).await? {
-            let fault = |kind| Refusal::Invalid(Fault { path: key.clone(), kind });
+            let fault = |kind| Refusal::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 1, limits::PAGE_MAX).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
@@ -332,7 +332,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Include {
             }
             if value != INCLUDABLE {
                 let kind = FaultKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
-                return Err(Refusal::Invalid(Fault { path: "include".to_owned(), kind }).into());
+                return Err(Refusal::invalid("include", kind).into());
             }
             include.results = true;
         }

@@ -23,7 +23,7 @@ use crate::{
     store::blobs::Draft,
     types::{
         Refusal,
-        reader::{self, Fault, FaultKind, Read},
+        reader::{self, FaultKind, Read},
     },
     world::World,
 };
@@ -99,7 +99,7 @@ impl Form {
 
     /// The content, which has to be there.
     pub(crate) fn content(self, name: &str) -> Result<Content> {
-        let missing = Refusal::Invalid(Fault { path: name.to_owned(), kind: FaultKind::NotGiven });
+        let missing = Refusal::invalid(name, FaultKind::NotGiven);
         Ok(self.content.ok_or(missing)?)
     }
 }

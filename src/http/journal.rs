@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{extract::Request, response::Response};
 use compact_str::CompactString;
 
-use super::{answer::OfRun, listen::Cut, tee};
+use super::{answer::OfRun, listen::NoAnswer, tee};
 use crate::{
     fixture::Fault,
     types::Timestamp,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A request, as far as it is known before it is answered.
-pub(super) struct Visit {
+pub(super) struct Line {
     id: String,
     created_at: Timestamp,
     begun: Instant,
@@ -25,7 +25,7 @@ pub(super) struct Visit {
     query: Option<String>,
 }
 
-impl Visit {
+impl Line {
     pub(super) fn of(world: &World, request: &Request, id: &str, begun: Instant) -> Self {
         Self {
             id: id.to_owned(),
@@ -49,7 +49,7 @@ impl Visit {
         if !session.journal.is_kept() {
             return response;
         }
-        let is_cut = response.extensions().get::<Cut>().is_some();
+        let is_cut = response.extensions().get::<NoAnswer>().is_some();
         let run = response.extensions().get::<OfRun>().map(|of| of.0.clone());
         let status = (!is_cut).then_some(response.status().as_u16());
         let (response, shown) = tee::response(&session.journal, response, secret).await;
@@ -64,7 +64,7 @@ impl Visit {
             request,
             response: shown,
             run,
-            fault: fault.map(|fault| fault.name.clone().unwrap_or_else(|| fault.title())),
+            fault: fault.map(|fault| fault.called()),
         });
         session.feed.tell("request", || entry.shown(None).to_string());
         session.journal.note(entry);

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 /// Closes the connection in place of an answer. Carried by the response that is not to be sent.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a fault closes this connection")]
-pub(crate) struct Cut;
+pub(crate) struct NoAnswer;
 
 /// How long to wait when no more connections can be accepted for now.
 const RECOVERY: Duration = Duration::from_millis(500);
@@ -56,7 +56,7 @@ fn converse(connection: TcpStream, app: Router, graceful: &GracefulShutdown) {
                 Ok(response) => response,
                 Err(never) => match never {},
             };
-            if response.extensions().get::<Cut>().is_some() { Err(Cut) } else { Ok(response) }
+            if response.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(response) }
         }
     });
     let served = graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));

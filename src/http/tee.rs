@@ -7,9 +7,8 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
-use bytes::Bytes;
 use futures_util::StreamExt;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::body::Body as _;
 
 use crate::world::journal::{self, Journal, Secret, Text};
@@ -21,13 +20,10 @@ pub(super) fn request(journal: &Journal, headers: &HeaderMap, body: Body, secret
 
 /// Shows an answer's body.
 pub(super) async fn response(journal: &Journal, response: Response, secret: Option<&Arc<Secret>>) -> (Response, journal::Body) {
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     // What is there as a whole comes in one piece, and is kept without another body around it.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
-        let whole = match body.frame().await {
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            _ => Bytes::new(),
-        };
+        let whole = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let kept = journal::Body::Whole(Text::of(&whole, secret.map(Arc::as_ref)));
         return (Response::from_parts(parts, Body::from(whole)), kept);
     }

@@ -32,7 +32,7 @@ const TABLES: [(&str, &str, &str); 11] = [
 ];
 
 /// Counts are kept by triggers, so those of a copy begin at nought.
-const UNCOUNTED: &str = "json_set(body, '$.file_counts.in_progress', 0, '$.file_counts.completed', 0, \
+const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, '$.file_counts.completed', 0, \
     '$.file_counts.failed', 0, '$.file_counts.cancelled', 0, '$.file_counts.total', 0, '$.usage_bytes', 0)";
 
 /// How many rows are removed at a time, so that nobody waits long for the writer.
@@ -119,9 +119,8 @@ async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
 
 /// Gives a session's name to another row, and leaves the one that had it to whoever removes what is left of them.
 fn hand_over(name: &str, from: &str) -> Vec<Statement> {
-    let retire = "update sessions set name = '/gone-' || key where name = ?1";
     let rename = "update sessions set name = ?1 where name = ?2";
-    vec![(retire.to_owned(), vec![json!(name)]), (rename.to_owned(), vec![json!(name), json!(from)])]
+    vec![gone("name", json!(name)), (rename.to_owned(), vec![json!(name), json!(from)])]
 }
 
 /// A name for a row that is yet to become somebody's.
@@ -209,7 +208,7 @@ impl Database {
     pub async fn forget_snapshot(&self, session: &str, name: &str) -> Result<bool> {
         let Some(snapshot) = self.snapshot(session, name).await? else { return Ok(false) };
         let forget = "delete from snapshots where session = ?1 and name = ?2";
-        let statements = vec![gone(snapshot.key), (forget.to_owned(), vec![json!(session), json!(name)])];
+        let statements = vec![gone("key", json!(snapshot.key)), (forget.to_owned(), vec![json!(session), json!(name)])];
         let was_there = self.writer().alone(statements).await? > 0;
         _ = self.purge.send(snapshot.key);
         Ok(was_there)
@@ -217,8 +216,8 @@ impl Database {
 }
 
 /// Leaves a session to whoever removes what is left of them.
-fn gone(key: i64) -> Statement {
-    ("update sessions set name = '/gone-' || key where key = ?1".to_owned(), vec![json!(key)])
+fn gone(column: &str, is: Value) -> Statement {
+    (format!("update sessions set name = '/gone-' || key where {column} = ?1"), vec![is])
 }
 
 impl Store {
@@ -231,7 +230,7 @@ impl Store {
     pub async fn take_snapshot(&self, session: &str, name: &str, created_at: Timestamp, state: &str) -> Result<()> {
         let earlier = self.database.snapshot(session, name).await?;
         let hidden = format!("/snapshot-{}", clock::random_name());
-        let mut statements: Vec<_> = earlier.iter().map(|earlier| gone(earlier.key)).collect();
+        let mut statements: Vec<_> = earlier.iter().map(|earlier| gone("key", json!(earlier.key))).collect();
         statements.extend(copy(self.session, &hidden));
         let note = "insert or replace into snapshots (session, name, key, created_at, state) \
                     select ?1, ?2, key, ?3, ?4 from sessions where name = ?5";

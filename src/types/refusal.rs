@@ -202,6 +202,11 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// One thing wrong with the value at this path.
+    pub fn invalid(path: impl Into<String>, kind: FaultKind) -> Self {
+        Self::Invalid(Fault { path: path.into(), kind })
+    }
+
     /// The field at fault, if one is.
     pub fn param(&self) -> Option<&str> {
         match self {

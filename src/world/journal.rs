@@ -1,5 +1,6 @@
 //! The journal of a session: its latest requests and what was answered, for tests to look at. In memory, and bounded
-//! in number and in size; what is oldest goes first. No headers are kept, and no secrets.
+//! in number and in size; what is oldest goes first. No headers are kept. Secrets are
+//! removed before a body is kept, or, where it comes by in pieces, before it is shown.
 
 use std::{
     borrow::Cow,

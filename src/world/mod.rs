@@ -15,7 +15,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OnceCell, watch};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::JoinError,
+};
 
 use self::{
     journal::Journal,
@@ -28,8 +31,8 @@ use crate::{
     extract::Extractor,
     feed::Feed,
     fixture::{
-        Fixtures, LoadError, Pace, Repertoire,
-        repertoire::{Document, Loaded, Text},
+        Diagnostic, Fixtures, LoadError, Pace, Repertoire,
+        repertoire::{Addition, Loaded, Text},
     },
     knowledge::{Knowledge, Reaper},
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
@@ -103,10 +106,23 @@ pub struct Worlds {
 pub enum Unmade {
     #[error(transparent)]
     Unplanted(#[from] Unplanted),
-    #[error("fixtures that were kept cannot be read any more: {0}")]
+    #[error("fixtures that were added cannot be read: {0}")]
     Fixtures(#[from] LoadError),
+    #[error("the reading of fixtures that were added broke off: {0}")]
+    Unread(#[from] JoinError),
     #[error("a snapshot cannot be read any more: {0}")]
     Snapshot(#[from] serde_json::Error),
+}
+
+impl Unmade {
+    /// What is wrong with the fixtures, if that is why.
+    pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
+        match self {
+            Self::Unplanted(Unplanted::Faulty(found)) => Some(found),
+            Self::Fixtures(error) => error.diagnostics(),
+            _ => None,
+        }
+    }
 }
 
 impl From<store::Error> for Unmade {
@@ -247,7 +263,7 @@ impl Session {
         let before = self.world();
         let mut removed = before.store.counts().await?;
         let Prepared { store, name } = self.making.database.prepare().await?;
-        let kept = self.repertoire.documents();
+        let kept = self.repertoire.additions();
         let fixtures = if with_fixtures { self.repertoire.clear_all() } else { 0 };
         removed.insert("requests".to_owned(), self.journal.entries().len().into());
         removed.insert("fixtures".to_owned(), fixtures.into());
@@ -267,11 +283,14 @@ impl Session {
         before.engine.abandon_all().await;
     }
 
-    /// Puts in a document, and plants its seeds.
-    pub async fn add(&self, document: Document) -> Result<(), Unmade> {
-        self.plant(&document.fixtures).await?;
-        self.repertoire.add(document);
-        Ok(())
+    /// Puts in a document, and plants its seeds. Answers what was in it.
+    pub async fn add(&self, yaml: String) -> Result<Arc<Fixtures>, Unmade> {
+        let text = self.repertoire.numbered(yaml);
+        let addition = unblocked(move || Addition::read(text)).await?;
+        let fixtures = Arc::clone(&addition.fixtures);
+        self.plant(&fixtures).await?;
+        self.repertoire.add(addition);
+        Ok(fixtures)
     }
 
     async fn plant(&self, fixtures: &Fixtures) -> Result<(), Unplanted> {
@@ -291,7 +310,7 @@ impl Session {
             ids: world.ids.stand(),
             uses: world.ledger.uses(),
             strikes: world.strikes.counts(),
-            added: self.repertoire.documents().into_iter().map(|document| document.text).collect(),
+            added: self.repertoire.additions().into_iter().map(|addition| addition.text).collect(),
         };
         let now = world.clock.now().seconds();
         world.store.take_snapshot(&self.name, name, now, &serde_json::to_string(&state)?).await?;
@@ -307,7 +326,8 @@ impl Session {
         let _alone = self.turning.write().await;
         let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
         let state: State = serde_json::from_str(&snapshot.state)?;
-        let documents = state.added.iter().cloned().map(Document::read).collect::<Result<_, _>>()?;
+        let texts = state.added.clone();
+        let additions = unblocked(|| texts.into_iter().map(Addition::read).collect()).await?;
         let before = self.world();
         let Prepared { store, name } = self.making.database.prepare_from(&snapshot).await?;
         let beginning = Beginning::At { state: Box::new(state), last: before.ids.stand() };
@@ -315,7 +335,7 @@ impl Session {
         let world = World::make(&self.making, &self.feed, &self.repertoire, store, beginning).await?;
         world.knowledge.settle_all().await;
         self.making.database.take(&self.name, &name).await?;
-        self.repertoire.replace(documents);
+        self.repertoire.replace(additions);
         self.exchange(&before, world).await;
         Ok(Some(snapshot))
     }
@@ -333,6 +353,11 @@ impl Session {
         let _alone = self.turning.write().await;
         self.making.database.forget_snapshot(&self.name, snapshot).await
     }
+}
+
+/// Reads what was added where that holds nobody up: ten thousand replies take a while.
+async fn unblocked<T: Send + 'static>(read: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, Unmade> {
+    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 impl World {

@@ -12,7 +12,7 @@ use tower::Layer;
 
 use crate::{
     api, control,
-    http::{ApiError, door},
+    http::{ApiError, Manner, door},
     types::Refusal,
 };
 
@@ -31,6 +31,9 @@ pub(crate) fn app(door: Door) -> Router {
 }
 
 async fn wrong_method(request: Request) -> Response {
+    if Manner::of(&request).is_azure() {
+        return ApiError::from(Refusal::ResourceNotFound).into_response();
+    }
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     ApiError::from(Refusal::WrongMethod { method, path }).into_response()
 }
@@ -38,6 +41,10 @@ async fn wrong_method(request: Request) -> Response {
 /// The wrong base URL is the commonest first error, so it is answered with what to set.
 async fn unknown_url(request: Request) -> Response {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let manner = Manner::of(&request);
+    if manner.is_azure() {
+        return ApiError::from(manner.unknown(&method, &path)).into_response();
+    }
     let refusal = match advice(request.uri(), request.headers().get("host").and_then(|host| host.to_str().ok())) {
         Some(advice) => Refusal::WrongBase { method, path, advice },
         None => Refusal::UnknownUrl { method, path },
@@ -54,6 +61,7 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
             Some(format!("The path has /v1 twice: set the base URL to {base} and let the client add the rest."))
         }
         "" => Some(format!("This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base URL to {base}.")),
+        "openai" => Some(format!("Azure's clients take the endpoint {} and add /openai themselves.", base.trim_end_matches("/v1"))),
         first if RESOURCES.contains(&first) => Some(format!("The path lacks /v1: set the base URL to {base}.")),
         _ => None,
     }

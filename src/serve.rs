@@ -10,7 +10,7 @@ use crate::{
     engine::Unmatched,
     extract::Extractor,
     fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
-    http::{guard::Hosts, key::Keys, listen},
+    http::{guard::Hosts, key::Keys, listen, manner::Policy},
     store::{Database, OpenError},
     world::{Making, Unmade, Worlds},
 };
@@ -32,6 +32,10 @@ pub struct Config {
     pub journal: usize,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
+    /// Whether the v1 beta is refused, as the service did after December 2024.
+    pub refuse_v1: bool,
+    /// Whether the Assistants API is answered as the service does since its shutdown.
+    pub sunset: bool,
     /// The program that takes documents apart, in processes of their own; none for this one.
     pub program: Option<PathBuf>,
     /// How long it may take to get the text out of one document; none for the usual half minute.
@@ -54,6 +58,8 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             journal: JOURNAL,
             strict_models: false,
+            refuse_v1: false,
+            sunset: false,
             program: None,
             patience: None,
         }
@@ -123,7 +129,8 @@ impl Server {
         };
         let worlds = Arc::new(Worlds::open(making).await?);
         let keys = Arc::new(Keys::new(config.api_keys));
-        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)) } })
+        let policy = Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset };
+        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy } })
     }
 
     /// The worlds of its sessions.

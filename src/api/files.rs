@@ -24,6 +24,7 @@ use crate::{
         file::{FileForm, NewFile, check_extension},
         limits,
         list::{DeletedFile, FileList},
+        resource::Spelling,
     },
 };
 
@@ -44,7 +45,8 @@ async fn create(here: Here, request: Request) -> Result<Answer<File>> {
         return Err(Refusal::EmptyFile.into());
     }
     let new = NewFile { filename, purpose, expires_after };
-    Ok(Answer(here.knowledge.make_file(new, content.draft).await?))
+    let id = if here.manner.is_azure() { here.ids.next_as("assistant-", Spelling::Base62) } else { here.ids.next() };
+    Ok(Answer(here.knowledge.make_file(id, new, content.draft).await?))
 }
 
 async fn list(here: Here, query: FileQuery) -> Result<Answer<FileList>> {

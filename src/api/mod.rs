@@ -3,8 +3,10 @@
 //! Handlers read like the API's page: take, check, do, answer. They set no status and spell no SQL.
 //! What every resource does alike stands here, once.
 
+mod assistant_files;
 mod assistants;
 mod files;
+mod message_files;
 mod messages;
 mod models;
 mod runs;
@@ -21,15 +23,20 @@ use crate::{
     engine::Refused,
     http::{Answer, ApiError, Found, Here, error::Result, extract::Ids},
     store::{self, Changeable, Deletable, Paged, Stored},
-    types::{Deleted, Id, List, Resource, list::PageRequest},
+    types::{
+        Deleted, Id, List, Order, Resource,
+        list::{Page, PageRequest},
+    },
     world::World,
 };
 
 pub(crate) fn routes() -> Router {
     Router::new()
         .merge(assistants::routes())
+        .merge(assistant_files::routes())
         .merge(threads::routes())
         .merge(messages::routes())
+        .merge(message_files::routes())
         .merge(runs::routes())
         .merge(steps::routes())
         .merge(models::routes())
@@ -75,4 +82,30 @@ async fn page<T: Stored, V: Serialize>(
             Err(ApiError::missing::<T>(&parents.chain([id]).collect::<Vec<_>>()))
         }
     }
+}
+
+/// A page of a list that is at hand as a whole, in the order in which its items came to be: a short one.
+fn within<T: Resource>(mut all: Vec<T>, page: &PageRequest, parents: &[String]) -> Result<Answer<List<T>>> {
+    if page.order == Order::Descending {
+        all.reverse();
+    }
+    let place = |id: &Option<String>| match id {
+        Some(id) => match all.iter().position(|item| item.id().as_str() == id) {
+            Some(place) => Ok(Some(place)),
+            None => Err(ApiError::missing::<T>(&parents.iter().chain([id]).cloned().collect::<Vec<_>>())),
+        },
+        None => Ok(None),
+    };
+    let (after, before) = (place(&page.after)?, place(&page.before)?);
+    let from = after.map_or(0, |place| place + 1);
+    all.truncate(before.unwrap_or(usize::MAX));
+    let mut items = all.split_off(from.min(all.len()));
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let has_more = items.len() > limit;
+    // `before` alone asks for the page that ends at the cursor.
+    if before.is_some() && after.is_none() {
+        items.drain(..items.len().saturating_sub(limit));
+    }
+    items.truncate(limit);
+    Ok(Answer(List::of(Page { items, has_more }, |item| item)))
 }

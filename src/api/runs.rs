@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{change, page, threads};
 use crate::{
-    engine::{NewRun, Onto, Refused},
+    engine::{NewRun, Onto, Refused, Wanted},
     http::{
         Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
         answer::OfRun,
@@ -17,19 +17,19 @@ use crate::{
         extract::{Body, Ids, Include, NamedReply},
         sse,
     },
-    knowledge::Attached,
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, Role, Run, Thread, Timestamp, Tool,
+        Assistant, Id, List, Message, Metadata, Phase, Role, Run, Thread, Timestamp, Tool, Version, View,
         assistant::Sampling,
         limits,
         message::NewMessage,
         metadata::MetadataChange,
         reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
-        run::Truncation,
+        run::{LastError, RunView, Truncation},
         thread::NewThread,
         tool::{ToolChoice, ToolOutput, ToolResources},
+        v1,
+        version::Seen,
     },
-    world::World,
 };
 
 pub(super) fn routes() -> Router {
@@ -55,6 +55,7 @@ struct Order {
     truncation_strategy: Truncation,
     tool_choice: ToolChoice,
     parallel_tool_calls: Option<bool>,
+    version: Version,
 }
 
 impl Order {
@@ -70,7 +71,8 @@ impl Order {
         let max_completion_tokens = budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET_ACCEPTED);
         let truncation_strategy = fields.or_default("truncation_strategy");
         let tool_choice = fields.or_default("tool_choice");
-        let parallel_tool_calls = fields.optional("parallel_tool_calls");
+        let version = fields.version();
+        let parallel_tool_calls = if version.is_v2() { fields.optional("parallel_tool_calls") } else { Some(None) };
         Some(Self {
             assistant_id: assistant_id?,
             stream: stream?,
@@ -84,13 +86,17 @@ impl Order {
             truncation_strategy: truncation_strategy?,
             tool_choice: tool_choice?,
             parallel_tool_calls: parallel_tool_calls?,
+            version,
         })
     }
 
     /// The run that is to be: what the order says, else what the assistant says. Tools replace the
     /// assistant's, they are not added to them.
     fn run(self, id: Id<Run>, created_at: Timestamp, thread_id: Id<Thread>, assistant: Assistant, more: Option<&str>) -> Run {
+        let file_ids = v1::files_of(&assistant).into_iter().map(str::to_owned).collect();
         Run {
+            file_ids,
+            version: self.version,
             id,
             created_at,
             assistant_id: assistant.id,
@@ -165,7 +171,8 @@ impl Read for CreateThreadAndRun {
         let order = Order::read_from(&mut fields);
         let thread = fields.or_default::<NewThread>("thread");
         // The run's own tool resources are the thread's.
-        let tool_resources = fields.optional::<ToolResources>("tool_resources");
+        let tool_resources =
+            if fields.version().is_v2() { fields.optional::<ToolResources>("tool_resources") } else { Some(None) };
         fields.finish();
         let mut thread = thread?;
         if let Some(given) = tool_resources? {
@@ -179,9 +186,9 @@ async fn create(
     here: Here,
     include: Include,
     named: NamedReply,
-    Asked { of, body }: Asked<Thread, CreateRun>,
+    Asked { of, mut body }: Asked<Thread, CreateRun>,
 ) -> Result<Response> {
-    let assistant = match find_assistant(&here, &body.order.assistant_id).await {
+    let assistant = match find_assistant(&here, &body.order).await {
         Ok(assistant) => assistant,
         // Of two things that are missing, the thread is named.
         Err(error) => return of.find(&here).await.and(Err(error)),
@@ -189,7 +196,7 @@ async fn create(
     if let Some(model) = &body.order.model {
         here.judge_model(model)?;
     }
-    let attached = Attached::to(&body.additional_messages);
+    let attached = here.knowledge.brought(here.manner.version, &mut body.additional_messages).await?;
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
     here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
     let messages = body.additional_messages.into_iter();
@@ -201,7 +208,7 @@ async fn create(
         here.engine.judge_free(&thread_id).await?;
         here.knowledge.attach_to(&thread_id, &attached).await?;
     }
-    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, run, reply: named.0 }, stream, &include).await
+    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, wanted: wanted(&here, named, &run), run }, stream, &include).await
 }
 
 async fn create_with_thread(
@@ -210,51 +217,86 @@ async fn create_with_thread(
     named: NamedReply,
     Body(body): Body<CreateThreadAndRun>,
 ) -> Result<Response> {
-    let assistant = find_assistant(&here, &body.order.assistant_id).await?;
+    let assistant = find_assistant(&here, &body.order).await?;
     if let Some(model) = &body.order.model {
         here.judge_model(model)?;
     }
     // Before anything is made for a run that cannot be.
     let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
     let asked = body.thread.messages.iter().any(|message| message.role == Role::User);
-    if !asked && instructions.is_none_or(str::is_empty) {
+    if here.manner.version.is_v2() && !asked && instructions.is_none_or(str::is_empty) {
         return Err(Refused::NothingToRun.into());
     }
     let (thread, messages) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
-    start(&here, NewRun { onto: Onto::New(thread), messages, run, reply: named.0 }, stream, &include).await
+    start(&here, NewRun { onto: Onto::New(thread), messages, wanted: wanted(&here, named, &run), run }, stream, &include).await
 }
 
-async fn find_assistant(world: &World, id: &Id<Assistant>) -> Result<Assistant> {
-    let found = world.store.find::<Assistant>(&[id.to_string()]).await?;
-    found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))
+async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
+    let ids = [order.assistant_id.to_string()];
+    let found = here.store.find::<Assistant>(&ids).await?;
+    let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&ids))?;
+    match &order.tools {
+        Some(tools) if !assistant.files.is_empty() => lend_files(here, assistant, tools).await,
+        _ => Ok(assistant),
+    }
 }
 
-async fn start(world: &World, new: NewRun, stream: bool, include: &Include) -> Result<Response> {
+/// Under v1 the tools of a run work with the assistant's files, also if the assistant itself does not have them.
+async fn lend_files(here: &Here, assistant: Assistant, tools: &[Tool]) -> Result<Assistant> {
+    let searches = |tools: &[Tool]| tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. }));
+    if !searches(tools) || searches(&assistant.tools) || !assistant.tool_resources.vector_store_ids().is_empty() {
+        return Ok(assistant);
+    }
+    let _alone = here.knowledge.alone().await;
+    let mut lent = assistant.clone();
+    lent.tools = tools.to_vec();
+    let given = here.knowledge.regive(&lent, assistant.files.iter().map(|given| given.id.to_string()).collect()).await?;
+    let update = |assistant: &mut Assistant| assistant.tool_resources = given.tool_resources.clone();
+    let updated = here.store.update(&[assistant.id.to_string()], update).await?;
+    Ok(updated.unwrap_or(assistant))
+}
+
+/// Under Azure it showed at the first run that there was no deployment of this name.
+fn wanted(here: &Here, named: NamedReply, run: &Run) -> Wanted {
+    match named.0 {
+        _ if here.manner.is_azure() && here.world.judge_model(&run.model).is_err() => {
+            Wanted::Failure(LastError::invalid_engine(&run.model))
+        }
+        Some(name) => Wanted::Reply(name),
+        None => Wanted::Any,
+    }
+}
+
+async fn start(here: &Here, new: NewRun, stream: bool, include: &Include) -> Result<Response> {
     let of_run = OfRun(new.run.id.clone());
     let mut response = if stream {
-        let (listener, stream) = sse::channel(include);
-        world.engine.create(new, Some(listener)).await?;
+        let (listener, stream) = sse::channel(here.manner.version, include);
+        here.engine.create(new, Some(listener)).await?;
         stream.into_response()
     } else {
-        Polled(world.engine.create(new, None).await?).into_response()
+        here.run(here.engine.create(new, None).await?).into_response()
     };
     response.extensions_mut().insert(of_run);
     Ok(response)
 }
 
-async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Result<Answer<List<Run>>> {
-    page(&here, &[("thread_id", thread.id.as_str())], &query.page, |run| run).await
+async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Result<Answer<List<ShownRun>>> {
+    let shown = |run: Run| run.into_answer().seen(here.manner.version);
+    page(&here, &[("thread_id", thread.id.as_str())], &query.page, shown).await
 }
 
-async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<Run>> {
+/// A run as answers show it.
+type ShownRun = Seen<RunView<'static>>;
+
+async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<ShownRun>> {
     here.engine.poll(&Id::new(ids.own()), &ids.all()[0]).await;
-    ids.find(&here).await.map(Polled)
+    ids.find(&here).await.map(|run| here.run(run))
 }
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.
-async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled<Run>> {
+async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled<ShownRun>> {
     let changed = change(&here, &of, |run: &mut Run| {
         if !run.status().is_terminal() {
             return Err(Refused::NotChangeable(run.status()));
@@ -262,7 +304,7 @@ async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> R
         body.metadata.clone().apply_or(&mut run.metadata, Metadata::default);
         Ok(())
     });
-    changed.await.map(Polled)
+    changed.await.map(|run| here.run(run))
 }
 
 /// A cancel has no body, but some clients send an empty one.
@@ -275,9 +317,9 @@ impl Read for Nothing {
     }
 }
 
-async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled<Run>> {
+async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled<ShownRun>> {
     let run = of.find(&here).await?;
-    Ok(Polled(here.engine.cancel(&run.id, &run.thread_id).await?))
+    Ok(here.run(here.engine.cancel(&run.id, &run.thread_id).await?))
 }
 
 struct SubmitOutputs {
@@ -298,9 +340,9 @@ impl Read for SubmitOutputs {
 async fn submit(here: Here, include: Include, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
     let run = of.find(&here).await?;
     if body.stream {
-        let (listener, stream) = sse::channel(&include);
+        let (listener, stream) = sse::channel(here.manner.version, &include);
         here.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
         return Ok(stream.into_response());
     }
-    Ok(Polled(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?).into_response())
+    Ok(here.run(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?).into_response())
 }

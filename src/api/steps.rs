@@ -6,7 +6,7 @@ use super::page;
 use crate::{
     http::{Answer, Found, Here, PageQuery, error::Result, extract::Include},
     store,
-    types::{List, Run, Step},
+    types::{List, Run, Step, View, version::Seen},
 };
 
 pub(super) fn routes() -> Router {
@@ -15,13 +15,13 @@ pub(super) fn routes() -> Router {
         .route("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", get(retrieve))
 }
 
-async fn list(here: Here, Found(run): Found<Run>, query: PageQuery, include: Include) -> Result<Answer<List<Step>>> {
+async fn list(here: Here, Found(run): Found<Run>, query: PageQuery, include: Include) -> Result<Answer<List<Seen<Step>>>> {
     let within: store::Within<'_> = &[("thread_id", run.thread_id.as_str()), ("run_id", run.id.as_str())];
-    page(&here, within, &query.page, |step: Step| shown(step, &run, &include)).await
+    page(&here, within, &query.page, |step: Step| shown(step, &run, &include).seen(here.manner.version)).await
 }
 
-async fn retrieve(Found(run): Found<Run>, Found(step): Found<Step>, include: Include) -> Answer<Step> {
-    Answer(shown(step, &run, &include))
+async fn retrieve(here: Here, Found(run): Found<Run>, Found(step): Found<Step>, include: Include) -> Answer<Seen<Step>> {
+    here.answer(shown(step, &run, &include))
 }
 
 fn shown(step: Step, run: &Run, include: &Include) -> Step {

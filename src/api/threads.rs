@@ -5,11 +5,11 @@ use axum::{Router, extract::Request, routing::get};
 use super::change;
 use crate::{
     http::{Answer, ApiError, Asked, Found, Here, error::Result, extract::Body},
-    knowledge::Attached,
     store::Changes,
     types::{
         Deleted, Message, Patch, Refusal, Thread,
         thread::{NewThread, ThreadChange},
+        version::Seen,
     },
     world::World,
 };
@@ -24,7 +24,7 @@ async fn list(request: Request) -> ApiError {
     Refusal::SessionKeyNeeded { method: request.method().to_string(), path: format!("/v1{}", request.uri().path()) }.into()
 }
 
-async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>> {
+async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Seen<Thread>>> {
     let (thread, messages) = make(&here, new).await?;
     let mut changes = Changes::new();
     changes.insert_thread(&thread)?;
@@ -32,12 +32,13 @@ async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Thread>
         changes.insert_message(message, None)?;
     }
     here.store.write(changes).await?;
-    Ok(Answer(thread))
+    Ok(here.answer(thread))
 }
 
 /// A new thread and its first messages, in the order given.
-pub(super) async fn make(world: &World, mut new: NewThread) -> Result<(Thread, Vec<Message>)> {
-    let attached = Attached::to(&new.messages);
+pub(super) async fn make(here: &Here, mut new: NewThread) -> Result<(Thread, Vec<Message>)> {
+    let world: &World = here;
+    let attached = world.knowledge.brought(here.manner.version, &mut new.messages).await?;
     world.knowledge.judge_attached(&attached, None).await?;
     world.knowledge.provide(&mut new.tool_resources).await?;
     world.knowledge.attach(&mut new.tool_resources, &attached).await?;
@@ -48,11 +49,11 @@ pub(super) async fn make(world: &World, mut new: NewThread) -> Result<(Thread, V
     Ok((thread, messages))
 }
 
-async fn retrieve(Found(thread): Found<Thread>) -> Answer<Thread> {
-    Answer(thread.as_read())
+async fn retrieve(here: Here, Found(thread): Found<Thread>) -> Answer<Seen<Thread>> {
+    here.answer(thread.as_read())
 }
 
-async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>) -> Result<Answer<Thread>> {
+async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>) -> Result<Answer<Seen<Thread>>> {
     if let Patch::Set(resources) = &mut body.tool_resources {
         of.find(&here).await?;
         here.knowledge.provide(resources).await?;
@@ -61,7 +62,7 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>)
         thread.change(body.clone());
         Ok(())
     });
-    change.await.map(Answer)
+    change.await.map(|thread| here.answer(thread))
 }
 
 /// Messages and runs go with their thread; a run that is under way ends without a word.

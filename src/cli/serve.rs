@@ -55,6 +55,12 @@ pub struct ServeArgs {
     /// Refuse models that are not listed, as the real service did
     #[arg(long = "strict-models", env = "REHEARSAL_STRICT_MODELS")]
     strict_models: bool,
+    /// The v1 beta: answered, or refused as the service did after December 2024
+    #[arg(long, value_enum, default_value = "on", env = "REHEARSAL_V1")]
+    v1: V1,
+    /// Answer as the real service does since the shutdown: 404 on every Assistants path
+    #[arg(long, env = "REHEARSAL_SUNSET")]
+    sunset: bool,
     /// How many requests the journal of each session holds, for `/_rehearsal/requests`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
@@ -67,6 +73,13 @@ pub struct ServeArgs {
     /// How to lay the log out
     #[arg(long = "log-format", value_enum, default_value = "pretty", env = "REHEARSAL_LOG_FORMAT")]
     log_format: LogFormat,
+}
+
+/// What becomes of the v1 beta.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum V1 {
+    On,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -175,6 +188,8 @@ fn config(args: ServeArgs) -> Config {
         allowed_hosts: args.allow_host,
         journal: args.journal,
         strict_models: args.strict_models,
+        refuse_v1: args.v1 == V1::Refuse,
+        sunset: args.sunset,
         program: None,
         patience: None,
     }

@@ -102,8 +102,12 @@ impl Ids {
     }
 
     pub fn next<T: Resource>(&self) -> Id<T> {
-        let mut generator = lock(&self.objects);
-        Id::new(spell(T::PREFIX, T::SPELLING, &mut generator))
+        self.next_as(T::PREFIX, T::SPELLING)
+    }
+
+    /// An id that is not spelled as usual.
+    pub fn next_as<T>(&self, prefix: &str, spelling: Spelling) -> Id<T> {
+        Id::new(spell(prefix, spelling, &mut lock(&self.objects)))
     }
 
     /// `req_` and 32 hexadecimal digits.

@@ -3,7 +3,7 @@
 use super::stage::Refers;
 use crate::{
     fixture::template::CITE,
-    types::{File, Id, step::SearchResult},
+    types::{File, Id, message::CitedFile, step::SearchResult},
 };
 
 /// A stretch of a message's text.
@@ -15,6 +15,13 @@ pub(super) enum Segment {
         text: String,
         refers: Refers,
     },
+}
+
+/// How citations are marked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Marks {
+    V1,
+    V2 { turn: i64 },
 }
 
 /// A file that is to be cited, what of it is quoted, and its number among the results.
@@ -31,10 +38,14 @@ impl Cited {
         Self { file_id: Id::new(result.file_id.as_str()), file_name: result.file_name.clone(), number, quote: None }
     }
 
-    /// `【4:0†name】`: the first number grew by four with each turn of a thread.
-    fn marker(&self, turn: i64) -> Segment {
-        let text = format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name);
-        Segment::Marked { text, refers: Refers::Citation(self.file_id.clone()) }
+    /// `【4:0†name】`: the first number grew by four with each turn of a thread. Under v1 it was `【0†source】`, and the
+    /// citation quoted.
+    fn marker(&self, manner: Marks) -> Segment {
+        let (text, quote) = match manner {
+            Marks::V1 => (format!("【{}†source】", self.number), Some(self.quote.clone().unwrap_or_default())),
+            Marks::V2 { turn } => (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None),
+        };
+        Segment::Marked { text, refers: Refers::Citation(CitedFile { file_id: self.file_id.to_string(), quote }) }
     }
 }
 
@@ -71,7 +82,7 @@ fn quoted(text: &str, results: &[SearchResult]) -> Vec<Cited> {
 }
 
 /// Puts markers where the marks are; those that have none go behind what they quote, else to the end.
-pub(super) fn cite(text: &str, cited: &[Cited], turn: i64) -> Vec<Segment> {
+pub(super) fn cite(text: &str, cited: &[Cited], marks: Marks) -> Vec<Segment> {
     let mut parts = text.split(CITE);
     let mut plain = parts.next().unwrap_or_default().to_owned();
     let (mut places, mut waiting) = (Vec::new(), cited.iter());
@@ -86,7 +97,7 @@ pub(super) fn cite(text: &str, cited: &[Cited], turn: i64) -> Vec<Segment> {
     let (mut segments, mut from) = (Vec::new(), 0);
     for (place, cited) in places {
         push_plain(&mut segments, &plain[from..place]);
-        segments.push(cited.marker(turn));
+        segments.push(cited.marker(marks));
         from = place;
     }
     push_plain(&mut segments, &plain[from..]);
@@ -168,14 +179,16 @@ mod tests {
     #[test]
     fn markers_stand_at_the_marks_behind_quotations_or_at_the_end() {
         let text = format!("Cake{CITE} and tea{CITE}.");
-        assert_eq!(shown(&cite(&text, &[cited(0, None), cited(1, None)], 1)), "Cake[【4:0†a.txt】] and tea[【4:1†a.txt】].");
+        let turn = |turn| Marks::V2 { turn };
+        assert_eq!(shown(&cite(&text, &[cited(0, None), cited(1, None)], turn(1))), "Cake[【4:0†a.txt】] and tea[【4:1†a.txt】].");
         let quoted = [cited(2, Some("within 14 days"))];
         assert_eq!(
-            shown(&cite("It says “within 14 days”, so wait.", &quoted, 2)),
+            shown(&cite("It says “within 14 days”, so wait.", &quoted, turn(2))),
             "It says “within 14 days”[【8:2†a.txt】], so wait."
         );
-        assert_eq!(shown(&cite("Filip likes cake.", &[cited(0, None)], 1)), "Filip likes cake[【4:0†a.txt】].");
-        assert_eq!(shown(&cite(&format!("Nothing{CITE}."), &[], 1)), "Nothing.");
+        assert_eq!(shown(&cite("Filip likes cake.", &[cited(0, None)], turn(1))), "Filip likes cake[【4:0†a.txt】].");
+        assert_eq!(shown(&cite(&format!("Nothing{CITE}."), &[], turn(1))), "Nothing.");
+        assert_eq!(shown(&cite("Cake.", &[cited(3, None)], Marks::V1)), "Cake[【3†source】].");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
     knowledge::Knowledge,
     store::{self, Changes, OpenRun, Store},
     tokens,
-    types::{Id, Message, Role, Run, RunStatus, Thread, tool::ToolOutput},
+    types::{Id, Message, Role, Run, RunStatus, Thread, run::LastError, tool::ToolOutput},
 };
 
 /// How long runs may take to end their streams when their session begins anew.
@@ -46,8 +46,18 @@ pub struct NewRun {
     pub onto: Onto,
     pub messages: Vec<Message>,
     pub run: Run,
-    /// The name of the reply that the client asks for.
-    pub reply: Option<String>,
+    pub wanted: Wanted,
+}
+
+/// How a run is to be performed, if that is known before anybody looks for a reply.
+#[derive(Clone, Debug, Default)]
+pub enum Wanted {
+    #[default]
+    Any,
+    /// By the reply of this name.
+    Reply(String),
+    /// It fails.
+    Failure(LastError),
 }
 
 /// The engine of one session.
@@ -80,7 +90,7 @@ impl Engine {
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
         let run = new.run.clone();
         let open = OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
-        let task = Task::new(self.at_hand.clone(), open, new.reply.clone(), listener);
+        let task = Task::new(self.at_hand.clone(), open, new.wanted.clone(), listener);
         // The task is there before the run can be seen, so that whoever sees the run finds its task.
         let (created, gate) = oneshot::channel();
         self.spawn(task, self.at_hand.clock.awake(), gate);
@@ -169,7 +179,7 @@ impl Engine {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
             let (created, gate) = oneshot::channel();
-            self.spawn(Task::new(self.at_hand.clone(), open, None, None), self.at_hand.clock.awake(), gate);
+            self.spawn(Task::new(self.at_hand.clone(), open, Wanted::Any, None), self.at_hand.clock.awake(), gate);
             _ = created.send(Vec::new());
         }
         Ok(())
@@ -216,7 +226,9 @@ fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<
 
 async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
     let NewRun { onto, messages, run, .. } = new;
-    let has_question = run.instructions.as_deref().is_some_and(|text| !text.is_empty())
+    // Recorded: v1 ran on nothing at all.
+    let has_question = run.version.is_v1()
+        || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
         || messages.iter().any(|message| message.role == Role::User);
     if matches!(onto, Onto::New(_)) && !has_question {
         return Err(Refused::NothingToRun);

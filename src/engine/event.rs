@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::types::{
-    File, Id, Message, Run, RunStatus, Step, Thread,
+    File, Id, Message, Run, RunStatus, Step, Thread, Version, View, v1,
     message::{Annotation, Content, MessageStatus},
     run::SORRY,
     step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
@@ -104,20 +104,21 @@ impl Event {
 
     /// The data of the event: JSON in one line, or `[DONE]`. What searches found is shown as a whole to those
     /// only who asked for it.
-    pub fn data(&self, with_results: bool) -> String {
+    pub fn data(&self, version: Version, with_results: bool) -> String {
         match self {
-            Self::ThreadCreated(thread) => compact(&thread.clone().as_read()),
-            Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream()),
-            Self::StepCreated(step) | Self::Step(step) if with_results => compact(step),
-            Self::StepCreated(step) | Self::Step(step) => compact(&step.clone().without_content()),
-            Self::MessageCreated(message) | Self::Message(message) => compact(message),
+            Self::ThreadCreated(thread) => compact(&thread.clone().as_read().seen(version)),
+            Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version)),
+            Self::StepCreated(step) | Self::Step(step) if with_results => compact(&step.seen(version)),
+            Self::StepCreated(step) | Self::Step(step) => compact(&step.clone().without_content().seen(version)),
+            Self::MessageCreated(message) | Self::Message(message) => compact(&message.seen(version)),
             Self::StepDelta { id, index, delta } => compact(&json!({
                 "id": id,
                 "object": "thread.run.step.delta",
-                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [delta.shown(*index)]}},
+                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [delta.shown(version, *index)]}},
             })),
             Self::MessageDelta { id, index, delta } => {
-                compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [delta.shown(*index)]}}))
+                let part = delta.shown(version, *index);
+                compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [part]}}))
             }
             // Nested, so that both official SDKs raise it.
             Self::Broken | Self::Error => compact(&json!({
@@ -147,10 +148,11 @@ fn compact(value: &impl Serialize) -> String {
 }
 
 impl ContentDelta {
-    fn shown(&self, index: usize) -> Value {
+    fn shown(&self, version: Version, index: usize) -> Value {
         match self {
             Self::Text { value, annotation: Some((number, annotation)), .. } => {
-                json!({"index": index, "type": "text", "text": {"value": value, "annotations": [added(*number, annotation)]}})
+                let annotation = added(version, *number, annotation);
+                json!({"index": index, "type": "text", "text": {"value": value, "annotations": [annotation]}})
             }
             Self::Text { value, is_first: true, .. } => {
                 json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
@@ -165,7 +167,7 @@ impl ContentDelta {
 }
 
 impl CallDelta {
-    fn shown(&self, index: usize) -> Value {
+    fn shown(&self, version: Version, index: usize) -> Value {
         match self {
             Self::Begins(ToolCall { id, kind: ToolCallKind::Function { function } }) => json!({
                 "index": index,
@@ -181,6 +183,12 @@ impl CallDelta {
             }),
             Self::Arguments(arguments) => json!({"index": index, "type": "function", "function": {"arguments": arguments}}),
             Self::Input(input) => json!({"index": index, "type": "code_interpreter", "code_interpreter": {"input": input}}),
+            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { .. } }) if version.is_v1() => json!({
+                "index": index,
+                "id": id,
+                "type": v1::RETRIEVAL,
+                v1::RETRIEVAL: {},
+            }),
             Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { file_search } }) => json!({
                 "index": index,
                 "id": id,
@@ -198,9 +206,17 @@ impl CallDelta {
     }
 }
 
-/// An annotation as its delta shows it: with a number, and a quote that is always empty. Recorded.
-fn added(number: usize, annotation: &Annotation) -> Value {
+/// An annotation as its delta shows it: with a number, and under v2 with a quote that is always empty. Recorded.
+fn added(version: Version, number: usize, annotation: &Annotation) -> Value {
     match annotation {
+        Annotation::FileCitation { text, start_index, end_index, file_citation } if version.is_v1() => json!({
+            "index": number,
+            "type": "file_citation",
+            "text": text,
+            "start_index": start_index,
+            "end_index": end_index,
+            "file_citation": {"file_id": file_citation.file_id, "quote": file_citation.quote.as_deref().unwrap_or_default()},
+        }),
         Annotation::FileCitation { text, start_index, end_index, file_citation } => json!({
             "index": number,
             "type": "file_citation",

@@ -22,7 +22,7 @@ mod task;
 mod touched;
 
 pub use self::{
-    driver::{Engine, Listener, NewRun, Onto},
+    driver::{Engine, Listener, NewRun, Onto, Wanted},
     event::Event,
     ledger::{Ledger, UnmatchedRun},
     lock::add_message,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    Wanted,
     ledger::{Ledger, UnmatchedRun},
     scene::Scene,
     script::{Script, TimedCue},
@@ -63,11 +64,13 @@ impl Performer {
     }
 
     /// Says who performs the run: the reply that its client has named, or the first that holds.
-    pub(super) fn begin(&self, scene: &Scene<'_>, named: Option<&str>) -> Performance {
-        let named = named.or_else(|| scene.run.metadata.get(NAMED_BY));
-        let (reply, captures) = scene.judged(|subject| match named {
-            Some(name) => self.take_named(name, subject, scene.run),
-            None => self.choose(subject, scene.run),
+    pub(super) fn begin(&self, scene: &Scene<'_>, wanted: &Wanted) -> Performance {
+        let named = scene.run.metadata.get(NAMED_BY);
+        let (reply, captures) = scene.judged(|subject| match (wanted, named) {
+            (Wanted::Failure(error), _) => (Arc::new(failing(error.clone())), Captures::new()),
+            (Wanted::Reply(name), _) => self.take_named(name, subject, scene.run),
+            (Wanted::Any, Some(name)) => self.take_named(name, subject, scene.run),
+            (Wanted::Any, None) => self.choose(subject, scene.run),
         });
         let pace = reply.pace.unwrap_or(self.pace);
         Performance { pace, script: Script { reply, captures, entry: 0, query: None, too_late: false } }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::citations::{Cited, Marks};
 use crate::{
     clock::RunIds,
     fixture::{
@@ -14,7 +15,7 @@ use crate::{
     search::{passage, words::Words},
     store::Surroundings,
     types::{
-        File, Run, Step,
+        File, Run, Step, Version, View,
         step::{SearchResult, StepStatus, ToolCallKind},
     },
 };
@@ -59,6 +60,19 @@ impl Scene<'_> {
         })
     }
 
+    /// How citations are marked, which hangs on the version that the run was asked for in.
+    pub(super) fn marks(&self) -> Marks {
+        if self.run.version.is_v1() { Marks::V1 } else { Marks::V2 { turn: self.turn } }
+    }
+
+    /// Lets every citation quote something: what answers best, where the text itself quotes nothing.
+    pub(super) fn quote(&self, cited: &mut [Cited], results: &[SearchResult]) {
+        let sought = Words::default().sought(&self.message_text());
+        for cited in cited.iter_mut().filter(|cited| cited.quote.is_none()) {
+            cited.quote = results.get(cited.number).map(|result| passage::best(result.text(), &sought).to_owned());
+        }
+    }
+
     /// The text of the newest message of a user.
     pub(super) fn message_text(&self) -> String {
         self.surroundings.user_message.as_ref().map(|message| message.text()).unwrap_or_default()
@@ -79,9 +93,9 @@ impl Scene<'_> {
                 ("message", Value::from(message)),
                 ("cite", Value::from(template::CITE)),
                 ("turn", Value::from(self.turn)),
-                ("assistant", json!(assistant)),
+                ("assistant", json!(assistant.as_ref().map(|assistant| assistant.seen(Version::V2)))),
                 ("thread", json!(thread)),
-                ("run", json!(self.run)),
+                ("run", json!(self.run.over_rest().seen(Version::V2))),
                 ("outputs", outputs(self.steps)),
                 ("results", results),
                 ("files", json!(self.files)),

@@ -182,13 +182,17 @@ impl Writing<'_, '_> {
     }
 
     fn cited(&self, text: &str, citations: &Citations, props: &Props) -> Vec<Segment> {
-        let turn = self.scene.turn;
+        let marks = self.scene.marks();
         match citations {
-            Citations::None => citations::cite(text, &[], turn),
-            Citations::List(_) => citations::cite(text, &props.cited, turn),
+            Citations::None => citations::cite(text, &[], marks),
+            Citations::List(_) => citations::cite(text, &props.cited, marks),
             Citations::Auto => {
                 let results: Vec<_> = self.scene.results().cloned().collect();
-                citations::cite(text, &citations::used(text, &results), turn)
+                let mut used = citations::used(text, &results);
+                if self.scene.run.version.is_v1() {
+                    self.scene.quote(&mut used, &results);
+                }
+                citations::cite(text, &used, marks)
             }
         }
     }

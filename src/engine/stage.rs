@@ -19,7 +19,7 @@ use crate::{
     tokens::{self, Piece},
     types::{
         File, Id, Message, Run, RunStatus, Step, Timestamp, Usage, limits,
-        message::{Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus},
+        message::{CitedFile, Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus},
         run::{IncompleteRun, LastError},
         step::{
             CalledFunction, CodeOutput, Interpreted, MessageCreation, Searched, StepDetails, StepEnd, ToolCall, ToolCallKind,
@@ -75,7 +75,7 @@ pub(super) enum Cue {
 /// What a stretch of text stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Refers {
-    Citation(Id<File>),
+    Citation(CitedFile),
     Path(Id<File>),
 }
 

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Listener, Refused,
+    Listener, Refused, Wanted,
     around::Around,
     event::Event,
     performer::{Performance, Performer},
@@ -26,7 +26,7 @@ use crate::{
     knowledge::{Denied, Knowledge},
     store::{self, Changes, OpenRun, Store},
     types::{
-        Run, RunStatus,
+        Run, RunStatus, Version,
         run::{LastError, SORRY},
         tool::ToolOutput,
     },
@@ -75,8 +75,7 @@ pub(super) struct Task {
     stage: Stage,
     surroundings: Option<Around>,
     performance: Option<Performance>,
-    /// The reply that the client has asked for.
-    named: Option<String>,
+    wanted: Wanted,
     cues: VecDeque<TimedCue>,
     /// When the last cue was played: the next one's wait counts from here.
     played: Moment,
@@ -106,7 +105,7 @@ impl From<store::Error> for Stop {
 }
 
 impl Task {
-    pub(super) fn new(at_hand: AtHand, open: OpenRun, named: Option<String>, listener: Option<Listener>) -> Self {
+    pub(super) fn new(at_hand: AtHand, open: OpenRun, wanted: Wanted, listener: Option<Listener>) -> Self {
         let OpenRun { run, performance, steps, message } = open;
         let resumed = performance.as_deref().and_then(Performance::resume);
         let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
@@ -120,7 +119,7 @@ impl Task {
             at_hand,
             surroundings: None,
             performance,
-            named,
+            wanted,
             cues,
             noted: false,
             exhausted: false,
@@ -328,7 +327,7 @@ impl Task {
             now: self.at_hand.clock.now().to_string(),
         };
         if self.performance.is_none() {
-            self.performance = Some(self.at_hand.performer.begin(&scene, self.named.as_deref()));
+            self.performance = Some(self.at_hand.performer.begin(&scene, &self.wanted));
         }
         let Some(performance) = &mut self.performance else { return Ok(()) };
         if self.stage.run.status() == RunStatus::Queued {
@@ -451,7 +450,7 @@ impl Task {
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
             if event.is_news() {
-                self.at_hand.feed.tell(event.name(), || event.data(true));
+                self.at_hand.feed.tell(event.name(), || event.data(Version::V2, true));
             }
             let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
             // A listener that hung up is no listener; the run goes on all the same.

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::{FileBatch, Id, Run, StoreFile};
+use crate::types::{FileBatch, Id, Run, StoreFile, run::RunView, version::Seen};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second (Python)
 /// or five (Node). The real service was never recorded to say so.
@@ -27,9 +27,9 @@ pub(crate) trait Ends: Serialize {
     fn is_final(&self) -> bool;
 }
 
-impl Ends for Run {
+impl Ends for Seen<RunView<'_>> {
     fn is_final(&self) -> bool {
-        self.status().is_terminal()
+        self.it.run.status().is_terminal()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The door: every request comes in here before it is routed, and every answer goes out here.
 //!
-//! In: the host, the session in front of the path, a fault if one strikes, the key, the beta header, in this order.
+//! In: the host, the session in front of the path, a fault if one strikes, the key, the version, in this order.
 //! Out: the headers that every answer carries, and a line in the journal. A panic behind the door is a 500 in the
 //! right shape, and a line in the log.
 
@@ -26,6 +26,7 @@ use super::{
     guard::{self, Hosts},
     journal,
     key::{self, Keys},
+    manner::{Manner, Policy},
 };
 use crate::{
     types::{Refusal, limits},
@@ -38,6 +39,7 @@ pub(crate) struct Door {
     pub worlds: Arc<Worlds>,
     pub keys: Arc<Keys>,
     pub hosts: Arc<Hosts>,
+    pub policy: Policy,
 }
 
 /// The path that answers to any host, so that a container's health check needs no name.
@@ -54,7 +56,7 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
     };
     let response = match outcome {
         Ok(request) if is_api(request.uri().path()) => {
-            attended(&door.keys, &session, &world, request, next, &request_id, begun).await
+            attended(&door, &session, &world, request, next, &request_id, begun).await
         }
         Ok(request) => finished(answered(request, next, &request_id, None).await, false, &request_id).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
@@ -77,10 +79,11 @@ impl Door {
     async fn let_in(&self, mut request: Request) -> Result<Visit, (String, ApiError)> {
         let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
+        Manner::take(&mut request);
         let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
         // A session is not made for a key that is refused; one that is there may have faults, which come before that.
         let judged = judged.and_then(|name| match is_api(request.uri().path()) && !self.worlds.has(&name) {
-            true => self.keys.judge(request.headers()).map(|()| name),
+            true => self.keys.judge(&Manner::of(&request), request.headers()).map(|()| name),
             false => Ok(name),
         });
         // Anybody may ask after the server's health, so that makes no session either.
@@ -95,6 +98,17 @@ impl Door {
             }
             Err(error) => Err((self.worlds.stray_request_id(), error.into())),
         }
+    }
+
+    /// The key is asked for before anybody is told what exists and what does not.
+    fn judge_api(&self, world: &World, request: &Request) -> Result<Manner, Refusal> {
+        let manner = Manner::of(request);
+        self.keys.judge(&manner, request.headers())?;
+        let manner = manner.judge(self.policy, request)?;
+        if let Some(deployment) = manner.azure.as_ref().and_then(|azure| azure.deployment.as_deref()) {
+            world.judge_model(deployment).map_err(|_| Refusal::DeploymentNotFound)?;
+        }
+        Ok(manner)
     }
 
     fn judge(&self, target: Option<&str>, request: &Request) -> Result<(), Refusal> {
@@ -124,10 +138,10 @@ async fn answered(request: Request, next: Next, request_id: &str, stay: Option<S
     })
 }
 
-/// Answers a request to the API: with a fault if one strikes, else if the key and the beta header are right; and
+/// Answers a request to the API: with a fault if one strikes, else if the key and the version are right; and
 /// notes all that in the journal.
 async fn attended(
-    keys: &Keys,
+    door: &Door,
     session: &Session,
     world: &World,
     request: Request,
@@ -137,7 +151,7 @@ async fn attended(
 ) -> Response {
     let line = journal::Line::of(world, &request, request_id, begun);
     let (request, fault) = faults::strike(world, request).await;
-    let secret = key::sent(request.headers()).and_then(|key| session.journal.secret(&key));
+    let secret = session.journal.secret(&key::sent(&Manner::of(&request), request.headers()));
     let (request, shown) = journal::shown(session, request, secret.as_ref());
     if let Some(delay) = fault.as_ref().and_then(|fault| fault.delay) {
         tokio::time::sleep(delay).await;
@@ -149,8 +163,8 @@ async fn attended(
             drain(request).await;
             response
         }
-        None => match judge_api(keys, &request) {
-            Ok(()) => carried_out(session, request, next, request_id).await,
+        None => match door.judge_api(world, &request) {
+            Ok(manner) => carried_out(session, manner, request, next, request_id).await,
             Err(refusal) => ApiError::from(refusal).into_response(),
         },
     };
@@ -162,9 +176,10 @@ async fn attended(
 }
 
 /// Does what is asked for in the world of this moment, which stays until it is done.
-async fn carried_out(session: &Session, mut request: Request, next: Next, request_id: &str) -> Response {
+async fn carried_out(session: &Session, manner: Manner, mut request: Request, next: Next, request_id: &str) -> Response {
     let (world, stay) = session.stay().await;
-    request.extensions_mut().insert(Here(world));
+    request.extensions_mut().insert(manner.clone());
+    request.extensions_mut().insert(Here { world, manner });
     answered(request, next, request_id, Some(stay)).await
 }
 
@@ -178,12 +193,6 @@ async fn drain(request: Request) {
             return;
         }
     }
-}
-
-/// The key is asked for before anybody is told what exists and what does not.
-fn judge_api(keys: &Keys, request: &Request) -> Result<(), Refusal> {
-    keys.judge(request.headers())?;
-    key::judge_beta(request.uri().path(), request.headers())
 }
 
 /// What only the door knows of an answer: the request's id in a fault of the server, and how the JSON ends.
@@ -232,7 +241,7 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
     }
     let unknown = Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
     // A world is made for its API only, not for any path that somebody tries.
-    if !rest.starts_with("/v1/") && !rest.starts_with("/_rehearsal/") {
+    if !["/v1/", "/openai/", "/_rehearsal/"].iter().any(|inside| rest.starts_with(inside)) {
         return Ok(DEFAULT_SESSION.to_owned());
     }
     let name = name.to_owned();
@@ -244,11 +253,12 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// The headers that every answer carries. The organisation, whose value is made up, was recorded on all
-/// but refused keys and faults of the server.
+/// The headers that every answer carries. The organisation and the project, whose values are made up, were recorded on
+/// all but refused keys and faults of the server.
 fn signed(mut response: Response, request_id: &str, begun: Instant) -> Response {
     const VERSION: HeaderName = HeaderName::from_static("openai-version");
     const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
+    const PROJECT: HeaderName = HeaderName::from_static("openai-project");
     const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let is_known = !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR);
@@ -256,6 +266,7 @@ fn signed(mut response: Response, request_id: &str, begun: Instant) -> Response 
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));
     if is_known {
         headers.insert(ORGANIZATION, HeaderValue::from_static("rehearsal"));
+        headers.insert(PROJECT, HeaderValue::from_static("proj_rehearsal"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(PROCESSING, HeaderValue::from(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)));

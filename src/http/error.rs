@@ -31,9 +31,10 @@ pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
-            Refusal::NoKey | Refusal::WrongKey { .. } => StatusCode::UNAUTHORIZED,
+            Refusal::NoKey | Refusal::WrongKey { .. } | Refusal::AccessDenied => StatusCode::UNAUTHORIZED,
             Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
             Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } => StatusCode::NOT_FOUND,
+            Refusal::ResourceNotFound | Refusal::DeploymentNotFound => StatusCode::NOT_FOUND,
             Refusal::Missing { .. } | Refusal::MissingModel { .. } | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
             Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -46,7 +47,8 @@ impl From<Refusal> for ApiError {
             Refusal::Faulty { status } => StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             Refusal::NoBeta
             | Refusal::UnknownBeta { .. }
-            | Refusal::V1Deprecated
+            | Refusal::V1Deprecated { .. }
+            | Refusal::NotInV1 { .. }
             | Refusal::UnsupportedContentType { .. }
             | Refusal::NotJson
             | Refusal::NotAForm { .. }
@@ -181,12 +183,17 @@ impl ApiError {
 
     fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
         let Self { status, refusal } = self;
-        let kind = Self::kind_of(status);
-        let mut body = json!({
-            "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(), "code": refusal.code()}
-        });
-        add(&mut body);
-        let mut response = Response::new(Body::from(format!("{body:#}")));
+        let text = if refusal.is_of_gateway() {
+            json!({"error": {"code": refusal.code(), "message": refusal.to_string()}}).to_string()
+        } else {
+            let kind = Self::kind_of(status);
+            let mut body = json!({
+                "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(), "code": refusal.code()}
+            });
+            add(&mut body);
+            format!("{body:#}")
+        };
+        let mut response = Response::new(Body::from(text));
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response

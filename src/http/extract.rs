@@ -13,27 +13,59 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
-use super::error::{ApiError, Result};
+use super::{
+    answer::{Answer, Polled},
+    error::{ApiError, Result},
+    manner::Manner,
+};
 use crate::{
     store::Stored,
     types::{
-        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, id, limits,
+        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, View, id, limits,
         list::PageRequest,
         reader::{self, FaultKind, Read, integer_between},
+        run::RunView,
         store_file::StoreFileStatus,
+        version::Seen,
     },
     world::{Session, World},
 };
 
 /// The world of the session that the request names.
 #[derive(Clone)]
-pub(crate) struct Here(pub Arc<World>);
+pub(crate) struct Here {
+    pub world: Arc<World>,
+    pub manner: Manner,
+}
+
+impl Here {
+    /// Answers with an object as the version of the request shows it.
+    pub(crate) fn answer<T: View>(&self, it: T) -> Answer<Seen<T>> {
+        Answer(it.seen(self.manner.version))
+    }
+
+    /// Refuses a model that is not listed, if only those are accepted. Azure took any name, and found at the first run
+    /// that there was no such deployment; v1 was never given the models that came after it.
+    pub(crate) fn judge_model(&self, model: &str) -> Result<(), Refusal> {
+        if self.manner.is_azure() {
+            return Ok(());
+        }
+        self.world.judge_model(model)?;
+        let is_late = self.world.is_strict() && self.manner.version.is_v1() && model.starts_with("gpt-4o");
+        if is_late { Err(Refusal::NotInV1 { model: model.to_owned() }) } else { Ok(()) }
+    }
+
+    /// Answers with a run, which is polled for as long as it is not final.
+    pub(crate) fn run(&self, run: Run) -> Polled<Seen<RunView<'static>>> {
+        Polled(run.into_answer().seen(self.manner.version))
+    }
+}
 
 impl Deref for Here {
     type Target = World;
 
     fn deref(&self) -> &World {
-        &self.0
+        &self.world
     }
 }
 
@@ -87,17 +119,26 @@ impl<T: Resource> Ids<T> {
         &self.values
     }
 
+    /// Those of a parent, which come first.
+    pub(crate) fn parent<P: Resource>(&self) -> Ids<P> {
+        Ids { values: self.values[..P::PATH.len().min(self.values.len())].to_vec(), of: std::marker::PhantomData }
+    }
+
     /// Takes the ids as they stand in the URL.
     async fn take<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self> {
-        let unknown = Refusal::UnknownUrl { method: parts.method.to_string(), path: format!("/v1{}", parts.uri.path()) };
+        let manner = Manner::from_request_parts(parts, state).await?;
+        let unknown = manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
         let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unknown)?;
         let value = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
         let values = T::PATH.iter().filter_map(|name| value(name)).collect();
         Ok(Self { values, of: std::marker::PhantomData })
     }
 
-    /// Refuses ids that cannot be anybody's.
-    fn judge(&self) -> Result<()> {
+    /// Refuses ids that cannot be anybody's. Under v1 all of them were looked up: recorded.
+    fn judge(&self, manner: &Manner) -> Result<()> {
+        if manner.version.is_v1() {
+            return Ok(());
+        }
         for (name, value) in T::PATH.iter().zip(&self.values) {
             if let Some(prefix) = prefix_of(name) {
                 id::check(value, prefix).map_err(|kind| Refusal::invalid(*name, kind))?;
@@ -112,6 +153,19 @@ impl<T: Resource> Ids<T> {
     {
         let found = world.store.find::<T>(&self.values).await?;
         found.ok_or_else(|| ApiError::missing::<T>(&self.values))
+    }
+}
+
+/// What exists under v1 only.
+pub(crate) struct OnlyV1;
+
+impl<S: Send + Sync> FromRequestParts<S> for OnlyV1 {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let manner = Manner::from_request_parts(parts, state).await?;
+        let unknown = || manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
+        if manner.version.is_v1() { Ok(Self) } else { Err(unknown().into()) }
     }
 }
 
@@ -135,7 +189,7 @@ impl<S: Send + Sync, T: Resource> FromRequestParts<S> for Ids<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let ids = Self::take(parts, state).await?;
-        ids.judge()?;
+        ids.judge(&Manner::from_request_parts(parts, state).await?)?;
         Ok(ids)
     }
 }
@@ -166,9 +220,10 @@ impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let value = json(&parts.headers, body).await?;
+        let manner = Manner::from_request_parts(&mut parts, state).await?;
         let of = Ids::take(&mut parts, state).await?;
-        of.judge()?;
-        Ok(Self { of, body: reader::read(value)? })
+        of.judge(&manner)?;
+        Ok(Self { of, body: reader::read_as(manner.version, value)? })
     }
 }
 
@@ -179,8 +234,9 @@ impl<S: Send + Sync, B: Read> FromRequest<S> for Body<B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let version = Manner::of(&request).version;
         let (parts, body) = request.into_parts();
-        Ok(Self(reader::read(json(&parts.headers, body).await?)?))
+        Ok(Self(reader::read_as(version, json(&parts.headers, body).await?)?))
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
+use super::manner::Manner;
 use crate::{fixture::Fault, types::limits, world::World};
 
 /// The fault that strikes, if one does. Of a request's body no more is read than it takes to know that.
@@ -16,7 +17,12 @@ pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<
     }
     let (method, path) = (request.method().as_str(), request.uri().path());
     let faults = world.repertoire.faults();
-    let mut faults: Vec<_> = faults.into_iter().filter(|fault| fault.when.includes(method, path)).collect();
+    // A path of Azure's may be named as it was sent, or as OpenAI spells it.
+    let azure = Manner::of(&request).azure;
+    let is_meant = |fault: &Fault| {
+        fault.when.includes(method, path) || azure.as_ref().is_some_and(|azure| fault.when.includes(method, &azure.path))
+    };
+    let mut faults: Vec<_> = faults.into_iter().filter(|fault| is_meant(fault)).collect();
     if faults.is_empty() {
         return (request, None);
     }

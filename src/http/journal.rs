@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{extract::Request, response::Response};
 use compact_str::CompactString;
 
-use super::{answer::OfRun, listen::NoAnswer, tee};
+use super::{answer::OfRun, listen::NoAnswer, manner::Manner, tee};
 use crate::{
     fixture::Fault,
     types::Timestamp,
@@ -32,7 +32,7 @@ impl Line {
             created_at: world.clock.now().seconds(),
             begun,
             method: request.method().as_str().into(),
-            path: request.uri().path().to_owned(),
+            path: Manner::of(request).azure.map_or_else(|| request.uri().path().to_owned(), |azure| azure.path.clone()),
             query: request.uri().query().map(str::to_owned),
         }
     }

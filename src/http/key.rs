@@ -1,8 +1,9 @@
-//! Who is asking, and for which version of the API: the key and the beta header.
+//! Who is asking: the key.
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+use super::manner::Manner;
 use crate::types::Refusal;
 
 /// The keys that are let in.
@@ -18,18 +19,37 @@ impl Keys {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    pub(crate) fn judge(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let key = sent(headers).ok_or(Refusal::NoKey)?;
-        let known = match self {
+    pub(crate) fn judge(&self, manner: &Manner, headers: &HeaderMap) -> Result<(), Refusal> {
+        let keys = sent(manner, headers);
+        if keys.iter().any(|key| self.admits(key)) {
+            return Ok(());
+        }
+        Err(match keys.into_iter().next() {
+            _ if manner.is_azure() => Refusal::AccessDenied,
+            Some(key) => Refusal::WrongKey { key },
+            None => Refusal::NoKey,
+        })
+    }
+
+    fn admits(&self, key: &String) -> bool {
+        match self {
             Self::Any => !key.is_empty(),
-            Self::Only(keys) => keys.contains(&key),
-        };
-        if known { Ok(()) } else { Err(Refusal::WrongKey { key }) }
+            Self::Only(keys) => keys.contains(key),
+        }
     }
 }
 
+/// Where Azure looks for a key first.
+const API_KEY: &str = "api-key";
+
+/// The keys that a request brings: Azure's clients may send two.
+pub(super) fn sent(manner: &Manner, headers: &HeaderMap) -> Vec<String> {
+    let api_key = headers.get(API_KEY).filter(|_| manner.is_azure()).and_then(|value| value.to_str().ok());
+    api_key.map(|key| key.trim().to_owned()).into_iter().chain(authorized(headers)).collect()
+}
+
 /// The key of Bearer, or the password of Basic: `curl -u :KEY`.
-pub(super) fn sent(headers: &HeaderMap) -> Option<String> {
+fn authorized(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     let rest = rest.trim();
@@ -41,27 +61,4 @@ pub(super) fn sent(headers: &HeaderMap) -> Option<String> {
         return text.split_once(':').map(|(_, password)| password.to_owned());
     }
     None
-}
-
-const HEADER: &str = "openai-beta";
-
-/// Refuses what the service refused after December 2024: no beta header on assistants and threads, that
-/// of v1, and others.
-pub(crate) fn judge_beta(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
-    let resource = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
-    if !matches!(resource, Some("assistants" | "threads")) {
-        return Ok(());
-    }
-    let values = headers.get_all(HEADER).iter().filter_map(|value| value.to_str().ok());
-    let betas: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).filter(|beta| !beta.is_empty()).collect();
-    if betas.contains(&"assistants=v2") {
-        Ok(())
-    } else if betas.contains(&"assistants=v1") {
-        Err(Refusal::V1Deprecated)
-    } else if let Some(beta) = betas.first() {
-        let name = beta.split_once('=').filter(|(name, _)| *name != "assistants").map_or(*beta, |(name, _)| name);
-        Err(Refusal::UnknownBeta { name: name.to_owned() })
-    } else {
-        Err(Refusal::NoBeta)
-    }
 }

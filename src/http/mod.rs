@@ -11,6 +11,7 @@ pub(crate) mod guard;
 mod journal;
 pub(crate) mod key;
 pub(crate) mod listen;
+pub(crate) mod manner;
 pub(crate) mod sse;
 mod tee;
 
@@ -19,4 +20,5 @@ pub(crate) use self::{
     error::ApiError,
     extract::{Asked, Found, Here, PageQuery},
     form::Form,
+    manner::Manner,
 };

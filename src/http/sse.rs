@@ -13,22 +13,26 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::extract::Include;
-use crate::engine::{Event, Listener};
+use crate::{
+    engine::{Event, Listener},
+    types::Version,
+};
 
 /// A listener for a run, and the response that streams what it hears.
-pub(crate) fn channel(include: &Include) -> (Listener, Stream) {
+pub(crate) fn channel(version: Version, include: &Include) -> (Listener, Stream) {
     let (listener, events) = mpsc::unbounded_channel();
-    (listener, Stream { events, with_results: include.results })
+    (listener, Stream { events, version, with_results: include.results })
 }
 
 pub(crate) struct Stream {
     events: mpsc::UnboundedReceiver<Event>,
+    version: Version,
     with_results: bool,
 }
 
 impl IntoResponse for Stream {
     fn into_response(self) -> Response {
-        let with_results = self.with_results;
+        let Self { version, with_results, .. } = self;
         let frames = stream::unfold(self.events, move |mut events| async move {
             let frame = match events.recv().await? {
                 // What was sent before goes out first.
@@ -36,7 +40,7 @@ impl IntoResponse for Stream {
                     tokio::task::yield_now().await;
                     Err(io::Error::from(io::ErrorKind::ConnectionAborted))
                 }
-                event => Ok(Bytes::from(frame(event.name(), &event.data(with_results)))),
+                event => Ok(Bytes::from(frame(event.name(), &event.data(version, with_results)))),
             };
             Some((frame, events))
         });

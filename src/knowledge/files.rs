@@ -15,8 +15,8 @@ use crate::{
 
 impl Knowledge {
     /// Makes a file of what was written down.
-    pub async fn make_file(&self, new: NewFile, draft: Draft) -> Result<File> {
-        self.keep_as(self.ids.next(), new, draft).await
+    pub async fn make_file(&self, id: Id<File>, new: NewFile, draft: Draft) -> Result<File> {
+        self.keep_as(id, new, draft).await
     }
 
     /// Makes a file of which the id is known before, unless it is there already: one that is seeded, or that a

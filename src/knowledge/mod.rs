@@ -1,7 +1,7 @@
 //! What assistants can look things up in: files, vector stores, and searches in them.
 //!
 //! `ingest.rs` makes files searchable in the background, `lookup.rs` searches, `resources.rs` gives assistants
-//! and threads their files and stores, `files.rs` makes and deletes files, `expiry.rs` ends what has had its
+//! and threads their files and stores, `v1.rs` those that v1 gives them, `files.rs` makes and deletes files, `expiry.rs` ends what has had its
 //! time. Knows no HTTP, no SQL, and nothing of runs.
 
 mod expiry;
@@ -9,11 +9,12 @@ mod files;
 mod ingest;
 mod lookup;
 mod resources;
+mod v1;
 
 use std::sync::Arc;
 
 use self::{expiry::Expiries, ingest::Ingest};
-pub use self::{expiry::Reaper, lookup::Question, resources::Attached};
+pub use self::{expiry::Reaper, lookup::Question, resources::Attached, v1::Regiven};
 use crate::{
     clock::{Clock, Ids},
     extract::Extractor,
@@ -30,7 +31,7 @@ pub struct Knowledge {
     ids: Arc<Ids>,
     ingest: Arc<Ingest>,
     expiries: Expiries,
-    /// Held while a thread is given files, so that no two make a store for it.
+    /// Held while a thread or an assistant is given files, so that no two make a store for it.
     attaching: Arc<tokio::sync::Mutex<()>>,
 }
 

@@ -26,6 +26,8 @@ use crate::{
 pub struct Attached {
     search: Vec<String>,
     interpreter: Vec<String>,
+    /// How many files of a code interpreter a thread had was not bounded under v1.
+    unbounded: bool,
 }
 
 impl Attached {
@@ -35,7 +37,11 @@ impl Attached {
             let files = attachments().filter(move |it| it.tools.contains(&tool)).map(|it| it.file_id.clone());
             once(files)
         };
-        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter) }
+        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter), unbounded: false }
+    }
+
+    pub(super) fn without_bounds(self) -> Self {
+        Self { unbounded: true, ..self }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -110,18 +116,18 @@ impl Knowledge {
         };
         let given = given.as_ref().map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
         let all = once(given.iter().chain(&attached.interpreter).cloned()).len();
-        if all > limits::CODE_INTERPRETER_FILES { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
+        if all > limits::CODE_INTERPRETER_FILES && !attached.unbounded { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
     }
 
     /// A store that files can be put into, if this is one.
-    async fn usable(&self, store: Option<&String>) -> Result<Option<Id<VectorStore>>> {
+    pub(super) async fn usable(&self, store: Option<&String>) -> Result<Option<Id<VectorStore>>> {
         let Some(id) = store else { return Ok(None) };
         let found = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
         Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
     }
 
     /// Those of the files that a store does not have: what it has stays as it is.
-    async fn not_yet_in(&self, store: &Id<VectorStore>, files: &[String]) -> Result<Vec<String>> {
+    pub(super) async fn not_yet_in(&self, store: &Id<VectorStore>, files: &[String]) -> Result<Vec<String>> {
         let mut new = Vec::new();
         for file in files {
             if self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?.is_none() {
@@ -260,7 +266,7 @@ impl Knowledge {
         Ok(self.store.find_files(&once(ids)).await?.into_iter().flatten().collect())
     }
 
-    async fn need_files(&self, ids: &[String]) -> Result<Vec<File>> {
+    pub(super) async fn need_files(&self, ids: &[String]) -> Result<Vec<File>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -269,7 +275,7 @@ impl Knowledge {
     }
 
     /// Refuses files whose names say that there is no text to search in.
-    async fn need_searchable(&self, ids: &[String]) -> Result<()> {
+    pub(super) async fn need_searchable(&self, ids: &[String]) -> Result<()> {
         let files = self.need_files(ids).await?;
         let wrong = files.iter().filter(|file| !extract::is_searchable(file.extension()));
         let wrong = once(wrong.map(|file| format!(".{}", file.extension().unwrap_or_default())));
@@ -282,7 +288,7 @@ fn helper_store(files: &[String]) -> NewVectorStore {
     NewVectorStore { file_ids: files.to_vec(), expires_after: Some(ExpiresAfter::OF_HELPERS), ..NewVectorStore::default() }
 }
 
-fn new_files(ids: &[String]) -> Vec<NewStoreFile> {
+pub(super) fn new_files(ids: &[String]) -> Vec<NewStoreFile> {
     let new = |file_id: &String| NewStoreFile {
         file_id: file_id.clone(),
         chunking: Chunking::default(),

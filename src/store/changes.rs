@@ -1,14 +1,14 @@
 //! What a write asks for, as data: rows to insert, to put, to change, to delete, each kind under its own
 //! condition. What each kind does in SQL stands in `statements.rs`.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Result, Stored, corrupt, statements::Kind};
 use crate::types::{
     Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
-    store_file::IngestError, tool::ToolResources,
+    store_file::IngestError, v1,
 };
 
 /// A row of a kind, by which a change is told afterwards: kind, session, id.
@@ -45,13 +45,28 @@ impl Change {
             let file = json!({"id": self.id, "object": "vector_store.file", "vector_store_id": store, "status": status});
             return Some((name, file.to_string()));
         }
-        let body = self.rest.first()?.as_str()?;
-        let is_of_a_run = || serde_json::from_str::<Value>(body).is_ok_and(|message| !message["run_id"].is_null());
+        let body = shown(self.rest.first()?.as_str()?);
+        let is_of_a_run = || serde_json::from_str::<Value>(&body).is_ok_and(|message| !message["run_id"].is_null());
         if self.kind == Kind::InsertMessage && is_of_a_run() {
             return None;
         }
-        Some((name, body.to_owned()))
+        Some((name, body.into_owned()))
     }
+}
+
+/// Keys that are kept beside what the API shows.
+const KEPT: [&str; 3] = ["v1_files", "version", "file_expiry"];
+
+/// A body as the API shows it.
+fn shown(body: &str) -> Cow<'_, str> {
+    if !KEPT.iter().any(|key| body.contains(key)) {
+        return Cow::Borrowed(body);
+    }
+    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(body) else { return Cow::Borrowed(body) };
+    for key in KEPT {
+        object.shift_remove(key);
+    }
+    Cow::Owned(Value::Object(object).to_string())
 }
 
 /// Where a file stands that is being made ready: by its number and that of its store, which are never used twice.
@@ -93,25 +108,25 @@ pub struct Changes {
 pub trait Changeable: Stored {
     const SWAP: Kind;
 
-    /// The tool resources that it has, if it is of a kind that has any.
-    fn tool_resources(&self) -> Option<&ToolResources> {
-        None
+    /// The files that are listed in it, which are taken out of it when they are deleted.
+    fn given_files(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
 impl Changeable for Assistant {
     const SWAP: Kind = Kind::SwapAssistant;
 
-    fn tool_resources(&self) -> Option<&ToolResources> {
-        Some(&self.tool_resources)
+    fn given_files(&self) -> Vec<String> {
+        v1::files_of(self).into_iter().map(str::to_owned).collect()
     }
 }
 
 impl Changeable for Thread {
     const SWAP: Kind = Kind::SwapThread;
 
-    fn tool_resources(&self) -> Option<&ToolResources> {
-        Some(&self.tool_resources)
+    fn given_files(&self) -> Vec<String> {
+        self.tool_resources.interpreter_files().to_vec()
     }
 }
 
@@ -183,19 +198,19 @@ impl Changes {
     }
 
     pub fn insert_assistant(&mut self, assistant: &Assistant) -> Result<()> {
-        self.note_tool_files(assistant.id.as_str(), &assistant.tool_resources);
+        self.note_tool_files(assistant);
         self.add_item(Kind::InsertAssistant, assistant, [])
     }
 
     pub fn insert_thread(&mut self, thread: &Thread) -> Result<()> {
-        self.note_tool_files(thread.id.as_str(), &thread.tool_resources);
+        self.note_tool_files(thread);
         self.add_item(Kind::InsertThread, thread, [])
     }
 
-    /// Notes which files the code interpreter of an assistant or a thread is given.
-    fn note_tool_files(&mut self, owner: &str, resources: &ToolResources) {
-        for file in resources.interpreter_files() {
-            self.add(Kind::NoteToolFile, file, vec![json!(owner)]);
+    /// Notes which files an assistant or a thread is given.
+    fn note_tool_files<T: Changeable>(&mut self, owner: &T) {
+        for file in owner.given_files() {
+            self.add(Kind::NoteToolFile, &file, vec![json!(owner.id())]);
         }
     }
 
@@ -329,7 +344,7 @@ impl Changes {
 
     /// Exchanges a body that still is what it was.
     pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
-        self.note_tool_files(item.id().as_str(), item.tool_resources().unwrap_or(&ToolResources::default()));
+        self.note_tool_files(item);
         self.add_item(T::SWAP, item, [json!(was)])
     }
 

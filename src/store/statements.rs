@@ -264,14 +264,24 @@ fn delete(table: &str) -> String {
     )
 }
 
-/// Takes a file out of the list of the code interpreter, wherever it is noted to be.
+/// Takes a file out of the lists that it is noted to be in.
 fn detach(table: &str) -> String {
-    const LIST: &str = "'$.tool_resources.code_interpreter.file_ids'";
+    // Where files are listed, how an item of the list names one, and how it is put into another list.
+    const LISTS: [(&str, &str, &str); 2] = [
+        ("'$.tool_resources.code_interpreter.file_ids'", "listed.value", "listed.value"),
+        ("'$.v1_files'", "listed.value ->> '$.id'", "json(listed.value)"),
+    ];
+    let without = LISTS.map(|(list, file, item)| {
+        format!(
+            "{list}, (select json_group_array({item}) from json_each(body, {list}) as listed \
+               where {file} not in (select file from gone where gone.session = {table}.session))"
+        )
+    });
+    let without = without.join(", ");
     format!(
         "with gone as materialized (select value ->> 0 as session, value ->> 1 as file from json_each(?)) \
-         update {table} set body = json_set(body, {LIST}, (select json_group_array(listed.value) from json_each(body, {LIST}) as listed \
-             where listed.value not in (select file from gone where gone.session = {table}.session))) \
-         where json_type(body, {LIST}) = 'array' and seq in (select it.seq from gone \
+         update {table} set body = json_replace(body, {without}) \
+         where seq in (select it.seq from gone \
            cross join tool_files on tool_files.session = gone.session and file_id = gone.file \
            cross join {table} as it on it.session = gone.session and it.id = owner)"
     )

@@ -1,12 +1,13 @@
 //! The assistant: a model, its instructions and its tools.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Id, Metadata, Patch, Resource, Timestamp, Tool, limits,
+    File, Id, Metadata, Patch, Resource, Timestamp, Tool, Version, View, limits,
     reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
     tool::ToolResources,
+    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,16 @@ pub struct Assistant {
     pub tool_resources: ToolResources,
     pub metadata: Metadata,
     pub response_format: ResponseFormat,
+    /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in `tool_resources`.
+    #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Given>,
+}
+
+/// A file that an assistant was given under v1, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    pub id: Id<File>,
+    pub created_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -59,7 +70,7 @@ impl Sampling {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let temperature = fields.patch::<Temperature>("temperature");
         let top_p = fields.patch::<TopP>("top_p");
-        let reasoning_effort = fields.patch("reasoning_effort");
+        let reasoning_effort = if fields.version().is_v2() { fields.patch("reasoning_effort") } else { Some(Patch::Keep) };
         let response_format = fields.patch("response_format");
         Some(Self {
             temperature: temperature?.map(|it| it.0),
@@ -79,6 +90,8 @@ pub struct AssistantChange {
     pub instructions: Patch<String>,
     pub tools: Patch<Vec<Tool>>,
     pub tool_resources: Patch<ToolResources>,
+    /// The files that v1 has in place of tool resources.
+    pub file_ids: Patch<Vec<String>>,
     pub metadata: Patch<Metadata>,
     pub sampling: Sampling,
 }
@@ -90,7 +103,10 @@ impl AssistantChange {
         let description = fields.patch::<Text<{ limits::DESCRIPTION }>>("description");
         let instructions = fields.patch::<Text<{ limits::INSTRUCTIONS }>>("instructions");
         let tools = fields.patch::<Few<Tool, { limits::ASSISTANT_TOOLS }>>("tools");
-        let tool_resources = fields.patch("tool_resources");
+        let (tool_resources, file_ids) = match fields.version() {
+            Version::V1 => (Some(Patch::Keep), fields.patch::<Few<String, { limits::ASSISTANT_FILES }>>("file_ids")),
+            Version::V2 => (fields.patch("tool_resources"), Some(Patch::Keep)),
+        };
         let metadata = fields.patch("metadata");
         let sampling = Sampling::read(fields);
         Some(Self {
@@ -100,6 +116,7 @@ impl AssistantChange {
             instructions: instructions?.map(|it| it.0),
             tools: tools?.map(|it| it.0),
             tool_resources: tool_resources?,
+            file_ids: file_ids?.map(|it| it.0),
             metadata: metadata?,
             sampling: sampling?,
         })
@@ -125,6 +142,11 @@ pub struct NewAssistant {
 impl NewAssistant {
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// The files that v1 gives it.
+    pub fn file_ids(&self) -> Vec<String> {
+        self.rest.file_ids.clone().set_or(Vec::new())
     }
 
     /// What its tools are to work with.
@@ -165,6 +187,7 @@ impl Assistant {
             tool_resources: ToolResources::default(),
             metadata: Metadata::default(),
             response_format: ResponseFormat::auto(),
+            files: Vec::new(),
         };
         assistant.change(new.rest);
         assistant
@@ -189,6 +212,16 @@ impl Assistant {
         change.sampling.top_p.apply_or(&mut self.top_p, || 1.0);
         change.sampling.reasoning_effort.apply(&mut self.reasoning_effort);
         change.sampling.response_format.apply_or(&mut self.response_format, ResponseFormat::auto);
+    }
+}
+
+impl View for Assistant {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        match version {
+            Version::V1 => v1::Assistant::of(self).serialize(serializer),
+            Version::V2 if self.files.is_empty() => self.serialize(serializer),
+            Version::V2 => Self { files: Vec::new(), ..self.clone() }.serialize(serializer),
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub const RUN_TOOLS: usize = 20;
 pub const FUNCTION_NAME: usize = 64;
 /// As quoted by the service for `tools[n].function.description`.
 pub const FUNCTION_DESCRIPTION: usize = 1024;
+/// Files of an assistant and of a message under v1.
+pub const ASSISTANT_FILES: usize = 20;
+pub const MESSAGE_FILES: usize = 10;
 pub const CODE_INTERPRETER_FILES: usize = 20;
 pub const VECTOR_STORES: usize = 1;
 pub const MAX_NUM_RESULTS: i64 = 50;

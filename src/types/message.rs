@@ -3,12 +3,15 @@
 //! The store keeps the shape of stream events, which tells everything. Answers over REST show less,
 //! and the answer to a modify shows `file_ids` where all others show `attachments`: both recorded.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, limits,
+    Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, Version, View, limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
+    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,8 +89,16 @@ pub struct ContentText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Annotation {
-    FileCitation { text: String, start_index: usize, end_index: usize, file_citation: FileRef },
+    FileCitation { text: String, start_index: usize, end_index: usize, file_citation: CitedFile },
     FilePath { text: String, start_index: usize, end_index: usize, file_path: FileRef },
+}
+
+/// A file that is cited. What of it is quoted was told by v1 only, and is kept for those of its runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CitedFile {
+    pub file_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,46 +223,106 @@ impl Message {
     }
 }
 
-/// A message as answers over REST show it: without the four keys of its progress.
-#[derive(Debug, Serialize)]
-pub struct MessageView {
-    id: Id<Message>,
-    object: Object,
-    created_at: Timestamp,
-    assistant_id: Option<Id<Assistant>>,
-    thread_id: Id<Thread>,
-    run_id: Option<Id<Run>>,
-    role: Role,
-    content: Vec<Content>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attachments: Option<Vec<Attachment>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_ids: Option<Vec<String>>,
-    metadata: Metadata,
-}
-
-impl From<Message> for MessageView {
-    fn from(message: Message) -> Self {
-        Self {
-            id: message.id,
-            object: message.object,
-            created_at: message.created_at,
-            assistant_id: message.assistant_id,
-            thread_id: message.thread_id,
-            run_id: message.run_id,
-            role: message.role,
-            content: message.content,
-            attachments: Some(message.attachments),
-            file_ids: None,
-            metadata: message.metadata,
+impl View for Message {
+    /// As events show it.
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        match version {
+            Version::V1 => v1::Message::in_stream(self).serialize(serializer),
+            Version::V2 if !has_quotes(&self.content) => self.serialize(serializer),
+            Version::V2 => Self { content: without_quotes(&self.content), ..self.clone() }.serialize(serializer),
         }
     }
 }
 
+fn annotations(content: &[Content]) -> impl Iterator<Item = &Annotation> {
+    content.iter().flat_map(|part| if let Content::Text { text } = part { text.annotations.as_slice() } else { &[] })
+}
+
+fn has_quotes(content: &[Content]) -> bool {
+    annotations(content)
+        .any(|annotation| matches!(annotation, Annotation::FileCitation { file_citation, .. } if file_citation.quote.is_some()))
+}
+
+fn without_quotes(content: &[Content]) -> Vec<Content> {
+    let mut content = content.to_vec();
+    for part in &mut content {
+        let Content::Text { text } = part else { continue };
+        for annotation in &mut text.annotations {
+            if let Annotation::FileCitation { file_citation, .. } = annotation {
+                file_citation.quote = None;
+            }
+        }
+    }
+    content
+}
+
+/// A message as answers over REST show it.
+#[derive(Debug)]
+pub struct MessageView {
+    message: Message,
+    /// It is the answer to a modify.
+    was_modified: bool,
+}
+
+impl From<Message> for MessageView {
+    fn from(message: Message) -> Self {
+        Self { message, was_modified: false }
+    }
+}
+
 impl MessageView {
-    /// The answer to a modify: the shape of v1, under v2 too, in all of the recordings.
     pub fn modified(message: Message) -> Self {
-        Self { attachments: None, file_ids: Some(Vec::new()), ..Self::from(message) }
+        Self { message, was_modified: true }
+    }
+}
+
+impl View for MessageView {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        match version {
+            Version::V1 => v1::Message::over_rest(&self.message).serialize(serializer),
+            Version::V2 => OverRest::of(self).serialize(serializer),
+        }
+    }
+}
+
+/// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the shape of v1, under
+/// v2 too, in all of the recordings.
+#[derive(Serialize)]
+struct OverRest<'m> {
+    id: &'m Id<Message>,
+    object: Object,
+    created_at: Timestamp,
+    assistant_id: &'m Option<Id<Assistant>>,
+    thread_id: &'m Id<Thread>,
+    run_id: &'m Option<Id<Run>>,
+    role: Role,
+    content: Cow<'m, [Content]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<&'m [Attachment]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_ids: Option<[&'m str; 0]>,
+    metadata: &'m Metadata,
+}
+
+impl<'m> OverRest<'m> {
+    fn of(MessageView { message, was_modified }: &'m MessageView) -> Self {
+        let content = match has_quotes(&message.content) {
+            true => Cow::Owned(without_quotes(&message.content)),
+            false => Cow::Borrowed(message.content.as_slice()),
+        };
+        Self {
+            id: &message.id,
+            object: message.object,
+            created_at: message.created_at,
+            assistant_id: &message.assistant_id,
+            thread_id: &message.thread_id,
+            run_id: &message.run_id,
+            role: message.role,
+            content,
+            attachments: (!was_modified).then_some(message.attachments.as_slice()),
+            file_ids: was_modified.then_some([]),
+            metadata: &message.metadata,
+        }
     }
 }
 
@@ -269,10 +340,16 @@ impl Read for NewMessage {
         let mut fields = Fields::of(value, at, faults)?;
         let role = fields.required("role");
         let content = fields.required::<NewContent>("content");
-        let attachments = fields.or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments");
+        let attachments = match fields.version() {
+            Version::V1 => {
+                let files = fields.or_default::<Few<String, { limits::MESSAGE_FILES }>>("file_ids");
+                files.map(|files| v1::attachments(files.0))
+            }
+            Version::V2 => fields.or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments").map(|few| few.0),
+        };
         let metadata = fields.or_default("metadata");
         fields.finish();
-        Some(Self { role: role?, content: content?.0, attachments: attachments?.0, metadata: metadata? })
+        Some(Self { role: role?, content: content?.0, attachments: attachments?, metadata: metadata? })
     }
 }
 
@@ -280,7 +357,8 @@ impl Read for Role {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match String::read(value, at, faults)?.as_str() {
             "user" => Some(Self::User),
-            "assistant" => Some(Self::Assistant),
+            "assistant" if faults.version().is_v2() => Some(Self::Assistant),
+            other if faults.version().is_v1() => faults.not_one_of(at, other, &["user"]),
             other => faults.not_one_of(at, other, &["user", "assistant"]),
         }
     }
@@ -293,6 +371,7 @@ impl Read for NewContent {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
             Value::String(_) => read_text(value, at, faults).map(|text| Self(vec![Content::text(text)])),
+            other if faults.version().is_v1() => faults.wrong_type(at, "a string", &other),
             Value::Array(parts) if parts.is_empty() => {
                 faults.note(at, FaultKind::EmptyArray);
                 None

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     Patch, limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
+    v1,
 };
 
 /// Up to 16 pairs of strings, in the order given.
@@ -21,7 +22,10 @@ impl Metadata {
 
 impl Read for Metadata {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let map = Map::read(value, at, faults)?;
+        let mut map = Map::read(value, at, faults)?;
+        if faults.version().is_v1() {
+            map.values_mut().filter(|value| !value.is_string()).for_each(|value| *value = Value::from(v1::python(value)));
+        }
         let mut sound = check_keys(&map, at, faults);
         for (key, value) in &map {
             sound = sound && is_sound(key, value, at, faults);

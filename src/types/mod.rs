@@ -25,7 +25,9 @@ pub mod time;
 pub mod tool;
 pub mod upload;
 pub mod usage;
+pub mod v1;
 pub mod vector_store;
+pub mod version;
 mod words;
 
 pub use assistant::Assistant;
@@ -47,3 +49,4 @@ pub use tool::Tool;
 pub use upload::{Upload, UploadPart};
 pub use usage::Usage;
 pub use vector_store::VectorStore;
+pub use version::{Version, View};

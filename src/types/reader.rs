@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::Patch;
+use super::{Patch, Version};
 
 /// Where in a document a value stands: `tools[0].function.name`.
 #[derive(Clone, Copy)]
@@ -142,11 +142,17 @@ pub enum FaultKind {
 pub struct Faults {
     pub found: Vec<Fault>,
     wanted: usize,
+    version: Version,
 }
 
 impl Faults {
     pub fn up_to(wanted: usize) -> Self {
-        Self { found: Vec::new(), wanted }
+        Self { found: Vec::new(), wanted, version: Version::default() }
+    }
+
+    /// In which version of the API the document is written.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// Whether nobody wants to know of any more.
@@ -179,7 +185,10 @@ pub trait Read: Sized {
 
 /// Reads a whole document, or says so many of the things that are wrong with it.
 pub fn read_noting<T: Read>(value: Value, wanted: usize) -> Result<T, Vec<Fault>> {
-    let mut faults = Faults::up_to(wanted);
+    read_into(value, Faults::up_to(wanted))
+}
+
+fn read_into<T: Read>(value: Value, mut faults: Faults) -> Result<T, Vec<Fault>> {
     match T::read(value, &Path::Root, &mut faults) {
         Some(read) if faults.found.is_empty() => Ok(read),
         _ => Err(faults.found),
@@ -189,6 +198,11 @@ pub fn read_noting<T: Read>(value: Value, wanted: usize) -> Result<T, Vec<Fault>
 /// Reads a whole document, or says the first thing that is wrong with it.
 pub fn read<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
     read_noting(value, 1)
+}
+
+/// Reads a request body of some version, or says the first thing that is wrong with it.
+pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<Fault>> {
+    read_into(value, Faults { version, ..Faults::up_to(1) })
 }
 
 /// An object being read key by key. `finish` notes the keys that nobody asked for.
@@ -205,6 +219,11 @@ impl<'a, 'f> Fields<'a, 'f> {
             Value::Object(map) => Some(Self { map, at, known: Vec::new(), faults }),
             other => faults.wrong_type(at, "an object", &other),
         }
+    }
+
+    /// In which version of the API the object is written.
+    pub fn version(&self) -> Version {
+        self.faults.version
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {

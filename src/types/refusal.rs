@@ -26,7 +26,11 @@ pub enum Refusal {
     // Which version of the API.
     NoBeta,
     UnknownBeta { name: String },
-    V1Deprecated,
+    V1Deprecated { in_both: bool },
+    // What only Azure's gateway says.
+    AccessDenied,
+    ResourceNotFound,
+    DeploymentNotFound,
     // The protocol.
     UnknownUrl { method: String, path: String },
     WrongBase { method: String, path: String, advice: String },
@@ -44,6 +48,7 @@ pub enum Refusal {
     MissingStores { ids: Vec<String> },
     MissingModel { model: String },
     UnknownModel { model: String },
+    NotInV1 { model: String },
     // State.
     ActiveRunBlocksMessages { thread: String, run: String },
     ThreadHasActiveRun { thread: String, run: String },
@@ -97,9 +102,23 @@ impl fmt::Display for Refusal {
                  'OpenAI-Beta: assistants=v2'.",
             ),
             Self::UnknownBeta { name } => write!(f, "Unknown beta requested: '{name}'."),
-            Self::V1Deprecated => f.write_str(
-                "The v1 Assistants API has been deprecated. Please try again by setting the header 'OpenAI-Beta: assistants=v2'. \
-                 See the migration guide for more information: https://platform.openai.com/docs/assistants/migration.",
+            Self::V1Deprecated { in_both } => {
+                // Reported: nobody is told to try with another header what only v1 has.
+                let again = if *in_both { "Please try again by setting the header 'OpenAI-Beta: assistants=v2'. " } else { "" };
+                write!(
+                    f,
+                    "The v1 Assistants API has been deprecated. {again}See the migration guide for more information: \
+                     https://platform.openai.com/docs/assistants/migration."
+                )
+            }
+            Self::AccessDenied => f.write_str(
+                "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an \
+                 active subscription and use a correct regional API endpoint for your resource.",
+            ),
+            Self::ResourceNotFound => f.write_str("Resource not found"),
+            Self::DeploymentNotFound => f.write_str(
+                "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, \
+                 please wait a moment and try again.",
             ),
             Self::UnknownUrl { method, path } => write!(f, "Invalid URL ({method} {path})"),
             Self::WrongBase { method, path, advice } => write!(f, "Invalid URL ({method} {path}). {advice}"),
@@ -132,6 +151,11 @@ impl fmt::Display for Refusal {
             Self::Missing { text, .. } => f.write_str(text),
             Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python_list(ids)),
             Self::UnknownModel { model } => write!(f, "The requested model '{model}' does not exist."),
+            Self::NotInV1 { model } => write!(
+                f,
+                "The requested model '{model}' cannot be used with the Assistants API in v1. Follow the migration guide to upgrade \
+                 to v2: https://platform.openai.com/docs/assistants/migration."
+            ),
             Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
             Self::ActiveRunBlocksMessages { thread, run } => {
                 write!(f, "Can't add messages to {thread} while a run {run} is active.")
@@ -207,10 +231,15 @@ impl Refusal {
         Self::Invalid(Fault { path: path.into(), kind })
     }
 
+    /// Whether Azure's gateway says it, which has another way of saying things.
+    pub fn is_of_gateway(&self) -> bool {
+        matches!(self, Self::AccessDenied | Self::ResourceNotFound | Self::DeploymentNotFound)
+    }
+
     /// The field at fault, if one is.
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::MissingModel { .. } | Self::UnknownModel { .. } => Some("model"),
+            Self::MissingModel { .. } | Self::UnknownModel { .. } | Self::NotInV1 { .. } => Some("model"),
             Self::Missing { param, .. } => *param,
             Self::NotForRetrieval { .. } => Some("file_ids"),
             Self::NoSuchPart { .. } => Some("part_ids"),
@@ -225,7 +254,11 @@ impl Refusal {
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
             Self::WrongKey { .. } => "invalid_api_key",
-            Self::NoBeta | Self::UnknownBeta { .. } | Self::V1Deprecated => "invalid_beta",
+            Self::NoBeta | Self::UnknownBeta { .. } | Self::V1Deprecated { .. } => "invalid_beta",
+            Self::NotInV1 { .. } => "unsupported_model",
+            Self::AccessDenied => "401",
+            Self::ResourceNotFound => "404",
+            Self::DeploymentNotFound => "DeploymentNotFound",
             Self::UnsupportedContentType { .. } | Self::UnsupportedFixture { .. } => "unsupported_content_type",
             Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
             Self::RateLimited => "rate_limit_exceeded",

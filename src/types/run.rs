@@ -3,15 +3,18 @@
 //! Its phase is a sum type that carries what exists only in that phase; the wire shows it flat, with
 //! every key present. How one phase follows another is the engine's business.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::{
-    Assistant, Id, Metadata, Resource, Thread, Timestamp, Tool, Usage,
+    Assistant, Id, Metadata, Resource, Thread, Timestamp, Tool, Usage, Version, View,
     assistant::{ReasoningEffort, ResponseFormat},
     limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
     tool::{FunctionCall, ToolChoice, ToolResources},
+    v1,
     words::words,
 };
 
@@ -37,6 +40,10 @@ pub struct Run {
     pub response_format: ResponseFormat,
     pub tool_choice: ToolChoice,
     pub parallel_tool_calls: bool,
+    /// The version in which it was asked for: what it writes is in the manner of that.
+    pub version: Version,
+    /// The files that its assistant had when it was made. Only v1 shows them.
+    pub file_ids: Vec<String>,
 }
 
 /// Where a run stands.
@@ -127,6 +134,14 @@ impl LastError {
     }
 }
 
+impl LastError {
+    /// What Azure said of a model for which there is no deployment.
+    pub fn invalid_engine(model: &str) -> Self {
+        let message = format!("Failed to resolve model info for: {model}");
+        Self { code: "invalid_engine_error".to_owned(), message }
+    }
+}
+
 /// Why a run ended incomplete. The content filter is Azure's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,30 +229,61 @@ impl Run {
         self.created_at + limits::RUN_LIFETIME
     }
 
-    /// As stream events show it: with an empty list for the code interpreter in its `tool_resources`,
-    /// which over REST are `{}`. Both recorded.
+    /// As answers show it.
+    pub fn over_rest(&self) -> RunView<'_> {
+        RunView { run: Cow::Borrowed(self), in_stream: false }
+    }
+
+    /// As stream events show it.
     pub fn in_stream(&self) -> RunView<'_> {
-        RunView { run: self, tool_resources: ToolResources::default().or_empty_interpreter() }
+        RunView { run: Cow::Borrowed(self), in_stream: true }
+    }
+
+    /// As the answer to whoever asked for it.
+    pub fn into_answer(self) -> RunView<'static> {
+        RunView { run: Cow::Owned(self), in_stream: false }
     }
 }
 
 /// A run as the wire shows it.
+#[derive(Debug)]
 pub struct RunView<'a> {
-    run: &'a Run,
-    tool_resources: ToolResources,
+    pub run: Cow<'a, Run>,
+    in_stream: bool,
 }
 
+/// As it is kept: what v2 shows, and behind it what it does not.
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RunView { run: self, tool_resources: ToolResources::default() }.serialize(serializer)
+        let mut map = serializer.serialize_map(None)?;
+        self.over_rest().write(Version::V2, &mut map)?;
+        if self.version.is_v1() {
+            map.serialize_entry("version", &self.version)?;
+        }
+        if !self.file_ids.is_empty() {
+            map.serialize_entry("v1_files", &self.file_ids)?;
+        }
+        map.end()
     }
 }
 
-impl Serialize for RunView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { run, tool_resources } = self;
-        let phase = &run.phase;
+impl View for RunView<'_> {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        self.write(version, &mut map)?;
+        map.end()
+    }
+}
+
+impl RunView<'_> {
+    /// Over REST `tool_resources` are `{}`, in streams they have an empty list for the code interpreter. Both recorded.
+    fn tool_resources(&self) -> ToolResources {
+        let none = ToolResources::default();
+        if self.in_stream { none.or_empty_interpreter() } else { none }
+    }
+
+    fn write<M: SerializeMap>(&self, version: Version, map: &mut M) -> Result<(), M::Error> {
+        let (run, phase) = (&self.run, &self.run.phase);
         map.serialize_entry("id", &run.id)?;
         map.serialize_entry("object", Run::OBJECT)?;
         map.serialize_entry("created_at", &run.created_at)?;
@@ -253,21 +299,38 @@ impl Serialize for RunView<'_> {
         map.serialize_entry("last_error", &if let Phase::Failed { error, .. } = phase { Some(error) } else { None })?;
         map.serialize_entry("model", &run.model)?;
         map.serialize_entry("instructions", &run.instructions)?;
-        map.serialize_entry("tools", &run.tools)?;
-        map.serialize_entry("tool_resources", tool_resources)?;
+        match version {
+            Version::V1 => {
+                map.serialize_entry("tools", &run.tools.iter().map(v1::ShownTool::of).collect::<Vec<_>>())?;
+                map.serialize_entry("file_ids", &run.file_ids)?;
+            }
+            Version::V2 => {
+                map.serialize_entry("tools", &run.tools)?;
+                map.serialize_entry("tool_resources", &self.tool_resources())?;
+            }
+        }
         map.serialize_entry("metadata", &run.metadata)?;
         map.serialize_entry("temperature", &run.temperature)?;
         map.serialize_entry("top_p", &run.top_p)?;
-        map.serialize_entry("reasoning_effort", &run.reasoning_effort)?;
+        if version.is_v2() {
+            map.serialize_entry("reasoning_effort", &run.reasoning_effort)?;
+        }
         map.serialize_entry("max_completion_tokens", &run.max_completion_tokens)?;
         map.serialize_entry("max_prompt_tokens", &run.max_prompt_tokens)?;
         map.serialize_entry("truncation_strategy", &run.truncation_strategy)?;
         map.serialize_entry("incomplete_details", &incomplete_details(phase))?;
-        map.serialize_entry("usage", &phase.usage())?;
+        match version {
+            Version::V1 => map.serialize_entry("usage", &phase.usage().map(v1::Counts::of))?,
+            Version::V2 => map.serialize_entry("usage", &phase.usage())?,
+        }
         map.serialize_entry("response_format", &run.response_format)?;
-        map.serialize_entry("tool_choice", &run.tool_choice)?;
-        map.serialize_entry("parallel_tool_calls", &run.parallel_tool_calls)?;
-        map.end()
+        match version {
+            Version::V1 => map.serialize_entry("tool_choice", &v1::tool_choice(&run.tool_choice)),
+            Version::V2 => {
+                map.serialize_entry("tool_choice", &run.tool_choice)?;
+                map.serialize_entry("parallel_tool_calls", &run.parallel_tool_calls)
+            }
+        }
     }
 }
 
@@ -331,6 +394,10 @@ struct Flat {
     response_format: ResponseFormat,
     tool_choice: ToolChoice,
     parallel_tool_calls: bool,
+    #[serde(default)]
+    version: Version,
+    #[serde(rename = "v1_files", default)]
+    file_ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -399,6 +466,8 @@ impl Flat {
             response_format: self.response_format,
             tool_choice: self.tool_choice,
             parallel_tool_calls: self.parallel_tool_calls,
+            version: self.version,
+            file_ids: self.file_ids,
         })
     }
 }

@@ -1,14 +1,15 @@
 //! The run step: one thing a run did, a message it wrote or a round of tool calls.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage,
+    Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage, Version, View,
     message::FileRef,
     run::LastError,
     search::TextPart,
     store_file::Attributes,
     tool::{FunctionCall, Ranking},
+    v1,
 };
 
 /// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document says: recorded.
@@ -21,13 +22,13 @@ pub struct Step {
     pub assistant_id: Id<Assistant>,
     pub thread_id: Id<Thread>,
     #[serde(rename = "type")]
-    kind: StepKind,
+    pub(super) kind: StepKind,
     pub status: StepStatus,
-    cancelled_at: Option<Timestamp>,
-    completed_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    failed_at: Option<Timestamp>,
-    last_error: Option<LastError>,
+    pub(super) cancelled_at: Option<Timestamp>,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) failed_at: Option<Timestamp>,
+    pub(super) last_error: Option<LastError>,
     pub step_details: StepDetails,
     pub usage: Option<Usage>,
 }
@@ -40,7 +41,7 @@ enum Object {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StepKind {
+pub(super) enum StepKind {
     MessageCreation,
     ToolCalls,
 }
@@ -147,6 +148,15 @@ impl Resource for Step {
 
     fn id(&self) -> &Id<Self> {
         &self.id
+    }
+}
+
+impl View for Step {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        match version {
+            Version::V1 => v1::Step::of(self).serialize(serializer),
+            Version::V2 => self.serialize(serializer),
+        }
     }
 }
 

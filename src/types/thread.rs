@@ -1,13 +1,14 @@
 //! The thread: a conversation's metadata and tool resources. Its messages are objects of their own.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Id, Metadata, Patch, Resource, Timestamp,
+    Id, Metadata, Patch, Resource, Timestamp, Version, View,
     message::NewMessage,
     reader::{Faults, Fields, Path, Read},
     tool::ToolResources,
+    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +59,15 @@ impl Thread {
     }
 }
 
+impl View for Thread {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        match version {
+            Version::V1 => v1::Thread::of(self).serialize(serializer),
+            Version::V2 => self.serialize(serializer),
+        }
+    }
+}
+
 /// A thread to be made, with the messages it starts with.
 #[derive(Clone, Debug, Default)]
 pub struct NewThread {
@@ -70,7 +80,8 @@ impl NewThread {
     pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let messages = fields.or_default("messages");
         let metadata = fields.or_default("metadata");
-        let tool_resources = fields.or_default("tool_resources");
+        let tool_resources =
+            if fields.version().is_v2() { fields.or_default("tool_resources") } else { Some(ToolResources::default()) };
         Some(Self { messages: messages?, metadata: metadata?, tool_resources: tool_resources? })
     }
 }
@@ -94,7 +105,7 @@ impl Read for ThreadChange {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
         let metadata = fields.patch("metadata");
-        let tool_resources = fields.patch("tool_resources");
+        let tool_resources = if fields.version().is_v2() { fields.patch("tool_resources") } else { Some(Patch::Keep) };
         fields.finish();
         Some(Self { metadata: metadata?, tool_resources: tool_resources? })
     }

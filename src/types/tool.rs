@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 use super::{
     limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between},
+    v1,
     vector_store::HelperStore,
 };
 
-const CODE_INTERPRETER: &str = "code_interpreter";
-const FILE_SEARCH: &str = "file_search";
-const FUNCTION: &str = "function";
+pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
+pub(super) const FILE_SEARCH: &str = "file_search";
+pub(super) const FUNCTION: &str = "function";
 
 /// The ranker that the service wrote into every echoed tool of 2025.
 const RANKER: &str = "default_2024_08_21";
@@ -38,6 +39,7 @@ impl Tool {
     pub fn answers_to(&self, name: &str) -> bool {
         match self {
             Self::Function { function } => name == FUNCTION || name == function.name,
+            Self::FileSearch { .. } => name == FILE_SEARCH || name == v1::RETRIEVAL,
             other => name == other.kind(),
         }
     }
@@ -86,11 +88,33 @@ impl Read for Tool {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
         let kind: String = fields.required("type")?;
+        if fields.version().is_v1() {
+            return Self::read_v1(&kind, fields);
+        }
         let tool = match kind.as_str() {
             CODE_INTERPRETER => Some(Self::CodeInterpreter),
             FILE_SEARCH => fields.or_default("file_search").map(|file_search| Self::FileSearch { file_search }),
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => return fields.faults.not_one_of(&at.key("type"), other, &[CODE_INTERPRETER, FUNCTION, FILE_SEARCH]),
+        };
+        fields.finish();
+        tool
+    }
+}
+
+impl Tool {
+    fn read_v1(kind: &str, mut fields: Fields<'_, '_>) -> Option<Self> {
+        let tool = match kind {
+            CODE_INTERPRETER => Some(Self::CodeInterpreter),
+            v1::RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
+            FUNCTION => fields.required("function").map(|function| Self::Function { function }),
+            other => {
+                let kind = FaultKind::NotOneOf {
+                    got: other.to_owned(),
+                    supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL],
+                };
+                return fields.fault("type", kind);
+            }
         };
         fields.finish();
         tool
@@ -103,7 +127,7 @@ impl Read for Function {
         let name = fields.required::<FunctionName>("name");
         let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
         let parameters = fields.optional("parameters");
-        let strict = fields.or_default("strict");
+        let strict = if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
         fields.finish();
         Some(Self {
             name: name?.0,
@@ -290,6 +314,13 @@ impl Default for ToolChoice {
     }
 }
 
+impl ToolChoice {
+    /// The type of the tool that it names, if it is the one that v1 calls otherwise.
+    pub(super) fn is_search(&self) -> bool {
+        self.0["type"] == FILE_SEARCH
+    }
+}
+
 impl Read for ToolChoice {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match &value {
@@ -298,16 +329,17 @@ impl Read for ToolChoice {
             Value::Object(_) => {
                 let mut fields = Fields::of(value.clone(), at, faults)?;
                 let kind: String = fields.required("type")?;
+                let search = if fields.version().is_v1() { v1::RETRIEVAL } else { FILE_SEARCH };
                 match kind.as_str() {
-                    "code_interpreter" | "file_search" => {}
-                    "function" => _ = fields.required::<NamedFunction>("function")?,
+                    CODE_INTERPRETER => {}
+                    FUNCTION => _ = fields.required::<NamedFunction>("function")?,
+                    name if name == search => {}
                     other => {
-                        let supported = ["function", "code_interpreter", "file_search"];
-                        return fields.faults.not_one_of(&at.key("type"), other, &supported);
+                        return fields.faults.not_one_of(&at.key("type"), other, &[FUNCTION, CODE_INTERPRETER, search]);
                     }
                 }
                 fields.finish();
-                Some(Self(value))
+                Some(if kind == v1::RETRIEVAL { Self(json!({"type": FILE_SEARCH})) } else { Self(value) })
             }
             other => faults.wrong_type(at, "one of a string or an object", other),
         }

@@ -145,23 +145,32 @@ pub struct Journal {
     entries: Mutex<VecDeque<Arc<Entry>>>,
     /// How many bytes all bodies hold.
     total: Arc<AtomicUsize>,
-    /// The key that was met last: it mostly is the next one too.
+    /// The keys that were met last: they mostly are the next ones too.
     secret: RwLock<Option<Arc<Secret>>>,
 }
 
-/// A key that is not to be kept, ready to be looked for.
+/// The keys of a request, which are not to be kept, ready to be looked for.
 #[derive(Debug)]
-pub struct Secret(memmem::Finder<'static>);
+pub struct Secret {
+    keys: Vec<memmem::Finder<'static>>,
+}
 
 impl Secret {
     /// One that is too short to tell it from other words is none.
-    fn of(key: &str) -> Option<Self> {
+    fn of(keys: &[String]) -> Option<Self> {
         const SHORTEST: usize = 6;
-        (key.len() >= SHORTEST).then(|| Self(memmem::Finder::new(key).into_owned()))
+        let keys = keys.iter().filter(|key| key.len() >= SHORTEST);
+        let keys: Vec<_> = keys.map(|key| memmem::Finder::new(key).into_owned()).collect();
+        (!keys.is_empty()).then_some(Self { keys })
     }
 
-    fn key(&self) -> &[u8] {
-        self.0.needle()
+    fn is_of(&self, keys: &[String]) -> bool {
+        self.keys.len() == keys.len() && self.keys.iter().zip(keys).all(|(known, key)| known.needle() == key.as_bytes())
+    }
+
+    /// Those of the keys that stand in a text.
+    fn in_text<'s>(&'s self, text: &[u8]) -> Vec<&'s [u8]> {
+        self.keys.iter().filter(|key| key.find(text).is_some()).map(memmem::Finder::needle).collect()
     }
 }
 
@@ -170,13 +179,13 @@ impl Journal {
         Self { most, entries: Mutex::default(), total: Arc::default(), secret: RwLock::default() }
     }
 
-    /// A request's key, as what is not to be kept.
-    pub fn secret(&self, key: &str) -> Option<Arc<Secret>> {
+    /// A request's keys, as what is not to be kept.
+    pub fn secret(&self, keys: &[String]) -> Option<Arc<Secret>> {
         let known = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.key() == key.as_bytes()) {
+        if let Some(known) = known.filter(|known| known.is_of(keys)) {
             return Some(known);
         }
-        let secret = Arc::new(Secret::of(key)?);
+        let secret = Arc::new(Secret::of(keys)?);
         *self.secret.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&secret));
         Some(secret)
     }
@@ -260,11 +269,11 @@ impl Entry {
 /// What is put in place of a secret.
 const HIDDEN: &[u8] = b"[removed]";
 
-/// Removes a key wherever it stands, and whatever looks like one of OpenAI's.
+/// Removes keys wherever they stand, and whatever looks like one of OpenAI's.
 pub fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [u8]> {
     static KEY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("sk-"));
-    let key = secret.filter(|secret| secret.0.find(text).is_some()).map(Secret::key);
-    if key.is_none() && KEY.find(text).is_none() {
+    let keys = secret.map_or_else(Vec::new, |secret| secret.in_text(text));
+    if keys.is_empty() && KEY.find(text).is_none() {
         return Cow::Borrowed(text);
     }
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -274,7 +283,7 @@ pub fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [
         let begins = text.len() == rest.len() || !is_part(&text[text.len() - rest.len() - 1]);
         let ends = |key: &[u8]| !rest.get(key.len()).is_some_and(is_part);
         let is_key = |key: &&[u8]| begins && rest.starts_with(key) && ends(key);
-        let secret = key.filter(is_key).map(<[u8]>::len).or_else(|| key_like(rest));
+        let secret = keys.iter().copied().find(is_key).map(<[u8]>::len).or_else(|| key_like(rest));
         match secret {
             Some(length) => {
                 clean.extend_from_slice(HIDDEN);
@@ -304,7 +313,8 @@ mod tests {
     use super::*;
 
     fn clean(text: &str, key: Option<&str>) -> String {
-        String::from_utf8(without_secrets(text.as_bytes(), key.and_then(Secret::of).as_ref()).to_vec()).unwrap()
+        let secret = key.and_then(|key| Secret::of(&[key.to_owned()]));
+        String::from_utf8(without_secrets(text.as_bytes(), secret.as_ref()).to_vec()).unwrap()
     }
 
     #[test]

@@ -417,6 +417,11 @@ impl World {
         Model::listed(sets.iter().flat_map(|set| set.models.iter().map(String::as_str)))
     }
 
+    /// Whether models that are not listed are refused.
+    pub fn is_strict(&self) -> bool {
+        self.strict_models
+    }
+
     /// Refuses a model that is not listed, if only those are accepted.
     pub fn judge_model(&self, model: &str) -> Result<(), Refusal> {
         if !self.strict_models || self.models().iter().any(|listed| listed.id == model) {

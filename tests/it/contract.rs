@@ -1,5 +1,5 @@
-//! The OpenAPI document of the real service, as far as it is at hand: every answer that a test gets is
-//! validated against it. `REHEARSAL_API` names another place for the document.
+//! The OpenAPI documents of the real service, as far as they are at hand: every answer that a test gets is
+//! validated against that of its version. `REHEARSAL_API` names another folder for the documents.
 //!
 //! Where the document and the recorded service part, the recordings win; those places are named once, here.
 
@@ -10,53 +10,100 @@ use std::{
 };
 
 use jsonschema::Validator;
+use rehearsal::types::Version;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server::{Events, say};
 
-/// Keys that the document requires and recorded answers do not have.
-const NOT_SENT: [(&str, &[&str]); 3] = [
-    // Answers over REST leave them out, events have them; a modify answers with `file_ids` for `attachments`.
-    ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"]),
-    ("RunStepObject", &["expired_at", "metadata"]),
-    // The files of a batch are listed without it.
-    ("VectorStoreFileObject", &["usage_bytes"]),
-];
+/// One of the documents, and where the recorded service parts from it.
+struct Document {
+    file: &'static str,
+    /// Keys that it requires and recorded answers do not have.
+    not_sent: &'static [(&'static str, &'static [&'static str])],
+    /// Keys that are null in recorded answers and may not be, says the document.
+    null: &'static [(&'static str, &'static [&'static str])],
+    /// Keywords that real objects went beyond.
+    wider: &'static [(&'static str, &'static str)],
+}
 
-/// Keys that are null in recorded answers and may not be, says the document.
-const NULL: [(&str, &[&str]); 11] = [
-    ("RunObject", &["instructions"]),
-    ("ListAssistantsResponse", &["first_id", "last_id"]),
-    ("ListMessagesResponse", &["first_id", "last_id"]),
-    ("ListRunsResponse", &["first_id", "last_id"]),
-    ("ListRunStepsResponse", &["first_id", "last_id"]),
-    ("ListFilesResponse", &["first_id", "last_id"]),
-    ("ListVectorStoresResponse", &["first_id", "last_id"]),
-    ("ListVectorStoreFilesResponse", &["first_id", "last_id"]),
-    ("OpenAIFile", &["expires_at", "status_details"]),
-    ("VectorStoreObject", &["name", "expires_after"]),
-    // The first delta of a call says so.
-    ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
-];
+const V2: Document = Document {
+    file: "assistants-v2.openapi.yaml",
+    not_sent: &[
+        // Answers over REST leave them out, events have them; a modify answers with `file_ids` for `attachments`.
+        ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"]),
+        ("RunStepObject", &["expired_at", "metadata"]),
+        // The files of a batch are listed without it.
+        ("VectorStoreFileObject", &["usage_bytes"]),
+    ],
+    null: &[
+        ("RunObject", &["instructions"]),
+        ("ListAssistantsResponse", &["first_id", "last_id"]),
+        ("ListMessagesResponse", &["first_id", "last_id"]),
+        ("ListRunsResponse", &["first_id", "last_id"]),
+        ("ListRunStepsResponse", &["first_id", "last_id"]),
+        ("ListFilesResponse", &["first_id", "last_id"]),
+        ("ListVectorStoresResponse", &["first_id", "last_id"]),
+        ("ListVectorStoreFilesResponse", &["first_id", "last_id"]),
+        ("OpenAIFile", &["expires_at", "status_details"]),
+        ("VectorStoreObject", &["name", "expires_after"]),
+        // The first delta of a call says so.
+        ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
+    ],
+    // Runs recorded with a budget of 16, and said to end by Azure's filter; batches recorded with another name for
+    // themselves.
+    wider: &[
+        ("RunObject/properties/max_completion_tokens/minimum", "16"),
+        (
+            "RunObject/properties/incomplete_details/properties/reason/enum",
+            r#"["max_completion_tokens", "max_prompt_tokens", "content_filter"]"#,
+        ),
+        // A purpose that requests may give.
+        (
+            "OpenAIFile/properties/purpose/enum",
+            r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
+        ),
+        ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
+    ],
+};
 
-/// Keywords that real objects went beyond: runs recorded with a budget of 16, and said to end by Azure's filter;
-/// batches recorded with another name for themselves.
-const WIDER: [(&str, &str); 4] = [
-    ("RunObject/properties/max_completion_tokens/minimum", "16"),
-    (
-        "RunObject/properties/incomplete_details/properties/reason/enum",
-        r#"["max_completion_tokens", "max_prompt_tokens", "content_filter"]"#,
-    ),
-    // A purpose that requests may give.
-    (
-        "OpenAIFile/properties/purpose/enum",
-        r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
-    ),
-    ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
-];
+const V1: Document = Document {
+    file: "assistants-v1.openapi.yaml",
+    not_sent: &[
+        ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at"]),
+        ("RunStepObject", &["expired_at", "metadata"]),
+    ],
+    null: &[
+        ("RunObject", &["instructions"]),
+        ("ListAssistantsResponse", &["first_id", "last_id"]),
+        ("ListAssistantFilesResponse", &["first_id", "last_id"]),
+        ("ListMessagesResponse", &["first_id", "last_id"]),
+        ("ListMessageFilesResponse", &["first_id", "last_id"]),
+        ("ListRunsResponse", &["first_id", "last_id"]),
+        ("ListRunStepsResponse", &["first_id", "last_id"]),
+        ("OpenAIFile", &["expires_at", "status_details"]),
+        ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
+    ],
+    // Recorded under v1 too, in April 2024.
+    wider: &[
+        ("RunObject/properties/max_completion_tokens/minimum", "16"),
+        (
+            "RunObject/properties/status/enum",
+            r#"["queued", "in_progress", "requires_action", "cancelling", "cancelled", "failed", "completed", "expired", "incomplete"]"#,
+        ),
+        (
+            "OpenAIFile/properties/purpose/enum",
+            r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
+        ),
+    ],
+};
 
-static CONTRACT: LazyLock<Option<Contract>> = LazyLock::new(Contract::load);
+static CONTRACTS: [LazyLock<Option<Contract>>; 2] =
+    [LazyLock::new(|| Contract::load(&V1)), LazyLock::new(|| Contract::load(&V2))];
+
+fn contract(version: Version) -> Option<&'static Contract> {
+    CONTRACTS[usize::from(version.is_v2())].as_ref()
+}
 
 /// The document that the control API serves of itself.
 static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
@@ -64,12 +111,12 @@ static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
     Contract { document, validators: Mutex::default() }
 });
 
-pub fn check(method: &Method, path: &str, status: StatusCode, body: &Value) {
+pub fn check(version: Version, method: &Method, path: &str, status: StatusCode, body: &Value) {
     let path = without_session(path);
     if let Some(path) = path.strip_prefix("/_rehearsal") {
         return CONTROL.check_control(method, path, status, body);
     }
-    let Some(contract) = &*CONTRACT else { return };
+    let Some(contract) = contract(version) else { return };
     if status.is_success() {
         if let Some(schema) = contract.schema_of(method, path).filter(|_| !body.is_null()) {
             contract.validate(&schema, body, path);
@@ -79,8 +126,8 @@ pub fn check(method: &Method, path: &str, status: StatusCode, body: &Value) {
     }
 }
 
-pub fn check_events(events: &Events) {
-    let Some(contract) = &*CONTRACT else { return };
+pub fn check_events(version: Version, events: &Events) {
+    let Some(contract) = contract(version) else { return };
     for (name, data) in &events.0 {
         contract.validate("AssistantStreamEvent", &json!({"event": name, "data": data}), name);
     }
@@ -92,28 +139,29 @@ struct Contract {
 }
 
 impl Contract {
-    fn load() -> Option<Self> {
-        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api/assistants-v2.openapi.yaml");
-        let path = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    fn load(wanted: &Document) -> Option<Self> {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api");
+        let folder = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
+        let path = folder.join(wanted.file);
         let Ok(text) = std::fs::read_to_string(&path) else {
             say(&format!("skipped: answers are not validated, there is no OpenAPI document at {}", path.display()));
             return None;
         };
         let mut document: Value = serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");
-        for (schema, keys) in NOT_SENT {
-            let required = document["components"]["schemas"][schema]["required"].as_array_mut();
+        for (schema, keys) in wanted.not_sent {
+            let required = document["components"]["schemas"][*schema]["required"].as_array_mut();
             required.expect("a schema with required keys").retain(|key| !keys.contains(&key.as_str().unwrap_or_default()));
         }
-        for (schema, keys) in NULL {
-            for key in keys {
-                let Some(property) = document["components"]["schemas"].get_mut(schema).and_then(|it| find_property(it, key))
+        for (schema, keys) in wanted.null {
+            for key in *keys {
+                let Some(property) = document["components"]["schemas"].get_mut(*schema).and_then(|it| find_property(it, key))
                 else {
                     continue;
                 };
                 *property = json!({"anyOf": [property.clone(), {"type": "null"}]});
             }
         }
-        for (pointer, wider) in WIDER {
+        for (pointer, wider) in wanted.wider {
             let place = document.pointer_mut(&format!("/components/schemas/{pointer}"));
             *place.expect("a keyword") = serde_json::from_str(wider).expect("JSON");
         }

@@ -50,7 +50,6 @@ async fn the_beta_header_is_needed_on_assistants_and_threads() {
         "400 You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try again by setting the header \
          'OpenAI-Beta: assistants=v2'. [null \"invalid_beta\"]"
     );
-    assert!(ask("/v1/threads/thread_x", Some("assistants=v1")).await.contains("The v1 Assistants API has been deprecated."));
     assert_eq!(
         ask("/v1/assistants", Some("realtime=v1")).await,
         "400 Unknown beta requested: 'realtime'. [null \"invalid_beta\"]"

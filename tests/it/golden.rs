@@ -15,7 +15,7 @@ use std::{
 };
 
 use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,20 +68,6 @@ impl Flow {
 }
 
 impl Exchange {
-    /// Whether it is one of those that this suite compares.
-    fn is_compared(&self) -> bool {
-        let needs_no_version = !self.is_at(&["/v1/assistants", "/v1/threads"]) && self.beta.is_none();
-        (self.beta.as_deref() == Some("v2") || needs_no_version) && self.is_ours()
-    }
-
-    fn is_ours(&self) -> bool {
-        self.is_at(&["/v1/assistants", "/v1/threads", "/v1/files", "/v1/uploads", "/v1/vector_stores"])
-    }
-
-    fn is_at(&self, paths: &[&str]) -> bool {
-        paths.iter().any(|path| self.request.path.starts_with(path))
-    }
-
     /// Everything that was answered, as a list of objects.
     fn answers(&self) -> Vec<&Value> {
         let events = self.response.sse.iter().flatten().map(|event| &event.data);
@@ -103,9 +89,6 @@ async fn recorded_exchanges_are_answered_alike() {
     let (mut compared, mut differing) = (0, BTreeMap::new());
     for path in paths {
         let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        if !flow.exchanges.iter().any(Exchange::is_compared) {
-            continue;
-        }
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         for (index, differences) in replay(&flow).await {
             compared += 1;
@@ -138,11 +121,9 @@ async fn replay(flow: &Flow) -> Vec<(usize, Vec<String>)> {
     // What recorded ids became here, and the parts of uploads in their order.
     let (mut ids, mut uploads) = (HashMap::new(), flow.uploads());
     let mut outcomes = Vec::new();
-    for (index, exchange) in flow.exchanges.iter().enumerate().filter(|(_, exchange)| exchange.is_ours()) {
+    for (index, exchange) in flow.exchanges.iter().enumerate() {
         let differences = perform(&server, exchange, &mut ids, &mut uploads).await;
-        if exchange.is_compared() {
-            outcomes.push((index, differences));
-        }
+        outcomes.push((index, differences));
     }
     outcomes
 }
@@ -162,12 +143,19 @@ async fn perform(
         return vec!["the body of the request was not recorded".to_owned()];
     }
     let path = with_ids(&request.path, ids);
+    let asked = |method: Method, path: &str| {
+        let request = server.bare(method, path).bearer_auth("sk-test");
+        match &exchange.beta {
+            Some(beta) => request.header("openai-beta", format!("assistants={beta}")),
+            None => request,
+        }
+    };
     let query: Vec<_> =
         request.query.iter().flatten().map(|(key, value)| (key, with_ids(value.as_str().unwrap_or_default(), ids))).collect();
     let body: Option<Value> = body.map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
     settle(server, &path, response).await;
     let send = async || {
-        let mut sent = server.request(request.method.parse::<Method>().unwrap(), &path).query(&query);
+        let mut sent = asked(request.method.parse::<Method>().unwrap(), &path).query(&query);
         if let Some(body) = &body {
             sent = match body["_multipart"].as_array() {
                 Some(fields) => sent.multipart(form::multipart(fields)),
@@ -179,7 +167,8 @@ async fn perform(
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
     let is_poll = request.method == "GET" && status.is_string();
     // A poll moves the run on, so one that was recorded in the status that it has now is met in the list.
-    let mut answer = match met_in_list(server, &path, &query, &status).await.filter(|_| is_poll) {
+    let list = path.rsplit_once('/').map(|(list, _)| asked(Method::GET, &format!("{list}?limit=100")).query(&query));
+    let mut answer = match met_in_list(server, list, &path, &status).await.filter(|_| is_poll) {
         Some(answer) => answer,
         None => send().await,
     };
@@ -215,10 +204,9 @@ async fn settle(server: &TestServer, path: &str, response: &Response) {
 }
 
 /// The item of a list as an answer, if it has this status.
-async fn met_in_list(server: &TestServer, path: &str, query: &[(&String, String)], status: &Value) -> Option<Answer> {
-    let (list, id) = path.rsplit_once('/')?;
-    let request = server.request(Method::GET, &format!("{list}?limit=100")).query(query);
-    let mut answer = server.send(request).await;
+async fn met_in_list(server: &TestServer, list: Option<RequestBuilder>, path: &str, status: &Value) -> Option<Answer> {
+    let (_, id) = path.rsplit_once('/')?;
+    let mut answer = server.send(list?).await;
     let item = answer.body["data"].as_array()?.iter().find(|item| item["id"] == id && item["status"] == *status)?;
     answer.body = item.clone();
     Some(answer)

@@ -32,4 +32,5 @@ mod streaming;
 mod threads;
 mod tools;
 mod uploads;
+mod v1;
 mod vector_stores;

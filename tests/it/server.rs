@@ -7,7 +7,7 @@ use rehearsal::{
     engine::Unmatched,
     fixture::Fixtures,
     serve::{Config, Server},
-    types::Timestamp,
+    types::{Timestamp, Version},
     world::{DEFAULT_SESSION, World, Worlds},
 };
 use reqwest::{
@@ -114,20 +114,28 @@ impl TestServer {
         self.clock().await.idle().await;
     }
 
+    /// A request without any headers.
+    pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
     /// A request with the headers of a well-behaved client.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
-        request.bearer_auth("sk-test").header("openai-beta", "assistants=v2")
+        self.bare(method, path).bearer_auth("sk-test").header("openai-beta", "assistants=v2")
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().unwrap();
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let version = version_of(request.headers());
         let response = self.client.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        contract::check(&method, &path, status, &body);
+        contract::check(version, &method, &path, status, &body);
+        if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) && text.ends_with("[DONE]\n\n") {
+            contract::check_events(version, &Events::parse(&text));
+        }
         Answer { status, headers, text, body }
     }
 
@@ -147,9 +155,7 @@ impl TestServer {
     pub async fn stream(&self, path: &str, body: Value) -> Events {
         let answer = self.post(path, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        let events = Events::parse(&answer.text);
-        contract::check_events(&events);
-        events
+        Events::parse(&answer.text)
     }
 
     /// Uploads a file.
@@ -212,6 +218,12 @@ impl TestServer {
         let messages = list["data"].as_array().unwrap().iter();
         messages.map(|message| message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()).collect()
     }
+}
+
+/// The version that a request speaks, as far as its header says.
+fn version_of(headers: &HeaderMap) -> Version {
+    let betas = headers.get_all("openai-beta").iter().filter_map(|beta| beta.to_str().ok()).collect::<Vec<_>>().join(",");
+    if betas.contains("assistants=v1") && !betas.contains("assistants=v2") { Version::V1 } else { Version::V2 }
 }
 
 #[derive(Debug)]

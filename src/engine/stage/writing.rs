@@ -33,10 +33,14 @@ impl Stage {
         let start_index = event::text_length(&message.content);
         let (index, is_first) = event::append(&mut message.content, &piece.text);
         let (text, end_index) = (piece.text.clone(), start_index + piece.text.chars().count());
-        let file = |id: &Id<File>| FileRef { file_id: id.to_string() };
         let annotation = match refers {
-            Refers::Citation(id) => Annotation::FileCitation { text, start_index, end_index, file_citation: file(id) },
-            Refers::Path(id) => Annotation::FilePath { text, start_index, end_index, file_path: file(id) },
+            Refers::Citation(cited) => {
+                Annotation::FileCitation { text, start_index, end_index, file_citation: cited.clone() }
+            }
+            Refers::Path(id) => {
+                let file_path = FileRef { file_id: id.to_string() };
+                Annotation::FilePath { text, start_index, end_index, file_path }
+            }
         };
         let Some(Content::Text { text }) = message.content.last_mut() else { return };
         let delta = ContentDelta::Text {

@@ -1,0 +1,28 @@
+//! The files of messages, which only v1 has: list, retrieve.
+
+use axum::{Router, routing::get};
+
+use super::within;
+use crate::{
+    http::{
+        Answer, ApiError, Found, Here, PageQuery,
+        error::Result,
+        extract::{Ids, OnlyV1},
+    },
+    types::{List, Message, v1::MessageFile},
+};
+
+pub(super) fn routes() -> Router {
+    const FILES: &str = "/threads/{thread_id}/messages/{message_id}/files";
+    Router::new().route(FILES, get(list)).route(&format!("{FILES}/{{file_id}}"), get(retrieve))
+}
+
+async fn list(_: OnlyV1, Found(message): Found<Message>, query: PageQuery) -> Result<Answer<List<MessageFile>>> {
+    within(MessageFile::all(&message), &query.page, &[message.thread_id.to_string(), message.id.to_string()])
+}
+
+async fn retrieve(_: OnlyV1, here: Here, ids: Ids<MessageFile>) -> Result<Answer<MessageFile>> {
+    let message = ids.parent::<Message>().find(&here).await?;
+    let found = MessageFile::all(&message).into_iter().find(|file| file.id.as_str() == ids.own());
+    found.map(Answer).ok_or_else(|| ApiError::missing::<MessageFile>(ids.all()))
+}

@@ -1,0 +1,217 @@
+//! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta. Judged once, at the door;
+//! behind it every path is spelled as OpenAI spells it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, Request},
+    http::{HeaderMap, Uri, request::Parts},
+};
+
+use super::error::ApiError;
+use crate::types::{Refusal, Version};
+
+/// How a request speaks. Carried by the request itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    pub version: Version,
+    /// What only requests to Azure have.
+    pub azure: Option<Arc<Azure>>,
+}
+
+/// A request to Azure, before its path was spelled as OpenAI does.
+#[derive(Debug)]
+pub(crate) struct Azure {
+    /// The path as it was sent, without `/s/NAME`.
+    pub path: String,
+    pub deployment: Option<String>,
+    /// Below `/openai/v1` there is no need of one.
+    needs_version: bool,
+    api_version: Option<String>,
+}
+
+/// What is answered to whom, by the flags of the server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Policy {
+    /// Whether v1 is refused, as the service did after December 2024.
+    pub refuses_v1: bool,
+    /// Whether the Assistants API is gone, as it is since August 2026.
+    pub is_sunset: bool,
+}
+
+/// Where Azure's paths begin.
+const AZURE: &str = "/openai/";
+
+/// The first version of Azure's API that had assistants, and the last ones whose assistants were those of v1.
+const FIRST: &str = "2024-02-15";
+const OF_V1: [&str; 2] = ["2024-02-15-preview", "2024-03-01-preview"];
+
+const BETA: &str = "openai-beta";
+
+impl Manner {
+    /// Spells the path as OpenAI does, if it is one of Azure's.
+    pub(crate) fn take(request: &mut Request) {
+        if let Some((azure, uri)) = Azure::of(request.uri()) {
+            *request.uri_mut() = uri;
+            let manner = Self { azure: Some(Arc::new(azure)), ..Self::default() };
+            request.extensions_mut().insert(manner);
+        }
+    }
+
+    /// The manner of a request, as far as it is known.
+    pub(crate) fn of(request: &Request) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn is_azure(&self) -> bool {
+        self.azure.is_some()
+    }
+
+    /// What there is nothing at.
+    pub(crate) fn unknown(&self, method: &str, path: &str) -> Refusal {
+        match self.azure {
+            Some(_) => Refusal::ResourceNotFound,
+            None => Refusal::UnknownUrl { method: method.to_owned(), path: path.to_owned() },
+        }
+    }
+
+    /// Judges which version is asked for, of a request whose key is right.
+    pub(crate) fn judge(mut self, policy: Policy, request: &Request) -> Result<Self, Refusal> {
+        let path = request.uri().path();
+        if self.azure.as_ref().is_some_and(|azure| !azure.is_known()) {
+            return Err(Refusal::ResourceNotFound);
+        }
+        if !is_of_assistants(path) {
+            return Ok(self);
+        }
+        if policy.is_sunset {
+            return Err(self.unknown(request.method().as_str(), path));
+        }
+        self.version = match (asked_for(request.headers()), &self.azure) {
+            (Beta::Assistants(version), _) => version,
+            // Azure goes by its own versions, and needs no header.
+            (_, Some(azure)) => azure.beta(policy),
+            (Beta::Other(name), None) => return Err(Refusal::UnknownBeta { name }),
+            (Beta::None, None) => return Err(Refusal::NoBeta),
+        };
+        if self.version.is_v1() && policy.refuses_v1 {
+            return Err(Refusal::V1Deprecated { in_both: !is_of_v1_only(path) });
+        }
+        Ok(self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Manner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+impl Azure {
+    fn of(uri: &Uri) -> Option<(Self, Uri)> {
+        let below = uri.path().strip_prefix(AZURE)?;
+        let (deployment, needs_version, rest) = match below.split_once('/') {
+            Some(("v1", rest)) => (None, false, rest),
+            Some(("deployments", rest)) => {
+                let (deployment, rest) = rest.split_once('/')?;
+                (Some(deployment.to_owned()), true, rest)
+            }
+            _ => (None, true, below),
+        };
+        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let inner = format!("/v1/{rest}{query}").parse().ok()?;
+        let given = uri.query().into_iter().flat_map(|query| query.split('&'));
+        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(str::to_owned);
+        Some((Self { path: uri.path().to_owned(), deployment, needs_version, api_version }, inner))
+    }
+
+    /// Whether there is such a version: any from the first that had assistants on. There is none without a date.
+    fn is_known(&self) -> bool {
+        match self.api_version.as_deref() {
+            None => !self.needs_version,
+            Some("preview" | "v1" | "latest") => !self.needs_version,
+            Some(version) => date_of(version).is_some_and(|date| date >= FIRST),
+        }
+    }
+
+    fn beta(&self, policy: Policy) -> Version {
+        let is_v1 = self.api_version.as_deref().is_some_and(|version| OF_V1.contains(&version));
+        if is_v1 && !policy.refuses_v1 { Version::V1 } else { Version::V2 }
+    }
+}
+
+/// The date of a version such as `2024-05-01-preview`.
+fn date_of(version: &str) -> Option<&str> {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    let is_date = date.len() == FIRST.len() && date.parse::<jiff::civil::Date>().is_ok();
+    is_date.then_some(date)
+}
+
+/// Paths that need to say which version they mean.
+fn is_of_assistants(path: &str) -> bool {
+    let resource = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    matches!(resource, Some("assistants" | "threads"))
+}
+
+/// The files of assistants and of messages.
+fn is_of_v1_only(path: &str) -> bool {
+    path.split('/').any(|segment| segment == "files")
+}
+
+/// Which beta a request asks for.
+enum Beta {
+    None,
+    Assistants(Version),
+    Other(String),
+}
+
+/// Where both versions are named, v2 is meant: some client sends the old one whatever it is told.
+fn asked_for(headers: &HeaderMap) -> Beta {
+    let values = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
+    let betas: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).filter(|beta| !beta.is_empty()).collect();
+    if betas.contains(&"assistants=v2") {
+        Beta::Assistants(Version::V2)
+    } else if betas.contains(&"assistants=v1") {
+        Beta::Assistants(Version::V1)
+    } else if let Some(beta) = betas.first() {
+        let name = beta.split_once('=').filter(|(name, _)| *name != "assistants").map_or(*beta, |(name, _)| name);
+        Beta::Other(name.to_owned())
+    } else {
+        Beta::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn azure(uri: &str) -> Option<(bool, Option<String>, String)> {
+        let (azure, inner) = Azure::of(&uri.parse().unwrap())?;
+        Some((azure.is_known(), azure.deployment, inner.to_string()))
+    }
+
+    #[test]
+    fn paths_of_azure_are_spelled_as_openai_does() {
+        let none = |known, inner: &str| Some((known, None, inner.to_owned()));
+        assert_eq!(azure("/openai/threads?api-version=2024-05-01-preview"), none(true, "/v1/threads?api-version=2024-05-01-preview"));
+        assert_eq!(azure("/openai/v1/threads/t/runs"), none(true, "/v1/threads/t/runs"));
+        assert_eq!(
+            azure("/openai/deployments/mine/assistants?limit=1&api-version=2025-01-01-preview"),
+            Some((true, Some("mine".to_owned()), "/v1/assistants?limit=1&api-version=2025-01-01-preview".to_owned()))
+        );
+        assert_eq!(azure("/v1/threads"), None);
+    }
+
+    #[test]
+    fn versions_of_azure_are_dates_from_the_first_with_assistants_on() {
+        for known in ["2024-02-15-preview", "2024-05-01-preview", "2025-04-01-preview", "2024-10-21"] {
+            assert!(azure(&format!("/openai/threads?api-version={known}")).unwrap().0, "{known}");
+        }
+        for unknown in ["", "2023-05-15", "2024-13-01-preview", "2024-5-1", "banana", "latest", "2024-05-01-prevIew"] {
+            assert!(!azure(&format!("/openai/threads?api-version={unknown}")).unwrap().0, "{unknown}");
+        }
+        assert!(!azure("/openai/threads").unwrap().0);
+    }
+}

@@ -1,0 +1,398 @@
+//! The first version of the beta: how what is kept, in the terms of v2, is shown in those of v1, and how files that
+//! v1 gives are kept. The shapes are those of April 2024, the last that were recorded.
+//!
+//! Files belonged to assistants and messages then, and tools looked for them there. They are kept where v1 put
+//! them, and mapped to what v2's tools work with; the other way round only the files of a code interpreter are:
+//! OpenAI's migration guide says so of all but those.
+
+use std::fmt::Write as _;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Value, json};
+
+use super::{
+    Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep, Thread as KeptThread,
+    Timestamp, Tool, Usage,
+    assistant::{Given, ResponseFormat},
+    message::{Annotation, Attachment, AttachmentTool, Content, IncompleteDetails, MessageStatus},
+    run::LastError,
+    step::{StepDetails, StepStatus, ToolCallKind},
+    tool::{Function, ToolChoice},
+};
+
+/// What searches in files were called.
+pub const RETRIEVAL: &str = "retrieval";
+
+/// The attachments that stand for the files of a message: every tool may look at them that can.
+pub fn attachments(file_ids: Vec<String>) -> Vec<Attachment> {
+    let tools = vec![AttachmentTool::FileSearch, AttachmentTool::CodeInterpreter];
+    file_ids.into_iter().map(|file_id| Attachment { file_id, tools: tools.clone() }).collect()
+}
+
+/// The files of a message, each once, in the order given.
+pub fn file_ids(attachments: &[Attachment]) -> Vec<&str> {
+    once(attachments.iter().map(|attachment| attachment.file_id.as_str()))
+}
+
+/// The files of an assistant: those that v1 gave it, and those of v2's code interpreter.
+pub fn files_of(assistant: &Kept) -> Vec<&str> {
+    let given = assistant.files.iter().map(|given| given.id.as_str());
+    once(given.chain(assistant.tool_resources.interpreter_files().iter().map(String::as_str)))
+}
+
+fn once<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
+    let mut all = Vec::new();
+    for id in ids {
+        if !all.contains(&id) {
+            all.push(id);
+        }
+    }
+    all
+}
+
+/// A value as Python prints it: that is what metadata became that was no string. Recorded: `true` was kept as `True`.
+pub fn python(value: &Value) -> String {
+    let mut text = String::new();
+    print(&mut text, value);
+    text
+}
+
+fn print(text: &mut String, value: &Value) {
+    let written = match value {
+        Value::Null => text.write_str("None"),
+        Value::Bool(true) => text.write_str("True"),
+        Value::Bool(false) => text.write_str("False"),
+        Value::Number(number) => write!(text, "{number}"),
+        Value::String(string) => write!(text, "'{}'", string.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index == 0 { "[" } else { ", " });
+                print(text, item);
+            }
+            text.write_str(if items.is_empty() { "[]" } else { "]" })
+        }
+        Value::Object(map) => {
+            for (index, (key, item)) in map.iter().enumerate() {
+                text.push_str(if index == 0 { "{" } else { ", " });
+                print(text, &Value::from(key.as_str()));
+                text.push_str(": ");
+                print(text, item);
+            }
+            text.write_str(if map.is_empty() { "{}" } else { "}" })
+        }
+    };
+    written.expect("writing to a string");
+}
+
+#[derive(Serialize)]
+pub(super) struct Assistant<'a> {
+    id: &'a Id<Kept>,
+    object: &'static str,
+    created_at: Timestamp,
+    name: &'a Option<String>,
+    description: &'a Option<String>,
+    model: &'a str,
+    instructions: &'a Option<String>,
+    tools: Vec<ShownTool<'a>>,
+    top_p: f64,
+    temperature: f64,
+    file_ids: Vec<&'a str>,
+    metadata: &'a Metadata,
+    response_format: &'a ResponseFormat,
+}
+
+impl<'a> Assistant<'a> {
+    pub(super) fn of(kept: &'a Kept) -> Self {
+        Self {
+            id: &kept.id,
+            object: Kept::OBJECT,
+            created_at: kept.created_at,
+            name: &kept.name,
+            description: &kept.description,
+            model: &kept.model,
+            instructions: &kept.instructions,
+            tools: kept.tools.iter().map(ShownTool::of).collect(),
+            top_p: kept.top_p,
+            temperature: kept.temperature,
+            file_ids: files_of(kept),
+            metadata: &kept.metadata,
+            response_format: &kept.response_format,
+        }
+    }
+}
+
+/// A tool: without what was added to it later.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ShownTool<'a> {
+    CodeInterpreter,
+    Retrieval,
+    Function { function: ShownFunction<'a> },
+}
+
+#[derive(Serialize)]
+pub(super) struct ShownFunction<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: &'a Option<String>,
+    parameters: &'a serde_json::Map<String, Value>,
+}
+
+impl<'a> ShownTool<'a> {
+    pub(super) fn of(tool: &'a Tool) -> Self {
+        match tool {
+            Tool::CodeInterpreter => Self::CodeInterpreter,
+            Tool::FileSearch { .. } => Self::Retrieval,
+            Tool::Function { function: Function { name, description, parameters, .. } } => {
+                Self::Function { function: ShownFunction { name, description, parameters } }
+            }
+        }
+    }
+}
+
+/// The tool that is to be used, by the name that v1 has for it.
+pub(super) fn tool_choice(choice: &ToolChoice) -> Value {
+    if choice.is_search() { json!({"type": RETRIEVAL}) } else { json!(choice) }
+}
+
+#[derive(Serialize)]
+pub(super) struct Thread<'a> {
+    id: &'a Id<KeptThread>,
+    object: &'static str,
+    created_at: Timestamp,
+    metadata: &'a Metadata,
+}
+
+impl<'a> Thread<'a> {
+    pub(super) fn of(kept: &'a KeptThread) -> Self {
+        Self { id: &kept.id, object: KeptThread::OBJECT, created_at: kept.created_at, metadata: &kept.metadata }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Message<'a> {
+    id: &'a Id<KeptMessage>,
+    object: &'static str,
+    created_at: Timestamp,
+    assistant_id: &'a Option<Id<Kept>>,
+    thread_id: &'a Id<KeptThread>,
+    run_id: &'a Option<Id<Run>>,
+    #[serde(flatten)]
+    progress: Option<Progress<'a>>,
+    role: Role,
+    content: Vec<Value>,
+    file_ids: Vec<&'a str>,
+    metadata: &'a Metadata,
+}
+
+/// What only events show of a message.
+#[derive(Serialize)]
+struct Progress<'a> {
+    status: MessageStatus,
+    incomplete_details: &'a Option<IncompleteDetails>,
+    incomplete_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+}
+
+impl<'a> Message<'a> {
+    pub(super) fn over_rest(kept: &'a KeptMessage) -> Self {
+        Self {
+            id: &kept.id,
+            object: KeptMessage::OBJECT,
+            created_at: kept.created_at,
+            assistant_id: &kept.assistant_id,
+            thread_id: &kept.thread_id,
+            run_id: &kept.run_id,
+            progress: None,
+            role: kept.role,
+            content: kept.content.iter().map(content).collect(),
+            file_ids: file_ids(&kept.attachments),
+            metadata: &kept.metadata,
+        }
+    }
+
+    pub(super) fn in_stream(kept: &'a KeptMessage) -> Self {
+        let KeptMessage { status, incomplete_details, incomplete_at, completed_at, .. } = kept;
+        let progress =
+            Progress { status: *status, incomplete_details, incomplete_at: *incomplete_at, completed_at: *completed_at };
+        Self { progress: Some(progress), ..Self::over_rest(kept) }
+    }
+}
+
+/// A part of a message, in which every citation quotes.
+fn content(part: &Content) -> Value {
+    let mut shown = json!(part);
+    if let Some(image) = shown.get_mut("image_file").and_then(Value::as_object_mut) {
+        image.shift_remove("detail");
+    }
+    if let Some(annotations) = shown.pointer_mut("/text/annotations").and_then(Value::as_array_mut) {
+        annotations.iter_mut().for_each(quote);
+    }
+    shown
+}
+
+fn quote(annotation: &mut Value) {
+    if let Some(citation) = annotation.get_mut("file_citation").and_then(Value::as_object_mut) {
+        citation.entry("quote").or_insert_with(|| Value::from(""));
+    }
+}
+
+/// An annotation as it stands in a message.
+pub fn annotation(kept: &Annotation) -> Value {
+    let mut shown = json!(kept);
+    quote(&mut shown);
+    shown
+}
+
+/// Counts as they were before there were details of them.
+#[derive(Serialize)]
+pub(super) struct Counts {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+impl Counts {
+    pub(super) fn of(usage: Usage) -> Self {
+        let Usage { prompt_tokens, completion_tokens, total_tokens, .. } = usage;
+        Self { prompt_tokens, completion_tokens, total_tokens }
+    }
+}
+
+/// A step: its searches are called retrieval, and nothing more is told of them.
+#[derive(Serialize)]
+pub(super) struct Step<'a> {
+    id: &'a Id<KeptStep>,
+    object: &'static str,
+    created_at: Timestamp,
+    run_id: &'a Id<Run>,
+    assistant_id: &'a Id<Kept>,
+    thread_id: &'a Id<KeptThread>,
+    #[serde(rename = "type")]
+    kind: super::step::StepKind,
+    status: StepStatus,
+    cancelled_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
+    last_error: &'a Option<LastError>,
+    step_details: ShownDetails<'a>,
+    usage: Option<Counts>,
+}
+
+struct ShownDetails<'a>(&'a StepDetails);
+
+impl Serialize for ShownDetails<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let StepDetails::ToolCalls { tool_calls } = self.0 else { return self.0.serialize(serializer) };
+        let shown = tool_calls.iter().map(|call| match call.kind {
+            ToolCallKind::FileSearch { .. } => json!({"id": call.id, "type": RETRIEVAL, RETRIEVAL: {}}),
+            ToolCallKind::Function { .. } | ToolCallKind::CodeInterpreter { .. } => json!(call),
+        });
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("type", "tool_calls")?;
+        map.serialize_entry("tool_calls", &shown.collect::<Vec<_>>())?;
+        map.end()
+    }
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn of(kept: &'a KeptStep) -> Self {
+        Self {
+            id: &kept.id,
+            object: KeptStep::OBJECT,
+            created_at: kept.created_at,
+            run_id: &kept.run_id,
+            assistant_id: &kept.assistant_id,
+            thread_id: &kept.thread_id,
+            kind: kept.kind,
+            status: kept.status,
+            cancelled_at: kept.cancelled_at,
+            completed_at: kept.completed_at,
+            expires_at: kept.expires_at,
+            failed_at: kept.failed_at,
+            last_error: &kept.last_error,
+            step_details: ShownDetails(&kept.step_details),
+            usage: kept.usage.map(Counts::of),
+        }
+    }
+}
+
+/// A file of an assistant.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct AssistantFile {
+    pub id: Id<Self>,
+    object: String,
+    pub created_at: Timestamp,
+    pub assistant_id: Id<Kept>,
+}
+
+impl Resource for AssistantFile {
+    const PREFIX: &'static str = "file-";
+    const OBJECT: &'static str = "assistant.file";
+    const DELETED: &'static str = "assistant.file.deleted";
+    const NOUN: &'static str = "assistant file";
+    const PATH: &'static [&'static str] = &["assistant_id", "file_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl From<AssistantFile> for Given {
+    fn from(file: AssistantFile) -> Self {
+        Self { id: Id::new(file.id.as_str()), created_at: file.created_at }
+    }
+}
+
+impl AssistantFile {
+    /// The files of an assistant, in the order in which they came to it.
+    pub fn all(assistant: &Kept) -> Vec<Self> {
+        let of = |id: &str| Self {
+            id: Id::new(id),
+            object: Self::OBJECT.to_owned(),
+            // Of the files that v2 gave it nobody noted when.
+            created_at: given_at(assistant, id).unwrap_or(assistant.created_at),
+            assistant_id: assistant.id.clone(),
+        };
+        files_of(assistant).into_iter().map(of).collect()
+    }
+}
+
+fn given_at(assistant: &Kept, id: &str) -> Option<Timestamp> {
+    assistant.files.iter().find(|given| given.id.as_str() == id).map(|given| given.created_at)
+}
+
+/// A file of a message.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct MessageFile {
+    pub id: Id<Self>,
+    object: String,
+    pub created_at: Timestamp,
+    pub message_id: Id<KeptMessage>,
+}
+
+impl Resource for MessageFile {
+    const PREFIX: &'static str = "file-";
+    const OBJECT: &'static str = "thread.message.file";
+    const DELETED: &'static str = "thread.message.file.deleted";
+    const NOUN: &'static str = "message file";
+    const PATH: &'static [&'static str] = &["thread_id", "message_id", "file_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+}
+
+impl MessageFile {
+    /// The files of a message, all of which are as old as itself.
+    pub fn all(message: &KeptMessage) -> Vec<Self> {
+        let of = |id: &str| Self {
+            id: Id::new(id),
+            object: Self::OBJECT.to_owned(),
+            created_at: message.created_at,
+            message_id: message.id.clone(),
+        };
+        file_ids(&message.attachments).into_iter().map(of).collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! The versions of the beta. Both are views of the same objects, chosen by each request for itself.
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// A version of the Assistants API, as the header `OpenAI-Beta: assistants=…` names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Version {
+    /// November 2023 to December 2024, in the shapes of April 2024.
+    V1,
+    #[default]
+    V2,
+}
+
+impl Version {
+    pub fn is_v1(self) -> bool {
+        self == Self::V1
+    }
+
+    pub fn is_v2(self) -> bool {
+        self == Self::V2
+    }
+}
+
+/// What the wire shows of an object, in either version.
+pub trait View {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// The object as this version shows it.
+    fn seen(self, version: Version) -> Seen<Self>
+    where
+        Self: Sized,
+    {
+        Seen { it: self, version }
+    }
+}
+
+/// An object as one of the versions shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<T> {
+    pub it: T,
+    version: Version,
+}
+
+impl<T: View> Serialize for Seen<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.it.show(self.version, serializer)
+    }
+}
+
+impl<T: View> View for &T {
+    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
+        (*self).show(version, serializer)
+    }
+}

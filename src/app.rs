@@ -61,7 +61,9 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
             Some(format!("The path has /v1 twice: set the base URL to {base} and let the client add the rest."))
         }
         "" => Some(format!("This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base URL to {base}.")),
-        "openai" => Some(format!("Azure's clients take the endpoint {} and add /openai themselves.", base.trim_end_matches("/v1"))),
+        "openai" => {
+            Some(format!("Azure's clients take the endpoint {} and add /openai themselves.", base.trim_end_matches("/v1")))
+        }
         first if RESOURCES.contains(&first) => Some(format!("The path lacks /v1: set the base URL to {base}.")),
         _ => None,
     }

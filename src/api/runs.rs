@@ -208,7 +208,8 @@ async fn create(
         here.engine.judge_free(&thread_id).await?;
         here.knowledge.attach_to(&thread_id, &attached).await?;
     }
-    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, wanted: wanted(&here, named, &run), run }, stream, &include).await
+    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, wanted: wanted(&here, named, &run), run }, stream, &include)
+        .await
 }
 
 async fn create_with_thread(

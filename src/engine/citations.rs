@@ -180,7 +180,10 @@ mod tests {
     fn markers_stand_at_the_marks_behind_quotations_or_at_the_end() {
         let text = format!("Cake{CITE} and tea{CITE}.");
         let turn = |turn| Marks::V2 { turn };
-        assert_eq!(shown(&cite(&text, &[cited(0, None), cited(1, None)], turn(1))), "Cake[【4:0†a.txt】] and tea[【4:1†a.txt】].");
+        assert_eq!(
+            shown(&cite(&text, &[cited(0, None), cited(1, None)], turn(1))),
+            "Cake[【4:0†a.txt】] and tea[【4:1†a.txt】]."
+        );
         let quoted = [cited(2, Some("within 14 days"))];
         assert_eq!(
             shown(&cite("It says “within 14 days”, so wait.", &quoted, turn(2))),

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::types::{
-    File, Id, Message, Run, RunStatus, Step, Thread, Version, View, v1,
+    File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
     message::{Annotation, Content, MessageStatus},
     run::SORRY,
     step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
+    v1,
 };
 
 #[derive(Clone, Debug)]

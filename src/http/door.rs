@@ -55,9 +55,7 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
         Err((request_id, error)) => return signed(error.into_response(), &request_id, begun),
     };
     let response = match outcome {
-        Ok(request) if is_api(request.uri().path()) => {
-            attended(&door, &session, &world, request, next, &request_id, begun).await
-        }
+        Ok(request) if is_api(request.uri().path()) => attended(&door, &session, &world, request, next, &request_id, begun).await,
         Ok(request) => finished(answered(request, next, &request_id, None).await, false, &request_id).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
     };

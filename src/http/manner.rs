@@ -195,7 +195,10 @@ mod tests {
     #[test]
     fn paths_of_azure_are_spelled_as_openai_does() {
         let none = |known, inner: &str| Some((known, None, inner.to_owned()));
-        assert_eq!(azure("/openai/threads?api-version=2024-05-01-preview"), none(true, "/v1/threads?api-version=2024-05-01-preview"));
+        assert_eq!(
+            azure("/openai/threads?api-version=2024-05-01-preview"),
+            none(true, "/v1/threads?api-version=2024-05-01-preview")
+        );
         assert_eq!(azure("/openai/v1/threads/t/runs"), none(true, "/v1/threads/t/runs"));
         assert_eq!(
             azure("/openai/deployments/mine/assistants?limit=1&api-version=2025-01-01-preview"),

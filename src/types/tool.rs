@@ -109,10 +109,8 @@ impl Tool {
             v1::RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => {
-                let kind = FaultKind::NotOneOf {
-                    got: other.to_owned(),
-                    supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL],
-                };
+                let kind =
+                    FaultKind::NotOneOf { got: other.to_owned(), supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL] };
                 return fields.fault("type", kind);
             }
         };

@@ -105,6 +105,11 @@ fn contract(version: Version) -> Option<&'static Contract> {
     CONTRACTS[usize::from(version.is_v2())].as_ref()
 }
 
+/// The documents of v1 and v2, if they are at hand.
+pub fn documents() -> Option<[Value; 2]> {
+    Some([contract(Version::V1)?.document.clone(), contract(Version::V2)?.document.clone()])
+}
+
 /// The document that the control API serves of itself.
 static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
     let document = serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON");

@@ -5,22 +5,32 @@
 //! What cannot be compared is listed in `golden-exceptions.txt` beside this file, with the reason; a line
 //! there that is not needed fails the test too.
 
+mod bytes;
 mod compare;
 mod form;
+mod found;
 mod reply;
+mod report;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
 };
 
-use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config};
+use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config, types::RunStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::compare::Comparison;
-use crate::server::{Answer, Events, TestServer, config, say};
+use self::{compare::Comparison, found::Found};
+use crate::{
+    contract,
+    server::{Answer, Events, TestServer, config, say},
+};
+
+/// The key that is let in, and one that is not.
+const KEY: &str = "sk-test";
+const WRONG_KEY: &str = "sk-wrong-0123456789";
 
 const EXCEPTIONS: &str = include_str!("golden-exceptions.txt");
 
@@ -32,6 +42,9 @@ struct Flow {
 #[derive(Deserialize)]
 struct Exchange {
     beta: Option<String>,
+    /// Only the answer was recorded.
+    #[serde(default)]
+    body_only: bool,
     request: Request,
     response: Response,
 }
@@ -47,6 +60,8 @@ struct Request {
 #[derive(Deserialize)]
 struct Response {
     status: Option<u16>,
+    headers: Option<BTreeMap<String, String>>,
+    sse_raw_tail: Option<String>,
     body: Option<Value>,
     sse: Option<Vec<Event>>,
 }
@@ -73,6 +88,12 @@ impl Exchange {
         let events = self.response.sse.iter().flatten().map(|event| &event.data);
         self.response.body.iter().chain(events).collect()
     }
+
+    /// Every object that was answered, those of lists one by one.
+    fn objects(&self) -> Vec<Value> {
+        let answers = self.answers().into_iter();
+        answers.flat_map(|answer| answer["data"].as_array().cloned().unwrap_or_else(|| vec![answer.clone()])).collect()
+    }
 }
 
 #[tokio::test]
@@ -86,19 +107,20 @@ async fn recorded_exchanges_are_answered_alike() {
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
     paths.sort();
-    let (mut compared, mut differing) = (0, BTreeMap::new());
+    let (mut lines, mut differing) = (Vec::new(), BTreeMap::new());
     for path in paths {
         let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        for (index, differences) in replay(&flow).await {
-            compared += 1;
-            if !differences.is_empty() {
-                differing.insert(format!("{name}:{index}"), differences);
+        for (index, outcome) in replay(&flow).await.into_iter().enumerate() {
+            let Exchange { beta, request, .. } = &flow.exchanges[index];
+            let version = if beta.as_deref() == Some("v1") { "v1" } else { "v2" };
+            if let Outcome::Deviates(differences) = &outcome {
+                differing.insert(format!("{name}:{index}"), differences.clone());
             }
+            lines.push(report::Line { method: request.method.clone(), path: request.path.clone(), version, outcome });
         }
     }
-    let matching = compared - differing.len();
-    say(&format!("golden: {matching} of {compared} exchanges match exactly, {} are listed", differing.len()));
+    say(&format!("golden: {}", report::summary(&lines)));
     let listed: BTreeSet<String> = EXCEPTIONS
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -108,22 +130,44 @@ async fn recorded_exchanges_are_answered_alike() {
     assert!(unlisted.is_empty(), "these differ from the recordings: {unlisted:#?}");
     let stale: Vec<_> = listed.iter().filter(|name| !differing.contains_key(*name)).collect();
     assert!(stale.is_empty(), "these are listed as exceptions and match: {stale:?}");
+    match contract::documents() {
+        Some(documents) => report::settle(&report::page(&lines, EXCEPTIONS, &documents)),
+        None => say("skipped: FIDELITY.md is not compared, there are no OpenAPI documents"),
+    }
+}
+
+/// What came of an exchange.
+#[derive(Debug)]
+enum Outcome {
+    Matched,
+    /// It was recorded in a shape that the service changed later, and is alike in all else.
+    Earlier,
+    Deviates(Vec<String>),
 }
 
 /// Replays a flow and answers how each exchange that is compared differed.
-async fn replay(flow: &Flow) -> Vec<(usize, Vec<String>)> {
+async fn replay(flow: &Flow) -> Vec<Outcome> {
     let folder = tempfile::tempdir().unwrap();
     let fixture = folder.path().join("recorded.json");
-    std::fs::write(&fixture, reply::fixture(&flow.exchanges).to_string()).unwrap();
+    let found = Found::by(&flow.exchanges);
+    let mut document = found.seeds();
+    document.insert("replies".to_owned(), reply::replies(&flow.exchanges));
+    std::fs::write(&fixture, Value::Object(document).to_string()).unwrap();
     // One status per poll, so that a run can be met in the status in which it was recorded.
-    let server =
-        TestServer::with(Config { fixtures: vec![fixture], unmatched: Unmatched::Echo, pace: Pace::Steps, ..config() }).await;
+    let server = TestServer::with(Config {
+        fixtures: vec![fixture],
+        unmatched: Unmatched::Echo,
+        pace: Pace::Steps,
+        api_keys: vec![KEY.to_owned()],
+        ..config()
+    })
+    .await;
     // What recorded ids became here, and the parts of uploads in their order.
     let (mut ids, mut uploads) = (HashMap::new(), flow.uploads());
+    found.make(&server, &mut ids, &flow.exchanges).await;
     let mut outcomes = Vec::new();
-    for (index, exchange) in flow.exchanges.iter().enumerate() {
-        let differences = perform(&server, exchange, &mut ids, &mut uploads).await;
-        outcomes.push((index, differences));
+    for exchange in &flow.exchanges {
+        outcomes.push(perform(&server, exchange, &mut ids, &mut uploads).await);
     }
     outcomes
 }
@@ -133,18 +177,20 @@ async fn perform(
     exchange: &Exchange,
     ids: &mut HashMap<String, String>,
     uploads: &mut form::Uploads,
-) -> Vec<String> {
+) -> Outcome {
     let Exchange { request, response, .. } = exchange;
     let was_recorded =
         request.body.is_some() || request.method != "POST" || request.path == "/v1/threads" || request.path.ends_with("/cancel");
+    let was_recorded = was_recorded && !(exchange.body_only && request.method == "POST" && request.body.is_none());
     let was_recorded = was_recorded && request.body.as_ref().is_none_or(|body| body.get("_unparsed_bytes").is_none());
     let body = if was_recorded { request.body.clone() } else { form::of_answer(&request.path, response.body.as_ref(), uploads) };
     if !was_recorded && body.is_none() {
-        return vec!["the body of the request was not recorded".to_owned()];
+        return Outcome::Deviates(vec!["the body of the request was not recorded".to_owned()]);
     }
     let path = with_ids(&request.path, ids);
     let asked = |method: Method, path: &str| {
-        let request = server.bare(method, path).bearer_auth("sk-test");
+        let is_refused = exchange.response.status == Some(401);
+        let request = server.bare(method, path).bearer_auth(if is_refused { WRONG_KEY } else { KEY });
         match &exchange.beta {
             Some(beta) => request.header("openai-beta", format!("assistants={beta}")),
             None => request,
@@ -164,11 +210,23 @@ async fn perform(
         }
         server.send(sent).await
     };
+    if let Some((run, status)) = refused_in(response, &path) {
+        let polled = run.to_owned();
+        for _ in 0..4 {
+            let list = asked(Method::GET, &format!("{}?limit=1", polled.rsplit_once('/').map_or("", |(list, _)| list)));
+            if server.send(list).await.body["data"][0]["status"] == status {
+                break;
+            }
+            server.send(asked(Method::GET, &polled)).await;
+            server.idle().await;
+        }
+    }
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
     let is_poll = request.method == "GET" && status.is_string();
     // A poll moves the run on, so one that was recorded in the status that it has now is met in the list.
-    let list = path.rsplit_once('/').map(|(list, _)| asked(Method::GET, &format!("{list}?limit=100")).query(&query));
-    let mut answer = match met_in_list(server, list, &path, &status).await.filter(|_| is_poll) {
+    let list =
+        path.rsplit_once('/').filter(|_| is_poll).map(|(list, _)| asked(Method::GET, &format!("{list}?limit=100")).query(&query));
+    let mut answer = match met_in_list(server, list, &path, &status).await {
         Some(answer) => answer,
         None => send().await,
     };
@@ -203,6 +261,14 @@ async fn settle(server: &TestServer, path: &str, response: &Response) {
     }
 }
 
+/// The path of a run and the status in which it refused something.
+fn refused_in<'p>(recorded: &Response, path: &'p str) -> Option<(&'p str, String)> {
+    let message = recorded.body.as_ref()?["error"]["message"].as_str()?;
+    let status = message.split(['\'', '"']).find(|word| RunStatus::NAMES.contains(word))?;
+    let run = path.split_once("/runs/")?.1.split('/').next()?;
+    Some((&path[..path.find(run)? + run.len()], status.to_owned()))
+}
+
 /// The item of a list as an answer, if it has this status.
 async fn met_in_list(server: &TestServer, list: Option<RequestBuilder>, path: &str, status: &Value) -> Option<Answer> {
     let (_, id) = path.rsplit_once('/')?;
@@ -212,15 +278,20 @@ async fn met_in_list(server: &TestServer, list: Option<RequestBuilder>, path: &s
     Some(answer)
 }
 
-fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, String>, of_others: bool) -> Vec<String> {
-    let mut comparison = Comparison { ids, differences: Vec::new(), of_others };
+fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, String>, of_others: bool) -> Outcome {
+    let mut comparison = Comparison { ids, differences: Vec::new(), is_earlier: false, of_others };
     let status = recorded.status.unwrap_or(200);
     if answer.status != StatusCode::from_u16(status).unwrap() {
         comparison.differences.push(format!("status: recorded {status}, got {}", answer.refusal()));
-        return comparison.differences;
+        return Outcome::Deviates(comparison.differences);
     }
     match &recorded.body {
         // The content of a file, which is not JSON.
+        // Of binary contents only the size was recorded.
+        Some(body) if !body["_bytes"].is_null() => {
+            let length = answer.headers.get("content-length").and_then(|length| length.to_str().ok());
+            comparison.value("length", &Value::from(body["_bytes"].to_string()), &Value::from(length));
+        }
         Some(Value::String(text)) => comparison.value("", &Value::from(text.as_str()), &Value::from(answer.text.as_str())),
         Some(body) => comparison.value("", body, &answer.body),
         None => {}
@@ -237,7 +308,12 @@ fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, Strin
             comparison.value(name, &recorded.data, data);
         }
     }
-    comparison.differences
+    comparison.differences.extend(bytes::differences(recorded, answer));
+    match comparison {
+        Comparison { differences, .. } if !differences.is_empty() => Outcome::Deviates(differences),
+        Comparison { is_earlier: true, .. } => Outcome::Earlier,
+        _ => Outcome::Matched,
+    }
 }
 
 /// A text in which every recorded id is the one that it became here.

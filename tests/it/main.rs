@@ -6,6 +6,7 @@
 
 mod abuse;
 mod assistants;
+mod azure;
 mod binary;
 mod commands;
 mod contract;

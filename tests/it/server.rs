@@ -133,7 +133,9 @@ impl TestServer {
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         contract::check(version, &method, &path, status, &body);
-        if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) && text.ends_with("[DONE]\n\n") {
+        if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+            && text.ends_with("[DONE]\n\n")
+        {
             contract::check_events(version, &Events::parse(&text));
         }
         Answer { status, headers, text, body }

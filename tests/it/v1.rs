@@ -1,7 +1,7 @@
 //! The first version of the beta: over the same data, in its own shapes.
 
-use reqwest::{Method, StatusCode};
 use rehearsal::serve::Config;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Events, TestServer, config};
@@ -12,11 +12,12 @@ pub struct V1<'s>(pub &'s TestServer);
 impl V1<'_> {
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = self.0.bare(method, path).bearer_auth("sk-test").header("openai-beta", "assistants=v1");
-        self.0.send(match body {
-            Some(body) => request.json(&body),
-            None => request,
-        })
-        .await
+        self.0
+            .send(match body {
+                Some(body) => request.json(&body),
+                None => request,
+            })
+            .await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -56,7 +57,8 @@ async fn objects_have_the_shapes_of_april_2024() {
     let v1 = V1(&server);
     let function = json!({"type": "function", "function": {"name": "f", "description": "Says f."}});
     let assistant = v1.post("/v1/assistants", json!({"model": "gpt-4", "tools": [{"type": "retrieval"}, function]})).await;
-    let expected = "id object created_at name description model instructions tools top_p temperature file_ids metadata response_format";
+    let expected =
+        "id object created_at name description model instructions tools top_p temperature file_ids metadata response_format";
     assert_eq!(keys(&assistant.body).join(" "), expected);
     assert_eq!(assistant.body["tools"][0], json!({"type": "retrieval"}));
     assert_eq!(keys(&assistant.body["tools"][1]["function"]), ["name", "description", "parameters"]);
@@ -89,7 +91,8 @@ async fn retrieval_searches_the_files_of_assistant_and_messages_and_quotes_them(
     let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
     let assistant = v1.post("/v1/assistants", assistant).await;
     assert_eq!(assistant.body["file_ids"], json!([file]));
-    let thread = v1.post("/v1/threads", json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]})).await.id();
+    let thread =
+        v1.post("/v1/threads", json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]})).await.id();
     let runs = format!("/v1/threads/{thread}/runs");
     let run = v1.post(&runs, json!({"assistant_id": assistant.id()})).await;
     assert_eq!(run.body["file_ids"], json!([file]));
@@ -113,7 +116,11 @@ async fn retrieval_searches_the_files_of_assistant_and_messages_and_quotes_them(
     v1.post(&format!("/v1/threads/{thread}/runs"), json!({"assistant_id": bare})).await;
     server.idle().await;
     let messages = v1.get(&format!("/v1/threads/{thread}/messages")).await;
-    assert!(messages.body["data"][0]["content"][0]["text"]["value"].as_str().unwrap().starts_with("Refunds"), "{}", messages.text);
+    assert!(
+        messages.body["data"][0]["content"][0]["text"]["value"].as_str().unwrap().starts_with("Refunds"),
+        "{}",
+        messages.text
+    );
 }
 
 #[tokio::test]
@@ -304,7 +311,8 @@ async fn each_version_refuses_what_only_the_other_has() {
         (
             &messages,
             json!({"role": "user", "content": [{"type": "text", "text": "Hi"}]}),
-            "400 Invalid type for 'content': expected a string, but got an array instead. [\"content\" \"invalid_type\"]".to_owned(),
+            "400 Invalid type for 'content': expected a string, but got an array instead. [\"content\" \"invalid_type\"]"
+                .to_owned(),
         ),
         (&runs, json!({"assistant_id": "asst_x", "parallel_tool_calls": true}), unknown("parallel_tool_calls")),
     ] {
@@ -320,7 +328,11 @@ async fn each_version_refuses_what_only_the_other_has() {
              [\"tools[0].type\" \"invalid_value\"]"
                 .to_owned(),
         ),
-        ("/v1/assistants/asst_x/files", json!({"file_id": "file-x"}), "404 Invalid URL (POST /v1/assistants/asst_x/files) [null null]".to_owned()),
+        (
+            "/v1/assistants/asst_x/files",
+            json!({"file_id": "file-x"}),
+            "404 Invalid URL (POST /v1/assistants/asst_x/files) [null null]".to_owned(),
+        ),
     ] {
         assert_eq!(server.post(path, body.clone()).await.refusal(), refusal, "{path} {body}");
     }
@@ -389,7 +401,10 @@ async fn since_the_shutdown_there_is_nothing_at_the_paths_of_assistants() {
     let gone = [server.post("/v1/assistants", json!({})).await, server.get("/v1/threads/thread_x/runs/run_x").await];
     assert_eq!(
         gone.map(|answer| answer.refusal()),
-        ["404 Invalid URL (POST /v1/assistants) [null null]", "404 Invalid URL (GET /v1/threads/thread_x/runs/run_x) [null null]"]
+        [
+            "404 Invalid URL (POST /v1/assistants) [null null]",
+            "404 Invalid URL (GET /v1/threads/thread_x/runs/run_x) [null null]"
+        ]
     );
     assert_eq!(V1(&server).post("/v1/threads", json!({})).await.status, StatusCode::NOT_FOUND);
     let no_key = server.send(server.bare(Method::GET, "/v1/assistants")).await;

@@ -34,9 +34,7 @@ impl Stage {
         let (index, is_first) = event::append(&mut message.content, &piece.text);
         let (text, end_index) = (piece.text.clone(), start_index + piece.text.chars().count());
         let annotation = match refers {
-            Refers::Citation(cited) => {
-                Annotation::FileCitation { text, start_index, end_index, file_citation: cited.clone() }
-            }
+            Refers::Citation(cited) => Annotation::FileCitation { text, start_index, end_index, file_citation: cited.clone() },
             Refers::Path(id) => {
                 let file_path = FileRef { file_id: id.to_string() };
                 Annotation::FilePath { text, start_index, end_index, file_path }

@@ -40,7 +40,23 @@ pub fn of_answer(path: &str, answer: Option<&Value>, uploads: &Uploads) -> Optio
             {"name": "file", "filename": filename, "bytes": bytes},
         ]}));
     }
+    let given = |keys: &[&str]| {
+        let given = keys.iter().filter(|key| !answer[**key].is_null());
+        Some(Value::Object(given.map(|key| ((*key).to_owned(), answer[*key].clone())).collect()))
+    };
     match answer["object"].as_str()? {
+        "assistant" => {
+            given(&["model", "name", "description", "instructions", "tools", "file_ids", "metadata", "temperature", "top_p"])
+        }
+        "thread" => given(&["metadata", "tool_resources"]),
+        "vector_store" => given(&["name", "metadata", "expires_after"]),
+        "assistant.file" => Some(json!({"file_id": answer["id"]})),
+        "thread.run" if path.ends_with("/runs") => given(&["assistant_id", "model", "instructions", "tools", "metadata"]),
+        "thread.message" => Some(json!({
+            "role": answer["role"],
+            "content": answer["content"][0]["text"]["value"],
+            "metadata": answer["metadata"],
+        })),
         "upload.part" => Some(json!({"_multipart": [{"name": "data", "filename": "part", "bytes": uploads.part_bytes}]})),
         "upload" if path == "/v1/uploads" => Some(json!({
             "filename": answer["filename"],

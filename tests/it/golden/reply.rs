@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Exchange;
+use super::{Exchange, compare::is_id};
 
 /// What is known of a recorded run.
 #[derive(Default)]
@@ -18,18 +18,25 @@ struct Recorded {
     cancelled: bool,
 }
 
-pub fn fixture(exchanges: &[Exchange]) -> Value {
+/// One reply for each recorded run, called by its id.
+pub fn replies(exchanges: &[Exchange]) -> Value {
     let mut runs: Vec<(String, Recorded)> = Vec::new();
     for exchange in exchanges {
-        for answer in exchange.answers() {
-            let items = answer["data"].as_array().cloned().unwrap_or_else(|| vec![answer.clone()]);
-            for item in items {
-                note(&mut runs, &item, exchange.request.path.ends_with("/cancel"));
-            }
+        // Of a run that nobody recorded there is at least its name.
+        let named = exchange.request.path.split('/').find(|part| part.starts_with("run_") && is_id(part));
+        if let Some(run) = named.filter(|run| !runs.iter().any(|(id, _)| id == run)) {
+            runs.push((run.to_owned(), Recorded::default()));
+        }
+        for item in exchange.objects() {
+            note(&mut runs, &item, exchange.request.path.ends_with("/cancel"));
         }
     }
-    let replies: Vec<Value> = runs.into_iter().map(|(_, recorded)| recorded.reply()).collect();
-    json!({ "replies": replies })
+    let replies = runs.into_iter().map(|(id, recorded)| {
+        let mut reply = recorded.reply();
+        reply["name"] = Value::from(id);
+        reply
+    });
+    Value::Array(replies.collect())
 }
 
 fn note(runs: &mut Vec<(String, Recorded)>, item: &Value, cancels: bool) {
@@ -127,6 +134,7 @@ fn functions(calls: &[Value]) -> Value {
                 let input = raw(call["code_interpreter"]["input"].as_str().unwrap_or_default());
                 json!({"code_interpreter": {"input": input, "outputs": outputs}})
             }
+            Some("retrieval") => json!({"file_search": {}}),
             Some("file_search") => {
                 let results = call["file_search"]["results"].as_array().cloned().unwrap_or_default();
                 let results = results.iter().map(|result| {

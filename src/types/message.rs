@@ -427,11 +427,23 @@ impl Read for ImageFile {
 impl Read for ImageUrl {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
-        let url = fields.required("url");
+        let url = fields.required::<String>("url");
         let detail = fields.or_default("detail");
         fields.finish();
-        Some(Self { url: url?, detail: detail? })
+        let url = url?;
+        if !is_url(&url) {
+            faults.note(&at.key("url"), FaultKind::NoUrl);
+            return None;
+        }
+        Some(Self { url, detail: detail? })
     }
+}
+
+/// Whether it can be the address of an image. Nothing is ever fetched from it.
+fn is_url(text: &str) -> bool {
+    let is_of_urls = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    let rest = ["https://", "http://", "data:"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && text.bytes().all(is_of_urls)
 }
 
 impl Read for Detail {

@@ -120,6 +120,8 @@ pub enum FaultKind {
     TooDeep {
         max: usize,
     },
+    /// No address of anything.
+    NoUrl,
     /// Given together with another key that excludes it.
     Excludes {
         other: &'static str,

@@ -343,6 +343,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
             let names: Vec<_> = supported.iter().map(|name| format!("\"{name}\"")).collect();
             write!(f, "Invalid extension {got}. Supported formats: {}", names.join(", "))
         }
+        FaultKind::NoUrl => {
+            write!(f, "Invalid '{path}'. Expected a valid URL, but got a value with an invalid format.")
+        }
         FaultKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
@@ -370,7 +373,7 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::IntegerAbove { .. } => "integer_above_max_value",
         FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
         FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
-        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } => "invalid_value",
+        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } | FaultKind::NoUrl => "invalid_value",
         FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => return None,
         FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,
     })

@@ -1,11 +1,10 @@
-//! The OpenAPI documents of the real service, as far as they are at hand: every answer that a test gets is
-//! validated against that of its version. `REHEARSAL_API` names another folder for the documents.
-//!
-//! Where the document and the recorded service part, the recordings win; those places are named once, here.
+//! Every answer that a test gets is validated against the OpenAPI document of its version, as far as it is at hand.
+
+#[path = "../contract/documents.rs"]
+mod documents;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{LazyLock, Mutex, PoisonError},
 };
 
@@ -14,89 +13,8 @@ use rehearsal::types::Version;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use self::documents::{Document, V1, V2};
 use crate::server::{Events, say};
-
-/// One of the documents, and where the recorded service parts from it.
-struct Document {
-    file: &'static str,
-    /// Keys that it requires and recorded answers do not have.
-    not_sent: &'static [(&'static str, &'static [&'static str])],
-    /// Keys that are null in recorded answers and may not be, says the document.
-    null: &'static [(&'static str, &'static [&'static str])],
-    /// Keywords that real objects went beyond.
-    wider: &'static [(&'static str, &'static str)],
-}
-
-const V2: Document = Document {
-    file: "assistants-v2.openapi.yaml",
-    not_sent: &[
-        // Answers over REST leave them out, events have them; a modify answers with `file_ids` for `attachments`.
-        ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"]),
-        ("RunStepObject", &["expired_at", "metadata"]),
-        // The files of a batch are listed without it.
-        ("VectorStoreFileObject", &["usage_bytes"]),
-    ],
-    null: &[
-        ("RunObject", &["instructions"]),
-        ("ListAssistantsResponse", &["first_id", "last_id"]),
-        ("ListMessagesResponse", &["first_id", "last_id"]),
-        ("ListRunsResponse", &["first_id", "last_id"]),
-        ("ListRunStepsResponse", &["first_id", "last_id"]),
-        ("ListFilesResponse", &["first_id", "last_id"]),
-        ("ListVectorStoresResponse", &["first_id", "last_id"]),
-        ("ListVectorStoreFilesResponse", &["first_id", "last_id"]),
-        ("OpenAIFile", &["expires_at", "status_details"]),
-        ("VectorStoreObject", &["name", "expires_after"]),
-        // The first delta of a call says so.
-        ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
-    ],
-    // Runs recorded with a budget of 16, and said to end by Azure's filter; batches recorded with another name for
-    // themselves.
-    wider: &[
-        ("RunObject/properties/max_completion_tokens/minimum", "16"),
-        (
-            "RunObject/properties/incomplete_details/properties/reason/enum",
-            r#"["max_completion_tokens", "max_prompt_tokens", "content_filter"]"#,
-        ),
-        // A purpose that requests may give.
-        (
-            "OpenAIFile/properties/purpose/enum",
-            r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
-        ),
-        ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
-    ],
-};
-
-const V1: Document = Document {
-    file: "assistants-v1.openapi.yaml",
-    not_sent: &[
-        ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at"]),
-        ("RunStepObject", &["expired_at", "metadata"]),
-    ],
-    null: &[
-        ("RunObject", &["instructions"]),
-        ("ListAssistantsResponse", &["first_id", "last_id"]),
-        ("ListAssistantFilesResponse", &["first_id", "last_id"]),
-        ("ListMessagesResponse", &["first_id", "last_id"]),
-        ("ListMessageFilesResponse", &["first_id", "last_id"]),
-        ("ListRunsResponse", &["first_id", "last_id"]),
-        ("ListRunStepsResponse", &["first_id", "last_id"]),
-        ("OpenAIFile", &["expires_at", "status_details"]),
-        ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
-    ],
-    // Recorded under v1 too, in April 2024.
-    wider: &[
-        ("RunObject/properties/max_completion_tokens/minimum", "16"),
-        (
-            "RunObject/properties/status/enum",
-            r#"["queued", "in_progress", "requires_action", "cancelling", "cancelled", "failed", "completed", "expired", "incomplete"]"#,
-        ),
-        (
-            "OpenAIFile/properties/purpose/enum",
-            r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
-        ),
-    ],
-};
 
 static CONTRACTS: [LazyLock<Option<Contract>>; 2] =
     [LazyLock::new(|| Contract::load(&V1)), LazyLock::new(|| Contract::load(&V2))];
@@ -144,33 +62,12 @@ struct Contract {
 }
 
 impl Contract {
-    fn load(wanted: &Document) -> Option<Self> {
-        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api");
-        let folder = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
-        let path = folder.join(wanted.file);
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            say(&format!("skipped: answers are not validated, there is no OpenAPI document at {}", path.display()));
-            return None;
-        };
-        let mut document: Value = serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");
-        for (schema, keys) in wanted.not_sent {
-            let required = document["components"]["schemas"][*schema]["required"].as_array_mut();
-            required.expect("a schema with required keys").retain(|key| !keys.contains(&key.as_str().unwrap_or_default()));
+    fn load(document: &Document) -> Option<Self> {
+        let loaded = document.load();
+        if loaded.is_none() {
+            say(&format!("skipped: answers are not validated, {} is not at hand", document.file));
         }
-        for (schema, keys) in wanted.null {
-            for key in *keys {
-                let Some(property) = document["components"]["schemas"].get_mut(*schema).and_then(|it| find_property(it, key))
-                else {
-                    continue;
-                };
-                *property = json!({"anyOf": [property.clone(), {"type": "null"}]});
-            }
-        }
-        for (pointer, wider) in wanted.wider {
-            let place = document.pointer_mut(&format!("/components/schemas/{pointer}"));
-            *place.expect("a keyword") = serde_json::from_str(wider).expect("JSON");
-        }
-        Some(Self { document, validators: Mutex::default() })
+        Some(Self { document: loaded?, validators: Mutex::default() })
     }
 
     /// Every answer of the control API has its schema, refusals too.
@@ -223,15 +120,6 @@ impl Contract {
             Box::leak(Box::new(jsonschema::validator_for(&root).expect("a JSON schema")))
         })
     }
-}
-
-/// A property of a schema, or of one of the schemas that it is put together from.
-fn find_property<'v>(schema: &'v mut Value, key: &str) -> Option<&'v mut Value> {
-    if schema["properties"].get(key).is_some() {
-        return schema["properties"].get_mut(key);
-    }
-    // A function's properties stand one level deeper in the schemas of calls.
-    schema["properties"].as_object_mut()?.values_mut().find_map(|property| property.get_mut("properties")?.get_mut(key))
 }
 
 fn without_session(path: &str) -> &str {

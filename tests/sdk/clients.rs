@@ -10,8 +10,15 @@ use std::{
 use crate::running::{installed, root};
 
 /// A Python that has the client.
-pub static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
-    let (folder, requirements) = (installed().join("python"), root().join("tests/sdk/python/requirements.txt"));
+pub static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| python("python", "tests/sdk/python/requirements.txt"));
+
+/// What draws requests from OpenAPI documents.
+pub static SCHEMATHESIS: LazyLock<PathBuf> =
+    LazyLock::new(|| python("schemathesis", "tests/sdk/schemathesis.txt").with_file_name("schemathesis"));
+
+/// A Python of its own with what a file asks for.
+fn python(name: &str, requirements: &str) -> PathBuf {
+    let (folder, requirements) = (installed().join(name), root().join(requirements));
     let python = folder.join("bin/python");
     once(&folder, &requirements, || {
         install(Command::new("python3").args(["-m", "venv"]).arg(&folder));
@@ -22,7 +29,7 @@ pub static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
         );
     });
     python
-});
+}
 
 /// A folder below which Node finds the client.
 pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {

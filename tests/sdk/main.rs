@@ -7,7 +7,9 @@
 
 mod browser;
 mod clients;
+mod contract;
 mod python_and_node;
 mod recipes;
 mod running;
 mod rust;
+mod tutorials;

@@ -26,10 +26,14 @@ pub struct Running {
 
 impl Running {
     pub fn start() -> Self {
+        Self::with(&["--unmatched", "fail", "--fixtures", "fixtures", "--fixtures", "tests/sdk/fixtures.yaml"])
+    }
+
+    pub fn with(more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
             .current_dir(root())
-            .args(["--listen", "127.0.0.1:0", "--unmatched", "fail", "--api-key", KEY])
-            .args(["--fixtures", "fixtures", "--fixtures", "tests/sdk/fixtures.yaml"])
+            .args(["--listen", "127.0.0.1:0", "--api-key", KEY])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");

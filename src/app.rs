@@ -55,6 +55,9 @@ async fn unknown_url(request: Request) -> Response {
 fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
     const RESOURCES: [&str; 7] = ["assistants", "threads", "models", "files", "uploads", "vector_stores", "chat"];
     let base = format!("http://{}/v1", host.unwrap_or("127.0.0.1:7357"));
+    if uri.path().starts_with("//") {
+        return Some("The path begins with two slashes: take the one off the end of the base URL or endpoint.".to_owned());
+    }
     let mut segments = uri.path().trim_start_matches('/').split('/');
     match segments.next()? {
         "v1" if segments.next() == Some("v1") => {

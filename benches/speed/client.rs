@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
+    /// The version that it speaks; none for what needs none.
+    pub beta: Option<&'static str>,
 }
 
 impl Client {
@@ -17,19 +19,20 @@ impl Client {
         stream.set_nodelay(true).expect("a TCP option");
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("the server speaks HTTP");
         tokio::spawn(connection);
-        Self { sender }
+        Self { sender, beta: Some("assistants=v2") }
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Response<Incoming> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", "127.0.0.1")
             .header("authorization", "Bearer sk-bench")
-            .header("openai-beta", "assistants=v2")
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .expect("a request");
+            .header("content-type", "application/json");
+        if let Some(beta) = self.beta {
+            request = request.header("openai-beta", beta);
+        }
+        let request = request.body(Full::new(body)).expect("a request");
         self.sender.ready().await.expect("the connection is open");
         let response = self.sender.send_request(request).await.expect("an answer");
         assert!(response.status().is_success(), "{path}: {}", response.status());

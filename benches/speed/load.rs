@@ -24,6 +24,9 @@ const MEASURE: Duration = Duration::from_secs(3);
 pub enum Work {
     Constant,
     Retrieve,
+    /// The same under v1, and by a path of Azure's.
+    RetrieveV1,
+    RetrieveAzure,
     CreateMessage,
     Polled,
     Streamed,
@@ -45,12 +48,12 @@ impl Desk {
         let assistant = client.assistant().await;
         let thread = client.create("/v1/threads", &json!({})).await;
         let path = match work {
-            Work::Retrieve => {
+            Work::Retrieve | Work::RetrieveV1 | Work::RetrieveAzure => {
                 let runs = format!("/v1/threads/{thread}/runs");
                 let run = client.create(&runs, &json!({"assistant_id": assistant})).await;
                 let path = format!("{runs}/{run}");
                 while field(&client.get(&path).await, "status") != "completed" {}
-                path
+                spelled(&mut client, path, work)
             }
             _ => format!("/v1/threads/{thread}/messages"),
         };
@@ -60,11 +63,26 @@ impl Desk {
     async fn work(&mut self, work: Work) {
         let Self { client, assistant, path } = self;
         match work {
-            Work::Constant | Work::Retrieve => _ = client.get(path).await,
+            Work::Constant | Work::Retrieve | Work::RetrieveV1 | Work::RetrieveAzure => _ = client.get(path).await,
             Work::CreateMessage => _ = client.post(path, &message()).await,
             Work::Polled => polled(client, assistant).await,
             Work::Streamed => streamed(client, assistant).await,
         }
+    }
+}
+
+/// The path as the client's service spells it.
+fn spelled(client: &mut Client, path: String, work: Work) -> String {
+    match work {
+        Work::RetrieveV1 => {
+            client.beta = Some("assistants=v1");
+            path
+        }
+        Work::RetrieveAzure => {
+            client.beta = None;
+            format!("/openai{}?api-version=2024-05-01-preview", path.trim_start_matches("/v1"))
+        }
+        _ => path,
     }
 }
 

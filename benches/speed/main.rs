@@ -2,7 +2,7 @@
 //! route that answers a constant, in a process of its own like the server.
 //!
 //! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With names behind
-//! it (`throughput`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`) it measures only those. The load
+//! it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`) it measures only those. The load
 //! comes from this process, so with few cores it competes with what it measures, for the bare route too.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
@@ -37,6 +37,9 @@ async fn main() -> ExitCode {
     };
     if wanted("throughput") {
         throughput(&mut report).await;
+    }
+    if wanted("versions") {
+        versions(&mut report).await;
     }
     if wanted("streaming") {
         streaming(&mut report).await;
@@ -87,6 +90,22 @@ async fn throughput(report: &mut Report) {
             let what = format!("{what}, {clients} clients");
             report.row(&what, format!("{measured:.0} conversations/s"), Some(measured / base), None);
         }
+    }
+}
+
+/// What it costs to speak v1, or as Azure does: in turn with v2, of which the median of the ratios is told.
+async fn versions(report: &mut Report) {
+    let server = Process::server(&[]);
+    for (what, work) in [("under v1", Work::RetrieveV1), ("by a path of Azure's", Work::RetrieveAzure)] {
+        let mut ratios = Vec::new();
+        for _ in 0..5 {
+            let base = rate(&server, 32, Work::Retrieve).await;
+            ratios.push(rate(&server, 32, work).await / base);
+        }
+        ratios.sort_by(f64::total_cmp);
+        let ratio = ratios[ratios.len() / 2];
+        let goal = ("at least 0.95".to_owned(), ratio >= 0.95);
+        report.row(&format!("retrieve a stored run {what}, of that under v2"), String::new(), Some(ratio), Some(goal));
     }
 }
 

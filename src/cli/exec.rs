@@ -76,6 +76,7 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
         .env("OPENAI_BASE_URL", format!("{url}/v1"))
         .env("OPENAI_API_KEY", key)
         .env("AZURE_OPENAI_ENDPOINT", url)
+        .env("AZURE_OPENAI_API_KEY", key)
         .env("OPENAI_API_VERSION", AZURE_VERSION)
         .env("REHEARSAL_URL", url);
     let mut child = match child.spawn() {

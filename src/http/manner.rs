@@ -111,19 +111,23 @@ impl<S: Sync> FromRequestParts<S> for Manner {
 
 impl Azure {
     fn of(uri: &Uri) -> Option<(Self, Uri)> {
-        let below = uri.path().strip_prefix(AZURE)?;
-        let (deployment, needs_version, rest) = match below.split_once('/') {
-            Some(("v1", rest)) => (None, false, rest),
-            Some(("deployments", rest)) => {
-                let (deployment, rest) = rest.split_once('/')?;
-                (Some(deployment.to_owned()), true, rest)
-            }
-            _ => (None, true, below),
+        let given = uri.query().into_iter().flat_map(|query| query.split('&'));
+        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(str::to_owned);
+        let (deployment, needs_version, rest) = match uri.path().strip_prefix(AZURE) {
+            Some(below) => match below.split_once('/') {
+                Some(("v1", rest)) => (None, false, rest),
+                Some(("deployments", rest)) => {
+                    let (deployment, rest) = rest.split_once('/')?;
+                    (Some(deployment.to_owned()), true, rest)
+                }
+                _ => (None, true, below),
+            },
+            // A client of Azure's that was given OpenAI's base URL: in Node it goes before the endpoint.
+            None if api_version.is_some() => (None, true, uri.path().strip_prefix("/v1/")?),
+            None => return None,
         };
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let inner = format!("/v1/{rest}{query}").parse().ok()?;
-        let given = uri.query().into_iter().flat_map(|query| query.split('&'));
-        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(str::to_owned);
         Some((Self { path: uri.path().to_owned(), deployment, needs_version, api_version }, inner))
     }
 
@@ -204,6 +208,7 @@ mod tests {
             azure("/openai/deployments/mine/assistants?limit=1&api-version=2025-01-01-preview"),
             Some((true, Some("mine".to_owned()), "/v1/assistants?limit=1&api-version=2025-01-01-preview".to_owned()))
         );
+        assert_eq!(azure("/v1/threads?api-version=2025-01-01"), none(true, "/v1/threads?api-version=2025-01-01"));
         assert_eq!(azure("/v1/threads"), None);
     }
 

@@ -396,3 +396,64 @@ impl MessageFile {
         file_ids(&message.attachments).into_iter().map(of).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Version, reader::read_as};
+
+    fn tool(version: Version, tool: Value) -> Tool {
+        read_as(version, tool).unwrap()
+    }
+
+    #[test]
+    fn tools_are_the_same_whichever_version_they_came_by() {
+        let function = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
+        for (v1, v2) in [
+            (json!({"type": "code_interpreter"}), json!({"type": "code_interpreter"})),
+            (json!({"type": "retrieval"}), json!({"type": "file_search"})),
+            (function.clone(), function),
+        ] {
+            let kept = tool(Version::V1, v1.clone());
+            assert_eq!(kept, tool(Version::V2, v2));
+            assert_eq!(json!(ShownTool::of(&kept)), v1);
+        }
+    }
+
+    #[test]
+    fn files_of_messages_go_there_and_back() {
+        let files = ["file-a", "file-b"];
+        let attached = attachments(files.map(str::to_owned).to_vec());
+        assert_eq!(file_ids(&attached), files);
+        // As v2 attaches them: once for each tool.
+        let twice: Vec<_> = attached.iter().chain(&attached).cloned().collect();
+        assert_eq!(file_ids(&twice), files);
+    }
+
+    #[test]
+    fn the_tool_to_use_goes_there_and_back() {
+        for (v1, v2) in [
+            (json!({"type": "retrieval"}), json!({"type": "file_search"})),
+            (json!("auto"), json!("auto")),
+            (json!({"type": "function", "function": {"name": "f"}}), json!({"type": "function", "function": {"name": "f"}})),
+        ] {
+            let kept: ToolChoice = read_as(Version::V1, v1.clone()).unwrap();
+            assert_eq!((json!(kept), tool_choice(&kept)), (v2, v1));
+        }
+    }
+
+    #[test]
+    fn values_are_printed_as_python_does() {
+        for (value, printed) in [
+            (json!(true), "True"),
+            (json!(null), "None"),
+            (json!(-2), "-2"),
+            (json!(0.5), "0.5"),
+            (json!([]), "[]"),
+            (json!(["it's", 1]), r"['it\'s', 1]"),
+            (json!({"a": {"b": false}}), "{'a': {'b': False}}"),
+        ] {
+            assert_eq!(python(&value), printed);
+        }
+    }
+}

@@ -71,6 +71,9 @@ async fn either_header_lets_a_key_in() {
     for headers in [vec![], vec![wrong], vec![wrong, wrong_bearer], vec![("api-key", "")]] {
         assert_eq!(of(ask(&server, Method::GET, &path, &headers, None).await), denied, "{headers:?}");
     }
+    // A client of Azure's that was given OpenAI's base URL still says which version it means.
+    let mixed = ask(&server, Method::GET, &format!("/v1/assistants?{VERSION}"), &[right], None).await;
+    assert_eq!(mixed.status, StatusCode::OK);
     // Elsewhere that header is nobody's.
     let openai = [right, ("openai-beta", "assistants=v2")];
     assert_eq!(ask(&server, Method::GET, "/v1/assistants", &openai, None).await.status, StatusCode::UNAUTHORIZED);

@@ -284,6 +284,8 @@ async fn the_wrong_base_url_is_answered_with_the_right_one() {
     assert!(twice.contains(&format!("has /v1 twice: set the base URL to {}/v1", server.base)), "{twice}");
     let missing = server.get("/threads/thread_x").await.refusal();
     assert!(missing.contains(&format!("lacks /v1: set the base URL to {}/v1", server.base)), "{missing}");
+    let slashes = server.get("//openai/assistants?api-version=2024-05-01-preview").await.refusal();
+    assert!(slashes.contains("begins with two slashes"), "{slashes}");
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ pub static SCHEMATHESIS: LazyLock<PathBuf> =
 fn python(name: &str, requirements: &str) -> PathBuf {
     let (folder, requirements) = (installed().join(name), root().join(requirements));
     let python = folder.join("bin/python");
-    once(&folder, &requirements, || {
+    let wanted = fs::read_to_string(&requirements).expect("what to install");
+    once(&folder, &wanted, || {
         install(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         install(
             Command::new(&python)
@@ -34,22 +35,22 @@ fn python(name: &str, requirements: &str) -> PathBuf {
 /// A folder below which Node finds the client.
 pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
     let (folder, package) = (installed().join("node"), root().join("tests/sdk/node/package.json"));
-    once(&folder, &package, || {
+    let wanted = fs::read_to_string(&package).expect("what to install");
+    once(&folder, &wanted, || {
         fs::copy(&package, folder.join("package.json")).expect("package.json");
         install(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder));
     });
     folder
 });
 
-fn install(command: &mut Command) {
+pub fn install(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{said}");
 }
 
 /// Installs into a folder once for each version of what it is installed from.
-fn once(folder: &Path, wanted: &Path, install: impl FnOnce()) {
-    let wanted = fs::read_to_string(wanted).expect("what to install");
+pub fn once(folder: &Path, wanted: &str, install: impl FnOnce()) {
     let stamp = folder.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return;

@@ -1,16 +1,13 @@
 //! Random requests, valid and not, drawn from the OpenAPI documents: no answer is a fault of the server, and every one
 //! of them is what the document of its version says. Schemathesis draws them, from a fixed seed.
 
-#[path = "../contract/documents.rs"]
-mod documents;
-
 use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use self::documents::{Document, V1, V2};
 use crate::{
     clients::{SCHEMATHESIS, succeed},
+    documents::{Document, V1, V2},
     running::{KEY, Running},
 };
 
@@ -45,7 +42,8 @@ fn prepared(document: &Document) -> Option<Value> {
                     _ => continue,
                 };
                 if parameter["in"] == "path" {
-                    parameter["schema"] = json!({"type": "string", "enum": [format!("{prefix}{wanted}"), format!("{prefix}nobody")]});
+                    parameter["schema"] =
+                        json!({"type": "string", "enum": [format!("{prefix}{wanted}"), format!("{prefix}nobody")]});
                 }
             }
         }

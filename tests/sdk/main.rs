@@ -8,8 +8,11 @@
 mod browser;
 mod clients;
 mod contract;
+#[path = "../contract/documents.rs"]
+mod documents;
 mod python_and_node;
 mod recipes;
 mod running;
 mod rust;
 mod tutorials;
+mod versions;

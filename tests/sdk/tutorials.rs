@@ -1,16 +1,13 @@
 //! The curl commands of the tutorials of 2023, as they were printed, with another host.
 
-#[path = "../contract/documents.rs"]
-mod documents;
-
 use std::{process::Command, sync::LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
 
-use self::documents::{V1, V2};
 use crate::{
     clients::succeed,
+    documents::{V1, V2},
     running::{KEY, Running, root},
 };
 
@@ -35,7 +32,8 @@ fn the_commands_of_the_documents_run_as_printed() {
         let mut ran = 0;
         for command in commands(&loaded) {
             // Two of them were printed with a quote too many, in which no shell puts a key.
-            let command = command.replace("'Authorization: Bearer $OPENAI_API_KEY\"'", "\"Authorization: Bearer $OPENAI_API_KEY\"");
+            let command =
+                command.replace("'Authorization: Bearer $OPENAI_API_KEY\"'", "\"Authorization: Bearer $OPENAI_API_KEY\"");
             let status = status_of(&command.replace("https://api.openai.com/v1", &server.base));
             // Nobody can seed runs, steps and the ids of messages.
             assert!(status == 200 || status == 404, "{status}: {command}");

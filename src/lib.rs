@@ -20,6 +20,7 @@
 
 mod api;
 mod app;
+pub mod cassette;
 pub mod cli;
 pub mod clock;
 mod control;
@@ -33,5 +34,6 @@ pub mod search;
 pub mod serve;
 mod store;
 pub mod tokens;
+pub mod transcript;
 pub mod types;
 pub mod world;

@@ -3,6 +3,7 @@
 mod check;
 mod exec;
 mod health;
+mod import;
 mod serve;
 mod watch;
 
@@ -14,7 +15,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 pub use self::serve::ServeArgs;
-use self::{check::CheckArgs, exec::ExecArgs};
+use self::{check::CheckArgs, exec::ExecArgs, import::ImportArgs};
 use crate::{
     extract::{self, Apart},
     fixture::SCHEMA,
@@ -41,6 +42,8 @@ enum Command {
     Schema,
     /// Run a command against a server of its own, which ends with it
     Exec(Box<ExecArgs>),
+    /// Turn recordings made before the shutdown into fixtures
+    Import(ImportArgs),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
     /// Take the text out of a document on standard input: the server asks itself for this
@@ -65,6 +68,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Schema => Ok(print(SCHEMA)),
         Command::Exec(args) => exec::run(*args),
+        Command::Import(args) => import::run(args),
         Command::Health(HealthArgs { url }) => Ok(health::run(&url)),
         Command::TakeApart { kind } => Ok(extract::take_apart(kind).into()),
     };

@@ -6,6 +6,7 @@
 //! there that is not needed fails the test too.
 
 mod bytes;
+mod cassettes;
 mod compare;
 mod form;
 mod found;
@@ -17,10 +18,17 @@ use std::{
     path::PathBuf,
 };
 
-use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config, types::RunStatus};
+use rehearsal::{
+    cassette,
+    engine::Unmatched,
+    fixture::Pace,
+    serve::Config,
+    transcript::{self, Keeping, Redactor, Taken, retell},
+    types::RunStatus,
+};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::{compare::Comparison, found::Found};
 use crate::{
@@ -96,22 +104,39 @@ impl Exchange {
     }
 }
 
-#[tokio::test]
-async fn recorded_exchanges_are_answered_alike() {
+/// The recorded flows, by their names; none where there are no recordings.
+fn flows() -> Option<Vec<(String, Flow)>> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden");
     let folder = std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
         say(&format!("skipped: no recorded exchanges to compare with at {}", folder.display()));
-        return;
+        return None;
     };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
     paths.sort();
-    let (mut lines, mut differing) = (Vec::new(), BTreeMap::new());
-    for path in paths {
+    let flow = |path: PathBuf| {
         let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        for (index, outcome) in replay(&flow).await.into_iter().enumerate() {
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), flow)
+    };
+    Some(paths.into_iter().map(flow).collect())
+}
+
+/// The exchanges that are listed as exceptions.
+fn listed() -> BTreeSet<String> {
+    let lines = EXCEPTIONS.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn recorded_exchanges_are_answered_alike() {
+    let Some(flows) = flows() else { return };
+    let (mut lines, mut differing) = (Vec::new(), BTreeMap::new());
+    for (name, flow) in flows {
+        let found = Found::by(&flow.exchanges);
+        let mut document = found.seeds();
+        document.insert("replies".to_owned(), reply::replies(&flow.exchanges));
+        for (index, outcome) in replay(&flow, &found, document).await.into_iter().enumerate() {
             let Exchange { beta, request, .. } = &flow.exchanges[index];
             let version = if beta.as_deref() == Some("v1") { "v1" } else { "v2" };
             if let Outcome::Deviates(differences) = &outcome {
@@ -121,11 +146,7 @@ async fn recorded_exchanges_are_answered_alike() {
         }
     }
     say(&format!("golden: {}", report::summary(&lines)));
-    let listed: BTreeSet<String> = EXCEPTIONS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-        .collect();
+    let listed = listed();
     let unlisted: Vec<_> = differing.iter().filter(|(name, _)| !listed.contains(*name)).collect();
     assert!(unlisted.is_empty(), "these differ from the recordings: {unlisted:#?}");
     let stale: Vec<_> = listed.iter().filter(|name| !differing.contains_key(*name)).collect();
@@ -133,6 +154,60 @@ async fn recorded_exchanges_are_answered_alike() {
     match contract::documents() {
         Some(documents) => report::settle(&report::page(&lines, EXCEPTIONS, &documents)),
         None => say("skipped: FIDELITY.md is not compared, there are no OpenAPI documents"),
+    }
+}
+
+/// Cassettes of the same exchanges, in every format, are imported; what the client asks is then answered with the texts,
+/// calls and statuses that were recorded.
+#[tokio::test]
+async fn imported_cassettes_answer_as_they_were_recorded() {
+    let Some(flows) = flows() else { return };
+    let (listed, mut replayed, mut differing) = (listed(), 0, BTreeMap::new());
+    let with_runs =
+        flows.into_iter().filter(|(_, flow)| flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs")));
+    for ((name, flow), format) in with_runs.zip(cassettes::FORMATS.into_iter().cycle()) {
+        let found = Found::by(&flow.exchanges);
+        // Runs that were made before the recording are in no cassette.
+        if found.has_runs() {
+            continue;
+        }
+        let cassette = cassettes::write(&flow.exchanges, format);
+        let seen = cassette::parse(&cassette).unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
+        let redactor = Redactor::default();
+        let manner = transcript::Manner {
+            keeping: Keeping::Inline,
+            folder: "",
+            redactor: &redactor,
+            seeds: true,
+            suffix: "",
+            timings: HashMap::new(),
+        };
+        let retold = retell(&seen.objects, &manner, &mut Taken::default());
+        let written = rehearsal::fixture::written(&retold.document, "Imported.").unwrap();
+        let mut document = found.seeds();
+        let imported: Map<String, Value> = serde_saphyr::from_str(&written).unwrap();
+        merge(&mut document, imported);
+        for (index, outcome) in replay(&flow, &found, document).await.into_iter().enumerate() {
+            replayed += 1;
+            let id = format!("{name}:{index}");
+            if let Outcome::Deviates(differences) = outcome
+                && !listed.contains(&id)
+            {
+                differing.insert(format!("{id} as {format:?}"), differences);
+            }
+        }
+    }
+    say(&format!("imported: {} of {replayed} exchanges are answered as they were recorded", replayed - differing.len()));
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+/// Adds what was imported to what was found, in whose place it stands where both have the same.
+fn merge(document: &mut Map<String, Value>, imported: Map<String, Value>) {
+    for (key, items) in imported {
+        let known = document.entry(key).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().unwrap();
+        let items = items.as_array().cloned().unwrap_or_default();
+        known.retain(|item| item["id"].is_null() || !items.iter().any(|other| other["id"] == item["id"]));
+        known.extend(items);
     }
 }
 
@@ -146,12 +221,9 @@ enum Outcome {
 }
 
 /// Replays a flow and answers how each exchange that is compared differed.
-async fn replay(flow: &Flow) -> Vec<Outcome> {
+async fn replay(flow: &Flow, found: &Found, document: Map<String, Value>) -> Vec<Outcome> {
     let folder = tempfile::tempdir().unwrap();
     let fixture = folder.path().join("recorded.json");
-    let found = Found::by(&flow.exchanges);
-    let mut document = found.seeds();
-    document.insert("replies".to_owned(), reply::replies(&flow.exchanges));
     std::fs::write(&fixture, Value::Object(document).to_string()).unwrap();
     // One status per poll, so that a run can be met in the status in which it was recorded.
     let server = TestServer::with(Config {

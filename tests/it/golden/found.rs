@@ -215,6 +215,11 @@ impl Found {
         }
     }
 
+    /// Whether some of its runs were made before.
+    pub fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     /// As parts of a fixture.
     pub fn seeds(&self) -> Map<String, Value> {
         let all = |seeds: &BTreeMap<String, Value>| Value::Array(seeds.values().cloned().collect());

@@ -1,0 +1,15 @@
+//! From conversations as the API shows them to fixtures that answer them again.
+//!
+//! One way for all who need it: an old cassette is imported, a thread is exported, a run that was performed elsewhere
+//! is recorded. `objects.rs` keeps the last that was said of each object, in the shapes of either version;
+//! `retell.rs` makes seeds and replies of them; `redact.rs` takes out what must not be kept. Knows no HTTP and no SQL.
+
+mod objects;
+mod redact;
+mod retell;
+
+pub use self::{
+    objects::Objects,
+    redact::{Redaction, Redactor},
+    retell::{Gap, Keeping, Manner, Retold, Taken, retell},
+};

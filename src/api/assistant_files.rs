@@ -2,16 +2,17 @@
 
 use axum::{Router, routing::get};
 
-use super::within;
+use super::{assistants::change_of_v1, within};
 use crate::{
     http::{
         Answer, ApiError, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Ids, OnlyV1},
     },
-    knowledge::Regiven,
     types::{
-        Assistant, Deleted, List, Refusal, limits,
+        Assistant, Deleted, List, Refusal,
+        assistant::Regiving,
+        limits,
         reader::{FaultKind, Faults, Fields, Path, Read},
         v1::{self, AssistantFile},
     },
@@ -37,13 +38,13 @@ impl Read for NewFile {
 }
 
 async fn create(_: OnlyV1, here: Here, Asked { of, body }: Asked<Assistant, NewFile>) -> Result<Answer<AssistantFile>> {
-    let change = |mut files: Vec<String>| {
-        if !files.contains(&body.file_id) {
-            files.push(body.file_id.clone());
-        }
-        files
-    };
-    let assistant = regive(&here, &of, change).await?;
+    let known = of.find(&here).await?;
+    let files = v1::files_of(&known);
+    if files.len() >= limits::ASSISTANT_FILES && !files.contains(&body.file_id) {
+        let kind = FaultKind::ArrayTooLong { max: limits::ASSISTANT_FILES, got: files.len() + 1 };
+        return Err(Refusal::invalid("file_ids", kind).into());
+    }
+    let assistant = change_of_v1(&here, &of, Regiving::Give(body.file_id.clone()), None).await?;
     find(&assistant, &body.file_id).map(Answer)
 }
 
@@ -59,32 +60,11 @@ async fn retrieve(_: OnlyV1, here: Here, ids: Ids<AssistantFile>) -> Result<Answ
 async fn delete(_: OnlyV1, here: Here, ids: Ids<AssistantFile>) -> Result<Answer<Deleted<AssistantFile>>> {
     let of = ids.parent::<Assistant>();
     let file = find(&of.find(&here).await?, ids.own())?;
-    regive(&here, &of, |files| files.into_iter().filter(|id| id != ids.own()).collect()).await?;
+    change_of_v1(&here, &of, Regiving::Take(ids.own().to_owned()), None).await?;
     Ok(Answer(Deleted::of(file.id)))
 }
 
 fn find(assistant: &Assistant, id: &str) -> Result<AssistantFile> {
     let found = AssistantFile::all(assistant).into_iter().find(|file| file.id.as_str() == id);
     found.ok_or_else(|| ApiError::missing::<AssistantFile>(&[id.to_owned()]))
-}
-
-/// Gives an assistant other files than it had.
-async fn regive(here: &Here, of: &Ids<Assistant>, change: impl FnOnce(Vec<String>) -> Vec<String>) -> Result<Assistant> {
-    let _alone = here.knowledge.alone().await;
-    let mut held = of.find(here).await?;
-    let before: Vec<String> = v1::files_of(&held).into_iter().map(str::to_owned).collect();
-    // A file that only v2's code interpreter has can be taken away too.
-    held.files = AssistantFile::all(&held).into_iter().map(Into::into).collect();
-    let wanted = change(before);
-    if wanted.len() > limits::ASSISTANT_FILES {
-        let kind = FaultKind::ArrayTooLong { max: limits::ASSISTANT_FILES, got: wanted.len() };
-        return Err(Refusal::invalid("file_ids", kind).into());
-    }
-    let Regiven { files, tool_resources } = here.knowledge.regive(&held, wanted).await?;
-    super::change(here, of, |assistant: &mut Assistant| {
-        assistant.files = files.clone();
-        assistant.tool_resources = tool_resources.clone();
-        Ok(())
-    })
-    .await
 }

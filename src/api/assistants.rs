@@ -9,11 +9,11 @@ use crate::{
         error::Result,
         extract::{Body, Ids},
     },
-    knowledge::Regiven,
     store::Changes,
     types::{
         Assistant, List, Patch, Version, View,
-        assistant::{AssistantChange, NewAssistant},
+        assistant::{AssistantChange, NewAssistant, Regiving},
+        v1,
         version::Seen,
     },
 };
@@ -29,22 +29,21 @@ async fn create(here: Here, Body(mut new): Body<NewAssistant>) -> Result<Answer<
     if let Patch::Set(resources) = new.tool_resources() {
         here.knowledge.provide(resources).await?;
     }
-    let file_ids = new.file_ids();
-    let mut assistant = Assistant::new(here.ids.next(), here.clock.now().seconds(), new);
+    let (file_ids, now) = (new.file_ids(), here.clock.now().seconds());
+    let mut assistant = Assistant::new(here.ids.next(), now, new);
     if here.manner.version.is_v1() {
-        let given = here.knowledge.regive(&assistant, file_ids).await?;
-        regiven(&mut assistant, given);
+        here.knowledge.judge_given(&assistant.tools, &file_ids).await?;
+        assistant.regive(&Regiving::Only(file_ids), now);
     }
     let mut changes = Changes::new();
     changes.insert_assistant(&assistant)?;
     here.store.write(changes).await?;
     here.engine.expect(&assistant.model);
+    if !assistant.files.is_empty() {
+        let tools = assistant.tools.clone();
+        assistant = here.knowledge.restock(assistant, &tools, &[]).await?;
+    }
     Ok(here.answer(assistant))
-}
-
-fn regiven(assistant: &mut Assistant, given: Regiven) {
-    assistant.files = given.files;
-    assistant.tool_resources = given.tool_resources;
 }
 
 async fn retrieve(here: Here, Found(assistant): Found<Assistant>) -> Answer<Seen<Assistant>> {
@@ -63,31 +62,58 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantCh
         of.find(&here).await?;
         here.knowledge.provide(resources).await?;
     }
-    let given = match here.manner.version {
+    let changed = match here.manner.version {
         Version::V1 => {
-            let alone = here.knowledge.alone().await;
-            Some((given_anew(&here, &of, &body).await?, alone))
+            let files = match body.file_ids.clone() {
+                Patch::Keep => Regiving::Keep,
+                Patch::Clear => Regiving::Only(Vec::new()),
+                Patch::Set(given) => Regiving::Only(given),
+            };
+            change_of_v1(&here, &of, files, Some(body)).await?
         }
-        Version::V2 => None,
+        Version::V2 => {
+            let change = change(&here, &of, |assistant: &mut Assistant| {
+                assistant.change(body.clone());
+                Ok(())
+            });
+            change.await?
+        }
     };
-    let change = change(&here, &of, |assistant: &mut Assistant| {
-        assistant.change(body.clone());
-        if let Some((given, _)) = &given {
-            regiven(assistant, given.clone());
-        }
-        Ok(())
-    });
-    change.await.map(|assistant| here.answer(assistant))
+    Ok(here.answer(changed))
 }
 
-/// The files that v1 gives the assistant; or else what other tools make of those that it has.
-async fn given_anew(here: &Here, of: &Ids<Assistant>, body: &AssistantChange) -> Result<Regiven> {
-    let mut assistant = of.find(here).await?;
-    let file_ids = match &body.file_ids {
-        Patch::Keep => assistant.files.iter().map(|given| given.id.to_string()).collect(),
-        Patch::Clear => Vec::new(),
-        Patch::Set(given) => given.clone(),
-    };
-    assistant.change(body.clone());
-    Ok(here.knowledge.regive(&assistant, file_ids).await?)
+/// Changes an assistant under v1, which gives files to the assistant itself.
+pub(super) async fn change_of_v1(
+    here: &Here,
+    of: &Ids<Assistant>,
+    files: Regiving,
+    body: Option<AssistantChange>,
+) -> Result<Assistant> {
+    let _alone = here.knowledge.alone().await;
+    let now = here.clock.now().seconds();
+    let mut after = of.find(here).await?;
+    let before = v1::files_of(&after);
+    if let Some(body) = &body {
+        after.change(body.clone());
+    }
+    after.regive(&files, now);
+    let (new, _) = differences(&before, &v1::files_of(&after));
+    here.knowledge.judge_given(&after.tools, &new).await?;
+    let changed = change(here, of, |assistant: &mut Assistant| {
+        if let Some(body) = &body {
+            assistant.change(body.clone());
+        }
+        assistant.regive(&files, now);
+        Ok(())
+    });
+    let changed = changed.await?;
+    let (_, taken) = differences(&before, &v1::files_of(&changed));
+    let tools = changed.tools.clone();
+    Ok(here.knowledge.restock(changed, &tools, &taken).await?)
+}
+
+/// What came, and what went.
+fn differences(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
+    let without = |these: &[String], those: &[String]| these.iter().filter(|id| !those.contains(id)).cloned().collect();
+    (without(after, before), without(before, after))
 }

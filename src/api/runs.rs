@@ -93,7 +93,7 @@ impl Order {
     /// The run that is to be: what the order says, else what the assistant says. Tools replace the
     /// assistant's, they are not added to them.
     fn run(self, id: Id<Run>, created_at: Timestamp, thread_id: Id<Thread>, assistant: Assistant, more: Option<&str>) -> Run {
-        let file_ids = v1::files_of(&assistant).into_iter().map(str::to_owned).collect();
+        let file_ids = v1::files_of(&assistant);
         Run {
             file_ids,
             version: self.version,
@@ -239,24 +239,13 @@ async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
     let found = here.store.find::<Assistant>(&ids).await?;
     let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&ids))?;
     match &order.tools {
-        Some(tools) if !assistant.files.is_empty() => lend_files(here, assistant, tools).await,
+        // What searches need not be the assistant's own tool: its files are there for a run's as well.
+        Some(tools) if here.manner.version.is_v1() && !assistant.files.is_empty() => {
+            let _alone = here.knowledge.alone().await;
+            Ok(here.knowledge.restock(assistant, tools, &[]).await?)
+        }
         _ => Ok(assistant),
     }
-}
-
-/// Under v1 the tools of a run work with the assistant's files, also if the assistant itself does not have them.
-async fn lend_files(here: &Here, assistant: Assistant, tools: &[Tool]) -> Result<Assistant> {
-    let searches = |tools: &[Tool]| tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. }));
-    if !searches(tools) || searches(&assistant.tools) || !assistant.tool_resources.vector_store_ids().is_empty() {
-        return Ok(assistant);
-    }
-    let _alone = here.knowledge.alone().await;
-    let mut lent = assistant.clone();
-    lent.tools = tools.to_vec();
-    let given = here.knowledge.regive(&lent, assistant.files.iter().map(|given| given.id.to_string()).collect()).await?;
-    let update = |assistant: &mut Assistant| assistant.tool_resources = given.tool_resources.clone();
-    let updated = here.store.update(&[assistant.id.to_string()], update).await?;
-    Ok(updated.unwrap_or(assistant))
 }
 
 /// Under Azure it showed at the first run that there was no deployment of this name.

@@ -40,7 +40,7 @@ enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema (draft-07) of the fixture format, for editors
     Schema,
-    /// Run a command against a server of its own, which ends with it
+    /// Run a command against a server of its own, on a free port, which ends with it
     Exec(Box<ExecArgs>),
     /// Turn recordings made before the shutdown into fixtures
     Import(ImportArgs),

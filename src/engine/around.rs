@@ -16,7 +16,7 @@ pub(super) struct Around {
 
 impl Around {
     pub(super) async fn of(run: &Run, surroundings: Surroundings, knowledge: &Knowledge) -> Result<Self, Denied> {
-        let (stores, given) = (surroundings.stores(&run.tools), surroundings.given_files(&run.tools));
+        let (stores, given) = (surroundings.stores(run), surroundings.given_files(run));
         let mut around = Self { surroundings, stores: Ok(Vec::new()), files: Vec::new(), has_stored_files: false };
         if stores.is_empty() && given.is_empty() {
             return Ok(around);

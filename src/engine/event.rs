@@ -159,6 +159,9 @@ impl ContentDelta {
                 json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
             }
             Self::Text { value, is_first: false, .. } => json!({"index": index, "type": "text", "text": {"value": value}}),
+            Self::Image(file_id) if version.is_v1() => {
+                json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id}})
+            }
             Self::Image(file_id) => {
                 json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id, "detail": "auto"}})
             }

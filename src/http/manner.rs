@@ -112,13 +112,14 @@ impl<S: Sync> FromRequestParts<S> for Manner {
 impl Azure {
     fn of(uri: &Uri) -> Option<(Self, Uri)> {
         let given = uri.query().into_iter().flat_map(|query| query.split('&'));
-        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(str::to_owned);
+        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(decoded);
         let (deployment, needs_version, rest) = match uri.path().strip_prefix(AZURE) {
             Some(below) => match below.split_once('/') {
                 Some(("v1", rest)) => (None, false, rest),
                 Some(("deployments", rest)) => {
-                    let (deployment, rest) = rest.split_once('/')?;
-                    (Some(deployment.to_owned()), true, rest)
+                    // A deployment by itself is nothing that there is.
+                    let (deployment, rest) = rest.split_once('/').unwrap_or((rest, ""));
+                    (Some(decoded(deployment)), true, rest)
                 }
                 _ => (None, true, below),
             },
@@ -133,6 +134,9 @@ impl Azure {
 
     /// Whether there is such a version: any from the first that had assistants on. There is none without a date.
     fn is_known(&self) -> bool {
+        if self.deployment.as_deref() == Some("") {
+            return false;
+        }
         match self.api_version.as_deref() {
             None => !self.needs_version,
             Some("preview" | "v1" | "latest") => !self.needs_version,
@@ -144,6 +148,10 @@ impl Azure {
         let is_v1 = self.api_version.as_deref().is_some_and(|version| OF_V1.contains(&version));
         if is_v1 && !policy.refuses_v1 { Version::V1 } else { Version::V2 }
     }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The date of a version such as `2024-05-01-preview`.
@@ -210,6 +218,11 @@ mod tests {
         );
         assert_eq!(azure("/v1/threads?api-version=2025-01-01"), none(true, "/v1/threads?api-version=2025-01-01"));
         assert_eq!(azure("/v1/threads"), None);
+        for (deployment, rest) in [("my%20model", "/assistants"), ("mine", ""), ("mine", "/")] {
+            let of = azure(&format!("/openai/deployments/{deployment}{rest}?api-version=2024-05-01%2Dpreview")).unwrap();
+            assert_eq!((of.0, of.1.as_deref()), (true, Some(deployment.replace("%20", " ").as_str())), "{deployment}{rest}");
+        }
+        assert!(!azure("/openai/deployments//assistants?api-version=2024-05-01-preview").unwrap().0);
     }
 
     #[test]

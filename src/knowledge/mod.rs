@@ -14,7 +14,7 @@ mod v1;
 use std::sync::Arc;
 
 use self::{expiry::Expiries, ingest::Ingest};
-pub use self::{expiry::Reaper, lookup::Question, resources::Attached, v1::Regiven};
+pub use self::{expiry::Reaper, lookup::Question, resources::Attached};
 use crate::{
     clock::{Clock, Ids},
     extract::Extractor,

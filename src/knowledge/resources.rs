@@ -26,8 +26,8 @@ use crate::{
 pub struct Attached {
     search: Vec<String>,
     interpreter: Vec<String>,
-    /// How many files of a code interpreter a thread had was not bounded under v1.
-    unbounded: bool,
+    /// Under v1 the code interpreter took any number of files, and what was attached could be searched for ever.
+    is_of_v1: bool,
 }
 
 impl Attached {
@@ -37,11 +37,17 @@ impl Attached {
             let files = attachments().filter(move |it| it.tools.contains(&tool)).map(|it| it.file_id.clone());
             once(files)
         };
-        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter), unbounded: false }
+        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter), is_of_v1: false }
     }
 
-    pub(super) fn without_bounds(self) -> Self {
-        Self { unbounded: true, ..self }
+    pub(super) fn of_v1(self) -> Self {
+        Self { is_of_v1: true, ..self }
+    }
+
+    /// The store that is made for them.
+    fn helper_store(&self) -> NewVectorStore {
+        let expires_after = (!self.is_of_v1).then_some(ExpiresAfter::OF_HELPERS);
+        NewVectorStore { file_ids: self.search.clone(), expires_after, ..NewVectorStore::default() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -70,13 +76,13 @@ impl Knowledge {
         self.need_searchable(&attached.search).await?;
         if !attached.search.is_empty() {
             let search = resources.file_search.get_or_insert_default();
-            match self.usable(search.vector_store_ids.first()).await? {
+            match self.usable(search.vector_store_ids.first().map(Id::new).as_ref()).await? {
                 Some(store) => {
                     let new = self.not_yet_in(&store, &attached.search).await?;
                     self.add_files(&store, new_files(&new), None).await?;
                 }
                 // There is none, or it is gone, or has expired: another takes its place.
-                None => search.vector_store_ids = vec![self.make_store(helper_store(&attached.search)).await?.id.to_string()],
+                None => search.vector_store_ids = vec![self.make_store(attached.helper_store()).await?.id.to_string()],
             }
         }
         give_interpreter(resources, &attached.interpreter);
@@ -116,13 +122,13 @@ impl Knowledge {
         };
         let given = given.as_ref().map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
         let all = once(given.iter().chain(&attached.interpreter).cloned()).len();
-        if all > limits::CODE_INTERPRETER_FILES && !attached.unbounded { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
+        if all > limits::CODE_INTERPRETER_FILES && !attached.is_of_v1 { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
     }
 
     /// A store that files can be put into, if this is one.
-    pub(super) async fn usable(&self, store: Option<&String>) -> Result<Option<Id<VectorStore>>> {
+    pub(super) async fn usable(&self, store: Option<&Id<VectorStore>>) -> Result<Option<Id<VectorStore>>> {
         let Some(id) = store else { return Ok(None) };
-        let found = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+        let found = self.store.find::<VectorStore>(&[id.to_string()]).await?;
         Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
     }
 
@@ -281,11 +287,6 @@ impl Knowledge {
         let wrong = once(wrong.map(|file| format!(".{}", file.extension().unwrap_or_default())));
         if wrong.is_empty() { Ok(()) } else { Err(Denied::NotSearchable(wrong)) }
     }
-}
-
-/// The store that is made for the files of messages.
-fn helper_store(files: &[String]) -> NewVectorStore {
-    NewVectorStore { file_ids: files.to_vec(), expires_after: Some(ExpiresAfter::OF_HELPERS), ..NewVectorStore::default() }
 }
 
 pub(super) fn new_files(ids: &[String]) -> Vec<NewStoreFile> {

@@ -1,13 +1,13 @@
 //! What a write asks for, as data: rows to insert, to put, to change, to delete, each kind under its own
 //! condition. What each kind does in SQL stands in `statements.rs`.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Result, Stored, corrupt, statements::Kind};
 use crate::types::{
-    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
+    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore, Version, View,
     store_file::IngestError, v1,
 };
 
@@ -45,28 +45,28 @@ impl Change {
             let file = json!({"id": self.id, "object": "vector_store.file", "vector_store_id": store, "status": status});
             return Some((name, file.to_string()));
         }
-        let body = shown(self.rest.first()?.as_str()?);
+        let body = shown(name, self.rest.first()?.as_str()?)?;
         let is_of_a_run = || serde_json::from_str::<Value>(&body).is_ok_and(|message| !message["run_id"].is_null());
         if self.kind == Kind::InsertMessage && is_of_a_run() {
             return None;
         }
-        Some((name, body.into_owned()))
+        Some((name, body))
     }
 }
 
-/// Keys that are kept beside what the API shows.
-const KEPT: [&str; 3] = ["v1_files", "version", "file_expiry"];
-
-/// A body as the API shows it.
-fn shown(body: &str) -> Cow<'_, str> {
-    if !KEPT.iter().any(|key| body.contains(key)) {
-        return Cow::Borrowed(body);
+/// A body as the API shows it, which need not be all that is kept.
+fn shown(news: &str, body: &str) -> Option<String> {
+    fn parsed<T: serde::de::DeserializeOwned>(body: &str) -> Option<T> {
+        serde_json::from_str(body).ok()
     }
-    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(body) else { return Cow::Borrowed(body) };
-    for key in KEPT {
-        object.shift_remove(key);
-    }
-    Cow::Owned(Value::Object(object).to_string())
+    let of_v2 = match news.rsplit_once('.')?.0 {
+        "assistant" => serde_json::to_string(&parsed::<Assistant>(body)?.seen(Version::V2)),
+        "thread.message" => serde_json::to_string(&parsed::<Message>(body)?.seen(Version::V2)),
+        "thread.run" => serde_json::to_string(&parsed::<Run>(body)?.into_answer().seen(Version::V2)),
+        "upload" => serde_json::to_string(&parsed::<Upload>(body)?.shown()),
+        _ => return Some(body.to_owned()),
+    };
+    of_v2.ok()
 }
 
 /// Where a file stands that is being made ready: by its number and that of its store, which are never used twice.
@@ -118,7 +118,7 @@ impl Changeable for Assistant {
     const SWAP: Kind = Kind::SwapAssistant;
 
     fn given_files(&self) -> Vec<String> {
-        v1::files_of(self).into_iter().map(str::to_owned).collect()
+        v1::files_of(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Result, Store, parse};
-use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::ToolResources};
+use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
 /// A run that has not ended, with what the performer noted for going on.
 #[derive(Debug)]
@@ -27,26 +27,29 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The vector stores that these tools search: the assistant's before the thread's.
-    pub fn stores(&self, tools: &[Tool]) -> Vec<String> {
-        let searches = tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. }));
-        let stores = self.resources().filter(|_| searches).flat_map(|resources| resources.vector_store_ids());
-        stores.cloned().collect()
+    /// The vector stores that the tools of this run search: the assistant's before the thread's.
+    pub fn stores(&self, run: &Run) -> Vec<String> {
+        if !searches(&run.tools) {
+            return Vec::new();
+        }
+        let mut stores = self.assistant.as_ref().map(|it| it.searched_stores(run.version)).unwrap_or_default();
+        stores.extend(self.thread.iter().flat_map(|thread| thread.tool_resources.vector_store_ids()).cloned());
+        stores
     }
 
-    /// The files that these tools were given, the newest message's before the thread's and the assistant's.
-    pub fn given_files(&self, tools: &[Tool]) -> Vec<String> {
+    /// The files that the tools of this run were given, the newest message's before the thread's and the assistant's.
+    pub fn given_files(&self, run: &Run) -> Vec<String> {
         let message = self.user_message.iter();
         let attached = message.flat_map(|message| &message.attachments).map(|attachment| attachment.file_id.clone());
-        let interprets = tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter));
-        let resources: Vec<_> = self.resources().filter(|_| interprets).collect();
-        let given = resources.into_iter().rev().flat_map(|resources| resources.interpreter_files().iter().cloned());
-        attached.chain(given).collect()
-    }
-
-    fn resources(&self) -> impl Iterator<Item = &ToolResources> {
-        let assistant = self.assistant.as_ref().map(|assistant| &assistant.tool_resources);
-        assistant.into_iter().chain(self.thread.as_ref().map(|thread| &thread.tool_resources))
+        let mut files: Vec<_> = attached.collect();
+        if run.tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter)) {
+            let of_thread = self.thread.iter().flat_map(|thread| thread.tool_resources.interpreter_files());
+            let of_assistant = self.assistant.iter().flat_map(|assistant| assistant.tool_resources.interpreter_files());
+            files.extend(of_thread.chain(of_assistant).cloned());
+            let of_v1 = self.assistant.iter().filter(|_| run.version.is_v1()).flat_map(|assistant| &assistant.files);
+            files.extend(of_v1.map(|given| given.id.to_string()));
+        }
+        files
     }
 }
 

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, Resource, Timestamp, Tool, Version, View, limits,
+    File, Id, Metadata, Patch, Resource, Timestamp, Tool, VectorStore, Version, View, limits,
     reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
-    tool::ToolResources,
+    tool::{ToolResources, searches},
     v1,
 };
 
@@ -29,6 +29,9 @@ pub struct Assistant {
     /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in `tool_resources`.
     #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Given>,
+    /// The store that these files are searched in. It is v1's alone: stores that v2 gave are never changed for v1.
+    #[serde(rename = "v1_store", default, skip_serializing_if = "Option::is_none")]
+    pub v1_store: Option<Id<VectorStore>>,
 }
 
 /// A file that an assistant was given under v1, and when.
@@ -188,6 +191,7 @@ impl Assistant {
             metadata: Metadata::default(),
             response_format: ResponseFormat::auto(),
             files: Vec::new(),
+            v1_store: None,
         };
         assistant.change(new.rest);
         assistant
@@ -219,9 +223,80 @@ impl View for Assistant {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
             Version::V1 => v1::Assistant::of(self).serialize(serializer),
-            Version::V2 if self.files.is_empty() => self.serialize(serializer),
-            Version::V2 => Self { files: Vec::new(), ..self.clone() }.serialize(serializer),
+            Version::V2 if self.files.is_empty() && self.v1_store.is_none() => self.serialize(serializer),
+            Version::V2 => self.as_of_v2().serialize(serializer),
         }
+    }
+}
+
+/// What becomes of the files that an assistant shows under v1.
+#[derive(Clone, Debug)]
+pub enum Regiving {
+    /// It has these, and no others.
+    Only(Vec<String>),
+    Give(String),
+    Take(String),
+    /// It keeps them: perhaps other tools work with them from now on.
+    Keep,
+}
+
+/// What only v1 has: files of the assistant itself, in place of those of its tools.
+impl Assistant {
+    /// Whether it has a tool that searches.
+    pub fn searches(&self) -> bool {
+        searches(&self.tools)
+    }
+
+    /// Changes the files that it has under v1. A code interpreter works with all of them.
+    pub fn regive(&mut self, change: &Regiving, now: Timestamp) {
+        match change {
+            Regiving::Only(wanted) => {
+                self.take_files(|id| !wanted.iter().any(|wanted| wanted == id));
+                let before = std::mem::take(&mut self.files);
+                let had = |id: &String| before.iter().find(|given| given.id.as_str() == id).cloned();
+                for id in wanted {
+                    let given = had(id).unwrap_or_else(|| Given { id: Id::new(id.as_str()), created_at: now });
+                    if !self.files.iter().any(|known| known.id == given.id) {
+                        self.files.push(given);
+                    }
+                }
+            }
+            Regiving::Give(id) if v1::files_of(self).contains(id) => {}
+            Regiving::Give(id) => self.files.push(Given { id: Id::new(id.as_str()), created_at: now }),
+            Regiving::Take(id) => self.take_files(|taken| taken == id),
+            Regiving::Keep => {}
+        }
+        if self.tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter)) {
+            let lent = &mut self.tool_resources.code_interpreter.get_or_insert_default().file_ids;
+            let missing = self.files.iter().map(|given| given.id.to_string()).filter(|id| !lent.contains(id));
+            let missing: Vec<_> = missing.collect();
+            lent.extend(missing);
+        }
+    }
+
+    fn take_files(&mut self, is_taken: impl Fn(&str) -> bool) {
+        self.files.retain(|given| !is_taken(given.id.as_str()));
+        if let Some(resources) = &mut self.tool_resources.code_interpreter {
+            resources.file_ids.retain(|id| !is_taken(id));
+        }
+    }
+
+    /// The stores that its tools search. Under v2 that of v1 counts only where v2 gave it none.
+    pub fn searched_stores(&self, version: Version) -> Vec<String> {
+        let mut stores = self.tool_resources.vector_store_ids().to_vec();
+        if version.is_v1() || stores.is_empty() {
+            stores.extend(self.v1_store.as_ref().map(Id::to_string));
+        }
+        stores
+    }
+
+    fn as_of_v2(&self) -> Self {
+        let mut shown = Self { files: Vec::new(), v1_store: None, ..self.clone() };
+        if self.searches() {
+            let stores = self.searched_stores(Version::V2);
+            shown.tool_resources.file_search.get_or_insert_default().vector_store_ids = stores;
+        }
+        shown
     }
 }
 

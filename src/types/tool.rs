@@ -268,6 +268,11 @@ impl ToolResources {
     }
 }
 
+/// Whether one of these tools searches in vector stores.
+pub fn searches(tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. }))
+}
+
 impl Read for ToolResources {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep, Thread as KeptThread,
     Timestamp, Tool, Usage,
-    assistant::{Given, ResponseFormat},
+    assistant::ResponseFormat,
     message::{Annotation, Attachment, AttachmentTool, Content, IncompleteDetails, MessageStatus},
     run::LastError,
     step::{StepDetails, StepStatus, ToolCallKind},
@@ -35,9 +35,10 @@ pub fn file_ids(attachments: &[Attachment]) -> Vec<&str> {
 }
 
 /// The files of an assistant: those that v1 gave it, and those of v2's code interpreter.
-pub fn files_of(assistant: &Kept) -> Vec<&str> {
+pub fn files_of(assistant: &Kept) -> Vec<String> {
     let given = assistant.files.iter().map(|given| given.id.as_str());
-    once(given.chain(assistant.tool_resources.interpreter_files().iter().map(String::as_str)))
+    let lent = assistant.tool_resources.interpreter_files().iter().map(String::as_str);
+    once(given.chain(lent)).into_iter().map(str::to_owned).collect()
 }
 
 fn once<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
@@ -96,7 +97,7 @@ pub(super) struct Assistant<'a> {
     tools: Vec<ShownTool<'a>>,
     top_p: f64,
     temperature: f64,
-    file_ids: Vec<&'a str>,
+    file_ids: Vec<String>,
     metadata: &'a Metadata,
     response_format: &'a ResponseFormat,
 }
@@ -339,20 +340,14 @@ impl Resource for AssistantFile {
     }
 }
 
-impl From<AssistantFile> for Given {
-    fn from(file: AssistantFile) -> Self {
-        Self { id: Id::new(file.id.as_str()), created_at: file.created_at }
-    }
-}
-
 impl AssistantFile {
     /// The files of an assistant, in the order in which they came to it.
     pub fn all(assistant: &Kept) -> Vec<Self> {
-        let of = |id: &str| Self {
+        let of = |id: String| Self {
+            // Of the files that v2 gave it nobody noted when.
+            created_at: given_at(assistant, &id).unwrap_or(assistant.created_at),
             id: Id::new(id),
             object: Self::OBJECT.to_owned(),
-            // Of the files that v2 gave it nobody noted when.
-            created_at: given_at(assistant, id).unwrap_or(assistant.created_at),
             assistant_id: assistant.id.clone(),
         };
         files_of(assistant).into_iter().map(of).collect()

@@ -208,6 +208,79 @@ async fn the_files_of_an_assistant_come_and_go() {
 }
 
 #[tokio::test]
+async fn v1_leaves_alone_what_v2_gave() {
+    let server = TestServer::start().await;
+    let v1 = V1(&server);
+    let mut files = Vec::new();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        files.push(server.document(name, POLICY).await);
+    }
+    let store = server.store(&[&files[0]]).await;
+    let resources = json!({"code_interpreter": {"file_ids": [files[0]]}, "file_search": {"vector_store_ids": [store]}});
+    let tools = json!([{"type": "file_search"}, {"type": "code_interpreter"}]);
+    let assistant = json!({"model": "gpt-4o", "tools": tools, "tool_resources": resources});
+    let path = format!("/v1/assistants/{}", server.post("/v1/assistants", assistant).await.id());
+
+    // A change of something else changes nothing of it, also if a file is gone.
+    server.delete(&format!("/v1/files/{}", files[2])).await;
+    assert_eq!(v1.post(&path, json!({"name": "Other"})).await.status, StatusCode::OK);
+    assert_eq!(server.get(&path).await.body["tool_resources"], resources);
+
+    // A file of v1 goes to a store of v1's, which v2 does not show beside its own.
+    assert_eq!(v1.post(&format!("{path}/files"), json!({"file_id": files[1]})).await.status, StatusCode::OK);
+    let seen = server.get(&path).await.body;
+    assert_eq!(seen["tool_resources"]["file_search"]["vector_store_ids"], json!([store]));
+    assert_eq!(seen["tool_resources"]["code_interpreter"]["file_ids"], json!([files[0], files[1]]));
+    assert_eq!(seen.get("v1_store"), None);
+    assert_eq!(ids(&server.get(&format!("/v1/vector_stores/{store}/files")).await.body), [files[0].as_str()]);
+    assert_eq!(v1.get(&path).await.body["file_ids"], json!([files[1], files[0]]));
+    server.delete(&format!("/v1/vector_stores/{store}/files/{}", files[0])).await;
+    assert_eq!(v1.delete(&format!("{path}/files/{}", files[0])).await.status, StatusCode::OK);
+    assert_eq!(server.get(&path).await.body["tool_resources"]["code_interpreter"]["file_ids"], json!([files[1]]));
+
+    // What v2 takes out of its list leaves that of v1 to be seen.
+    let none = json!({"tool_resources": {"file_search": {"vector_store_ids": []}}});
+    let stores = server.post(&path, none).await.body["tool_resources"]["file_search"]["vector_store_ids"].clone();
+    server.idle().await;
+    let stored = server.get(&format!("/v1/vector_stores/{}/files", stores[0].as_str().unwrap())).await;
+    assert_eq!(ids(&stored.body), [files[1].as_str()]);
+    let emptied = v1.post(&path, json!({"file_ids": []})).await;
+    assert_eq!(emptied.body["file_ids"], json!([]));
+    assert_eq!(server.get(&path).await.body["tool_resources"]["code_interpreter"]["file_ids"], json!([]));
+}
+
+#[tokio::test]
+async fn v1_takes_files_away_where_v2_gave_as_many_as_there_may_be() {
+    let server = TestServer::start().await;
+    let v1 = V1(&server);
+    let mut files = Vec::new();
+    for number in 0..20 {
+        files.push(server.document(&format!("{number}.txt"), POLICY).await);
+    }
+    let another = server.document("another.txt", POLICY).await;
+    let resources = json!({"code_interpreter": {"file_ids": files}});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "code_interpreter"}], "tool_resources": resources});
+    let path = format!("/v1/assistants/{}", server.post("/v1/assistants", assistant).await.id());
+    let one_more = v1.post(&format!("{path}/files"), json!({"file_id": another})).await;
+    assert_eq!(one_more.status, StatusCode::BAD_REQUEST);
+    assert_eq!(v1.delete(&format!("{path}/files/{}", files[3])).await.status, StatusCode::OK);
+    assert_eq!(v1.post(&format!("{path}/files"), json!({"file_id": another})).await.status, StatusCode::OK);
+    assert_eq!(v1.post(&path, json!({"file_ids": [another]})).await.body["file_ids"], json!([another]));
+}
+
+#[tokio::test]
+async fn what_v1_attaches_to_a_thread_can_be_searched_for_ever() {
+    let server = TestServer::start().await;
+    let v1 = V1(&server);
+    let file = server.document("policy.txt", POLICY).await;
+    let message = json!({"role": "user", "content": "How fast?", "file_ids": [file]});
+    let thread = v1.post("/v1/threads", json!({"messages": [message]})).await.id();
+    let seen = server.get(&format!("/v1/threads/{thread}")).await.body;
+    let store = seen["tool_resources"]["file_search"]["vector_store_ids"][0].as_str().unwrap();
+    assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.body["expires_after"], Value::Null);
+}
+
+#[tokio::test]
 async fn the_tools_of_a_run_work_with_the_files_of_an_assistant_that_has_no_tools() {
     let server = TestServer::with_fixtures(RETRIEVES).await;
     let v1 = V1(&server);

@@ -36,4 +36,5 @@ mod store;
 pub mod tokens;
 pub mod transcript;
 pub mod types;
+pub mod upstream;
 pub mod world;

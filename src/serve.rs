@@ -12,6 +12,8 @@ use crate::{
     fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
     http::{guard::Hosts, key::Keys, listen, manner::Policy},
     store::{Database, OpenError},
+    transcript::{Redaction, Redactor},
+    upstream::{Recorder, Settings, Unusable, Upstream},
     world::{Making, Unmade, Worlds},
 };
 
@@ -36,6 +38,11 @@ pub struct Config {
     pub refuse_v1: bool,
     /// Whether the Assistants API is answered as the service does since its shutdown.
     pub sunset: bool,
+    /// Who performs the runs that no reply matches, if that is what becomes of them.
+    pub upstream: Option<Settings>,
+    /// Where what the upstream answers is recorded, and what is taken out of it.
+    pub record: Option<PathBuf>,
+    pub redact: Vec<Redaction>,
     /// The program that takes documents apart, in processes of their own; none for this one.
     pub program: Option<PathBuf>,
     /// How long it may take to get the text out of one document; none for the usual half minute.
@@ -60,6 +67,9 @@ impl Default for Config {
             strict_models: false,
             refuse_v1: false,
             sunset: false,
+            upstream: None,
+            record: None,
+            redact: Vec::new(),
             program: None,
             patience: None,
         }
@@ -77,6 +87,10 @@ pub enum StartError {
     Worlds(#[from] Unmade),
     #[error("cannot find this program itself: {0}")]
     Program(io::Error),
+    #[error(transparent)]
+    Upstream(#[from] Unusable),
+    #[error("cannot record to {}: {source}", folder.display())]
+    Record { folder: PathBuf, source: io::Error },
 }
 
 impl StartError {
@@ -85,7 +99,7 @@ impl StartError {
         match self {
             Self::Fixtures(error) => error.diagnostics(),
             Self::Worlds(unmade) => unmade.diagnostics(),
-            Self::Database(_) | Self::Program(_) => None,
+            Self::Database(_) | Self::Program(_) | Self::Upstream(_) | Self::Record { .. } => None,
         }
     }
 }
@@ -102,12 +116,15 @@ impl Drop for Leftovers {
 /// A server that is ready to run.
 pub struct Server {
     door: Door,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         // Fixtures first: nothing is made on disk for a server that will not start.
         let fixtures = match config.fixtures.as_slice() {
+            // Whoever asks a model does not want examples to get in its way.
+            [] if config.upstream.is_some() => Fixtures::default(),
             [] => Fixtures::built_in()?,
             paths => Fixtures::load(paths)?,
         };
@@ -115,7 +132,20 @@ impl Server {
             Some(program) => program,
             None => std::env::current_exe().map_err(StartError::Program)?,
         };
+        let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
+        let secrets: Vec<_> = secrets.map(|key| key.reveal().to_owned()).collect();
+        let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
+        let recorder = match config.record {
+            Some(folder) => {
+                let redactor = Redactor::new(config.redact, secrets);
+                let recorder = Recorder::new(folder.clone(), redactor);
+                Some(Arc::new(recorder.map_err(|source| StartError::Record { folder, source })?))
+            }
+            None => None,
+        };
         let making = Making {
+            upstream,
+            recorder: recorder.clone(),
             database: Database::open(config.database.as_deref()).await?,
             fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,
@@ -130,12 +160,17 @@ impl Server {
         let worlds = Arc::new(Worlds::open(making).await?);
         let keys = Arc::new(Keys::new(config.api_keys));
         let policy = Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset };
-        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy } })
+        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy }, recorder })
     }
 
     /// The worlds of its sessions.
     pub fn worlds(&self) -> &Arc<Worlds> {
         &self.door.worlds
+    }
+
+    /// Who writes down what an upstream answers, if somebody does.
+    pub fn recorder(&self) -> Option<Arc<Recorder>> {
+        self.recorder.clone()
     }
 
     /// Removes the files of a private database when it is dropped: the last thing that a server does.
@@ -145,12 +180,15 @@ impl Server {
 
     /// Serves until `stop` is done, and then what is in flight.
     pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let worlds = Arc::clone(&self.door.worlds);
+        let (worlds, recorder) = (Arc::clone(&self.door.worlds), self.recorder.clone());
         let stop = async move {
             stop.await;
             worlds.end();
         };
         listen::serve(listener, app::app(self.door), stop).await;
+        if let Some(recorder) = recorder {
+            recorder.settle().await;
+        }
         Ok(())
     }
 }

@@ -96,6 +96,7 @@ impl Order {
         let file_ids = v1::files_of(&assistant);
         Run {
             file_ids,
+            performed: None,
             version: self.version,
             id,
             created_at,

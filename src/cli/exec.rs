@@ -51,9 +51,10 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
 
 async fn perform(args: ExecArgs) -> Result<u8, String> {
     let ExecArgs { serve, command } = args;
-    let (unmatched, key) = (serve.unmatched, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
+    let (unmatched, key) = (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
     let Opened { server, listener, bound, paths, watch } = serve::open(serve).await?;
     let _leftovers = server.leftovers();
+    let recorder = server.recorder();
     let worlds = Arc::clone(server.worlds());
     if watch {
         tokio::spawn(super::watch::watch(paths, Arc::clone(&worlds)));
@@ -63,6 +64,9 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let code = command_against(&format!("http://{bound}"), &key.unwrap_or_else(|| KEY.to_owned()), &command).await;
     drop(stop);
     let missed = code != NOT_STARTED && report(&worlds);
+    if let Some(recorder) = recorder {
+        recorder.settle().await;
+    }
     served.abort();
     Ok(if code == 0 && missed && unmatched == Unmatched::Fail { 1 } else { code })
 }

@@ -1,8 +1,7 @@
 //! `rehearsal import`: recordings that were made before the shutdown become fixtures.
 
 use std::{
-    collections::{HashMap, HashSet},
-    fs, io,
+    collections::HashSet,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,7 +12,7 @@ use super::{complain, print};
 use crate::{
     cassette::{self, Seen},
     fixture,
-    transcript::{Keeping, Manner, Redaction, Redactor, Retold, Taken, retell},
+    transcript::{self, Keeping, Manner, Redaction, Redactor, Retold, Taken, retell},
 };
 
 #[derive(Debug, Args)]
@@ -60,7 +59,7 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
             continue;
         }
         let text = fixture::written(&retold.document, &imported_from(&[&path]))?;
-        keep(folder, &stem, &text, &retold).map_err(|error| format!("{}: {error}", folder.display()))?;
+        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(())
 }
@@ -83,7 +82,7 @@ fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<(), Strin
 }
 
 fn manner<'m>(keeping: Keeping, folder: &'m str, redactor: &'m Redactor) -> Manner<'m> {
-    Manner { keeping, folder, redactor, seeds: true, suffix: "", timings: HashMap::new() }
+    Manner { keeping, folder, redactor, seeds: true, suffix: "", only_performed: false }
 }
 
 fn imported_from(paths: &[&Path]) -> String {
@@ -102,23 +101,4 @@ fn tell(path: &Path, seen: &Seen, retold: &Retold) {
     }
     let nothing = if retold.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
     complain(&format!("{path}: {} replies out of {} exchanges{nothing}", retold.runs, seen.exchanges));
-}
-
-fn keep(folder: &Path, stem: &str, text: &str, retold: &Retold) -> io::Result<()> {
-    for (path, content) in &retold.files {
-        let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap_or(folder))?;
-        write_whole(&path, content)?;
-    }
-    fs::create_dir_all(folder)?;
-    write_whole(&folder.join(format!("{stem}.yaml")), text.as_bytes())
-}
-
-/// Writes a file such that nobody ever sees a part of it.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    io::Write::write_all(&mut file, content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod exec;
+mod export;
 mod health;
 mod import;
 mod serve;
@@ -15,7 +16,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 pub use self::serve::ServeArgs;
-use self::{check::CheckArgs, exec::ExecArgs, import::ImportArgs};
+use self::{check::CheckArgs, exec::ExecArgs, export::ExportArgs, import::ImportArgs};
 use crate::{
     extract::{self, Apart},
     fixture::SCHEMA,
@@ -44,6 +45,8 @@ enum Command {
     Exec(Box<ExecArgs>),
     /// Turn recordings made before the shutdown into fixtures
     Import(ImportArgs),
+    /// Print a stored thread as a fixture that would answer it again
+    Export(ExportArgs),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
     /// Take the text out of a document on standard input: the server asks itself for this
@@ -69,6 +72,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Schema => Ok(print(SCHEMA)),
         Command::Exec(args) => exec::run(*args),
         Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
         Command::Health(HealthArgs { url }) => Ok(health::run(&url)),
         Command::TakeApart { kind } => Ok(extract::take_apart(kind).into()),
     };

@@ -1,6 +1,7 @@
 //! `rehearsal serve`: from flags to a server that listens, and its end.
 
 use std::{
+    env,
     io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -18,6 +19,8 @@ use crate::{
     engine::Unmatched,
     fixture::Pace,
     serve::{Config, JOURNAL, Server},
+    transcript::Redaction,
+    upstream::{Key, Kind, LIMIT, Renamed, Settings},
 };
 
 /// Loopback only, unless told otherwise.
@@ -34,11 +37,12 @@ pub struct ServeArgs {
     /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the built-in ones]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
-    /// What becomes of a run that no reply matches: it repeats the user's message, or fails with the nearest misses
-    #[arg(long, value_name = "echo|fail", default_value = "echo", env = "REHEARSAL_UNMATCHED")]
-    pub(super) unmatched: Unmatched,
-    /// How fast runs go: without waiting, one status per poll, or like the real service
-    #[arg(long, value_name = "instant|steps|realistic", default_value = "instant", env = "REHEARSAL_PACE")]
+    /// What becomes of a run that no reply matches: it repeats the user's message, fails with the nearest misses, or
+    /// is performed by the upstream [default: echo; with an upstream: upstream]
+    #[arg(long, value_name = "echo|fail|upstream", env = "REHEARSAL_UNMATCHED")]
+    unmatched: Option<Unmatched>,
+    /// How fast runs go: without waiting, one status per poll, like the real service, or as they were recorded
+    #[arg(long, value_name = "instant|steps|realistic|recorded", default_value = "instant", env = "REHEARSAL_PACE")]
     pace: Pace,
     /// The same requests in the same order give the same ids [default: random]
     #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
@@ -61,6 +65,8 @@ pub struct ServeArgs {
     /// Answer as the real service does since the shutdown: 404 on every Assistants path
     #[arg(long, env = "REHEARSAL_SUNSET")]
     sunset: bool,
+    #[command(flatten)]
+    upstream: UpstreamArgs,
     /// How many requests the journal of each session holds, for `/_rehearsal/requests`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
@@ -73,6 +79,66 @@ pub struct ServeArgs {
     /// How to lay the log out
     #[arg(long = "log-format", value_enum, default_value = "pretty", env = "REHEARSAL_LOG_FORMAT")]
     log_format: LogFormat,
+}
+
+/// Who else may answer runs. Nothing is asked of anybody unless an upstream is named.
+#[derive(Debug, Args)]
+struct UpstreamArgs {
+    /// Ask another server for the runs that no reply matches, such as http://127.0.0.1:11434/v1; also by
+    /// REHEARSAL_UPSTREAM, but where CI is set only by this flag
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// What the upstream is: it has /chat/completions, or speaks the Assistants API
+    #[arg(long = "upstream-kind", value_enum, default_value = "chat", env = "REHEARSAL_UPSTREAM_KIND")]
+    kind: Kind,
+    /// The environment variable that the upstream's key is in
+    #[arg(long = "upstream-key-env", value_name = "NAME", env = "REHEARSAL_UPSTREAM_KEY_ENV")]
+    key_env: Option<String>,
+    /// Ask the upstream for another model than the run says, repeatable; * stands for all others
+    #[arg(long = "upstream-model", value_name = "FROM=TO", env = "REHEARSAL_UPSTREAM_MODEL", value_delimiter = ',')]
+    models: Vec<Renamed>,
+    /// How many requests one run may make of the upstream
+    #[arg(long = "upstream-limit", value_name = "N", default_value_t = LIMIT, env = "REHEARSAL_UPSTREAM_LIMIT")]
+    limit: usize,
+    /// Write what the upstream answers as fixtures into this folder
+    #[arg(long, value_name = "DIR", env = "REHEARSAL_RECORD")]
+    record: Option<PathBuf>,
+    /// What else is not to be recorded, beside whatever looks like a key; a regular expression, repeatable
+    #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
+    redact: Vec<Redaction>,
+}
+
+/// Where an upstream may be named, beside the flag.
+const UPSTREAM: &str = "REHEARSAL_UPSTREAM";
+
+impl UpstreamArgs {
+    /// The upstream that is named. In CI nothing goes out that the command line does not show.
+    fn named(&self) -> Result<Option<String>, String> {
+        let by_flag = self.upstream.clone().filter(|url| !url.is_empty());
+        let by_environment = env::var(UPSTREAM).ok().filter(|url| !url.is_empty());
+        let in_ci = env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
+        match (by_flag, by_environment) {
+            (Some(url), _) => Ok(Some(url)),
+            (None, Some(_)) if in_ci => {
+                Err(format!("{UPSTREAM} is set, but so is CI: there an upstream has to be named by --upstream itself"))
+            }
+            (None, url) => Ok(url),
+        }
+    }
+
+    fn settings(&self) -> Result<Option<Settings>, String> {
+        let Some(url) = self.named()? else { return Ok(None) };
+        let key = match self.key_env.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let key = env::var(name).ok().filter(|key| !key.is_empty());
+                let key = key.ok_or_else(|| format!("--upstream-key-env {name}: there is no such variable, or nothing in it"))?;
+                Some(Key::new(key.trim().to_owned()))
+            }
+            None => None,
+        };
+        let models = self.models.clone();
+        Ok(Some(Settings { url, kind: self.kind, key, models, limit: self.limit, patience: None }))
+    }
 }
 
 /// What becomes of the v1 beta.
@@ -142,7 +208,7 @@ pub(super) async fn open(args: ServeArgs) -> Result<Opened, String> {
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
     let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let (watch, config) = (args.watch, config(args));
+    let (watch, config) = (args.watch, config(args)?);
     let paths = config.fixtures.clone();
     let server = Server::open(config).await.map_err(|error| error.to_string())?;
     Ok(Opened { watch: watch && !paths.is_empty(), server, listener, bound, paths })
@@ -170,16 +236,34 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     }
 }
 
-fn config(args: ServeArgs) -> Config {
+/// What becomes of runs that no reply matches.
+pub(super) fn unmatched(args: &ServeArgs) -> Result<Unmatched, String> {
+    match (args.unmatched, args.upstream.named()?) {
+        (Some(Unmatched::Upstream), None) => Err("--unmatched upstream: name one by --upstream URL".to_owned()),
+        (Some(unmatched), _) => Ok(unmatched),
+        (None, Some(_)) => Ok(Unmatched::Upstream),
+        (None, None) => Ok(Unmatched::Echo),
+    }
+}
+
+fn config(args: ServeArgs) -> Result<Config, String> {
+    let (unmatched, upstream) = (unmatched(&args)?, args.upstream.settings()?);
+    let record = args.upstream.record.filter(|folder| !folder.as_os_str().is_empty());
+    if record.is_some() && upstream.is_none() {
+        return Err("--record: there is nothing to record without --upstream URL".to_owned());
+    }
     let fixtures = match args.fixtures {
         none if none.is_empty() && Path::new(FIXTURES).is_dir() => vec![PathBuf::from(FIXTURES)],
         given => given,
     };
-    Config {
+    Ok(Config {
         database: Some(PathBuf::from(args.database))
             .filter(|path| !path.as_os_str().is_empty() && path.as_os_str() != ":memory:"),
         fixtures,
-        unmatched: args.unmatched,
+        unmatched,
+        upstream,
+        record,
+        redact: args.upstream.redact,
         pace: args.pace,
         seed: args.seed,
         clock: args.clock.0,
@@ -192,7 +276,7 @@ fn config(args: ServeArgs) -> Config {
         sunset: args.sunset,
         program: None,
         patience: None,
-    }
+    })
 }
 
 /// The first line of standard output, for people and for scripts that asked for port 0.

@@ -7,6 +7,7 @@ mod events;
 mod fixtures;
 mod requests;
 mod snapshots;
+mod threads;
 
 use axum::{
     Router,
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router {
         .merge(fixtures::routes())
         .merge(requests::routes())
         .merge(snapshots::routes())
+        .merge(threads::routes())
 }
 
 #[derive(Serialize)]

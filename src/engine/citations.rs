@@ -41,11 +41,17 @@ impl Cited {
     /// `【4:0†name】`: the first number grew by four with each turn of a thread. Under v1 it was `【0†source】`, and the
     /// citation quoted.
     fn marker(&self, manner: Marks) -> Segment {
+        let (text, refers) = self.marked(manner);
+        Segment::Marked { text, refers }
+    }
+
+    /// The text of its marker, and what that stands for.
+    pub(super) fn marked(&self, manner: Marks) -> (String, Refers) {
         let (text, quote) = match manner {
             Marks::V1 => (format!("【{}†source】", self.number), Some(self.quote.clone().unwrap_or_default())),
             Marks::V2 { turn } => (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None),
         };
-        Segment::Marked { text, refers: Refers::Citation(CitedFile { file_id: self.file_id.to_string(), quote }) }
+        (text, Refers::Citation(CitedFile { file_id: self.file_id.to_string(), quote }))
     }
 }
 

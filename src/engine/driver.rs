@@ -27,6 +27,7 @@ use crate::{
     store::{self, Changes, OpenRun, Store},
     tokens,
     types::{Id, Message, Role, Run, RunStatus, Thread, run::LastError, tool::ToolOutput},
+    upstream::Recording,
 };
 
 /// How long runs may take to end their streams when their session begins anew.
@@ -73,9 +74,17 @@ struct Live {
 }
 
 impl Engine {
-    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, knowledge: Knowledge, performer: Performer, feed: Feed) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        ids: Arc<Ids>,
+        knowledge: Knowledge,
+        performer: Performer,
+        feed: Feed,
+        recording: Option<Recording>,
+    ) -> Self {
         let performer = Arc::new(performer);
-        Self { at_hand: AtHand { store, clock, ids, knowledge, performer, feed }, live: Arc::default() }
+        Self { at_hand: AtHand { store, clock, ids, knowledge, performer, feed, recording }, live: Arc::default() }
     }
 
     /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the

@@ -12,31 +12,68 @@ const PER_MESSAGE: u64 = 4;
 
 /// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it goes on.
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
-    let fixed = fixed(run);
-    let (mut seen, mut has_question) = (0, false);
-    let mut prompt = Prompt { tokens: fixed, fewest: fixed };
-    let most = run.truncation_strategy.last_messages.unwrap_or(i64::MAX);
+    let mut fitting = Fitting::of(run);
+    store.walk_back(&run.thread_id, |message| is_of(message, run) || fitting.take(message).1).await?;
+    Ok(fitting.prompt)
+}
+
+/// What a model is shown of the thread, and what the run has written itself, both oldest first.
+pub(super) async fn heard(store: &Store, run: &Run) -> store::Result<(Vec<Message>, Vec<Message>)> {
+    let mut fitting = Fitting::of(run);
+    let (mut before, mut own) = (Vec::new(), Vec::new());
     store
         .walk_back(&run.thread_id, |message| {
-            if message.run_id.as_ref() == Some(&run.id) {
+            if is_of(message, run) {
+                own.push(message.clone());
                 return true;
             }
-            let tokens = PER_MESSAGE + of_message(run, message);
-            // What was asked last is never dropped: if it does not fit, nothing does.
-            let is_question = !has_question && message.role == Role::User;
-            if is_question {
-                has_question = true;
-                prompt.fewest += tokens;
+            let (fits, goes_on) = fitting.take(message);
+            if fits {
+                before.push(message.clone());
             }
-            let fits = seen < most && prompt.tokens + tokens <= limits::CONTEXT_WINDOW;
-            if fits || is_question {
-                seen += 1;
-                prompt.tokens += tokens;
-            }
-            fits
+            goes_on
         })
         .await?;
-    Ok(prompt)
+    before.reverse();
+    own.reverse();
+    Ok((before, own))
+}
+
+fn is_of(message: &Message, run: &Run) -> bool {
+    message.run_id.as_ref() == Some(&run.id)
+}
+
+/// How much of a thread fits, counted from its end.
+struct Fitting<'r> {
+    run: &'r Run,
+    prompt: Prompt,
+    seen: i64,
+    has_question: bool,
+}
+
+impl<'r> Fitting<'r> {
+    fn of(run: &'r Run) -> Self {
+        let fixed = fixed(run);
+        Self { run, prompt: Prompt { tokens: fixed, fewest: fixed }, seen: 0, has_question: false }
+    }
+
+    /// Whether a message is part of the prompt, and whether those before it may be.
+    fn take(&mut self, message: &Message) -> (bool, bool) {
+        let tokens = PER_MESSAGE + of_message(self.run, message);
+        // What was asked last is never dropped: if it does not fit, nothing does.
+        let is_question = !self.has_question && message.role == Role::User;
+        if is_question {
+            self.has_question = true;
+            self.prompt.fewest += tokens;
+        }
+        let most = self.run.truncation_strategy.last_messages.unwrap_or(i64::MAX);
+        let fits = self.seen < most && self.prompt.tokens + tokens <= limits::CONTEXT_WINDOW;
+        if fits || is_question {
+            self.seen += 1;
+            self.prompt.tokens += tokens;
+        }
+        (fits || is_question, fits)
+    }
 }
 
 fn fixed(run: &Run) -> u64 {

@@ -104,6 +104,19 @@ async fn make_file(knowledge: &Knowledge, asset: &Asset, fixture: &str, id: Id<F
 }
 
 async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> Result<(String, Searched), Unready> {
+    let query = match &search.query {
+        Some(query) => template::render(query, variables)?,
+        None => scene.message_text(),
+    };
+    let mut found = look_up(search, query.clone(), scene).await?;
+    if let Some(given) = &search.results {
+        found.results = give(given, scene, variables).await?;
+    }
+    Ok((query, found))
+}
+
+/// Looks something up in the stores of the run, unless the results are given.
+pub(super) async fn look_up(search: &Search, query: String, scene: &Scene<'_>) -> Result<Searched, Unready> {
     let tool = scene
         .run
         .tools
@@ -111,12 +124,8 @@ async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> R
         .find_map(|tool| if let Tool::FileSearch { file_search } = tool { Some(file_search) } else { None });
     let default = FileSearch::default();
     let tool = tool.unwrap_or(&default);
-    let query = match &search.query {
-        Some(query) => template::render(query, variables)?,
-        None => scene.message_text(),
-    };
     let results = match &search.results {
-        Some(given) => give(given, scene, variables).await?,
+        Some(_) => Vec::new(),
         None => {
             let most = search.max_num_results.or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
             let usual = if scene.run.model.starts_with("gpt-3.5") { limits::TOOL_RESULTS.0 } else { limits::TOOL_RESULTS.1 };
@@ -138,7 +147,7 @@ async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> R
             results.collect()
         }
     };
-    Ok((query, Searched { ranking_options: Ranking::from(&tool.ranking_options), results }))
+    Ok(Searched { ranking_options: Ranking::from(&tool.ranking_options), results, query: Some(query) })
 }
 
 /// The results that the fixture gives in place of a search.

@@ -13,7 +13,7 @@ use crate::{
     },
     knowledge::Knowledge,
     search::{passage, words::Words},
-    store::Surroundings,
+    store::{Store, Surroundings},
     types::{
         File, Run, Step, Version, View,
         step::{SearchResult, StepStatus, ToolCallKind},
@@ -32,6 +32,7 @@ pub(super) struct Scene<'a> {
     /// Whether there is anything in the stores.
     pub has_stored_files: bool,
     pub knowledge: &'a Knowledge,
+    pub store: &'a Store,
     pub ids: &'a RunIds,
     /// RFC 3339.
     pub now: String,

@@ -65,6 +65,8 @@ pub(super) enum Cue {
         file_search: Searched,
         tokens: u64,
     },
+    /// What the open step has used, where somebody else counted it.
+    Usage(Usage),
     /// The calls are made: on with it, or wait for the client's outputs if functions are among them.
     CloseCalls,
     /// Streams break off here; the run goes on.
@@ -107,6 +109,8 @@ pub(super) struct Stage {
     prompt: Prompt,
     /// Tokens that the model has written in the open step.
     said: u64,
+    /// What was reported of the open step in place of that.
+    reported: Option<Usage>,
 }
 
 impl Stage {
@@ -116,11 +120,16 @@ impl Stage {
         let open = steps.last().filter(|step| step.is_open());
         let written = message.as_ref().map_or(0, |message| tokens::count(&run.model, &message.text()));
         let said = written + open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
-        Self { run, steps, message, messages, ids, prompt: Prompt::default(), said }
+        Self { run, steps, message, messages, ids, prompt: Prompt::default(), said, reported: None }
     }
 
     pub(super) fn set_prompt(&mut self, prompt: Prompt) {
         self.prompt = prompt;
+    }
+
+    /// Takes over what was reported of the open step before a restart.
+    pub(super) fn report(&mut self, usage: Option<Usage>) {
+        self.reported = usage;
     }
 
     /// The message that is being written, as far as it has been.
@@ -183,6 +192,7 @@ impl Stage {
                 self.said += tokens;
                 self.call(ToolCallKind::FileSearch { file_search }, events);
             }
+            Cue::Usage(usage) => self.reported = Some(usage),
             Cue::CloseCalls => self.close_calls(at, events),
             Cue::Disconnect => events.push(Event::Broken),
             Cue::End(end) => self.end(end, at, events),
@@ -255,7 +265,7 @@ impl Stage {
         events.push(Event::StepCreated(step.clone()));
         events.push(Event::Step(step.clone()));
         self.steps.push(step);
-        self.said = 0;
+        (self.said, self.reported) = (0, None);
         true
     }
 
@@ -388,6 +398,9 @@ impl Stage {
 
     /// What the open step has used. Older messages are dropped from the prompt until it fits the budget.
     fn open_usage(&self) -> Usage {
+        if let Some(reported) = self.reported {
+            return reported;
+        }
         let budget = self.run.max_prompt_tokens.map_or(u64::MAX, i64::unsigned_abs);
         let left = budget.saturating_sub(self.spent().prompt_tokens);
         Usage::new((self.prompt.tokens + self.grown()).min(left), self.said)

@@ -30,6 +30,7 @@ use crate::{
         run::{LastError, SORRY},
         tool::ToolOutput,
     },
+    upstream::{Begun, Recording},
 };
 
 /// What every run's task has at hand.
@@ -41,6 +42,8 @@ pub(super) struct AtHand {
     pub knowledge: Knowledge,
     pub performer: Arc<Performer>,
     pub feed: Feed,
+    /// Where runs go that an upstream performed.
+    pub recording: Option<Recording>,
 }
 
 /// What a run's task can be told. The `Awake` keeps the clock from moving on before it is done.
@@ -107,15 +110,17 @@ impl From<store::Error> for Stop {
 impl Task {
     pub(super) fn new(at_hand: AtHand, open: OpenRun, wanted: Wanted, listener: Option<Listener>) -> Self {
         let OpenRun { run, performance, steps, message } = open;
-        let resumed = performance.as_deref().and_then(Performance::resume);
+        let resumed = performance.as_deref().and_then(|note| at_hand.performer.resume(note, &run));
         let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
         if run.status() == RunStatus::Cancelling && !performance.as_ref().is_some_and(Performance::goes_on) {
             cues = cancelled();
         }
         let ids = at_hand.ids.of_run(&run.id);
+        let mut stage = Stage::new(run, steps, message, ids);
+        stage.report(performance.as_ref().and_then(Performance::reported));
         Self {
             played: at_hand.clock.now(),
-            stage: Stage::new(run, steps, message, ids),
+            stage,
             at_hand,
             surroundings: None,
             performance,
@@ -192,6 +197,10 @@ impl Task {
                 awake = self.wait_for_files(&stores, &mut commands, awake).await?;
                 continue;
             }
+            if self.is_waiting() {
+                awake = self.wait_for_performer(&mut commands, awake).await?;
+                continue;
+            }
             let due = self.next_due();
             tokio::select! {
                 biased;
@@ -234,6 +243,31 @@ impl Task {
         }
     }
 
+    /// Whether nothing can be played before an upstream says something.
+    fn is_waiting(&self) -> bool {
+        self.cues.is_empty()
+            && self.stage.run.status() == RunStatus::InProgress
+            && self.performance.as_ref().is_some_and(Performance::is_waiting)
+    }
+
+    /// Waits until the upstream says something, and listens to commands meanwhile. It does not wait for the clock,
+    /// so nobody sleeps here.
+    async fn wait_for_performer(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>, awake: Awake) -> Result<Awake, Stop> {
+        let Some(performance) = &mut self.performance else { return Ok(awake) };
+        let (clock, deadline) = (&self.at_hand.clock, Moment::from(self.stage.run.deadline()));
+        let command = tokio::select! {
+            biased;
+            command = commands.recv() => command,
+            () = performance.arrive() => return Ok(awake),
+            woken = clock.sleep_until(deadline, clock.awake()) => return Ok(woken),
+        };
+        match command {
+            Some(command) => self.obey(command).await,
+            // The engine is gone, and stops this task.
+            None => std::future::pending().await,
+        }
+    }
+
     /// Plays everything that is due, commits it, and tells it.
     async fn advance(&mut self) -> Result<(), Stop> {
         let now = self.at_hand.clock.now();
@@ -253,9 +287,23 @@ impl Task {
             let end = if self.is_cancelling() { End::Cancelled } else { End::Expired };
             self.stage.play(Cue::End(end), deadline.seconds(), &mut events);
         }
+        let recording = self.begin_recording().await;
         self.commit(&events).await?;
+        if let Some(recording) = recording {
+            recording.record(&self.at_hand.store, &self.stage.run.thread_id).await;
+        }
         self.tell(events);
         Ok(())
+    }
+
+    /// A run that an upstream performed is recorded before anybody is told of its end.
+    async fn begin_recording(&mut self) -> Option<Begun> {
+        if !self.stage.is_over() {
+            return None;
+        }
+        self.stage.run.performed = self.performance.as_ref()?.performed();
+        self.stage.run.performed?;
+        Some(self.at_hand.recording.as_ref()?.begin().await)
     }
 
     /// When the next cue is due, if there is one that may be played: fetched from the performer if need be.
@@ -323,6 +371,7 @@ impl Task {
             files: &around.files,
             has_stored_files: around.has_stored_files,
             knowledge: &self.at_hand.knowledge,
+            store: &self.at_hand.store,
             ids: self.stage.ids(),
             now: self.at_hand.clock.now().to_string(),
         };
@@ -335,7 +384,7 @@ impl Task {
             return Ok(());
         }
         self.cues.extend(performance.next(&scene).await);
-        self.exhausted = self.cues.is_empty();
+        self.exhausted = self.cues.is_empty() && !performance.has_more();
         Ok(())
     }
 
@@ -354,7 +403,10 @@ impl Task {
                 let outcome = self.stage.cancel(self.at_hand.clock.now().seconds(), &mut events);
                 match outcome.is_ok() {
                     true if comes_too_late => self.leave_calls_out(&mut events),
-                    true => self.cues = cancelled(),
+                    true => {
+                        self.cues = cancelled();
+                        self.performance.iter_mut().for_each(Performance::give_up);
+                    }
                     false => {}
                 }
                 self.answer(outcome, events, answer).await?;

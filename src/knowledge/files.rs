@@ -60,6 +60,20 @@ impl Knowledge {
         }
     }
 
+    /// A file and its content; none if there is no such file.
+    pub async fn content_of(&self, id: &str) -> Result<Option<(File, Vec<u8>)>> {
+        let Some(file) = self.store.find::<File>(&[id.to_owned()]).await? else { return Ok(None) };
+        let content = self.store.content_of(&file.id).await?;
+        Ok(content.map(|content| (file, content)))
+    }
+
+    /// A file and its text; none if there is no such file, or no text in it.
+    pub async fn text_of(&self, id: &str) -> Result<Option<(File, String)>> {
+        let Some(file) = self.store.find::<File>(&[id.to_owned()]).await? else { return Ok(None) };
+        let text = self.ingest.text_of(id).await?;
+        Ok(text.ok().map(|text| (file, text)))
+    }
+
     /// Deletes a file wherever it is. Answers whether it was there.
     pub async fn delete_file(&self, id: &Id<File>) -> Result<bool> {
         self.ingest.forget(Look::Anywhere(id.as_str()));

@@ -109,6 +109,11 @@ impl Ingest {
         }
     }
 
+    /// The text of a file, whatever it is in.
+    pub(super) async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
+        self.at_hand.text_of(file).await
+    }
+
     /// Begins to make files ready, in this order.
     pub(super) fn begin(&self, files: impl IntoIterator<Item = (StoreFile, Option<String>)>) {
         for (file, batch) in files {
@@ -286,7 +291,7 @@ impl AtHand {
         let mut changes = Changes::new();
         changes.clear_chunks(&place);
         self.store.write(changes).await?;
-        let end = match self.text_of(file).await? {
+        let end = match self.text_of(file.id.as_str()).await? {
             Ok(text) => self.index(&place, text, file.chunking_strategy.cut()).await?,
             Err(why) => failed(why),
         };
@@ -296,8 +301,8 @@ impl AtHand {
         Ok(())
     }
 
-    async fn text_of(&self, file: &StoreFile) -> store::Result<Result<String, NoText>> {
-        let Some(whole) = self.store.find::<File>(&[file.id.to_string()]).await? else { return Ok(Err(NoText::Unreadable)) };
+    async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
+        let Some(whole) = self.store.find::<File>(&[file.to_owned()]).await? else { return Ok(Err(NoText::Unreadable)) };
         let Some(blob) = self.store.blob_of(&whole.id).await? else { return Ok(Err(NoText::Unreadable)) };
         let Ok(path) = self.store.blobs().path(&blob) else { return Ok(Err(NoText::Unreadable)) };
         Ok(self.extractor.text_of(&path, whole.extension()).await)

@@ -67,6 +67,11 @@ impl Database {
         }
     }
 
+    /// Opens what a server may be using at the moment: nothing in it is cleaned up.
+    pub async fn open_beside(path: &Path) -> Result<Arc<Self>, OpenError> {
+        Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await
+    }
+
     async fn open_private() -> Result<Arc<Self>, OpenError> {
         let folder = tempfile::Builder::new()
             .prefix("rehearsal-")

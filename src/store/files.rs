@@ -1,7 +1,7 @@
 //! The questions that only files, uploads and vector stores ask: where contents are, what is still to be made
 //! ready, and what falls due.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, io::Read, sync::Arc};
 
 use sqlx::Row;
 
@@ -33,6 +33,19 @@ impl Store {
         let query = sqlx::query_scalar("select blob from files where session = ? and id = ?");
         let query = query.bind(self.session).bind(file.as_str());
         Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
+    }
+
+    /// The content of a file; none if it is gone.
+    pub async fn content_of(&self, file: &Id<File>) -> Result<Option<Vec<u8>>> {
+        let Some(blob) = self.blob_of(file).await? else { return Ok(None) };
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut content = Vec::new();
+            store.blobs().open(&blob)?.read_to_end(&mut content)?;
+            Ok::<_, std::io::Error>(content)
+        });
+        // Whoever deletes a file takes its content away first.
+        Ok(read.await.ok().and_then(Result::ok))
     }
 
     /// The newest file of this name.

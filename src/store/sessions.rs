@@ -152,6 +152,13 @@ impl Database {
         Ok((Store { database: Arc::clone(self), session, feed: Feed::default() }, starts))
     }
 
+    /// The view of a session that has been used before.
+    pub async fn session_called(self: &Arc<Self>, name: &str) -> Result<Option<Store>> {
+        let query = sqlx::query_scalar("select key from sessions where name = ? and name not like '/%'").bind(name);
+        let session = query.fetch_optional(&mut *self.reader().await?).await?;
+        Ok(session.map(|session| Store { database: Arc::clone(self), session, feed: Feed::default() }))
+    }
+
     /// The names of the sessions in which something was under way: a run, or a file being made ready.
     pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
         let sql = "select name from sessions where name not like '/%' and (exists (select 1 from runs where session = key \

@@ -53,8 +53,8 @@ pub struct Manner<'m> {
     pub seeds: bool,
     /// What stands behind the name of each reply.
     pub suffix: &'m str,
-    /// How long runs took, by their ids, where it was measured.
-    pub timings: HashMap<String, Value>,
+    /// Whether only those runs are told that an upstream performed.
+    pub only_performed: bool,
 }
 
 /// What documents that are served together have used up: names of replies, ids of seeds.
@@ -75,11 +75,11 @@ pub fn retell(objects: &Objects, manner: &Manner<'_>, taken: &mut Taken) -> Reto
     let mut replies = Vec::new();
     for (thread, runs) in objects.runs_by_thread() {
         for (index, run) in runs.iter().enumerate() {
+            if manner.only_performed && run["upstream"].is_null() {
+                continue;
+            }
             let turn = (runs.len() > 1).then_some(index + 1);
-            if let Some(mut reply) = teller.reply(&thread, run, runs.get(index + 1).copied(), turn) {
-                if let Some(timing) = run["id"].as_str().and_then(|id| manner.timings.get(id)) {
-                    reply.insert("timing".to_owned(), timing.clone());
-                }
+            if let Some(reply) = teller.reply(&thread, run, runs.get(index + 1).copied(), turn) {
                 replies.push(reply);
             }
         }
@@ -126,6 +126,9 @@ impl<'o> Teller<'o> {
             (run["usage"]["prompt_tokens"].as_u64(), run["usage"]["completion_tokens"].as_u64())
         {
             reply.insert("usage".to_owned(), json!({"prompt_tokens": prompt, "completion_tokens": completion}));
+        }
+        if let Some(timing) = timing(&run["upstream"]) {
+            reply.insert("timing".to_owned(), timing);
         }
         self.retold.runs += 1;
         Some(reply)
@@ -247,10 +250,14 @@ impl<'o> Teller<'o> {
             "file_search" if self.manner.seeds => {
                 let results = call["file_search"]["results"].as_array().into_iter().flatten();
                 let results: Vec<_> = results.filter_map(|result| self.found(result)).collect();
-                Some(json!({"file_search": if results.is_empty() { json!({}) } else { json!({ "results": results }) }}))
+                let mut search = query(call);
+                if !results.is_empty() {
+                    search.insert("results".to_owned(), Value::Array(results));
+                }
+                Some(json!({ "file_search": search }))
             }
             // What a search finds hangs on the files that are there.
-            "file_search" | "retrieval" => Some(json!({"file_search": {}})),
+            "file_search" | "retrieval" => Some(json!({"file_search": query(call)})),
             other => {
                 self.gap(&call["id"], format!("nothing can be said of calls of type {other}"));
                 None
@@ -460,6 +467,12 @@ fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -
     named.collect()
 }
 
+/// What a search looked for, if that is known.
+fn query(call: &Value) -> Map<String, Value> {
+    let query = call["file_search"]["query"].as_str().map(|query| ("query".to_owned(), Value::String(literal(query))));
+    query.into_iter().collect()
+}
+
 /// An assistant as a seed: what a request would say to make it.
 fn seed(assistant: &Value) -> Value {
     let mut seed = Map::new();
@@ -505,6 +518,12 @@ fn tool(tool: &Value) -> Value {
         }
         _ => tool.clone(),
     }
+}
+
+/// How long an upstream took, in the words of fixtures.
+fn timing(performed: &Value) -> Option<Value> {
+    let (first_token, per_token) = (performed["first_token"].as_u64()?, performed["per_token"].as_u64()?);
+    Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
 }
 
 fn outcome(run: &Value) -> Option<Value> {

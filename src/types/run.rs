@@ -44,6 +44,17 @@ pub struct Run {
     pub version: Version,
     /// The files that its assistant had when it was made. Only v1 shows them.
     pub file_ids: Vec<String>,
+    /// Set if an upstream performed it. Kept, and shown to nobody.
+    pub performed: Option<Performed>,
+}
+
+/// How long an upstream took for a run that it performed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Performed {
+    /// From the request to the first token, in milliseconds.
+    pub first_token: u64,
+    /// From one token to the next, in microseconds.
+    pub per_token: u64,
 }
 
 /// Where a run stands.
@@ -263,6 +274,9 @@ impl Serialize for Run {
         if !self.file_ids.is_empty() {
             map.serialize_entry("v1_files", &self.file_ids)?;
         }
+        if let Some(performed) = &self.performed {
+            map.serialize_entry("upstream", performed)?;
+        }
         map.end()
     }
 }
@@ -398,6 +412,8 @@ struct Flat {
     version: Version,
     #[serde(rename = "v1_files", default)]
     file_ids: Vec<String>,
+    #[serde(rename = "upstream")]
+    performed: Option<Performed>,
 }
 
 #[derive(Deserialize)]
@@ -468,6 +484,7 @@ impl Flat {
             parallel_tool_calls: self.parallel_tool_calls,
             version: self.version,
             file_ids: self.file_ids,
+            performed: self.performed,
         })
     }
 }

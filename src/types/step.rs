@@ -97,6 +97,9 @@ pub enum ToolCallKind {
 pub struct Searched {
     pub ranking_options: Ranking,
     pub results: Vec<SearchResult>,
+    /// What was looked for, which is kept and shown to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,7 +158,8 @@ impl View for Step {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
             Version::V1 => v1::Step::of(self).serialize(serializer),
-            Version::V2 => self.serialize(serializer),
+            Version::V2 if !self.has_queries() => self.serialize(serializer),
+            Version::V2 => self.clone().without_queries().serialize(serializer),
         }
     }
 }
@@ -240,6 +244,29 @@ impl Step {
             ToolCallKind::FileSearch { file_search } => file_search.results.as_slice(),
             ToolCallKind::Function { .. } | ToolCallKind::CodeInterpreter { .. } => &[],
         })
+    }
+
+    /// The outputs that its functions were given, in the order of the calls.
+    pub fn function_outputs(&self) -> impl Iterator<Item = &str> {
+        self.tool_calls().iter().filter_map(|call| match &call.kind {
+            ToolCallKind::Function { function } => Some(function.output.as_deref().unwrap_or_default()),
+            ToolCallKind::CodeInterpreter { .. } | ToolCallKind::FileSearch { .. } => None,
+        })
+    }
+
+    fn has_queries(&self) -> bool {
+        self.tool_calls()
+            .iter()
+            .any(|call| matches!(&call.kind, ToolCallKind::FileSearch { file_search } if file_search.query.is_some()))
+    }
+
+    fn without_queries(mut self) -> Self {
+        for call in self.tool_calls_mut().into_iter().flatten() {
+            if let ToolCallKind::FileSearch { file_search } = &mut call.kind {
+                file_search.query = None;
+            }
+        }
+        self
     }
 
     /// Without the content of search results, which is for those only who ask for it.

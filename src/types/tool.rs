@@ -11,7 +11,7 @@ use super::{
 };
 
 pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
-pub(super) const FILE_SEARCH: &str = "file_search";
+pub const FILE_SEARCH: &str = "file_search";
 pub(super) const FUNCTION: &str = "function";
 
 /// The ranker that the service wrote into every echoed tool of 2025.
@@ -76,6 +76,12 @@ pub struct RankingOptions {
 pub struct Ranking {
     ranker: String,
     pub score_threshold: f64,
+}
+
+impl Default for Ranking {
+    fn default() -> Self {
+        Self::from(&RankingOptions::default())
+    }
 }
 
 impl From<&RankingOptions> for Ranking {
@@ -319,8 +325,18 @@ impl Default for ToolChoice {
 
 impl ToolChoice {
     /// The type of the tool that it names, if it is the one that v1 calls otherwise.
-    pub(super) fn is_search(&self) -> bool {
+    pub fn is_search(&self) -> bool {
         self.0["type"] == FILE_SEARCH
+    }
+
+    /// `none`, `auto` or `required`, if it names no tool.
+    pub fn word(&self) -> Option<&str> {
+        self.0.as_str()
+    }
+
+    /// The function that it names.
+    pub fn function(&self) -> Option<&str> {
+        self.0["function"]["name"].as_str()
     }
 }
 

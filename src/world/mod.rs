@@ -37,6 +37,7 @@ use crate::{
     knowledge::{Knowledge, Reaper},
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
     types::{Model, Refusal},
+    upstream::{Recorder, Upstream},
 };
 
 /// The session of requests that name none.
@@ -53,6 +54,9 @@ pub struct Making {
     pub seed: Option<u64>,
     /// Where the clock stands still from the start; none for the real time.
     pub clock: Option<Moment>,
+    /// Who performs the runs that no reply matches, if somebody does, and who writes it down.
+    pub upstream: Option<Arc<Upstream>>,
+    pub recorder: Option<Arc<Recorder>>,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
     /// How many requests a journal holds.
@@ -233,7 +237,7 @@ impl Session {
     async fn open(making: Arc<Making>, name: &str) -> Result<Arc<Self>, Unmade> {
         let (store, starts) = making.database.session(name).await?;
         let (feed, repertoire) = (Feed::default(), Arc::new(Repertoire::new(making.fixtures.clone())));
-        let world = World::make(&making, &feed, &repertoire, store, Beginning::Seeded { starts }).await?;
+        let world = World::make(&making, name, &feed, &repertoire, store, Beginning::Seeded { starts }).await?;
         let (journal, world) = (Journal::of(making.journal), RwLock::new(world));
         let turning = Arc::default();
         Ok(Arc::new(Self { name: name.to_owned(), making, feed, repertoire, journal, world, turning }))
@@ -269,7 +273,8 @@ impl Session {
         removed.insert("fixtures".to_owned(), fixtures.into());
         // Told before the seeds are. Whoever acts upon it waits until it is done.
         self.feed.tell("session.reset", || json!({"object": "reset", "removed": removed}).to_string());
-        let world = World::make(&self.making, &self.feed, &self.repertoire, store, Beginning::Seeded { starts: 0 }).await;
+        let world =
+            World::make(&self.making, &self.name, &self.feed, &self.repertoire, store, Beginning::Seeded { starts: 0 }).await;
         let world = world.inspect_err(|_| self.repertoire.replace(kept))?;
         self.making.database.take(&self.name, &name).await?;
         self.journal.clear();
@@ -332,7 +337,7 @@ impl Session {
         let Prepared { store, name } = self.making.database.prepare_from(&snapshot).await?;
         let beginning = Beginning::At { state: Box::new(state), last: before.ids.stand() };
         self.feed.tell("snapshot.restored", || snapshot.shown().to_string());
-        let world = World::make(&self.making, &self.feed, &self.repertoire, store, beginning).await?;
+        let world = World::make(&self.making, &self.name, &self.feed, &self.repertoire, store, beginning).await?;
         world.knowledge.settle_all().await;
         self.making.database.take(&self.name, &name).await?;
         self.repertoire.replace(additions);
@@ -363,6 +368,7 @@ async fn unblocked<T: Send + 'static>(read: impl FnOnce() -> Result<T, LoadError
 impl World {
     async fn make(
         making: &Making,
+        name: &str,
         feed: &Feed,
         repertoire: &Arc<Repertoire>,
         store: Store,
@@ -380,8 +386,11 @@ impl World {
         let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);
         knowledge.resume().await?;
         let (ledger, strikes) = (Arc::new(Ledger::new(feed.clone())), Strikes::default());
-        let performer = Performer::new(Arc::clone(repertoire), Arc::clone(&ledger), making.unmatched, making.pace);
-        let engine = Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer, feed.clone());
+        let performer =
+            Performer::new(Arc::clone(repertoire), Arc::clone(&ledger), making.unmatched, making.pace, making.upstream.clone());
+        let recording = making.recorder.as_ref().map(|recorder| recorder.of_session(name));
+        let engine =
+            Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer, feed.clone(), recording);
         let (repertoire, tenure) = (Arc::clone(repertoire), store.tenure());
         let world = Self {
             store,

@@ -93,7 +93,7 @@ async fn what_was_answered_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("killed.db");
     let database = ["--database", path.to_str().unwrap()];
-    let client = reqwest::Client::new();
+    let client = crate::server::client();
     let post = async |url: String, body: serde_json::Value| {
         let request = client.post(url).bearer_auth("x").header("openai-beta", "assistants=v2").json(&body);
         request.send().await.unwrap().json::<serde_json::Value>().await.unwrap()
@@ -124,7 +124,7 @@ async fn a_signal_ends_the_server_and_open_streams_do_not_hold_it() {
     std::fs::write(&fixture, "assistants: [{id: asst_a, model: gpt-4o, instructions: x}]\nreplies: [{outcome: hang}]").unwrap();
     for name in ["-TERM", "-INT"] {
         let (mut child, base) = start(&["--fixtures", fixture.to_str().unwrap()]);
-        let request = reqwest::Client::new().post(format!("{base}/v1/threads/runs")).bearer_auth("x");
+        let request = crate::server::client().post(format!("{base}/v1/threads/runs")).bearer_auth("x");
         let request = request.header("openai-beta", "assistants=v2").json(&json!({"assistant_id": "asst_a", "stream": true}));
         let stream = request.send().await.unwrap();
         assert!(stream.status().is_success());
@@ -163,7 +163,7 @@ fn nothing_is_left_of_a_database_in_memory() {
 async fn upload(base: &str, text: &'static str) -> String {
     let part = reqwest::multipart::Part::text(text).file_name("notes.txt");
     let form = reqwest::multipart::Form::new().text("purpose", "vision").part("file", part);
-    let sent = reqwest::Client::new().post(format!("{base}/v1/files")).bearer_auth("x").multipart(form).send();
+    let sent = crate::server::client().post(format!("{base}/v1/files")).bearer_auth("x").multipart(form).send();
     let file: serde_json::Value = sent.await.unwrap().json().await.unwrap();
     format!("/v1/files/{}/content", file["id"].as_str().unwrap())
 }
@@ -192,7 +192,7 @@ async fn files_survive_a_kill() {
     child.kill().unwrap();
     child.wait().unwrap();
     let (mut child, base) = start(&database);
-    let found = reqwest::Client::new().get(format!("{base}{content}")).bearer_auth("x").send().await.unwrap();
+    let found = crate::server::client().get(format!("{base}{content}")).bearer_auth("x").send().await.unwrap();
     assert_eq!(found.text().await.unwrap(), "kept for good");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -177,10 +177,10 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
         let base = format!("{}/_rehearsal", line.trim().strip_prefix("rehearsal listening on ").unwrap());
-        let mut events = reqwest::get(format!("{base}/events")).await.unwrap().bytes_stream();
+        let mut events = crate::server::client().get(format!("{base}/events")).send().await.unwrap().bytes_stream();
         let mut next = async || String::from_utf8(events.next().await.unwrap().unwrap().to_vec()).unwrap();
         let names = async || {
-            let list: Value = reqwest::get(format!("{base}/fixtures")).await.unwrap().json().await.unwrap();
+            let list: Value = crate::server::client().get(format!("{base}/fixtures")).send().await.unwrap().json().await.unwrap();
             list["data"].as_array().unwrap().iter().map(|reply| reply["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         fs::write(&file, "replies: [{name: two}]").unwrap();
@@ -198,6 +198,6 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         child.kill().unwrap();
         child.wait().unwrap();
         // A server that is gone answers nobody.
-        assert!(tokio::time::timeout(Duration::from_secs(5), reqwest::get(format!("{base}/health"))).await.unwrap().is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(5), crate::server::client().get(format!("{base}/health")).send()).await.unwrap().is_err());
     }
 }

@@ -9,7 +9,7 @@ use crate::server::{TestServer, config};
 async fn keys_are_asked_for_first() {
     let server = TestServer::with(rehearsal::serve::Config { api_keys: vec!["sk-right-0123456789".into()], ..config() }).await;
     let url = format!("{}/v1/assistants", server.base);
-    let client = reqwest::Client::new();
+    let client = crate::server::client();
     let ask = async |authorization: Option<&str>| {
         let mut request = client.get(&url).header("openai-beta", "assistants=v2");
         if let Some(value) = authorization {
@@ -37,7 +37,7 @@ async fn keys_are_asked_for_first() {
 #[tokio::test]
 async fn the_beta_header_is_needed_on_assistants_and_threads() {
     let server = TestServer::start().await;
-    let client = reqwest::Client::new();
+    let client = crate::server::client();
     let ask = async |path: &str, beta: Option<&str>| {
         let mut request = client.get(format!("{}{path}", server.base)).bearer_auth("sk-test");
         if let Some(beta) = beta {

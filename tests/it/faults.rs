@@ -90,7 +90,7 @@ async fn a_fault_strikes_the_nth_request_or_by_a_seeded_chance_and_before_the_ke
     let plain = json!({"messages": []});
     assert_eq!(server.post("/v1/threads", plain).await.status.as_u16(), 200);
     assert_eq!(server.post("/v1/threads/runs", json!({"stream": true})).await.status.as_u16(), 504);
-    let keyless = reqwest::Client::new().post(format!("{}/v1/threads/runs", server.base));
+    let keyless = crate::server::client().post(format!("{}/v1/threads/runs", server.base));
     assert_eq!(keyless.body(r#"{"stream": true}"#).send().await.unwrap().status().as_u16(), 504);
 }
 

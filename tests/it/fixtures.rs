@@ -242,7 +242,7 @@ assistants:
     12 |     outcome: {failed: {cod: x}}
        |                        ^ did you mean 'code'?
 
-    first.yaml:13:11: 'fast' is not one of 'instant', 'steps', and 'realistic'
+    first.yaml:13:11: 'fast' is not one of 'instant', 'steps', 'realistic', and 'recorded'
        |
     13 |     pace: fast
        |           ^

@@ -180,7 +180,7 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
             redactor: &redactor,
             seeds: true,
             suffix: "",
-            timings: HashMap::new(),
+            only_performed: false,
         };
         let retold = retell(&seen.objects, &manner, &mut Taken::default());
         let written = rehearsal::fixture::written(&retold.document, "Imported.").unwrap();

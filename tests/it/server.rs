@@ -29,6 +29,12 @@ pub fn say(line: &str) {
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
+/// A client of HTTP. It needs TLS set up, even where it speaks none.
+pub fn client() -> reqwest::Client {
+    rehearsal::upstream::prepare_tls();
+    reqwest::Client::new()
+}
+
 pub struct TestServer {
     pub base: String,
     worlds: Arc<Worlds>,
@@ -85,7 +91,7 @@ impl TestServer {
         let task = tokio::spawn(async move {
             server.run(listener, async move { _ = stopped.await }).await.unwrap();
         });
-        Self { base, worlds, client: reqwest::Client::new(), stop: Some(stop), task: Some(task), _folder: None }
+        Self { base, worlds, client: client(), stop: Some(stop), task: Some(task), _folder: None }
     }
 
     /// Stops the server and waits until it has let go of its database.

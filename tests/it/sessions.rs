@@ -54,7 +54,7 @@ async fn whoever_is_refused_makes_no_world() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("worlds.db");
     let server = TestServer::on(&path, "replies: []").await;
-    let client = reqwest::Client::new();
+    let client = crate::server::client();
     for (session, path) in [("a", "/v1/assistants"), ("b", "/nothing"), ("c", "/_rehearsal/health")] {
         client.get(format!("{}/s/{session}{path}", server.base)).send().await.unwrap();
     }

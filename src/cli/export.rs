@@ -1,0 +1,52 @@
+//! `rehearsal export`: a thread out of a database becomes a fixture on standard output.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{complain, print};
+use crate::{
+    store::Database,
+    transcript::{self, Exported, Redaction, Redactor},
+    types::{Id, Thread},
+    world::DEFAULT_SESSION,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The thread, such as thread_abc123
+    #[arg(value_name = "THREAD_ID")]
+    thread: String,
+    /// The SQLite file that it is in; a server may be using it
+    #[arg(long, value_name = "PATH", env = "REHEARSAL_DATABASE")]
+    database: PathBuf,
+    /// The session that it is of
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_SESSION)]
+    session: String,
+    /// What else must not be kept, beside whatever looks like a key; a regular expression, repeatable
+    #[arg(long, value_name = "REGEX")]
+    redact: Vec<Redaction>,
+}
+
+pub(super) fn run(args: ExportArgs) -> Result<ExitCode, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let Exported { text, gaps } = runtime.block_on(export(args))?;
+    for gap in gaps {
+        complain(&format!("{}: {}", gap.about, gap.what));
+    }
+    Ok(print(&text))
+}
+
+async fn export(args: ExportArgs) -> Result<Exported, String> {
+    let ExportArgs { thread, database, session, redact } = args;
+    let path = database.display().to_string();
+    // Nothing is made where there is nothing.
+    if !database.is_file() {
+        return Err(format!("there is no database {path}"));
+    }
+    let database = Database::open_beside(&database).await.map_err(|error| error.to_string())?;
+    let store = database.session_called(&session).await.map_err(|error| error.to_string())?;
+    let store = store.ok_or_else(|| format!("there is no session {session} in {path}"))?;
+    let exported = transcript::export(&store, &Id::<Thread>::new(thread), &Redactor::new(redact, [])).await;
+    exported.map_err(|error| format!("{error} in session {session} of {path}"))
+}

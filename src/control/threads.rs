@@ -1,0 +1,32 @@
+//! A thread as a fixture that would answer it again.
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{
+    http::{ApiError, error::Result, extract::InSession},
+    transcript::{self, NotExported, Redactor},
+    types::{Id, Thread},
+};
+
+pub(super) fn routes() -> Router {
+    Router::new().route("/threads/{thread_id}/fixture", get(export))
+}
+
+async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Result<Response> {
+    let exported = transcript::export(&session.world().store, &Id::new(thread), &Redactor::default()).await;
+    match exported {
+        Ok(exported) => {
+            let yaml = HeaderValue::from_static("application/yaml");
+            Ok(([(header::CONTENT_TYPE, yaml)], exported.text).into_response())
+        }
+        Err(NotExported::NoThread(id)) => Err(ApiError::missing::<Thread>(&[id.to_string()])),
+        Err(NotExported::Store(error)) => Err(error.into()),
+        Err(error @ NotExported::Unwritten(_)) => Err(std::io::Error::other(error).into()),
+    }
+}

@@ -1,0 +1,490 @@
+//! A run performed by an upstream: its pieces become cues as they come, and what it asks for here, a search in the
+//! stores, is done between two of its turns.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{
+    citations::Cited,
+    prompt,
+    props::{self, Unready},
+    scene::Scene,
+    script::TimedCue,
+    stage::{Cue, End, Refers},
+};
+use crate::{
+    fixture::reply::Search,
+    tokens::{self, Piece as Token},
+    types::{
+        Message, Step, Tool,
+        message::Content,
+        run::{LastError, Performed},
+        step::{Searched, ToolCallKind},
+        tool::Ranking,
+    },
+    upstream::{Asked, Call, Conversation, Finish, Heard, Noted, Part, Piece, Turn, Upstream},
+};
+
+/// How much of a file that is attached to a message is shown to a model, in characters.
+const SHOWN: usize = 50_000;
+
+/// A performance by an upstream.
+pub(super) struct Remote {
+    /// None if there is none any more, after a restart.
+    upstream: Option<Arc<Upstream>>,
+    noted: Noted,
+    turn: Option<Turn>,
+    arrived: VecDeque<Piece>,
+    /// Whether a message is being written.
+    is_open: bool,
+    marks: Marks,
+    /// Whether the upstream has said anything of its own.
+    has_answered: bool,
+    pace: Measured,
+}
+
+impl Remote {
+    pub(super) fn new(upstream: Option<Arc<Upstream>>, noted: Noted) -> Self {
+        Self {
+            upstream,
+            noted,
+            turn: None,
+            arrived: VecDeque::new(),
+            is_open: false,
+            marks: Marks::default(),
+            has_answered: false,
+            pace: Measured::default(),
+        }
+    }
+
+    pub(super) fn noted(&self) -> &Noted {
+        &self.noted
+    }
+
+    /// Whether it is the upstream's turn to say something.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.turn.is_some() && self.arrived.is_empty()
+    }
+
+    /// What is known of how the upstream performed the run, if it did.
+    pub(super) fn performed(&self) -> Option<Performed> {
+        self.has_answered.then(|| self.pace.told())
+    }
+
+    /// Listens no more.
+    pub(super) fn give_up(&mut self) {
+        self.turn = None;
+        self.arrived.clear();
+    }
+
+    /// Waits until the upstream says something.
+    pub(super) async fn arrive(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        match turn.next().await {
+            Some(piece) => {
+                self.pace.heard(&piece);
+                self.arrived.push_back(piece);
+                while let Some(piece) = turn.ready() {
+                    self.pace.heard(&piece);
+                    self.arrived.push_back(piece);
+                }
+            }
+            None => self.turn = None,
+        }
+    }
+
+    /// The cues of what has arrived; none while the upstream is being waited for.
+    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
+        let mut cues = Vec::new();
+        if self.turn.is_none() && self.arrived.is_empty() {
+            let begun = self.begin(scene).await;
+            if let Err(error) = begun {
+                cues.push(failed(error));
+            }
+        }
+        while let Some(piece) = self.arrived.pop_front() {
+            if !matches!(piece, Piece::Note(_) | Piece::End(Finish::Unanswered(_))) {
+                self.has_answered = true;
+            }
+            self.play(piece, scene, &mut cues).await;
+        }
+        cues.into_iter().map(|cue| TimedCue { after: Duration::ZERO, cue }).collect()
+    }
+
+    async fn begin(&mut self, scene: &Scene<'_>) -> Result<(), LastError> {
+        let Some(upstream) = &self.upstream else {
+            return Err(LastError::server_error(
+                "The run was begun by an upstream, and the server was started again without one.",
+            ));
+        };
+        if self.noted.turns >= upstream.limit {
+            return Err(LastError::server_error(format!(
+                "The run has asked the upstream {} times, as often as --upstream-limit allows, and has not come to an end.",
+                upstream.limit
+            )));
+        }
+        self.noted.turns += 1;
+        self.marks = Marks::of(scene);
+        let conversation = conversation(scene).await.map_err(|error| LastError::server_error(error.to_string()))?;
+        self.pace.begins();
+        self.turn = Some(upstream.ask(Asked {
+            run: scene.run.clone(),
+            assistant: scene.surroundings.assistant.clone(),
+            steps: scene.steps.to_vec(),
+            conversation,
+            note: self.noted.note.clone(),
+        }));
+        Ok(())
+    }
+
+    async fn play(&mut self, piece: Piece, scene: &Scene<'_>, cues: &mut Vec<Cue>) {
+        match piece {
+            Piece::Message => self.open(cues),
+            Piece::Text(text) => {
+                self.open(cues);
+                for said in self.marks.take(&text) {
+                    cues.push(said.cue(&scene.run.model));
+                }
+            }
+            Piece::Refusal(refusal) => {
+                self.open(cues);
+                cues.push(Cue::Refusal(refusal));
+            }
+            Piece::Said(usage) => {
+                self.flush(scene, cues);
+                self.noted.usage = usage;
+                cues.extend(usage.map(Cue::Usage));
+                if std::mem::take(&mut self.is_open) {
+                    cues.push(Cue::CloseMessage);
+                }
+            }
+            Piece::Calls(calls, usage) => {
+                self.noted.usage = usage;
+                match self.calls(calls, scene).await {
+                    Ok(made) => {
+                        cues.extend(made);
+                        // Behind the step's beginning, before its end.
+                        let end = cues.len() - 1;
+                        cues.splice(end..end, usage.map(Cue::Usage));
+                    }
+                    Err(error) => cues.push(failed(error)),
+                }
+            }
+            Piece::Note(note) => self.noted.note = note,
+            Piece::End(finish) => {
+                self.flush(scene, cues);
+                if let Finish::Unanswered(_) = finish {
+                    self.has_answered = false;
+                }
+                cues.push(end(finish));
+            }
+        }
+    }
+
+    fn open(&mut self, cues: &mut Vec<Cue>) {
+        if !std::mem::replace(&mut self.is_open, true) {
+            cues.push(Cue::OpenMessage);
+        }
+    }
+
+    /// Says what might have become a mark and did not.
+    fn flush(&mut self, scene: &Scene<'_>, cues: &mut Vec<Cue>) {
+        cues.extend(self.marks.rest().map(|said| said.cue(&scene.run.model)));
+    }
+
+    async fn calls(&mut self, calls: Vec<Call>, scene: &Scene<'_>) -> Result<Vec<Cue>, LastError> {
+        let mut cues = vec![Cue::OpenCalls];
+        let model = scene.run.model.as_str();
+        for call in calls {
+            match call {
+                Call::Function { name, arguments } => {
+                    judge(scene, &name).inspect_err(|_| self.has_answered = false)?;
+                    cues.push(Cue::Function { name });
+                    cues.extend(tokens::pieces(model, &arguments).into_iter().map(Cue::Arguments));
+                }
+                Call::Search { query } => {
+                    let search = Search { query: None, max_num_results: None, results: None };
+                    let found = props::look_up(&search, query.clone(), scene).await;
+                    let file_search = found.map_err(|error| LastError::server_error(error.to_string()))?;
+                    cues.push(Cue::FileSearch { file_search, tokens: tokens::count(model, &query) });
+                }
+                Call::Searched => {
+                    let file_search = Searched { ranking_options: Ranking::default(), results: Vec::new(), query: None };
+                    cues.push(Cue::FileSearch { file_search, tokens: 0 });
+                }
+                Call::Interpreter { input, logs } => {
+                    cues.push(Cue::CodeInterpreter);
+                    cues.extend(tokens::pieces(model, &input).into_iter().map(Cue::Input));
+                    cues.extend(logs.into_iter().map(Cue::Logs));
+                }
+            }
+        }
+        cues.push(Cue::CloseCalls);
+        Ok(cues)
+    }
+}
+
+/// What is left of a run that was being answered when the server stopped: the rest of the answer is lost.
+pub(super) fn broken_off() -> VecDeque<TimedCue> {
+    let error = LastError::server_error("The server was started again while the upstream was answering.");
+    VecDeque::from([TimedCue { after: Duration::ZERO, cue: failed(error) }])
+}
+
+/// Refuses a function that nobody has offered.
+fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
+    let has = |tool: &Tool| matches!(tool, Tool::Function { function } if function.name == name);
+    if scene.run.tools.iter().any(has) {
+        return Ok(());
+    }
+    Err(LastError::server_error(format!("The upstream called the function '{name}', which is not among the tools of the run.")))
+}
+
+fn failed(error: LastError) -> Cue {
+    Cue::End(End::Failed { error, usage: None })
+}
+
+fn end(finish: Finish) -> Cue {
+    Cue::End(match finish {
+        Finish::Completed(usage) => End::Completed { usage },
+        Finish::Incomplete(reason) => End::Incomplete { reason, usage: None },
+        Finish::Failed(error) | Finish::Unanswered(error) => End::Failed { error, usage: None },
+        Finish::Expired => End::Expired,
+    })
+}
+
+/// What the upstream needs to know of the thread.
+async fn conversation(scene: &Scene<'_>) -> Result<Conversation, Unready> {
+    let (before, own) = prompt::heard(scene.store, scene.run).await.map_err(|error| Unready::Denied(error.into()))?;
+    let mut messages = Vec::with_capacity(before.len());
+    for message in &before {
+        messages.push(heard(message, scene).await?);
+    }
+    let own = own.into_iter().map(|message| (message.id.to_string(), message.text())).collect();
+    Ok(Conversation { messages, own, found: found(scene), can_search: scene.has_stored_files })
+}
+
+async fn heard(message: &Message, scene: &Scene<'_>) -> Result<Heard, Unready> {
+    let mut parts = Vec::new();
+    for content in &message.content {
+        match content {
+            Content::Text { text } => parts.push(Part::Text(text.value.clone())),
+            Content::Refusal { refusal } => parts.push(Part::Text(refusal.clone())),
+            Content::ImageUrl { image_url } => parts.push(Part::Image(image_url.url.clone())),
+            Content::ImageFile { image_file } => {
+                if let Some((file, content)) = scene.knowledge.content_of(&image_file.file_id).await? {
+                    let kind = file.extension().unwrap_or("png").replace("jpg", "jpeg");
+                    parts.push(Part::Image(format!("data:image/{kind};base64,{}", STANDARD.encode(content))));
+                }
+            }
+        }
+    }
+    let mut shown = Vec::new();
+    for attachment in &message.attachments {
+        if !shown.contains(&&attachment.file_id)
+            && let Some((file, text)) = scene.knowledge.text_of(&attachment.file_id).await?
+        {
+            let cut: String = text.chars().take(SHOWN).collect();
+            let more = if cut.len() < text.len() { "\n[the rest is left out]" } else { "" };
+            parts.push(Part::Text(format!("[attached file {}]\n{cut}{more}", file.filename)));
+            shown.push(&attachment.file_id);
+        }
+    }
+    let run = message.run_id.as_ref().map(ToString::to_string);
+    Ok(Heard { id: message.id.to_string(), run, role: message.role, parts })
+}
+
+/// What each search has found, with the marks that the model is to cite it by.
+fn found(scene: &Scene<'_>) -> HashMap<String, String> {
+    let mut number = 0;
+    let mut all = HashMap::new();
+    for call in scene.steps.iter().flat_map(Step::tool_calls) {
+        let ToolCallKind::FileSearch { file_search } = &call.kind else { continue };
+        let results = file_search.results.iter().map(|result| {
+            let (mark, _) = Cited::of_result(number, result).marked(scene.marks());
+            number += 1;
+            format!("{mark}\n{}", result.text())
+        });
+        let results: Vec<_> = results.collect();
+        let text = if results.is_empty() { "Nothing was found.".to_owned() } else { results.join("\n\n") };
+        all.insert(call.id.clone(), text);
+    }
+    all
+}
+
+/// Finds the marks of citations in a text that comes in pieces.
+#[derive(Debug, Default)]
+struct Marks {
+    /// What each result is when it is cited, in their order.
+    cited: Vec<Refers>,
+    /// The first number of every mark, under v2.
+    turn: Option<String>,
+    /// What may become a mark yet.
+    held: String,
+}
+
+/// What is said next.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Plain(String),
+    Mark(String, Refers),
+}
+
+impl Said {
+    fn cue(self, model: &str) -> Cue {
+        let token = |text: String| Token { tokens: tokens::count(model, &text), text };
+        match self {
+            Self::Plain(text) => Cue::Text(token(text)),
+            Self::Mark(text, refers) => Cue::Marked { piece: token(text), refers },
+        }
+    }
+}
+
+/// The longest text that is taken for a mark, in bytes.
+const LONGEST_MARK: usize = 300;
+
+const OPENS: char = '【';
+const CLOSES: char = '】';
+
+impl Marks {
+    fn of(scene: &Scene<'_>) -> Self {
+        let results: Vec<_> = scene.results().cloned().collect();
+        let mut cited: Vec<_> = results.iter().enumerate().map(|(number, result)| Cited::of_result(number, result)).collect();
+        if scene.run.version.is_v1() {
+            scene.quote(&mut cited, &results);
+        }
+        let cited = cited.iter().map(|cited| cited.marked(scene.marks()).1).collect();
+        let turn = (!scene.run.version.is_v1()).then(|| scene.turn.saturating_mul(4).to_string());
+        Self { cited, turn, held: String::new() }
+    }
+
+    fn take(&mut self, text: &str) -> Vec<Said> {
+        let mut said = Vec::new();
+        if self.cited.is_empty() {
+            plain(&mut said, text);
+            return said;
+        }
+        self.held += text;
+        while let Some(opens) = self.held.find(OPENS) {
+            plain(&mut said, &self.held[..opens]);
+            self.held.drain(..opens);
+            match self.held.find(CLOSES) {
+                Some(closes) => {
+                    let mark: String = self.held.drain(..closes + CLOSES.len_utf8()).collect();
+                    match self.refers(&mark) {
+                        Some(refers) => said.push(Said::Mark(mark, refers)),
+                        None => plain(&mut said, &mark),
+                    }
+                }
+                None if self.held.len() > LONGEST_MARK => {
+                    let first: String = self.held.drain(..OPENS.len_utf8()).collect();
+                    plain(&mut said, &first);
+                }
+                None => return said,
+            }
+        }
+        plain(&mut said, &std::mem::take(&mut self.held));
+        said
+    }
+
+    fn rest(&mut self) -> Option<Said> {
+        let held = std::mem::take(&mut self.held);
+        (!held.is_empty()).then_some(Said::Plain(held))
+    }
+
+    /// What a mark such as `【4:0†policy.txt】` stands for. Models change what stands behind the number.
+    fn refers(&self, mark: &str) -> Option<Refers> {
+        let inner = mark.trim_start_matches(OPENS).trim_end_matches(CLOSES);
+        let number = inner.split('†').next()?.trim();
+        let number = match (&self.turn, number.split_once(':')) {
+            (Some(turn), Some((first, number))) if first == turn => number,
+            (Some(_), _) => return None,
+            (None, _) => number,
+        };
+        self.cited.get(number.parse::<usize>().ok()?).cloned()
+    }
+}
+
+fn plain(said: &mut Vec<Said>, text: &str) {
+    match said.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Said::Plain(last)) => last.push_str(text),
+        _ => said.push(Said::Plain(text.to_owned())),
+    }
+}
+
+/// How long the upstream took.
+#[derive(Debug, Default)]
+struct Measured {
+    begun: Option<Instant>,
+    last: Option<Instant>,
+    turns: u32,
+    firsts: Duration,
+    rest: Duration,
+    pieces: u32,
+}
+
+impl Measured {
+    fn begins(&mut self) {
+        (self.begun, self.last) = (Some(Instant::now()), None);
+        self.turns += 1;
+    }
+
+    fn heard(&mut self, piece: &Piece) {
+        if !matches!(piece, Piece::Text(_) | Piece::Calls(..)) {
+            return;
+        }
+        let now = Instant::now();
+        match (self.last, self.begun) {
+            (Some(last), _) => {
+                self.rest += now - last;
+                self.pieces += 1;
+            }
+            (None, Some(begun)) => self.firsts += now - begun,
+            (None, None) => {}
+        }
+        self.last = Some(now);
+    }
+
+    fn told(&self) -> Performed {
+        let mean = |whole: Duration, parts: u32| whole.checked_div(parts).unwrap_or_default();
+        Performed {
+            first_token: u64::try_from(mean(self.firsts, self.turns).as_millis()).unwrap_or(u64::MAX),
+            per_token: u64::try_from(mean(self.rest, self.pieces).as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::message::CitedFile;
+
+    #[test]
+    fn marks_are_found_however_the_text_is_cut() {
+        let cited = |id: &str| Refers::Citation(CitedFile { file_id: id.to_owned(), quote: None });
+        let text = "Within 14 days【4:0†policy.txt】 or【4:1†source】 never【8:0†x】【note】【4:9†x】.【4:";
+        for size in 1..text.chars().count() {
+            let mut marks = Marks { cited: vec![cited("a"), cited("b")], turn: Some("4".to_owned()), held: String::new() };
+            let characters: Vec<char> = text.chars().collect();
+            let (mut whole, mut found) = (String::new(), Vec::new());
+            let pieces: Vec<String> = characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();
+            let mut said: Vec<Said> = pieces.iter().flat_map(|piece| marks.take(piece)).collect();
+            said.extend(marks.rest());
+            for said in said {
+                match said {
+                    Said::Plain(text) => whole += &text,
+                    Said::Mark(text, refers) => {
+                        whole += &text;
+                        found.push(refers);
+                    }
+                }
+            }
+            assert_eq!((whole.as_str(), found), (text, vec![cited("a"), cited("b")]));
+        }
+    }
+}

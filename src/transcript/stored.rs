@@ -1,0 +1,79 @@
+//! The conversation of a stored thread, with everything that belongs to it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Objects;
+use crate::{
+    store::{self, Paged, Store, Stored},
+    types::{Assistant, File, Id, Message, Order, Run, Step, Thread, limits, list::PageRequest},
+};
+
+/// Everything that is known of a thread. None if it does not exist.
+pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Option<Objects>> {
+    let Some(found) = store.find::<Thread>(&[thread.to_string()]).await? else { return Ok(None) };
+    let mut objects = Objects::default();
+    objects.note(&shown(&found));
+    let within = [("thread_id", thread.as_str())];
+    let mut files = Vec::new();
+    for message in all::<Message>(store, &within).await? {
+        let message = shown(&message);
+        files_of(&message["content"], &mut files);
+        objects.note(&message);
+    }
+    for run in all::<Run>(store, &within).await? {
+        if let Some(assistant) = store.find::<Assistant>(&[run.assistant_id.to_string()]).await? {
+            objects.note(&shown(&assistant));
+        }
+        for step in all::<Step>(store, &[("thread_id", thread.as_str()), ("run_id", run.id.as_str())]).await? {
+            let step = shown(&step);
+            files_of(&step["step_details"], &mut files);
+            objects.note(&step);
+        }
+        objects.note(&shown(&run));
+    }
+    for id in files {
+        let id = Id::<File>::new(id);
+        let Some(file) = store.find::<File>(&[id.to_string()]).await? else { continue };
+        objects.note(&shown(&file));
+        if let Some(content) = store.content_of(&id).await? {
+            objects.note_content(id.as_str(), content);
+        }
+    }
+    Ok(Some(objects))
+}
+
+fn shown(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// All there is within a parent, oldest first.
+async fn all<T: Stored>(store: &Store, within: &[(&'static str, &str)]) -> store::Result<Vec<T>> {
+    let mut request = PageRequest { limit: limits::PAGE_MAX, order: Order::Ascending, after: None, before: None };
+    let mut all = Vec::new();
+    loop {
+        let Paged::Page(page) = store.list::<T>(within, &request).await? else { return Ok(all) };
+        request.after = page.items.last().map(|item| item.id().to_string());
+        all.extend(page.items);
+        if !page.has_more {
+            return Ok(all);
+        }
+    }
+}
+
+/// The ids of files that are named somewhere in a value.
+fn files_of(value: &Value, files: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| files_of(item, files)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str().filter(|_| key == "file_id") {
+                    Some(id) if !files.iter().any(|known| known == id) => files.push(id.to_owned()),
+                    Some(_) => {}
+                    None => files_of(value, files),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,279 @@
+//! A run handed to another server that speaks the Assistants API: its assistant and its thread are made there, what it
+//! does is passed on as it comes, and so are the outputs of the client's functions.
+//!
+//! Files and vector stores stay where they are. The thread over there is kept for the runs that follow.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use reqwest::RequestBuilder;
+use serde_json::{Map, Value, json};
+
+use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of};
+use crate::types::{
+    Role, Tool,
+    run::{IncompleteRun, LastError},
+};
+
+/// What has been made over there.
+#[derive(Debug, Default)]
+pub(super) struct Afar {
+    /// Assistants, by what they were made of.
+    assistants: Mutex<HashMap<String, String>>,
+    /// Threads, by the ids that they have here.
+    threads: Mutex<HashMap<String, There>>,
+}
+
+/// A thread over there.
+#[derive(Clone, Debug)]
+struct There {
+    id: String,
+    /// The messages that it was given, and the runs whose messages it has by itself.
+    given: HashSet<String>,
+    runs: HashSet<String>,
+}
+
+/// Begins the run over there, or hands it the outputs that it waits for.
+pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces) -> Result<(), Broken> {
+    let events = match Waiting::of(asked) {
+        Some(waiting) => waiting.submit(upstream).await?,
+        None => begin(upstream, asked).await?,
+    };
+    pass_on(upstream, events, pieces).await
+}
+
+/// A run that waits over there for the outputs of functions.
+struct Waiting<'a> {
+    thread: &'a str,
+    run: &'a str,
+    outputs: Vec<Value>,
+}
+
+impl<'a> Waiting<'a> {
+    fn of(asked: &'a Asked) -> Option<Self> {
+        let (thread, run) = (asked.note["thread"].as_str()?, asked.note["run"].as_str()?);
+        let calls = asked.note["calls"].as_array()?.iter();
+        let given = asked.steps.last()?.function_outputs();
+        let outputs = calls.zip(given).map(|(id, output)| json!({"tool_call_id": id, "output": output}));
+        Some(Self { thread, run, outputs: outputs.collect() })
+    }
+
+    async fn submit(self, upstream: &Upstream) -> Result<Events, Broken> {
+        let Self { thread, run, outputs } = self;
+        let path = format!("/threads/{thread}/runs/{run}/submit_tool_outputs");
+        upstream.stream(&path, &json!({"tool_outputs": outputs, "stream": true})).await
+    }
+}
+
+impl Upstream {
+    fn beta(&self, path: &str) -> RequestBuilder {
+        self.post(path).header("openai-beta", "assistants=v2")
+    }
+
+    async fn stream(&self, path: &str, body: &Value) -> Result<Events, Broken> {
+        Ok(Events::of(self.send(self.beta(path), body).await?))
+    }
+
+    /// Makes an object over there, and answers its id.
+    async fn make(&self, path: &str, body: &Value) -> Result<String, Broken> {
+        let answer = self.send(self.beta(path), body).await?.text().await;
+        let made = answer.ok().and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
+        self.refuse_error(&made)?;
+        let id = made["id"].as_str().map(str::to_owned);
+        id.ok_or_else(|| Broken::because(format_args!("answered {path} with something that is no object of the Assistants API")))
+    }
+}
+
+async fn begin(upstream: &Upstream, asked: &Asked) -> Result<Events, Broken> {
+    let known = locked(&upstream.afar.threads).get(asked.run.thread_id.as_str()).cloned();
+    if let Some(there) = known
+        && let Ok(events) = begin_on(upstream, asked, there).await
+    {
+        return Ok(events);
+    }
+    // There is no such thread, or none any more, or an earlier run still holds it.
+    let given: Vec<_> = asked.conversation.messages.iter().collect();
+    let messages: Vec<_> = given.iter().filter_map(|heard| message(heard)).collect();
+    let id = upstream.make("/threads", &json!({ "messages": messages })).await?;
+    let given = given.into_iter().map(|heard| heard.id.clone()).collect();
+    begin_on(upstream, asked, There { id, given, runs: HashSet::new() }).await
+}
+
+/// Begins a run on a thread over there, which is given first whatever it has not heard.
+async fn begin_on(upstream: &Upstream, asked: &Asked, mut there: There) -> Result<Events, Broken> {
+    let assistant = assistant(upstream, asked).await?;
+    for heard in &asked.conversation.messages {
+        let is_its_own = heard.run.as_ref().is_some_and(|run| there.runs.contains(run));
+        if !is_its_own
+            && there.given.insert(heard.id.clone())
+            && let Some(message) = message(heard)
+        {
+            upstream.make(&format!("/threads/{}/messages", there.id), &message).await?;
+        }
+    }
+    let events = upstream.stream(&format!("/threads/{}/runs", there.id), &order(asked, &assistant)).await?;
+    there.runs.insert(asked.run.id.to_string());
+    locked(&upstream.afar.threads).insert(asked.run.thread_id.to_string(), there);
+    Ok(events)
+}
+
+/// The assistant over there: the same for all runs that want it to be the same.
+async fn assistant(upstream: &Upstream, asked: &Asked) -> Result<String, Broken> {
+    let run = &asked.run;
+    let mut body = json!({
+        "model": upstream.model(&run.model),
+        "instructions": run.instructions,
+        "tools": run.tools.iter().map(tool).collect::<Vec<_>>(),
+        "temperature": run.temperature,
+        "top_p": run.top_p,
+        "response_format": run.response_format,
+    });
+    if let Some(assistant) = &asked.assistant {
+        body["name"] = json!(assistant.name);
+        body["description"] = json!(assistant.description);
+        body["metadata"] = json!(assistant.metadata);
+    }
+    let key = body.to_string();
+    let known = locked(&upstream.afar.assistants).get(&key).cloned();
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id = upstream.make("/assistants", &body).await?;
+    locked(&upstream.afar.assistants).insert(key, id.clone());
+    Ok(id)
+}
+
+fn tool(tool: &Tool) -> Value {
+    match tool {
+        Tool::Function { function } => json!({"type": tool.kind(), "function": function}),
+        Tool::CodeInterpreter | Tool::FileSearch { .. } => json!({"type": tool.kind()}),
+    }
+}
+
+fn order(asked: &Asked, assistant: &str) -> Value {
+    let run = &asked.run;
+    let mut order = Map::new();
+    order.insert("assistant_id".to_owned(), Value::from(assistant));
+    for (name, most) in [("max_completion_tokens", run.max_completion_tokens), ("max_prompt_tokens", run.max_prompt_tokens)] {
+        if let Some(most) = most {
+            order.insert(name.to_owned(), Value::from(most));
+        }
+    }
+    order.insert("truncation_strategy".to_owned(), json!(run.truncation_strategy));
+    order.insert("tool_choice".to_owned(), json!(run.tool_choice));
+    order.insert("parallel_tool_calls".to_owned(), json!(run.parallel_tool_calls));
+    order.insert("metadata".to_owned(), json!(run.metadata));
+    order.insert("stream".to_owned(), Value::Bool(true));
+    Value::Object(order)
+}
+
+/// A message as a request says it; none if there is nothing in it that can be passed on.
+fn message(heard: &Heard) -> Option<Value> {
+    let role = match heard.role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    };
+    let parts = heard.parts.iter().filter_map(|part| match part {
+        Part::Text(text) if text.is_empty() => None,
+        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        // A file of the thread's, which is not there.
+        Part::Image(url) if url.starts_with("data:") => None,
+        Part::Image(url) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
+    });
+    let parts: Vec<_> = parts.collect();
+    (!parts.is_empty()).then(|| json!({"role": role, "content": parts}))
+}
+
+/// Passes on what the run over there tells.
+async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Result<(), Broken> {
+    while let Some(event) = events.next().await? {
+        if event.name == "done" {
+            break;
+        }
+        let Ok(object) = serde_json::from_str::<Value>(&event.data) else {
+            return Err(Broken::because("sent something that is not JSON"));
+        };
+        upstream.refuse_error(&object)?;
+        match event.name.as_str() {
+            "thread.message.created" => give(pieces, Piece::Message).await?,
+            "thread.message.delta" => {
+                for part in object["delta"]["content"].as_array().into_iter().flatten() {
+                    if let Some(text) = part["text"]["value"].as_str() {
+                        give(pieces, Piece::Text(text.to_owned())).await?;
+                    }
+                }
+            }
+            "thread.message.completed" => {
+                for refusal in object["content"].as_array().into_iter().flatten().filter_map(|part| part["refusal"].as_str()) {
+                    give(pieces, Piece::Refusal(refusal.to_owned())).await?;
+                }
+            }
+            "thread.run.step.completed" => {
+                if let Some(piece) = step(&object) {
+                    give(pieces, piece).await?;
+                }
+            }
+            "thread.run.requires_action" => {
+                let calls =
+                    object["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().cloned().unwrap_or_default();
+                let ids: Vec<_> = calls.iter().map(|call| call["id"].clone()).collect();
+                let note = json!({"thread": object["thread_id"], "run": object["id"], "calls": ids});
+                give(pieces, Piece::Note(note)).await?;
+                return give(pieces, Piece::Calls(calls.iter().map(function).collect(), None)).await;
+            }
+            name => {
+                if let Some(finish) = finish(name, &object) {
+                    return give(pieces, Piece::End(finish)).await;
+                }
+            }
+        }
+    }
+    Err(Broken::because("ended its answer in the middle"))
+}
+
+fn function(call: &Value) -> Call {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Call::Function { name: text(&call["function"]["name"]), arguments: text(&call["function"]["arguments"]) }
+}
+
+/// A step that is over. Functions were passed on when the run began to wait for them.
+fn step(step: &Value) -> Option<Piece> {
+    let usage = usage_of(&step["usage"]);
+    let Some(calls) = step["step_details"]["tool_calls"].as_array() else { return Some(Piece::Said(usage)) };
+    let calls = calls.iter().filter_map(|call| match call["type"].as_str()? {
+        "code_interpreter" => {
+            let interpreter = &call["code_interpreter"];
+            let outputs = interpreter["outputs"].as_array().into_iter().flatten();
+            let logs = outputs.filter_map(|output| output["logs"].as_str().map(str::to_owned)).collect();
+            Some(Call::Interpreter { input: interpreter["input"].as_str().unwrap_or_default().to_owned(), logs })
+        }
+        "file_search" => Some(Call::Searched),
+        _ => None,
+    });
+    let calls: Vec<_> = calls.collect();
+    (!calls.is_empty()).then_some(Piece::Calls(calls, usage))
+}
+
+fn finish(event: &str, run: &Value) -> Option<Finish> {
+    Some(match event {
+        "thread.run.completed" => Finish::Completed(usage_of(&run["usage"])),
+        "thread.run.failed" => Finish::Failed(
+            serde_json::from_value(run["last_error"].clone())
+                .unwrap_or_else(|_| LastError::server_error("The run failed at the upstream, which did not say why.")),
+        ),
+        "thread.run.incomplete" => Finish::Incomplete(match run["incomplete_details"]["reason"].as_str() {
+            Some("max_prompt_tokens") => IncompleteRun::MaxPromptTokens,
+            Some("content_filter") => IncompleteRun::ContentFilter,
+            _ => IncompleteRun::MaxCompletionTokens,
+        }),
+        "thread.run.expired" => Finish::Expired,
+        "thread.run.cancelled" => Finish::Unanswered(LastError::server_error("The run was cancelled at the upstream.")),
+        _ => return None,
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

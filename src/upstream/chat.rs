@@ -1,0 +1,312 @@
+//! A run as one or more chat completions: what is asked, and what the answer comes to.
+
+use std::collections::BTreeMap;
+
+use reqwest::header;
+use serde_json::{Map, Value, json};
+
+use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of};
+use crate::types::{
+    Role, Tool, Usage,
+    run::IncompleteRun,
+    step::{StepDetails, ToolCallKind},
+    tool::FILE_SEARCH,
+};
+
+/// How the model is told what its search is for, and how to say where it has something from.
+const SEARCHES: &str = "Searches the files that were uploaded for this conversation. Each result begins with a marker such \
+                        as 【4:0†policy.txt】. Where the answer rests on a result, copy its marker, unchanged, behind what it \
+                        supports.";
+
+/// Asks for one completion, and gives its pieces as they come.
+pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces) -> Result<(), Broken> {
+    let response = upstream.send(upstream.post("/chat/completions"), &request(upstream, asked)).await?;
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut completion = Completion { search: search_name(asked), ..Completion::default() };
+    if kind.starts_with("text/event-stream") {
+        let mut events = Events::of(response);
+        while let Some(event) = events.next().await? {
+            if event.data.trim() == "[DONE]" {
+                completion.is_done = true;
+                break;
+            }
+            let chunk = parsed(&event.data)?;
+            upstream.refuse_error(&chunk)?;
+            completion.take(&chunk, "delta", pieces).await?;
+        }
+    } else if kind.starts_with("application/json") {
+        let Ok(body) = response.text().await else { return Err(Broken::because("broke off in the middle of its answer")) };
+        let answer = parsed(&body)?;
+        upstream.refuse_error(&answer)?;
+        completion.take(&answer, "message", pieces).await?;
+    } else {
+        let kind = if kind.is_empty() { "something without a type" } else { kind };
+        return Err(Broken::because(format_args!("answered with {kind} where a completion was asked for")));
+    }
+    completion.end(pieces).await
+}
+
+fn parsed(text: &str) -> Result<Value, Broken> {
+    serde_json::from_str(text).map_err(|_| Broken::because("sent something that is not JSON"))
+}
+
+impl Upstream {
+    /// An error in the place of an answer.
+    pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), Broken> {
+        match &answer["error"] {
+            Value::Null => Ok(()),
+            error => {
+                let said = error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
+                Err(Broken::because(format_args!("answered with an error: {}", self.clean(said))))
+            }
+        }
+    }
+}
+
+/// A completion, as far as it has come.
+#[derive(Debug, Default)]
+struct Completion {
+    /// What the search is called, if there is one.
+    search: Option<String>,
+    has_begun: bool,
+    refusal: String,
+    /// Names and arguments, by their index.
+    calls: BTreeMap<u64, (String, String)>,
+    usage: Option<Usage>,
+    finish: Option<String>,
+    is_done: bool,
+}
+
+impl Completion {
+    async fn take(&mut self, chunk: &Value, part: &str, pieces: &Pieces) -> Result<(), Broken> {
+        self.usage = usage_of(&chunk["usage"]).or(self.usage);
+        let choice = &chunk["choices"][0];
+        let said = &choice[part];
+        if let Some(text) = said["content"].as_str().filter(|text| !text.is_empty()) {
+            self.begin(pieces).await?;
+            give(pieces, Piece::Text(text.to_owned())).await?;
+        }
+        self.refusal += said["refusal"].as_str().unwrap_or_default();
+        for (place, call) in said["tool_calls"].as_array().into_iter().flatten().enumerate() {
+            let index = call["index"].as_u64().unwrap_or(place as u64);
+            let (name, arguments) = self.calls.entry(index).or_default();
+            *name += call["function"]["name"].as_str().unwrap_or_default();
+            match &call["function"]["arguments"] {
+                Value::String(piece) => arguments.push_str(piece),
+                Value::Null => {}
+                // Some servers give them parsed.
+                whole => *arguments = whole.to_string(),
+            }
+        }
+        if let Some(finish) = choice["finish_reason"].as_str() {
+            self.finish = Some(finish.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, pieces: &Pieces) -> Result<(), Broken> {
+        if !self.has_begun {
+            self.has_begun = true;
+            give(pieces, Piece::Message).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(mut self, pieces: &Pieces) -> Result<(), Broken> {
+        if self.finish.is_none() && !self.is_done {
+            return Err(Broken::because("ended its answer in the middle"));
+        }
+        let cut_off = match self.finish.as_deref() {
+            Some("length") => Some(IncompleteRun::MaxCompletionTokens),
+            Some("content_filter") => Some(IncompleteRun::ContentFilter),
+            _ => None,
+        };
+        if let Some(reason) = cut_off {
+            // Calls that were cut off were never made.
+            return give(pieces, Piece::End(Finish::Incomplete(reason))).await;
+        }
+        if !self.refusal.is_empty() {
+            self.begin(pieces).await?;
+            give(pieces, Piece::Refusal(std::mem::take(&mut self.refusal))).await?;
+        }
+        if self.calls.is_empty() {
+            // Said nothing at all: that is a message too.
+            self.begin(pieces).await?;
+            give(pieces, Piece::Said(self.usage)).await?;
+            return give(pieces, Piece::End(Finish::Completed(None))).await;
+        }
+        if self.has_begun {
+            // What both took is counted where it ends.
+            give(pieces, Piece::Said(Some(Usage::default()))).await?;
+        }
+        let calls = std::mem::take(&mut self.calls).into_values();
+        let calls = calls.map(|(name, arguments)| self.call(name, arguments)).collect::<Result<Vec<_>, _>>()?;
+        give(pieces, Piece::Calls(calls, self.usage)).await
+    }
+
+    fn call(&self, name: String, arguments: String) -> Result<Call, Broken> {
+        // No arguments at all are what some models say for an empty object.
+        let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
+        let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
+            let cut: String = arguments.chars().take(100).collect();
+            return Err(Broken::because(format_args!("called the function '{name}' with arguments that are not JSON: {cut}")));
+        };
+        if self.search.as_deref() == Some(name.as_str()) {
+            let query = parsed["query"].as_str().map_or_else(|| arguments.clone(), str::to_owned);
+            return Ok(Call::Search { query });
+        }
+        Ok(Call::Function { name, arguments })
+    }
+}
+
+fn request(upstream: &Upstream, asked: &Asked) -> Value {
+    let run = &asked.run;
+    let mut body = Map::new();
+    body.insert("model".to_owned(), Value::from(upstream.model(&run.model)));
+    body.insert("messages".to_owned(), Value::Array(messages(asked)));
+    let tools = tools(asked);
+    if !tools.is_empty() {
+        body.insert("tools".to_owned(), Value::Array(tools));
+        if let Some(choice) = tool_choice(asked) {
+            body.insert("tool_choice".to_owned(), choice);
+        }
+        if !run.parallel_tool_calls {
+            body.insert("parallel_tool_calls".to_owned(), Value::Bool(false));
+        }
+    }
+    let format = json!(run.response_format);
+    if format != "auto" {
+        body.insert("response_format".to_owned(), format);
+    }
+    for (name, value) in [("temperature", run.temperature), ("top_p", run.top_p)] {
+        if value != 1.0 {
+            body.insert(name.to_owned(), Value::from(value));
+        }
+    }
+    if let Some(effort) = &run.reasoning_effort {
+        body.insert("reasoning_effort".to_owned(), json!(effort));
+    }
+    if let Some(most) = run.max_completion_tokens.and_then(|most| u64::try_from(most).ok()) {
+        let spent: u64 = asked.steps.iter().filter_map(|step| step.usage).map(|usage| usage.completion_tokens).sum();
+        body.insert("max_completion_tokens".to_owned(), Value::from(most.saturating_sub(spent).max(1)));
+    }
+    body.insert("stream".to_owned(), Value::Bool(true));
+    body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+    Value::Object(body)
+}
+
+fn messages(asked: &Asked) -> Vec<Value> {
+    let mut messages = Vec::new();
+    if let Some(instructions) = asked.run.instructions.as_deref().filter(|text| !text.is_empty()) {
+        messages.push(json!({"role": "system", "content": instructions}));
+    }
+    messages.extend(asked.conversation.messages.iter().map(heard));
+    for step in &asked.steps {
+        match &step.step_details {
+            StepDetails::MessageCreation { message_creation } => {
+                let said = asked.conversation.own.get(message_creation.message_id.as_str());
+                messages.push(json!({"role": "assistant", "content": said.map_or("", String::as_str)}));
+            }
+            StepDetails::ToolCalls { tool_calls } => {
+                let (mut calls, mut outputs) = (Vec::new(), Vec::new());
+                for call in tool_calls {
+                    let (name, arguments, output) = match &call.kind {
+                        ToolCallKind::Function { function } => {
+                            (function.name.clone(), function.arguments.clone(), function.output.clone().unwrap_or_default())
+                        }
+                        ToolCallKind::FileSearch { file_search } => {
+                            let query = file_search.query.as_deref().unwrap_or_default();
+                            let found = asked.conversation.found.get(&call.id).cloned().unwrap_or_default();
+                            (search_name(asked).unwrap_or_default(), json!({ "query": query }).to_string(), found)
+                        }
+                        ToolCallKind::CodeInterpreter { .. } => continue,
+                    };
+                    let function = json!({"name": name, "arguments": arguments});
+                    calls.push(json!({"id": call.id, "type": "function", "function": function}));
+                    outputs.push(json!({"role": "tool", "tool_call_id": call.id, "content": output}));
+                }
+                call_in(&mut messages, calls);
+                messages.extend(outputs);
+            }
+        }
+    }
+    messages
+}
+
+/// Calls that follow on what the model said belong to the same message of it.
+fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
+    let said = messages.last_mut().filter(|last| last["role"] == "assistant" && last.get("tool_calls").is_none());
+    match said {
+        Some(said) => said["tool_calls"] = Value::Array(calls),
+        None => messages.push(json!({"role": "assistant", "content": null, "tool_calls": calls})),
+    }
+}
+
+fn heard(message: &Heard) -> Value {
+    let role = match message.role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    };
+    let has_image = message.parts.iter().any(|part| matches!(part, Part::Image(_)));
+    // Only users may show pictures.
+    if !has_image || message.role == Role::Assistant {
+        let texts = message.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+        return json!({"role": role, "content": texts.collect::<Vec<_>>().join("\n")});
+    }
+    let parts = message.parts.iter().map(|part| match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Image(url) => json!({"type": "image_url", "image_url": {"url": url}}),
+    });
+    json!({"role": role, "content": parts.collect::<Vec<_>>()})
+}
+
+fn tools(asked: &Asked) -> Vec<Value> {
+    let mut tools = Vec::new();
+    for tool in &asked.run.tools {
+        match tool {
+            Tool::Function { function } => {
+                let mut shown = json!({"name": function.name, "parameters": function.parameters});
+                if let Some(description) = &function.description {
+                    shown["description"] = Value::from(description.as_str());
+                }
+                if function.strict {
+                    shown["strict"] = Value::Bool(true);
+                }
+                tools.push(json!({"type": "function", "function": shown}));
+            }
+            Tool::FileSearch { .. } | Tool::CodeInterpreter => {}
+        }
+    }
+    if let Some(name) = search_name(asked) {
+        let parameters = json!({
+            "type": "object",
+            "properties": {"query": {"type": "string", "description": "What to look for, in words of the files."}},
+            "required": ["query"],
+        });
+        tools.push(json!({"type": "function", "function": {"name": name, "description": SEARCHES, "parameters": parameters}}));
+    }
+    tools
+}
+
+/// What the search is called: like the tool, unless the run has a function of that name.
+fn search_name(asked: &Asked) -> Option<String> {
+    let is_taken =
+        |name: &str| asked.run.tools.iter().any(|tool| matches!(tool, Tool::Function { function } if function.name == name));
+    let name = if is_taken(FILE_SEARCH) { "search_uploaded_files" } else { FILE_SEARCH };
+    (asked.conversation.can_search && asked.run.tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. })))
+        .then(|| name.to_owned())
+}
+
+/// Which tool is to be used. What was forced has been done once something was called.
+fn tool_choice(asked: &Asked) -> Option<Value> {
+    let has_called = asked.steps.iter().any(|step| !step.tool_calls().is_empty());
+    let choice = &asked.run.tool_choice;
+    let function = |name: &str| json!({"type": "function", "function": {"name": name}});
+    match choice.word() {
+        Some("none") => Some(Value::from("none")),
+        Some("required") if !has_called => Some(Value::from("required")),
+        None if !has_called && choice.is_search() => search_name(asked).map(|name| function(&name)),
+        None if !has_called => choice.function().map(function),
+        _ => None,
+    }
+}

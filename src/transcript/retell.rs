@@ -113,7 +113,10 @@ impl<'o> Teller<'o> {
         }
         let asked = self.asked(thread, run, next);
         let mut reply = Map::new();
-        reply.insert("name".to_owned(), Value::String(asked.as_deref().map(slug).unwrap_or_default()));
+        reply.insert(
+            "name".to_owned(),
+            Value::String(asked.as_deref().map(|asked| slug(&self.manner.redactor.clean(asked))).unwrap_or_default()),
+        );
         reply.insert("when".to_owned(), self.when(run, asked.as_deref(), turn));
         let steps = self.entries(thread, run);
         if !steps.is_empty() {

@@ -363,7 +363,10 @@ impl Upstream {
         let message = match (status, said.is_empty()) {
             // As the service had it: in its own words.
             (StatusCode::TOO_MANY_REQUESTS, false) => said,
-            (_, false) => format!("The upstream answered {}: {said}{hint}", status.as_u16()),
+            (_, false) => {
+                let end = if said.ends_with(['.', '!', '?']) { "" } else { "." };
+                format!("The upstream answered {}: {said}{end}{hint}", status.as_u16())
+            }
             (_, true) => format!("The upstream answered {}.{hint}", status.as_u16()),
         };
         LastError { code: code.to_owned(), message }
@@ -439,6 +442,7 @@ fn unreachable(error: &reqwest::Error) -> LastError {
     }
     LastError::server_error(match error {
         error if error.is_timeout() => "The upstream did not answer in time.".to_owned(),
+        error if !error.is_connect() => format!("The upstream broke off before it answered: {cause}."),
         _ => format!("The upstream cannot be reached: {cause}."),
     })
 }

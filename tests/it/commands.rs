@@ -198,6 +198,11 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         child.kill().unwrap();
         child.wait().unwrap();
         // A server that is gone answers nobody.
-        assert!(tokio::time::timeout(Duration::from_secs(5), crate::server::client().get(format!("{base}/health")).send()).await.unwrap().is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), crate::server::client().get(format!("{base}/health")).send())
+                .await
+                .unwrap()
+                .is_err()
+        );
     }
 }

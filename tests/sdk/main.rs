@@ -15,4 +15,5 @@ mod recipes;
 mod running;
 mod rust;
 mod tutorials;
+mod upstream;
 mod versions;

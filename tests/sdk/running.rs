@@ -30,10 +30,15 @@ impl Running {
     }
 
     pub fn with(more: &[&str]) -> Self {
+        Self::with_environment(more, &[])
+    }
+
+    pub fn with_environment(more: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
             .current_dir(root())
             .args(["--listen", "127.0.0.1:0", "--api-key", KEY])
             .args(more)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");
@@ -41,6 +46,12 @@ impl Running {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
         let base = line.trim().strip_prefix("rehearsal listening on ").expect("where it listens");
         Self { base: format!("{base}/v1"), child }
+    }
+
+    /// Ends it without letting it do anything more.
+    pub fn kill(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     fixture::reply::Search,
     tokens::{self, Piece as Token},
     types::{
-        Message, Step, Tool,
+        Id, Message, Step, Tool,
         message::Content,
         run::{LastError, Performed},
         step::{Searched, ToolCallKind},
@@ -45,6 +45,7 @@ pub(super) struct Remote {
     marks: Marks,
     /// Whether the upstream has said anything of its own.
     has_answered: bool,
+    asked: Option<Id<Message>>,
     pace: Measured,
 }
 
@@ -58,6 +59,7 @@ impl Remote {
             is_open: false,
             marks: Marks::default(),
             has_answered: false,
+            asked: None,
             pace: Measured::default(),
         }
     }
@@ -73,7 +75,7 @@ impl Remote {
 
     /// What is known of how the upstream performed the run, if it did.
     pub(super) fn performed(&self) -> Option<Performed> {
-        self.has_answered.then(|| self.pace.told())
+        self.has_answered.then(|| Performed { asked: self.asked.clone(), ..self.pace.told() })
     }
 
     /// Listens no more.
@@ -129,6 +131,7 @@ impl Remote {
             )));
         }
         self.noted.turns += 1;
+        self.asked = scene.surroundings.user_message.as_ref().map(|message| message.id.clone());
         self.marks = Marks::of(scene);
         let conversation = conversation(scene).await.map_err(|error| LastError::server_error(error.to_string()))?;
         self.pace.begins();
@@ -455,6 +458,7 @@ impl Measured {
         Performed {
             first_token: u64::try_from(mean(self.firsts, self.turns).as_millis()).unwrap_or(u64::MAX),
             per_token: u64::try_from(mean(self.rest, self.pieces).as_micros()).unwrap_or(u64::MAX),
+            asked: None,
         }
     }
 }

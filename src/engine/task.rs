@@ -302,7 +302,7 @@ impl Task {
             return None;
         }
         self.stage.run.performed = self.performance.as_ref()?.performed();
-        self.stage.run.performed?;
+        self.stage.run.performed.as_ref()?;
         Some(self.at_hand.recording.as_ref()?.begin().await)
     }
 

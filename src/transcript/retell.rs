@@ -140,6 +140,10 @@ impl<'o> Teller<'o> {
     /// What the user said last before the run.
     fn asked(&self, thread: &str, run: &Value, next: Option<&Value>) -> Option<String> {
         let messages = self.messages.get(thread)?;
+        if let Some(known) = messages.iter().find(|message| !message["id"].is_null() && message["id"] == run["upstream"]["asked"])
+        {
+            return Some(text_of(known));
+        }
         let of = |run: &Value| messages.iter().position(|message| !run["id"].is_null() && message["run_id"] == run["id"]);
         let created = |value: &Value| value["created_at"].as_i64().unwrap_or_default();
         let end = of(run).unwrap_or_else(|| {
@@ -148,7 +152,13 @@ impl<'o> Teller<'o> {
             let later = messages[..until].iter().position(|message| created(message) > created(run));
             later.unwrap_or(until)
         });
-        messages[..end].iter().rev().find(|message| message["role"] == "user").map(text_of)
+        let mut users = (0..end).rev().filter(|place| messages[*place]["role"] == "user");
+        let (last, before) = (users.next()?, users.next());
+        // In the same second, what was said last may be what the next run was asked.
+        let is_of_next = of(run).is_none() && next.is_some() && created(&messages[last]) == created(run);
+        let goes_before = |before: &usize| messages[*before..last].iter().all(|message| message["role"] == "user");
+        let asked = before.filter(|before| is_of_next && goes_before(before)).unwrap_or(last);
+        Some(text_of(&messages[asked]))
     }
 
     fn when(&self, run: &Value, asked: Option<&str>, turn: Option<usize>) -> Value {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap}
 use serde_json::{Value, json};
 
 use super::{
-    Assistant, Id, Metadata, Resource, Thread, Timestamp, Tool, Usage, Version, View,
+    Assistant, Id, Message, Metadata, Resource, Thread, Timestamp, Tool, Usage, Version, View,
     assistant::{ReasoningEffort, ResponseFormat},
     limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
@@ -48,9 +48,11 @@ pub struct Run {
     pub performed: Option<Performed>,
 }
 
-/// How long an upstream took for a run that it performed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What an upstream answered with the run, and how long it took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Performed {
+    /// The newest message of a user, if any.
+    pub asked: Option<Id<Message>>,
     /// From the request to the first token, in milliseconds.
     pub first_token: u64,
     /// From one token to the next, in microseconds.

@@ -1,0 +1,187 @@
+//! Threads and old recordings become fixtures: by commands, and by the control API.
+
+use std::{fs, path::Path, process::Command};
+
+use rehearsal::{engine::Unmatched, serve::Config};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::server::{TestServer, config};
+
+fn rehearsal(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_rehearsal")).env_clear().args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const TALK: &str = r#"
+replies:
+  - when: {message: {contains: chart}}
+    steps:
+      - tool_calls: [{code_interpreter: {input: "plot()", outputs: [{logs: "ok"}, {image: {name: chart.png, base64: iVBORw0KGgo=}}]}}]
+      - message: {text: "See [it](sandbox:/mnt/data/data.csv)", images: [{name: chart.png, base64: iVBORw0KGgo=}], files: [{name: data.csv, text: "a,b"}]}
+  - when: {message: {contains: policy}}
+    steps:
+      - tool_calls: [{file_search: {}}]
+      - message: {text: "14 days{{ cite }}, it says.", citations: [{file: policy.txt}]}
+  - when: {message: {contains: weather}}
+    steps:
+      - tool_calls: [{function: {name: weather, arguments: {city: "{{ message }}"}}}]
+      - message: "It is {{ outputs.weather }}: braces {{ '{{' }}"
+"#;
+
+/// What of a conversation must be the same whoever answers.
+async fn converse(server: &TestServer, assistant: Option<&str>) -> (String, Vec<Value>) {
+    let assistant = match assistant {
+        Some(known) => known.to_owned(),
+        None => {
+            let store = server.store(&[&server.document("policy.txt", "Refunds take 14 days. That is the policy.").await]).await;
+            let function = json!({"type": "function", "function": {"name": "weather"}});
+            let tools = json!([{"type": "code_interpreter"}, {"type": "file_search"}, function]);
+            let resources = json!({"file_search": {"vector_store_ids": [store]}});
+            let assistant = json!({"name": "Bot", "model": "gpt-4o", "tools": tools, "tool_resources": resources});
+            server.post("/v1/assistants", assistant).await.id()
+        }
+    };
+    let thread = format!("/v1/threads/{}", server.post("/v1/threads", json!({})).await.id());
+    let mut told = Vec::new();
+    for said in ["A chart, please", "What is the policy?", "And the weather?"] {
+        server.post(&format!("{thread}/messages"), json!({"role": "user", "content": said})).await;
+        let run = server.post(&format!("{thread}/runs"), json!({"assistant_id": assistant})).await.id();
+        server.idle().await;
+        let path = format!("{thread}/runs/{run}");
+        let run = server.get(&path).await.body;
+        if run["status"] == "requires_action" {
+            let call = &run["required_action"]["submit_tool_outputs"]["tool_calls"][0];
+            told.push(call["function"].clone());
+            let outputs = json!({"tool_outputs": [{"tool_call_id": call["id"], "output": "mild"}]});
+            server.post(&format!("{path}/submit_tool_outputs"), outputs).await;
+            server.idle().await;
+        }
+        told.push(server.get(&path).await.body["status"].clone());
+        let steps = server.get(&format!("{path}/steps?order=asc")).await.body;
+        for step in steps["data"].as_array().unwrap() {
+            let calls = step["step_details"]["tool_calls"].as_array().into_iter().flatten();
+            told.push(json!([step["type"], calls.map(|call| call["code_interpreter"]["input"].clone()).collect::<Vec<_>>()]));
+        }
+        let message = server.get(&format!("{thread}/messages?limit=1")).await.body["data"][0].clone();
+        for part in message["content"].as_array().unwrap() {
+            let marks = part["text"]["annotations"].as_array().into_iter().flatten();
+            let marks: Vec<_> = marks.map(|mark| json!([mark["type"], mark["text"], mark["start_index"]])).collect();
+            told.push(json!([part["type"], part["text"]["value"], marks]));
+            if let Some(file) = part["image_file"]["file_id"].as_str() {
+                told.push(server.get(&format!("/v1/files/{file}/content")).await.text.into());
+            }
+        }
+    }
+    (thread.rsplit('/').next().unwrap().to_owned(), told)
+}
+
+#[tokio::test]
+async fn a_stored_thread_becomes_a_fixture_that_answers_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("r.db");
+    let server = TestServer::on(&database, TALK).await;
+    let (thread, told) = converse(&server, None).await;
+    // By the control API, of a server that runs.
+    let exported = server.get(&format!("/_rehearsal/threads/{thread}/fixture")).await;
+    assert_eq!((exported.status, &exported.headers["content-type"]), (StatusCode::OK, &"application/yaml".parse().unwrap()));
+    let missing = server.get("/_rehearsal/threads/thread_nobody/fixture").await;
+    assert_eq!(missing.refusal(), "404 No thread found with id 'thread_nobody'. [null null]");
+    // By the command, while it runs and when it does not.
+    let path = database.to_str().unwrap();
+    let (code, by_command, said) = rehearsal(&["export", &thread, "--database", path]);
+    assert_eq!((code, by_command.trim_end(), said.as_str()), (0, exported.text.trim_end(), ""));
+    server.stop().await;
+    assert_eq!(rehearsal(&["export", &thread, "--database", path]).1, by_command);
+
+    let fixture = folder.path().join("exported.yaml");
+    fs::write(&fixture, &by_command).unwrap();
+    let replay = TestServer::with(Config { fixtures: vec![fixture], unmatched: Unmatched::Fail, ..config() }).await;
+    let assistants = replay.get("/v1/assistants").await.body;
+    let (_, again) = converse(&replay, assistants["data"][0]["id"].as_str()).await;
+    assert_eq!(again, told, "{by_command}");
+}
+
+#[test]
+fn what_cannot_be_exported_says_so_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let export = |database: &str, more: &[&str]| {
+        let arguments = [&["export", "thread_nobody", "--database", database], more].concat();
+        let (code, said, complaint) = rehearsal(&arguments);
+        assert_eq!((code, said.as_str()), (2, ""), "{complaint}");
+        complaint
+    };
+    assert_eq!(export(&path("none.db"), &[]), format!("rehearsal: there is no database {}\n", path("none.db")));
+    assert!(!Path::new(&path("none.db")).exists());
+    fs::write(path("text.db"), "a letter, which is no database, and goes on for a while").unwrap();
+    assert!(export(&path("text.db"), &[]).contains("text.db"));
+}
+
+#[tokio::test]
+async fn a_thread_or_a_session_that_is_not_there_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("r.db");
+    TestServer::on(&database, "replies: []").await.stop().await;
+    let path = database.to_str().unwrap();
+    let (code, _, said) = rehearsal(&["export", "thread_nobody", "--database", path]);
+    assert_eq!((code, said), (2, format!("rehearsal: there is no thread thread_nobody in session default of {path}\n")));
+    let (code, _, said) = rehearsal(&["export", "thread_nobody", "--database", path, "--session", "other"]);
+    assert_eq!((code, said), (2, format!("rehearsal: there is no session other in {path}\n")));
+}
+
+#[test]
+fn what_is_no_recording_is_said_plainly_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let whole = "interactions:\n- request: {method: GET, uri: 'https://api.openai.com/v1/models', body: null, headers: {}}\n  \
+                 response: {status: {code: 200, message: OK}, headers: {}, body: {string: '{}'}}\nversion: 1\n";
+    let out = folder.path().join("out");
+    for (path, message) in [
+        (file("cut.yaml", &whole[..whole.len() / 2]), "cut.yaml:"),
+        (file("cut.json", "{\"interactions\": [{\"request\": "), "cut.json:"),
+        (file("text.yaml", "Dear Sir or Madam, [this: is {no YAML"), "text.yaml:"),
+        (file("else.yaml", "shopping: [milk, bread]\n"), "else.yaml: "),
+        (file("empty.yaml", ""), "empty.yaml: "),
+        (file("other.yaml", whole), "there is nothing of the Assistants API in it"),
+        (folder.path().join("nowhere.yaml").display().to_string(), "nowhere.yaml: "),
+    ] {
+        let (code, said, complaint) = rehearsal(&["import", &path, "--out", out.to_str().unwrap()]);
+        assert_eq!((code, said.as_str()), (2, ""), "{path}: {complaint}");
+        assert!(complaint.contains(message) && complaint.starts_with("rehearsal: "), "{complaint}");
+        assert!(!out.exists(), "{path}");
+    }
+}
+
+#[test]
+fn nothing_goes_out_that_was_not_asked_for() {
+    let server = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        let command = command.env_clear().envs(environment.iter().copied());
+        // With a database that cannot be opened it ends in any case.
+        let output = command.args(["--listen", "127.0.0.1:0", "--database", "/no/such/folder/r.db"]).args(arguments).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let opened = "cannot open the database";
+    let url = "http://127.0.0.1:9";
+    let named = [("REHEARSAL_UPSTREAM", url)];
+    assert!(server(&[], &named).contains(opened));
+    let refused = server(&[], &[named[0], ("CI", "true")]);
+    assert!(refused.contains("REHEARSAL_UPSTREAM is set, but so is CI"), "{refused}");
+    assert!(server(&["--upstream", url], &[named[0], ("CI", "true")]).contains(opened));
+    assert!(server(&[], &[named[0], ("CI", "false")]).contains(opened));
+    assert!(server(&["--unmatched", "upstream"], &[]).contains("--unmatched upstream: name one by --upstream URL"));
+    assert!(server(&["--record", "/tmp/x"], &[]).contains("--record: there is nothing to record without --upstream"));
+    assert!(server(&["--upstream", "nowhere"], &[]).contains("the upstream's URL cannot be used"));
+    assert!(server(&["--upstream", "http://me:secret@h"], &[]).contains("it has a password in it"));
+    assert!(server(&["--upstream", url, "--upstream-key-env", "NO_KEY"], &[]).contains("there is no such variable"));
+    assert!(server(&["--upstream", url, "--upstream-model", "gpt-4o"], &[]).contains("expected FROM=TO"));
+    assert!(server(&["--upstream", url, "--redact", "(x"], &[]).contains("--redact"));
+}

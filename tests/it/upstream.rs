@@ -1,0 +1,385 @@
+//! Runs that are performed elsewhere: by servers that misbehave in every way, and by another Rehearsal.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rehearsal::{
+    engine::Unmatched,
+    serve::Config,
+    upstream::{Key, Kind, LIMIT, Settings},
+};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::server::{TestServer, config};
+
+fn settings(url: impl Into<String>, kind: Kind) -> Settings {
+    let key = Some(Key::new("sk-upstream-test".to_owned()));
+    Settings { url: url.into(), kind, key, models: Vec::new(), limit: LIMIT, patience: None }
+}
+
+fn asking(settings: Settings) -> Config {
+    Config { upstream: Some(settings), unmatched: Unmatched::Upstream, ..config() }
+}
+
+/// A server that answers every request with these bytes, and how many it has got. None of them: it says nothing.
+async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answers[count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)];
+            let mut request = Vec::new();
+            // The head, and a body as long as that says.
+            while !is_whole(&request) {
+                let mut piece = [0; 4096];
+                match stream.read(&mut piece).await {
+                    Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
+                    _ => break,
+                }
+            }
+            match answer {
+                Some(answer) => {
+                    _ = stream.write_all(answer.as_bytes()).await;
+                    _ = stream.shutdown().await;
+                }
+                None => silent.push(stream),
+            }
+        }
+    });
+    (address, asked)
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or("0");
+    body.len() >= length.parse().unwrap()
+}
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+
+fn leaked(text: String) -> &'static str {
+    text.leak()
+}
+
+fn stream(events: &[&str]) -> &'static str {
+    leaked(format!("{STREAM}{}", events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>()))
+}
+
+/// A run on this server, at its end.
+async fn performed(server: &TestServer) -> (String, Value) {
+    let order = json!({"assistant_id": server.assistant().await, "tools": [{"type": "function", "function": {"name": "known"}}]});
+    let (thread, run) = server.run_with("Hello", order).await;
+    (thread, server.get(&run).await.body)
+}
+
+#[tokio::test]
+async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
+    let hi = r#"{"choices":[{"delta":{"content":"Hi"}}]}"#;
+    let refusal = |status: &str, message: &str| {
+        let body = json!({"error": {"message": message}}).to_string();
+        let length = body.len();
+        leaked(format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
+    };
+    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html><title>Hello</title></html>";
+    let gone = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/v1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let cut = leaked(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n2f\r\ndata: {hi}\n\n"
+    ));
+    let rate = "rate_limit_exceeded";
+    for (answer, code, message) in [
+        (html, "server_error", "The upstream answered with text/html where a completion was asked for."),
+        (gone, "server_error", "The upstream answered 302: it redirects elsewhere, which is not followed."),
+        (cut, "server_error", "The upstream broke off in the middle of its answer."),
+        (stream(&[hi]), "server_error", "The upstream ended its answer in the middle."),
+        (stream(&[hi, "{oops"]), "server_error", "The upstream sent something that is not JSON."),
+        (
+            stream(&[hi, r#"{"error":{"message":"Overloaded"}}"#]),
+            "server_error",
+            "The upstream answered with an error: Overloaded",
+        ),
+        ("HTTP/1.1 200 OK\r\n", "server_error", "The upstream broke off before it answered"),
+        ("hello\r\n\r\n", "server_error", "The upstream broke off before it answered"),
+        (refusal("401 Unauthorized", "Bad key sk-upstream-test"), "server_error", "The upstream answered 401: Bad key …."),
+        (refusal("429 Too Many Requests", "Slow down."), rate, "Slow down."),
+        (refusal("400 Bad Request", "Too long."), "invalid_prompt", "The upstream answered 400: Too long."),
+        (refusal("503 Service Unavailable", ""), "server_error", "The upstream answered 503."),
+        (
+            stream(&[
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"other","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#,
+            ]),
+            "server_error",
+            "The upstream called the function 'other'",
+        ),
+        (
+            stream(&[
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"known","arguments":"{a"}}]},"finish_reason":"tool_calls"}]}"#,
+            ]),
+            "server_error",
+            "The upstream called the function 'known' with arguments that are not JSON: {a.",
+        ),
+    ] {
+        let (address, _) = answering(vec![Some(answer)]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let record = Some(folder.path().to_owned());
+        let server = TestServer::with(Config { record, ..asking(settings(format!("http://{address}"), Kind::Chat)) }).await;
+        let (_, run) = performed(&server).await;
+        assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!(code)), "{answer}: {run}");
+        let said = run["last_error"]["message"].as_str().unwrap();
+        assert!(said.starts_with(message) && !said.contains("sk-upstream-test"), "{answer}: {said}");
+        // The server goes on.
+        assert_eq!(server.get("/v1/assistants").await.status, StatusCode::OK);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nobody performed anything: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_or_silent_is_told_apart() {
+    let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = TestServer::with(asking(settings(format!("http://{down}"), Kind::Chat))).await;
+    let (_, run) = performed(&server).await;
+    let said = run["last_error"]["message"].as_str().unwrap();
+    assert!(said.starts_with("The upstream cannot be reached:"), "{said}");
+
+    let (silent, asked) = answering(vec![None]).await;
+    let patience = Some(Duration::from_millis(30));
+    let server = TestServer::with(asking(Settings { patience, ..settings(format!("http://{silent}"), Kind::Chat) })).await;
+    let (_, run) = performed(&server).await;
+    assert_eq!(run["last_error"]["message"], "The upstream did not answer in time.");
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "what took too long once is not asked again");
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again_and_answers_without_a_stream_are_taken() {
+    let busy = "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let body = json!({
+        "choices": [{"message": {"content": "Here I am."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 4},
+    });
+    let body = body.to_string();
+    let length = body.len();
+    let whole = leaked(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    ));
+    let (address, asked) = answering(vec![Some(busy), Some(whole)]).await;
+    let server = TestServer::with(asking(settings(format!("http://{address}/v1"), Kind::Chat))).await;
+    let (thread, run) = performed(&server).await;
+    assert_eq!(run["status"], "completed", "{run}");
+    assert_eq!((&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]), (&json!(7), &json!(4)));
+    assert_eq!(server.said(&thread).await, ["Hello", "Here I am."]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_while_the_upstream_thinks() {
+    let (silent, _) = answering(vec![None]).await;
+    let server = TestServer::with(asking(settings(format!("http://{silent}"), Kind::Chat))).await;
+    let order = json!({"assistant_id": server.assistant().await});
+    let thread = format!("/v1/threads/{}", server.thread("Hello").await);
+    let run = server.post(&format!("{thread}/runs"), order).await.id();
+    let cancelled = server.post(&format!("{thread}/runs/{run}/cancel"), json!({})).await;
+    assert_eq!(cancelled.body["status"], "cancelling");
+    server.idle().await;
+    assert_eq!(server.get(&format!("{thread}/runs/{run}")).await.body["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_runaway_loop_is_stopped() {
+    let calls = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"known","arguments":""}}]},"finish_reason":"tool_calls"}]}"#;
+    let (address, asked) = answering(vec![Some(stream(&[calls, "[DONE]"]))]).await;
+    let server = TestServer::with(asking(Settings { limit: 3, ..settings(format!("http://{address}"), Kind::Chat) })).await;
+    let (thread, mut run) = performed(&server).await;
+    while run["status"] == "requires_action" {
+        let call = &run["required_action"]["submit_tool_outputs"]["tool_calls"][0];
+        assert_eq!(call["function"]["arguments"], "{}", "no arguments at all are an empty object");
+        let path = format!("{thread}/runs/{}", run["id"].as_str().unwrap());
+        let outputs = json!({"tool_outputs": [{"tool_call_id": call["id"], "output": "again"}]});
+        server.post(&format!("{path}/submit_tool_outputs"), outputs).await;
+        server.idle().await;
+        run = server.get(&path).await.body;
+    }
+    let said = run["last_error"]["message"].as_str().unwrap();
+    assert!(said.starts_with("The run has asked the upstream 3 times"), "{said}");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_restart_takes_a_run_up_that_waits_and_ends_one_that_was_being_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"known","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#;
+    let done = r#"{"choices":[{"delta":{"content":"Done."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":2}}"#;
+    let (address, _) = answering(vec![Some(stream(&[calls])), Some(stream(&[done])), None]).await;
+    let configured = || {
+        let database = Some(folder.path().join("r.db"));
+        Config { database, ..asking(settings(format!("http://{address}"), Kind::Chat)) }
+    };
+    let server = TestServer::with(configured()).await;
+    let (thread, run) = performed(&server).await;
+    assert_eq!(run["status"], "requires_action");
+    server.stop().await;
+
+    let server = TestServer::with(configured()).await;
+    let path = format!("{thread}/runs/{}", run["id"].as_str().unwrap());
+    let call = &run["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"];
+    let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]});
+    server.post(&format!("{path}/submit_tool_outputs"), outputs).await;
+    server.idle().await;
+    let run = server.get(&path).await.body;
+    assert_eq!((&run["status"], &run["usage"]["total_tokens"]), (&json!("completed"), &json!(34)), "{run}");
+
+    let thread = format!("/v1/threads/{}", server.thread("Hello").await);
+    let run = server.post(&format!("{thread}/runs"), json!({"assistant_id": server.assistant().await})).await.id();
+    while server.get(&format!("{thread}/runs/{run}")).await.body["status"] != "in_progress" {
+        tokio::task::yield_now().await;
+    }
+    server.stop().await;
+    let server = TestServer::with(configured()).await;
+    server.idle().await;
+    let run = server.get(&format!("{thread}/runs/{run}")).await.body;
+    assert_eq!(run["last_error"]["message"], "The server was started again while the upstream was answering.");
+}
+
+const AFAR: &str = r#"
+replies:
+  - name: first
+    when: {assistant: Helper, message: Hello, turn: 1}
+    steps:
+      - tool_calls: [{code_interpreter: {input: "print(2)", outputs: [{logs: "2"}]}}]
+      - message: Two.
+    usage: {prompt_tokens: 11, completion_tokens: 5}
+  - name: calls
+    when: {message: {contains: weather}, turn: 2}
+    steps:
+      - message: Let me see.
+      - tool_calls: [{function: {name: weather, arguments: {city: Oslo}}}, {function: {name: weather, arguments: {city: Rome}}}]
+      - message: "Oslo {{ outputs.weather[0] }}, Rome {{ outputs.weather[1] }}."
+  - name: fails
+    when: {message: {contains: fail}}
+    outcome: {failed: {code: rate_limit_exceeded, message: Too much.}}
+  - name: incomplete
+    when: {message: {contains: short}}
+    steps: [{message: "A long text"}]
+    outcome: {incomplete: max_completion_tokens}
+"#;
+
+/// A conversation with a server, as far as it must be the same whoever performs the runs.
+async fn converse(server: &TestServer) -> Vec<Value> {
+    let function = json!({"type": "function", "function": {"name": "weather"}});
+    let assistant = json!({"model": "gpt-4o", "name": "Helper", "tools": [function, {"type": "code_interpreter"}]});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    let order = json!({"assistant_id": assistant});
+    let mut told = Vec::new();
+    let (thread, first) = server.run_with("Hello", order.clone()).await;
+    for said in ["How is the weather?", "Now fail", "Be short"] {
+        server.post(&format!("{thread}/messages"), json!({"role": "user", "content": said})).await;
+        let run = server.post(&format!("{thread}/runs"), order.clone()).await.id();
+        server.idle().await;
+        let path = format!("{thread}/runs/{run}");
+        let mut run = server.get(&path).await.body;
+        if run["status"] == "requires_action" {
+            let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap().clone();
+            told.extend(calls.iter().map(|call| call["function"].clone()));
+            let outputs = calls.iter().zip(["18", "31"]);
+            let outputs: Vec<_> = outputs.map(|(call, output)| json!({"tool_call_id": call["id"], "output": output})).collect();
+            server.post(&format!("{path}/submit_tool_outputs"), json!({"tool_outputs": outputs})).await;
+            server.idle().await;
+            run = server.get(&path).await.body;
+        }
+        told.extend([run["status"].clone(), run["last_error"].clone(), run["incomplete_details"].clone()]);
+    }
+    let steps = server.get(&format!("{first}/steps?order=asc")).await.body;
+    let interpreted = &steps["data"][0]["step_details"]["tool_calls"][0]["code_interpreter"];
+    told.extend([interpreted.clone(), server.get(&first).await.body["usage"].clone()]);
+    told.extend(server.said(&thread).await.into_iter().map(Value::from));
+    told
+}
+
+#[tokio::test]
+async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed() {
+    let (afar, folder) = (TestServer::with_fixtures(AFAR).await, tempfile::tempdir().unwrap());
+    let record = Some(folder.path().to_owned());
+    let near = TestServer::with(Config { record, ..asking(settings(afar.base.clone(), Kind::Assistants)) }).await;
+    let told = converse(&near).await;
+    assert_eq!(told[0], json!({"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}));
+    assert_eq!(told[5..8], [json!("failed"), json!({"code": "rate_limit_exceeded", "message": "Too much."}), Value::Null]);
+    assert_eq!((&told[8], &told[10]), (&json!("incomplete"), &json!({"reason": "max_completion_tokens"})));
+    assert_eq!(told[11], json!({"input": "print(2)", "outputs": [{"type": "logs", "logs": "2"}]}));
+    assert_eq!(told[12]["prompt_tokens"], 11);
+    assert!(told.contains(&json!("Oslo 18, Rome 31.")), "{told:?}");
+    // Over there is one thread, with everything that was said.
+    let threads = afar.get("/_rehearsal/requests").await;
+    assert_eq!(threads.text.matches("\"path\": \"/v1/threads\",").count(), 1, "{}", threads.text);
+    afar.stop().await;
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1);
+    let replay =
+        TestServer::with(Config { fixtures: vec![folder.path().to_owned()], unmatched: Unmatched::Fail, ..config() }).await;
+    assert_eq!(converse(&replay).await, told);
+}
+
+#[tokio::test]
+async fn only_what_no_fixture_answers_is_asked_and_recorded() {
+    let afar = TestServer::with_fixtures("replies: [{steps: [{message: From afar.}]}]").await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("known.yaml"), "replies: [{when: {message: Known}, steps: [{message: From here.}]}]")
+        .unwrap();
+    let path = folder.path().to_owned();
+    let asking = asking(settings(afar.base.clone(), Kind::Assistants));
+    let server = TestServer::with(Config { fixtures: vec![path.clone()], record: Some(path.clone()), ..asking }).await;
+    let assistant = server.assistant().await;
+    let order = json!({ "assistant_id": assistant });
+    let (thread, _) = server.run_with("Known", order.clone()).await;
+    server.post(&format!("{thread}/messages"), json!({"role": "user", "content": "New"})).await;
+    server.post(&format!("{thread}/runs"), order.clone()).await;
+    server.idle().await;
+    assert_eq!(server.said(&thread).await, ["Known", "From here.", "New", "From afar."]);
+    let recorded: Vec<_> = yaml_files(&path).into_iter().filter(|name| name != "known.yaml").collect();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    let text = std::fs::read_to_string(path.join(&recorded[0])).unwrap();
+    assert!(text.contains("message: New") && !text.contains("message: Known") && text.contains("turn: 2"), "{text}");
+
+    // A reset sends nothing out, and leaves what was recorded alone; other sessions have a folder of their own.
+    server.post("/_rehearsal/reset", json!({})).await;
+    assert_eq!(std::fs::read_to_string(path.join(&recorded[0])).unwrap(), text);
+    let other = server.post("/s/other/v1/assistants", json!({"model": "gpt-4o"})).await.id();
+    let messages = json!({"messages": [{"role": "user", "content": "Elsewhere"}]});
+    let order = json!({"assistant_id": other, "thread": messages, "stream": true});
+    server.stream("/s/other/v1/threads/runs", order).await;
+    assert_eq!(yaml_files(&path.join("other")).len(), 1);
+}
+
+fn yaml_files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.filter(|name| name.ends_with(".yaml")).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
+    let yaml = "replies: [{steps: [{message: Hello to you}], timing: {first_token: 3s, per_token: 1s}}, {name: none}]";
+    let paced = Config { pace: rehearsal::fixture::Pace::Recorded, ..config() };
+    let server = TestServer::with_fixtures_and(yaml, paced).await;
+    let (_, run) = server.run("Hello").await;
+    assert_eq!(server.get(&run).await.body["status"], "in_progress");
+    server.post("/_rehearsal/clock", json!({"advance": "4s"})).await;
+    assert_eq!(server.get(&run).await.body["status"], "in_progress");
+    server.post("/_rehearsal/clock", json!({"advance": "1s"})).await;
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+}

@@ -57,9 +57,9 @@ impl Recorder {
         Ok(Self { folder, redactor, state: Arc::default() })
     }
 
-    /// For the threads of a session.
-    pub fn of_session(self: &Arc<Self>, session: &str) -> Recording {
-        Recording { recorder: Arc::clone(self), session: session.to_owned() }
+    /// For the threads of a session, in a folder of its own unless it has no name.
+    pub fn of_session(self: &Arc<Self>, session: Option<&str>) -> Recording {
+        Recording { recorder: Arc::clone(self), session: session.unwrap_or_default().to_owned() }
     }
 
     /// Done when nothing is being written.
@@ -75,8 +75,7 @@ impl Recording {
 
     /// Where the fixtures of this session are.
     fn folder(&self) -> PathBuf {
-        let Self { recorder, session } = self;
-        if session == crate::world::DEFAULT_SESSION { recorder.folder.clone() } else { recorder.folder.join(session) }
+        self.recorder.folder.join(&self.session)
     }
 }
 

@@ -388,7 +388,7 @@ impl World {
         let (ledger, strikes) = (Arc::new(Ledger::new(feed.clone())), Strikes::default());
         let performer =
             Performer::new(Arc::clone(repertoire), Arc::clone(&ledger), making.unmatched, making.pace, making.upstream.clone());
-        let recording = making.recorder.as_ref().map(|recorder| recorder.of_session(name));
+        let recording = making.recorder.as_ref().map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
         let engine =
             Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer, feed.clone(), recording);
         let (repertoire, tenure) = (Arc::clone(repertoire), store.tenure());

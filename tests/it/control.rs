@@ -41,7 +41,8 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             continue;
         }
         for method in ["get", "put", "post", "delete"].into_iter().filter(|method| operations.get(*method).is_some()) {
-            let path = format!("/_rehearsal{}", path.replace("{name}", "kept"));
+            let thread = if path.contains("{thread_id}") { server.thread("Hello").await } else { String::new() };
+            let path = format!("/_rehearsal{}", path.replace("{name}", "kept").replace("{thread_id}", &thread));
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let mut request = server.request(method.clone(), &path);
             if path.ends_with("/clock") && method == Method::POST {
@@ -56,12 +57,13 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 15);
+    assert_eq!(calls, 16);
     for (method, path, status) in [
         (Method::GET, "/_rehearsal/nothing", 404),
         (Method::GET, "/_rehearsal/reset", 405),
         (Method::POST, "/_rehearsal/snapshots/none/restore", 404),
         (Method::DELETE, "/_rehearsal/snapshots/none", 404),
+        (Method::GET, "/_rehearsal/threads/thread_none/fixture", 404),
         (Method::PUT, "/_rehearsal/snapshots/a%20b", 400),
         (Method::GET, "/_rehearsal/requests?limit=none", 400),
         (Method::GET, "/_rehearsal/requests?status=fine", 400),

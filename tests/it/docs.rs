@@ -38,7 +38,7 @@ pub fn fixtures() -> Vec<(String, String)> {
             all.push((file.display().to_string(), fs::read_to_string(&file).unwrap()));
         }
     }
-    for document in ["README.md", "docs/fixtures.md", "docs/recipes.md"] {
+    for document in ["README.md", "docs/fixtures.md", "docs/recipes.md", "docs/record.md"] {
         for (language, line, text) in blocks(document) {
             let is_fixture = ["replies:", "faults:", "assistants:", "vector_stores:", "files:", "threads:", "models:"];
             if language == "yaml" && is_fixture.iter().any(|key| text.lines().any(|line| line.starts_with(key))) {

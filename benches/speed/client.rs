@@ -1,5 +1,7 @@
 //! A client that costs little: one connection, one request at a time, JSON out and bytes in.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, body::Incoming, client::conn::http1};
@@ -45,6 +47,19 @@ impl Client {
 
     pub async fn post(&mut self, path: &str, body: &Value) -> Bytes {
         read(self.send(Method::POST, path, Bytes::from(body.to_string())).await).await
+    }
+
+    /// Reads an answer to its end, and tells when something in it was there.
+    pub async fn until(&mut self, path: &str, body: &Value, sought: &[u8]) -> Instant {
+        let mut body = self.send(Method::POST, path, Bytes::from(body.to_string())).await.into_body();
+        let mut found = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.expect("a whole body").into_data().unwrap_or_default();
+            if found.is_none() && frame.windows(sought.len()).any(|window| window == sought) {
+                found = Some(Instant::now());
+            }
+        }
+        found.expect("what is sought")
     }
 
     pub async fn delete(&mut self, path: &str) {

@@ -2,7 +2,7 @@
 //! route that answers a constant, in a process of its own like the server.
 //!
 //! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With names behind
-//! it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`) it measures only those. The load
+//! it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`, `recording`) it measures only those. The load
 //! comes from this process, so with few cores it competes with what it measures, for the bare route too.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
@@ -13,6 +13,7 @@ mod fixtures;
 mod knowledge;
 mod load;
 mod processes;
+mod recording;
 mod report;
 
 use std::{process::ExitCode, time::Duration};
@@ -64,6 +65,9 @@ async fn main() -> ExitCode {
     }
     if wanted("control") {
         control(&mut report).await;
+    }
+    if wanted("recording") {
+        recorded(&mut report).await;
     }
     println!("{}", report.table());
     if std::env::args().any(|argument| argument == "--save") {
@@ -226,6 +230,22 @@ async fn control(report: &mut Report) {
         let goal = ("at least 0.95".to_owned(), ratio >= 0.95);
         report.row(&format!("{what} with a journal, of that without one"), String::new(), Some(ratio), Some(goal));
     }
+}
+
+/// Runs that an upstream performs, recorded and not, and old recordings.
+async fn recorded(report: &mut Report) {
+    let ([plain, recording], first) = recording::run_times(300).await;
+    let what = "a streamed run of an upstream, with 2 ms of thinking, median of 300";
+    report.row(what, format!("{:.3} ms", millis(plain)), None, None);
+    let more = millis(recording) - millis(plain);
+    let goal = ("at most 2 ms more".to_owned(), more < 2.0);
+    let measured = format!("{:.3} ms, {more:+.3} ms", millis(recording));
+    report.row("the same, recorded", measured, Some(millis(recording) / millis(plain)), Some(goal));
+    let goal = ("under 5 ms".to_owned(), first < Duration::from_millis(5));
+    report.row("from the upstream's first token to the client's", format!("{:.3} ms", millis(first)), None, Some(goal));
+    let time = recording::import_time(1_000);
+    let goal = ("under 2 s".to_owned(), time < Duration::from_secs(2));
+    report.row("1,000 exchanges imported, median of 5", format!("{:.0} ms", millis(time)), None, Some(goal));
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -5,13 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::{
     Objects,
     objects::{is_over, text_of},
     redact::{REDACTED, Redactor},
+    seeds::seed,
+    spelling::{arguments, literal, safe, slug},
 };
 
 /// Where contents of files are put.
@@ -486,53 +487,6 @@ fn query(call: &Value) -> Map<String, Value> {
     query.into_iter().collect()
 }
 
-/// An assistant as a seed: what a request would say to make it.
-fn seed(assistant: &Value) -> Value {
-    let mut seed = Map::new();
-    seed.insert("id".to_owned(), assistant["id"].clone());
-    for key in ["name", "description", "model", "instructions"] {
-        if !assistant[key].is_null() {
-            seed.insert(key.to_owned(), assistant[key].clone());
-        }
-    }
-    let tools: Vec<_> = assistant["tools"].as_array().into_iter().flatten().map(tool).collect();
-    if !tools.is_empty() {
-        seed.insert("tools".to_owned(), Value::Array(tools));
-    }
-    for (key, usual) in
-        [("temperature", json!(1.0)), ("top_p", json!(1.0)), ("response_format", json!("auto")), ("metadata", json!({}))]
-    {
-        if !assistant[key].is_null() && assistant[key] != usual {
-            seed.insert(key.to_owned(), assistant[key].clone());
-        }
-    }
-    Value::Object(seed)
-}
-
-fn tool(tool: &Value) -> Value {
-    match tool["type"].as_str() {
-        Some("retrieval") => json!({"type": "file_search"}),
-        Some("file_search") => {
-            let most = &tool["file_search"]["max_num_results"];
-            if most.is_null() {
-                json!({"type": "file_search"})
-            } else {
-                json!({"type": "file_search", "file_search": {"max_num_results": most}})
-            }
-        }
-        Some("function") => {
-            let mut tool = tool.clone();
-            if let Some(function) = tool["function"].as_object_mut()
-                && function.get("strict") == Some(&Value::Bool(false))
-            {
-                function.shift_remove("strict");
-            }
-            tool
-        }
-        _ => tool.clone(),
-    }
-}
-
 /// How long an upstream took, in the words of fixtures.
 fn timing(performed: &Value) -> Option<Value> {
     let (first_token, per_token) = (performed["first_token"].as_u64()?, performed["per_token"].as_u64()?);
@@ -559,34 +513,6 @@ fn outcome(run: &Value) -> Option<Value> {
     }
 }
 
-/// The arguments of a call: as a map where that is written just like it was.
-fn arguments(text: &str) -> Value {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.is_object() && serde_json::to_string(&value).is_ok_and(|written| written == text) => {
-            literal_all(value)
-        }
-        _ => Value::String(literal(text)),
-    }
-}
-
-fn literal_all(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(literal(&text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(literal_all).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, literal_all(value))).collect()),
-        other => other,
-    }
-}
-
-/// A text that a template leaves as it is.
-fn literal(text: &str) -> String {
-    static OPENS: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| Regex::new(r"\{[{%#]").expect("the pattern is one"));
-    if !OPENS.is_match(text) {
-        return text.to_owned();
-    }
-    OPENS.replace_all(text, r#"{{ "$0" }}"#).into_owned()
-}
-
 /// What stands for a file whose content is not to be had.
 fn stand_in(name: &str) -> &'static [u8] {
     /// The smallest picture: one transparent pixel.
@@ -595,50 +521,4 @@ fn stand_in(name: &str) -> &'static [u8] {
         \0\0\0\x0bIDAT\x78\xda\x63\x60\0\x02\0\0\x05\0\x01\xe9\xfa\xdc\xd8\
         \0\0\0\0IEND\xae\x42\x60\x82";
     if name.to_ascii_lowercase().ends_with(".png") { BLANK } else { b"Not recorded.\n" }
-}
-
-/// A name for a reply out of what was asked: its first words.
-fn slug(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut slug = String::new();
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        if !slug.is_empty() && slug.chars().count() + word.chars().count() >= LONGEST {
-            break;
-        }
-        if !slug.is_empty() {
-            slug.push('-');
-        }
-        slug.extend(word.chars().take(LONGEST).flat_map(char::to_lowercase));
-    }
-    slug
-}
-
-/// A name that can be part of a path.
-fn safe(name: &str) -> String {
-    let safe: String =
-        name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' }).collect();
-    if safe.trim_matches('.').is_empty() { "file".to_owned() } else { safe }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::template;
-
-    #[test]
-    fn templates_leave_retold_texts_alone() {
-        let variables = template::Variables::new(&Default::default(), []);
-        for text in ["{{ x }}", "{% raw %}{% endraw %}", "{# no #} {{{", "plain", "a\n{{\n}}\n", "{{ \"{{\" }}"] {
-            assert_eq!(template::render(&literal(text), &variables).unwrap(), text, "{}", literal(text));
-        }
-    }
-
-    #[test]
-    fn names_are_the_first_words() {
-        assert_eq!(slug("What's the weather in Oslo?"), "what-s-the-weather-in-oslo");
-        assert_eq!(slug(&"word ".repeat(50)).len(), 39);
-        assert_eq!(slug("?!"), "");
-        assert_eq!(safe("../../etc/passwd"), ".._.._etc_passwd");
-        assert_eq!(safe(".."), "file");
-    }
 }

@@ -166,10 +166,10 @@ impl Begun {
     fn retire_earlier(&mut self, path: &Path, document: &Value) -> io::Result<()> {
         let mut touched = HashSet::new();
         for reply in document["replies"].as_array().into_iter().flatten() {
-            let when = reply["when"].to_string();
-            if let Some(earlier) = self.state.last.insert(when.clone(), path.to_owned()).filter(|earlier| earlier != path) {
+            let when = &reply["when"];
+            if let Some(earlier) = self.state.last.insert(when.to_string(), path.to_owned()).filter(|earlier| earlier != path) {
                 let replies = self.state.documents.get_mut(&earlier).and_then(|document| document["replies"].as_array_mut());
-                for reply in replies.into_iter().flatten().filter(|reply| reply["when"].to_string() == when) {
+                for reply in replies.into_iter().flatten().filter(|reply| reply["when"] == *when) {
                     reply["times"] = Value::from(1);
                     touched.insert(earlier.clone());
                 }

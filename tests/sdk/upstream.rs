@@ -114,8 +114,8 @@ impl Client {
     fn last_of(&self, stream: Value) -> Value {
         let stream = stream.as_str().unwrap_or_else(|| panic!("{stream}")).to_owned();
         let runs = stream.lines().filter_map(|line| line.strip_prefix("data: "));
-        let runs = runs.filter_map(|data| serde_json::from_str::<Value>(data).ok()).filter(|it| it["object"] == "thread.run");
-        runs.last().unwrap_or_else(|| panic!("{stream}"))
+        let mut runs = runs.filter_map(|data| serde_json::from_str::<Value>(data).ok()).filter(|it| it["object"] == "thread.run");
+        runs.next_back().unwrap_or_else(|| panic!("{stream}"))
     }
 
     async fn say(&self, thread: &str, content: Value) {

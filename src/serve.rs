@@ -121,7 +121,17 @@ pub struct Server {
 
 impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
-        // Fixtures first: nothing is made on disk for a server that will not start.
+        // A folder for recordings may be one of fixtures too, and is there from the first start on.
+        let recorder = match config.record {
+            Some(folder) => {
+                let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
+                let redactor = Redactor::new(config.redact, secrets.map(|key| key.reveal().to_owned()));
+                let recorder = Recorder::new(folder.clone(), redactor);
+                Some(Arc::new(recorder.map_err(|source| StartError::Record { folder, source })?))
+            }
+            None => None,
+        };
+        // Fixtures before all else: no database is made for a server that will not start.
         let fixtures = match config.fixtures.as_slice() {
             // Whoever asks a model does not want examples to get in its way.
             [] if config.upstream.is_some() => Fixtures::default(),
@@ -132,17 +142,7 @@ impl Server {
             Some(program) => program,
             None => std::env::current_exe().map_err(StartError::Program)?,
         };
-        let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
-        let secrets: Vec<_> = secrets.map(|key| key.reveal().to_owned()).collect();
         let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
-        let recorder = match config.record {
-            Some(folder) => {
-                let redactor = Redactor::new(config.redact, secrets);
-                let recorder = Recorder::new(folder.clone(), redactor);
-                Some(Arc::new(recorder.map_err(|source| StartError::Record { folder, source })?))
-            }
-            None => None,
-        };
         let making = Making {
             upstream,
             recorder: recorder.clone(),

@@ -1,7 +1,7 @@
 //! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run of it is over.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -33,8 +33,8 @@ struct State {
     numbers: HashMap<PathBuf, usize>,
     /// What was written last, by path.
     documents: HashMap<PathBuf, Value>,
-    /// Which file has the last reply for some conditions.
-    last: HashMap<String, PathBuf>,
+    /// Which files have a reply for some conditions.
+    files: HashMap<String, BTreeSet<PathBuf>>,
 }
 
 /// The recorder, for the threads of one session.
@@ -131,7 +131,7 @@ impl Begun {
             }
         };
         let path = folder.join(format!("{stem}.yaml"));
-        self.retire_earlier(&path, &retold.document)?;
+        self.take_turns(&path, &mut retold.document)?;
         let text = fixture::written(&retold.document, HEADER).map_err(io::Error::other)?;
         transcript::keep(&folder, &stem, &text, &retold)?;
         self.state.documents.insert(path.clone(), retold.document);
@@ -161,24 +161,31 @@ impl Begun {
         Ok(format!("{number:04}-{reply}"))
     }
 
-    /// Two threads may begin alike and go on differently: the earlier answer is then used once, and the next one after
-    /// it, as it was when they were recorded.
-    fn retire_earlier(&mut self, path: &Path, document: &Value) -> io::Result<()> {
-        let mut touched = HashSet::new();
-        for reply in document["replies"].as_array().into_iter().flatten() {
-            let when = &reply["when"];
-            if let Some(earlier) = self.state.last.insert(when.to_string(), path.to_owned()).filter(|earlier| earlier != path) {
-                let replies = self.state.documents.get_mut(&earlier).and_then(|document| document["replies"].as_array_mut());
-                for reply in replies.into_iter().flatten().filter(|reply| reply["when"] == *when) {
-                    reply["times"] = Value::from(1);
-                    touched.insert(earlier.clone());
+    /// Two threads may begin alike and go on differently: the answer that stands first is then used once, and the next
+    /// one after it, as it was when they were recorded.
+    fn take_turns(&mut self, path: &Path, document: &mut Value) -> io::Result<()> {
+        let state = &mut *self.state;
+        let mut touched = BTreeSet::new();
+        for reply in document["replies"].as_array_mut().into_iter().flatten() {
+            let files = state.files.entry(reply["when"].to_string()).or_default();
+            files.insert(path.to_owned());
+            if files.last().is_some_and(|last| last != path) {
+                reply["times"] = Value::from(1);
+            } else if let Some(before) = files.iter().nth_back(1) {
+                let earlier = state.documents.get_mut(before).and_then(|document| document["replies"].as_array_mut());
+                for earlier in earlier.into_iter().flatten().filter(|earlier| earlier["when"] == reply["when"]) {
+                    earlier["times"] = Value::from(1);
+                    touched.insert(before.clone());
                 }
             }
         }
         for path in touched {
-            let Some(document) = self.state.documents.get(&path) else { continue };
+            let (Some(document), Some(folder), Some(stem)) =
+                (state.documents.get(&path), path.parent(), path.file_stem().and_then(|stem| stem.to_str()))
+            else {
+                continue;
+            };
             let text = fixture::written(document, HEADER).map_err(io::Error::other)?;
-            let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else { continue };
             transcript::keep(folder, stem, &text, &Retold::default())?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The first version of the beta: over the same data, in its own shapes.
 
+use futures_util::StreamExt;
 use rehearsal::serve::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -205,6 +206,36 @@ async fn the_files_of_an_assistant_come_and_go() {
         "400 Invalid 'file_ids': array too long. Expected an array with maximum length 20, but got an array with length 21 \
          instead. [\"file_ids\" \"array_above_max_length\"]"
     );
+}
+
+#[tokio::test]
+async fn events_tell_objects_as_v2_shows_them() {
+    let server = TestServer::with_fixtures(RETRIEVES).await;
+    let v1 = V1(&server);
+    let file = server.document("policy.txt", POLICY).await;
+    let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
+    let assistant = v1.post("/v1/assistants", assistant).await.id();
+    let thread = json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]});
+    let run = v1.post("/v1/threads/runs", json!({"assistant_id": assistant, "thread": thread})).await;
+    server.idle().await;
+    let messages = format!("/v1/threads/{}/messages", run.body["thread_id"].as_str().unwrap());
+    let answer = v1.get(&messages).await;
+    assert!(answer.text.contains("\"quote\": \"Refunds"), "{}", answer.text);
+
+    let response = server.request(Method::GET, "/_rehearsal/events").send().await.unwrap();
+    let id = answer.body["data"][0]["id"].as_str().unwrap();
+    v1.post(&format!("{messages}/{id}"), json!({"metadata": {"k": "v"}})).await;
+    v1.post(&format!("{messages}/../runs/{}", run.id()), json!({"metadata": {"k": "v"}})).await;
+    v1.post(&format!("/v1/assistants/{assistant}"), json!({"name": "Other"})).await;
+    let (mut stream, mut text) = (response.bytes_stream(), String::new());
+    while !text.contains("event: assistant.updated") || !text.ends_with("\n\n") {
+        text += std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(text.contains("event: thread.message.updated") && text.contains("event: thread.run.updated"), "{text}");
+    for hidden in ["quote", "v1_files", "v1_store", "\"version\"", "retrieval"] {
+        let told = text.lines().filter(|line| !line.contains("\"object\":\"request\""));
+        assert!(!told.collect::<String>().contains(hidden), "{hidden}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -122,11 +122,11 @@ pub struct Server {
 impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         // A folder for recordings may be one of fixtures too, and is there from the first start on.
+        let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
+        let redactor = Redactor::new(config.redact, secrets.map(|key| key.reveal().to_owned()));
         let recorder = match config.record {
             Some(folder) => {
-                let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
-                let redactor = Redactor::new(config.redact, secrets.map(|key| key.reveal().to_owned()));
-                let recorder = Recorder::new(folder.clone(), redactor);
+                let recorder = Recorder::new(folder.clone(), redactor.clone());
                 Some(Arc::new(recorder.map_err(|source| StartError::Record { folder, source })?))
             }
             None => None,
@@ -146,6 +146,7 @@ impl Server {
         let making = Making {
             upstream,
             recorder: recorder.clone(),
+            redactor,
             database: Database::open(config.database.as_deref()).await?,
             fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,

@@ -90,7 +90,8 @@ impl Raw {
         let mut bytes = self.response.clone();
         let is_base64 = || std::str::from_utf8(&self.response).ok().filter(|text| text.len() > 8).and_then(decoded);
         if !is_packed(&bytes)
-            && let Some(plain) = is_base64().filter(|plain| is_packed(plain) || self.is_content() || looks_like_json(plain))
+            && let Some(plain) =
+                is_base64().filter(|plain| is_packed(plain) || looks_like_a_file(plain) || looks_like_json(plain))
         {
             bytes = plain;
         }
@@ -112,6 +113,12 @@ impl Raw {
             _ => Ok(bytes),
         }
     }
+}
+
+/// Whether contents begin as those of files that are no text do.
+fn looks_like_a_file(bytes: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 7] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"RIFF", b"\0\0\0"];
+    BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
 }
 
 fn looks_like_json(bytes: &[u8]) -> bool {

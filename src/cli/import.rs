@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::{complain, print};
+use super::{UNUSABLE, complain, print};
 use crate::{
     cassette::{self, Seen},
     fixture,
@@ -39,16 +39,17 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
         })?;
         read.push((path, seen));
     }
-    match args.out {
+    let runs = match args.out {
         Some(folder) => beside(read, &folder, &redactor)?,
         None => together(read, &redactor)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    };
+    Ok(if runs > 0 { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
 }
 
-/// A fixture for each recording, such that all of them can be served together.
-fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Result<(), String> {
-    let (mut taken, mut stems) = (Taken::default(), HashSet::new());
+/// A fixture for each recording, such that all of them can be served together. Nothing is written over but what an
+/// import has written.
+fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Result<usize, String> {
+    let (mut taken, mut stems, mut all) = (Taken::default(), HashSet::new(), Vec::new());
     for (path, seen) in read {
         let stem = path.file_stem().map_or_else(|| "recorded".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let mut stems_left = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
@@ -58,14 +59,23 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
         if retold.runs == 0 {
             continue;
         }
+        let target = folder.join(format!("{stem}.yaml"));
+        if std::fs::read(&target).is_ok_and(|there| !there.starts_with(IMPORTED.as_bytes())) {
+            return Err(format!("{} is there already, and was not imported: name another folder", target.display()));
+        }
         let text = fixture::written(&retold.document, &imported_from(&[&path]))?;
-        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("{}: {error}", folder.display()))?;
+        all.push((stem, text, retold));
     }
-    Ok(())
+    let mut runs = 0;
+    for (stem, text, retold) in all {
+        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("{}: {error}", folder.display()))?;
+        runs += retold.runs;
+    }
+    Ok(runs)
 }
 
 /// One fixture for all recordings, on standard output.
-fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<(), String> {
+fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<usize, String> {
     let manner = manner(Keeping::Inline, "", redactor);
     let mut all = Seen::default();
     let paths: Vec<PathBuf> = read.iter().map(|(path, _)| path.clone()).collect();
@@ -78,16 +88,19 @@ fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<(), Strin
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         _ = print(&fixture::written(&retold.document, &imported_from(&paths))?);
     }
-    Ok(())
+    Ok(retold.runs)
 }
 
 fn manner<'m>(keeping: Keeping, folder: &'m str, redactor: &'m Redactor) -> Manner<'m> {
     Manner { keeping, folder, redactor, seeds: true, suffix: "", only_performed: false }
 }
 
+/// What every import begins with.
+const IMPORTED: &str = "# Imported from ";
+
 fn imported_from(paths: &[&Path]) -> String {
     let names: Vec<_> = paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
-    format!("Imported from {}.", names.join(", "))
+    format!("{}{}.", IMPORTED.trim_start_matches("# "), names.join(", "))
 }
 
 /// What could not be used, with file and line, and how much could.

@@ -10,7 +10,7 @@ use axum::{
 
 use crate::{
     http::{ApiError, error::Result, extract::InSession},
-    transcript::{self, NotExported, Redactor},
+    transcript::{self, NotExported},
     types::{Id, Thread},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn routes() -> Router {
 }
 
 async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Result<Response> {
-    let exported = transcript::export(&session.world().store, &Id::new(thread), &Redactor::default()).await;
+    let exported = transcript::export(&session.world().store, &Id::new(thread), session.redactor()).await;
     match exported {
         Ok(exported) => {
             let yaml = HeaderValue::from_static("application/yaml");

@@ -46,6 +46,8 @@ pub(super) struct Remote {
     /// Whether the upstream has said anything of its own.
     has_answered: bool,
     asked: Option<Id<Message>>,
+    /// The model of the run, by whose tokens it is measured.
+    model: String,
     pace: Measured,
 }
 
@@ -60,6 +62,7 @@ impl Remote {
             marks: Marks::default(),
             has_answered: false,
             asked: None,
+            model: String::new(),
             pace: Measured::default(),
         }
     }
@@ -89,10 +92,10 @@ impl Remote {
         let Some(turn) = &mut self.turn else { return };
         match turn.next().await {
             Some(piece) => {
-                self.pace.heard(&piece);
+                self.pace.heard(&piece, &self.model);
                 self.arrived.push_back(piece);
                 while let Some(piece) = turn.ready() {
-                    self.pace.heard(&piece);
+                    self.pace.heard(&piece, &self.model);
                     self.arrived.push_back(piece);
                 }
             }
@@ -132,6 +135,7 @@ impl Remote {
         }
         self.noted.turns += 1;
         self.asked = scene.surroundings.user_message.as_ref().map(|message| message.id.clone());
+        scene.run.model.clone_into(&mut self.model);
         self.marks = Marks::of(scene);
         let conversation = conversation(scene).await.map_err(|error| LastError::server_error(error.to_string()))?;
         self.pace.begins();
@@ -175,7 +179,7 @@ impl Remote {
                         let end = cues.len() - 1;
                         cues.splice(end..end, usage.map(Cue::Usage));
                     }
-                    Err(error) => cues.push(failed(error)),
+                    Err(error) => cues.push(failed(self.cleaned(error))),
                 }
             }
             Piece::Note(note) => self.noted.note = note,
@@ -184,9 +188,19 @@ impl Remote {
                 if let Finish::Unanswered(_) = finish {
                     self.has_answered = false;
                 }
-                cues.push(end(finish));
+                if let Finish::Incomplete(_, usage) = &finish {
+                    cues.extend(usage.map(Cue::Usage));
+                }
+                cues.push(match finish {
+                    Finish::Failed(error) => end(Finish::Failed(self.cleaned(error))),
+                    finish => end(finish),
+                });
             }
         }
+    }
+
+    fn cleaned(&self, error: LastError) -> LastError {
+        self.upstream.as_ref().map_or(error.clone(), |upstream| upstream.cleaned(error))
     }
 
     fn open(&mut self, cues: &mut Vec<Cue>) {
@@ -254,7 +268,7 @@ fn failed(error: LastError) -> Cue {
 fn end(finish: Finish) -> Cue {
     Cue::End(match finish {
         Finish::Completed(usage) => End::Completed { usage },
-        Finish::Incomplete(reason) => End::Incomplete { reason, usage: None },
+        Finish::Incomplete(reason, _) => End::Incomplete { reason, usage: None },
         Finish::Failed(error) | Finish::Unanswered(error) => End::Failed { error, usage: None },
         Finish::Expired => End::Expired,
     })
@@ -322,8 +336,8 @@ fn found(scene: &Scene<'_>) -> HashMap<String, String> {
 /// Finds the marks of citations in a text that comes in pieces.
 #[derive(Debug, Default)]
 struct Marks {
-    /// What each result is when it is cited, in their order.
-    cited: Vec<Refers>,
+    /// How each result is marked, and what it is when it is cited, in their order.
+    cited: Vec<(String, Refers)>,
     /// The first number of every mark, under v2.
     turn: Option<String>,
     /// What may become a mark yet.
@@ -360,7 +374,7 @@ impl Marks {
         if scene.run.version.is_v1() {
             scene.quote(&mut cited, &results);
         }
-        let cited = cited.iter().map(|cited| cited.marked(scene.marks()).1).collect();
+        let cited = cited.iter().map(|cited| cited.marked(scene.marks())).collect();
         let turn = (!scene.run.version.is_v1()).then(|| scene.turn.saturating_mul(4).to_string());
         Self { cited, turn, held: String::new() }
     }
@@ -379,7 +393,8 @@ impl Marks {
                 Some(closes) => {
                     let mark: String = self.held.drain(..closes + CLOSES.len_utf8()).collect();
                     match self.refers(&mark) {
-                        Some(refers) => said.push(Said::Mark(mark, refers)),
+                        // Models change what stands behind the number.
+                        Some((mark, refers)) => said.push(Said::Mark(mark, refers)),
                         None => plain(&mut said, &mark),
                     }
                 }
@@ -399,8 +414,8 @@ impl Marks {
         (!held.is_empty()).then_some(Said::Plain(held))
     }
 
-    /// What a mark such as `【4:0†policy.txt】` stands for. Models change what stands behind the number.
-    fn refers(&self, mark: &str) -> Option<Refers> {
+    /// What a mark such as `【4:0†policy.txt】` stands for, and how it should read.
+    fn refers(&self, mark: &str) -> Option<(String, Refers)> {
         let inner = mark.trim_start_matches(OPENS).trim_end_matches(CLOSES);
         let number = inner.split('†').next()?.trim();
         let number = match (&self.turn, number.split_once(':')) {
@@ -428,7 +443,8 @@ struct Measured {
     turns: u32,
     firsts: Duration,
     rest: Duration,
-    pieces: u32,
+    /// How many tokens came in the rest, as a replay counts them.
+    tokens: u32,
 }
 
 impl Measured {
@@ -437,19 +453,29 @@ impl Measured {
         self.turns += 1;
     }
 
-    fn heard(&mut self, piece: &Piece) {
-        if !matches!(piece, Piece::Text(_) | Piece::Calls(..)) {
-            return;
-        }
-        let now = Instant::now();
-        match (self.last, self.begun) {
-            (Some(last), _) => {
-                self.rest += now - last;
-                self.pieces += 1;
+    fn heard(&mut self, piece: &Piece, model: &str) {
+        let tokens = match piece {
+            Piece::Text(text) => tokens::count(model, text),
+            Piece::Calls(calls, _) => {
+                let arguments = calls.iter().map(|call| match call {
+                    Call::Function { arguments, .. } => tokens::count(model, arguments),
+                    _ => 0,
+                });
+                arguments.sum()
             }
-            (None, Some(begun)) => self.firsts += now - begun,
+            _ => return,
+        };
+        let (now, mut tokens) = (Instant::now(), u32::try_from(tokens).unwrap_or(u32::MAX));
+        match (self.last, self.begun) {
+            (Some(last), _) => self.rest += now - last,
+            (None, Some(begun)) => {
+                self.firsts += now - begun;
+                // Nobody waits for the first token as for one of the others.
+                tokens = tokens.saturating_sub(1);
+            }
             (None, None) => {}
         }
+        self.tokens = self.tokens.saturating_add(tokens);
         self.last = Some(now);
     }
 
@@ -457,7 +483,7 @@ impl Measured {
         let mean = |whole: Duration, parts: u32| whole.checked_div(parts).unwrap_or_default();
         Performed {
             first_token: u64::try_from(mean(self.firsts, self.turns).as_millis()).unwrap_or(u64::MAX),
-            per_token: u64::try_from(mean(self.rest, self.pieces).as_micros()).unwrap_or(u64::MAX),
+            per_token: u64::try_from(mean(self.rest, self.tokens).as_micros()).unwrap_or(u64::MAX),
             asked: None,
         }
     }
@@ -471,9 +497,10 @@ mod tests {
     #[test]
     fn marks_are_found_however_the_text_is_cut() {
         let cited = |id: &str| Refers::Citation(CitedFile { file_id: id.to_owned(), quote: None });
+        let known = || vec![("【4:0†policy.txt】".to_owned(), cited("a")), ("【4:1†b.txt】".to_owned(), cited("b"))];
         let text = "Within 14 days【4:0†policy.txt】 or【4:1†source】 never【8:0†x】【note】【4:9†x】.【4:";
         for size in 1..text.chars().count() {
-            let mut marks = Marks { cited: vec![cited("a"), cited("b")], turn: Some("4".to_owned()), held: String::new() };
+            let mut marks = Marks { cited: known(), turn: Some("4".to_owned()), held: String::new() };
             let characters: Vec<char> = text.chars().collect();
             let (mut whole, mut found) = (String::new(), Vec::new());
             let pieces: Vec<String> = characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();
@@ -488,7 +515,7 @@ mod tests {
                     }
                 }
             }
-            assert_eq!((whole.as_str(), found), (text, vec![cited("a"), cited("b")]));
+            assert_eq!((whole, found), (text.replace("1†source", "1†b.txt"), vec![cited("a"), cited("b")]));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The objects of conversations, each as it was last said to be.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
+use super::Redactor;
+
 /// Objects of one kind, in the order in which they were first met.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kind {
     order: Vec<Value>,
     places: HashMap<String, usize>,
@@ -35,7 +37,7 @@ impl Kind {
 }
 
 /// Everything that is known of some conversations.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Objects {
     pub assistants: Kind,
     pub threads: Kind,
@@ -46,7 +48,7 @@ pub struct Objects {
     /// The functions that a run waited for, in rounds: of steps nobody may have been told.
     rounds: HashMap<String, Vec<Vec<Value>>>,
     /// Contents of files, by their ids.
-    contents: HashMap<String, Vec<u8>>,
+    contents: HashMap<String, Arc<[u8]>>,
     /// What users said of which only the request is known, by thread, and the time of the answer.
     said: Vec<(String, i64, Value)>,
 }
@@ -61,6 +63,18 @@ impl Objects {
         self.rounds.extend(rounds);
         self.contents.extend(contents);
         self.said.extend(said);
+    }
+
+    /// The same without what must not be kept. Contents of files stay: those with a secret in them are left out as a whole.
+    pub(super) fn cleaned(&self, redactor: &Redactor) -> Self {
+        let mut clean = self.clone();
+        let Self { assistants, threads, messages, runs, steps, files, rounds, contents: _, said } = &mut clean;
+        for kind in [assistants, threads, messages, runs, steps, files] {
+            kind.order.iter_mut().for_each(|object| redactor.clean_object(object));
+        }
+        rounds.values_mut().flatten().flatten().for_each(|call| redactor.clean_object(call));
+        said.iter_mut().for_each(|(_, _, message)| redactor.clean_object(message));
+        clean
     }
 
     /// Takes up whatever an answer shows: one object, or a list of them.
@@ -94,7 +108,7 @@ impl Objects {
     }
 
     pub fn note_content(&mut self, file: &str, content: Vec<u8>) {
-        self.contents.insert(file.to_owned(), content);
+        self.contents.insert(file.to_owned(), content.into());
     }
 
     /// What a user said in a request that no answer repeats.
@@ -123,7 +137,7 @@ impl Objects {
     }
 
     pub fn content_of(&self, file: &str) -> Option<&[u8]> {
-        self.contents.get(file).map(Vec::as_slice)
+        self.contents.get(file).map(AsRef::as_ref)
     }
 
     /// The rounds of functions that a run waited for.
@@ -155,17 +169,27 @@ impl Objects {
         for message in &self.messages.order {
             threads.entry(message["thread_id"].as_str().unwrap_or_default().to_owned()).or_default().push(message.clone());
         }
+        let mut unseen: HashMap<String, Vec<Value>> = HashMap::new();
         for (thread, at, said) in &self.said {
             let known = threads.entry(thread.clone()).or_default();
             let text = text_of(said);
             if !known.iter().any(|message| message["role"] == said["role"] && text_of(message) == text) {
                 let mut message = said.clone();
                 message["created_at"] = Value::from(*at);
-                known.push(message);
+                unseen.entry(thread.clone()).or_default().push(message);
             }
         }
-        for messages in threads.values_mut() {
+        for (thread, messages) in &mut threads {
             messages.sort_by_key(|message| message["created_at"].as_i64());
+            // What was said in a request goes before what its run answered, in the same second perhaps.
+            for message in unseen.remove(thread).into_iter().flatten() {
+                let is_later = |known: &Value| {
+                    let (one, other) = (known["created_at"].as_i64(), message["created_at"].as_i64());
+                    one > other || one == other && known["role"] == "assistant"
+                };
+                let place = messages.iter().position(is_later).unwrap_or(messages.len());
+                messages.insert(place, message);
+            }
         }
         threads
     }

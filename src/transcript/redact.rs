@@ -25,7 +25,11 @@ impl std::str::FromStr for Redaction {
 /// What keys of known services look like, and the words that go before a token.
 static KEYS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = concat!(
-        r"\b(?:sk|pk|rk|sess|org|proj)-[A-Za-z0-9_-]{16,}",
+        r"\bsk-[A-Za-z0-9_-]{16,}",
+        r"|\b(?:pk|rk|sess|org|proj)-[A-Za-z0-9]{16,}",
+        r"|\bgithub_pat_[A-Za-z0-9_]{20,}",
+        r"|\bglpat-[A-Za-z0-9_-]{16,}",
+        r"|\bhf_[A-Za-z0-9]{20,}",
         r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
         r"|\bgh[pousr]_[A-Za-z0-9]{20,}",
         r"|\bxox[abprs]-[A-Za-z0-9-]{10,}",
@@ -36,6 +40,12 @@ static KEYS: LazyLock<Regex> = LazyLock::new(|| {
     );
     Regex::new(pattern).expect("the pattern is one")
 });
+
+/// The shortest key that is taken for a secret, in bytes. Local servers are given words such as `none` or `test`.
+const SHORTEST: usize = 8;
+
+/// What is the API's own, and never has a secret in it.
+const OWN: [&str; 8] = ["id", "object", "type", "status", "role", "code", "model", "upstream"];
 
 /// Takes secrets out of everything that is kept.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +58,7 @@ pub struct Redactor {
 impl Redactor {
     pub fn new(patterns: Vec<Redaction>, secrets: impl IntoIterator<Item = String>) -> Self {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let known = secrets.into_iter().filter(|secret| !secret.is_empty());
+        let known = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST);
         let known = known.flat_map(|secret| [STANDARD.encode(&secret).trim_end_matches('=').to_owned(), secret]);
         Self { patterns, known: known.collect() }
     }
@@ -67,18 +77,44 @@ impl Redactor {
         text
     }
 
-    /// Cleans every text of a document, keys included.
-    pub fn clean_all(&self, value: &mut Value) {
+    /// Cleans every text of one of the API's objects, but for what is the API's own.
+    pub(super) fn clean_object(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.clean(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_all(item)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_object(item)),
             Value::Object(map) => {
-                let cleaned = std::mem::take(map).into_iter().map(|(key, mut value)| {
-                    self.clean_all(&mut value);
-                    (self.clean(&key), value)
-                });
-                *map = cleaned.collect();
+                // Functions have names that the fixture format judges.
+                let is_function = map.contains_key("arguments") || map.contains_key("parameters");
+                for (key, value) in map.iter_mut() {
+                    match value {
+                        _ if is_function && key == "name" => {}
+                        _ if OWN.contains(&key.as_str()) || key.ends_with("_id") || key.ends_with("_ids") => {}
+                        Value::String(text) if key == "arguments" => *text = self.clean_arguments(text),
+                        value => self.clean_object(value),
+                    }
+                }
             }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Arguments stay JSON if that is possible.
+    fn clean_arguments(&self, text: &str) -> String {
+        if self.clean(text) == text {
+            return text.to_owned();
+        }
+        let cleaned = serde_json::from_str(text).ok().and_then(|mut parsed| {
+            self.clean_texts(&mut parsed);
+            serde_json::to_string(&parsed).ok()
+        });
+        cleaned.filter(|cleaned| self.clean(cleaned) == *cleaned).unwrap_or_else(|| self.clean(text))
+    }
+
+    fn clean_texts(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.clean(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_texts(item)),
+            Value::Object(map) => map.iter_mut().for_each(|(_, value)| self.clean_texts(value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
@@ -103,9 +139,28 @@ mod tests {
             ("the password is hunter22, or aHVudGVyMjI=", "the password is [redacted], or [redacted]="),
             ("card 1234-5678", "card [redacted]"),
             ("a task-list of sk-ills; bearer of news", "a task-list of sk-ills; bearer of news"),
+            ("the proj-management-dashboard", "the proj-management-dashboard"),
         ] {
             assert_eq!(redactor.clean(text), clean);
         }
+        let short = Redactor::new(Vec::new(), ["test".to_owned()]);
+        assert_eq!(short.clean("a test"), "a test", "no secret");
+    }
+
+    #[test]
+    fn what_is_the_apis_own_stays_and_arguments_stay_json() {
+        use serde_json::json;
+        let redactor = Redactor::new(vec!["[0-9]+".parse().unwrap()], []);
+        let mut object = json!({
+            "id": "msg_1", "thread_id": "thread_2", "type": "text3", "text": "from 4 to 5",
+            "arguments": "{\"a\":\"6 and 7\"}", "list": [{"arguments": "{\"a\":8}"}],
+        });
+        redactor.clean_object(&mut object);
+        let expected = json!({
+            "id": "msg_1", "thread_id": "thread_2", "type": "text3", "text": "from [redacted] to [redacted]",
+            "arguments": "{\"a\":\"[redacted] and [redacted]\"}", "list": [{"arguments": "{\"a\":[redacted]}"}],
+        });
+        assert_eq!(object, expected);
         assert!("x*".parse::<Redaction>().is_err());
     }
 }

@@ -64,6 +64,8 @@ pub struct Taken(HashSet<String>);
 
 /// Tells conversations again.
 pub fn retell(objects: &Objects, manner: &Manner<'_>, taken: &mut Taken) -> Retold {
+    // Whatever is told from here on has no secret in it.
+    let objects = &objects.cleaned(manner.redactor);
     let mut teller = Teller {
         objects,
         manner,
@@ -79,7 +81,8 @@ pub fn retell(objects: &Objects, manner: &Manner<'_>, taken: &mut Taken) -> Reto
             if manner.only_performed && run["upstream"].is_null() {
                 continue;
             }
-            let turn = (runs.len() > 1).then_some(index + 1);
+            // What is written anew as a thread goes on says the same of each run every time.
+            let turn = (manner.only_performed || runs.len() > 1).then_some(index + 1);
             if let Some(reply) = teller.reply(&thread, run, runs.get(index + 1).copied(), turn) {
                 replies.push(reply);
             }
@@ -114,10 +117,7 @@ impl<'o> Teller<'o> {
         }
         let asked = self.asked(thread, run, next);
         let mut reply = Map::new();
-        reply.insert(
-            "name".to_owned(),
-            Value::String(asked.as_deref().map(|asked| slug(&self.manner.redactor.clean(asked))).unwrap_or_default()),
-        );
+        reply.insert("name".to_owned(), Value::String(asked.as_deref().map(slug).unwrap_or_default()));
         reply.insert("when".to_owned(), self.when(run, asked.as_deref(), turn));
         let steps = self.entries(thread, run);
         if !steps.is_empty() {
@@ -166,11 +166,11 @@ impl<'o> Teller<'o> {
         let mut when = Map::new();
         let assistant = run["assistant_id"].as_str().unwrap_or_default();
         let named = self.objects.assistants.get(assistant).and_then(|assistant| assistant["name"].as_str());
-        if let Some(name) = named.filter(|name| !name.is_empty()) {
+        if let Some(name) = named.filter(|name| !name.is_empty() && !name.contains(REDACTED)) {
             when.insert("assistant".to_owned(), Value::from(name));
         }
         if let Some(asked) = asked {
-            when.insert("message".to_owned(), self.matcher(asked));
+            when.insert("message".to_owned(), matcher(asked));
         }
         if let Some(turn) = turn {
             when.insert("turn".to_owned(), Value::from(turn));
@@ -179,16 +179,6 @@ impl<'o> Teller<'o> {
             when.insert("model".to_owned(), run["model"].clone());
         }
         Value::Object(when)
-    }
-
-    /// What holds of this text, also where something was taken out of it.
-    fn matcher(&self, text: &str) -> Value {
-        let clean = self.manner.redactor.clean(text);
-        if clean == text {
-            return Value::from(text);
-        }
-        let parts: Vec<_> = clean.split(REDACTED).map(regex::escape).collect();
-        json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
     }
 
     fn entries(&mut self, thread: &str, run: &'o Value) -> Vec<Value> {
@@ -341,7 +331,7 @@ impl<'o> Teller<'o> {
             let mut rest = text;
             for annotation in annotations {
                 let marker = annotation["text"].as_str().unwrap_or_default();
-                let Some((before, after)) = rest.split_once(marker).filter(|_| !marker.is_empty()) else { continue };
+                let Some((before, after)) = around(text, rest, marker, annotation["start_index"].as_u64()) else { continue };
                 if let Some(citation) = self.citation(&annotation, marker) {
                     written += &literal(before);
                     written += "{{ cite }}";
@@ -443,7 +433,6 @@ impl<'o> Teller<'o> {
             }
         }
         self.retold.document = Value::Object(document);
-        self.manner.redactor.clean_all(&mut self.retold.document);
         self.retold
     }
 }
@@ -485,6 +474,28 @@ fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -
 fn query(call: &Value) -> Map<String, Value> {
     let query = call["file_search"]["query"].as_str().map(|query| ("query".to_owned(), Value::String(literal(query))));
     query.into_iter().collect()
+}
+
+/// What stands before a marker and behind it in the rest of a text: where its annotation says, or else where it is first.
+fn around<'t>(text: &'t str, rest: &'t str, marker: &str, start: Option<u64>) -> Option<(&'t str, &'t str)> {
+    if marker.is_empty() {
+        return None;
+    }
+    let told = text.len() - rest.len();
+    let place = start.and_then(|start| text.char_indices().nth(usize::try_from(start).ok()?)).map(|(place, _)| place);
+    match place.filter(|place| *place >= told && text[*place..].starts_with(marker)) {
+        Some(place) => Some((&text[told..place], &text[place + marker.len()..])),
+        None => rest.split_once(marker),
+    }
+}
+
+/// What holds of this text, also where something was taken out of it.
+fn matcher(text: &str) -> Value {
+    if !text.contains(REDACTED) {
+        return Value::from(text);
+    }
+    let parts: Vec<_> = text.split(REDACTED).map(regex::escape).collect();
+    json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
 }
 
 /// How long an upstream took, in the words of fixtures.

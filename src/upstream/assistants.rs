@@ -11,7 +11,7 @@ use std::{
 use reqwest::RequestBuilder;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of};
+use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of, whole};
 use crate::types::{
     Role, Tool,
     run::{IncompleteRun, LastError},
@@ -78,8 +78,8 @@ impl Upstream {
 
     /// Makes an object over there, and answers its id.
     async fn make(&self, path: &str, body: &Value) -> Result<String, Broken> {
-        let answer = self.send(self.beta(path), body).await?.text().await;
-        let made = answer.ok().and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
+        let answer = whole(self.send(self.beta(path), body).await?).await?;
+        let made = serde_json::from_str::<Value>(&answer).unwrap_or_default();
         self.refuse_error(&made)?;
         let id = made["id"].as_str().map(str::to_owned);
         id.ok_or_else(|| Broken::because(format_args!("answered {path} with something that is no object of the Assistants API")))
@@ -263,11 +263,15 @@ fn finish(event: &str, run: &Value) -> Option<Finish> {
             serde_json::from_value(run["last_error"].clone())
                 .unwrap_or_else(|_| LastError::server_error("The run failed at the upstream, which did not say why.")),
         ),
-        "thread.run.incomplete" => Finish::Incomplete(match run["incomplete_details"]["reason"].as_str() {
-            Some("max_prompt_tokens") => IncompleteRun::MaxPromptTokens,
-            Some("content_filter") => IncompleteRun::ContentFilter,
-            _ => IncompleteRun::MaxCompletionTokens,
-        }),
+        "thread.run.incomplete" => {
+            let reason = match run["incomplete_details"]["reason"].as_str() {
+                Some("max_prompt_tokens") => IncompleteRun::MaxPromptTokens,
+                Some("content_filter") => IncompleteRun::ContentFilter,
+                _ => IncompleteRun::MaxCompletionTokens,
+            };
+            // Its steps have told what they used.
+            Finish::Incomplete(reason, None)
+        }
         "thread.run.expired" => Finish::Expired,
         "thread.run.cancelled" => Finish::Unanswered(LastError::server_error("The run was cancelled at the upstream.")),
         _ => return None,

@@ -1,11 +1,11 @@
 //! A run as one or more chat completions: what is asked, and what the answer comes to.
 
-use std::collections::BTreeMap;
-
 use reqwest::header;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of};
+use super::{
+    Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give, stream::Events, too_long, usage_of, whole,
+};
 use crate::types::{
     Role, Tool, Usage,
     run::IncompleteRun,
@@ -35,8 +35,7 @@ pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces)
             completion.take(&chunk, "delta", pieces).await?;
         }
     } else if kind.starts_with("application/json") {
-        let Ok(body) = response.text().await else { return Err(Broken::because("broke off in the middle of its answer")) };
-        let answer = parsed(&body)?;
+        let answer = parsed(&whole(response).await?)?;
         upstream.refuse_error(&answer)?;
         completion.take(&answer, "message", pieces).await?;
     } else {
@@ -57,7 +56,7 @@ impl Upstream {
             Value::Null => Ok(()),
             error => {
                 let said = error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
-                Err(Broken::because(format_args!("answered with an error: {}", self.clean(said))))
+                Err(Broken::because(format_args!("answered with an error: {}", said.trim_end_matches('.'))))
             }
         }
     }
@@ -69,9 +68,10 @@ struct Completion {
     /// What the search is called, if there is one.
     search: Option<String>,
     has_begun: bool,
+    /// How much has been said, in bytes.
+    said: usize,
     refusal: String,
-    /// Names and arguments, by their index.
-    calls: BTreeMap<u64, (String, String)>,
+    calls: Vec<Called>,
     usage: Option<Usage>,
     finish: Option<String>,
     is_done: bool,
@@ -83,20 +83,16 @@ impl Completion {
         let choice = &chunk["choices"][0];
         let said = &choice[part];
         if let Some(text) = said["content"].as_str().filter(|text| !text.is_empty()) {
+            self.said += text.len();
             self.begin(pieces).await?;
             give(pieces, Piece::Text(text.to_owned())).await?;
         }
         self.refusal += said["refusal"].as_str().unwrap_or_default();
-        for (place, call) in said["tool_calls"].as_array().into_iter().flatten().enumerate() {
-            let index = call["index"].as_u64().unwrap_or(place as u64);
-            let (name, arguments) = self.calls.entry(index).or_default();
-            *name += call["function"]["name"].as_str().unwrap_or_default();
-            match &call["function"]["arguments"] {
-                Value::String(piece) => arguments.push_str(piece),
-                Value::Null => {}
-                // Some servers give them parsed.
-                whole => *arguments = whole.to_string(),
-            }
+        for call in said["tool_calls"].as_array().into_iter().flatten() {
+            self.said += called(&mut self.calls, call);
+        }
+        if self.said + self.refusal.len() > LONGEST {
+            return Err(too_long());
         }
         if let Some(finish) = choice["finish_reason"].as_str() {
             self.finish = Some(finish.to_owned());
@@ -123,7 +119,7 @@ impl Completion {
         };
         if let Some(reason) = cut_off {
             // Calls that were cut off were never made.
-            return give(pieces, Piece::End(Finish::Incomplete(reason))).await;
+            return give(pieces, Piece::End(Finish::Incomplete(reason, self.usage))).await;
         }
         if !self.refusal.is_empty() {
             self.begin(pieces).await?;
@@ -139,8 +135,8 @@ impl Completion {
             // What both took is counted where it ends.
             give(pieces, Piece::Said(Some(Usage::default()))).await?;
         }
-        let calls = std::mem::take(&mut self.calls).into_values();
-        let calls = calls.map(|(name, arguments)| self.call(name, arguments)).collect::<Result<Vec<_>, _>>()?;
+        let calls = std::mem::take(&mut self.calls).into_iter();
+        let calls = calls.map(|call| self.call(call.name, call.arguments)).collect::<Result<Vec<_>, _>>()?;
         give(pieces, Piece::Calls(calls, self.usage)).await
     }
 
@@ -157,6 +153,49 @@ impl Completion {
         }
         Ok(Call::Function { name, arguments })
     }
+}
+
+/// A call, as far as it has come.
+#[derive(Debug, Default)]
+struct Called {
+    index: Option<u64>,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// Adds a piece to the call that it is of: by its index, and by its id where servers give all of them the same index or
+/// none. Answers how long it is.
+fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
+    let (index, id) = (piece["index"].as_u64(), piece["id"].as_str().unwrap_or_default());
+    let is_it = |call: &Called| {
+        let is_other = !id.is_empty() && !call.id.is_empty() && call.id != id;
+        !is_other && (index.is_none() || call.index == index)
+    };
+    let place = match calls.iter().rposition(is_it) {
+        Some(place) => place,
+        None => {
+            calls.push(Called { index, ..Called::default() });
+            calls.len() - 1
+        }
+    };
+    let call = &mut calls[place];
+    if call.id.is_empty() {
+        id.clone_into(&mut call.id);
+    }
+    let name = piece["function"]["name"].as_str().unwrap_or_default();
+    // Some say the whole name with every piece.
+    if call.name != name {
+        call.name += name;
+    }
+    let before = call.arguments.len();
+    match &piece["function"]["arguments"] {
+        Value::String(more) => call.arguments.push_str(more),
+        Value::Null => {}
+        // Some servers give them parsed.
+        whole => call.arguments = whole.to_string(),
+    }
+    name.len() + call.arguments.len().saturating_sub(before)
 }
 
 fn request(upstream: &Upstream, asked: &Asked) -> Value {

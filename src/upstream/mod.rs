@@ -102,7 +102,10 @@ const RETRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_milli
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How much of what an upstream says of an error is passed on, in characters.
-const SAID: usize = 500;
+const SAID: usize = 1_000;
+
+/// How much an upstream may say in one answer, in bytes. A whole message fits many times.
+const LONGEST: usize = 16 << 20;
 
 /// Why an upstream cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -201,7 +204,7 @@ pub enum Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finish {
     Completed(Option<Usage>),
-    Incomplete(IncompleteRun),
+    Incomplete(IncompleteRun, Option<Usage>),
     /// The upstream performed the run, and it failed.
     Failed(LastError),
     Expired,
@@ -269,6 +272,13 @@ impl Upstream {
         Ok(Self { http, base, kind, key, models, limit, afar: Afar::default() })
     }
 
+    /// The same upstream for another world, whose threads are not those of this one, whatever their ids.
+    pub fn afresh(&self) -> Self {
+        let Self { http, base, kind, key, models, limit, afar: _ } = self;
+        let (http, base, models) = (http.clone(), base.clone(), models.clone());
+        Self { http, base, kind: *kind, key: key.clone(), models, limit: *limit, afar: Afar::default() }
+    }
+
     /// Asks for what comes next in a run. What is answered comes as it comes.
     pub fn ask(self: &Arc<Self>, asked: Asked) -> Turn {
         let (sender, pieces) = mpsc::channel(AHEAD);
@@ -279,6 +289,7 @@ impl Upstream {
                 Kind::Assistants => assistants::perform(&upstream, &asked, &sender).await,
             };
             if let Err(Broken::Upstream(error)) = done {
+                let error = upstream.cleaned(error);
                 tracing::warn!(run = %asked.run.id, code = error.code, error = error.message, "the upstream did not answer");
                 _ = sender.send(Piece::End(Finish::Unanswered(error))).await;
             }
@@ -309,6 +320,8 @@ impl Upstream {
                 request.header("api-key", key)
             }
             Some(Key(key)) => request.bearer_auth(key),
+            // The API asks for a key; another Rehearsal takes any.
+            None if self.kind == Kind::Assistants => request.bearer_auth("rehearsal"),
             None => request,
         }
     }
@@ -330,6 +343,8 @@ impl Upstream {
                     (error, wait)
                 }
                 Err(error) if error.is_timeout() => return Err(unreachable(&error).into()),
+                // Whether the request was heard is not known, and a message must not be said twice.
+                Err(error) if self.kind == Kind::Assistants && !error.is_connect() => return Err(unreachable(&error).into()),
                 Err(error) => (unreachable(&error), None),
             };
             match waits.next() {
@@ -352,7 +367,7 @@ impl Upstream {
                 status.as_u16()
             ));
         }
-        let said = self.clean(&message_of(&response.text().await.unwrap_or_default()));
+        let said = message_of(&String::from_utf8_lossy(&beginning(response).await)).trim().to_owned();
         let hint = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 " The key is taken from the variable that --upstream-key-env names."
@@ -372,13 +387,17 @@ impl Upstream {
         LastError { code: code.to_owned(), message }
     }
 
-    /// What an upstream said, without the key if it says that too.
-    fn clean(&self, said: &str) -> String {
-        let cut: String = said.trim().chars().take(SAID).collect();
-        match &self.key {
-            Some(Key(key)) if !key.is_empty() => cut.replace(key.as_str(), "…"),
-            _ => cut,
-        }
+    /// An error without the key, if the upstream has said that too, and no longer than people read.
+    pub fn cleaned(&self, error: LastError) -> LastError {
+        let whole = match &self.key {
+            Some(Key(key)) if !key.is_empty() => error.message.replace(key.as_str(), "…"),
+            _ => error.message,
+        };
+        let message = match whole.char_indices().nth(SAID) {
+            Some((end, _)) => format!("{}…", &whole[..end]),
+            None => whole,
+        };
+        LastError { code: error.code, message }
     }
 }
 
@@ -428,6 +447,38 @@ fn base_of(text: &str) -> Result<Url, Unusable> {
         url.set_path("/v1");
     }
     Ok(url)
+}
+
+/// The whole of an answer, unless that is too long.
+async fn whole(mut response: Response) -> Result<String, Broken> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return String::from_utf8(body).map_err(|_| Broken::because("sent something that is not JSON")),
+            Err(_) => return Err(Broken::because("broke off in the middle of its answer")),
+        }
+        if body.len() > LONGEST {
+            return Err(too_long());
+        }
+    }
+}
+
+/// The beginning of an answer, of which no more is looked at.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    const ENOUGH: usize = 64 << 10;
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await
+        && body.len() < ENOUGH
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(ENOUGH);
+    body
+}
+
+fn too_long() -> Broken {
+    Broken::because("answered with more than 16 MiB")
 }
 
 fn wait_of(response: &Response) -> Option<Duration> {

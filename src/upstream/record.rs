@@ -1,4 +1,7 @@
 //! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run of it is over.
+//!
+//! What is in the folder already is never lost: a file is written anew only by the thread that it is of, and only if
+//! that still has everything that is in it.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,7 +16,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::{
     fixture,
     store::Store,
-    transcript::{self, Keeping, Manner, Redactor, Retold, Taken},
+    transcript::{self, Keeping, Manner, Objects, Redactor, Retold, Taken},
     types::{Id, Thread},
 };
 
@@ -27,21 +30,22 @@ pub struct Recorder {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Names of the files, without `.yaml`, by session and thread.
-    stems: HashMap<(String, String), String>,
-    /// The last number that begins a file's name, by folder.
-    numbers: HashMap<PathBuf, usize>,
-    /// What was written last, by path.
+    /// The files of threads, by the folder of their session and their id.
+    threads: HashMap<(PathBuf, String), PathBuf>,
+    /// The last number that begins the name of a file.
+    number: u32,
+    /// What is in the files.
     documents: HashMap<PathBuf, Value>,
-    /// Which files have a reply for some conditions.
-    files: HashMap<String, BTreeSet<PathBuf>>,
+    /// Which files of a folder have a reply for some conditions.
+    files: HashMap<(PathBuf, String), BTreeSet<PathBuf>>,
 }
 
 /// The recorder, for the threads of one session.
 #[derive(Clone, Debug)]
 pub struct Recording {
     recorder: Arc<Recorder>,
-    session: String,
+    /// Where the fixtures of this session are.
+    folder: PathBuf,
 }
 
 /// Held while a run that is to be recorded ends, so that whoever sees its end finds the recording.
@@ -50,16 +54,27 @@ pub struct Begun {
     state: OwnedMutexGuard<State>,
 }
 
+/// What every recording begins with, before the id of its thread.
+const HEADER: &str = "Recorded from an upstream, of ";
+
 impl Recorder {
     /// Recordings go to this folder, which is made if need be.
     pub fn new(folder: PathBuf, redactor: Redactor) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, redactor, state: Arc::default() })
+        let mut state = State::default();
+        for path in fixture::files(std::slice::from_ref(&folder)).map_err(io::Error::other)? {
+            state.number = state.number.max(number_of(&path));
+            if let Ok(text) = fs::read_to_string(&path) {
+                state.meet(path, &text);
+            }
+        }
+        Ok(Self { folder, redactor, state: Arc::new(Mutex::new(state)) })
     }
 
     /// For the threads of a session, in a folder of its own unless it has no name.
     pub fn of_session(self: &Arc<Self>, session: Option<&str>) -> Recording {
-        Recording { recorder: Arc::clone(self), session: session.unwrap_or_default().to_owned() }
+        let folder = session.map_or_else(|| self.folder.clone(), |session| self.folder.join(session));
+        Recording { recorder: Arc::clone(self), folder }
     }
 
     /// Done when nothing is being written.
@@ -72,10 +87,20 @@ impl Recording {
     pub async fn begin(&self) -> Begun {
         Begun { recording: self.clone(), state: Arc::clone(&self.recorder.state).lock_owned().await }
     }
+}
 
-    /// Where the fixtures of this session are.
-    fn folder(&self) -> PathBuf {
-        self.recorder.folder.join(&self.session)
+impl State {
+    /// Takes note of a file that was recorded before.
+    fn meet(&mut self, path: PathBuf, text: &str) {
+        let thread = text.lines().next().and_then(|line| line.strip_prefix("# ")?.strip_prefix(HEADER)?.strip_suffix('.'));
+        let (Some(thread), Ok((document, _))) = (thread, fixture::lines_of(text, &[])) else { return };
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        for reply in document["replies"].as_array().into_iter().flatten() {
+            let key = (folder.clone(), reply["when"].to_string());
+            self.files.entry(key).or_default().insert(path.clone());
+        }
+        self.threads.insert((folder, thread.to_owned()), path.clone());
+        self.documents.insert(path, document);
     }
 }
 
@@ -91,7 +116,7 @@ impl Begun {
                 return;
             }
         };
-        let thread = thread.clone();
+        let thread = thread.to_string();
         let written = tokio::task::spawn_blocking(move || self.write(&objects, &thread));
         match written.await {
             Ok(Ok(path)) => tracing::info!(path = %path.display(), "recorded"),
@@ -100,103 +125,107 @@ impl Begun {
         }
     }
 
-    fn write(&mut self, objects: &transcript::Objects, thread: &Id<Thread>) -> io::Result<PathBuf> {
-        let folder = self.recording.folder();
-        let tail = tail_of(thread.as_str());
-        let recorder = Arc::clone(&self.recording.recorder);
-        let redactor = &recorder.redactor;
-        let retell = |files: &str| {
-            let manner = Manner {
-                keeping: Keeping::Beside,
-                folder: files,
-                redactor,
-                seeds: false,
-                suffix: &format!("-{tail}"),
-                only_performed: true,
-            };
-            transcript::retell(objects, &manner, &mut Taken::default())
-        };
-        let known = self.state.stems.get(&(self.recording.session.clone(), thread.to_string())).cloned();
-        let mut retold = retell(known.as_deref().unwrap_or_default());
-        let stem = match known {
-            Some(stem) => stem,
-            None => {
-                let stem = self.name(&folder, tail, &retold)?;
-                // The files beside it lie in a folder of its name.
-                if !retold.files.is_empty() {
-                    retold = retell(&stem);
-                }
-                self.state.stems.insert((self.recording.session.clone(), thread.to_string()), stem.clone());
-                stem
-            }
+    fn write(&mut self, objects: &Objects, thread: &str) -> io::Result<PathBuf> {
+        let folder = self.recording.folder.clone();
+        let key = (folder.clone(), thread.to_owned());
+        let (stem, mut retold) = match self.go_on(objects, &key) {
+            Some(known) => known,
+            None => self.begin_file(objects, &folder),
         };
         let path = folder.join(format!("{stem}.yaml"));
-        self.take_turns(&path, &mut retold.document)?;
-        let text = fixture::written(&retold.document, HEADER).map_err(io::Error::other)?;
+        self.take_turns(&folder, &path, &mut retold.document)?;
+        let text = fixture::written(&retold.document, &format!("{HEADER}{thread}.")).map_err(io::Error::other)?;
+        if text.len() as u64 > fixture::LARGEST {
+            return Err(io::Error::other(format!("{} would be larger than a fixture file may be", path.display())));
+        }
         transcript::keep(&folder, &stem, &text, &retold)?;
+        self.state.threads.insert(key, path.clone());
         self.state.documents.insert(path.clone(), retold.document);
         Ok(path)
     }
 
-    /// A name by which files stand in the order in which their threads were first recorded. A thread that was recorded
-    /// before a restart keeps its own.
-    fn name(&mut self, folder: &Path, tail: &str, retold: &Retold) -> io::Result<String> {
-        let end = format!("-{tail}");
-        let mut most = 0;
-        if folder.is_dir() {
-            for entry in fs::read_dir(folder)? {
-                let path = entry?.path();
-                let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-                if path.extension().is_some_and(|it| it == "yaml") && stem.ends_with(&end) {
-                    return Ok(stem.to_owned());
-                }
-                let number = stem.split('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-                most = most.max(number);
+    /// The file of a thread, if it has one: unless something is in it that the thread has not. Ids come again after a
+    /// reset, and people edit files.
+    fn go_on(&self, objects: &Objects, key: &(PathBuf, String)) -> Option<(String, Retold)> {
+        let path = self.state.threads.get(key)?;
+        let stem = path.file_stem()?.to_str()?.to_owned();
+        let retold = self.retell(objects, &stem, number_of(path));
+        let told = retold.document["replies"].as_array()?;
+        let is_told = |old: &Value| told.iter().any(|new| ["when", "steps", "outcome"].iter().all(|part| new[part] == old[part]));
+        let before = self.state.documents.get(path)?["replies"].as_array()?;
+        before.iter().all(is_told).then_some((stem, retold))
+    }
+
+    /// A name by which files stand in the order in which their threads were first recorded.
+    fn begin_file(&mut self, objects: &Objects, folder: &Path) -> (String, Retold) {
+        loop {
+            self.state.number = self.state.number.saturating_add(1);
+            let number = self.state.number;
+            let retold = self.retell(objects, "", number);
+            let name = retold.document["replies"][0]["name"].as_str().unwrap_or_default();
+            let stem = format!("{number:04}-{}", name.strip_suffix(&suffix(number)).unwrap_or("run"));
+            if folder.join(format!("{stem}.yaml")).exists() {
+                continue;
             }
+            // The files beside it lie in a folder of its name.
+            let retold = if retold.files.is_empty() { retold } else { self.retell(objects, &stem, number) };
+            return (stem, retold);
         }
-        let number = self.state.numbers.entry(folder.to_owned()).or_default();
-        *number = most.max(*number) + 1;
-        let reply = retold.document["replies"][0]["name"].as_str().unwrap_or("run");
-        // The names of replies end in the thread's already.
-        Ok(format!("{number:04}-{reply}"))
+    }
+
+    fn retell(&self, objects: &Objects, stem: &str, number: u32) -> Retold {
+        let manner = Manner {
+            keeping: Keeping::Beside,
+            folder: stem,
+            redactor: &self.recording.recorder.redactor,
+            seeds: false,
+            suffix: &suffix(number),
+            only_performed: true,
+        };
+        transcript::retell(objects, &manner, &mut Taken::default())
     }
 
     /// Two threads may begin alike and go on differently: the answer that stands first is then used once, and the next
     /// one after it, as it was when they were recorded.
-    fn take_turns(&mut self, path: &Path, document: &mut Value) -> io::Result<()> {
+    fn take_turns(&mut self, folder: &Path, path: &Path, document: &mut Value) -> io::Result<()> {
         let state = &mut *self.state;
-        let mut touched = BTreeSet::new();
         for reply in document["replies"].as_array_mut().into_iter().flatten() {
-            let files = state.files.entry(reply["when"].to_string()).or_default();
+            let files = state.files.entry((folder.to_owned(), reply["when"].to_string())).or_default();
             files.insert(path.to_owned());
             if files.last().is_some_and(|last| last != path) {
                 reply["times"] = Value::from(1);
             } else if let Some(before) = files.iter().nth_back(1) {
                 let earlier = state.documents.get_mut(before).and_then(|document| document["replies"].as_array_mut());
                 for earlier in earlier.into_iter().flatten().filter(|earlier| earlier["when"] == reply["when"]) {
-                    earlier["times"] = Value::from(1);
-                    touched.insert(before.clone());
+                    retire(before, earlier)?;
                 }
             }
-        }
-        for path in touched {
-            let (Some(document), Some(folder), Some(stem)) =
-                (state.documents.get(&path), path.parent(), path.file_stem().and_then(|stem| stem.to_str()))
-            else {
-                continue;
-            };
-            let text = fixture::written(document, HEADER).map_err(io::Error::other)?;
-            transcript::keep(folder, stem, &text, &Retold::default())?;
         }
         Ok(())
     }
 }
 
-/// What every recording begins with.
-const HEADER: &str = "Recorded from an upstream. Written anew for as long as its thread goes on.";
+/// Lets a reply be used once. The rest of its file stays as people may have edited it.
+fn retire(path: &Path, reply: &mut Value) -> io::Result<()> {
+    if !reply["times"].is_null() {
+        return Ok(());
+    }
+    reply["times"] = Value::from(1);
+    let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
+    let name = format!("- name: {}\n", reply["name"].as_str().unwrap_or_default());
+    let Some((before, after)) = text.split_once(&name) else { return Ok(()) };
+    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else { return Ok(()) };
+    transcript::keep(folder, stem, &format!("{before}{name}  times: 1\n{after}"), &Retold::default())
+}
 
-/// The end of a thread's id, which tells it from others.
-fn tail_of(thread: &str) -> &str {
-    const LENGTH: usize = 8;
-    thread.char_indices().rev().nth(LENGTH - 1).map_or(thread, |(start, _)| &thread[start..])
+/// What stands behind the names of replies, so that none is the same in two files.
+fn suffix(number: u32) -> String {
+    format!("-{number:04}")
+}
+
+/// The number that begins a file's name: of those that are recorded, four digits or more.
+fn number_of(path: &Path) -> u32 {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let (number, _) = stem.split_once('-').unwrap_or_default();
+    if number.len() < 4 { 0 } else { number.parse().unwrap_or(0) }
 }

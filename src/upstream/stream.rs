@@ -2,10 +2,7 @@
 
 use reqwest::Response;
 
-use super::{Broken, unreachable};
-
-/// How long one event may be. A whole message fits many times.
-const LONGEST: usize = 16 << 20;
+use super::{Broken, LONGEST, too_long, unreachable};
 
 /// The events of an answer that comes as a stream.
 #[derive(Debug)]
@@ -32,8 +29,8 @@ impl Events {
             if let Some(event) = self.lines.event() {
                 return Ok(Some(event));
             }
-            if self.lines.rest.len() > LONGEST {
-                return Err(Broken::because("sent an event that is longer than 16 MiB"));
+            if self.lines.rest.len() + self.lines.open.data.len() > LONGEST {
+                return Err(too_long());
             }
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self.lines.rest.extend_from_slice(&chunk),

@@ -36,6 +36,7 @@ use crate::{
     },
     knowledge::{Knowledge, Reaper},
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
+    transcript::Redactor,
     types::{Model, Refusal},
     upstream::{Recorder, Upstream},
 };
@@ -57,6 +58,8 @@ pub struct Making {
     /// Who performs the runs that no reply matches, if somebody does, and who writes it down.
     pub upstream: Option<Arc<Upstream>>,
     pub recorder: Option<Arc<Recorder>>,
+    /// What must not be kept.
+    pub redactor: Redactor,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
     /// How many requests a journal holds.
@@ -249,6 +252,11 @@ impl Session {
         _ = self.making.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
+    /// What takes out whatever must not be kept.
+    pub fn redactor(&self) -> &Redactor {
+        &self.making.redactor
+    }
+
     /// The world that it has now.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
@@ -386,8 +394,13 @@ impl World {
         let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);
         knowledge.resume().await?;
         let (ledger, strikes) = (Arc::new(Ledger::new(feed.clone())), Strikes::default());
-        let performer =
-            Performer::new(Arc::clone(repertoire), Arc::clone(&ledger), making.unmatched, making.pace, making.upstream.clone());
+        let performer = Performer::new(
+            Arc::clone(repertoire),
+            Arc::clone(&ledger),
+            making.unmatched,
+            making.pace,
+            making.upstream.as_ref().map(|upstream| Arc::new(upstream.afresh())),
+        );
         let recording = making.recorder.as_ref().map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
         let engine =
             Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer, feed.clone(), recording);

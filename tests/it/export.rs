@@ -159,6 +159,39 @@ fn what_is_no_recording_is_said_plainly_and_nothing_is_written() {
 }
 
 #[test]
+fn an_import_overwrites_imports_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talk.yaml");
+    let exchange = |method: &str, uri: &str, body: Value| {
+        json!({
+            "request": {"method": method, "uri": format!("https://api.openai.com/v1{uri}"), "body": null, "headers": {}},
+            "response": {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": body.to_string()}},
+        })
+    };
+    let run = json!({"id": "run_1", "object": "thread.run", "created_at": 5, "thread_id": "thread_1", "assistant_id": "asst_1", "status": "completed"});
+    let said = |id: &str, role: &str, run: Option<&str>, text: &str| {
+        let content = json!([{"type": "text", "text": {"value": text, "annotations": []}}]);
+        json!({"id": id, "object": "thread.message", "created_at": 5, "thread_id": "thread_1", "role": role, "run_id": run, "content": content})
+    };
+    let list = json!({"object": "list", "data": [said("msg_2", "assistant", Some("run_1"), "Hi!"), said("msg_1", "user", None, "Hello")]});
+    let cassette = json!({"version": 1, "interactions": [
+        exchange("POST", "/threads/thread_1/runs", run), exchange("GET", "/threads/thread_1/messages", list),
+    ]});
+    fs::write(&path, cassette.to_string()).unwrap();
+    let import = |out: &Path| rehearsal(&["import", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let (code, _, said) = import(folder.path());
+    assert_eq!(code, 2);
+    assert!(said.contains("talk.yaml is there already, and was not imported: name another folder"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), cassette.to_string());
+    let out = folder.path().join("out");
+    for _ in 0..2 {
+        assert_eq!(import(&out).0, 0);
+        let written = fs::read_to_string(out.join("talk.yaml")).unwrap();
+        assert!(written.starts_with("# Imported from talk.yaml.") && written.contains("message: Hello"), "{written}");
+    }
+}
+
+#[test]
 fn nothing_goes_out_that_was_not_asked_for() {
     let server = |arguments: &[&str], environment: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));

@@ -383,3 +383,166 @@ async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
     server.post("/_rehearsal/clock", json!({"advance": "1s"})).await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
 }
+
+/// A server that records what another answers, which numbers its answers in the order of the questions.
+async fn counting(folder: &Path, more: Config) -> (TestServer, TestServer) {
+    let answers: Vec<_> = (1..10).map(|number| format!("{{times: 1, steps: [{{message: Answer {number}}}]}}")).collect();
+    let afar = TestServer::with_fixtures(&format!("replies: [{}]", answers.join(", "))).await;
+    let record = Some(folder.to_owned());
+    let upstream = Some(Settings { key: None, ..settings(afar.base.clone(), Kind::Assistants) });
+    let server = TestServer::with(Config { record, upstream, unmatched: Unmatched::Upstream, ..more }).await;
+    (afar, server)
+}
+
+/// Says something in a thread, and answers what is answered.
+async fn ask(server: &TestServer, session: &str, thread: &str, assistant: &str, said: &str) -> String {
+    let thread = format!("{session}/v1/threads/{thread}");
+    server.post(&format!("{thread}/messages"), json!({"role": "user", "content": said})).await;
+    server.stream(&format!("{thread}/runs"), json!({"assistant_id": assistant, "stream": true})).await;
+    server.said(&thread).await.pop().unwrap()
+}
+
+async fn begin(server: &TestServer, session: &str) -> (String, String) {
+    let assistant = server.post(&format!("{session}/v1/assistants"), json!({"model": "gpt-4o"})).await.id();
+    (server.post(&format!("{session}/v1/threads"), json!({})).await.id(), assistant)
+}
+
+async fn replaying(folder: &Path) -> TestServer {
+    TestServer::with(Config { fixtures: vec![folder.to_owned()], unmatched: Unmatched::Fail, ..config() }).await
+}
+
+#[tokio::test]
+async fn threads_with_the_same_words_go_on_as_they_did() {
+    let folder = tempfile::tempdir().unwrap();
+    // The ids are others than in a replay.
+    let (_afar, server) = counting(folder.path(), Config { seed: Some(1), ..config() }).await;
+    let talk = async |server: &TestServer| {
+        let ((one, assistant), (two, _)) = (begin(server, "").await, begin(server, "").await);
+        let mut told = Vec::new();
+        for (thread, said) in [(&one, "Hello"), (&two, "Hello"), (&one, "More"), (&two, "More"), (&one, "Hello")] {
+            told.push(ask(server, "", thread, &assistant, said).await);
+        }
+        told
+    };
+    let told = talk(&server).await;
+    assert_eq!(told, ["Answer 1", "Answer 2", "Answer 3", "Answer 4", "Answer 5"]);
+    assert_eq!(talk(&replaying(folder.path()).await).await, told);
+}
+
+#[tokio::test]
+async fn ids_that_come_again_neither_mix_threads_up_nor_lose_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (afar, server) = counting(folder.path(), config()).await;
+    let talk = async |server: &TestServer, session: &str, said: &str| {
+        let (thread, assistant) = begin(server, session).await;
+        ask(server, session, &thread, &assistant, said).await
+    };
+    assert_eq!(talk(&server, "", "First").await, "Answer 1");
+    server.post("/_rehearsal/reset", json!({})).await;
+    // The same ids, and over there another thread.
+    assert_eq!(talk(&server, "", "Second").await, "Answer 2");
+    assert_eq!(talk(&server, "/s/a", "In a").await, "Answer 3");
+    assert_eq!(talk(&server, "/s/b", "In b").await, "Answer 4");
+    server.stop().await;
+    let heard = afar.get("/_rehearsal/requests").await.text;
+    assert!(["First", "Second", "In a", "In b"].iter().all(|said| heard.contains(said)));
+
+    // A restart with the same seed.
+    let (_afar, server) = counting(folder.path(), config()).await;
+    assert_eq!(talk(&server, "", "First").await, "Answer 1");
+    assert_eq!(talk(&server, "", "Third").await, "Answer 2");
+    assert_eq!(yaml_files(folder.path()).len(), 4, "{:?}", yaml_files(folder.path()));
+    let replay = replaying(folder.path()).await;
+    for (said, answer) in [("First", "Answer 1"), ("Second", "Answer 2"), ("In b", "Answer 4"), ("Third", "Answer 2")] {
+        assert_eq!(talk(&replay, "", said).await, answer, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_goes_on_after_a_restart_goes_on_in_its_file_and_edits_stay() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let on_disk = || Config { database: Some(data.path().join("r.db")), ..config() };
+    let (_afar, server) = counting(folder.path(), on_disk()).await;
+    let (thread, assistant) = begin(&server, "").await;
+    ask(&server, "", &thread, &assistant, "Hello").await;
+    server.stop().await;
+    let (_afar, server) = counting(folder.path(), on_disk()).await;
+    ask(&server, "", &thread, &assistant, "More").await;
+    let files = yaml_files(folder.path());
+    assert_eq!(files, ["0001-hello.yaml"]);
+    server.stop().await;
+    let path = folder.path().join(&files[0]);
+    let edited = std::fs::read_to_string(&path).unwrap().replace("Answer 1", "Edited");
+    std::fs::write(&path, &edited).unwrap();
+    let (_afar, server) = counting(folder.path(), on_disk()).await;
+    ask(&server, "", &thread, &assistant, "Again").await;
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept.contains("Edited") && !kept.contains("Again"), "{kept}");
+    assert_eq!(yaml_files(folder.path()).len(), 2);
+    rehearsal::fixture::Fixtures::load(&[folder.path().to_owned()]).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_redacted_leaves_the_fixture_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let redact = vec!["[0-9]+".parse().unwrap()];
+    let (_afar, server) = counting(folder.path(), Config { redact, ..config() }).await;
+    let (thread, assistant) = begin(&server, "").await;
+    ask(&server, "", &thread, &assistant, "Is it 4711?").await;
+    let path = folder.path().join(&yaml_files(folder.path())[0]);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.contains("4711") && text.contains("Answer [redacted]"), "{text}");
+    let replay = replaying(folder.path()).await;
+    let (thread, assistant) = begin(&replay, "").await;
+    assert_eq!(ask(&replay, "", &thread, &assistant, "Is it 12?").await, "Answer [redacted]");
+}
+
+#[tokio::test]
+async fn calls_are_told_apart_whatever_index_they_have() {
+    let call = |index: Value, id: &str, name: &str, arguments: &str| {
+        let mut call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        if !index.is_null() {
+            call["index"] = index;
+        }
+        json!({"choices": [{"delta": {"tool_calls": [call]}}]}).to_string()
+    };
+    let end = json!({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}).to_string();
+    for index in [Value::Null, json!(0)] {
+        let pieces = [
+            call(index.clone(), "a", "known", "{\"x\":"),
+            call(index.clone(), "a", "known", "1}"),
+            call(index.clone(), "b", "known", "{\"x\":2}"),
+            end.clone(),
+        ];
+        let pieces: Vec<_> = pieces.iter().map(String::as_str).collect();
+        let (address, _) = answering(vec![Some(stream(&pieces))]).await;
+        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let (_, run) = performed(&server).await;
+        let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap_or_else(|| panic!("{run}"));
+        let told: Vec<_> = calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
+        assert_eq!(told, ["{\"x\":1}", "{\"x\":2}"], "{index}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
+    let long = "x".repeat(990);
+    let body = json!({"error": {"message": format!("{long} sk-upstream-test")}}).to_string();
+    let head = format!("HTTP/1.1 403 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let named = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"sk-upstream-test","arguments":"sk-upstream-test"}}]},"finish_reason":"tool_calls"}]}"#;
+    let endless = leaked(format!("{STREAM}{}", format!("data: {}\n", "x".repeat(1 << 20)).repeat(20)));
+    let kind = "HTTP/1.1 200 OK\r\ncontent-type: sk-upstream-test\r\nconnection: close\r\n\r\n";
+    for (answer, said) in [
+        (leaked(format!("{head}{body}")), "The upstream answered 403: xxx"),
+        (stream(&[named]), "The upstream called the function '…' with arguments that are not JSON: …"),
+        (endless, "The upstream answered with more than 16 MiB."),
+        (kind, "The upstream answered with … where"),
+    ] {
+        let (address, _) = answering(vec![Some(answer)]).await;
+        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let (_, run) = performed(&server).await;
+        let message = run["last_error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(said), "{message}");
+        assert!(!message.contains("sk-up") && message.chars().count() <= 1_001, "{message}");
+    }
+}

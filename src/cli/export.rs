@@ -24,7 +24,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SESSION)]
     session: String,
     /// What else must not be kept, beside whatever looks like a key; a regular expression, repeatable
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
 

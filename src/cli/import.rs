@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use serde_json::Value;
 
 use super::{UNUSABLE, complain, print};
 use crate::{
@@ -49,29 +50,86 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
 /// A fixture for each recording, such that all of them can be served together. Nothing is written over but what an
 /// import has written.
 fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Result<usize, String> {
-    let (mut taken, mut stems, mut all) = (Taken::default(), HashSet::new(), Vec::new());
-    for (path, seen) in read {
-        let stem = path.file_stem().map_or_else(|| "recorded".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let mut stems_left = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
-        let stem = stems_left.find(|stem| stems.insert(stem.clone())).unwrap_or(stem);
+    let (mut stems, mut all) = (HashSet::new(), Vec::new());
+    let read: Vec<_> = read.into_iter().map(|(path, seen)| (stem_of(&path, &mut stems), path, seen)).collect();
+    let mut taken = others(folder, &stems)?;
+    for (stem, path, seen) in read {
         let retold = retell(&seen.objects, &manner(Keeping::Beside, &stem, redactor), &mut taken);
         tell(&path, &seen, &retold);
         if retold.runs == 0 {
             continue;
         }
-        let target = folder.join(format!("{stem}.yaml"));
-        if std::fs::read(&target).is_ok_and(|there| !there.starts_with(IMPORTED.as_bytes())) {
-            return Err(format!("{} is there already, and was not imported: name another folder", target.display()));
-        }
-        let text = fixture::written(&retold.document, &imported_from(&[&path]))?;
-        all.push((stem, text, retold));
+        let comment = imported_from(&[&path]);
+        judge_target(folder, &stem, &comment)?;
+        all.push((stem, comment, retold));
     }
+    take_turns(&mut all);
     let mut runs = 0;
-    for (stem, text, retold) in all {
-        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for (stem, comment, retold) in all {
+        let text = fixture::written(&retold.document, &comment)?;
+        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("--out {}: {error}", folder.display()))?;
         runs += retold.runs;
     }
     Ok(runs)
+}
+
+/// The name of a recording, without its ending, and unlike those of the others.
+fn stem_of(path: &Path, stems: &mut HashSet<String>) -> String {
+    let stem = path.file_stem().map_or_else(|| "recorded".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let mut stems_left = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
+    stems_left.find(|stem| stems.insert(stem.clone())).unwrap_or(stem)
+}
+
+/// What the other fixtures of the folder have used up.
+fn others(folder: &Path, stems: &HashSet<String>) -> Result<Taken, String> {
+    let mut taken = Taken::default();
+    if !folder.is_dir() {
+        return Ok(taken);
+    }
+    let files = fixture::files(&[folder.to_owned()]).map_err(|error| error.to_string())?;
+    for path in files {
+        let is_target =
+            path.parent() == Some(folder) && path.file_stem().is_some_and(|stem| stems.contains(&*stem.to_string_lossy()));
+        if !is_target
+            && let Some((document, _)) = std::fs::read_to_string(&path).ok().and_then(|text| fixture::lines_of(&text, &[]).ok())
+        {
+            taken.note(&document);
+        }
+    }
+    Ok(taken)
+}
+
+/// Refuses to write over anything but what was imported from the same recording.
+fn judge_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> {
+    let target = folder.join(format!("{stem}.yaml"));
+    let there = match std::fs::read_to_string(&target) {
+        Ok(there) => there.lines().next().unwrap_or_default().to_owned(),
+        Err(_) if target.exists() || folder.join(stem).exists() => String::new(),
+        Err(_) => return Ok(()),
+    };
+    if there == format!("# {comment}") {
+        return Ok(());
+    }
+    Err(format!("{} is there already, and was not imported from the same file: name another folder", target.display()))
+}
+
+/// Recordings that were asked the same are used one after the other, in the order in which fixtures are loaded.
+fn take_turns(all: &mut [(String, String, Retold)]) {
+    all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let mut later = HashSet::new();
+    for (_, _, retold) in all.iter_mut().rev() {
+        let replies = retold.document["replies"].as_array_mut().into_iter().flatten();
+        let whens: Vec<_> = replies
+            .map(|reply| {
+                let when = reply["when"].to_string();
+                if later.contains(&when) {
+                    reply["times"] = Value::from(1);
+                }
+                when
+            })
+            .collect();
+        later.extend(whens);
+    }
 }
 
 /// One fixture for all recordings, on standard output.
@@ -95,12 +153,9 @@ fn manner<'m>(keeping: Keeping, folder: &'m str, redactor: &'m Redactor) -> Mann
     Manner { keeping, folder, redactor, seeds: true, suffix: "", only_performed: false }
 }
 
-/// What every import begins with.
-const IMPORTED: &str = "# Imported from ";
-
 fn imported_from(paths: &[&Path]) -> String {
-    let names: Vec<_> = paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
-    format!("{}{}.", IMPORTED.trim_start_matches("# "), names.join(", "))
+    let names: Vec<_> = paths.iter().map(|path| path.to_string_lossy().replace('\n', " ")).collect();
+    format!("Imported from {}.", names.join(", "))
 }
 
 /// What could not be used, with file and line, and how much could.
@@ -113,5 +168,7 @@ fn tell(path: &Path, seen: &Seen, retold: &Retold) {
         complain(&format!("{path}:{line}: {what}"));
     }
     let nothing = if retold.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
-    complain(&format!("{path}: {} replies out of {} exchanges{nothing}", retold.runs, seen.exchanges));
+    let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let (replies, exchanges) = (count(retold.runs, "reply", "replies"), count(seen.exchanges, "exchange", "exchanges"));
+    complain(&format!("{path}: {replies} out of {exchanges}{nothing}"));
 }

@@ -249,6 +249,9 @@ pub(super) fn unmatched(args: &ServeArgs) -> Result<Unmatched, String> {
 fn config(args: ServeArgs) -> Result<Config, String> {
     let (unmatched, upstream) = (unmatched(&args)?, args.upstream.settings()?);
     let record = args.upstream.record.filter(|folder| !folder.as_os_str().is_empty());
+    if record.is_some() && upstream.is_some() && unmatched != Unmatched::Upstream {
+        return Err("--record: there is nothing to record where --unmatched says that the upstream is not asked".to_owned());
+    }
     if record.is_some() && upstream.is_none() {
         return Err("--record: there is nothing to record without --upstream URL".to_owned());
     }

@@ -3,7 +3,7 @@
 //! What a run did is read off its steps, or off its messages and the calls that it waited for where nobody was told of
 //! steps. What cannot be told again is left out, and said. Texts are written such that templates leave them alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::{
     Objects,
     objects::{is_over, text_of},
     redact::{REDACTED, Redactor},
-    seeds::seed,
+    seeds::{seed, seed_of_run},
     spelling::{arguments, literal, safe, slug},
 };
 
@@ -61,6 +61,23 @@ pub struct Manner<'m> {
 /// What documents that are served together have used up: names of replies, ids of seeds.
 #[derive(Debug, Default)]
 pub struct Taken(HashSet<String>);
+
+impl Taken {
+    /// Takes note of a document that is there already.
+    pub fn note(&mut self, document: &Value) {
+        for list in ["assistants", "threads", "files", "vector_stores"] {
+            let seeds = document[list].as_array().into_iter().flatten();
+            self.0.extend(seeds.filter_map(|seed| seed["id"].as_str().map(str::to_owned)));
+        }
+        let replies = document["replies"].as_array().into_iter().flatten();
+        self.0.extend(replies.filter_map(|reply| reply["name"].as_str().map(of_reply)));
+    }
+}
+
+/// How the name of a reply is told from ids.
+fn of_reply(name: &str) -> String {
+    format!("reply {name}")
+}
 
 /// Tells conversations again.
 pub fn retell(objects: &Objects, manner: &Manner<'_>, taken: &mut Taken) -> Retold {
@@ -116,10 +133,16 @@ impl<'o> Teller<'o> {
             self.gap(&run["id"], format!("the run was last seen as {status}: what became of it is not known"));
         }
         let asked = self.asked(thread, run, next);
+        if asked.is_none() {
+            self.gap(&run["id"], "what was asked is not known: its reply holds for any question");
+        }
         let mut reply = Map::new();
         reply.insert("name".to_owned(), Value::String(asked.as_deref().map(slug).unwrap_or_default()));
         reply.insert("when".to_owned(), self.when(run, asked.as_deref(), turn));
         let steps = self.entries(thread, run);
+        if steps.is_empty() && run["status"] == "completed" {
+            self.gap(&run["id"], "nothing that the run wrote was ever shown: its reply says nothing");
+        }
         if !steps.is_empty() {
             reply.insert("steps".to_owned(), Value::Array(steps));
         }
@@ -419,8 +442,12 @@ impl<'o> Teller<'o> {
         let new = wanted.filter(|assistant| self.taken.0.insert(assistant["id"].as_str().unwrap_or_default().to_owned()));
         let assistants: Vec<_> = new.map(seed).collect();
         let used = used.into_iter().filter(|_| self.manner.seeds);
-        for id in used.filter(|id| self.objects.assistants.get(id).is_none()).collect::<std::collections::BTreeSet<_>>() {
-            self.gap(&Value::from(id), "the assistant was never shown: no seed is made for it");
+        let mut assistants = assistants;
+        for id in used.filter(|id| self.objects.assistants.get(id).is_none()).collect::<BTreeSet<_>>() {
+            if self.taken.0.insert(id.to_owned()) {
+                self.gap(&Value::from(id), "the assistant was never shown: its seed is made of what its first run says");
+                assistants.extend(self.objects.runs.all().iter().find(|run| run["assistant_id"] == *id).map(seed_of_run));
+            }
         }
         let mut document = Map::new();
         for (key, list) in [
@@ -454,7 +481,7 @@ fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -
     let named = unique.into_iter().enumerate().map(|(index, reply)| {
         let base = reply["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("run").to_owned();
         let names = (1..).map(|number| if number == 1 { format!("{base}{suffix}") } else { format!("{base}{suffix}-{number}") });
-        let name = names.into_iter().find(|name| taken.0.insert(format!("reply {name}"))).unwrap_or_default();
+        let name = names.into_iter().find(|name| taken.0.insert(of_reply(name))).unwrap_or_default();
         let is_last = last[&reply["when"].to_string()] == index;
         let mut numbered = Map::new();
         for (key, value) in reply {

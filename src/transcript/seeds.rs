@@ -25,6 +25,18 @@ pub(super) fn seed(assistant: &Value) -> Value {
     Value::Object(seed)
 }
 
+/// An assistant that was never shown itself, as far as one of its runs tells.
+pub(super) fn seed_of_run(run: &Value) -> Value {
+    let mut assistant = run.clone();
+    assistant["id"] = run["assistant_id"].clone();
+    // What is said of a run is not said of its assistant.
+    assistant["metadata"] = Value::Null;
+    if assistant["model"].is_null() {
+        assistant["model"] = Value::from("gpt-4o");
+    }
+    seed(&assistant)
+}
+
 fn tool(tool: &Value) -> Value {
     match tool["type"].as_str() {
         Some("retrieval") => json!({"type": "file_search"}),

@@ -146,6 +146,7 @@ fn what_is_no_recording_is_said_plainly_and_nothing_is_written() {
         (file("cut.yaml", &whole[..whole.len() / 2]), "cut.yaml:"),
         (file("cut.json", "{\"interactions\": [{\"request\": "), "cut.json:"),
         (file("text.yaml", "Dear Sir or Madam, [this: is {no YAML"), "text.yaml:"),
+        (file("between.yaml", whole.trim_end_matches("version: 1\n")), "it ends without 'version'"),
         (file("else.yaml", "shopping: [milk, bread]\n"), "else.yaml: "),
         (file("empty.yaml", ""), "empty.yaml: "),
         (file("other.yaml", whole), "there is nothing of the Assistants API in it"),
@@ -181,14 +182,28 @@ fn an_import_overwrites_imports_and_nothing_else() {
     let import = |out: &Path| rehearsal(&["import", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     let (code, _, said) = import(folder.path());
     assert_eq!(code, 2);
-    assert!(said.contains("talk.yaml is there already, and was not imported: name another folder"), "{said}");
+    assert!(said.contains("talk.yaml is there already, and was not imported from the same file: name another folder"), "{said}");
     assert_eq!(fs::read_to_string(&path).unwrap(), cassette.to_string());
+    // Another of the same name, and one with the same question, which the first knows nothing of.
     let out = folder.path().join("out");
+    let other = folder.path().join("other.yaml");
+    fs::write(&other, cassette.to_string().replace("Hi!", "Ho!").replace("run_1", "run_2").replace("thread_1", "thread_2"))
+        .unwrap();
+    assert_eq!(rehearsal(&["import", other.to_str().unwrap(), "--out", out.to_str().unwrap()]).0, 0);
     for _ in 0..2 {
         assert_eq!(import(&out).0, 0);
         let written = fs::read_to_string(out.join("talk.yaml")).unwrap();
-        assert!(written.starts_with("# Imported from talk.yaml.") && written.contains("message: Hello"), "{written}");
+        assert!(
+            written.starts_with(&format!("# Imported from {}.", path.display())) && written.contains("message: Hello"),
+            "{written}"
+        );
+        // Seeds are made of runs where nothing else is known, and names are told apart.
+        let first = fs::read_to_string(out.join("other.yaml")).unwrap();
+        assert!(first.contains("id: asst_1") && written.contains("name: hello-2"), "{first}{written}");
     }
+    rehearsal::fixture::Fixtures::load(std::slice::from_ref(&out)).unwrap();
+    fs::create_dir_all(folder.path().join("more/talk")).unwrap();
+    assert_eq!(import(&folder.path().join("more")).0, 2, "a folder of files beside it is somebody else's");
 }
 
 #[test]
@@ -212,6 +227,8 @@ fn nothing_goes_out_that_was_not_asked_for() {
     assert!(server(&[], &[named[0], ("CI", "false")]).contains(opened));
     assert!(server(&["--unmatched", "upstream"], &[]).contains("--unmatched upstream: name one by --upstream URL"));
     assert!(server(&["--record", "/tmp/x"], &[]).contains("--record: there is nothing to record without --upstream"));
+    let nothing = server(&["--upstream", url, "--record", "/tmp/x", "--unmatched", "fail"], &[]);
+    assert!(nothing.contains("--record: there is nothing to record where --unmatched says"), "{nothing}");
     assert!(server(&["--upstream", "nowhere"], &[]).contains("the upstream's URL cannot be used"));
     assert!(server(&["--upstream", "http://me:secret@h"], &[]).contains("it has a password in it"));
     assert!(server(&["--upstream", url, "--upstream-key-env", "NO_KEY"], &[]).contains("there is no such variable"));

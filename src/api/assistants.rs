@@ -91,19 +91,19 @@ pub(super) async fn change_of_v1(
 ) -> Result<Assistant> {
     let _alone = here.knowledge.alone().await;
     let now = here.clock.now().seconds();
-    let mut after = of.find(here).await?;
-    let before = v1::files_of(&after);
-    if let Some(body) = &body {
-        after.change(body.clone());
-    }
-    after.regive(&files, now);
-    let (new, _) = differences(&before, &v1::files_of(&after));
-    here.knowledge.judge_given(&after.tools, &new).await?;
-    let changed = change(here, of, |assistant: &mut Assistant| {
+    let apply = |assistant: &mut Assistant| {
         if let Some(body) = &body {
             assistant.change(body.clone());
         }
         assistant.regive(&files, now);
+    };
+    let mut after = of.find(here).await?;
+    let before = v1::files_of(&after);
+    apply(&mut after);
+    let (new, _) = differences(&before, &v1::files_of(&after));
+    here.knowledge.judge_given(&after.tools, &new).await?;
+    let changed = change(here, of, |assistant: &mut Assistant| {
+        apply(assistant);
         Ok(())
     });
     let changed = changed.await?;

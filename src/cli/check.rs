@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{print, serve::FIXTURES};
+use super::{count, print, serve::FIXTURES};
 use crate::{
     fixture::{Diagnostic, Fixtures, diagnostic::render_all},
     serve::{Config, Server},
@@ -60,12 +60,4 @@ fn summary(paths: &[PathBuf]) -> String {
     let seeds = fixtures.assistants.len() + fixtures.threads.len() + fixtures.files.len() + fixtures.vector_stores.len();
     let (replies, faults) = (count(fixtures.replies.len(), "reply"), count(fixtures.faults.len(), "fault"));
     format!("no mistakes: {replies}, {faults} to inject, {}", count(seeds, "seed"))
-}
-
-fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {noun}s"),
-    }
 }

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use serde_json::Value;
 
-use super::{UNUSABLE, complain, print};
+use super::{UNUSABLE, complain, count, print};
 use crate::{
     cassette::{self, Seen},
     fixture,
@@ -168,7 +168,6 @@ fn tell(path: &Path, seen: &Seen, retold: &Retold) {
         complain(&format!("{path}:{line}: {what}"));
     }
     let nothing = if retold.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
-    let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let (replies, exchanges) = (count(retold.runs, "reply", "replies"), count(seen.exchanges, "exchange", "exchanges"));
+    let (replies, exchanges) = (count(retold.runs, "reply"), count(seen.exchanges, "exchange"));
     complain(&format!("{path}: {replies} out of {exchanges}{nothing}"));
 }

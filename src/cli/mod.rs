@@ -88,6 +88,15 @@ fn print(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// So many of something, in words.
+fn count(number: usize, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "the last word to whoever started the program")]
 fn complain(message: &str) {
     eprintln!("rehearsal: {message}");

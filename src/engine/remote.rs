@@ -42,7 +42,7 @@ pub(super) struct Remote {
     arrived: VecDeque<Piece>,
     /// Whether a message is being written.
     is_open: bool,
-    marks: Marks,
+    marks: Finder,
     /// Whether the upstream has said anything of its own.
     has_answered: bool,
     asked: Option<Id<Message>>,
@@ -59,7 +59,7 @@ impl Remote {
             turn: None,
             arrived: VecDeque::new(),
             is_open: false,
-            marks: Marks::default(),
+            marks: Finder::default(),
             has_answered: false,
             asked: None,
             model: String::new(),
@@ -136,7 +136,7 @@ impl Remote {
         self.noted.turns += 1;
         self.asked = scene.surroundings.user_message.as_ref().map(|message| message.id.clone());
         scene.run.model.clone_into(&mut self.model);
-        self.marks = Marks::of(scene);
+        self.marks = Finder::of(scene);
         let conversation = conversation(scene).await.map_err(|error| LastError::server_error(error.to_string()))?;
         self.pace.begins();
         self.turn = Some(upstream.ask(Asked {
@@ -335,7 +335,7 @@ fn found(scene: &Scene<'_>) -> HashMap<String, String> {
 
 /// Finds the marks of citations in a text that comes in pieces.
 #[derive(Debug, Default)]
-struct Marks {
+struct Finder {
     /// How each result is marked, and what it is when it is cited, in their order.
     cited: Vec<(String, Refers)>,
     /// The first number of every mark, under v2.
@@ -367,7 +367,7 @@ const LONGEST_MARK: usize = 300;
 const OPENS: char = '【';
 const CLOSES: char = '】';
 
-impl Marks {
+impl Finder {
     fn of(scene: &Scene<'_>) -> Self {
         let results: Vec<_> = scene.results().cloned().collect();
         let mut cited: Vec<_> = results.iter().enumerate().map(|(number, result)| Cited::of_result(number, result)).collect();
@@ -500,7 +500,7 @@ mod tests {
         let known = || vec![("【4:0†policy.txt】".to_owned(), cited("a")), ("【4:1†b.txt】".to_owned(), cited("b"))];
         let text = "Within 14 days【4:0†policy.txt】 or【4:1†source】 never【8:0†x】【note】【4:9†x】.【4:";
         for size in 1..text.chars().count() {
-            let mut marks = Marks { cited: known(), turn: Some("4".to_owned()), held: String::new() };
+            let mut marks = Finder { cited: known(), turn: Some("4".to_owned()), held: String::new() };
             let characters: Vec<char> = text.chars().collect();
             let (mut whole, mut found) = (String::new(), Vec::new());
             let pieces: Vec<String> = characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();

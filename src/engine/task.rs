@@ -221,25 +221,19 @@ impl Task {
         (!self.at_hand.knowledge.is_settled(stores)).then(|| stores.clone())
     }
 
-    /// Waits until the files are ready, and listens to commands meanwhile. The files do not wait for the clock,
-    /// so nobody sleeps here.
+    /// Waits until the files are ready.
     async fn wait_for_files(
         &mut self,
         stores: &[String],
         commands: &mut mpsc::UnboundedReceiver<Command>,
         awake: Awake,
     ) -> Result<Awake, Stop> {
-        let (knowledge, clock) = (self.at_hand.knowledge.clone(), self.at_hand.clock.clone());
+        let knowledge = self.at_hand.knowledge.clone();
         let deadline = Moment::from(self.stage.run.deadline());
-        tokio::select! {
-            biased;
-            command = commands.recv() => match command {
-                Some(command) => self.obey(command).await,
-                // The engine is gone, and stops this task.
-                None => std::future::pending().await,
-            },
-            () = knowledge.settle(stores) => Ok(awake),
-            woken = clock.sleep_until(deadline, clock.awake()) => Ok(woken),
+        match meanwhile(knowledge.settle(stores), &self.at_hand.clock, deadline, commands).await {
+            Meanwhile::Ready => Ok(awake),
+            Meanwhile::Due(woken) => Ok(woken),
+            Meanwhile::Told(command) => self.obey(command).await,
         }
     }
 
@@ -250,21 +244,14 @@ impl Task {
             && self.performance.as_ref().is_some_and(Performance::is_waiting)
     }
 
-    /// Waits until the upstream says something, and listens to commands meanwhile. It does not wait for the clock,
-    /// so nobody sleeps here.
+    /// Waits until the upstream says something.
     async fn wait_for_performer(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>, awake: Awake) -> Result<Awake, Stop> {
         let Some(performance) = &mut self.performance else { return Ok(awake) };
-        let (clock, deadline) = (&self.at_hand.clock, Moment::from(self.stage.run.deadline()));
-        let command = tokio::select! {
-            biased;
-            command = commands.recv() => command,
-            () = performance.arrive() => return Ok(awake),
-            woken = clock.sleep_until(deadline, clock.awake()) => return Ok(woken),
-        };
-        match command {
-            Some(command) => self.obey(command).await,
-            // The engine is gone, and stops this task.
-            None => std::future::pending().await,
+        let deadline = Moment::from(self.stage.run.deadline());
+        match meanwhile(performance.arrive(), &self.at_hand.clock, deadline, commands).await {
+            Meanwhile::Ready => Ok(awake),
+            Meanwhile::Due(woken) => Ok(woken),
+            Meanwhile::Told(command) => self.obey(command).await,
         }
     }
 
@@ -516,6 +503,33 @@ impl Task {
                 self.listeners.clear();
             }
         }
+    }
+}
+
+/// What came first while something was waited for.
+enum Meanwhile {
+    Ready,
+    /// The run's time was up.
+    Due(Awake),
+    Told(Command),
+}
+
+/// Waits for something that does not come by the clock, so nobody sleeps here, and listens to commands meanwhile.
+async fn meanwhile(
+    ready: impl Future<Output = ()>,
+    clock: &Clock,
+    deadline: Moment,
+    commands: &mut mpsc::UnboundedReceiver<Command>,
+) -> Meanwhile {
+    tokio::select! {
+        biased;
+        command = commands.recv() => match command {
+            Some(command) => Meanwhile::Told(command),
+            // The engine is gone, and stops this task.
+            None => std::future::pending().await,
+        },
+        () = ready => Meanwhile::Ready,
+        woken = clock.sleep_until(deadline, clock.awake()) => Meanwhile::Due(woken),
     }
 }
 

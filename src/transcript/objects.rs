@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Redactor;
+use crate::types::RunStatus;
 
 /// Objects of one kind, in the order in which they were first met.
 #[derive(Clone, Debug, Default)]
@@ -208,7 +210,7 @@ impl Objects {
 
 /// Whether nothing can happen to a run any more.
 pub(super) fn is_over(run: &Value) -> bool {
-    matches!(run["status"].as_str(), Some("completed" | "failed" | "cancelled" | "expired" | "incomplete"))
+    RunStatus::deserialize(&run["status"]).is_ok_and(RunStatus::is_terminal)
 }
 
 fn is_empty(message: &Value) -> bool {

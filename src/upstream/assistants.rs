@@ -9,11 +9,12 @@ use std::{
 };
 
 use reqwest::RequestBuilder;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of, whole};
 use crate::types::{
-    Role, Tool,
+    Tool,
     run::{IncompleteRun, LastError},
 };
 
@@ -171,10 +172,6 @@ fn order(asked: &Asked, assistant: &str) -> Value {
 
 /// A message as a request says it; none if there is nothing in it that can be passed on.
 fn message(heard: &Heard) -> Option<Value> {
-    let role = match heard.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     let parts = heard.parts.iter().filter_map(|part| match part {
         Part::Text(text) if text.is_empty() => None,
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
@@ -183,7 +180,7 @@ fn message(heard: &Heard) -> Option<Value> {
         Part::Image(url) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
     });
     let parts: Vec<_> = parts.collect();
-    (!parts.is_empty()).then(|| json!({"role": role, "content": parts}))
+    (!parts.is_empty()).then(|| json!({"role": heard.role, "content": parts}))
 }
 
 /// Passes on what the run over there tells.
@@ -260,17 +257,13 @@ fn finish(event: &str, run: &Value) -> Option<Finish> {
     Some(match event {
         "thread.run.completed" => Finish::Completed(usage_of(&run["usage"])),
         "thread.run.failed" => Finish::Failed(
-            serde_json::from_value(run["last_error"].clone())
+            LastError::deserialize(&run["last_error"])
                 .unwrap_or_else(|_| LastError::server_error("The run failed at the upstream, which did not say why.")),
         ),
         "thread.run.incomplete" => {
-            let reason = match run["incomplete_details"]["reason"].as_str() {
-                Some("max_prompt_tokens") => IncompleteRun::MaxPromptTokens,
-                Some("content_filter") => IncompleteRun::ContentFilter,
-                _ => IncompleteRun::MaxCompletionTokens,
-            };
+            let reason = IncompleteRun::deserialize(&run["incomplete_details"]["reason"]);
             // Its steps have told what they used.
-            Finish::Incomplete(reason, None)
+            Finish::Incomplete(reason.unwrap_or(IncompleteRun::MaxCompletionTokens), None)
         }
         "thread.run.expired" => Finish::Expired,
         "thread.run.cancelled" => Finish::Unanswered(LastError::server_error("The run was cancelled at the upstream.")),

@@ -282,21 +282,17 @@ fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
 }
 
 fn heard(message: &Heard) -> Value {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     let has_image = message.parts.iter().any(|part| matches!(part, Part::Image(_)));
     // Only users may show pictures.
     if !has_image || message.role == Role::Assistant {
         let texts = message.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
-        return json!({"role": role, "content": texts.collect::<Vec<_>>().join("\n")});
+        return json!({"role": message.role, "content": texts.collect::<Vec<_>>().join("\n")});
     }
     let parts = message.parts.iter().map(|part| match part {
         Part::Text(text) => json!({"type": "text", "text": text}),
         Part::Image(url) => json!({"type": "image_url", "image_url": {"url": url}}),
     });
-    json!({"role": role, "content": parts.collect::<Vec<_>>()})
+    json!({"role": message.role, "content": parts.collect::<Vec<_>>()})
 }
 
 fn tools(asked: &Asked) -> Vec<Value> {

@@ -554,6 +554,19 @@ mod tests {
     }
 
     #[test]
+    fn waits_that_are_asked_for_have_a_bound() {
+        let asked = |after: &'static str| {
+            let answer = axum::http::Response::builder().header(header::RETRY_AFTER, after).body(String::new()).unwrap();
+            wait_of(&Response::from(answer))
+        };
+        assert_eq!(asked("1.5"), Some(Duration::from_millis(1_500)));
+        assert_eq!(asked("3600"), Some(LONGEST_WAIT));
+        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "NaN"] {
+            assert_eq!(asked(unread), None, "{unread}");
+        }
+    }
+
+    #[test]
     fn what_errors_say_is_found_in_any_body() {
         assert_eq!(message_of(r#"{"error": {"message": "No."}}"#), "No.");
         assert_eq!(message_of(r#"{"error": "model not found"}"#), "model not found");

@@ -546,3 +546,27 @@ async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
         assert!(!message.contains("sk-up") && message.chars().count() <= 1_001, "{message}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_or_refused_is_told_with_the_upstreams_usage() {
+    let said = r#"{"choices":[{"delta":{"content":"Half of"}}]}"#;
+    let end = |reason: &str| {
+        json!({"choices": [{"delta": {}, "finish_reason": reason}], "usage": {"prompt_tokens": 111, "completion_tokens": 22}})
+            .to_string()
+    };
+    let refused = r#"{"choices":[{"delta":{"refusal":"I cannot do that."}}]}"#;
+    for (first, reason, status, details) in [
+        (said, "length", "incomplete", json!({"reason": "max_completion_tokens"})),
+        (said, "content_filter", "incomplete", json!({"reason": "content_filter"})),
+        (refused, "stop", "completed", Value::Null),
+    ] {
+        let (address, _) = answering(vec![Some(stream(&[first, &end(reason)]))]).await;
+        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let (thread, run) = performed(&server).await;
+        assert_eq!((&run["status"], &run["incomplete_details"]), (&json!(status), &details), "{run}");
+        assert_eq!((&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]), (&json!(111), &json!(22)), "{reason}");
+        let message = server.get(&format!("{thread}/messages")).await.body["data"][0]["content"][0].clone();
+        let told = if reason == "stop" { &message["refusal"] } else { &message["text"]["value"] };
+        assert_eq!(told, if reason == "stop" { "I cannot do that." } else { "Half of" });
+    }
+}

@@ -124,14 +124,19 @@ async fn retrieval_searches_the_files_of_assistant_and_messages_and_quotes_them(
     );
 }
 
+/// A file, an assistant that retrieves from it, and a thread that is to be made with a question about it.
+async fn retrieving(v1: &V1<'_>) -> (String, String, Value) {
+    let file = v1.0.document("policy.txt", POLICY).await;
+    let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
+    let assistant = v1.post("/v1/assistants", assistant).await.id();
+    (file, assistant, json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]}))
+}
+
 #[tokio::test]
 async fn streams_of_v1_tell_retrieval_and_file_ids() {
     let server = TestServer::with_fixtures(RETRIEVES).await;
     let v1 = V1(&server);
-    let file = server.document("policy.txt", POLICY).await;
-    let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
-    let assistant = v1.post("/v1/assistants", assistant).await.id();
-    let thread = json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]});
+    let (file, assistant, thread) = retrieving(&v1).await;
     let answer = v1.post("/v1/threads/runs", json!({"assistant_id": assistant, "thread": thread, "stream": true})).await;
     let events = Events::parse(&answer.text);
     assert_eq!(keys(events.last("thread.created")), ["id", "object", "created_at", "metadata"]);
@@ -212,10 +217,7 @@ async fn the_files_of_an_assistant_come_and_go() {
 async fn events_tell_objects_as_v2_shows_them() {
     let server = TestServer::with_fixtures(RETRIEVES).await;
     let v1 = V1(&server);
-    let file = server.document("policy.txt", POLICY).await;
-    let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
-    let assistant = v1.post("/v1/assistants", assistant).await.id();
-    let thread = json!({"messages": [{"role": "user", "content": "How fast are refunds paid?"}]});
+    let (_, assistant, thread) = retrieving(&v1).await;
     let run = v1.post("/v1/threads/runs", json!({"assistant_id": assistant, "thread": thread})).await;
     server.idle().await;
     let messages = format!("/v1/threads/{}/messages", run.body["thread_id"].as_str().unwrap());

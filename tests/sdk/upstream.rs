@@ -323,6 +323,21 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
 async fn no_secret_is_in_anything_that_is_written() {
     let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
     let (records, database) = (folder.path().join("records"), folder.path().join("r.db"));
+    // The key that is used is in no file of the server's, however the run ends.
+    let kept = ["--upstream", &mock.base, "--upstream-key-env", "UPSTREAM_SECRET", "--database", database.to_str().unwrap()];
+    let kept = [&kept[..], &["--fixtures", folder.path().to_str().unwrap()]].concat();
+    let server = Running::with_environment(&kept, &[("UPSTREAM_SECRET", SECRET)]);
+    let client = Client::of(&server);
+    let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);
+    for (said, status) in [("Say hello", "completed"), ("bad request", "failed")] {
+        let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": said}]})).await);
+        assert_eq!(client.run(&thread, json!({"assistant_id": assistant})).await["status"], status);
+    }
+    drop(server);
+    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files: Vec<_> = files.map(|path| fs::read(path).unwrap()).collect();
+    let has = |text: &str| files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()));
+    assert!(has("How can I help?") && !has(SECRET) && !has(ENCODED));
     let arguments = [
         "--upstream",
         &mock.base,
@@ -352,7 +367,6 @@ async fn no_secret_is_in_anything_that_is_written() {
         assert!(!written[0].contains(secret), "{}", written[0]);
     }
     assert!(written[0].contains("Your key is [redacted], that is [redacted]"), "{}", written[0]);
-    assert!(!database.exists());
 
     // What was said with a secret in it is answered all the same.
     let replay = replaying(&records);

@@ -25,6 +25,7 @@ pub mod cli;
 pub mod clock;
 mod control;
 pub mod engine;
+mod events;
 pub mod extract;
 pub mod feed;
 pub mod fixture;

@@ -6,6 +6,7 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::Value;
 
 use super::tape::decoded;
+use crate::events::{Event, Lines};
 
 /// An exchange as it stands in a recording.
 #[derive(Debug)]
@@ -127,15 +128,14 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 
 /// The events of a stream, as far as it goes.
 fn events(text: &str) -> Result<Vec<(String, Value)>, String> {
-    let mut events = Vec::new();
-    for frame in text.replace("\r\n", "\n").split("\n\n") {
-        let line = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
-        let (Some(name), Some(data)) = (line("event:"), line("data:")) else { continue };
-        if data == "[DONE]" {
+    let (mut events, mut lines) = (Vec::new(), Lines::default());
+    lines.add(text.as_bytes());
+    while let Some(Event { name, data }) = lines.event().or_else(|| lines.last()) {
+        if name.is_empty() || data == "[DONE]" {
             continue;
         }
-        match serde_json::from_str(data) {
-            Ok(data) => events.push((name.to_owned(), data)),
+        match serde_json::from_str(&data) {
+            Ok(data) => events.push((name, data)),
             // A stream that was cut off ends in the middle of an event.
             Err(_) => break,
         }

@@ -3,19 +3,13 @@
 use reqwest::Response;
 
 use super::{Broken, LONGEST, too_long, unreachable};
+use crate::events::{Event, Lines};
 
 /// The events of an answer that comes as a stream.
 #[derive(Debug)]
 pub(super) struct Events {
     response: Response,
     lines: Lines,
-}
-
-/// An event: its name, if it has one, and its data.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Event {
-    pub name: String,
-    pub data: String,
 }
 
 impl Events {
@@ -29,11 +23,11 @@ impl Events {
             if let Some(event) = self.lines.event() {
                 return Ok(Some(event));
             }
-            if self.lines.rest.len() + self.lines.open.data.len() > LONGEST {
+            if self.lines.waiting() > LONGEST {
                 return Err(too_long());
             }
             match self.response.chunk().await {
-                Ok(Some(chunk)) => self.lines.rest.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => self.lines.add(&chunk),
                 Ok(None) => return Ok(self.lines.last()),
                 Err(error) if error.is_timeout() => return Err(Broken::because("fell silent in the middle of its answer")),
                 Err(error) => {
@@ -41,85 +35,6 @@ impl Events {
                     return Err(Broken::because("broke off in the middle of its answer"));
                 }
             }
-        }
-    }
-}
-
-/// Bytes that have come, and the event that they are part of.
-#[derive(Debug, Default)]
-struct Lines {
-    rest: Vec<u8>,
-    /// Up to where no end of a line was found.
-    seen: usize,
-    open: Event,
-    has_data: bool,
-}
-
-impl Lines {
-    /// An event that is whole.
-    fn event(&mut self) -> Option<Event> {
-        while let Some(end) = memchr::memchr(b'\n', &self.rest[self.seen..]).map(|end| end + self.seen) {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.seen = 0;
-            if self.take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n'])) {
-                return self.whole();
-            }
-        }
-        self.seen = self.rest.len();
-        None
-    }
-
-    /// What is left at the end of a stream, whose last line may lack its end.
-    fn last(&mut self) -> Option<Event> {
-        let line = std::mem::take(&mut self.rest);
-        self.seen = 0;
-        self.take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-        self.whole()
-    }
-
-    fn whole(&mut self) -> Option<Event> {
-        let event = std::mem::take(&mut self.open);
-        std::mem::take(&mut self.has_data).then_some(event)
-    }
-
-    /// Whether the line ends an event that has data.
-    fn take(&mut self, line: &str) -> bool {
-        if line.is_empty() {
-            return self.has_data;
-        }
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match field {
-            "event" => value.clone_into(&mut self.open.name),
-            "data" => {
-                if self.has_data {
-                    self.open.data.push('\n');
-                }
-                self.open.data.push_str(value);
-                self.has_data = true;
-            }
-            _ => {}
-        }
-        false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_read_however_they_are_cut() {
-        let text = ": hello\n\nevent: a\r\ndata: {\"x\":\r\ndata: 1}\r\n\r\ndata:[DONE]\n\ndata: last";
-        for size in [1, 2, 7, 1_000] {
-            let (mut lines, mut events) = (Lines::default(), Vec::new());
-            for chunk in text.as_bytes().chunks(size) {
-                lines.rest.extend_from_slice(chunk);
-                events.extend(std::iter::from_fn(|| lines.event()));
-            }
-            events.extend(lines.last());
-            let shown: Vec<_> = events.iter().map(|event| (event.name.as_str(), event.data.as_str())).collect();
-            assert_eq!(shown, [("a", "{\"x\":\n1}"), ("", "[DONE]"), ("", "last")]);
         }
     }
 }

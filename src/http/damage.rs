@@ -9,10 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, Fuse},
+};
 use serde_json::{Value, json};
 
-use super::{error::ApiError, listen::NoAnswer, sse};
+use super::{chunks, error::ApiError, listen::NoAnswer, sse};
 use crate::{
     fixture::fault::{self, Damage, GivenError},
     types::Refusal,
@@ -23,7 +26,8 @@ pub(crate) fn instead(damage: &Damage, request_id: &str) -> Option<Response> {
     match damage {
         Damage::Respond(response) => Some(given(response, request_id)),
         Damage::Disconnect(fault::Cut::Before) => Some(cut()),
-        Damage::Disconnect(_) | Damage::MalformedJson | Damage::MalformedSse | Damage::StreamError { .. } => None,
+        Damage::Disconnect(_) | Damage::MalformedJson | Damage::MalformedSse => None,
+        Damage::StreamError { .. } | Damage::Chunks(_) => None,
     }
 }
 
@@ -95,6 +99,7 @@ pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> 
             let last = Bytes::from(sse::frame("error", &body.to_string()));
             with_body(response, |body| Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)]))))
         }
+        Damage::Chunks(chunks) if streams => with_body(response, |body| chunks::cut(body, *chunks)),
         Damage::MalformedSse if streams => with_body(response, |body| {
             // The first event is whole, so that the client has begun to read when it meets the broken one.
             let garbled = frames(body).enumerate().map(|(place, frame)| if place == 1 { frame.map(garble) } else { frame });
@@ -139,18 +144,23 @@ fn broken_behind(body: Body, bytes: usize) -> Body {
     Body::from_stream(beginning.chain(broken()))
 }
 
-/// The events of a stream, one by one.
-fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold((body.into_data_stream(), BytesMut::new()), |(pieces, buffer)| next_frame(pieces, buffer))
+/// The events of a stream, one by one. What is left where it breaks off goes out too.
+pub(super) fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold((body.into_data_stream().fuse(), BytesMut::new()), |(pieces, buffer)| next_frame(pieces, buffer))
 }
 
-async fn next_frame(mut pieces: BodyDataStream, mut buffer: BytesMut) -> Option<(io::Result<Bytes>, (BodyDataStream, BytesMut))> {
+type Pieces = Fuse<BodyDataStream>;
+
+async fn next_frame(mut pieces: Pieces, mut buffer: BytesMut) -> Option<(io::Result<Bytes>, (Pieces, BytesMut))> {
     loop {
         if let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
             let frame = buffer.split_to(end + 2).freeze();
             return Some((Ok(frame), (pieces, buffer)));
         }
-        match pieces.next().await? {
+        let Some(piece) = pieces.next().await else {
+            return (!buffer.is_empty()).then(|| (Ok(buffer.split().freeze()), (pieces, buffer)));
+        };
+        match piece {
             Ok(piece) => buffer.extend_from_slice(&piece),
             Err(error) => return Some((Err(io::Error::other(error)), (pieces, buffer))),
         }

@@ -1,6 +1,7 @@
 //! The manners of the wire, and no routes: how a request is let in, read and answered.
 
 pub(crate) mod answer;
+mod chunks;
 mod damage;
 pub(crate) mod door;
 pub(crate) mod error;

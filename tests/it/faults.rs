@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::server::TestServer;
 
@@ -245,4 +249,75 @@ async fn control_has_no_faults() {
     assert_eq!(server.get("/_rehearsal/health").await.status.as_u16(), 200);
     assert_eq!(server.get("/v1/models").await.status.as_u16(), 500);
     assert_eq!(server.post("/_rehearsal/reset", json!({})).await.status.as_u16(), 200);
+}
+
+/// The chunks of an answer, as they are on the wire.
+async fn chunks(server: &TestServer, path: &str, body: Value) -> Vec<Vec<u8>> {
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nOpenAI-Beta: assistants=v2\r\nContent-Type: \
+         application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let start = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let (mut rest, mut chunks) = (&answer[start..], Vec::new());
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n").unwrap();
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        if length == 0 {
+            return chunks;
+        }
+        chunks.push(rest[end + 2..][..length].to_vec());
+        rest = &rest[end + 4 + length..];
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_cut_into_other_chunks_and_stays_the_same() {
+    let fixtures = |fault: &str| format!("{fault}replies:\n  - steps: [{{message: 'Zürich, мир, 世界 🙂 is where it is.'}}]\n");
+    let of = async |fault: &str| {
+        let server = TestServer::with_fixtures(&fixtures(fault)).await;
+        let assistant = server.assistant().await;
+        let thread = json!({"messages": [{"role": "user", "content": "Where?"}]});
+        let order = json!({"assistant_id": assistant, "stream": true, "thread": thread});
+        let chunks = chunks(&server, "/v1/threads/runs", order).await;
+        // Other requests are as ever.
+        assert_eq!(server.get("/v1/assistants").await.body["data"][0]["id"], json!(assistant));
+        chunks
+    };
+    let whole = of("").await;
+    let text = String::from_utf8(whole.concat()).unwrap();
+    let events: Vec<&str> = text.split_inclusive("\n\n").collect();
+    assert_eq!(whole.len(), events.len(), "one event in each chunk");
+
+    let split = of("faults: [{when: {stream: true}, chunks: split}]\n").await;
+    assert_eq!(split.concat(), text.as_bytes());
+    let cuts: Vec<usize> = split
+        .iter()
+        .scan(0, |end, chunk| {
+            *end += chunk.len();
+            Some(*end)
+        })
+        .collect();
+    let mut start = 0;
+    for event in events {
+        assert!(cuts.iter().any(|cut| start < *cut && *cut < start + event.len()), "{event} is in one chunk");
+        start += event.len();
+    }
+    for (place, character) in text.char_indices().filter(|(_, character)| character.len_utf8() > 1) {
+        assert!(cuts.iter().any(|cut| place < *cut && *cut < place + character.len_utf8()), "{character} is whole");
+    }
+
+    let joined = of("faults: [{chunks: join}]\n").await;
+    assert_eq!((joined.len(), joined.concat()), (1, text.clone().into_bytes()));
+
+    let seven = of("faults: [{chunks: {bytes: 7}}]\n").await;
+    assert_eq!(seven.concat(), text.as_bytes());
+    let (last, others) = seven.split_last().unwrap();
+    assert!(others.iter().all(|chunk| chunk.len() == 7) && (1..=7).contains(&last.len()));
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::Value;
 
-use super::tape::decoded;
+use super::formats::decoded;
 use crate::events::{Event, Lines};
 
 /// An exchange as it stands in a recording.
@@ -92,7 +92,7 @@ impl Raw {
         let is_base64 = || std::str::from_utf8(&self.response).ok().filter(|text| text.len() > 8).and_then(decoded);
         if !is_packed(&bytes)
             && let Some(plain) =
-                is_base64().filter(|plain| is_packed(plain) || looks_like_a_file(plain) || looks_like_json(plain))
+                is_base64().filter(|plain| is_packed(plain) || looks_like_a_file(plain) || looks_like_text(plain))
         {
             bytes = plain;
         }
@@ -120,6 +120,11 @@ impl Raw {
 fn looks_like_a_file(bytes: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 7] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"RIFF", b"\0\0\0"];
     BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
+}
+
+/// Whether contents begin as answers of the API in text do.
+fn looks_like_text(bytes: &[u8]) -> bool {
+    looks_like_json(bytes) || bytes.starts_with(b"event:")
 }
 
 fn looks_like_json(bytes: &[u8]) -> bool {

@@ -1,12 +1,12 @@
 //! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from a file's text to the objects
 //! that were seen in it.
 //!
-//! `tape.rs` knows the formats: vcrpy (YAML, JSON), VCR for Ruby, HAR. `exchange.rs` makes sense of one request and its
-//! answer, `gather.rs` of all of them together. Text in, objects and complaints out: knows no fixtures and no network.
+//! `formats/` knows how each tool writes. `exchange.rs` makes sense of one request and its answer, `collect.rs` of all of
+//! them together. Text in, objects and complaints out: knows no fixtures and no network.
 
+mod collect;
 mod exchange;
-mod gather;
-mod tape;
+mod formats;
 
 use std::{io, path::Path};
 
@@ -40,6 +40,8 @@ pub enum Useless {
     Broken { line: usize, what: String },
     #[error("this is no recording: {0}")]
     Unknown(String),
+    #[error("the body of an answer is in the file '{name}', which is in no folder '__files' near it")]
+    NoBodyFile { name: String },
     #[error("there is nothing of the Assistants API in it: {0}")]
     OfAnotherApi(String),
 }
@@ -57,14 +59,17 @@ impl Seen {
     }
 }
 
-/// Reads a recording from a file.
+/// Reads a recording from a file, or from a folder of WireMock's mappings.
 pub fn read(path: &Path) -> Result<Seen, Useless> {
+    if path.is_dir() {
+        return collect::collect(formats::in_folder(path)?);
+    }
     let bytes = std::fs::read(path)?;
     let text = String::from_utf8(bytes).map_err(|_| Useless::Unknown("it is not text".to_owned()))?;
-    parse(&text)
+    collect::collect(formats::exchanges(&text, Some(path))?)
 }
 
 /// Reads the text of a recording.
 pub fn parse(text: &str) -> Result<Seen, Useless> {
-    gather::gather(tape::exchanges(text)?)
+    collect::collect(formats::exchanges(text, None)?)
 }

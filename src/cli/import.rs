@@ -18,7 +18,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Cassettes of vcrpy (YAML, JSON) and VCR for Ruby, HAR files
+    /// Recordings: vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax, Polly.js, nock, WireMock, HAR, lists of requests with
+    /// responses, what `curl -v` prints; or a folder of WireMock's mappings
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write a fixture for each file into this folder, with images and files beside it, in place of standard output

@@ -165,25 +165,11 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     let (listed, mut replayed, mut differing) = (listed(), 0, BTreeMap::new());
     let with_runs =
         flows.into_iter().filter(|(_, flow)| flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs")));
+    // Runs that were made before the recording are in no cassette.
+    let with_runs = with_runs.filter(|(_, flow)| !Found::by(&flow.exchanges).has_runs());
     for ((name, flow), format) in with_runs.zip(cassettes::FORMATS.into_iter().cycle()) {
         let found = Found::by(&flow.exchanges);
-        // Runs that were made before the recording are in no cassette.
-        if found.has_runs() {
-            continue;
-        }
-        let cassette = cassettes::write(&flow.exchanges, format);
-        let seen = cassette::parse(&cassette).unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
-        let redactor = Redactor::default();
-        let manner = transcript::Manner {
-            keeping: Keeping::Inline,
-            folder: "",
-            redactor: &redactor,
-            seeds: true,
-            suffix: "",
-            only_performed: false,
-        };
-        let retold = retell(&seen.objects, &manner, &mut Taken::default());
-        let written = rehearsal::fixture::written(&retold.document, "Imported.").unwrap();
+        let written = imported(&name, &flow, format);
         let mut document = found.seeds();
         let imported: Map<String, Value> = serde_saphyr::from_str(&written).unwrap();
         merge(&mut document, imported);
@@ -199,6 +185,37 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     }
     say(&format!("imported: {} of {replayed} exchanges are answered as they were recorded", replayed - differing.len()));
     assert!(differing.is_empty(), "{differing:#?}");
+}
+
+/// What an import makes of a flow that was recorded in some format.
+fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
+    let cassette = cassettes::write(&flow.exchanges, format);
+    let seen = cassette::parse(&cassette).unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
+    let redactor = Redactor::default();
+    let manner = transcript::Manner {
+        keeping: Keeping::Inline,
+        folder: "",
+        redactor: &redactor,
+        seeds: true,
+        suffix: "",
+        only_performed: false,
+    };
+    let retold = retell(&seen.objects, &manner, &mut Taken::default());
+    rehearsal::fixture::written(&retold.document, "Imported.").unwrap()
+}
+
+#[test]
+fn every_format_tells_the_same() {
+    for (name, flow) in flows().into_iter().flatten() {
+        if !flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs")) {
+            continue;
+        }
+        let [first, others @ ..] = cassettes::FORMATS;
+        let expected = imported(&name, &flow, first);
+        for format in others {
+            assert_eq!(imported(&name, &flow, format), expected, "{name} as {format:?}");
+        }
+    }
 }
 
 /// Adds what was imported to what was found, in whose place it stands where both have the same.

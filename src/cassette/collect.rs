@@ -9,7 +9,7 @@ use super::{
     exchange::{Answer, Raw},
 };
 
-pub(super) fn gather(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
+pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
     let mut seen = Seen::default();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     let all = exchanges.len();

@@ -1,0 +1,170 @@
+//! What `curl -v` prints, or another tool that shows HTTP as it is: heads of requests and responses, with their bodies
+//! between them, and curl's own remarks among all that.
+//!
+//! curl never shows the body of a request. Where the command itself stands above, its `-d` is taken for that.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::cassette::exchange::Raw;
+
+/// How the lines of such a text look.
+struct Patterns {
+    request: Regex,
+    response: Regex,
+    header: Regex,
+    /// What curl says for itself: remarks, counts of bytes, its progress.
+    remark: Regex,
+    /// A remark behind a body that does not end in a line break.
+    glued: Regex,
+    connected: Regex,
+    /// The body that a command gives to a request.
+    data: Regex,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let pattern = |text| Regex::new(text).expect("a pattern of ours");
+    Patterns {
+        request: pattern(r"^(?:> )?([A-Z]{3,7}) (\S+) HTTP/[\d.]+$"),
+        response: pattern(r"^(?:< )?HTTP/[\d.]+ (\d{3})(?: .*)?$"),
+        header: pattern(r"^(?:[<>] )?([A-Za-z0-9-]+): *(.*)$"),
+        remark: pattern(r"^(?:\* .*|\*$|[{}] \[\d+ bytes data\]|  % Total .*|\s+Dload .*|[\s\d:.\-kMG]*\r.*)$"),
+        glued: pattern(r"\* (?:Connection #\d+ to host|Found bundle for host|Closing connection|Re-using existing|Curl_).*$"),
+        connected: pattern(r"^\* Connected to (\S+) "),
+        data: pattern(r#"(?s)(?:-d|--data(?:-raw|-binary|-ascii)?|--json)[ =]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)")"#),
+    }
+});
+
+/// The exchanges of such a text, or none if it is another one.
+pub(super) fn exchanges(text: &str) -> Option<Vec<Raw>> {
+    let has = |pattern: &Regex| text.lines().any(|line| pattern.is_match(line.trim_end_matches('\r')));
+    if !has(&PATTERNS.request) || !has(&PATTERNS.response) {
+        return None;
+    }
+    let mut reader = Reader::default();
+    for (number, line) in text.lines().enumerate() {
+        reader.line(number + 1, line.trim_end_matches('\r'));
+    }
+    reader.end();
+    Some(reader.done)
+}
+
+/// Where in an exchange the last line was.
+#[derive(Default)]
+enum Place {
+    /// Before the first request: a command, perhaps.
+    #[default]
+    Outside,
+    RequestHead,
+    RequestBody,
+    ResponseHead,
+    ResponseBody,
+}
+
+#[derive(Default)]
+struct Reader {
+    place: Place,
+    /// Whom curl says it has connected to.
+    host: String,
+    /// What stands above a request: the command, perhaps.
+    above: String,
+    now: Option<Raw>,
+    done: Vec<Raw>,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, line: &str) {
+        if let Some(found) = PATTERNS.request.captures(line) {
+            self.end();
+            self.begin(number, &found);
+        } else if let Some(found) = PATTERNS.response.captures(line).filter(|_| self.now.is_some()) {
+            self.answer(&found);
+        } else if PATTERNS.remark.is_match(line) {
+            if let Some(found) = PATTERNS.connected.captures(line) {
+                self.host = found[1].to_owned();
+            }
+        } else {
+            self.text(line);
+        }
+    }
+
+    fn begin(&mut self, line: usize, found: &Captures<'_>) {
+        let data = PATTERNS.data.captures_iter(&self.above).last();
+        let given = data.and_then(|data| match (data.get(1), data.get(2)) {
+            (Some(plain), _) => Some(plain.as_str().to_owned()),
+            (None, quoted) => quoted.map(|text| text.as_str().replace("\\\"", "\"").replace("\\\\", "\\")),
+        });
+        self.above.clear();
+        self.place = Place::RequestHead;
+        self.now = Some(Raw {
+            line,
+            method: found[1].to_owned(),
+            url: format!("https://{}{}", self.host, &found[2]),
+            request: given.unwrap_or_default().into_bytes(),
+            status: None,
+            headers: Vec::new(),
+            response: Vec::new(),
+        });
+    }
+
+    /// The head of an answer. Of several, as after `100 Continue`, the last counts.
+    fn answer(&mut self, found: &Captures<'_>) {
+        let Some(now) = &mut self.now else { return };
+        now.status = found[1].parse().ok();
+        now.headers.clear();
+        now.response.clear();
+        self.place = Place::ResponseHead;
+    }
+
+    fn text(&mut self, line: &str) {
+        let is_end_of_head = matches!(line, "" | ">" | "> " | "<" | "< ");
+        match (&self.place, &mut self.now) {
+            (Place::RequestHead, _) if is_end_of_head => self.place = Place::RequestBody,
+            (Place::ResponseHead, _) if is_end_of_head => self.place = Place::ResponseBody,
+            (Place::RequestHead, Some(now)) => {
+                if let Some(host) = PATTERNS.header.captures(line).filter(|found| found[1].eq_ignore_ascii_case("host")) {
+                    let path = now.url.splitn(4, '/').nth(3).unwrap_or_default();
+                    now.url = format!("https://{}/{path}", &host[2]);
+                }
+            }
+            (Place::ResponseHead, Some(now)) => {
+                if let Some(found) = PATTERNS.header.captures(line) {
+                    now.headers.push((found[1].to_lowercase(), found[2].to_owned()));
+                }
+            }
+            (Place::RequestBody, Some(now)) => append(&mut now.request, line),
+            (Place::ResponseBody, Some(now)) => append(&mut now.response, &PATTERNS.glued.replace(line, "")),
+            (Place::Outside, _) | (_, None) => {
+                self.above.push_str(line);
+                self.above.push('\n');
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(mut now) = self.now.take() else { return };
+        // The next command stands behind the body before it.
+        if let Some(command) = find_command(&now.response) {
+            self.above = String::from_utf8_lossy(&now.response[command..]).into_owned();
+            now.response.truncate(command);
+        }
+        if !now.headers.iter().any(|(_, value)| value.starts_with("text/event-stream")) {
+            now.response.truncate(now.response.trim_ascii_end().len());
+        }
+        self.place = Place::Outside;
+        self.done.push(now);
+    }
+}
+
+fn append(body: &mut Vec<u8>, line: &str) {
+    body.extend_from_slice(line.as_bytes());
+    body.push(b'\n');
+}
+
+/// Where a line begins that calls curl.
+fn find_command(body: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(body).ok()?;
+    let at = ["curl ", "$ curl ", "% curl "].iter().filter_map(|call| text.find(&format!("\n{call}"))).min()?;
+    Some(at + 1)
+}

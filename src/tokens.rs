@@ -10,6 +10,8 @@ use compact_str::CompactString;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
+use crate::types::model::{Family, Vocabulary};
+
 /// A stretch of text that is whole characters and as few tokens as that allows: mostly one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
@@ -17,10 +19,12 @@ pub struct Piece {
     pub tokens: u64,
 }
 
-/// The tokenizer of a model. Names it does not know are taken for new models.
+/// The tokenizer of a model. Names that are not known are taken for new models.
 fn of_model(model: &str) -> &'static Tokenizer {
-    let older = model.starts_with("gpt-3.5") || (model.starts_with("gpt-4") && !matches!(model.get(5..6), Some("o" | ".")));
-    if older { bpe_openai::cl100k_base() } else { bpe_openai::o200k_base() }
+    match Family::of(model).map_or(Vocabulary::O200k, |family| family.vocabulary) {
+        Vocabulary::Cl100k => bpe_openai::cl100k_base(),
+        Vocabulary::O200k => bpe_openai::o200k_base(),
+    }
 }
 
 /// Finds the tokens of texts, by the vocabulary of the service's embeddings, and remembers the words that it met:

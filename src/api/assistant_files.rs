@@ -1,6 +1,11 @@
 //! The files of assistants, which only v1 has: give, list, retrieve, take away.
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+    routing::get,
+};
 
 use super::{assistants::change_of_v1, within};
 use crate::{
@@ -37,7 +42,24 @@ impl Read for NewFile {
     }
 }
 
-async fn create(_: OnlyV1, here: Here, Asked { of, body }: Asked<Assistant, NewFile>) -> Result<Answer<AssistantFile>> {
+/// A body that is no form. What else it may be is judged when it is read.
+struct NoForm;
+
+impl<S: Sync> FromRequestParts<S> for NoForm {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let sent = parts.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
+        if sent.is_some_and(|kind| kind.starts_with(b"multipart/form-data")) { Err(Refusal::NotADict.into()) } else { Ok(Self) }
+    }
+}
+
+async fn create(
+    _: OnlyV1,
+    _: NoForm,
+    here: Here,
+    Asked { of, body }: Asked<Assistant, NewFile>,
+) -> Result<Answer<AssistantFile>> {
     let known = of.find(&here).await?;
     let files = v1::files_of(&known);
     if files.len() >= limits::ASSISTANT_FILES && !files.contains(&body.file_id) {

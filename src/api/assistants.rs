@@ -11,7 +11,7 @@ use crate::{
     },
     store::Changes,
     types::{
-        Assistant, List, Patch, Version, View,
+        Assistant, List, Patch, Refusal, Version, View,
         assistant::{AssistantChange, NewAssistant, Regiving},
         v1,
         version::Seen,
@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router {
 
 async fn create(here: Here, Body(mut new): Body<NewAssistant>) -> Result<Answer<Seen<Assistant>>> {
     here.judge_model(new.model())?;
+    new.check()?;
     if let Patch::Set(resources) = new.tool_resources() {
         here.knowledge.provide(resources).await?;
     }
@@ -58,8 +59,11 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantCh
     if let Some(model) = &body.model {
         here.judge_model(model)?;
     }
+    if matches!(body.tool_resources, Patch::Set(_)) {
+        // Before any store is made for a change that cannot be.
+        of.find(&here).await?.try_change(body.clone())?;
+    }
     if let Patch::Set(resources) = &mut body.tool_resources {
-        of.find(&here).await?;
         here.knowledge.provide(resources).await?;
     }
     let changed = match here.manner.version {
@@ -71,13 +75,7 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantCh
             };
             change_of_v1(&here, &of, files, Some(body)).await?
         }
-        Version::V2 => {
-            let change = change(&here, &of, |assistant: &mut Assistant| {
-                assistant.change(body.clone());
-                Ok(())
-            });
-            change.await?
-        }
+        Version::V2 => change(&here, &of, |assistant: &mut Assistant| assistant.try_change(body.clone())).await?,
     };
     Ok(here.answer(changed))
 }
@@ -93,20 +91,17 @@ pub(super) async fn change_of_v1(
     let now = here.clock.now().seconds();
     let apply = |assistant: &mut Assistant| {
         if let Some(body) = &body {
-            assistant.change(body.clone());
+            assistant.try_change(body.clone())?;
         }
         assistant.regive(&files, now);
+        Ok::<_, Refusal>(())
     };
     let mut after = of.find(here).await?;
     let before = v1::files_of(&after);
-    apply(&mut after);
+    apply(&mut after)?;
     let (new, _) = differences(&before, &v1::files_of(&after));
     here.knowledge.judge_given(&after.tools, &new).await?;
-    let changed = change(here, of, |assistant: &mut Assistant| {
-        apply(assistant);
-        Ok(())
-    });
-    let changed = changed.await?;
+    let changed = change(here, of, apply).await?;
     let (_, taken) = differences(&before, &v1::files_of(&changed));
     let tools = changed.tools.clone();
     Ok(here.knowledge.restock(changed, &tools, &taken).await?)

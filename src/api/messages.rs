@@ -5,7 +5,7 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     engine,
-    http::{Answer, Asked, Found, Here, PageQuery, error::Result},
+    http::{Answer, ApiError, Asked, Found, Here, PageQuery, error::Result},
     types::{
         Id, List, Message, Metadata, Thread, View,
         message::{MessageView, NewMessage},
@@ -42,7 +42,7 @@ async fn retrieve(here: Here, Found(message): Found<Message>) -> Answer<Seen<Mes
 async fn modify(here: Here, Asked { of, body }: Asked<Message, MetadataChange>) -> Result<Answer<Seen<MessageView>>> {
     let changed = change(&here, &of, |message: &mut Message| {
         body.metadata.clone().apply_or(&mut message.metadata, Metadata::default);
-        Ok(())
+        Ok::<_, ApiError>(())
     });
     changed.await.map(|message| here.answer(MessageView::modified(message)))
 }

@@ -20,7 +20,6 @@ use axum::Router;
 use serde::Serialize;
 
 use crate::{
-    engine::Refused,
     http::{Answer, ApiError, Found, Here, error::Result, extract::Ids},
     store::{self, Changeable, Deletable, Paged, Stored},
     types::{
@@ -61,7 +60,10 @@ fn deleted<T: Resource>(was_there: bool, id: &Id<T>, path: &[String]) -> Result<
 }
 
 /// Changes an object that exists. What `change` refuses changes nothing.
-async fn change<T: Changeable>(world: &World, of: &Ids<T>, change: impl Fn(&mut T) -> Result<(), Refused> + Send) -> Result<T> {
+async fn change<T: Changeable, E>(world: &World, of: &Ids<T>, change: impl Fn(&mut T) -> Result<(), E> + Send) -> Result<T>
+where
+    ApiError: From<E>,
+{
     match world.store.change(of.all(), change).await? {
         Some(changed) => Ok(changed?),
         None => Err(ApiError::missing::<T>(of.all())),

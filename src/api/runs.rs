@@ -18,15 +18,15 @@ use crate::{
         sse,
     },
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, Role, Run, Thread, Timestamp, Tool, Version, View,
-        assistant::Sampling,
+        Assistant, Id, List, Message, Metadata, Phase, Refusal, Role, Run, Thread, Timestamp, Tool, Version, View,
+        assistant::{Sampling, Settings},
         limits,
         message::NewMessage,
         metadata::MetadataChange,
         reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
         run::{LastError, RunView, Truncation},
         thread::NewThread,
-        tool::{ToolChoice, ToolOutput, ToolResources},
+        tool::{ToolChoice, ToolOutput, ToolResources, searches},
         v1,
         version::Seen,
     },
@@ -67,8 +67,8 @@ impl Order {
         let tools = fields.optional::<Few<Tool, { limits::RUN_TOOLS }>>("tools");
         let metadata = fields.or_default("metadata");
         let sampling = Sampling::read(fields);
-        let max_prompt_tokens = budget(fields, "max_prompt_tokens", limits::TOKEN_BUDGET);
-        let max_completion_tokens = budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET_ACCEPTED);
+        let max_prompt_tokens = budget(fields, "max_prompt_tokens", limits::PROMPT_BUDGET);
+        let max_completion_tokens = budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET);
         let truncation_strategy = fields.or_default("truncation_strategy");
         let tool_choice = fields.or_default("tool_choice");
         let version = fields.version();
@@ -90,10 +90,24 @@ impl Order {
         })
     }
 
+    /// The settings of the run that is to be, as far as they have to go together.
+    fn settings<'s>(&'s self, assistant: &'s Assistant) -> Settings<'s> {
+        let sampling = &self.sampling;
+        Settings {
+            model: self.model.as_ref().unwrap_or(&assistant.model),
+            tools: self.tools.as_ref().unwrap_or(&assistant.tools),
+            temperature: sampling.temperature.get().copied().unwrap_or(assistant.temperature),
+            top_p: sampling.top_p.get().copied().unwrap_or(assistant.top_p),
+            reasoning_effort: sampling.reasoning_effort.get().copied().or(assistant.reasoning_effort),
+            response_format: sampling.response_format.get().unwrap_or(&assistant.response_format),
+        }
+    }
+
     /// The run that is to be: what the order says, else what the assistant says. Tools replace the
     /// assistant's, they are not added to them.
     fn run(self, id: Id<Run>, created_at: Timestamp, thread_id: Id<Thread>, assistant: Assistant, more: Option<&str>) -> Run {
         let file_ids = v1::files_of(&assistant);
+        let Settings { temperature, top_p, reasoning_effort, .. } = self.settings(&assistant);
         Run {
             file_ids,
             performed: None,
@@ -108,9 +122,9 @@ impl Order {
             instructions: joined(self.instructions.or(assistant.instructions), more),
             tools: self.tools.unwrap_or(assistant.tools),
             metadata: self.metadata,
-            temperature: self.sampling.temperature.set_or(assistant.temperature),
-            top_p: self.sampling.top_p.set_or(assistant.top_p),
-            reasoning_effort: self.sampling.reasoning_effort.map(Some).set_or(assistant.reasoning_effort),
+            temperature,
+            top_p,
+            reasoning_effort,
             max_completion_tokens: self.max_completion_tokens,
             max_prompt_tokens: self.max_prompt_tokens,
             truncation_strategy: self.truncation_strategy,
@@ -130,10 +144,10 @@ fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
     }
 }
 
-/// A token budget that is below `accepted` is refused with the documented minimum.
-fn budget(fields: &mut Fields<'_, '_>, key: &'static str, accepted: i64) -> Option<Option<i64>> {
+/// A token budget of at least `min`.
+fn budget(fields: &mut Fields<'_, '_>, key: &'static str, min: i64) -> Option<Option<i64>> {
     match fields.optional::<i64>(key)? {
-        Some(got) if got < accepted => fields.fault(key, FaultKind::IntegerBelow { min: limits::TOKEN_BUDGET, got }),
+        Some(got) if got < min => fields.fault(key, FaultKind::IntegerBelow { min, got }),
         budget => Some(budget),
     }
 }
@@ -194,12 +208,16 @@ async fn create(
         // Of two things that are missing, the thread is named.
         Err(error) => return of.find(&here).await.and(Err(error)),
     };
-    if let Some(model) = &body.order.model {
-        here.judge_model(model)?;
-    }
+    judge(&here, &body.order, &assistant)?;
     let attached = here.knowledge.brought(here.manner.version, &mut body.additional_messages).await?;
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
     here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
+    if searches(body.order.settings(&assistant).tools) {
+        let thread = of.find(&here).await?;
+        // A file that comes along gets a store in place of one that has expired.
+        let of_thread = if attached.has_searched() { &[] } else { thread.tool_resources.vector_store_ids() };
+        judge_stores(&here, &assistant, of_thread).await?;
+    }
     let messages = body.additional_messages.into_iter();
     let messages = messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
     let stream = body.order.stream;
@@ -220,8 +238,9 @@ async fn create_with_thread(
     Body(body): Body<CreateThreadAndRun>,
 ) -> Result<Response> {
     let assistant = find_assistant(&here, &body.order).await?;
-    if let Some(model) = &body.order.model {
-        here.judge_model(model)?;
+    judge(&here, &body.order, &assistant)?;
+    if searches(body.order.settings(&assistant).tools) {
+        judge_stores(&here, &assistant, body.thread.tool_resources.vector_store_ids()).await?;
     }
     // Before anything is made for a run that cannot be.
     let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
@@ -233,6 +252,26 @@ async fn create_with_thread(
     let stream = body.order.stream;
     let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
     start(&here, NewRun { onto: Onto::New(thread), messages, wanted: wanted(&here, named, &run), run }, stream, &include).await
+}
+
+/// Refuses a run whose model cannot be used, or whose settings do not go together.
+fn judge(here: &Here, order: &Order, assistant: &Assistant) -> Result<()> {
+    let settings = order.settings(assistant);
+    match &order.model {
+        Some(model) => here.judge_model(model)?,
+        None => here.judge_age(settings.model)?,
+    }
+    Ok(settings.check(&order.sampling)?)
+}
+
+/// Refuses a run that would search a store that has expired.
+async fn judge_stores(here: &Here, assistant: &Assistant, of_thread: &[String]) -> Result<()> {
+    let mut stores = assistant.searched_stores(here.manner.version);
+    stores.extend_from_slice(of_thread);
+    match here.knowledge.expired_among(&stores).await? {
+        Some(id) => Err(Refusal::RunOnExpiredStore { id }.into()),
+        None => Ok(()),
+    }
 }
 
 async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
@@ -321,10 +360,14 @@ struct SubmitOutputs {
 impl Read for SubmitOutputs {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
-        let outputs = fields.required("tool_outputs");
+        let outputs = fields.required::<Vec<ToolOutput>>("tool_outputs");
         let stream = fields.or_default("stream");
+        let outputs = outputs?;
+        if outputs.iter().map(|output| output.output.len()).sum::<usize>() >= limits::TOOL_OUTPUTS {
+            return fields.fault("tool_outputs", FaultKind::OutputsTooLarge);
+        }
         fields.finish();
-        Some(Self { outputs: outputs?, stream: stream? })
+        Some(Self { outputs, stream: stream? })
     }
 }
 

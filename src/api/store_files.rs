@@ -15,7 +15,7 @@ use crate::{
     types::{
         Deleted, FileBatch, List, StoreFile, VectorStore,
         search::ContentPage,
-        store_file::{AttributesChange, BatchedFile, NewFileBatch, NewStoreFile},
+        store_file::{AttributesChange, NewFileBatch, NewStoreFile},
     },
 };
 
@@ -57,7 +57,7 @@ async fn retrieve(here: Here, ids: Ids<StoreFile>) -> Result<Polled<StoreFile>> 
 async fn modify(here: Here, Asked { of, body }: Asked<StoreFile, AttributesChange>) -> Result<Polled<StoreFile>> {
     let changed = change(&here, &of, |file: &mut StoreFile| {
         file.attributes = body.attributes.clone();
-        Ok(())
+        Ok::<_, ApiError>(())
     });
     changed.await.map(Polled)
 }
@@ -90,8 +90,8 @@ async fn list_batch(
     Found(batch): Found<FileBatch>,
     query: PageQuery,
     filter: StatusFilter,
-) -> Result<Answer<List<BatchedFile>>> {
+) -> Result<Answer<List<StoreFile>>> {
     let mut within = vec![("vector_store_id", batch.vector_store_id.as_str()), ("batch_id", batch.id.as_str())];
     within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
-    page(&here, &within, &query.page, |file: StoreFile| file.into()).await
+    page(&here, &within, &query.page, |file: StoreFile| file).await
 }

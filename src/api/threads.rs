@@ -60,7 +60,7 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>)
     }
     let change = change(&here, &of, |thread: &mut Thread| {
         thread.change(body.clone());
-        Ok(())
+        Ok::<_, ApiError>(())
     });
     change.await.map(|thread| here.answer(thread))
 }

@@ -8,7 +8,7 @@ use axum::{
 use super::{change, deleted, page};
 use crate::{
     http::{
-        Answer, Asked, Found, Here, PageQuery,
+        Answer, ApiError, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Body, Ids, PageToken},
     },
@@ -43,7 +43,7 @@ async fn retrieve(here: Here, ids: Ids<VectorStore>) -> Result<Answer<VectorStor
 async fn modify(here: Here, Asked { of, body }: Asked<VectorStore, VectorStoreChange>) -> Result<Answer<VectorStore>> {
     let changed = change(&here, &of, |store: &mut VectorStore| {
         store.change(body.clone());
-        Ok(())
+        Ok::<_, ApiError>(())
     });
     let changed = changed.await?;
     here.knowledge.expects(&changed);

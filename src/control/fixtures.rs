@@ -3,7 +3,6 @@
 use axum::{
     Router,
     body::Body as RawBody,
-    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -101,8 +100,7 @@ impl Counts {
     }
 }
 
-async fn add(InSession(session): InSession, headers: HeaderMap, body: RawBody) -> Result<Response> {
-    judge_content_type(&headers)?;
+async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
     let Ok(text) = String::from_utf8(read_all(body, limits::JSON_BODY).await?) else {
         return Ok(faulty(&[Diagnostic::of_file("added fixtures", "this is not text: a fixture is UTF-8")]));
     };
@@ -118,18 +116,6 @@ pub(super) fn refused(unmade: Unmade) -> Result<Response> {
         Some(diagnostics) => Ok(faulty(diagnostics)),
         None => Err(unmade.into()),
     }
-}
-
-/// YAML and JSON are taken, and nothing that a web page could send without asking.
-fn judge_content_type(headers: &HeaderMap) -> Result<()> {
-    const TAKEN: [&str; 4] = ["application/yaml", "application/x-yaml", "text/yaml", "application/json"];
-    let sent = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
-    let sent = sent.unwrap_or_default();
-    let essence = sent.split(';').next().unwrap_or_default().trim();
-    if TAKEN.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
-        return Ok(());
-    }
-    Err(Refusal::UnsupportedFixture { content_type: sent }.into())
 }
 
 /// What is wrong, as text for people and as a list for tools.

@@ -11,8 +11,10 @@ mod threads;
 
 use axum::{
     Router,
-    extract::FromRequestParts,
+    body::Body,
+    extract::{FromRequestParts, Request},
     http::{HeaderValue, header, request::Parts},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -23,9 +25,9 @@ use crate::{
     http::{
         Answer, ApiError,
         error::Result,
-        extract::{InSession, pairs},
+        extract::{InSession, pairs, read_all},
     },
-    types::{Refusal, reader::FaultKind},
+    types::{Refusal, limits, reader::FaultKind},
 };
 
 pub(crate) fn routes() -> Router {
@@ -39,6 +41,24 @@ pub(crate) fn routes() -> Router {
         .merge(requests::routes())
         .merge(snapshots::routes())
         .merge(threads::routes())
+        .layer(middleware::from_fn(judge_body))
+}
+
+/// Refuses a body of a type that no control call takes: what is left is nothing that a web page could send without
+/// asking. No body needs no type.
+async fn judge_body(request: Request, next: Next) -> Result<Response> {
+    const TAKEN: [&str; 4] = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
+    let sent = request.headers().get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    let sent = sent.unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if TAKEN.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    if read_all(body, limits::JSON_BODY).await?.is_empty() {
+        return Ok(next.run(Request::from_parts(parts, Body::empty())).await);
+    }
+    Err(Refusal::UnsupportedControlBody { content_type: sent }.into())
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use crate::{
         File, Id, Tool,
         file::{NewFile, Purpose},
         limits,
+        model::Family,
         search::TextPart,
         step::{SearchResult, Searched},
         store_file::Attributes,
@@ -128,7 +129,7 @@ pub(super) async fn look_up(search: &Search, query: String, scene: &Scene<'_>) -
         Some(_) => Vec::new(),
         None => {
             let most = search.max_num_results.or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
-            let usual = if scene.run.model.starts_with("gpt-3.5") { limits::TOOL_RESULTS.0 } else { limits::TOOL_RESULTS.1 };
+            let usual = Family::of(&scene.run.model).map_or(limits::TOOL_RESULTS, |family| family.search_results);
             let question = Question {
                 queries: std::slice::from_ref(&query),
                 filter: None,

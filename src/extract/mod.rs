@@ -27,7 +27,10 @@ pub enum NoText {
     Unsupported,
     #[error("The file could not be parsed because it is too large.")]
     TooLarge,
-    #[error("The file could not be parsed because it is broken.")]
+    /// A scanned document, or nothing but white space.
+    #[error("The file could not be parsed because it is empty.")]
+    Empty,
+    #[error("The file could not be parsed.")]
     Broken,
     #[error("The file could not be parsed in time.")]
     TooSlow,
@@ -70,8 +73,13 @@ impl Extractor {
         self.places.acquire().await.ok()
     }
 
-    /// The text of a document. What it is, its name says.
+    /// The text of a document, in which there is something to find. What it is, its name says.
     pub async fn text_of(&self, path: &Path, extension: Option<&str>) -> Result<String, NoText> {
+        let text = self.read(path, extension).await?;
+        if text.trim().is_empty() { Err(NoText::Empty) } else { Ok(text) }
+    }
+
+    async fn read(&self, path: &Path, extension: Option<&str>) -> Result<String, NoText> {
         let kind = match extension {
             Some("pdf") => Apart::Pdf,
             Some("docx") => Apart::Docx,

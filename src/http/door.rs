@@ -77,6 +77,7 @@ impl Door {
     async fn let_in(&self, mut request: Request) -> Result<Visit, (String, ApiError)> {
         let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
+        merge_slashes(&mut request);
         Manner::take(&mut request);
         let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
         // A session is not made for a key that is refused; one that is there may have faults, which come before that.
@@ -99,14 +100,10 @@ impl Door {
     }
 
     /// The key is asked for before anybody is told what exists and what does not.
-    fn judge_api(&self, world: &World, request: &Request) -> Result<Manner, Refusal> {
+    fn judge_api(&self, request: &Request) -> Result<Manner, Refusal> {
         let manner = Manner::of(request);
         self.keys.judge(&manner, request.headers())?;
-        let manner = manner.judge(self.policy, request)?;
-        if let Some(deployment) = manner.azure.as_ref().and_then(|azure| azure.deployment.as_deref()) {
-            world.judge_model(deployment).map_err(|_| Refusal::DeploymentNotFound)?;
-        }
-        Ok(manner)
+        manner.judge(self.policy, request)
     }
 
     fn judge(&self, target: Option<&str>, request: &Request) -> Result<(), Refusal> {
@@ -161,7 +158,7 @@ async fn attended(
             drain(request).await;
             response
         }
-        None => match door.judge_api(world, &request) {
+        None => match door.judge_api(&request) {
             Ok(manner) => carried_out(session, manner, request, next, request_id).await,
             Err(refusal) => ApiError::from(refusal).into_response(),
         },
@@ -249,6 +246,26 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
     };
     *request.uri_mut() = inner.map_err(|_| unknown)?;
     Ok(name)
+}
+
+/// Makes one slash of several within the path, as the service did: `/v1/threads//messages`, where an id is missing, is
+/// `/v1/threads/messages`. A path that begins with two stays: there is nothing at it.
+fn merge_slashes(request: &mut Request) {
+    let path = request.uri().path();
+    if path.starts_with("//") || !path.contains("//") {
+        return;
+    }
+    let segments: Vec<_> = path.split('/').enumerate().filter(|(place, segment)| *place == 0 || !segment.is_empty()).collect();
+    let mut merged: String = segments.iter().map(|(_, segment)| *segment).collect::<Vec<_>>().join("/");
+    if path.ends_with('/') {
+        merged.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        merged = format!("{merged}?{query}");
+    }
+    if let Ok(uri) = merged.parse() {
+        *request.uri_mut() = uri;
+    }
 }
 
 /// The headers that every answer carries. The organisation and the project, whose values are made up, were recorded on

@@ -33,11 +33,12 @@ impl From<Refusal> for ApiError {
         let status = match &refusal {
             Refusal::NoKey | Refusal::WrongKey { .. } | Refusal::AccessDenied => StatusCode::UNAUTHORIZED,
             Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
-            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } => StatusCode::NOT_FOUND,
-            Refusal::ResourceNotFound | Refusal::DeploymentNotFound => StatusCode::NOT_FOUND,
+            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } | Refusal::Sunset => StatusCode::NOT_FOUND,
+            Refusal::ResourceNotFound => StatusCode::NOT_FOUND,
             Refusal::Missing { .. } | Refusal::MissingModel { .. } | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
             Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::UnsupportedControlBody { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
             Refusal::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -49,15 +50,20 @@ impl From<Refusal> for ApiError {
             | Refusal::UnknownBeta { .. }
             | Refusal::V1Deprecated { .. }
             | Refusal::NotInV1 { .. }
+            | Refusal::NotForAssistants { .. }
+            | Refusal::UnsupportedParameter { .. }
+            | Refusal::OnlyFunctions
             | Refusal::UnsupportedContentType { .. }
             | Refusal::NotJson
             | Refusal::NotAForm { .. }
+            | Refusal::NotADict
             | Refusal::BrokenForm
             | Refusal::NotForDownload { .. }
             | Refusal::EmptyFile
             | Refusal::NoFilename
             | Refusal::NotForRetrieval { .. }
             | Refusal::StoreExpired { .. }
+            | Refusal::RunOnExpiredStore { .. }
             | Refusal::StoreFull { .. }
             | Refusal::UploadNotPending { .. }
             | Refusal::NoSuchPart { .. }
@@ -73,8 +79,8 @@ impl From<Refusal> for ApiError {
             | Refusal::WrongOutputs { .. }
             | Refusal::UnknownModel { .. }
             | Refusal::BadName { .. }
-            | Refusal::UnsupportedFixture { .. }
-            | Refusal::HostMissing => StatusCode::BAD_REQUEST,
+            | Refusal::HostMissing
+            | Refusal::HostInvalid { .. } => StatusCode::BAD_REQUEST,
         };
         Self { status, refusal }
     }
@@ -183,6 +189,9 @@ impl ApiError {
 
     fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
         let Self { status, refusal } = self;
+        if refusal == Refusal::Sunset {
+            return status.into_response();
+        }
         let text = if refusal.is_of_gateway() {
             json!({"error": {"code": refusal.code(), "message": refusal.to_string()}}).to_string()
         } else {

@@ -1,7 +1,7 @@
 //! What handlers take: the world, an object that exists, a body that makes sense, a page of a list.
 //!
 //! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON syntax,
-//! ids, fields, existence.
+//! fields, ids, existence.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -23,6 +23,7 @@ use crate::{
     types::{
         Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, View, id, limits,
         list::PageRequest,
+        model::Family,
         reader::{self, FaultKind, Read, integer_between},
         run::RunView,
         store_file::StoreFileStatus,
@@ -44,15 +45,23 @@ impl Here {
         Answer(it.seen(self.manner.version))
     }
 
-    /// Refuses a model that is not listed, if only those are accepted. Azure took any name, and found at the first run
-    /// that there was no such deployment; v1 was never given the models that came after it.
+    /// Refuses a model that is not listed, if only those are accepted, and one that the version of the request never
+    /// had. Azure took any name, and found at the first run that there was no such deployment.
     pub(crate) fn judge_model(&self, model: &str) -> Result<(), Refusal> {
         if self.manner.is_azure() {
             return Ok(());
         }
         self.world.judge_model(model)?;
-        let is_late = self.world.is_strict() && self.manner.version.is_v1() && model.starts_with("gpt-4o");
-        if is_late { Err(Refusal::NotInV1 { model: model.to_owned() }) } else { Ok(()) }
+        self.judge_age(model)
+    }
+
+    /// Refuses a model that came after v1, under v1.
+    pub(crate) fn judge_age(&self, model: &str) -> Result<(), Refusal> {
+        let is_newer = || Family::of(model).is_some_and(|family| family.is_newer_than_v1);
+        if self.manner.version.is_v1() && !self.manner.is_azure() && is_newer() {
+            return Err(Refusal::NotInV1 { model: model.to_owned() });
+        }
+        Ok(())
     }
 
     /// Answers with a run, which is polled for as long as it is not final.
@@ -222,8 +231,10 @@ impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
         let value = json(&parts.headers, body).await?;
         let manner = Manner::from_request_parts(&mut parts, state).await?;
         let of = Ids::take(&mut parts, state).await?;
+        // Reported of `POST /v1/threads//messages`: the fields are judged before the id.
+        let body = reader::read_as(manner.version, value)?;
         of.judge(&manner)?;
-        Ok(Self { of, body: reader::read_as(manner.version, value)? })
+        Ok(Self { of, body })
     }
 }
 

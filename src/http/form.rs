@@ -57,6 +57,9 @@ impl Form {
         let mut left = FIELDS;
         while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
             body.was_taken();
+            if size_of_headers(&part) > PART_HEADERS {
+                return Err(Refusal::BrokenForm.into());
+            }
             if part.name() == Some(name) {
                 form.content = Some(Content::receive(world, part, &body, most).await?);
             } else {
@@ -166,6 +169,13 @@ const BURST: usize = 256 << 10;
 
 /// How much may come in before it shows to be a field or its content: names and headers, no more.
 const UNCLAIMED: usize = 8 << 20;
+
+/// How much the headers of one part may have together, in bytes: a name and a type, no more.
+const PART_HEADERS: usize = 64 << 10;
+
+fn size_of_headers(part: &Field<'_>) -> usize {
+    part.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
 
 impl Arriving {
     fn of(request: Request) -> Self {

@@ -1,7 +1,7 @@
 //! Keeps web pages out: a page that has been rebound to loopback always sends its own public name as
 //! `Host`, and a page of another origin says so when it wants to change something.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::{HeaderMap, Method, header};
 
@@ -18,13 +18,19 @@ impl Hosts {
 
     /// Refuses a request for a host that is not this one. A target with a host of its own overrules the header.
     pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
-        if let Some(host) = target.filter(|host| !self.is_ours(host)) {
-            return Err(Refusal::HostRefused { host: name_of(host).to_owned() });
+        if let Some(target) = target {
+            self.judge_host(target)?;
         }
         let mut sent = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (sent.next(), sent.next()) else { return Err(Refusal::HostMissing) };
-        let host = String::from_utf8_lossy(host.as_bytes());
-        if self.is_ours(&host) { Ok(()) } else { Err(Refusal::HostRefused { host: name_of(&host).to_owned() }) }
+        self.judge_host(&String::from_utf8_lossy(host.as_bytes()))
+    }
+
+    fn judge_host(&self, host: &str) -> Result<(), Refusal> {
+        if !is_host(host) {
+            return Err(Refusal::HostInvalid { host: host.to_owned() });
+        }
+        if self.is_ours(host) { Ok(()) } else { Err(Refusal::HostRefused { host: name_of(host).to_owned() }) }
     }
 
     fn is_ours(&self, host: &str) -> bool {
@@ -42,13 +48,25 @@ pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), R
         return Ok(());
     }
     let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    if let Some(value) = text("sec-fetch-site").filter(|value| value == "cross-site") {
+    if let Some(value) = text("sec-fetch-site").filter(|value| value.trim().eq_ignore_ascii_case("cross-site")) {
         return Err(Refusal::ForeignOrigin { what: "Sec-Fetch-Site", value });
     }
     let Some(origin) = text("origin") else { return Ok(()) };
     let host = text("host").unwrap_or_default();
     let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host));
     if own { Ok(()) } else { Err(Refusal::ForeignOrigin { what: "Origin", value: origin }) }
+}
+
+/// Whether it can be a host at all: an address in brackets or a name, and perhaps a port.
+fn is_host(host: &str) -> bool {
+    let name = name_of(host);
+    let port = host[name.len()..].trim_start_matches(':');
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    };
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    is_port && bracketed.map_or_else(|| is_name(name), |address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// A host without its port.
@@ -82,6 +100,17 @@ mod tests {
         }
         for foreign in ["example.com", "evil.example:7357", "localhost.evil.com", "127.0.0.1.nip.io", "", ":80"] {
             assert!(!hosts.is_ours(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for host in ["a", "a_b-c.d:1", "127.0.0.1:65535", "localhost:", "[::1]", "[::1]:7357"] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in ["", ":80", "a b", "a:b", "a:65536", "a:1:2", "::1", "[::1", "[]", "[a]", "ä", "a/b", "u@a", "a%20b", "a,b"]
+        {
+            assert!(!is_host(other), "{other}");
         }
     }
 }

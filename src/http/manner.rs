@@ -24,7 +24,6 @@ pub(crate) struct Manner {
 pub(crate) struct Azure {
     /// The path as it was sent, without `/s/NAME`.
     pub path: String,
-    pub deployment: Option<String>,
     /// Below `/openai/v1` there is no need of one.
     needs_version: bool,
     api_version: Option<String>,
@@ -85,7 +84,7 @@ impl Manner {
             return Ok(self);
         }
         if policy.is_sunset {
-            return Err(self.unknown(request.method().as_str(), path));
+            return Err(if self.is_azure() { Refusal::ResourceNotFound } else { Refusal::Sunset });
         }
         self.version = match (asked_for(request.headers()), &self.azure) {
             (Beta::Assistants(version), _) => version,
@@ -113,30 +112,22 @@ impl Azure {
     fn of(uri: &Uri) -> Option<(Self, Uri)> {
         let given = uri.query().into_iter().flat_map(|query| query.split('&'));
         let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(decoded);
-        let (deployment, needs_version, rest) = match uri.path().strip_prefix(AZURE) {
+        let (needs_version, rest) = match uri.path().strip_prefix(AZURE) {
             Some(below) => match below.split_once('/') {
-                Some(("v1", rest)) => (None, false, rest),
-                Some(("deployments", rest)) => {
-                    // A deployment by itself is nothing that there is.
-                    let (deployment, rest) = rest.split_once('/').unwrap_or((rest, ""));
-                    (Some(decoded(deployment)), true, rest)
-                }
-                _ => (None, true, below),
+                Some(("v1", rest)) => (false, rest),
+                _ => (true, below),
             },
             // A client of Azure's that was given OpenAI's base URL: in Node it goes before the endpoint.
-            None if api_version.is_some() => (None, true, uri.path().strip_prefix("/v1/")?),
+            None if api_version.is_some() => (true, uri.path().strip_prefix("/v1/")?),
             None => return None,
         };
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
         let inner = format!("/v1/{rest}{query}").parse().ok()?;
-        Some((Self { path: uri.path().to_owned(), deployment, needs_version, api_version }, inner))
+        Some((Self { path: uri.path().to_owned(), needs_version, api_version }, inner))
     }
 
     /// Whether there is such a version: any from the first that had assistants on. There is none without a date.
     fn is_known(&self) -> bool {
-        if self.deployment.as_deref() == Some("") {
-            return false;
-        }
         match self.api_version.as_deref() {
             None => !self.needs_version,
             Some("preview" | "v1" | "latest") => !self.needs_version,
@@ -199,30 +190,24 @@ fn asked_for(headers: &HeaderMap) -> Beta {
 mod tests {
     use super::*;
 
-    fn azure(uri: &str) -> Option<(bool, Option<String>, String)> {
+    /// Whether there is such a version, and the path as OpenAI spells it.
+    fn azure(uri: &str) -> Option<(bool, String)> {
         let (azure, inner) = Azure::of(&uri.parse().unwrap())?;
-        Some((azure.is_known(), azure.deployment, inner.to_string()))
+        Some((azure.is_known(), inner.to_string()))
     }
 
     #[test]
     fn paths_of_azure_are_spelled_as_openai_does() {
-        let none = |known, inner: &str| Some((known, None, inner.to_owned()));
+        let known = |inner: &str| Some((true, inner.to_owned()));
+        assert_eq!(azure("/openai/threads?api-version=2024-05-01-preview"), known("/v1/threads?api-version=2024-05-01-preview"));
+        assert_eq!(azure("/openai/v1/threads/t/runs"), known("/v1/threads/t/runs"));
+        // Below a deployment there is nothing of assistants: no route begins so.
         assert_eq!(
-            azure("/openai/threads?api-version=2024-05-01-preview"),
-            none(true, "/v1/threads?api-version=2024-05-01-preview")
+            azure("/openai/deployments/mine/assistants?api-version=2025-01-01-preview"),
+            known("/v1/deployments/mine/assistants?api-version=2025-01-01-preview")
         );
-        assert_eq!(azure("/openai/v1/threads/t/runs"), none(true, "/v1/threads/t/runs"));
-        assert_eq!(
-            azure("/openai/deployments/mine/assistants?limit=1&api-version=2025-01-01-preview"),
-            Some((true, Some("mine".to_owned()), "/v1/assistants?limit=1&api-version=2025-01-01-preview".to_owned()))
-        );
-        assert_eq!(azure("/v1/threads?api-version=2025-01-01"), none(true, "/v1/threads?api-version=2025-01-01"));
+        assert_eq!(azure("/v1/threads?api-version=2025-01-01"), known("/v1/threads?api-version=2025-01-01"));
         assert_eq!(azure("/v1/threads"), None);
-        for (deployment, rest) in [("my%20model", "/assistants"), ("mine", ""), ("mine", "/")] {
-            let of = azure(&format!("/openai/deployments/{deployment}{rest}?api-version=2024-05-01%2Dpreview")).unwrap();
-            assert_eq!((of.0, of.1.as_deref()), (true, Some(deployment.replace("%20", " ").as_str())), "{deployment}{rest}");
-        }
-        assert!(!azure("/openai/deployments//assistants?api-version=2024-05-01-preview").unwrap().0);
     }
 
     #[test]

@@ -329,7 +329,7 @@ impl AtHand {
 fn failed(why: NoText) -> Ready {
     let code = match why {
         NoText::Unsupported => IngestErrorCode::UnsupportedFile,
-        NoText::TooLarge | NoText::Broken | NoText::TooSlow => IngestErrorCode::InvalidFile,
+        NoText::TooLarge | NoText::Empty | NoText::Broken | NoText::TooSlow => IngestErrorCode::InvalidFile,
         NoText::Unreadable => IngestErrorCode::ServerError,
     };
     Ready { error: Some(IngestError { code, message: why.to_string() }), ..Ready::default() }

@@ -50,6 +50,11 @@ impl Attached {
         NewVectorStore { file_ids: self.search.clone(), expires_after, ..NewVectorStore::default() }
     }
 
+    /// Whether there is one to be searched.
+    pub fn has_searched(&self) -> bool {
+        !self.search.is_empty()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.search.is_empty() && self.interpreter.is_empty()
     }
@@ -239,6 +244,17 @@ impl Knowledge {
         let ids = [batch.vector_store_id.to_string(), batch.id.to_string()];
         let after = self.store.find::<FileBatch>(&ids).await?;
         after.ok_or_else(|| Denied::NoStores(vec![batch.vector_store_id.to_string()]))
+    }
+
+    /// The first of these stores that has expired, if one has.
+    pub async fn expired_among(&self, stores: &[String]) -> Result<Option<String>> {
+        for id in stores {
+            let found = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+            if found.is_some_and(|store| store.is_expired()) {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// The stores that a run works with: those that still exist. That they take part puts their expiry off; one

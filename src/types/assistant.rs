@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, Resource, Timestamp, Tool, VectorStore, Version, View, limits,
+    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, View, limits,
+    model::Family,
     reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
     tool::{ToolResources, searches},
     v1,
@@ -84,6 +85,46 @@ impl Sampling {
     }
 }
 
+/// The temperature and `top_p` of whoever says nothing of them.
+const USUAL_SAMPLING: f64 = 1.0;
+
+/// The settings in force of an assistant or a run: its own, or those that it is about to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'s> {
+    pub model: &'s str,
+    pub tools: &'s [Tool],
+    pub temperature: f64,
+    pub top_p: f64,
+    pub reasoning_effort: Option<ReasoningEffort>,
+    pub response_format: &'s ResponseFormat,
+}
+
+impl Settings<'_> {
+    /// Refuses settings that do not go together. What the request itself gives counts also where it is the usual value.
+    pub fn check(&self, given: &Sampling) -> Result<(), Refusal> {
+        if let Some(family) = Family::of(self.model) {
+            let is_set = |patch: &Patch<f64>, value: f64| matches!(patch, Patch::Set(_)) || value != USUAL_SAMPLING;
+            let unsupported = if !family.takes_sampling && is_set(&given.temperature, self.temperature) {
+                Some("temperature")
+            } else if !family.takes_sampling && is_set(&given.top_p, self.top_p) {
+                Some("top_p")
+            } else if !family.takes_effort && self.reasoning_effort.is_some() {
+                Some("reasoning_effort")
+            } else {
+                None
+            };
+            if let Some(name) = unsupported {
+                return Err(Refusal::UnsupportedParameter { name });
+            }
+        }
+        let is_function = |tool: &Tool| matches!(tool, Tool::Function { .. });
+        if self.response_format.is_schema() && !self.tools.iter().all(is_function) {
+            return Err(Refusal::OnlyFunctions);
+        }
+        Ok(())
+    }
+}
+
 /// What may be said of an assistant, at creation or later. Everything is optional but a new one's model.
 #[derive(Clone, Debug)]
 pub struct AssistantChange {
@@ -157,6 +198,21 @@ impl NewAssistant {
         &mut self.rest.tool_resources
     }
 
+    /// Refuses settings that do not go together.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let rest = &self.rest;
+        let auto = ResponseFormat::auto();
+        let settings = Settings {
+            model: &self.model,
+            tools: rest.tools.get().map_or(&[], Vec::as_slice),
+            temperature: rest.sampling.temperature.get().copied().unwrap_or(USUAL_SAMPLING),
+            top_p: rest.sampling.top_p.get().copied().unwrap_or(USUAL_SAMPLING),
+            reasoning_effort: rest.sampling.reasoning_effort.get().copied(),
+            response_format: rest.sampling.response_format.get().unwrap_or(&auto),
+        };
+        settings.check(&rest.sampling)
+    }
+
     pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let model: Option<String> = fields.required("model");
         let rest = AssistantChange::read_from(fields);
@@ -184,8 +240,8 @@ impl Assistant {
             model: new.model,
             instructions: None,
             tools: Vec::new(),
-            top_p: 1.0,
-            temperature: 1.0,
+            top_p: USUAL_SAMPLING,
+            temperature: USUAL_SAMPLING,
             reasoning_effort: None,
             tool_resources: ToolResources::default(),
             metadata: Metadata::default(),
@@ -197,7 +253,25 @@ impl Assistant {
         assistant
     }
 
-    pub fn change(&mut self, change: AssistantChange) {
+    pub fn settings(&self) -> Settings<'_> {
+        Settings {
+            model: &self.model,
+            tools: &self.tools,
+            temperature: self.temperature,
+            top_p: self.top_p,
+            reasoning_effort: self.reasoning_effort,
+            response_format: &self.response_format,
+        }
+    }
+
+    /// Changes what is given, unless what comes of it does not go together.
+    pub fn try_change(&mut self, change: AssistantChange) -> Result<(), Refusal> {
+        let given = change.sampling.clone();
+        self.change(change);
+        self.settings().check(&given)
+    }
+
+    fn change(&mut self, change: AssistantChange) {
         if let Some(model) = change.model {
             self.model = model;
         }
@@ -212,8 +286,8 @@ impl Assistant {
         }
         self.tool_resources = std::mem::take(&mut self.tool_resources).with_parts_for(&self.tools);
         change.metadata.apply_or(&mut self.metadata, Metadata::default);
-        change.sampling.temperature.apply_or(&mut self.temperature, || 1.0);
-        change.sampling.top_p.apply_or(&mut self.top_p, || 1.0);
+        change.sampling.temperature.apply_or(&mut self.temperature, || USUAL_SAMPLING);
+        change.sampling.top_p.apply_or(&mut self.top_p, || USUAL_SAMPLING);
         change.sampling.reasoning_effort.apply(&mut self.reasoning_effort);
         change.sampling.response_format.apply_or(&mut self.response_format, ResponseFormat::auto);
     }
@@ -356,7 +430,14 @@ impl ResponseFormat {
     pub fn auto() -> Self {
         Self(Value::from("auto"))
     }
+
+    /// Whether answers keep to a schema.
+    pub fn is_schema(&self) -> bool {
+        self.0["type"] == JSON_SCHEMA
+    }
 }
+
+const JSON_SCHEMA: &str = "json_schema";
 
 impl Read for ResponseFormat {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
@@ -378,7 +459,7 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
     let kind: String = fields.required("type")?;
     match kind.as_str() {
         "text" | "json_object" => Some(()),
-        "json_schema" => {
+        JSON_SCHEMA => {
             let schema = fields.required("json_schema")?;
             let place = at.key("json_schema");
             let mut schema = Fields::of(schema, &place, fields.faults)?;
@@ -389,6 +470,6 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             schema.finish();
             name.map(|_| ())
         }
-        other => fields.faults.not_one_of(&at.key("type"), other, &["json_object", "json_schema", "text"]),
+        other => fields.faults.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"]),
     }
 }

@@ -29,8 +29,8 @@ pub const QUERY_WORDS: usize = 32;
 pub const QUERIES: usize = 32;
 /// What a search in a store answers when it is not told how much.
 pub const SEARCH_RESULTS: i64 = 10;
-/// What the tool finds for a model of the gpt-3.5 family, and for all others.
-pub const TOOL_RESULTS: (usize, usize) = (5, 20);
+/// How many results a file search has for models of no known family.
+pub const TOOL_RESULTS: usize = 20;
 
 /// The largest file, in bytes.
 pub const FILE_BYTES: u64 = 536_870_912;
@@ -68,11 +68,13 @@ pub const SCORE_THRESHOLD: f64 = 1.0;
 pub const PAGE_DEFAULT: i64 = 20;
 pub const PAGE_MAX: i64 = 100;
 
-/// The documented minimum of both token budgets.
-pub const TOKEN_BUDGET: i64 = 256;
-/// The smallest `max_completion_tokens` that the real service was recorded to accept, in April 2024,
-/// in spite of the documented 256.
-pub const COMPLETION_BUDGET_ACCEPTED: i64 = 16;
+/// The least `max_prompt_tokens`: documented.
+pub const PROMPT_BUDGET: i64 = 256;
+/// The least `max_completion_tokens`: recorded and reported, in spite of the documented 256.
+pub const COMPLETION_BUDGET: i64 = 16;
+
+/// All tool outputs of one request together have to be shorter, in bytes: the 512kb that the refusal quotes.
+pub const TOOL_OUTPUTS: usize = 512 << 10;
 
 /// The context window assumed for every model: how many prompt tokens of a thread are looked at.
 pub const CONTEXT_WINDOW: u64 = 128_000;

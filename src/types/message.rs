@@ -439,10 +439,10 @@ impl Read for ImageUrl {
     }
 }
 
-/// Whether it can be the address of an image. Nothing is ever fetched from it.
+/// Whether it can be the address of an image; `data:` is none, as reported. Nothing is ever fetched from it.
 fn is_url(text: &str) -> bool {
     let is_of_urls = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    let rest = ["https://", "http://", "data:"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && text.bytes().all(is_of_urls)
 }
 

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Patch, limits,
+    Patch, limits, python,
     reader::{FaultKind, Faults, Fields, Path, Read},
-    v1,
 };
 
 /// Up to 16 pairs of strings, in the order given.
@@ -24,7 +23,7 @@ impl Read for Metadata {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut map = Map::read(value, at, faults)?;
         if faults.version().is_v1() {
-            map.values_mut().filter(|value| !value.is_string()).for_each(|value| *value = Value::from(v1::python(value)));
+            map.values_mut().filter(|value| !value.is_string()).for_each(|value| *value = Value::from(python::printed(value)));
         }
         let mut sound = check_keys(&map, at, faults);
         for (key, value) in &map {

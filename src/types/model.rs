@@ -1,8 +1,80 @@
-//! The models that are listed. Any other name is accepted in requests too.
+//! Models: the families that are known, and what the service let each of them do; the models that are listed.
+//!
+//! One table. Any other name is accepted in requests too, and nothing is known of it: it may do everything.
 
 use serde::Serialize;
 
 use super::Timestamp;
+
+/// Models whose names begin alike, and that the service treated alike.
+#[derive(Debug)]
+pub struct Family {
+    /// How their names begin: the whole name, or followed by `-` or `.`.
+    stem: &'static str,
+    /// Came after the v1 beta, which refused them.
+    pub is_newer_than_v1: bool,
+    /// Could be used with the Assistants API at all.
+    pub has_assistants: bool,
+    /// Takes `temperature` and `top_p`.
+    pub takes_sampling: bool,
+    /// Takes `reasoning_effort`.
+    pub takes_effort: bool,
+    pub vocabulary: Vocabulary,
+    /// How many results a file search has unless the tool says otherwise.
+    pub search_results: usize,
+}
+
+/// Which tokens a model reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    Cl100k,
+    O200k,
+}
+
+const OLDER: Family = Family {
+    stem: "gpt-4",
+    is_newer_than_v1: false,
+    has_assistants: true,
+    takes_sampling: true,
+    takes_effort: false,
+    vocabulary: Vocabulary::Cl100k,
+    search_results: 20,
+};
+const NEWER: Family = Family { stem: "gpt-4o", is_newer_than_v1: true, vocabulary: Vocabulary::O200k, ..OLDER };
+const REASONING: Family = Family { stem: "o1", takes_sampling: false, takes_effort: true, ..NEWER };
+
+/// The families. Of the stems that a name begins with, the longest counts.
+///
+/// Sources: the models that the v2 document lists for assistants; reports of refused models and parameters (o-series,
+/// gpt-5, gpt-3.5-turbo-0301); the documented number of results of a file search.
+const FAMILIES: [Family; 14] = [
+    Family { stem: "gpt-3.5", search_results: 5, ..OLDER },
+    // The name of Azure's deployments of it.
+    Family { stem: "gpt-35", search_results: 5, ..OLDER },
+    Family { stem: "gpt-3.5-turbo-0301", has_assistants: false, search_results: 5, ..OLDER },
+    OLDER,
+    NEWER,
+    Family { stem: "gpt-4.1", ..NEWER },
+    Family { stem: "gpt-4.5", ..NEWER },
+    Family { stem: "chatgpt-4o", has_assistants: false, ..NEWER },
+    // Whether these take sampling there was nobody to say: they never had assistants.
+    Family { stem: "gpt-5", has_assistants: false, takes_effort: true, ..NEWER },
+    REASONING,
+    Family { stem: "o1-mini", has_assistants: false, takes_effort: false, ..REASONING },
+    Family { stem: "o1-preview", has_assistants: false, takes_effort: false, ..REASONING },
+    Family { stem: "o3", ..REASONING },
+    Family { stem: "o4", ..REASONING },
+];
+
+impl Family {
+    /// The family of a model, or of the model that a fine-tuned one was made of. None if its name is not known.
+    pub fn of(model: &str) -> Option<&'static Self> {
+        let base = model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
+        let is_of =
+            |family: &&Self| base.strip_prefix(family.stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']));
+        FAMILIES.iter().filter(is_of).max_by_key(|family| family.stem.len())
+    }
+}
 
 /// Ids and creation times as the real `/v1/models` listed them.
 const LISTED: [(&str, i64); 5] = [
@@ -35,5 +107,34 @@ impl Model {
             }
         }
         models
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_belongs_to_the_family_with_the_longest_stem() {
+        for (name, stem) in [
+            ("gpt-4", Some("gpt-4")),
+            ("gpt-4-0613", Some("gpt-4")),
+            ("gpt-4-turbo-preview", Some("gpt-4")),
+            ("gpt-4o-mini-2024-07-18", Some("gpt-4o")),
+            ("gpt-4.1-nano", Some("gpt-4.1")),
+            ("gpt-3.5-turbo-16k", Some("gpt-3.5")),
+            ("gpt-3.5-turbo-0301", Some("gpt-3.5-turbo-0301")),
+            ("gpt-35-turbo", Some("gpt-35")),
+            ("gpt-5.1-mini", Some("gpt-5")),
+            ("o3-mini", Some("o3")),
+            ("o1-mini-2024-09-12", Some("o1-mini")),
+            ("ft:gpt-4o-mini:acme::abc", Some("gpt-4o")),
+            ("o30", None),
+            ("gpt-4x", None),
+            ("llama3.1", None),
+            ("", None),
+        ] {
+            assert_eq!(Family::of(name).map(|family| family.stem), stem, "{name}");
+        }
     }
 }

@@ -17,6 +17,14 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value that is given, if one is.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
     /// The value that is given, else another: for requests in which null means no more than absence.
     pub fn set_or(self, other: T) -> T {
         match self {

@@ -53,6 +53,11 @@ pub enum FaultKind {
         known: Vec<&'static str>,
     },
     Missing,
+    /// A required key is not there, but one that is nearly the same.
+    Misspelt {
+        key: &'static str,
+        got: String,
+    },
     WrongType {
         expected: String,
         got: &'static str,
@@ -116,6 +121,13 @@ pub enum FaultKind {
     Extension {
         got: String,
         supported: Vec<&'static str>,
+    },
+    /// The outputs of tools are too large together.
+    OutputsTooLarge,
+    /// A function whose parameters are no schema that the service takes.
+    FunctionSchema {
+        function: String,
+        what: String,
     },
     TooDeep {
         max: usize,
@@ -182,6 +194,9 @@ impl Faults {
 
 /// A type that can be read out of JSON.
 pub trait Read: Sized {
+    /// The word for several of them, where an array of them is expected.
+    const PLURAL: &'static str = "objects";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
@@ -239,7 +254,12 @@ impl<'a, 'f> Fields<'a, 'f> {
         match self.take(key) {
             Some(value) => T::read(value, &self.at.key(key), self.faults),
             None => {
-                self.faults.note(&self.at.key(key), FaultKind::Missing);
+                let keys: Vec<&str> = self.map.keys().map(String::as_str).collect();
+                let kind = match nearest(key, &keys) {
+                    Some(got) => FaultKind::Misspelt { key, got: got.to_owned() },
+                    None => FaultKind::Missing,
+                };
+                self.faults.note(&self.at.key(key), kind);
                 None
             }
         }
@@ -278,6 +298,14 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 }
 
+/// The word that was meant, if one is spelled nearly alike.
+pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
+    let got = got.to_lowercase();
+    let near = known.iter().map(|word| (strsim::damerau_levenshtein(&got, &word.to_lowercase()), *word));
+    let near = near.filter(|(distance, word)| *distance <= (got.len().min(word.len()) / 3).max(1));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+}
+
 /// What the API calls the type of a value.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
@@ -307,6 +335,8 @@ pub fn quoted_list(names: &[&str]) -> String {
 }
 
 impl Read for Value {
+    const PLURAL: &'static str = "values";
+
     fn read(value: Value, _: &Path<'_>, _: &mut Faults) -> Option<Self> {
         Some(value)
     }
@@ -322,6 +352,8 @@ impl Read for Map<String, Value> {
 }
 
 impl Read for String {
+    const PLURAL: &'static str = "strings";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
             Value::String(text) => Some(text),
@@ -331,6 +363,8 @@ impl Read for String {
 }
 
 impl Read for bool {
+    const PLURAL: &'static str = "booleans";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
             Value::Bool(flag) => Some(flag),
@@ -340,6 +374,8 @@ impl Read for bool {
 }
 
 impl Read for i64 {
+    const PLURAL: &'static str = "integers";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         // An integer that is too large for us is too large for any limit.
         let too_large = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() >= Self::MAX as f64);
@@ -351,6 +387,8 @@ impl Read for i64 {
 }
 
 impl Read for f64 {
+    const PLURAL: &'static str = "numbers";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match value.as_f64() {
             Some(number) => Some(number),
@@ -360,9 +398,11 @@ impl Read for f64 {
 }
 
 impl<T: Read> Read for Vec<T> {
+    const PLURAL: &'static str = "arrays";
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let Value::Array(items) = value else {
-            return faults.wrong_type(at, "an array", &value);
+            return faults.wrong_type(at, format!("an array of {}", T::PLURAL), &value);
         };
         let mut read = Self::with_capacity(items.len());
         let mut sound = true;
@@ -382,6 +422,8 @@ impl<T: Read> Read for Vec<T> {
 pub struct Text<const MAX: usize>(pub String);
 
 impl<const MAX: usize> Read for Text<MAX> {
+    const PLURAL: &'static str = String::PLURAL;
+
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let text = String::read(value, at, faults)?;
         // Counting characters costs a walk over the text, which short texts need not pay.

@@ -12,7 +12,7 @@ use std::fmt;
 use super::{
     RunStatus,
     file::Purpose,
-    limits,
+    limits, python,
     reader::{Fault, FaultKind, quoted_list},
     upload::UploadStatus,
 };
@@ -22,65 +22,172 @@ use super::{
 pub enum Refusal {
     // Who is asking.
     NoKey,
-    WrongKey { key: String },
+    WrongKey {
+        key: String,
+    },
     // Which version of the API.
     NoBeta,
-    UnknownBeta { name: String },
-    V1Deprecated { in_both: bool },
+    UnknownBeta {
+        name: String,
+    },
+    V1Deprecated {
+        in_both: bool,
+    },
     // What only Azure's gateway says.
     AccessDenied,
     ResourceNotFound,
-    DeploymentNotFound,
     // The protocol.
-    UnknownUrl { method: String, path: String },
-    WrongBase { method: String, path: String, advice: String },
-    WrongMethod { method: String, path: String },
-    UnsupportedContentType { content_type: String },
+    UnknownUrl {
+        method: String,
+        path: String,
+    },
+    /// The Assistants API is switched off.
+    Sunset,
+    WrongBase {
+        method: String,
+        path: String,
+        advice: String,
+    },
+    WrongMethod {
+        method: String,
+        path: String,
+    },
+    UnsupportedContentType {
+        content_type: String,
+    },
     NotJson,
-    NotAForm { content_type: String },
+    NotAForm {
+        content_type: String,
+    },
+    /// A form where v1 wanted JSON.
+    NotADict,
     BrokenForm,
-    TooLarge { limit: u64, read: u64 },
-    SessionKeyNeeded { method: String, path: String },
+    TooLarge {
+        limit: u64,
+        read: u64,
+    },
+    SessionKeyNeeded {
+        method: String,
+        path: String,
+    },
     // Ids and fields.
     Invalid(Fault),
     // Existence.
-    Missing { text: String, param: Option<&'static str> },
-    MissingStores { ids: Vec<String> },
-    MissingModel { model: String },
-    UnknownModel { model: String },
-    NotInV1 { model: String },
+    Missing {
+        text: String,
+        param: Option<&'static str>,
+    },
+    MissingStores {
+        ids: Vec<String>,
+    },
+    MissingModel {
+        model: String,
+    },
+    UnknownModel {
+        model: String,
+    },
+    NotInV1 {
+        model: String,
+    },
+    NotForAssistants {
+        model: String,
+    },
+    /// A setting that the model does not have.
+    UnsupportedParameter {
+        name: &'static str,
+    },
+    /// A schema of the answer excludes all tools but functions.
+    OnlyFunctions,
     // State.
-    ActiveRunBlocksMessages { thread: String, run: String },
-    ThreadHasActiveRun { thread: String, run: String },
+    ActiveRunBlocksMessages {
+        thread: String,
+        run: String,
+    },
+    ThreadHasActiveRun {
+        thread: String,
+        run: String,
+    },
     NothingToRun,
-    CannotCancel { status: RunStatus },
-    CannotUpdate { status: RunStatus },
-    NoOutputsWanted { status: RunStatus },
-    WrongOutputs { expected: Vec<String>, got: Vec<String> },
+    CannotCancel {
+        status: RunStatus,
+    },
+    CannotUpdate {
+        status: RunStatus,
+    },
+    NoOutputsWanted {
+        status: RunStatus,
+    },
+    WrongOutputs {
+        expected: Vec<String>,
+        got: Vec<String>,
+    },
     // Files and vector stores.
-    NotForDownload { purpose: Purpose },
+    NotForDownload {
+        purpose: Purpose,
+    },
     EmptyFile,
     NoFilename,
-    NotForRetrieval { extensions: Vec<String> },
-    StoreExpired { id: String },
-    StoreFull { id: String },
-    UploadNotPending { id: String, status: UploadStatus },
-    NoSuchPart { part: String, upload: String },
-    WrongBytes { expected: u64, got: u64 },
-    WrongChecksum { expected: String, got: String },
+    NotForRetrieval {
+        extensions: Vec<String>,
+    },
+    StoreExpired {
+        id: String,
+    },
+    RunOnExpiredStore {
+        id: String,
+    },
+    StoreFull {
+        id: String,
+    },
+    UploadNotPending {
+        id: String,
+        status: UploadStatus,
+    },
+    NoSuchPart {
+        part: String,
+        upload: String,
+    },
+    WrongBytes {
+        expected: u64,
+        got: u64,
+    },
+    WrongChecksum {
+        expected: String,
+        got: String,
+    },
     // The emulator's own manners.
-    HostRefused { host: String },
+    HostRefused {
+        host: String,
+    },
     HostMissing,
-    ForeignOrigin { what: &'static str, value: String },
-    UnknownSnapshot { name: String },
-    BadName { name: String },
-    FaultyFixture { diagnostics: String },
-    UnsupportedFixture { content_type: String },
+    HostInvalid {
+        host: String,
+    },
+    ForeignOrigin {
+        what: &'static str,
+        value: String,
+    },
+    UnknownSnapshot {
+        name: String,
+    },
+    BadName {
+        name: String,
+    },
+    FaultyFixture {
+        diagnostics: String,
+    },
+    UnsupportedControlBody {
+        content_type: String,
+    },
     // What faults of a fixture answer if they do not say it themselves.
     RateLimited,
     Overloaded,
-    Faulty { status: u16 },
-    Internal { request_id: String },
+    Faulty {
+        status: u16,
+    },
+    Internal {
+        request_id: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -116,11 +223,9 @@ impl fmt::Display for Refusal {
                  active subscription and use a correct regional API endpoint for your resource.",
             ),
             Self::ResourceNotFound => f.write_str("Resource not found"),
-            Self::DeploymentNotFound => f.write_str(
-                "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, \
-                 please wait a moment and try again.",
-            ),
             Self::UnknownUrl { method, path } => write!(f, "Invalid URL ({method} {path})"),
+            // There is no body.
+            Self::Sunset => Ok(()),
             Self::WrongBase { method, path, advice } => write!(f, "Invalid URL ({method} {path}). {advice}"),
             Self::WrongMethod { method, path } => {
                 write!(f, "Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)")
@@ -140,6 +245,9 @@ impl fmt::Display for Refusal {
                 "Invalid Content-Type header ({content_type}), expected multipart/form-data. (HINT: If you're using curl, you \
                  can pass -H 'Content-Type: multipart/form-data')"
             ),
+            Self::NotADict => {
+                f.write_str("1 validation error for Request\nbody\n  value is not a valid dict (type=type_error.dict)")
+            }
             Self::BrokenForm => f.write_str("Could not parse multipart form"),
             Self::TooLarge { limit, read } => write!(f, "Maximum content size limit ({limit}) exceeded ({read} bytes read)"),
             Self::SessionKeyNeeded { method, path } => write!(
@@ -149,13 +257,23 @@ impl fmt::Display for Refusal {
             ),
             Self::Invalid(fault) => write_fault(f, fault),
             Self::Missing { text, .. } => f.write_str(text),
-            Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python_list(ids)),
+            Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python::list(ids)),
             Self::UnknownModel { model } => write!(f, "The requested model '{model}' does not exist."),
             Self::NotInV1 { model } => write!(
                 f,
                 "The requested model '{model}' cannot be used with the Assistants API in v1. Follow the migration guide to upgrade \
                  to v2: https://platform.openai.com/docs/assistants/migration."
             ),
+            Self::NotForAssistants { model } => {
+                write!(f, "The requested model '{model}' cannot be used with the Assistants API.")
+            }
+            // Other APIs say the same, but name the parameter as `param` and give no code.
+            Self::UnsupportedParameter { name } => {
+                write!(f, "Unsupported parameter: '{name}' is not supported with this model.")
+            }
+            Self::OnlyFunctions => {
+                f.write_str("Invalid tools: all tools must be of type `function` when `response_format` is of type `json_schema`")
+            }
             Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
             Self::ActiveRunBlocksMessages { thread, run } => {
                 write!(f, "Can't add messages to {thread} while a run {run} is active.")
@@ -168,7 +286,7 @@ impl fmt::Display for Refusal {
             Self::CannotUpdate { status } => write!(f, "Cannot update run with status '{status}'."),
             Self::NoOutputsWanted { status } => write!(f, "Runs in status \"{status}\" do not accept tool outputs."),
             Self::WrongOutputs { expected, got } => {
-                write!(f, "Expected tool outputs for call_ids {}, got {}", python_list(expected), python_list(got))
+                write!(f, "Expected tool outputs for call_ids {}, got {}", python::list(expected), python::list(got))
             }
             Self::NotForDownload { purpose } => write!(f, "Not allowed to download files of purpose: {}", purpose.name()),
             Self::EmptyFile => f.write_str("File is empty."),
@@ -180,6 +298,7 @@ impl fmt::Display for Refusal {
                 extensions.join(", ")
             ),
             Self::StoreExpired { id } => write!(f, "Vector store '{id}' has expired."),
+            Self::RunOnExpiredStore { id } => write!(f, "Vector store {id} is expired"),
             Self::StoreFull { id } => {
                 write!(f, "Vector store '{id}' cannot have more than {} files.", limits::STORE_FILES)
             }
@@ -198,6 +317,9 @@ impl fmt::Display for Refusal {
                 "This server does not answer to the host name '{host}'. Start it with --allow-host {host} if it should."
             ),
             Self::HostMissing => f.write_str("A request needs exactly one Host header."),
+            Self::HostInvalid { host } => {
+                write!(f, "'{host}' cannot be a host: a host is a name or an address, and perhaps a port.")
+            }
             Self::ForeignOrigin { what, value } => {
                 write!(f, "Refused: the header '{what}: {value}' says that this request comes from a web page of another origin.")
             }
@@ -208,9 +330,10 @@ impl fmt::Display for Refusal {
             Self::FaultyFixture { diagnostics } => {
                 write!(f, "There are mistakes in the fixtures.\n\n{diagnostics}")
             }
-            Self::UnsupportedFixture { content_type } => write!(
+            Self::UnsupportedControlBody { content_type } => write!(
                 f,
-                "Unsupported content type: '{content_type}'. Fixtures are put in as 'application/yaml' or 'application/json'."
+                "Unsupported content type: '{content_type}'. The control API takes bodies of the type 'application/json', and \
+                 fixtures as 'application/yaml' too."
             ),
             Self::RateLimited => f.write_str("You've exceeded the rate limit, please slow down and try again later."),
             Self::Overloaded => f.write_str("The engine is currently overloaded, please try again later"),
@@ -233,13 +356,14 @@ impl Refusal {
 
     /// Whether Azure's gateway says it, which has another way of saying things.
     pub fn is_of_gateway(&self) -> bool {
-        matches!(self, Self::AccessDenied | Self::ResourceNotFound | Self::DeploymentNotFound)
+        matches!(self, Self::AccessDenied | Self::ResourceNotFound)
     }
 
     /// The field at fault, if one is.
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::MissingModel { .. } | Self::UnknownModel { .. } | Self::NotInV1 { .. } => Some("model"),
+            Self::MissingModel { .. } | Self::UnknownModel { .. } => Some("model"),
+            Self::NotInV1 { .. } | Self::NotForAssistants { .. } | Self::UnsupportedParameter { .. } => Some("model"),
             Self::Missing { param, .. } => *param,
             Self::NotForRetrieval { .. } => Some("file_ids"),
             Self::NoSuchPart { .. } => Some("part_ids"),
@@ -255,11 +379,11 @@ impl Refusal {
         Some(match self {
             Self::WrongKey { .. } => "invalid_api_key",
             Self::NoBeta | Self::UnknownBeta { .. } | Self::V1Deprecated { .. } => "invalid_beta",
-            Self::NotInV1 { .. } => "unsupported_model",
+            Self::NotInV1 { .. } | Self::NotForAssistants { .. } => "unsupported_model",
+            Self::UnsupportedParameter { .. } => "unsupported_parameter",
             Self::AccessDenied => "401",
             Self::ResourceNotFound => "404",
-            Self::DeploymentNotFound => "DeploymentNotFound",
-            Self::UnsupportedContentType { .. } | Self::UnsupportedFixture { .. } => "unsupported_content_type",
+            Self::UnsupportedContentType { .. } | Self::UnsupportedControlBody { .. } => "unsupported_content_type",
             Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
             Self::RateLimited => "rate_limit_exceeded",
             Self::FaultyFixture { .. } => "invalid_fixture",
@@ -275,6 +399,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
     match kind {
         FaultKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
         FaultKind::Missing => write!(f, "Missing required parameter: '{path}'."),
+        FaultKind::Misspelt { key, got } => {
+            write!(f, "Missing required parameter: '{path}'. You provided '{got}', did you mean to provide '{key}'?")
+        }
         FaultKind::WrongType { expected, got } if path.is_empty() => {
             write!(f, "Invalid type: expected {expected}, but got {got} instead.")
         }
@@ -335,8 +462,7 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
              contained additional characters."
         ),
         FaultKind::NotInEnum { got, supported } => {
-            let names: Vec<_> = supported.iter().map(|name| (*name).to_owned()).collect();
-            write!(f, "'{got}' is not one of {} - '{path}'", python_list(&names))
+            write!(f, "'{got}' is not one of {} - '{path}'", python::list(supported))
         }
         FaultKind::NotGiven => write!(f, "'{path}' is a required property"),
         FaultKind::Extension { got, supported } => {
@@ -346,6 +472,10 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
         FaultKind::NoUrl => {
             write!(f, "Invalid '{path}'. Expected a valid URL, but got a value with an invalid format.")
         }
+        FaultKind::OutputsTooLarge => {
+            write!(f, "'{path}' too large: the combined tool outputs must be less than {}kb.", limits::TOOL_OUTPUTS >> 10)
+        }
+        FaultKind::FunctionSchema { function, what } => write!(f, "Invalid schema for function '{function}': {what}"),
         FaultKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
@@ -359,7 +489,7 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
 fn fault_code(kind: &FaultKind) -> Option<&'static str> {
     Some(match kind {
         FaultKind::Unknown { .. } => "unknown_parameter",
-        FaultKind::Missing => "missing_required_parameter",
+        FaultKind::Missing | FaultKind::Misspelt { .. } => "missing_required_parameter",
         FaultKind::WrongType { .. } => "invalid_type",
         FaultKind::NotOneOf { .. } | FaultKind::Pattern { .. } | FaultKind::IdPrefix { .. } | FaultKind::IdCharacters { .. } => {
             "invalid_value"
@@ -373,7 +503,8 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::IntegerAbove { .. } => "integer_above_max_value",
         FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
         FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
-        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } | FaultKind::NoUrl => "invalid_value",
+        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } | FaultKind::NoUrl | FaultKind::OutputsTooLarge => "invalid_value",
+        FaultKind::FunctionSchema { .. } => "invalid_function_parameters",
         FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => return None,
         FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,
     })
@@ -391,12 +522,6 @@ fn masked(key: &str) -> String {
             format!("{start}{}{end}", "*".repeat(count - 8))
         }
     }
-}
-
-/// `['call_a', 'call_b']`, as Python prints a list of strings.
-fn python_list(items: &[String]) -> String {
-    let quoted: Vec<_> = items.iter().map(|item| format!("'{item}'")).collect();
-    format!("[{}]", quoted.join(", "))
 }
 
 #[cfg(test)]

@@ -100,30 +100,6 @@ impl StoreFile {
     }
 }
 
-/// What the list of a batch shows of a file: without its size, its chunking, its attributes. Recorded.
-#[derive(Debug, Serialize)]
-pub struct BatchedFile {
-    id: Id<StoreFile>,
-    object: Object,
-    created_at: Timestamp,
-    vector_store_id: Id<VectorStore>,
-    status: StoreFileStatus,
-    last_error: Option<IngestError>,
-}
-
-impl From<StoreFile> for BatchedFile {
-    fn from(file: StoreFile) -> Self {
-        Self {
-            id: file.id,
-            object: file.object,
-            created_at: file.created_at,
-            vector_store_id: file.vector_store_id,
-            status: file.status,
-            last_error: file.last_error,
-        }
-    }
-}
-
 /// Up to 16 tags that searches can be narrowed by: strings, numbers, booleans.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between},
-    v1,
+    schema, v1,
     vector_store::HelperStore,
 };
 
@@ -14,8 +14,9 @@ pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
 pub const FILE_SEARCH: &str = "file_search";
 pub(super) const FUNCTION: &str = "function";
 
-/// The ranker that the service wrote into every echoed tool of 2025.
+/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other spelling of it.
 const RANKER: &str = "default_2024_08_21";
+const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -132,13 +133,13 @@ impl Read for Function {
         let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
         let parameters = fields.optional("parameters");
         let strict = if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
+        let (name, parameters, strict) = (name?.0, parameters?, strict?);
+        if let Some(what) = parameters.as_ref().and_then(|given| schema::fault_of_parameters(given, strict)) {
+            return fields.fault("parameters", FaultKind::FunctionSchema { function: name, what });
+        }
         fields.finish();
-        Some(Self {
-            name: name?.0,
-            description: description?.map(|text| text.0),
-            parameters: parameters?.unwrap_or_else(no_parameters),
-            strict: strict?,
-        })
+        let parameters = parameters.unwrap_or_else(no_parameters);
+        Some(Self { name, description: description?.map(|text| text.0), parameters, strict })
     }
 }
 
@@ -196,7 +197,8 @@ impl Read for RankingOptions {
         fields.optional::<Value>("hybrid_search");
         let ranker = match ranker? {
             None => RANKER.to_owned(),
-            Some(name) if name == "auto" || name == RANKER => RANKER.to_owned(),
+            Some(name) if name == "auto" => RANKER.to_owned(),
+            Some(name) if name == RANKER || name == RANKER_WITH_DASHES => name,
             Some(other) => return fields.faults.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]),
         };
         let place = at.key("score_threshold");
@@ -206,13 +208,13 @@ impl Read for RankingOptions {
     }
 }
 
-/// The files and vector stores that tools may use. A part that was never given is absent.
+/// The files and vector stores that tools may use, in the recorded order. A part that was never given is absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ToolResources {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code_interpreter: Option<CodeInterpreterResources>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file_search: Option<FileSearchResources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_interpreter: Option<CodeInterpreterResources>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

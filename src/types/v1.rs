@@ -5,8 +5,6 @@
 //! them, and mapped to what v2's tools work with; the other way round only the files of a code interpreter are:
 //! OpenAI's migration guide says so of all but those.
 
-use std::fmt::Write as _;
-
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
@@ -49,40 +47,6 @@ fn once<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
         }
     }
     all
-}
-
-/// A value as Python prints it: that is what metadata became that was no string. Recorded: `true` was kept as `True`.
-pub fn python(value: &Value) -> String {
-    let mut text = String::new();
-    print(&mut text, value);
-    text
-}
-
-fn print(text: &mut String, value: &Value) {
-    let written = match value {
-        Value::Null => text.write_str("None"),
-        Value::Bool(true) => text.write_str("True"),
-        Value::Bool(false) => text.write_str("False"),
-        Value::Number(number) => write!(text, "{number}"),
-        Value::String(string) => write!(text, "'{}'", string.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                text.push_str(if index == 0 { "[" } else { ", " });
-                print(text, item);
-            }
-            text.write_str(if items.is_empty() { "[]" } else { "]" })
-        }
-        Value::Object(map) => {
-            for (index, (key, item)) in map.iter().enumerate() {
-                text.push_str(if index == 0 { "{" } else { ", " });
-                print(text, &Value::from(key.as_str()));
-                text.push_str(": ");
-                print(text, item);
-            }
-            text.write_str(if map.is_empty() { "{}" } else { "}" })
-        }
-    };
-    written.expect("writing to a string");
 }
 
 #[derive(Serialize)]
@@ -434,21 +398,6 @@ mod tests {
         ] {
             let kept: ToolChoice = read_as(Version::V1, v1.clone()).unwrap();
             assert_eq!((json!(kept), tool_choice(&kept)), (v2, v1));
-        }
-    }
-
-    #[test]
-    fn values_are_printed_as_python_does() {
-        for (value, printed) in [
-            (json!(true), "True"),
-            (json!(null), "None"),
-            (json!(-2), "-2"),
-            (json!(0.5), "0.5"),
-            (json!([]), "[]"),
-            (json!(["it's", 1]), r"['it\'s', 1]"),
-            (json!({"a": {"b": false}}), "{'a': {'b': False}}"),
-        ] {
-            assert_eq!(python(&value), printed);
         }
     }
 }

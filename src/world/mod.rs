@@ -37,7 +37,7 @@ use crate::{
     knowledge::{Knowledge, Reaper},
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
     transcript::Redactor,
-    types::{Model, Refusal},
+    types::{Model, Refusal, model::Family},
     upstream::{Recorder, Upstream},
 };
 
@@ -449,7 +449,11 @@ impl World {
         if !self.strict_models || self.models().iter().any(|listed| listed.id == model) {
             return Ok(());
         }
-        Err(Refusal::UnknownModel { model: model.to_owned() })
+        let model = model.to_owned();
+        Err(match Family::of(&model) {
+            Some(family) if !family.has_assistants => Refusal::NotForAssistants { model },
+            _ => Refusal::UnknownModel { model },
+        })
     }
 
     async fn plant(&self, fixtures: &Fixtures) -> Result<(), Unplanted> {

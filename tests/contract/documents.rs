@@ -54,6 +54,8 @@ pub const V2: Document = Document {
             r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
         ),
         ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
+        // Recorded in the other spelling too.
+        ("FileSearchRanker/enum", r#"["auto", "default_2024_08_21", "default-2024-08-21"]"#),
     ],
 };
 

@@ -39,7 +39,7 @@ async fn tools_are_echoed_with_what_the_service_fills_in() {
     );
     assert_eq!(
         assistant["tool_resources"].to_string(),
-        r#"{"code_interpreter":{"file_ids":[]},"file_search":{"vector_store_ids":[]}}"#
+        r#"{"file_search":{"vector_store_ids":[]},"code_interpreter":{"file_ids":[]}}"#
     );
 }
 

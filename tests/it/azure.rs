@@ -45,9 +45,6 @@ async fn a_conversation_needs_no_beta_header_and_is_seen_by_openais_paths_too() 
     assert_eq!(run.body["status"], "completed");
     let messages = get(&server, &format!("/openai/v1/threads/{thread}/messages")).await;
     assert_eq!(messages.body, server.get(&format!("/v1/threads/{thread}/messages")).await.body);
-    // Some clients put the deployment in front of everything.
-    let listed = get(&server, &format!("/openai/deployments/gpt-4o/assistants?limit=1&{VERSION}")).await;
-    assert_eq!(listed.body["data"][0]["id"], assistant.body["id"]);
     // Other sessions have paths of Azure's as well.
     let elsewhere = get(&server, &format!("/s/other/openai/assistants?{VERSION}")).await;
     assert_eq!(elsewhere.body["data"], json!([]));
@@ -131,15 +128,22 @@ async fn a_model_without_a_deployment_shows_at_the_first_run() {
     let run = get(&server, &path).await.body;
     let expected = json!({"code": "invalid_engine_error", "message": "Failed to resolve model info for: nobody"});
     assert_eq!((&run["status"], &run["last_error"]), (&json!("failed"), &expected));
-    assert_eq!(
-        of(get(&server, &format!("/openai/deployments/nobody/assistants?{VERSION}")).await),
-        gateway(
-            404,
-            "DeploymentNotFound",
-            "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please \
-             wait a moment and try again."
-        )
-    );
+}
+
+#[tokio::test]
+async fn below_a_deployment_there_is_nothing_of_assistants() {
+    let server = TestServer::start().await;
+    let nothing = gateway(404, "404", "Resource not found");
+    for deployment in ["gpt-4o", "nobody", "my%20model", ""] {
+        for resource in ["assistants", "threads", "threads/runs", "files", "vector_stores", "uploads", ""] {
+            let path = format!("/openai/deployments/{deployment}/{resource}?{VERSION}");
+            assert_eq!(of(get(&server, &path).await), nothing, "GET {path}");
+            assert_eq!(of(post(&server, &path, json!({"model": "gpt-4o"})).await), nothing, "POST {path}");
+        }
+    }
+    // The key is asked for before that.
+    let path = format!("/openai/deployments/gpt-4o/assistants?{VERSION}");
+    assert_eq!(ask(&server, Method::GET, &path, &[], None).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

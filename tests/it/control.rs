@@ -184,7 +184,7 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
         assert!(bad.text.contains(what), "{}", bad.text);
     }
     let text = server.request(Method::POST, "/_rehearsal/fixtures").header("content-type", "text/plain").body(HI);
-    assert_eq!(server.send(text).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(server.send(text).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert!(listed(&server, "/_rehearsal/fixtures").await.is_empty());
     assert_eq!(put_in(&server, "", "").await.status, StatusCode::OK, "nothing is no mistake");
 }

@@ -175,8 +175,8 @@ async fn messages_and_runs_are_judged_too() {
             "Invalid 'assistant_id': 'undefined'. Expected an ID that begins with 'asst'. [\"assistant_id\" \"invalid_value\"]",
         ),
         (
-            json!({"assistant_id": "asst_x", "max_completion_tokens": 1}),
-            "Invalid 'max_completion_tokens': integer below minimum value. Expected a value >= 256, but got 1 instead. \
+            json!({"assistant_id": "asst_x", "max_completion_tokens": 15}),
+            "Invalid 'max_completion_tokens': integer below minimum value. Expected a value >= 16, but got 15 instead. \
              [\"max_completion_tokens\" \"integer_below_min_value\"]",
         ),
         (

@@ -5,7 +5,10 @@ use std::time::Duration;
 use rehearsal::{fixture::Pace, serve::Config};
 use serde_json::{Value, json};
 
-use crate::server::{START, TestServer, config};
+use crate::{
+    documents::pdf,
+    server::{START, TestServer, config},
+};
 
 fn counts(in_progress: u64, completed: u64, failed: u64, cancelled: u64) -> Value {
     let total = in_progress + completed + failed + cancelled;
@@ -196,8 +199,9 @@ async fn step_by_step_a_look_makes_one_file_ready() {
     let second = server.get(&path).await.body;
     assert_eq!((&second["status"], &second["file_counts"]), (&json!("completed"), &counts(0, 2, 0, 0)));
     let listed = server.get(&format!("{path}/files?order=asc")).await.body;
-    let keys: Vec<_> = listed["data"][0].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["id", "object", "created_at", "vector_store_id", "status", "last_error"], "the short form: recorded");
+    let first = listed["data"][0]["id"].as_str().unwrap();
+    let by_itself = server.get(&format!("/v1/vector_stores/{store}/files/{first}")).await.body;
+    assert_eq!(listed["data"][0], by_itself, "all keys, as recorded since October 2025");
     let file = server.document("c.txt", "three").await;
     let added = server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
     assert_eq!(added.body["status"], "in_progress");
@@ -289,8 +293,52 @@ async fn a_store_expires_when_nobody_has_used_it_for_days() {
     assert_eq!(server.post(&format!("/v1/vector_stores/{store}/search"), json!({"query": "apples"})).await.refusal(), expired);
     let add = server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
     assert_eq!(add.refusal(), expired);
-    let (_, run) = server.run_with("apples?", json!({"assistant_id": assistant})).await;
-    let run = server.get(&run).await.body;
-    assert_eq!(run["status"], "failed");
-    assert_eq!(run["last_error"], json!({"code": "server_error", "message": format!("Vector store '{store}' has expired.")}));
+    // A run that would search it cannot even be created, and leaves nothing behind.
+    let refused = format!("400 Vector store {store} is expired [null null]");
+    let thread = format!("/v1/threads/{}", server.thread("apples?").await);
+    let order = json!({"assistant_id": assistant, "additional_messages": [{"role": "user", "content": "pears?"}]});
+    assert_eq!(server.post(&format!("{thread}/runs"), order).await.refusal(), refused);
+    assert_eq!(server.said(&thread).await, ["apples?"]);
+    let of_thread =
+        json!({"tool_resources": {"file_search": {"vector_store_ids": [store]}}, "messages": [{"role": "user", "content": "?"}]});
+    let bare = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}]});
+    let bare = server.post("/v1/assistants", bare).await.id();
+    let order = json!({"assistant_id": bare, "thread": of_thread});
+    assert_eq!(server.post("/v1/threads/runs", order).await.refusal(), refused);
+    let existing = server.post("/v1/threads", of_thread).await.id();
+    assert_eq!(server.post(&format!("/v1/threads/{existing}/runs"), json!({"assistant_id": bare})).await.refusal(), refused);
+    // A run that does not search does not mind.
+    let (_, run) = server.run_with("apples?", json!({"assistant_id": assistant, "tools": []})).await;
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+}
+
+#[tokio::test]
+async fn files_in_which_there_is_no_text_fail_and_are_counted() {
+    let server = TestServer::start().await;
+    let (empty, broken) = ("The file could not be parsed because it is empty.", "The file could not be parsed.");
+    // A page with a picture and no words.
+    let scanned = String::from_utf8_lossy(&pdf("")).into_owned().into_bytes();
+    let mut files = Vec::new();
+    for (filename, content, message) in [
+        ("spaces.txt", b" \n\t \n".to_vec(), empty),
+        ("scanned.pdf", scanned, empty),
+        ("empty.html", b"<html><body> </body></html>".to_vec(), empty),
+        ("broken.pdf", b"%PDF-1.4 and no more".to_vec(), broken),
+    ] {
+        files.push((server.document(filename, content).await, message));
+    }
+    let good = server.document("good.txt", "apples").await;
+    let store = server.store(&[]).await;
+    let ids: Vec<&str> = files.iter().map(|(id, _)| id.as_str()).chain([good.as_str()]).collect();
+    let batch = server.post(&format!("/v1/vector_stores/{store}/file_batches"), json!({"file_ids": ids})).await.id();
+    server.idle().await;
+    for (id, message) in &files {
+        let shown = server.get(&format!("/v1/vector_stores/{store}/files/{id}")).await.body;
+        assert_eq!(shown["status"], "failed");
+        assert_eq!(shown["last_error"], json!({"code": "invalid_file", "message": message}));
+    }
+    let counted = json!({"in_progress": 0, "completed": 1, "failed": 4, "cancelled": 0, "total": 5});
+    let batch = server.get(&format!("/v1/vector_stores/{store}/file_batches/{batch}")).await.body;
+    assert_eq!((&batch["status"], &batch["file_counts"]), (&json!("completed"), &counted));
+    assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"], counted);
 }

@@ -33,7 +33,7 @@ pub fn ids_in(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Shapes that objects had before the ones that we show: those of 2025, and under v1 those of April 2024.
-const EARLIER: [(&str, &str); 17] = [
+const EARLIER: [(&str, &str); 18] = [
     ("assistant", "id object created_at name description model instructions tools file_ids metadata"),
     (
         "assistant",
@@ -70,6 +70,8 @@ const EARLIER: [(&str, &str); 17] = [
     ("file", "object id deleted"),
     ("vector_store", "id object name status usage_bytes created_at file_counts metadata expires_after expires_at last_active_at"),
     ("vector_store", "id object created_at name usage_bytes file_counts status expires_after expires_at last_active_at metadata"),
+    // As batches listed them until October 2025.
+    ("vector_store.file", "id object created_at vector_store_id status last_error"),
     ("vector_store.file", "id object usage_bytes created_at vector_store_id status last_error"),
     ("vector_store.file", "id object usage_bytes created_at vector_store_id status last_error chunking_strategy"),
     ("upload", "id object bytes created_at filename purpose status expires_at"),

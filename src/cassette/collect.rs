@@ -25,7 +25,8 @@ pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
     if of_assistants == 0 {
         let hosts: Vec<_> = others.iter().map(|(host, count)| format!("{count} with {host}")).collect();
         let others = if hosts.is_empty() { String::new() } else { format!(", {}", hosts.join(", ")) };
-        return Err(Useless::OfAnotherApi(format!("{all} exchanges{others}")));
+        let exchanges = if all == 1 { "exchange" } else { "exchanges" };
+        return Err(Useless::OfAnotherApi(format!("{all} {exchanges}{others}")));
     }
     Ok(seen)
 }
@@ -46,7 +47,8 @@ impl Seen {
             return;
         }
         if raw.response.is_empty() {
-            return self.complain(raw.line, format!("{} {path} has no answer", raw.method));
+            let why = raw.missing.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            return self.complain(raw.line, format!("{} {path} has no answer{why}", raw.method));
         }
         match raw.answer() {
             Ok(answer) => {

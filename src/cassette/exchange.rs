@@ -9,7 +9,7 @@ use super::formats::decoded;
 use crate::events::{Event, Lines};
 
 /// An exchange as it stands in a recording.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Raw {
     pub line: usize,
     pub method: String,
@@ -18,6 +18,8 @@ pub(super) struct Raw {
     pub status: Option<u64>,
     pub headers: Vec<(String, String)>,
     pub response: Vec<u8>,
+    /// Why there is no body, if that is known.
+    pub missing: Option<String>,
 }
 
 /// What was answered.

@@ -40,8 +40,6 @@ pub enum Useless {
     Broken { line: usize, what: String },
     #[error("this is no recording: {0}")]
     Unknown(String),
-    #[error("the body of an answer is in the file '{name}', which is in no folder '__files' near it")]
-    NoBodyFile { name: String },
     #[error("there is nothing of the Assistants API in it: {0}")]
     OfAnotherApi(String),
 }

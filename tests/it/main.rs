@@ -25,6 +25,7 @@ mod lists;
 mod messages;
 mod properties;
 mod races;
+mod recordings;
 mod refusals;
 mod restart;
 mod runs;

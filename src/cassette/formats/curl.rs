@@ -102,9 +102,7 @@ impl Reader {
             method: found[1].to_owned(),
             url: format!("https://{}{}", self.host, &found[2]),
             request: given.unwrap_or_default().into_bytes(),
-            status: None,
-            headers: Vec::new(),
-            response: Vec::new(),
+            ..Raw::default()
         });
     }
 

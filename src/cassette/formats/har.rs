@@ -8,13 +8,13 @@ use crate::cassette::exchange::Raw;
 pub(super) fn of(entry: &Value) -> Raw {
     let (request, response) = (&entry["request"], &entry["response"]);
     Raw {
-        line: 0,
         method: text(&request["method"]).to_uppercase(),
         url: text(&request["url"]),
         request: bytes(&request["postData"]["text"]),
         status: response["status"].as_u64(),
         headers: headers(&response["headers"]),
         response: content(&response["content"]),
+        ..Raw::default()
     }
 }
 

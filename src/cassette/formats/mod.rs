@@ -42,13 +42,12 @@ pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, U
     }
     let (document, lines) = fixture::lines_of(text, LISTS).map_err(|(line, what)| Useless::Broken { line, what })?;
     refuse_cut(text, &document)?;
-    let Some(exchanges) = of_document(&document, beside) else {
+    let Some(mut exchanges) = of_document(&document, beside) else {
         return Err(unknown(&match other_document(&document) {
             Some(name) => format!("it is {name}"),
             None => seen_in(&document),
         }));
     };
-    let mut exchanges = exchanges?;
     let at = |index: usize| lines.get(index).copied().unwrap_or(1);
     for exchange in &mut exchanges {
         exchange.line = at(exchange.line);
@@ -74,13 +73,13 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<Raw>, Useless> {
     if !document.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(wiremock::is_mapping)) {
         return Err(Useless::Unknown("of folders, those of WireMock's mappings are read: name the files".to_owned()));
     }
-    let exchanges = wiremock::exchanges(&document, Some(&within.join("mapping")))?;
+    let exchanges = wiremock::exchanges(&document, Some(&within.join("mapping")));
     Ok(exchanges.into_iter().map(|exchange| Raw { line: 1, ..exchange }).collect())
 }
 
 /// The exchanges of a document, each with its place in its list as its line; or none if it is no recording.
-fn of_document(document: &Value, beside: Option<&Path>) -> Option<Result<Vec<Raw>, Useless>> {
-    let of = |items: &[Value], read: fn(&Value) -> Raw| Ok(numbered(items.iter().map(read)));
+fn of_document(document: &Value, beside: Option<&Path>) -> Option<Vec<Raw>> {
+    let of = |items: &[Value], read: fn(&Value) -> Raw| numbered(items.iter().map(read));
     if let Some(items) = document["interactions"].as_array().or_else(|| document["http_interactions"].as_array()) {
         let is_latin = document["recorded_with"].as_str().is_some_and(|tool| tool.starts_with("betamax"));
         return Some(of(items, if is_latin { pairs::of_betamax } else { pairs::of }));
@@ -147,6 +146,8 @@ fn other_text(text: &str) -> Option<&'static str> {
         Some("JavaScript of nock: record with 'output_objects: true', or with nock.back")
     } else if has_line("=> Send header, ") {
         Some("a trace of curl, which keeps no line breaks: 'curl -v' does")
+    } else if text.contains("!!okreplay.") {
+        Some("a tape of OkReplay that has no names")
     } else if text.contains("4:type;4:http;") {
         Some("a file of flows of mitmproxy: 'mitmdump -nr FILE --set hardump=out.har' makes a HAR file of it")
     } else if has_line("## Interaction 0: ") {

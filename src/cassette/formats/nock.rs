@@ -13,7 +13,6 @@ pub(super) fn of(item: &Value) -> Raw {
     let headers = headers(&item["rawHeaders"]);
     let is_packed = headers.iter().any(|(name, value)| name == "content-encoding" && !value.is_empty());
     Raw {
-        line: 0,
         method: text(&item["method"]).to_uppercase(),
         url: format!("{}{}", text(&item["scope"]), text(&item["path"])),
         request: bytes(&item["body"]),
@@ -21,6 +20,7 @@ pub(super) fn of(item: &Value) -> Raw {
         status: item["status"].as_u64().or_else(|| item["reply"].as_str()?.parse().ok()).or(Some(200)),
         response: response(item, is_packed),
         headers,
+        ..Raw::default()
     }
 }
 

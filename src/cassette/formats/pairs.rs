@@ -32,13 +32,13 @@ fn read(item: &Value, body: impl Fn(&Value, &Value) -> Vec<u8>) -> Raw {
     let (request, response) = (&item["request"], &item["response"]);
     let either = |one: &'_ str, other: &'_ str, of: &Value| if of[one].is_null() { of[other].clone() } else { of[one].clone() };
     Raw {
-        line: 0,
         method: text(&request["method"]).to_uppercase(),
         url: url(request),
         request: body(&either("body", "request_body", request), request),
         status: status(response),
         headers: headers(&response["headers"]),
         response: body(&either("body", "content", response), response),
+        ..Raw::default()
     }
 }
 

@@ -8,13 +8,13 @@ use crate::cassette::exchange::Raw;
 pub(super) fn of(entry: &Value) -> Raw {
     let answered = headers(&entry["ResponseHeaders"]);
     Raw {
-        line: 0,
         method: text(&entry["RequestMethod"]).to_uppercase(),
         url: text(&entry["RequestUri"]),
         request: body(&entry["RequestBody"], &headers(&entry["RequestHeaders"])),
         status: entry["StatusCode"].as_u64(),
         response: body(&entry["ResponseBody"], &answered),
         headers: answered,
+        ..Raw::default()
     }
 }
 

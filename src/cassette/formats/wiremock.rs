@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::{bytes, decoded, headers, text};
-use crate::cassette::{Useless, exchange::Raw};
+use crate::cassette::exchange::Raw;
 
 /// Whether a document is of WireMock.
 pub(super) fn is_it(document: &Value) -> bool {
@@ -32,23 +32,20 @@ pub(super) fn is_mapping(item: &Value) -> bool {
 /// How a mapping names paths, the exact ones first.
 const PATHS: [&str; 5] = ["url", "urlPath", "urlPathTemplate", "urlPattern", "urlPathPattern"];
 
-pub(super) fn exchanges(document: &Value, beside: Option<&Path>) -> Result<Vec<Raw>, Useless> {
+pub(super) fn exchanges(document: &Value, beside: Option<&Path>) -> Vec<Raw> {
     if let Some(items) = document["requests"].as_array() {
         // The newest stands first.
         let mut exchanges = super::numbered(items.iter().map(of_journal));
         exchanges.reverse();
-        return Ok(exchanges);
+        return exchanges;
     }
     let items = match document {
         Value::Array(items) => items.as_slice(),
         _ => document["mappings"].as_array().map_or(std::slice::from_ref(document), Vec::as_slice),
     };
-    let mut exchanges = Vec::new();
-    for (line, item) in items.iter().enumerate() {
-        exchanges.push((order(item, line, items), Raw { line, ..of_mapping(item, beside)? }));
-    }
-    exchanges.sort_by_key(|(order, _)| *order);
-    Ok(exchanges.into_iter().map(|(_, exchange)| exchange).collect())
+    let mut exchanges: Vec<_> = items.iter().enumerate().collect();
+    exchanges.sort_by_key(|(place, item)| order(item, *place, items));
+    exchanges.into_iter().map(|(line, item)| Raw { line, ..of_mapping(item, beside) }).collect()
 }
 
 /// Recorded mappings count down from the first; what a recording answered by itself has the newest first, and an id for
@@ -62,7 +59,7 @@ fn order(item: &Value, place: usize, all: &[Value]) -> i64 {
     }
 }
 
-fn of_mapping(item: &Value, beside: Option<&Path>) -> Result<Raw, Useless> {
+fn of_mapping(item: &Value, beside: Option<&Path>) -> Raw {
     let (request, response) = (&item["request"], &item["response"]);
     let asked = request["bodyPatterns"].as_array().into_iter().flatten().find_map(|pattern| {
         let given = ["equalToJson", "equalTo"].iter().find_map(|key| pattern.get(*key))?;
@@ -73,15 +70,20 @@ fn of_mapping(item: &Value, beside: Option<&Path>) -> Result<Raw, Useless> {
         _ if asked.is_some() => "POST".to_owned(),
         _ => "GET".to_owned(),
     };
-    Ok(Raw {
-        line: 0,
+    let (body, missing) = match body(response, beside) {
+        Ok(body) => (body, None),
+        Err(missing) => (Vec::new(), Some(missing)),
+    };
+    Raw {
         method,
         url: url(request),
         request: asked.unwrap_or_default(),
         status: Some(response["status"].as_u64().filter(|status| *status > 0).unwrap_or(200)),
         headers: headers(&response["headers"]),
-        response: body(response, beside)?,
-    })
+        response: body,
+        missing,
+        ..Raw::default()
+    }
 }
 
 fn url(request: &Value) -> String {
@@ -95,10 +97,10 @@ fn url(request: &Value) -> String {
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
-fn body(response: &Value, beside: Option<&Path>) -> Result<Vec<u8>, Useless> {
+fn body(response: &Value, beside: Option<&Path>) -> Result<Vec<u8>, String> {
     if let Some(name) = response["bodyFileName"].as_str() {
         let read = beside.and_then(|path| in_files(path, name));
-        return read.ok_or_else(|| Useless::NoBodyFile { name: name.to_owned() });
+        return read.ok_or_else(|| format!("its body is in the file '{name}', which is in no folder '__files' near it"));
     }
     if let Some(encoded) = response["base64Body"].as_str() {
         return Ok(decoded(encoded).unwrap_or_default());
@@ -118,12 +120,12 @@ fn of_journal(item: &Value) -> Raw {
     let response = if item["response"].is_object() { &item["response"] } else { &item["responseDefinition"] };
     let body = |of: &Value| of["bodyAsBase64"].as_str().and_then(decoded).unwrap_or_else(|| bytes(&of["body"]));
     Raw {
-        line: 0,
         method: text(&request["method"]).to_uppercase(),
         url: format!("{}{}", text(&item["responseDefinition"]["proxyBaseUrl"]), text(&request["url"])),
         request: body(request),
         status: response["status"].as_u64(),
         headers: headers(&response["headers"]),
         response: body(response),
+        ..Raw::default()
     }
 }

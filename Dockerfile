@@ -1,19 +1,25 @@
-# The server in a small image: nothing but the binary, run by nobody.
+# The server in a small image: the program, the libraries that it is linked to, and nothing else. User 65532 runs it.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY migrations migrations
 COPY fixtures fixtures
+COPY deploy/image.sh deploy/image.sh
 # The manifest names the bench and the tests; the image needs neither.
 RUN mkdir -p benches/speed tests/sdk && touch benches/speed/main.rs tests/sdk/main.rs \
-    && cargo build --release --locked --bin rehearsal
+    && cargo build --release --locked --bin rehearsal \
+    && deploy/image.sh target/release/rehearsal /image
 
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/rehearsal /usr/local/bin/rehearsal
+FROM scratch
+COPY --from=build /image/root /
+# A named volume begins as a copy of the image's folder, and so with its owner.
+COPY --from=build --chown=65532:65532 /image/own /
+USER 65532:65532
 # Fixtures are looked for in the folder `fixtures` below this one.
 WORKDIR /rehearsal
-ENV REHEARSAL_LISTEN=0.0.0.0:7357
+# A mount at the volume's place holds the database, unless --database names another.
+ENV REHEARSAL_LISTEN=0.0.0.0:7357 REHEARSAL_VOLUME=/data
 EXPOSE 7357
 HEALTHCHECK --interval=5s --timeout=4s --start-period=5s --retries=3 CMD ["/usr/local/bin/rehearsal", "health"]
 ENTRYPOINT ["/usr/local/bin/rehearsal"]

@@ -6,6 +6,7 @@ mod export;
 mod health;
 mod import;
 mod serve;
+mod volume;
 mod watch;
 
 use std::{

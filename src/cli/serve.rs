@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use tokio::{net::TcpListener, signal, sync::watch};
 use tracing_subscriber::EnvFilter;
 
+use super::volume;
 use crate::{
     clock::Moment,
     engine::Unmatched,
@@ -31,9 +32,10 @@ pub struct ServeArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = LISTEN, env = "REHEARSAL_LISTEN")]
     pub(super) listen: String,
-    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit
-    #[arg(long, value_name = "PATH", default_value = ":memory:", env = "REHEARSAL_DATABASE")]
-    database: String,
+    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit [default: :memory:; in the container image,
+    /// `rehearsal.db` in the volume that is mounted at /data, if one is]
+    #[arg(long, value_name = "PATH", env = "REHEARSAL_DATABASE")]
+    database: Option<PathBuf>,
     /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the built-in ones]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
@@ -260,8 +262,10 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         given => given,
     };
     Ok(Config {
-        database: Some(PathBuf::from(args.database))
-            .filter(|path| !path.as_os_str().is_empty() && path.as_os_str() != ":memory:"),
+        database: match args.database.filter(|path| !path.as_os_str().is_empty()) {
+            Some(path) => Some(path).filter(|path| path.as_os_str() != ":memory:"),
+            None => volume::database()?,
+        },
         fixtures,
         unmatched,
         upstream,

@@ -12,6 +12,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use super::temporary;
 use crate::clock;
 
 /// The folder of a private database begins like this, and holds a lock for as long as its process lives.
@@ -145,9 +146,9 @@ fn is_name(name: &str) -> bool {
 
 impl Locked {
     fn make() -> io::Result<Self> {
-        sweep_abandoned(&std::env::temp_dir());
+        temporary::places().iter().for_each(|place| sweep_abandoned(place));
         loop {
-            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir()?;
+            let folder = temporary::folder(PRIVATE)?;
             let lock = fs::File::create(folder.path().join(LOCK))?;
             lock.lock()?;
             // Another process that starts just now may have taken it for abandoned before it was locked.

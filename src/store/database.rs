@@ -14,7 +14,7 @@ use sqlx::{
 
 use tokio::sync::mpsc;
 
-use super::{Result, blobs::Blobs, finder::Finder, sessions, writer::Writer};
+use super::{Result, blobs::Blobs, finder::Finder, sessions, temporary, writer::Writer};
 
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
@@ -73,9 +73,7 @@ impl Database {
     }
 
     async fn open_private() -> Result<Arc<Self>, OpenError> {
-        let folder = tempfile::Builder::new()
-            .prefix("rehearsal-")
-            .tempdir()
+        let folder = temporary::folder("rehearsal-")
             .map_err(|source| OpenError::Temporary { path: std::env::temp_dir().display().to_string(), source })?;
         let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off, Blobs::of(None)).await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
@@ -95,6 +93,8 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .synchronous(synchronous)
+            // There may be no folder that can be written but that of the database.
+            .pragma("temp_store", "memory")
             // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
             .pragma("wal_autocheckpoint", "4096")
             // A batch of writes tells of each row: all of that fits.

@@ -14,6 +14,7 @@ mod index;
 mod runs;
 mod sessions;
 mod statements;
+mod temporary;
 mod writer;
 
 use std::{convert::Infallible, sync::Arc};

@@ -43,6 +43,60 @@ async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
     assert_eq!(steps["data"].as_array().unwrap().len(), 3);
     let call = &steps["data"][0]["step_details"]["tool_calls"][0];
     assert!(call["code_interpreter"]["input"].as_str().unwrap().contains("solve(Eq(3 * x + 11, 14), x)"));
+    assert_eq!(call["code_interpreter"]["outputs"], json!([{"type": "logs", "logs": "[1]"}]));
+}
+
+#[tokio::test]
+async fn the_math_tutors_code_prints_what_it_would_print() {
+    let server = TestServer::start().await;
+    let tools = json!([{"type": "code_interpreter"}]);
+    for (equation, printed) in
+        [("3x + 11 = 14", "[1]"), ("6x - 3 = 0", "[1/2]"), ("4x + 10 = 4", "[-3/2]"), ("2x + 4 = 4", "[0]"), ("0x + 1 = 2", "[]")]
+    {
+        let order = json!({"assistant_id": server.assistant().await, "tools": tools});
+        let (_, run) = server.run_with(&format!("Solve {equation}, please."), order).await;
+        let step = server.get(&format!("{run}/steps?order=asc&limit=1")).await.body["data"][0].clone();
+        let outputs = &step["step_details"]["tool_calls"][0]["code_interpreter"]["outputs"];
+        assert_eq!(outputs[0]["logs"], printed, "{equation}");
+    }
+    // The handler of the quickstart prints them as they come.
+    let thread = json!({"messages": [{"role": "user", "content": "Solve 3x + 11 = 14, please."}]});
+    let order = json!({"assistant_id": server.assistant().await, "tools": tools, "thread": thread, "stream": true});
+    let events = server.stream("/v1/threads/runs", order).await;
+    let streamed = events.0.iter().filter(|(name, data)| {
+        let call = &data["delta"]["step_details"]["tool_calls"][0]["code_interpreter"];
+        name == "thread.run.step.delta" && call["outputs"][0]["logs"] == "[1]"
+    });
+    assert_eq!(streamed.count(), 1);
+}
+
+#[tokio::test]
+async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
+    let server = TestServer::start().await;
+    for instructions in [
+        "Please address the user as Jane Doe. The user has a premium account.",
+        "Address me as Jane Doe.",
+        "Call me Jane Doe.",
+        "Please call the user \"Jane Doe\".",
+        "Refer to the user as Jane Doe, always.",
+        "You are a tutor. refer to them as Jane Doe",
+    ] {
+        let answers = answer(&server, "Solve 3x + 11 = 14, please.", json!({"instructions": instructions})).await;
+        assert!(answers[0].starts_with("Jane Doe, let's solve"), "{instructions}: {}", answers[0]);
+    }
+    for instructions in [
+        "Обратитесь к пользователю как Джейн Доу. У пользователя премиум-аккаунт.",
+        "Пожалуйста, обращайтесь к пользователю как Джейн Доу",
+        "Обращайся к нему Джейн Доу.",
+        "Обратись ко мне по имени Джейн Доу.",
+        "Называй меня Джейн Доу.",
+        "Называйте пользователя «Джейн Доу».",
+        "Зови её Джейн Доу",
+        "Зовите меня: Джейн Доу!",
+    ] {
+        let answers = answer(&server, "Реши уравнение 3x + 11 = 14.", json!({"instructions": instructions})).await;
+        assert!(answers[0].starts_with("Джейн Доу, решим"), "{instructions}: {}", answers[0]);
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@
 
 mod browser;
 mod clients;
+mod container;
 mod contract;
 #[path = "../contract/documents.rs"]
 mod documents;
+mod go_and_java;
 mod python_and_node;
 mod recipes;
 mod running;

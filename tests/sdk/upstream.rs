@@ -394,16 +394,18 @@ async fn a_kill_while_recording_leaves_whole_files_only() {
         }
     };
     let turns = futures_util::future::join_all((0..60).map(|_| turn()));
+    let whole = || -> Vec<_> {
+        let paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect()
+    };
     let kill = async {
-        while fs::read_dir(folder.path()).unwrap().count() < 5 {
+        while whole().len() < 5 {
             tokio::task::yield_now().await;
         }
         server.kill();
     };
     tokio::join!(turns, kill);
-    let whole = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let whole: Vec<_> = whole.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
-    assert!(whole.len() >= 5);
+    let whole = whole();
     let checked = Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("check").args(&whole).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     for path in whole {

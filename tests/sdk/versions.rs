@@ -23,18 +23,14 @@ fn lines(name: &str) -> Vec<String> {
 /// Lets a client hold the conversation, with Azure's paths too if its version is one of those.
 fn converse(server: &Running, version: &str, client: impl Fn() -> Command) {
     let endpoint = server.base.strip_suffix("/v1").expect("a base URL");
-    let mut modes = vec![(None, None)];
-    if AZURE.contains(&version) {
-        modes.extend([(Some("azure"), None), (Some("azure"), Some("gpt-4o"))]);
-    }
-    for (mode, deployment) in modes {
+    let azure = AZURE.contains(&version).then_some(Some("azure"));
+    for mode in [None].into_iter().chain(azure) {
         let mut command = client();
         command.args(mode).env("OPENAI_API_KEY", KEY);
         match mode {
             None => command.env("OPENAI_BASE_URL", &server.base),
             Some(_) => command.env("AZURE_OPENAI_ENDPOINT", endpoint).env("OPENAI_API_VERSION", "2024-05-01-preview"),
         };
-        command.envs(deployment.map(|name| ("AZURE_OPENAI_DEPLOYMENT", name)));
         succeed(&mut command);
     }
 }

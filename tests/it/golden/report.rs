@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::Outcome;
@@ -79,7 +80,32 @@ fn sum(lines: &[Line]) -> Tally {
 pub fn page(lines: &[Line], exceptions: &str, documents: &[Value; 2]) -> String {
     let mut page = PAGE.replace("{{summary}}", &format!("{}.", summary(lines)));
     page = page.replace("{{table}}", &table(lines, documents));
+    page = page.replace("{{clients}}", &clients());
     page.replace("{{exceptions}}", &listed(exceptions))
+}
+
+/// The clients of the tests with their versions, from the files that install them.
+fn clients() -> String {
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
+    let read = |name: &str| std::fs::read_to_string(sdk.join(name)).unwrap();
+    let listed = |name: &str| {
+        let versions: Vec<_> = read(name).lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect();
+        versions.join(", ")
+    };
+    let found = |name: &str, pattern: &str| Regex::new(pattern).unwrap().captures(&read(name)).unwrap()[1].to_owned();
+    let rows = [
+        ("Python", "openai", listed("versions/python.txt")),
+        ("Node", "openai", listed("versions/node.txt")),
+        ("Go", "github.com/openai/openai-go/v3", found("go/official/go.mod", r"openai-go/v3 v(\S+)")),
+        ("Go", "github.com/sashabaranov/go-openai", found("go/community/go.mod", r"go-openai v(\S+)")),
+        ("Java", "com.openai:openai-java", found("java/pom.xml", r"(?s)openai-java</artifactId>\s*<version>([^<]+)")),
+        ("Rust", "async-openai", found("../../Cargo.lock", r#"name = "async-openai"\nversion = "([^"]+)""#)),
+    ];
+    let mut table = String::from("| language | client | versions |\n| --- | --- | --- |\n");
+    for (language, client, versions) in rows {
+        writeln!(table, "| {language} | `{client}` | {versions} |").unwrap();
+    }
+    table
 }
 
 fn table(lines: &[Line], documents: &[Value; 2]) -> String {

@@ -1,7 +1,7 @@
 // One conversation with the Assistants API, held by whatever version of the npm package `openai` is installed beside it.
 //
-// Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION,
-// AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY) and, if it is set, AZURE_OPENAI_DEPLOYMENT. Prints which parts were held.
+// Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and
+// AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). Prints which parts were held.
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,13 +10,12 @@ import * as openai from "openai";
 import { VERSION } from "openai/version";
 
 const { OpenAI, toFile } = openai;
-const { AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT, OPENAI_API_KEY } = process.env;
+const { AZURE_OPENAI_API_KEY, OPENAI_API_KEY } = process.env;
 const client =
   process.argv[2] === "azure"
     ? new openai.AzureOpenAI({
         apiKey: AZURE_OPENAI_API_KEY ?? OPENAI_API_KEY,
         baseURL: null, // or else OPENAI_BASE_URL would win over AZURE_OPENAI_ENDPOINT
-        deployment: AZURE_OPENAI_DEPLOYMENT,
       })
     : new OpenAI();
 const { assistants, threads } = client.beta;
@@ -24,6 +23,8 @@ const { assistants, threads } = client.beta;
 // The first versions speak the v1 beta, where assistants have files of their own and search them with `retrieval`,
 // and cannot stream runs.
 const v1 = "files" in assistants;
+// That beta was never given the models that came after it.
+const model = v1 ? "gpt-4-turbo" : "gpt-4o";
 const streams = "stream" in threads.runs;
 // Since version 5, what is above an object goes into the parameters: `retrieve(run, { thread_id })`.
 const within = Number(VERSION.split(".")[0]) >= 5;
@@ -75,7 +76,7 @@ async function plain(tutor) {
 }
 
 async function functionCall() {
-  const bot = await assistants.create({ model: "gpt-4o", name: "Weather Bot", tools: functions });
+  const bot = await assistants.create({ model, name: "Weather Bot", tools: functions });
   const thread = await ask("What's the weather in San Francisco?");
   let run = await wait(await threads.runs.create(thread, { assistant_id: bot.id }));
   assert.equal(run.status, "requires_action");
@@ -98,14 +99,14 @@ async function file() {
   assert.deepEqual([uploaded.filename, uploaded.bytes], ["refunds.txt", text.length]);
   let bot;
   if (v1) {
-    bot = await assistants.create({ model: "gpt-4o", name: "Support Bot", tools: [{ type: "retrieval" }], file_ids: [uploaded.id] });
+    bot = await assistants.create({ model, name: "Support Bot", tools: [{ type: "retrieval" }], file_ids: [uploaded.id] });
     assert.deepEqual([bot.file_ids, bot.tools], [[uploaded.id], [{ type: "retrieval" }]]);
     assert.deepEqual((await all(assistants.files.list(bot.id))).map((one) => one.id), [uploaded.id]);
     assert.equal((await assistants.files.retrieve(bot.id, uploaded.id)).assistant_id, bot.id);
   } else {
     const store = await (client.vectorStores ?? client.beta.vectorStores).create({ name: "Policies", file_ids: [uploaded.id] });
     const tool_resources = { file_search: { vector_store_ids: [store.id] } };
-    bot = await assistants.create({ model: "gpt-4o", name: "Support Bot", tools: [{ type: "file_search" }], tool_resources });
+    bot = await assistants.create({ model, name: "Support Bot", tools: [{ type: "file_search" }], tool_resources });
   }
   const thread = await ask("How fast are refunds paid?");
   const run = await wait(await threads.runs.create(thread, { assistant_id: bot.id }));
@@ -149,7 +150,7 @@ async function pages() {
   assert.equal(new Set(listed.map((message) => message.id)).size, 25);
 }
 
-const tutor = await assistants.create({ model: "gpt-4o", name: "Math Tutor", instructions: "You are a personal math tutor." });
+const tutor = await assistants.create({ model, name: "Math Tutor", instructions: "You are a personal math tutor." });
 await plain(tutor);
 await functionCall();
 await file();

@@ -1,7 +1,7 @@
 """One conversation with the Assistants API, held by whatever version of the `openai` package is installed.
 
-Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION,
-AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY) and, if it is set, AZURE_OPENAI_DEPLOYMENT. Prints which parts were held.
+Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and
+AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). Prints which parts were held.
 """
 
 import inspect
@@ -17,16 +17,15 @@ import openai
 warnings.simplefilter("ignore", DeprecationWarning)
 
 if sys.argv[1:] == ["azure"]:
-    client = openai.AzureOpenAI(
-        api_key=os.environ.get("AZURE_OPENAI_API_KEY") or os.environ["OPENAI_API_KEY"],
-        azure_deployment=os.environ.get("AZURE_OPENAI_DEPLOYMENT"),
-    )
+    client = openai.AzureOpenAI(api_key=os.environ.get("AZURE_OPENAI_API_KEY") or os.environ["OPENAI_API_KEY"])
 else:
     client = openai.OpenAI()
 assistants, threads = client.beta.assistants, client.beta.threads
 
 # Versions before 1.21 speak the v1 beta: assistants have files of their own, and search them with `retrieval`.
 V1 = hasattr(assistants, "files")
+# The v1 beta was never given the models that came after it.
+MODEL = "gpt-4-turbo" if V1 else "gpt-4o"
 # The first versions cannot stream runs.
 STREAMS = "stream" in inspect.signature(threads.runs.create).parameters
 
@@ -71,7 +70,7 @@ def plain(tutor):
 
 
 def function():
-    bot = assistants.create(model="gpt-4o", name="Weather Bot", tools=FUNCTIONS)
+    bot = assistants.create(model=MODEL, name="Weather Bot", tools=FUNCTIONS)
     assert [tool.function.name for tool in bot.tools] == list(OUTPUTS), bot
     thread = ask("What's the weather in San Francisco?")
     run = wait(threads.runs.create(thread.id, assistant_id=bot.id))
@@ -90,7 +89,7 @@ def file():
     uploaded = client.files.create(file=("refunds.txt", text), purpose="assistants")
     assert (uploaded.filename, uploaded.bytes) == ("refunds.txt", len(text)), uploaded
     if V1:
-        bot = assistants.create(model="gpt-4o", name="Support Bot", tools=[{"type": "retrieval"}], file_ids=[uploaded.id])
+        bot = assistants.create(model=MODEL, name="Support Bot", tools=[{"type": "retrieval"}], file_ids=[uploaded.id])
         assert bot.file_ids == [uploaded.id] and bot.tools[0].type == "retrieval", bot
         assert [one.id for one in assistants.files.list(bot.id)] == [uploaded.id]
         assert assistants.files.retrieve(uploaded.id, assistant_id=bot.id).assistant_id == bot.id
@@ -98,7 +97,7 @@ def file():
         stores = client.vector_stores if hasattr(client, "vector_stores") else client.beta.vector_stores
         store = stores.create(name="Policies", file_ids=[uploaded.id])
         bot = assistants.create(
-            model="gpt-4o",
+            model=MODEL,
             name="Support Bot",
             tools=[{"type": "file_search"}],
             tool_resources={"file_search": {"vector_store_ids": [store.id]}},
@@ -147,7 +146,7 @@ def pages():
     assert len({message.id for message in listed}) == 25, listed
 
 
-tutor = assistants.create(model="gpt-4o", name="Math Tutor", instructions="You are a personal math tutor.")
+tutor = assistants.create(model=MODEL, name="Math Tutor", instructions="You are a personal math tutor.")
 plain(tutor)
 function()
 file()

@@ -1,0 +1,55 @@
+//! The data volume of the container image. The image says where it would be mounted; a mount there holds the database.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// The image sets it to the folder at which volumes are mounted.
+const VARIABLE: &str = "REHEARSAL_VOLUME";
+
+/// What the database is called in a volume.
+const DATABASE: &str = "rehearsal.db";
+
+/// The database in the volume, if one is mounted; or why the volume cannot be used.
+pub(super) fn database() -> Result<Option<PathBuf>, String> {
+    let folder = PathBuf::from(env::var_os(VARIABLE).unwrap_or_default());
+    if folder.as_os_str().is_empty() || !is_mounted(&folder) {
+        return Ok(None);
+    }
+    match tempfile::tempfile_in(&folder) {
+        Ok(_) => Ok(Some(folder.join(DATABASE))),
+        Err(error) => Err(format!(
+            "cannot write to the volume {}: {error}. {}; or name another place with --database",
+            folder.display(),
+            whose(&folder)
+        )),
+    }
+}
+
+/// Whether something is mounted at exactly this folder. Linux lists its mounts, with the place in the fifth column.
+fn is_mounted(folder: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(4).is_some_and(|place| Path::new(place) == folder))
+}
+
+#[cfg(unix)]
+fn whose(folder: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid().as_raw();
+    match fs::metadata(folder) {
+        Ok(it) => format!(
+            "It belongs to user {} and group {} with mode {:o}, and the server runs as user {user}: change its owner, \
+             such as with 'chown {user}'",
+            it.uid(),
+            it.gid(),
+            it.mode() & 0o7777
+        ),
+        Err(error) => format!("Its owner is not known: {error}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn whose(_: &Path) -> String {
+    "Its owner has to be the user of the server".to_owned()
+}

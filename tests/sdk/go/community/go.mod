@@ -1,0 +1,5 @@
+module conversation
+
+go 1.22
+
+require github.com/sashabaranov/go-openai v1.43.0

@@ -1,0 +1,94 @@
+//! The clients of Go and Java hold the conversation that the others hold, given nothing but a base URL.
+//!
+//! A line says so where Go or Java, or the registries that their clients come from, are not reached.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use crate::{
+    clients::{once, succeed},
+    running::{KEY, Running, installed, root},
+};
+
+/// What Go and Maven print when they do not reach a registry.
+const NOT_REACHED: [&str; 9] = [
+    "module lookup disabled",
+    "dial tcp",
+    "i/o timeout",
+    "proxy.golang.org",
+    "offline mode",
+    "Unknown host",
+    "Could not transfer",
+    "Connection refused",
+    "Connect timed out",
+];
+
+/// What a toolchain prints that is too old for a client.
+const TOO_OLD: &str = "requires go >=";
+
+/// Runs a command that fetches a client, and answers whether it could be had. Any other fault fails the test.
+fn fetch(command: &mut Command, client: &str) -> bool {
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: {client}: {} is not installed", command.get_program().display());
+        return false;
+    };
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() {
+        return true;
+    }
+    let is_reason = |line: &&str| line.contains(TOO_OLD) || NOT_REACHED.iter().any(|word| line.contains(word));
+    let reason = said.lines().find(is_reason).unwrap_or_else(|| panic!("{command:?}\n{said}"));
+    eprintln!("skipped: {client}: {reason}");
+    false
+}
+
+fn converse(command: &mut Command) {
+    let server = Running::start();
+    succeed(command.env("OPENAI_BASE_URL", &server.base).env("OPENAI_API_KEY", KEY));
+}
+
+/// Builds one of the programs in Go, if its client can be had. It needs no libraries.
+pub fn build(name: &str, flags: &[&str]) -> Option<PathBuf> {
+    let program = installed().join(format!("go-{name}"));
+    fs::create_dir_all(installed()).expect("a folder below target");
+    let mut build = Command::new("go");
+    build.args(["build", "-mod=readonly", "-trimpath"]).args(flags).arg("-o").arg(&program).arg(".");
+    build.current_dir(root().join("tests/sdk/go").join(name)).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
+    fetch(build.env("CGO_ENABLED", "0"), &format!("the {name} client of Go")).then_some(program)
+}
+
+fn go(name: &str, flags: &[&str]) {
+    if let Some(program) = build(name, flags) {
+        converse(&mut Command::new(program));
+    }
+}
+
+#[test]
+fn the_official_client_of_go() {
+    // An optimised build of this client takes a minute and gigabytes.
+    go("official", &["-gcflags=github.com/openai/openai-go/v3=-N -l"]);
+}
+
+#[test]
+fn the_community_client_of_go() {
+    go("community", &[]);
+}
+
+#[test]
+fn the_official_client_of_java() {
+    const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy-dependencies";
+    let (folder, source) = (installed().join("java"), root().join("tests/sdk/java"));
+    let wanted = fs::read_to_string(source.join("pom.xml")).expect("what to fetch");
+    let mut is_there = true;
+    once(&folder, &wanted, || {
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", COPY]).arg(format!("-DoutputDirectory={}", folder.display())).current_dir(&source);
+        is_there = fetch(&mut maven, "the official client of Java");
+    });
+    if !is_there {
+        // Nothing there counts as installed.
+        return fs::remove_dir_all(folder).expect("a folder below target");
+    }
+    let mut java = Command::new("java");
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(folder.join("*")).arg(source.join("Conversation.java"));
+    converse(&mut java);
+}

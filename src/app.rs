@@ -45,7 +45,10 @@ async fn unknown_url(request: Request) -> Response {
     if manner.is_azure() {
         return ApiError::from(manner.unknown(&method, &path)).into_response();
     }
-    let refusal = match advice(request.uri(), request.headers().get("host").and_then(|host| host.to_str().ok())) {
+    let refusal = match advice(
+        request.uri(),
+        request.headers().get("host").and_then(|host| host.to_str().ok()),
+    ) {
         Some(advice) => Refusal::WrongBase { method, path, advice },
         None => Refusal::UnknownUrl { method, path },
     };
@@ -53,21 +56,32 @@ async fn unknown_url(request: Request) -> Response {
 }
 
 fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
-    const RESOURCES: [&str; 7] = ["assistants", "threads", "models", "files", "uploads", "vector_stores", "chat"];
+    const RESOURCES: [&str; 7] =
+        ["assistants", "threads", "models", "files", "uploads", "vector_stores", "chat"];
     let base = format!("http://{}/v1", host.unwrap_or("127.0.0.1:7357"));
     if uri.path().starts_with("//") {
-        return Some("The path begins with two slashes: take the one off the end of the base URL or endpoint.".to_owned());
+        return Some(
+            "The path begins with two slashes: take the one off the end of the base URL or \
+             endpoint."
+                .to_owned(),
+        );
     }
     let mut segments = uri.path().trim_start_matches('/').split('/');
     match segments.next()? {
-        "v1" if segments.next() == Some("v1") => {
-            Some(format!("The path has /v1 twice: set the base URL to {base} and let the client add the rest."))
+        "v1" if segments.next() == Some("v1") => Some(format!(
+            "The path has /v1 twice: set the base URL to {base} and let the client add the rest."
+        )),
+        "" => Some(format!(
+            "This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base \
+             URL to {base}."
+        )),
+        "openai" => Some(format!(
+            "Azure's clients take the endpoint {} and add /openai themselves.",
+            base.trim_end_matches("/v1")
+        )),
+        first if RESOURCES.contains(&first) => {
+            Some(format!("The path lacks /v1: set the base URL to {base}."))
         }
-        "" => Some(format!("This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base URL to {base}.")),
-        "openai" => {
-            Some(format!("Azure's clients take the endpoint {} and add /openai themselves.", base.trim_end_matches("/v1")))
-        }
-        first if RESOURCES.contains(&first) => Some(format!("The path lacks /v1: set the base URL to {base}.")),
         _ => None,
     }
 }

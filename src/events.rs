@@ -30,7 +30,9 @@ impl Lines {
 
     /// An event that is whole.
     pub(crate) fn event(&mut self) -> Option<Event> {
-        while let Some(end) = memchr::memchr(b'\n', &self.rest[self.seen..]).map(|end| end + self.seen) {
+        while let Some(end) =
+            memchr::memchr(b'\n', &self.rest[self.seen..]).map(|end| end + self.seen)
+        {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
             self.seen = 0;
             if self.take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n'])) {
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_are_cut() {
-        let text = ": hello\n\nevent: a\r\ndata: {\"x\":\r\ndata: 1}\r\n\r\ndata:[DONE]\n\ndata: last";
+        let text =
+            ": hello\n\nevent: a\r\ndata: {\"x\":\r\ndata: 1}\r\n\r\ndata:[DONE]\n\ndata: last";
         for size in [1, 2, 7, 1_000] {
             let (mut lines, mut events) = (Lines::default(), Vec::new());
             for chunk in text.as_bytes().chunks(size) {
@@ -90,7 +93,8 @@ mod tests {
                 events.extend(std::iter::from_fn(|| lines.event()));
             }
             events.extend(lines.last());
-            let shown: Vec<_> = events.iter().map(|event| (event.name.as_str(), event.data.as_str())).collect();
+            let shown: Vec<_> =
+                events.iter().map(|event| (event.name.as_str(), event.data.as_str())).collect();
             assert_eq!(shown, [("a", "{\"x\":\n1}"), ("", "[DONE]"), ("", "last")]);
         }
     }

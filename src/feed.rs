@@ -1,5 +1,5 @@
-//! The news of a session: every change, told to whoever listens at that moment. Nobody waits for a listener, and
-//! news that nobody listens to is not even written down.
+//! The news of a session: every change, told to whoever listens at that moment. Nobody waits for a
+//! listener, and news that nobody listens to is not even written down.
 
 use std::sync::{Arc, OnceLock};
 

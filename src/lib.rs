@@ -15,8 +15,9 @@
 //! - `api`, `control`: the routes
 //! - `app`, [`serve`], [`cli`]: the program
 //!
-//! Who may know whom: `cli → serve → app → api, control → http → world → engine → knowledge → fixture, extract,
-//! search, store → tokens, clock → types`. An arrow may skip a room, never turn back.
+//! Who may know whom: `cli → serve → app → api, control → http → world → engine → knowledge →
+//! fixture, extract, search, store → tokens, clock → types`. An arrow may skip a room, never turn
+//! back.
 
 mod api;
 mod app;

@@ -161,7 +161,10 @@ impl Server {
         let worlds = Arc::new(Worlds::open(making).await?);
         let keys = Arc::new(Keys::new(config.api_keys));
         let policy = Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset };
-        Ok(Self { door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy }, recorder })
+        Ok(Self {
+            door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy },
+            recorder,
+        })
     }
 
     /// The worlds of its sessions.
@@ -174,13 +177,18 @@ impl Server {
         self.recorder.clone()
     }
 
-    /// Removes the files of a private database when it is dropped: the last thing that a server does.
+    /// Removes the files of a private database when it is dropped: the last thing that a server
+    /// does.
     pub fn leftovers(&self) -> Leftovers {
         Leftovers(Arc::clone(self.door.worlds.database()))
     }
 
     /// Serves until `stop` is done, and then what is in flight.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let (worlds, recorder) = (Arc::clone(&self.door.worlds), self.recorder.clone());
         let stop = async move {
             stop.await;

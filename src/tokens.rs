@@ -1,7 +1,8 @@
 //! Token counts and cuts, with the vocabularies of the real models.
 //!
-//! A vocabulary takes tens of megabytes and tens of milliseconds to unpack, so that happens on first
-//! use; `warm` lets it happen beside the first requests of a conversation instead of in its run.
+//! A vocabulary takes tens of megabytes and tens of milliseconds to unpack, so that happens on
+//! first use; `warm` lets it happen beside the first requests of a conversation instead of in its
+//! run.
 
 use std::collections::HashMap;
 
@@ -27,21 +28,22 @@ fn of_model(model: &str) -> &'static Tokenizer {
     }
 }
 
-/// Finds the tokens of texts, by the vocabulary of the service's embeddings, and remembers the words that it met:
-/// most of a text are words that it had before.
+/// Finds the tokens of texts, by the vocabulary of the service's embeddings, and remembers the
+/// words that it met: most of a text are words that it had before.
 #[derive(Default)]
 pub struct Bounds {
     /// The lengths of a word's tokens, in bytes; zeros behind the last.
     known: HashMap<CompactString, [u8; 8], RandomState>,
 }
 
-/// How many words are remembered, and how long they may be, in bytes: as long as they need no room of their own.
+/// How many words are remembered, and how long they may be, in bytes: as long as they need no room
+/// of their own.
 const REMEMBERED: usize = 100_000;
 const LONGEST: usize = size_of::<CompactString>();
 
 impl Bounds {
-    /// The stretches of a text that are whole characters and as few tokens as that allows: where each ends, in
-    /// bytes, and how many tokens there are up to there.
+    /// The stretches of a text that are whole characters and as few tokens as that allows: where
+    /// each ends, in bytes, and how many tokens there are up to there.
     pub fn of(&mut self, text: &str) -> Vec<(usize, usize)> {
         let tokenizer = bpe_openai::cl100k_base();
         let (mut bytes, mut tokens, mut bounds) = (0, 0, Vec::new());
@@ -53,7 +55,10 @@ impl Bounds {
         };
         for word in tokenizer.split(text) {
             if let Some(lengths) = self.known.get(word) {
-                lengths.iter().take_while(|length| **length > 0).for_each(|length| add(usize::from(*length)));
+                lengths
+                    .iter()
+                    .take_while(|length| **length > 0)
+                    .for_each(|length| add(usize::from(*length)));
                 continue;
             }
             let encoded = tokenizer.bpe.encode_via_backtracking(word.as_bytes());
@@ -109,8 +114,14 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_tokens_and_put_together_again() {
-        let texts =
-            ["Hello! I'm here and ready to help you.", "Привет, Джейн Доу", "日本語のテキスト", "x = 1 🎉👩‍👩‍👧", "", " \n\n\t"];
+        let texts = [
+            "Hello! I'm here and ready to help you.",
+            "Привет, Джейн Доу",
+            "日本語のテキスト",
+            "x = 1 🎉👩‍👩‍👧",
+            "",
+            " \n\n\t",
+        ];
         for text in texts {
             for model in ["gpt-4o", "gpt-4", "gpt-3.5-turbo"] {
                 let cut = pieces(model, text);
@@ -132,6 +143,9 @@ mod tests {
     #[test]
     fn words_keep_the_space_before_them() {
         let cut = pieces("gpt-4o", "Hello! I'm here");
-        assert_eq!(cut.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>(), ["Hello", "!", " I'm", " here"]);
+        assert_eq!(
+            cut.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>(),
+            ["Hello", "!", " I'm", " here"]
+        );
     }
 }

@@ -19,7 +19,8 @@ impl Client {
     pub async fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a TCP option");
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("the server speaks HTTP");
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.expect("the server speaks HTTP");
         tokio::spawn(connection);
         Self { sender, beta: Some("assistants=v2") }
     }
@@ -51,7 +52,8 @@ impl Client {
 
     /// Reads an answer to its end, and tells when something in it was there.
     pub async fn until(&mut self, path: &str, body: &Value, sought: &[u8]) -> Instant {
-        let mut body = self.send(Method::POST, path, Bytes::from(body.to_string())).await.into_body();
+        let mut body =
+            self.send(Method::POST, path, Bytes::from(body.to_string())).await.into_body();
         let mut found = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.expect("a whole body").into_data().unwrap_or_default();
@@ -73,7 +75,8 @@ impl Client {
 
     /// An assistant to work with.
     pub async fn assistant(&mut self) -> String {
-        self.create("/v1/assistants", &json!({"model": "gpt-4o", "instructions": "Be brief."})).await
+        self.create("/v1/assistants", &json!({"model": "gpt-4o", "instructions": "Be brief."}))
+            .await
     }
 }
 

@@ -1,4 +1,5 @@
-//! What ten thousand replies cost: to load, and to choose among. And what control costs: a reset, the journal.
+//! What ten thousand replies cost: to load, and to choose among. And what control costs: a reset,
+//! the journal.
 
 use std::{
     fmt::Write as _,
@@ -18,7 +19,8 @@ use crate::{
 pub const REPLIES: usize = 10_000;
 pub const OBJECTS: usize = 10_000;
 
-/// A folder with a file of so many replies, of all kinds of conditions; the last one answers `Where is parcel 7?`.
+/// A folder with a file of so many replies, of all kinds of conditions; the last one answers `Where
+/// is parcel 7?`.
 pub fn written(replies: usize) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut yaml = String::from("replies:\n");
@@ -32,10 +34,14 @@ pub fn written(replies: usize) -> TempDir {
         };
         _ = writeln!(
             yaml,
-            "  - name: reply-{number}\n    when: {{message: {message}, turn: 1}}\n    steps: [{{message: \"Answer {number}: {{{{ message }}}}\"}}]"
+            "  - name: reply-{number}\n    when: {{message: {message}, turn: 1}}\n    steps: \
+             [{{message: \"Answer {number}: {{{{ message }}}}\"}}]"
         );
     }
-    yaml.push_str("  - name: last\n    when: {message: {matches: 'parcel (?<id>\\d+)'}}\n    steps: [{message: On its way.}]\n");
+    yaml.push_str(
+        "  - name: last\n    when: {message: {matches: 'parcel (?<id>\\d+)'}}\n    steps: \
+         [{message: On its way.}]\n",
+    );
     std::fs::write(folder.path().join("many.yaml"), yaml).expect("a fixture");
     folder
 }
@@ -45,7 +51,8 @@ pub fn load_time(folder: &TempDir) -> Duration {
     let mut times: Vec<_> = (0..5)
         .map(|_| {
             let begun = Instant::now();
-            let fixtures = Fixtures::load(&[folder.path().to_owned()]).expect("fixtures without mistakes");
+            let fixtures =
+                Fixtures::load(&[folder.path().to_owned()]).expect("fixtures without mistakes");
             assert_eq!(fixtures.replies.len(), REPLIES);
             begun.elapsed()
         })
@@ -53,9 +60,11 @@ pub fn load_time(folder: &TempDir) -> Duration {
     median(&mut times)
 }
 
-/// The median times of a run, among few and among many replies: taken in turns, so that both meet the same noise.
+/// The median times of a run, among few and among many replies: taken in turns, so that both meet
+/// the same noise.
 pub async fn run_times(few: &TempDir, many: &TempDir) -> [Duration; 2] {
-    let servers = [few, many].map(|folder| Process::server(&["--fixtures", folder.path().to_str().expect("a path")]));
+    let servers = [few, many]
+        .map(|folder| Process::server(&["--fixtures", folder.path().to_str().expect("a path")]));
     let mut clients = Vec::new();
     for server in &servers {
         let mut client = Client::connect(&server.address).await;
@@ -72,7 +81,10 @@ pub async fn run_times(few: &TempDir, many: &TempDir) -> [Duration; 2] {
             if round >= 100 {
                 times.push(begun.elapsed());
             }
-            assert!(stream.windows(11).any(|window| window == b"On its way."), "the reply that was meant");
+            assert!(
+                stream.windows(11).any(|window| window == b"On its way."),
+                "the reply that was meant"
+            );
         }
     }
     times.map(|mut times| median(&mut times))
@@ -85,7 +97,8 @@ pub async fn reset_time() -> Duration {
     let mut times = Vec::new();
     for _ in 0..5 {
         // A thread brings its messages along: 20 objects a request.
-        let messages: Vec<_> = (0..19).map(|number| json!({"role": "user", "content": number.to_string()})).collect();
+        let messages: Vec<_> =
+            (0..19).map(|number| json!({"role": "user", "content": number.to_string()})).collect();
         for _ in 0..OBJECTS / 20 {
             client.post("/v1/threads", &json!({"messages": messages})).await;
         }

@@ -38,7 +38,8 @@ pub fn copy_time(folder: &Path) -> Duration {
     median(&mut times)
 }
 
-/// How long a large file takes up, how long it takes down, and by how much the server grew meanwhile, in MiB.
+/// How long a large file takes up, how long it takes down, and by how much the server grew
+/// meanwhile, in MiB.
 pub async fn move_large_file(server: &Process) -> (Duration, Duration, f64) {
     let mut client = Client::connect(&server.address).await;
     upload(&server.address, "vision", "warm.bin", &[vec![7; PIECE]]).await;
@@ -58,16 +59,24 @@ pub async fn move_large_file(server: &Process) -> (Duration, Duration, f64) {
 }
 
 /// Uploads a file that is given in pieces, and answers its id.
-async fn upload(address: &str, purpose: &str, filename: &str, pieces: &[impl AsRef<[u8]>]) -> String {
+async fn upload(
+    address: &str,
+    purpose: &str,
+    filename: &str,
+    pieces: &[impl AsRef<[u8]>],
+) -> String {
     let head = format!(
-        "--XX\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n--XX\r\nContent-Disposition: form-data; \
+        "--XX\r\nContent-Disposition: form-data; \
+         name=\"purpose\"\r\n\r\n{purpose}\r\n--XX\r\nContent-Disposition: form-data; \
          name=\"file\"; filename=\"{filename}\"\r\n\r\n"
     );
     let tail = "\r\n--XX--\r\n";
-    let length = head.len() + pieces.iter().map(|piece| piece.as_ref().len()).sum::<usize>() + tail.len();
+    let length =
+        head.len() + pieces.iter().map(|piece| piece.as_ref().len()).sum::<usize>() + tail.len();
     let request = format!(
-        "POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk-bench\r\nConnection: close\r\n\
-         Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: {length}\r\n\r\n{head}"
+        "POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \
+         sk-bench\r\nConnection: close\r\nContent-Type: multipart/form-data; \
+         boundary=XX\r\nContent-Length: {length}\r\n\r\n{head}"
     );
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     stream.write_all(request.as_bytes()).await.expect("it reads");
@@ -83,8 +92,10 @@ async fn upload(address: &str, purpose: &str, filename: &str, pieces: &[impl AsR
 
 async fn download(address: &str, path: &str) -> usize {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk-bench\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk-bench\r\nConnection: \
+         close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.expect("it reads");
     let (mut buffer, mut read) = (vec![0; PIECE], 0);
     loop {
@@ -106,17 +117,20 @@ const WORDS: usize = 30_000;
 
 /// The commonest words, as in English.
 const COMMON: [&str; 158] = [
-    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "this", "are",
-    "or", "his", "from", "at", "which", "but", "have", "an", "had", "they", "you", "were", "there", "one", "all", "we", "can",
-    "her", "has", "their", "been", "if", "more", "when", "will", "would", "who", "so", "no", "she", "other", "its", "may",
-    "these", "what", "them", "than", "some", "him", "time", "into", "only", "could", "new", "then", "do", "two", "first", "any",
-    "my", "now", "such", "like", "our", "over", "man", "me", "even", "most", "made", "after", "also", "did", "many", "off",
-    "before", "must", "well", "back", "through", "years", "much", "where", "your", "way", "down", "should", "because", "long",
-    "each", "just", "state", "those", "people", "too", "little", "world", "good", "very", "make", "year", "still", "see", "own",
-    "work", "men", "day", "get", "here", "between", "both", "life", "being", "under", "three", "never", "know", "same", "last",
-    "another", "while", "us", "might", "great", "place", "customer", "refund", "policy", "service", "product", "order",
-    "delivery", "account", "payment", "support", "system", "company", "report", "project", "manager", "question", "answer",
-    "number", "process", "country", "water", "history", "market", "office",
+    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by",
+    "on", "not", "he", "this", "are", "or", "his", "from", "at", "which", "but", "have", "an",
+    "had", "they", "you", "were", "there", "one", "all", "we", "can", "her", "has", "their",
+    "been", "if", "more", "when", "will", "would", "who", "so", "no", "she", "other", "its", "may",
+    "these", "what", "them", "than", "some", "him", "time", "into", "only", "could", "new", "then",
+    "do", "two", "first", "any", "my", "now", "such", "like", "our", "over", "man", "me", "even",
+    "most", "made", "after", "also", "did", "many", "off", "before", "must", "well", "back",
+    "through", "years", "much", "where", "your", "way", "down", "should", "because", "long",
+    "each", "just", "state", "those", "people", "too", "little", "world", "good", "very", "make",
+    "year", "still", "see", "own", "work", "men", "day", "get", "here", "between", "both", "life",
+    "being", "under", "three", "never", "know", "same", "last", "another", "while", "us", "might",
+    "great", "place", "customer", "refund", "policy", "service", "product", "order", "delivery",
+    "account", "payment", "support", "system", "company", "report", "project", "manager",
+    "question", "answer", "number", "process", "country", "water", "history", "market", "office",
 ];
 
 impl Writer {
@@ -130,7 +144,10 @@ impl Writer {
     }
 
     fn chance(&mut self) -> f64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.state >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -185,7 +202,9 @@ pub async fn index(server: &Process, texts: &[String], chunking: &Value) -> (Dur
     }
     let mut client = Client::connect(&server.address).await;
     let begun = Instant::now();
-    let store = client.create("/v1/vector_stores", &json!({"file_ids": ids, "chunking_strategy": chunking})).await;
+    let store = client
+        .create("/v1/vector_stores", &json!({"file_ids": ids, "chunking_strategy": chunking}))
+        .await;
     while field(&client.get(&format!("/v1/vector_stores/{store}")).await, "status") != "completed" {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -193,7 +212,8 @@ pub async fn index(server: &Process, texts: &[String], chunking: &Value) -> (Dur
 }
 
 /// How many chunks a store of small chunks gets out of a text.
-pub const SMALL_CHUNKS: &str = r#"{"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}"#;
+pub const SMALL_CHUNKS: &str =
+    r#"{"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}"#;
 
 /// The median of searches in a store.
 pub async fn search_time(server: &Process, store: &str, writer: &mut Writer) -> Duration {

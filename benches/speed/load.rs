@@ -63,7 +63,9 @@ impl Desk {
     async fn work(&mut self, work: Work) {
         let Self { client, assistant, path } = self;
         match work {
-            Work::Constant | Work::Retrieve | Work::RetrieveV1 | Work::RetrieveAzure => _ = client.get(path).await,
+            Work::Constant | Work::Retrieve | Work::RetrieveV1 | Work::RetrieveAzure => {
+                _ = client.get(path).await
+            }
             Work::CreateMessage => _ = client.post(path, &message()).await,
             Work::Polled => polled(client, assistant).await,
             Work::Streamed => streamed(client, assistant).await,
@@ -105,7 +107,12 @@ async fn streamed(client: &mut Client, assistant: &str) {
     let thread = client.create("/v1/threads", &json!({})).await;
     let messages = format!("/v1/threads/{thread}/messages");
     client.post(&messages, &message()).await;
-    let stream = client.post(&format!("/v1/threads/{thread}/runs"), &json!({"assistant_id": assistant, "stream": true})).await;
+    let stream = client
+        .post(
+            &format!("/v1/threads/{thread}/runs"),
+            &json!({"assistant_id": assistant, "stream": true}),
+        )
+        .await;
     assert!(stream.ends_with(b"event: done\ndata: [DONE]\n\n"));
     client.get(&messages).await;
 }
@@ -147,7 +154,8 @@ pub async fn stream_times(process: &Process, count: usize) -> Vec<Duration> {
     let assistant = client.assistant().await;
     // Twelve events besides the deltas, so eight words make twenty.
     let text = "one two three four five six seven eight";
-    let body = json!({"assistant_id": assistant, "stream": true, "thread": {"messages": [{"role": "user", "content": text}]}});
+    let body = json!({"assistant_id": assistant, "stream": true,
+        "thread": {"messages": [{"role": "user", "content": text}]}});
     client.post("/v1/threads/runs", &body).await;
     let mut times = Vec::new();
     for _ in 0..count {
@@ -168,7 +176,9 @@ pub async fn page_time(rows: u32) -> Duration {
     let thread = {
         let server = Process::server(&["--database", database]);
         let mut client = Client::connect(&server.address).await;
-        client.create("/v1/threads", &json!({"messages": [{"role": "user", "content": "Hello"}]})).await
+        client
+            .create("/v1/threads", &json!({"messages": [{"role": "user", "content": "Hello"}]}))
+            .await
     };
     fill(&path, rows).await;
     let server = Process::server(&["--database", database]);
@@ -185,10 +195,14 @@ pub async fn page_time(rows: u32) -> Duration {
 
 /// Multiplies the one message that is there.
 async fn fill(path: &Path, rows: u32) {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.expect("the database of the server");
-    let sql = "insert into messages (session, body) \
-               with recursive n (i) as (select 1 union all select i + 1 from n where i < ?) \
-               select session, json_set(body, '$.id', printf('msg_bench%018d', i)) from messages, n";
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .expect("the database of the server");
+    let sql = "insert into messages (session, body) with recursive n (i) as (select 1 union all \
+               select i + 1 from n where i < ?) select session, json_set(body, '$.id', \
+               printf('msg_bench%018d', i)) from messages, n";
     sqlx::query(sql).bind(rows).execute(&mut connection).await.expect("rows");
 }
 

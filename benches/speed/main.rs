@@ -1,9 +1,10 @@
-//! The speed of the program, measured over real sockets in one run and told as ratios to a bare axum
-//! route that answers a constant, in a process of its own like the server.
+//! The speed of the program, measured over real sockets in one run and told as ratios to a bare
+//! axum route that answers a constant, in a process of its own like the server.
 //!
-//! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With names behind
-//! it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`, `search`, `fixtures`, `control`, `recording`) it measures only those. The load
-//! comes from this process, so with few cores it competes with what it measures, for the bare route too.
+//! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With
+//! names behind it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`,
+//! `search`, `fixtures`, `control`, `recording`) it measures only those. The load comes from this
+//! process, so with few cores it competes with what it measures, for the bare route too.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
@@ -33,7 +34,8 @@ async fn main() -> ExitCode {
     }
     let mut report = Report::default();
     let wanted = |part: &str| {
-        let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+        let mut named =
+            std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
         named.peek().is_none() || named.any(|name| name == part)
     };
     if wanted("throughput") {
@@ -81,26 +83,44 @@ async fn throughput(report: &mut Report) {
     let server = Process::server(&[]);
     let base = rate(&bare, 32, Work::Constant).await;
     report.row("bare axum route, 32 clients", format!("{base:.0} requests/s"), Some(1.0), None);
-    for (what, work, goal) in [("retrieve a stored run", Work::Retrieve, 0.30), ("create a message", Work::CreateMessage, 0.12)] {
+    for (what, work, goal) in [
+        ("retrieve a stored run", Work::Retrieve, 0.30),
+        ("create a message", Work::CreateMessage, 0.12),
+    ] {
         let measured = rate(&server, 32, work).await;
         let ratio = measured / base;
         let goal = (format!("at least {goal:.2}"), ratio >= goal);
-        report.row(&format!("{what}, 32 clients"), format!("{measured:.0} requests/s"), Some(ratio), Some(goal));
+        report.row(
+            &format!("{what}, 32 clients"),
+            format!("{measured:.0} requests/s"),
+            Some(ratio),
+            Some(goal),
+        );
     }
-    for (what, work) in [("polled conversation", Work::Polled), ("streamed conversation", Work::Streamed)] {
+    for (what, work) in
+        [("polled conversation", Work::Polled), ("streamed conversation", Work::Streamed)]
+    {
         for clients in [1, 32, 256] {
             let base = rate(&bare, clients, Work::Constant).await;
             let measured = rate(&server, clients, work).await;
             let what = format!("{what}, {clients} clients");
-            report.row(&what, format!("{measured:.0} conversations/s"), Some(measured / base), None);
+            report.row(
+                &what,
+                format!("{measured:.0} conversations/s"),
+                Some(measured / base),
+                None,
+            );
         }
     }
 }
 
-/// What it costs to speak v1, or as Azure does: in turn with v2, of which the median of the ratios is told.
+/// What it costs to speak v1, or as Azure does: in turn with v2, of which the median of the ratios
+/// is told.
 async fn versions(report: &mut Report) {
     let server = Process::server(&[]);
-    for (what, work) in [("under v1", Work::RetrieveV1), ("by a path of Azure's", Work::RetrieveAzure)] {
+    for (what, work) in
+        [("under v1", Work::RetrieveV1), ("by a path of Azure's", Work::RetrieveAzure)]
+    {
         let mut ratios = Vec::new();
         for _ in 0..5 {
             let base = rate(&server, 32, Work::Retrieve).await;
@@ -109,7 +129,12 @@ async fn versions(report: &mut Report) {
         ratios.sort_by(f64::total_cmp);
         let ratio = ratios[ratios.len() / 2];
         let goal = ("at least 0.95".to_owned(), ratio >= 0.95);
-        report.row(&format!("retrieve a stored run {what}, of that under v2"), String::new(), Some(ratio), Some(goal));
+        report.row(
+            &format!("retrieve a stored run {what}, of that under v2"),
+            String::new(),
+            Some(ratio),
+            Some(goal),
+        );
     }
 }
 
@@ -126,10 +151,20 @@ async fn streaming(report: &mut Report) {
 
 async fn pages(report: &mut Report) {
     let (small, large) = (load::page_time(100).await, load::page_time(ROWS).await);
-    report.row("a page of 20 messages, thread of 100", format!("{:.3} ms", millis(small)), None, None);
+    report.row(
+        "a page of 20 messages, thread of 100",
+        format!("{:.3} ms", millis(small)),
+        None,
+        None,
+    );
     let ratio = millis(large) / millis(small);
     let goal = ("at most 1.5 times that of 100".to_owned(), ratio <= 1.5);
-    report.row("a page of 20 messages, thread of 1,000,000", format!("{:.3} ms", millis(large)), Some(ratio), Some(goal));
+    report.row(
+        "a page of 20 messages, thread of 1,000,000",
+        format!("{:.3} ms", millis(large)),
+        Some(ratio),
+        Some(goal),
+    );
 }
 
 async fn start(report: &mut Report) {
@@ -139,14 +174,24 @@ async fn start(report: &mut Report) {
     }
     let median = median(&mut times);
     let goal = ("under 30 ms".to_owned(), median < Duration::from_millis(30));
-    report.row("from start to the first answer, median of 20", format!("{:.1} ms", millis(median)), None, Some(goal));
+    report.row(
+        "from start to the first answer, median of 20",
+        format!("{:.1} ms", millis(median)),
+        None,
+        Some(goal),
+    );
 }
 
 async fn memory(report: &mut Report) {
     let server = Process::server(&[]);
     load::ask_once(&server).await;
     let idle = server.resident_mib();
-    report.row("resident memory, idle", format!("{idle:.1} MiB"), None, Some(("under 20 MiB".to_owned(), idle < 20.0)));
+    report.row(
+        "resident memory, idle",
+        format!("{idle:.1} MiB"),
+        None,
+        Some(("under 20 MiB".to_owned(), idle < 20.0)),
+    );
     load::converse(&server, CONVERSATIONS).await;
     let after = server.resident_mib();
     report.row("resident memory after 10,000 conversations", format!("{after:.1} MiB"), None, None);
@@ -160,11 +205,21 @@ async fn large_files(report: &mut Report) {
     let server = Process::server(&["--database", &database.to_string_lossy()]);
     let (up, down, grown) = knowledge::move_large_file(&server).await;
     let speed = |time: Duration| (knowledge::LARGE >> 20) as f64 / time.as_secs_f64();
-    report.row("a file of 512 MiB, copied on disk", format!("{:.0} MiB/s", speed(copied)), Some(1.0), None);
+    report.row(
+        "a file of 512 MiB, copied on disk",
+        format!("{:.0} MiB/s", speed(copied)),
+        Some(1.0),
+        None,
+    );
     for (what, time) in [("uploaded", up), ("downloaded", down)] {
         let ratio = speed(time) / speed(copied);
         let goal = ("at least 0.25".to_owned(), ratio >= 0.25);
-        report.row(&format!("a file of 512 MiB, {what}"), format!("{:.0} MiB/s", speed(time)), Some(ratio), Some(goal));
+        report.row(
+            &format!("a file of 512 MiB, {what}"),
+            format!("{:.0} MiB/s", speed(time)),
+            Some(ratio),
+            Some(goal),
+        );
     }
     let goal = ("under 64 MiB".to_owned(), grown < 64.0);
     report.row("memory that the server took for it", format!("{grown:.1} MiB"), None, Some(goal));
@@ -210,25 +265,52 @@ async fn many_fixtures(report: &mut Report) {
     let (few, many) = (fixtures::written(1), fixtures::written(fixtures::REPLIES));
     let time = fixtures::load_time(&many);
     let goal = ("under 1 s".to_owned(), time < Duration::from_secs(1));
-    report.row("10,000 replies loaded, median of 5", format!("{:.0} ms", millis(time)), None, Some(goal));
+    report.row(
+        "10,000 replies loaded, median of 5",
+        format!("{:.0} ms", millis(time)),
+        None,
+        Some(goal),
+    );
     let [one, chosen] = fixtures::run_times(&few, &many).await;
-    report.row("a streamed run with one reply, median of 600", format!("{:.3} ms", millis(one)), None, None);
+    report.row(
+        "a streamed run with one reply, median of 600",
+        format!("{:.3} ms", millis(one)),
+        None,
+        None,
+    );
     let more = millis(chosen) - millis(one);
     let goal = ("at most 0.2 ms more".to_owned(), more < 0.2);
     let measured = format!("{:.3} ms, {more:+.3} ms", millis(chosen));
-    report.row("the same among 10,000 replies", measured, Some(millis(chosen) / millis(one)), Some(goal));
+    report.row(
+        "the same among 10,000 replies",
+        measured,
+        Some(millis(chosen) / millis(one)),
+        Some(goal),
+    );
 }
 
 /// A reset, and what the journal costs.
 async fn control(report: &mut Report) {
     let time = fixtures::reset_time().await;
     let goal = ("under 20 ms".to_owned(), time < Duration::from_millis(20));
-    report.row("a reset of a session with 10,000 objects, median of 5", format!("{:.2} ms", millis(time)), None, Some(goal));
+    report.row(
+        "a reset of a session with 10,000 objects, median of 5",
+        format!("{:.2} ms", millis(time)),
+        None,
+        Some(goal),
+    );
     let works = [Work::Retrieve, Work::CreateMessage, Work::Polled];
-    for (what, work) in ["retrieve a stored run", "create a message", "polled conversations"].into_iter().zip(works) {
+    for (what, work) in
+        ["retrieve a stored run", "create a message", "polled conversations"].into_iter().zip(works)
+    {
         let ratio = fixtures::journal_ratio(work).await;
         let goal = ("at least 0.95".to_owned(), ratio >= 0.95);
-        report.row(&format!("{what} with a journal, of that without one"), String::new(), Some(ratio), Some(goal));
+        report.row(
+            &format!("{what} with a journal, of that without one"),
+            String::new(),
+            Some(ratio),
+            Some(goal),
+        );
     }
 }
 
@@ -242,10 +324,20 @@ async fn recorded(report: &mut Report) {
     let measured = format!("{:.3} ms, {more:+.3} ms", millis(recording));
     report.row("the same, recorded", measured, Some(millis(recording) / millis(plain)), Some(goal));
     let goal = ("under 5 ms".to_owned(), first < Duration::from_millis(5));
-    report.row("from the upstream's first token to the client's", format!("{:.3} ms", millis(first)), None, Some(goal));
+    report.row(
+        "from the upstream's first token to the client's",
+        format!("{:.3} ms", millis(first)),
+        None,
+        Some(goal),
+    );
     let time = recording::import_time(1_000);
     let goal = ("under 2 s".to_owned(), time < Duration::from_secs(2));
-    report.row("1,000 exchanges imported, median of 5", format!("{:.0} ms", millis(time)), None, Some(goal));
+    report.row(
+        "1,000 exchanges imported, median of 5",
+        format!("{:.0} ms", millis(time)),
+        None,
+        Some(goal),
+    );
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -1,4 +1,5 @@
-//! What an upstream's answer costs on its way, what recording it costs, and how fast old recordings are imported.
+//! What an upstream's answer costs on its way, what recording it costs, and how fast old recordings
+//! are imported.
 
 use std::{
     convert::Infallible,
@@ -31,7 +32,8 @@ impl Model {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let model = self.clone();
-        let routes = Router::new().route("/v1/chat/completions", post(async move || model.answer()));
+        let routes =
+            Router::new().route("/v1/chat/completions", post(async move || model.answer()));
         let listener = listener.tap_io(|connection| _ = connection.set_nodelay(true));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         format!("http://{address}")
@@ -44,8 +46,12 @@ impl Model {
             async move {
                 let chunk = match number {
                     0 => json!({"choices": [{"delta": {"role": "assistant"}}]}),
-                    number if number <= WORDS => json!({"choices": [{"delta": {"content": format!("word{number} ")}}]}),
-                    _ if number == WORDS + 1 => json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}),
+                    number if number <= WORDS => {
+                        json!({"choices": [{"delta": {"content": format!("word{number} ")}}]})
+                    }
+                    _ if number == WORDS + 1 => {
+                        json!({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+                    }
                     _ => return None,
                 };
                 if number == 1 {
@@ -65,8 +71,8 @@ impl Model {
     }
 }
 
-/// The median time of a run that an upstream performs, without and with recording, taken in turns; and how long after
-/// the model said it the first token reached the client.
+/// The median time of a run that an upstream performs, without and with recording, taken in turns;
+/// and how long after the model said it the first token reached the client.
 pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     let (model, folder) = (Model::default(), tempfile::tempdir().expect("a temporary folder"));
     let (url, records) = (model.start().await, folder.path().join("records"));
@@ -83,7 +89,8 @@ pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     for number in 0..count {
         for (which, (client, assistant)) in clients.iter_mut().enumerate() {
             let said = json!([{"role": "user", "content": format!("Question {number}")}]);
-            let order = json!({"assistant_id": assistant, "stream": true, "thread": {"messages": said}});
+            let order =
+                json!({"assistant_id": assistant, "stream": true, "thread": {"messages": said}});
             let begun = Instant::now();
             let first = client.until("/v1/threads/runs", &order, b"thread.message.delta").await;
             times[which].push(begun.elapsed());
@@ -93,7 +100,8 @@ pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     (times.map(|mut times| median(&mut times)), median(&mut firsts))
 }
 
-/// How long it takes to import so many exchanges: conversations of ten, each with a run that is polled.
+/// How long it takes to import so many exchanges: conversations of ten, each with a run that is
+/// polled.
 pub fn import_time(exchanges: usize) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("cassette.json");
@@ -101,7 +109,11 @@ pub fn import_time(exchanges: usize) -> Duration {
     let mut times: Vec<_> = (0..5)
         .map(|_| {
             let begun = Instant::now();
-            let imported = Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("import").arg(&path).output().expect("the program");
+            let imported = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+                .arg("import")
+                .arg(&path)
+                .output()
+                .expect("the program");
             assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
             let replies = String::from_utf8_lossy(&imported.stdout).matches("  when:").count();
             assert_eq!(replies, exchanges / 10, "a reply for each run");
@@ -114,35 +126,56 @@ pub fn import_time(exchanges: usize) -> Duration {
 fn cassette(exchanges: usize) -> String {
     let base = "https://api.openai.com/v1";
     let mut all = Vec::new();
-    let mut exchange = |method: &str, path: String, request: serde_json::Value, response: serde_json::Value| {
-        let body = if request.is_null() { None } else { Some(request.to_string()) };
-        all.push(json!({
-            "request": {"method": method, "uri": format!("{base}{path}"), "body": body, "headers": {"OpenAI-Beta": ["assistants=v2"]}},
-            "response": {
-                "status": {"code": 200, "message": "OK"},
-                "headers": {"Content-Type": ["application/json"]},
-                "body": {"string": response.to_string()},
-            },
-        }));
-    };
+    let mut exchange =
+        |method: &str, path: String, request: serde_json::Value, response: serde_json::Value| {
+            let body = if request.is_null() { None } else { Some(request.to_string()) };
+            all.push(json!({
+                "request": {"method": method, "uri": format!("{base}{path}"), "body": body,
+                    "headers": {"OpenAI-Beta": ["assistants=v2"]}},
+                "response": {
+                    "status": {"code": 200, "message": "OK"},
+                    "headers": {"Content-Type": ["application/json"]},
+                    "body": {"string": response.to_string()},
+                },
+            }));
+        };
     for number in 0..exchanges / 10 {
-        let (thread, run, at) = (format!("thread_{number}"), format!("run_{number}"), 1_700_000_000 + number);
-        let assistant =
-            json!({"id": "asst_a", "object": "assistant", "created_at": at, "model": "gpt-4o", "name": "A", "tools": []});
+        let (thread, run, at) =
+            (format!("thread_{number}"), format!("run_{number}"), 1_700_000_000 + number);
+        let assistant = json!({"id": "asst_a", "object": "assistant", "created_at": at,
+            "model": "gpt-4o", "name": "A", "tools": []});
         exchange("POST", "/assistants".to_owned(), json!({"model": "gpt-4o"}), assistant);
-        exchange("POST", "/threads".to_owned(), json!({}), json!({"id": thread, "object": "thread", "created_at": at}));
+        exchange(
+            "POST",
+            "/threads".to_owned(),
+            json!({}),
+            json!({"id": thread, "object": "thread", "created_at": at}),
+        );
         let message = |id: String, role: &str, run: Option<&str>, text: String| {
             json!({
-                "id": id, "object": "thread.message", "created_at": at, "thread_id": thread, "run_id": run, "role": role,
+                "id": id, "object": "thread.message", "created_at": at, "thread_id": thread,
+                "run_id": run, "role": role,
                 "content": [{"type": "text", "text": {"value": text, "annotations": []}}],
             })
         };
-        let asked = message(format!("msg_{number}q"), "user", None, format!("Question {number}, with some more words?"));
-        exchange("POST", format!("/threads/{thread}/messages"), json!({"role": "user", "content": "…"}), asked.clone());
+        let asked = message(
+            format!("msg_{number}q"),
+            "user",
+            None,
+            format!("Question {number}, with some more words?"),
+        );
+        exchange(
+            "POST",
+            format!("/threads/{thread}/messages"),
+            json!({"role": "user", "content": "…"}),
+            asked.clone(),
+        );
         for status in ["queued", "in_progress", "in_progress", "in_progress", "completed"] {
             let shown = json!({
-                "id": run, "object": "thread.run", "created_at": at, "thread_id": thread, "assistant_id": "asst_a", "status": status,
-                "model": "gpt-4o", "tools": [], "usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30},
+                "id": run, "object": "thread.run", "created_at": at, "thread_id": thread,
+                "assistant_id": "asst_a", "status": status,
+                "model": "gpt-4o", "tools": [],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30},
             });
             let (method, path) = match status {
                 "queued" => ("POST", format!("/threads/{thread}/runs")),
@@ -150,11 +183,20 @@ fn cassette(exchanges: usize) -> String {
             };
             exchange(method, path, serde_json::Value::Null, shown);
         }
-        let answer =
-            message(format!("msg_{number}a"), "assistant", Some(&run), format!("Answer {number}: {}", "word ".repeat(40)));
+        let answer = message(
+            format!("msg_{number}a"),
+            "assistant",
+            Some(&run),
+            format!("Answer {number}: {}", "word ".repeat(40)),
+        );
         let list = json!({"object": "list", "data": [answer, asked], "has_more": false});
         for _ in 0..2 {
-            exchange("GET", format!("/threads/{thread}/messages"), serde_json::Value::Null, list.clone());
+            exchange(
+                "GET",
+                format!("/threads/{thread}/messages"),
+                serde_json::Value::Null,
+                list.clone(),
+            );
         }
     }
     json!({"version": 1, "interactions": all}).to_string()

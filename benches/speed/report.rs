@@ -11,7 +11,13 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn row(&mut self, what: &str, measured: String, ratio: Option<f64>, goal: Option<(String, bool)>) {
+    pub fn row(
+        &mut self,
+        what: &str,
+        measured: String,
+        ratio: Option<f64>,
+        goal: Option<(String, bool)>,
+    ) {
         let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
         let goal = goal.map_or_else(String::new, |(text, reached)| {
             self.missed |= !reached;
@@ -22,7 +28,8 @@ impl Report {
     }
 
     pub fn table(&self) -> String {
-        let mut text = String::from("| what | measured | ratio | goal |\n| --- | ---: | ---: | --- |\n");
+        let mut text =
+            String::from("| what | measured | ratio | goal |\n| --- | ---: | ---: | --- |\n");
         for row in &self.rows {
             text += &format!("| {} |\n", row.join(" | "));
         }
@@ -31,11 +38,12 @@ impl Report {
 
     pub fn save(&self) {
         let page = format!(
-            "# Benchmarks\n\nWritten by `cargo bench -- --save`: all figures are of one run, over loopback sockets. The server, the \
-             bare axum route\nand the load are a process each and share the machine's processors. A throughput's ratio compares it \
-             with the requests\nper second of the bare route at as many clients; a page's compares it with the page above it.\n\n\
-             A conversation is a thread, a message, a run to `completed` and the list of messages: four or more requests.\n\n\
-             Machine: {}.\n\n{}",
+            "# Benchmarks\n\nWritten by `cargo bench -- --save`: all figures are of one run, over \
+             loopback sockets. The server, the bare axum route\nand the load are a process each \
+             and share the machine's processors. A throughput's ratio compares it with the \
+             requests\nper second of the bare route at as many clients; a page's compares it with \
+             the page above it.\n\nA conversation is a thread, a message, a run to `completed` and \
+             the list of messages: four or more requests.\n\nMachine: {}.\n\n{}",
             processes::machine(),
             self.table()
         );

@@ -49,8 +49,15 @@ impl<S: Sync> FromRequestParts<S> for NoForm {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let sent = parts.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
-        if sent.is_some_and(|kind| kind.starts_with(b"multipart/form-data")) { Err(Refusal::NotADict.into()) } else { Ok(Self) }
+        let sent = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map(|kind| kind.as_bytes().to_ascii_lowercase());
+        if sent.is_some_and(|kind| kind.starts_with(b"multipart/form-data")) {
+            Err(Refusal::NotADict.into())
+        } else {
+            Ok(Self)
+        }
     }
 }
 
@@ -70,7 +77,11 @@ async fn create(
     find(&assistant, &body.file_id).map(Answer)
 }
 
-async fn list(_: OnlyV1, Found(assistant): Found<Assistant>, query: PageQuery) -> Result<Answer<List<AssistantFile>>> {
+async fn list(
+    _: OnlyV1,
+    Found(assistant): Found<Assistant>,
+    query: PageQuery,
+) -> Result<Answer<List<AssistantFile>>> {
     within(AssistantFile::all(&assistant), &query.page, &[assistant.id.to_string()])
 }
 
@@ -79,7 +90,11 @@ async fn retrieve(_: OnlyV1, here: Here, ids: Ids<AssistantFile>) -> Result<Answ
     find(&assistant, ids.own()).map(Answer)
 }
 
-async fn delete(_: OnlyV1, here: Here, ids: Ids<AssistantFile>) -> Result<Answer<Deleted<AssistantFile>>> {
+async fn delete(
+    _: OnlyV1,
+    here: Here,
+    ids: Ids<AssistantFile>,
+) -> Result<Answer<Deleted<AssistantFile>>> {
     let of = ids.parent::<Assistant>();
     let file = find(&of.find(&here).await?, ids.own())?;
     change_of_v1(&here, &of, Regiving::Take(ids.own().to_owned()), None).await?;

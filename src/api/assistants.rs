@@ -55,7 +55,10 @@ async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Seen<Assistant
     page(&here, &[], &query.page, |assistant: Assistant| assistant.seen(here.manner.version)).await
 }
 
-async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantChange>) -> Result<Answer<Seen<Assistant>>> {
+async fn modify(
+    here: Here,
+    Asked { of, mut body }: Asked<Assistant, AssistantChange>,
+) -> Result<Answer<Seen<Assistant>>> {
     if let Some(model) = &body.model {
         here.judge_model(model)?;
     }
@@ -75,7 +78,10 @@ async fn modify(here: Here, Asked { of, mut body }: Asked<Assistant, AssistantCh
             };
             change_of_v1(&here, &of, files, Some(body)).await?
         }
-        Version::V2 => change(&here, &of, |assistant: &mut Assistant| assistant.try_change(body.clone())).await?,
+        Version::V2 => {
+            change(&here, &of, |assistant: &mut Assistant| assistant.try_change(body.clone()))
+                .await?
+        }
     };
     Ok(here.answer(changed))
 }
@@ -109,6 +115,8 @@ pub(super) async fn change_of_v1(
 
 /// What came, and what went.
 fn differences(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
-    let without = |these: &[String], those: &[String]| these.iter().filter(|id| !those.contains(id)).cloned().collect();
+    let without = |these: &[String], those: &[String]| {
+        these.iter().filter(|id| !those.contains(id)).cloned().collect()
+    };
     (without(after, before), without(before, after))
 }

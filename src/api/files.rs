@@ -45,12 +45,17 @@ async fn create(here: Here, request: Request) -> Result<Answer<File>> {
         return Err(Refusal::EmptyFile.into());
     }
     let new = NewFile { filename, purpose, expires_after };
-    let id = if here.manner.is_azure() { here.ids.next_as("assistant-", Spelling::Base62) } else { here.ids.next() };
+    let id = if here.manner.is_azure() {
+        here.ids.next_as("assistant-", Spelling::Base62)
+    } else {
+        here.ids.next()
+    };
     Ok(Answer(here.knowledge.make_file(id, new, content.draft).await?))
 }
 
 async fn list(here: Here, query: FileQuery) -> Result<Answer<FileList>> {
-    let within: Vec<_> = query.purpose.iter().map(|purpose| ("purpose", purpose.as_str())).collect();
+    let within: Vec<_> =
+        query.purpose.iter().map(|purpose| ("purpose", purpose.as_str())).collect();
     let within: store::Within<'_> = &within;
     let Answer(list) = page(&here, within, &query.page, |file: File| file).await?;
     Ok(Answer(list.into()))
@@ -93,12 +98,14 @@ async fn content(here: Here, Found(file): Found<File>) -> Result<Response> {
 /// What stays as it is in the second form of a name.
 const IN_HEADERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
-/// The name is for whoever saves the content, so it is no path and has nothing that a header or a shell could
-/// trip over; what is not ASCII stands in the second form.
+/// The name is for whoever saves the content, so it is no path and has nothing that a header or a
+/// shell could trip over; what is not ASCII stands in the second form.
 fn attachment(filename: &str) -> HeaderValue {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' })
+        .collect();
     let value = if plain == name {
         format!("attachment; filename=\"{plain}\"")
     } else {

@@ -17,8 +17,16 @@ pub(super) fn routes() -> Router {
     Router::new().route(FILES, get(list)).route(&format!("{FILES}/{{file_id}}"), get(retrieve))
 }
 
-async fn list(_: OnlyV1, Found(message): Found<Message>, query: PageQuery) -> Result<Answer<List<MessageFile>>> {
-    within(MessageFile::all(&message), &query.page, &[message.thread_id.to_string(), message.id.to_string()])
+async fn list(
+    _: OnlyV1,
+    Found(message): Found<Message>,
+    query: PageQuery,
+) -> Result<Answer<List<MessageFile>>> {
+    within(
+        MessageFile::all(&message),
+        &query.page,
+        &[message.thread_id.to_string(), message.id.to_string()],
+    )
 }
 
 async fn retrieve(_: OnlyV1, here: Here, ids: Ids<MessageFile>) -> Result<Answer<MessageFile>> {

@@ -60,7 +60,11 @@ fn deleted<T: Resource>(was_there: bool, id: &Id<T>, path: &[String]) -> Result<
 }
 
 /// Changes an object that exists. What `change` refuses changes nothing.
-async fn change<T: Changeable, E>(world: &World, of: &Ids<T>, change: impl Fn(&mut T) -> Result<(), E> + Send) -> Result<T>
+async fn change<T: Changeable, E>(
+    world: &World,
+    of: &Ids<T>,
+    change: impl Fn(&mut T) -> Result<(), E> + Send,
+) -> Result<T>
 where
     ApiError: From<E>,
 {
@@ -80,21 +84,31 @@ async fn page<T: Stored, V: Serialize>(
     match world.store.list::<T>(within, page).await? {
         Paged::Page(page) => Ok(Answer(List::of(page, view))),
         Paged::UnknownCursor(id) => {
-            let parents = within.iter().filter(|(column, _)| T::PATH.contains(column)).map(|(_, id)| (*id).to_owned());
+            let parents = within
+                .iter()
+                .filter(|(column, _)| T::PATH.contains(column))
+                .map(|(_, id)| (*id).to_owned());
             Err(ApiError::missing::<T>(&parents.chain([id]).collect::<Vec<_>>()))
         }
     }
 }
 
-/// A page of a list that is at hand as a whole, in the order in which its items came to be: a short one.
-fn within<T: Resource>(mut all: Vec<T>, page: &PageRequest, parents: &[String]) -> Result<Answer<List<T>>> {
+/// A page of a list that is at hand as a whole, in the order in which its items came to be: a short
+/// one.
+fn within<T: Resource>(
+    mut all: Vec<T>,
+    page: &PageRequest,
+    parents: &[String],
+) -> Result<Answer<List<T>>> {
     if page.order == Order::Descending {
         all.reverse();
     }
     let place = |id: &Option<String>| match id {
         Some(id) => match all.iter().position(|item| item.id().as_str() == id) {
             Some(place) => Ok(Some(place)),
-            None => Err(ApiError::missing::<T>(&parents.iter().chain([id]).cloned().collect::<Vec<_>>())),
+            None => Err(ApiError::missing::<T>(
+                &parents.iter().chain([id]).cloned().collect::<Vec<_>>(),
+            )),
         },
         None => Ok(None),
     };

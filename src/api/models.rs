@@ -28,8 +28,13 @@ async fn list(here: Here) -> Answer<Models> {
     Answer(Models { object: "list", data: here.models() })
 }
 
-async fn retrieve(here: Here, id: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Answer<Model>> {
-    let unknown = |_| Refusal::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
+async fn retrieve(
+    here: Here,
+    id: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Answer<Model>> {
+    let unknown =
+        |_| Refusal::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
     let Path(id) = id.map_err(unknown)?;
     let found = here.models().into_iter().find(|model| model.id == id);
     found.map(Answer).ok_or_else(|| Refusal::MissingModel { model: id }.into())

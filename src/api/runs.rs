@@ -18,7 +18,8 @@ use crate::{
         sse,
     },
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, Refusal, Role, Run, Thread, Timestamp, Tool, Version, View,
+        Assistant, Id, List, Message, Metadata, Phase, Refusal, Role, Run, Thread, Timestamp, Tool,
+        Version, View,
         assistant::{Sampling, Settings},
         limits,
         message::NewMessage,
@@ -68,11 +69,13 @@ impl Order {
         let metadata = fields.or_default("metadata");
         let sampling = Sampling::read(fields);
         let max_prompt_tokens = budget(fields, "max_prompt_tokens", limits::PROMPT_BUDGET);
-        let max_completion_tokens = budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET);
+        let max_completion_tokens =
+            budget(fields, "max_completion_tokens", limits::COMPLETION_BUDGET);
         let truncation_strategy = fields.or_default("truncation_strategy");
         let tool_choice = fields.or_default("tool_choice");
         let version = fields.version();
-        let parallel_tool_calls = if version.is_v2() { fields.optional("parallel_tool_calls") } else { Some(None) };
+        let parallel_tool_calls =
+            if version.is_v2() { fields.optional("parallel_tool_calls") } else { Some(None) };
         Some(Self {
             assistant_id: assistant_id?,
             stream: stream?,
@@ -98,14 +101,25 @@ impl Order {
             tools: self.tools.as_ref().unwrap_or(&assistant.tools),
             temperature: sampling.temperature.get().copied().unwrap_or(assistant.temperature),
             top_p: sampling.top_p.get().copied().unwrap_or(assistant.top_p),
-            reasoning_effort: sampling.reasoning_effort.get().copied().or(assistant.reasoning_effort),
+            reasoning_effort: sampling
+                .reasoning_effort
+                .get()
+                .copied()
+                .or(assistant.reasoning_effort),
             response_format: sampling.response_format.get().unwrap_or(&assistant.response_format),
         }
     }
 
     /// The run that is to be: what the order says, else what the assistant says. Tools replace the
     /// assistant's, they are not added to them.
-    fn run(self, id: Id<Run>, created_at: Timestamp, thread_id: Id<Thread>, assistant: Assistant, more: Option<&str>) -> Run {
+    fn run(
+        self,
+        id: Id<Run>,
+        created_at: Timestamp,
+        thread_id: Id<Thread>,
+        assistant: Assistant,
+        more: Option<&str>,
+    ) -> Run {
         let file_ids = v1::files_of(&assistant);
         let Settings { temperature, top_p, reasoning_effort, .. } = self.settings(&assistant);
         Run {
@@ -135,9 +149,13 @@ impl Order {
     }
 }
 
-/// `additional_instructions` go behind the others. What stands between them is not recorded; a newline it is.
+/// `additional_instructions` go behind the others. What stands between them is not recorded; a
+/// newline it is.
 fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
-    match (instructions.filter(|text| !text.is_empty() || more.is_none()), more.filter(|more| !more.is_empty())) {
+    match (
+        instructions.filter(|text| !text.is_empty() || more.is_none()),
+        more.filter(|more| !more.is_empty()),
+    ) {
         (Some(text), Some(more)) => Some(format!("{text}\n{more}")),
         (None, Some(more)) => Some(more.to_owned()),
         (text, None) => text,
@@ -163,7 +181,8 @@ impl Read for CreateRun {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
         let order = Order::read_from(&mut fields);
-        let additional_instructions = fields.optional::<Text<{ limits::INSTRUCTIONS }>>("additional_instructions");
+        let additional_instructions =
+            fields.optional::<Text<{ limits::INSTRUCTIONS }>>("additional_instructions");
         let additional_messages = fields.or_default("additional_messages");
         fields.finish();
         Some(Self {
@@ -186,8 +205,11 @@ impl Read for CreateThreadAndRun {
         let order = Order::read_from(&mut fields);
         let thread = fields.or_default::<NewThread>("thread");
         // The run's own tool resources are the thread's.
-        let tool_resources =
-            if fields.version().is_v2() { fields.optional::<ToolResources>("tool_resources") } else { Some(None) };
+        let tool_resources = if fields.version().is_v2() {
+            fields.optional::<ToolResources>("tool_resources")
+        } else {
+            Some(None)
+        };
         fields.finish();
         let mut thread = thread?;
         if let Some(given) = tool_resources? {
@@ -209,26 +231,46 @@ async fn create(
         Err(error) => return of.find(&here).await.and(Err(error)),
     };
     judge(&here, &body.order, &assistant)?;
-    let attached = here.knowledge.brought(here.manner.version, &mut body.additional_messages).await?;
+    let attached =
+        here.knowledge.brought(here.manner.version, &mut body.additional_messages).await?;
     let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
     here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
     if searches(body.order.settings(&assistant).tools) {
         let thread = of.find(&here).await?;
         // A file that comes along gets a store in place of one that has expired.
-        let of_thread = if attached.has_searched() { &[] } else { thread.tool_resources.vector_store_ids() };
+        let of_thread =
+            if attached.has_searched() { &[] } else { thread.tool_resources.vector_store_ids() };
         judge_stores(&here, &assistant, of_thread).await?;
     }
     let messages = body.additional_messages.into_iter();
-    let messages = messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
+    let messages =
+        messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
     let stream = body.order.stream;
-    let run = body.order.run(here.ids.next(), now, thread_id.clone(), assistant, body.additional_instructions.as_deref());
+    let run = body.order.run(
+        here.ids.next(),
+        now,
+        thread_id.clone(),
+        assistant,
+        body.additional_instructions.as_deref(),
+    );
     if !attached.is_empty() {
-        // The run looks for these files at once, so they are there before it; not if it cannot be, though.
+        // The run looks for these files at once, so they are there before it; not if it cannot be,
+        // though.
         here.engine.judge_free(&thread_id).await?;
         here.knowledge.attach_to(&thread_id, &attached).await?;
     }
-    start(&here, NewRun { onto: Onto::Existing(thread_id), messages, wanted: wanted(&here, named, &run), run }, stream, &include)
-        .await
+    start(
+        &here,
+        NewRun {
+            onto: Onto::Existing(thread_id),
+            messages,
+            wanted: wanted(&here, named, &run),
+            run,
+        },
+        stream,
+        &include,
+    )
+    .await
 }
 
 async fn create_with_thread(
@@ -250,8 +292,15 @@ async fn create_with_thread(
     }
     let (thread, messages) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
-    let run = body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
-    start(&here, NewRun { onto: Onto::New(thread), messages, wanted: wanted(&here, named, &run), run }, stream, &include).await
+    let run =
+        body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
+    start(
+        &here,
+        NewRun { onto: Onto::New(thread), messages, wanted: wanted(&here, named, &run), run },
+        stream,
+        &include,
+    )
+    .await
 }
 
 /// Refuses a run whose model cannot be used, or whose settings do not go together.
@@ -279,7 +328,8 @@ async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
     let found = here.store.find::<Assistant>(&ids).await?;
     let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&ids))?;
     match &order.tools {
-        // What searches need not be the assistant's own tool: its files are there for a run's as well.
+        // What searches need not be the assistant's own tool: its files are there for a run's as
+        // well.
         Some(tools) if here.manner.version.is_v1() && !assistant.files.is_empty() => {
             let _alone = here.knowledge.alone().await;
             Ok(here.knowledge.restock(assistant, tools, &[]).await?)
@@ -312,7 +362,11 @@ async fn start(here: &Here, new: NewRun, stream: bool, include: &Include) -> Res
     Ok(response)
 }
 
-async fn list(here: Here, Found(thread): Found<Thread>, query: PageQuery) -> Result<Answer<List<ShownRun>>> {
+async fn list(
+    here: Here,
+    Found(thread): Found<Thread>,
+    query: PageQuery,
+) -> Result<Answer<List<ShownRun>>> {
     let shown = |run: Run| run.into_answer().seen(here.manner.version);
     page(&here, &[("thread_id", thread.id.as_str())], &query.page, shown).await
 }
@@ -326,7 +380,10 @@ async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<ShownRun>> {
 }
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.
-async fn modify(here: Here, Asked { of, body }: Asked<Run, MetadataChange>) -> Result<Polled<ShownRun>> {
+async fn modify(
+    here: Here,
+    Asked { of, body }: Asked<Run, MetadataChange>,
+) -> Result<Polled<ShownRun>> {
     let changed = change(&here, &of, |run: &mut Run| {
         if !run.status().is_terminal() {
             return Err(Refused::NotChangeable(run.status()));
@@ -371,12 +428,18 @@ impl Read for SubmitOutputs {
     }
 }
 
-async fn submit(here: Here, include: Include, Asked { of, body }: Asked<Run, SubmitOutputs>) -> Result<Response> {
+async fn submit(
+    here: Here,
+    include: Include,
+    Asked { of, body }: Asked<Run, SubmitOutputs>,
+) -> Result<Response> {
     let run = of.find(&here).await?;
     if body.stream {
         let (listener, stream) = sse::channel(here.manner.version, &include);
         here.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
         return Ok(stream.into_response());
     }
-    Ok(here.run(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?).into_response())
+    Ok(here
+        .run(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?)
+        .into_response())
 }

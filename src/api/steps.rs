@@ -15,12 +15,26 @@ pub(super) fn routes() -> Router {
         .route("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", get(retrieve))
 }
 
-async fn list(here: Here, Found(run): Found<Run>, query: PageQuery, include: Include) -> Result<Answer<List<Seen<Step>>>> {
-    let within: store::Within<'_> = &[("thread_id", run.thread_id.as_str()), ("run_id", run.id.as_str())];
-    page(&here, within, &query.page, |step: Step| shown(step, &run, &include).seen(here.manner.version)).await
+async fn list(
+    here: Here,
+    Found(run): Found<Run>,
+    query: PageQuery,
+    include: Include,
+) -> Result<Answer<List<Seen<Step>>>> {
+    let within: store::Within<'_> =
+        &[("thread_id", run.thread_id.as_str()), ("run_id", run.id.as_str())];
+    page(&here, within, &query.page, |step: Step| {
+        shown(step, &run, &include).seen(here.manner.version)
+    })
+    .await
 }
 
-async fn retrieve(here: Here, Found(run): Found<Run>, Found(step): Found<Step>, include: Include) -> Answer<Seen<Step>> {
+async fn retrieve(
+    here: Here,
+    Found(run): Found<Run>,
+    Found(step): Found<Step>,
+    include: Include,
+) -> Answer<Seen<Step>> {
     here.answer(shown(step, &run, &include))
 }
 

@@ -32,7 +32,10 @@ pub(super) fn routes() -> Router {
         .route(&format!("{BATCHES}/{{batch_id}}/files"), get(list_batch))
 }
 
-async fn create(here: Here, Asked { of, body }: Asked<VectorStore, NewStoreFile>) -> Result<Polled<StoreFile>> {
+async fn create(
+    here: Here,
+    Asked { of, body }: Asked<VectorStore, NewStoreFile>,
+) -> Result<Polled<StoreFile>> {
     let store = of.find(&here).await?;
     let mut added = here.knowledge.add_files(&store.id, vec![body], None).await?;
     added.pop().map(Polled).ok_or_else(|| ApiError::missing::<VectorStore>(of.all()))
@@ -54,7 +57,10 @@ async fn retrieve(here: Here, ids: Ids<StoreFile>) -> Result<Polled<StoreFile>> 
     ids.find(&here).await.map(Polled)
 }
 
-async fn modify(here: Here, Asked { of, body }: Asked<StoreFile, AttributesChange>) -> Result<Polled<StoreFile>> {
+async fn modify(
+    here: Here,
+    Asked { of, body }: Asked<StoreFile, AttributesChange>,
+) -> Result<Polled<StoreFile>> {
     let changed = change(&here, &of, |file: &mut StoreFile| {
         file.attributes = body.attributes.clone();
         Ok::<_, ApiError>(())
@@ -64,14 +70,18 @@ async fn modify(here: Here, Asked { of, body }: Asked<StoreFile, AttributesChang
 
 async fn delete(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<Deleted<StoreFile>>> {
     let was_there = here.knowledge.remove_from_store(&file).await?;
-    deleted(was_there, &file.id, &[file.vector_store_id.to_string(), file.id.to_string()]).map(Answer)
+    deleted(was_there, &file.id, &[file.vector_store_id.to_string(), file.id.to_string()])
+        .map(Answer)
 }
 
 async fn content(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<ContentPage>> {
     Ok(Answer(ContentPage::new(here.store.text_of(&file).await?)))
 }
 
-async fn create_batch(here: Here, Asked { of, body }: Asked<VectorStore, NewFileBatch>) -> Result<Polled<FileBatch>> {
+async fn create_batch(
+    here: Here,
+    Asked { of, body }: Asked<VectorStore, NewFileBatch>,
+) -> Result<Polled<FileBatch>> {
     let store = of.find(&here).await?;
     Ok(Polled(here.knowledge.add_batch(&store.id, body.files).await?))
 }
@@ -91,7 +101,8 @@ async fn list_batch(
     query: PageQuery,
     filter: StatusFilter,
 ) -> Result<Answer<List<StoreFile>>> {
-    let mut within = vec![("vector_store_id", batch.vector_store_id.as_str()), ("batch_id", batch.id.as_str())];
+    let mut within =
+        vec![("vector_store_id", batch.vector_store_id.as_str()), ("batch_id", batch.id.as_str())];
     within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
     page(&here, &within, &query.page, |file: StoreFile| file).await
 }

@@ -1,4 +1,5 @@
-//! Threads: create, retrieve, modify, delete. There is no list of threads, and the service says why.
+//! Threads: create, retrieve, modify, delete. There is no list of threads, and the service says
+//! why.
 
 use axum::{Router, extract::Request, routing::get};
 
@@ -21,7 +22,11 @@ pub(super) fn routes() -> Router {
 }
 
 async fn list(request: Request) -> ApiError {
-    Refusal::SessionKeyNeeded { method: request.method().to_string(), path: format!("/v1{}", request.uri().path()) }.into()
+    Refusal::SessionKeyNeeded {
+        method: request.method().to_string(),
+        path: format!("/v1{}", request.uri().path()),
+    }
+    .into()
 }
 
 async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Seen<Thread>>> {
@@ -45,7 +50,9 @@ pub(super) async fn make(here: &Here, mut new: NewThread) -> Result<(Thread, Vec
     let now = world.clock.now().seconds();
     let thread = Thread::new(world.ids.next(), now, new.metadata, new.tool_resources);
     let messages = new.messages.into_iter();
-    let messages = messages.map(|message| Message::sent(world.ids.next(), now, thread.id.clone(), message)).collect();
+    let messages = messages
+        .map(|message| Message::sent(world.ids.next(), now, thread.id.clone(), message))
+        .collect();
     Ok((thread, messages))
 }
 
@@ -53,7 +60,10 @@ async fn retrieve(here: Here, Found(thread): Found<Thread>) -> Answer<Seen<Threa
     here.answer(thread.as_read())
 }
 
-async fn modify(here: Here, Asked { of, mut body }: Asked<Thread, ThreadChange>) -> Result<Answer<Seen<Thread>>> {
+async fn modify(
+    here: Here,
+    Asked { of, mut body }: Asked<Thread, ThreadChange>,
+) -> Result<Answer<Seen<Thread>>> {
     if let Patch::Set(resources) = &mut body.tool_resources {
         of.find(&here).await?;
         here.knowledge.provide(resources).await?;

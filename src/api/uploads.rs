@@ -35,14 +35,21 @@ impl Read for PartForm {
     }
 }
 
-async fn add_part(here: Here, Found(upload): Found<Upload>, request: Request) -> Result<Answer<UploadPart>> {
+async fn add_part(
+    here: Here,
+    Found(upload): Found<Upload>,
+    request: Request,
+) -> Result<Answer<UploadPart>> {
     let mut form = Form::receive(&here, request, "data", limits::PART_BYTES).await?;
     let PartForm = form.read()?;
     let content = form.content("data")?;
     Ok(Answer(here.knowledge.add_part(&upload, content.draft).await?))
 }
 
-async fn complete(here: Here, Asked { of, body }: Asked<Upload, CompleteUpload>) -> Result<Answer<Upload>> {
+async fn complete(
+    here: Here,
+    Asked { of, body }: Asked<Upload, CompleteUpload>,
+) -> Result<Answer<Upload>> {
     let upload = of.find(&here).await?;
     Ok(Answer(here.knowledge.complete(&upload, &body).await?.shown()))
 }

@@ -40,7 +40,10 @@ async fn retrieve(here: Here, ids: Ids<VectorStore>) -> Result<Answer<VectorStor
     ids.find(&here).await.map(Answer)
 }
 
-async fn modify(here: Here, Asked { of, body }: Asked<VectorStore, VectorStoreChange>) -> Result<Answer<VectorStore>> {
+async fn modify(
+    here: Here,
+    Asked { of, body }: Asked<VectorStore, VectorStoreChange>,
+) -> Result<Answer<VectorStore>> {
     let changed = change(&here, &of, |store: &mut VectorStore| {
         store.change(body.clone());
         Ok::<_, ApiError>(())
@@ -50,13 +53,16 @@ async fn modify(here: Here, Asked { of, body }: Asked<VectorStore, VectorStoreCh
     Ok(Answer(changed))
 }
 
-async fn delete(here: Here, Found(store): Found<VectorStore>) -> Result<Answer<Deleted<VectorStore>>> {
+async fn delete(
+    here: Here,
+    Found(store): Found<VectorStore>,
+) -> Result<Answer<Deleted<VectorStore>>> {
     let was_there = here.knowledge.delete_store(&store.id).await?;
     deleted(was_there, &store.id, &[store.id.to_string()]).map(Answer)
 }
 
-/// `next_page` is how many results came before; it goes into the query as `page`. The OpenAPI document has the
-/// answer's half of this only.
+/// `next_page` is how many results came before; it goes into the query as `page`. The OpenAPI
+/// document has the answer's half of this only.
 async fn search(
     here: Here,
     PageToken(skip): PageToken,

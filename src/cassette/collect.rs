@@ -1,4 +1,5 @@
-//! Makes sense of a recording as a whole: which objects were seen in it, and what of it is of no use.
+//! Makes sense of a recording as a whole: which objects were seen in it, and what of it is of no
+//! use.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,12 +20,15 @@ pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
             *others.entry(raw.host()).or_default() += 1;
             continue;
         };
-        of_assistants += usize::from(path.starts_with("/assistants") || path.starts_with("/threads"));
+        of_assistants +=
+            usize::from(path.starts_with("/assistants") || path.starts_with("/threads"));
         seen.take(&raw, &path);
     }
     if of_assistants == 0 {
-        let hosts: Vec<_> = others.iter().map(|(host, count)| format!("{count} with {host}")).collect();
-        let others = if hosts.is_empty() { String::new() } else { format!(", {}", hosts.join(", ")) };
+        let hosts: Vec<_> =
+            others.iter().map(|(host, count)| format!("{count} with {host}")).collect();
+        let others =
+            if hosts.is_empty() { String::new() } else { format!(", {}", hosts.join(", ")) };
         let exchanges = if all == 1 { "exchange" } else { "exchanges" };
         return Err(Useless::OfAnotherApi(format!("{all} {exchanges}{others}")));
     }
@@ -39,9 +43,13 @@ impl Seen {
     fn take(&mut self, raw: &Raw, path: &str) {
         let status = raw.status.unwrap_or(200);
         if status >= 400 {
-            // What cannot be asked for is refused here too; what failed for other reasons is a fault.
+            // What cannot be asked for is refused here too; what failed for other reasons is a
+            // fault.
             if status == 429 || status >= 500 {
-                let what = format!("{} {path} was answered with {status}: a fault of a fixture can do that", raw.method);
+                let what = format!(
+                    "{} {path} was answered with {status}: a fault of a fixture can do that",
+                    raw.method
+                );
                 self.complain(raw.line, what);
             }
             return;
@@ -69,12 +77,17 @@ impl Seen {
                 }
                 self.place(&answer, raw.line);
                 self.objects.note(&answer);
-                let thread = if answer["object"] == "thread" { &answer["id"] } else { &answer["thread_id"] };
+                let thread =
+                    if answer["object"] == "thread" { &answer["id"] } else { &answer["thread_id"] };
                 self.note_asked(raw, path, thread.as_str(), answer["created_at"].as_i64());
             }
             Answer::Events(events) => {
-                let first =
-                    events.iter().map(|(_, data)| data).find(|data| data["object"] == "thread.run").cloned().unwrap_or_default();
+                let first = events
+                    .iter()
+                    .map(|(_, data)| data)
+                    .find(|data| data["object"] == "thread.run")
+                    .cloned()
+                    .unwrap_or_default();
                 for (name, data) in &events {
                     self.place(data, raw.line);
                     if name == "thread.message.delta" {
@@ -83,13 +96,22 @@ impl Seen {
                         self.objects.note(data);
                     }
                 }
-                self.note_asked(raw, path, first["thread_id"].as_str(), first["created_at"].as_i64());
+                self.note_asked(
+                    raw,
+                    path,
+                    first["thread_id"].as_str(),
+                    first["created_at"].as_i64(),
+                );
             }
             Answer::Bytes(bytes) => {
-                let id = path.strip_prefix("/files/").and_then(|rest| rest.strip_suffix("/content"));
+                let id =
+                    path.strip_prefix("/files/").and_then(|rest| rest.strip_suffix("/content"));
                 match id {
                     Some(id) => self.objects.note_content(id, bytes),
-                    None => self.complain(raw.line, format!("{} {path}: the answer is neither JSON nor a file", raw.method)),
+                    None => self.complain(
+                        raw.line,
+                        format!("{} {path}: the answer is neither JSON nor a file", raw.method),
+                    ),
                 }
             }
         }

@@ -38,7 +38,9 @@ impl Raw {
     pub(super) fn path(&self) -> Option<String> {
         const RESOURCES: [&str; 5] = ["assistants", "threads", "files", "uploads", "vector_stores"];
         let path = self.url.split(['?', '#']).next()?;
-        let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
+        let path = path
+            .split_once("://")
+            .map_or(path, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let first = segments.iter().position(|segment| RESOURCES.contains(segment))?;
         // Before it stands nothing but a base: /v1, /openai, a deployment, a proxy's prefix.
@@ -52,7 +54,9 @@ impl Raw {
 
     /// Whether the query asks for the oldest first.
     pub(super) fn is_ascending(&self) -> bool {
-        self.url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|pair| pair == "order=asc"))
+        self.url
+            .split_once('?')
+            .is_some_and(|(_, query)| query.split('&').any(|pair| pair == "order=asc"))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -86,15 +90,18 @@ impl Raw {
         self.path().is_some_and(|path| path.starts_with("/files/") && path.ends_with("/content"))
     }
 
-    /// Bodies are packed if a header says so, or look it: some tools unpack them and leave the header. What is no text
-    /// stands in base64 in some formats, which nobody says.
+    /// Bodies are packed if a header says so, or look it: some tools unpack them and leave the
+    /// header. What is no text stands in base64 in some formats, which nobody says.
     fn unpacked(&self) -> Result<Vec<u8>, String> {
         let is_packed = |bytes: &[u8]| bytes.starts_with(&[0x1f, 0x8b]);
         let mut bytes = self.response.clone();
-        let is_base64 = || std::str::from_utf8(&self.response).ok().filter(|text| text.len() > 8).and_then(decoded);
+        let is_base64 = || {
+            std::str::from_utf8(&self.response).ok().filter(|text| text.len() > 8).and_then(decoded)
+        };
         if !is_packed(&bytes)
-            && let Some(plain) =
-                is_base64().filter(|plain| is_packed(plain) || looks_like_a_file(plain) || looks_like_text(plain))
+            && let Some(plain) = is_base64().filter(|plain| {
+                is_packed(plain) || looks_like_a_file(plain) || looks_like_text(plain)
+            })
         {
             bytes = plain;
         }
@@ -107,12 +114,15 @@ impl Raw {
                 .map_err(|error| format!("the answer cannot be unpacked: {error}"));
         }
         match self.header("content-encoding") {
-            Some("deflate") if !looks_like_json(&bytes) => unpack(&mut ZlibDecoder::new(bytes.as_slice()))
-                .or_else(|_| unpack(&mut DeflateDecoder::new(bytes.as_slice())))
-                .map_err(|error| format!("the answer cannot be unpacked: {error}")),
-            Some(other @ ("br" | "zstd")) if std::str::from_utf8(&bytes).is_err() => {
-                Err(format!("the answer is packed with {other}, which is not understood here: record it anew without"))
+            Some("deflate") if !looks_like_json(&bytes) => {
+                unpack(&mut ZlibDecoder::new(bytes.as_slice()))
+                    .or_else(|_| unpack(&mut DeflateDecoder::new(bytes.as_slice())))
+                    .map_err(|error| format!("the answer cannot be unpacked: {error}"))
             }
+            Some(other @ ("br" | "zstd")) if std::str::from_utf8(&bytes).is_err() => Err(format!(
+                "the answer is packed with {other}, which is not understood here: record it anew \
+                 without"
+            )),
             _ => Ok(bytes),
         }
     }
@@ -120,7 +130,8 @@ impl Raw {
 
 /// Whether contents begin as those of files that are no text do.
 fn looks_like_a_file(bytes: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 7] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"RIFF", b"\0\0\0"];
+    const BEGINNINGS: [&[u8]; 7] =
+        [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"RIFF", b"\0\0\0"];
     BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
 }
 

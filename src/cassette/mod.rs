@@ -1,8 +1,9 @@
-//! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from a file's text to the objects
-//! that were seen in it.
+//! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from a
+//! file's text to the objects that were seen in it.
 //!
-//! `formats/` knows how each tool writes. `exchange.rs` makes sense of one request and its answer, `collect.rs` of all of
-//! them together. Text in, objects and complaints out: knows no fixtures and no network.
+//! `formats/` knows how each tool writes. `exchange.rs` makes sense of one request and its answer,
+//! `collect.rs` of all of them together. Text in, objects and complaints out: knows no fixtures and
+//! no network.
 
 mod collect;
 mod exchange;
@@ -63,7 +64,8 @@ pub fn read(path: &Path) -> Result<Seen, Useless> {
         return collect::collect(formats::in_folder(path)?);
     }
     let bytes = std::fs::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| Useless::Unknown("it is not text".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Useless::Unknown("it is not text".to_owned()))?;
     collect::collect(formats::exchanges(&text, Some(path))?)
 }
 

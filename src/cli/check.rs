@@ -17,7 +17,8 @@ use crate::{
 pub(super) struct CheckArgs {
     /// Fixture files and folders [default: `fixtures`]
     paths: Vec<PathBuf>,
-    /// For people, or for tools: an array of objects with `file`, `line`, `column`, `what`, `help` and `source`
+    /// For people, or for tools: an array of objects with `file`, `line`, `column`, `what`, `help`
+    /// and `source`
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -38,18 +39,26 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, String> {
     };
     let found = faults(&paths)?;
     match args.format {
-        Format::Json => _ = print(&serde_json::to_string_pretty(&found).expect("diagnostics are JSON")),
+        Format::Json => {
+            _ = print(&serde_json::to_string_pretty(&found).expect("diagnostics are JSON"))
+        }
         Format::Text if found.is_empty() => _ = print(&summary(&paths)),
-        Format::Text => _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "mistake"))),
+        Format::Text => {
+            _ = print(&format!("{}\n\n{}", render_all(&found), count(found.len(), "mistake")))
+        }
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Everything that keeps a server from starting with these fixtures: it is tried with one that nobody can reach.
+/// Everything that keeps a server from starting with these fixtures: it is tried with one that
+/// nobody can reach.
 fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let config = Config { fixtures: paths.to_vec(), ..Config::default() };
-    match runtime.block_on(async { Server::open(config).await.map(|server| drop(server.leftovers())) }) {
+    match runtime
+        .block_on(async { Server::open(config).await.map(|server| drop(server.leftovers())) })
+    {
         Ok(()) => Ok(Vec::new()),
         Err(error) => error.diagnostics().map(<[_]>::to_vec).ok_or_else(|| error.to_string()),
     }
@@ -57,7 +66,11 @@ fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
 
 fn summary(paths: &[PathBuf]) -> String {
     let Ok(fixtures) = Fixtures::load(paths) else { return "no mistakes".to_owned() };
-    let seeds = fixtures.assistants.len() + fixtures.threads.len() + fixtures.files.len() + fixtures.vector_stores.len();
-    let (replies, faults) = (count(fixtures.replies.len(), "reply"), count(fixtures.faults.len(), "fault"));
+    let seeds = fixtures.assistants.len()
+        + fixtures.threads.len()
+        + fixtures.files.len()
+        + fixtures.vector_stores.len();
+    let (replies, faults) =
+        (count(fixtures.replies.len(), "reply"), count(fixtures.faults.len(), "fault"));
     format!("no mistakes: {replies}, {faults} to inject, {}", count(seeds, "seed"))
 }

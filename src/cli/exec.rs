@@ -43,7 +43,8 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
         "127.0.0.1:0".clone_into(&mut args.serve.listen);
     }
     serve::start_log(&args.serve)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let code = runtime.block_on(perform(args));
     runtime.shutdown_background();
     code.map(ExitCode::from)
@@ -51,7 +52,8 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
 
 async fn perform(args: ExecArgs) -> Result<u8, String> {
     let ExecArgs { serve, command } = args;
-    let (unmatched, key) = (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
+    let (unmatched, key) =
+        (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
     let Opened { server, listener, bound, paths, watch } = serve::open(serve).await?;
     let _leftovers = server.leftovers();
     let recorder = server.recorder();
@@ -61,7 +63,12 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));
-    let code = command_against(&format!("http://{bound}"), &key.unwrap_or_else(|| KEY.to_owned()), &command).await;
+    let code = command_against(
+        &format!("http://{bound}"),
+        &key.unwrap_or_else(|| KEY.to_owned()),
+        &command,
+    )
+    .await;
     drop(stop);
     let missed = code != NOT_STARTED && report(&worlds);
     if let Some(recorder) = recorder {
@@ -125,7 +132,8 @@ fn pass_on(_: serve::Asked, _: &tokio::process::Child) {}
 
 fn code_of(status: ExitStatus) -> u8 {
     #[cfg(unix)]
-    let signalled = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| SIGNALLED + signal);
+    let signalled =
+        std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| SIGNALLED + signal);
     #[cfg(not(unix))]
     let signalled = None;
     let code = status.code().or(signalled).unwrap_or(1);
@@ -133,8 +141,8 @@ fn code_of(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Says which runs no reply matched, and what of the fixtures was not used as often as it says. Answers whether there
-/// were such runs.
+/// Says which runs no reply matched, and what of the fixtures was not used as often as it says.
+/// Answers whether there were such runs.
 fn report(worlds: &Worlds) -> bool {
     let mut missed = 0;
     // Of what has `times`: how often it was used in the session that used it most.
@@ -144,12 +152,21 @@ fn report(worlds: &Worlds) -> bool {
         for run in world.ledger.unmatched() {
             missed += 1;
             let message = run.message.as_deref().unwrap_or("nothing");
-            let near = run.nearest.first().map(|near| format!(", nearest is {}", near.reply.title())).unwrap_or_default();
+            let near = run
+                .nearest
+                .first()
+                .map(|near| format!(", nearest is {}", near.reply.title()))
+                .unwrap_or_default();
             complain(&format!("no reply matched the run {} (message: {message:?}{near})", run.run));
         }
         for set in session.repertoire.sets() {
-            let replies = set.replies.iter().filter_map(|reply| Some((reply.title(), reply.times?, world.ledger.uses_of(reply))));
-            let faults = set.faults.iter().filter_map(|fault| Some((fault.title(), fault.times()?, world.strikes.of(fault))));
+            let replies = set.replies.iter().filter_map(|reply| {
+                Some((reply.title(), reply.times?, world.ledger.uses_of(reply)))
+            });
+            let faults = set
+                .faults
+                .iter()
+                .filter_map(|fault| Some((fault.title(), fault.times()?, world.strikes.of(fault))));
             for (title, times, uses) in replies.chain(faults) {
                 let most = used.entry(title).or_insert((times, 0));
                 most.1 = most.1.max(uses);

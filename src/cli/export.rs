@@ -23,13 +23,15 @@ pub(super) struct ExportArgs {
     /// The session that it is of
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SESSION)]
     session: String,
-    /// What else must not be kept, beside whatever looks like a key; a regular expression, repeatable
+    /// What else must not be kept, beside whatever looks like a key; a regular expression,
+    /// repeatable
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
 
 pub(super) fn run(args: ExportArgs) -> Result<ExitCode, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let Exported { text, gaps } = runtime.block_on(export(args))?;
     for gap in gaps {
         complain(&format!("{}: {}", gap.about, gap.what));
@@ -47,6 +49,7 @@ async fn export(args: ExportArgs) -> Result<Exported, String> {
     let database = Database::open_beside(&database).await.map_err(|error| error.to_string())?;
     let store = database.session_called(&session).await.map_err(|error| error.to_string())?;
     let store = store.ok_or_else(|| format!("there is no session {session} in {path}"))?;
-    let exported = transcript::export(&store, &Id::<Thread>::new(thread), &Redactor::new(redact, [])).await;
+    let exported =
+        transcript::export(&store, &Id::<Thread>::new(thread), &Redactor::new(redact, [])).await;
     exported.map_err(|error| format!("{error} in session {session} of {path}"))
 }

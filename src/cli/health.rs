@@ -32,10 +32,17 @@ async fn ask(url: &str) -> Result<StatusCode, Box<dyn std::error::Error>> {
     if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
         return Err("only http:// is spoken here".into());
     }
-    let authority = uri.authority().ok_or("this is not a URL: write it like http://127.0.0.1:7357")?;
-    let stream = TcpStream::connect((authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80))).await?;
+    let authority =
+        uri.authority().ok_or("this is not a URL: write it like http://127.0.0.1:7357")?;
+    let stream = TcpStream::connect((
+        authority.host().trim_matches(['[', ']']),
+        authority.port_u16().unwrap_or(80),
+    ))
+    .await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get("/_rehearsal/health").header(HOST, authority.as_str()).body(Empty::<bytes::Bytes>::new())?;
+    let request = Request::get("/_rehearsal/health")
+        .header(HOST, authority.as_str())
+        .body(Empty::<bytes::Bytes>::new())?;
     Ok(sender.send_request(request).await?.status())
 }

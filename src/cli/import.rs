@@ -18,14 +18,16 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Recordings: vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax, Polly.js, nock, WireMock, HAR, lists of requests with
-    /// responses, what `curl -v` prints; or a folder of WireMock's mappings
+    /// Recordings: vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax, Polly.js, nock, WireMock, HAR,
+    /// lists of requests with responses, what `curl -v` prints; or a folder of WireMock's mappings
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Write a fixture for each file into this folder, with images and files beside it, in place of standard output
+    /// Write a fixture for each file into this folder, with images and files beside it, in place of
+    /// standard output
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What else must not be kept, beside whatever looks like a key; a regular expression, repeatable
+    /// What else must not be kept, beside whatever looks like a key; a regular expression,
+    /// repeatable
     #[arg(long, value_name = "REGEX")]
     redact: Vec<Redaction>,
 }
@@ -36,7 +38,9 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
     let mut read = Vec::new();
     for path in args.files {
         let seen = cassette::read(&path).map_err(|useless| match useless {
-            cassette::Useless::Broken { line, what } => format!("{}:{line}: {what}", path.display()),
+            cassette::Useless::Broken { line, what } => {
+                format!("{}:{line}: {what}", path.display())
+            }
             other => format!("{}: {other}", path.display()),
         })?;
         read.push((path, seen));
@@ -48,11 +52,12 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
     Ok(if runs > 0 { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
 }
 
-/// A fixture for each recording, such that all of them can be served together. Nothing is written over but what an
-/// import has written.
+/// A fixture for each recording, such that all of them can be served together. Nothing is written
+/// over but what an import has written.
 fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Result<usize, String> {
     let (mut stems, mut all) = (HashSet::new(), Vec::new());
-    let read: Vec<_> = read.into_iter().map(|(path, seen)| (stem_of(&path, &mut stems), path, seen)).collect();
+    let read: Vec<_> =
+        read.into_iter().map(|(path, seen)| (stem_of(&path, &mut stems), path, seen)).collect();
     let mut taken = others(folder, &stems)?;
     for (stem, path, seen) in read {
         let retold = retell(&seen.objects, &manner(Keeping::Beside, &stem, redactor), &mut taken);
@@ -68,7 +73,8 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
     let mut runs = 0;
     for (stem, comment, retold) in all {
         let text = fixture::written(&retold.document, &comment)?;
-        transcript::keep(folder, &stem, &text, &retold).map_err(|error| format!("--out {}: {error}", folder.display()))?;
+        transcript::keep(folder, &stem, &text, &retold)
+            .map_err(|error| format!("--out {}: {error}", folder.display()))?;
         runs += retold.runs;
     }
     Ok(runs)
@@ -76,8 +82,11 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
 
 /// The name of a recording, without its ending, and unlike those of the others.
 fn stem_of(path: &Path, stems: &mut HashSet<String>) -> String {
-    let stem = path.file_stem().map_or_else(|| "recorded".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let mut stems_left = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
+    let stem = path
+        .file_stem()
+        .map_or_else(|| "recorded".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let mut stems_left =
+        (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
     stems_left.find(|stem| stems.insert(stem.clone())).unwrap_or(stem)
 }
 
@@ -89,10 +98,12 @@ fn others(folder: &Path, stems: &HashSet<String>) -> Result<Taken, String> {
     }
     let files = fixture::files(&[folder.to_owned()]).map_err(|error| error.to_string())?;
     for path in files {
-        let is_target =
-            path.parent() == Some(folder) && path.file_stem().is_some_and(|stem| stems.contains(&*stem.to_string_lossy()));
+        let is_target = path.parent() == Some(folder)
+            && path.file_stem().is_some_and(|stem| stems.contains(&*stem.to_string_lossy()));
         if !is_target
-            && let Some((document, _)) = std::fs::read_to_string(&path).ok().and_then(|text| fixture::lines_of(&text, &[]).ok())
+            && let Some((document, _)) = std::fs::read_to_string(&path)
+                .ok()
+                .and_then(|text| fixture::lines_of(&text, &[]).ok())
         {
             taken.note(&document);
         }
@@ -111,10 +122,14 @@ fn judge_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> 
     if there == format!("# {comment}") {
         return Ok(());
     }
-    Err(format!("{} is there already, and was not imported from the same file: name another folder", target.display()))
+    Err(format!(
+        "{} is there already, and was not imported from the same file: name another folder",
+        target.display()
+    ))
 }
 
-/// Recordings that were asked the same are used one after the other, in the order in which fixtures are loaded.
+/// Recordings that were asked the same are used one after the other, in the order in which fixtures
+/// are loaded.
 fn take_turns(all: &mut [(String, String, Retold)]) {
     all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let mut later = HashSet::new();
@@ -155,15 +170,19 @@ fn manner<'m>(keeping: Keeping, folder: &'m str, redactor: &'m Redactor) -> Mann
 }
 
 fn imported_from(paths: &[&Path]) -> String {
-    let names: Vec<_> = paths.iter().map(|path| path.to_string_lossy().replace('\n', " ")).collect();
+    let names: Vec<_> =
+        paths.iter().map(|path| path.to_string_lossy().replace('\n', " ")).collect();
     format!("Imported from {}.", names.join(", "))
 }
 
 /// What could not be used, with file and line, and how much could.
 fn tell(path: &Path, seen: &Seen, retold: &Retold) {
     let path = path.display();
-    let mut lines: Vec<_> = seen.complaints.iter().map(|complaint| (complaint.line, complaint.what.clone())).collect();
-    lines.extend(retold.gaps.iter().map(|gap| (seen.line_of(&gap.about).unwrap_or(1), format!("{}: {}", gap.about, gap.what))));
+    let mut lines: Vec<_> =
+        seen.complaints.iter().map(|complaint| (complaint.line, complaint.what.clone())).collect();
+    lines.extend(retold.gaps.iter().map(|gap| {
+        (seen.line_of(&gap.about).unwrap_or(1), format!("{}: {}", gap.about, gap.what))
+    }));
     lines.sort();
     for (line, what) in lines {
         complain(&format!("{path}:{line}: {what}"));

@@ -32,31 +32,56 @@ pub struct ServeArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = LISTEN, env = "REHEARSAL_LISTEN")]
     pub(super) listen: String,
-    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit [default: :memory:; in the container image,
-    /// `rehearsal.db` in the volume that is mounted at /data, if one is]
+    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit [default: :memory:; in
+    /// the container image, `rehearsal.db` in the volume that is mounted at /data, if one is]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_DATABASE")]
     database: Option<PathBuf>,
-    /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the built-in ones]
+    /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the
+    /// built-in ones]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
-    /// What becomes of a run that no reply matches: it repeats the user's message, fails with the nearest misses, or
-    /// is performed by the upstream [default: echo; with an upstream: upstream]
+    /// What becomes of a run that no reply matches: it repeats the user's message, fails with the
+    /// nearest misses, or is performed by the upstream [default: echo; with an upstream: upstream]
     #[arg(long, value_name = "echo|fail|upstream", env = "REHEARSAL_UNMATCHED")]
     unmatched: Option<Unmatched>,
-    /// How fast runs go: without waiting, one status per poll, like the real service, or as they were recorded
-    #[arg(long, value_name = "instant|steps|realistic|recorded", default_value = "instant", env = "REHEARSAL_PACE")]
+    /// How fast runs go: without waiting, one status per poll, like the real service, or as they
+    /// were recorded
+    #[arg(
+        long,
+        value_name = "instant|steps|realistic|recorded",
+        default_value = "instant",
+        env = "REHEARSAL_PACE"
+    )]
     pace: Pace,
     /// The same requests in the same order give the same ids [default: random]
     #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
     seed: Option<u64>,
     /// `real`, or a start time in RFC 3339 at which the clock then stands still
-    #[arg(long, value_name = "real|RFC3339", default_value = "real", env = "REHEARSAL_CLOCK", value_parser = clock)]
+    #[arg(
+        long,
+        value_name = "real|RFC3339",
+        default_value = "real",
+        env = "REHEARSAL_CLOCK",
+        value_parser = clock
+    )]
     clock: ClockArg,
     /// A key that is let in, repeatable; others get 401 [default: any key that is not empty]
-    #[arg(long = "api-key", value_name = "KEY", env = "REHEARSAL_API_KEY", hide_env_values = true, value_delimiter = ',')]
+    #[arg(
+        long = "api-key",
+        value_name = "KEY",
+        env = "REHEARSAL_API_KEY",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub(super) api_key: Vec<String>,
-    /// A host name to answer to, beside loopback names, addresses and names without a dot; repeatable
-    #[arg(long = "allow-host", value_name = "NAME", env = "REHEARSAL_ALLOW_HOST", value_delimiter = ',')]
+    /// A host name to answer to, beside loopback names, addresses and names without a dot;
+    /// repeatable
+    #[arg(
+        long = "allow-host",
+        value_name = "NAME",
+        env = "REHEARSAL_ALLOW_HOST",
+        value_delimiter = ','
+    )]
     allow_host: Vec<String>,
     /// Refuse models that are not listed, as the real service did
     #[arg(long = "strict-models", env = "REHEARSAL_STRICT_MODELS")]
@@ -86,26 +111,42 @@ pub struct ServeArgs {
 /// Who else may answer runs. Nothing is asked of anybody unless an upstream is named.
 #[derive(Debug, Args)]
 struct UpstreamArgs {
-    /// Ask another server for the runs that no reply matches, such as http://127.0.0.1:11434/v1; also by
-    /// REHEARSAL_UPSTREAM, but where CI is set only by this flag
+    /// Ask another server for the runs that no reply matches, such as http://127.0.0.1:11434/v1;
+    /// also by REHEARSAL_UPSTREAM, but where CI is set only by this flag
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// What the upstream is: it has /chat/completions, or speaks the Assistants API
-    #[arg(long = "upstream-kind", value_enum, default_value = "chat", env = "REHEARSAL_UPSTREAM_KIND")]
+    #[arg(
+        long = "upstream-kind",
+        value_enum,
+        default_value = "chat",
+        env = "REHEARSAL_UPSTREAM_KIND"
+    )]
     kind: Kind,
     /// The environment variable that the upstream's key is in
     #[arg(long = "upstream-key-env", value_name = "NAME", env = "REHEARSAL_UPSTREAM_KEY_ENV")]
     key_env: Option<String>,
     /// Ask the upstream for another model than the run says, repeatable; * stands for all others
-    #[arg(long = "upstream-model", value_name = "FROM=TO", env = "REHEARSAL_UPSTREAM_MODEL", value_delimiter = ',')]
+    #[arg(
+        long = "upstream-model",
+        value_name = "FROM=TO",
+        env = "REHEARSAL_UPSTREAM_MODEL",
+        value_delimiter = ','
+    )]
     models: Vec<Renamed>,
     /// How many requests one run may make of the upstream
-    #[arg(long = "upstream-limit", value_name = "N", default_value_t = LIMIT, env = "REHEARSAL_UPSTREAM_LIMIT")]
+    #[arg(
+        long = "upstream-limit",
+        value_name = "N",
+        default_value_t = LIMIT,
+        env = "REHEARSAL_UPSTREAM_LIMIT"
+    )]
     limit: usize,
     /// Write what the upstream answers as fixtures into this folder
     #[arg(long, value_name = "DIR", env = "REHEARSAL_RECORD")]
     record: Option<PathBuf>,
-    /// What else is not to be recorded, beside whatever looks like a key; a regular expression, repeatable
+    /// What else is not to be recorded, beside whatever looks like a key; a regular expression,
+    /// repeatable
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
@@ -121,9 +162,10 @@ impl UpstreamArgs {
         let in_ci = env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
         match (by_flag, by_environment) {
             (Some(url), _) => Ok(Some(url)),
-            (None, Some(_)) if in_ci => {
-                Err(format!("{UPSTREAM} is set, but so is CI: there an upstream has to be named by --upstream itself"))
-            }
+            (None, Some(_)) if in_ci => Err(format!(
+                "{UPSTREAM} is set, but so is CI: there an upstream has to be named by --upstream \
+                 itself"
+            )),
             (None, url) => Ok(url),
         }
     }
@@ -133,7 +175,11 @@ impl UpstreamArgs {
         let key = match self.key_env.as_deref().filter(|name| !name.is_empty()) {
             Some(name) => {
                 let key = env::var(name).ok().filter(|key| !key.is_empty());
-                let key = key.ok_or_else(|| format!("--upstream-key-env {name}: there is no such variable, or nothing in it"))?;
+                let key = key.ok_or_else(|| {
+                    format!(
+                        "--upstream-key-env {name}: there is no such variable, or nothing in it"
+                    )
+                })?;
                 Some(Key::new(key.trim().to_owned()))
             }
             None => None,
@@ -178,7 +224,8 @@ pub(super) const FIXTURES: &str = "fixtures";
 
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode, String> {
     start_log(&args)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let done = runtime.block_on(serve(args));
     // Whatever still runs, a template that takes long perhaps, does not hold the end up.
     runtime.shutdown_background();
@@ -186,8 +233,12 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, String> {
 }
 
 pub(super) fn start_log(args: &ServeArgs) -> Result<(), String> {
-    let filter = args.log.parse::<EnvFilter>().map_err(|error| format!("--log {}: {error}", args.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let filter =
+        args.log.parse::<EnvFilter>().map_err(|error| format!("--log {}: {error}", args.log))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match args.log_format {
         LogFormat::Pretty => log.init(),
         LogFormat::Json => log.json().init(),
@@ -208,8 +259,11 @@ pub(super) struct Opened {
 pub(super) async fn open(args: ServeArgs) -> Result<Opened, String> {
     // An empty variable, as compose files make them, is none.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
-    let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound =
+        listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let (watch, config) = (args.watch, config(args)?);
     let paths = config.fixtures.clone();
     let server = Server::open(config).await.map_err(|error| error.to_string())?;
@@ -230,7 +284,9 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
 
     let ending = until_set(stopped.clone());
     tokio::select! {
-        done = server.run(listener, until_set(stopped)) => done.map_err(|error| format!("the server failed: {error}")),
+        done = server.run(listener, until_set(stopped)) => {
+            done.map_err(|error| format!("the server failed: {error}"))
+        }
         () = async {
             ending.await;
             tokio::time::sleep(GRACE).await;
@@ -241,7 +297,9 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
 /// What becomes of runs that no reply matches.
 pub(super) fn unmatched(args: &ServeArgs) -> Result<Unmatched, String> {
     match (args.unmatched, args.upstream.named()?) {
-        (Some(Unmatched::Upstream), None) => Err("--unmatched upstream: name one by --upstream URL".to_owned()),
+        (Some(Unmatched::Upstream), None) => {
+            Err("--unmatched upstream: name one by --upstream URL".to_owned())
+        }
         (Some(unmatched), _) => Ok(unmatched),
         (None, Some(_)) => Ok(Unmatched::Upstream),
         (None, None) => Ok(Unmatched::Echo),
@@ -252,7 +310,11 @@ fn config(args: ServeArgs) -> Result<Config, String> {
     let (unmatched, upstream) = (unmatched(&args)?, args.upstream.settings()?);
     let record = args.upstream.record.filter(|folder| !folder.as_os_str().is_empty());
     if record.is_some() && upstream.is_some() && unmatched != Unmatched::Upstream {
-        return Err("--record: there is nothing to record where --unmatched says that the upstream is not asked".to_owned());
+        return Err(
+            "--record: there is nothing to record where --unmatched says that the upstream is not \
+             asked"
+                .to_owned(),
+        );
     }
     if record.is_some() && upstream.is_none() {
         return Err("--record: there is nothing to record without --upstream URL".to_owned());
@@ -294,7 +356,8 @@ fn announce(bound: SocketAddr) -> io::Result<()> {
 }
 
 async fn until_set(mut flag: watch::Receiver<bool>) {
-    // If nobody can set it any more, it stays as it is: then there is nothing to wait for but the end.
+    // If nobody can set it any more, it stays as it is: then there is nothing to wait for but the
+    // end.
     if flag.wait_for(|set| *set).await.is_err() {
         std::future::pending().await
     }
@@ -320,7 +383,10 @@ impl Signals {
     #[cfg(unix)]
     pub(super) fn catch() -> io::Result<Self> {
         use signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     #[cfg(not(unix))]

@@ -1,4 +1,5 @@
-//! The data volume of the container image. The image says where it would be mounted; a mount there holds the database.
+//! The data volume of the container image. The image says where it would be mounted; a mount there
+//! holds the database.
 
 use std::{
     env, fs,
@@ -27,10 +28,13 @@ pub(super) fn database() -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Whether something is mounted at exactly this folder. Linux lists its mounts, with the place in the fifth column.
+/// Whether something is mounted at exactly this folder. Linux lists its mounts, with the place in
+/// the fifth column.
 fn is_mounted(folder: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().any(|line| line.split(' ').nth(4).is_some_and(|place| Path::new(place) == folder))
+    mounts
+        .lines()
+        .any(|line| line.split(' ').nth(4).is_some_and(|place| Path::new(place) == folder))
 }
 
 #[cfg(unix)]
@@ -39,8 +43,8 @@ fn whose(folder: &Path) -> String {
     let user = rustix::process::geteuid().as_raw();
     match fs::metadata(folder) {
         Ok(it) => format!(
-            "It belongs to user {} and group {} with mode {:o}, and the server runs as user {user}: change its owner, \
-             such as with 'chown {user}'",
+            "It belongs to user {} and group {} with mode {:o}, and the server runs as user \
+             {user}: change its owner, such as with 'chown {user}'",
             it.uid(),
             it.gid(),
             it.mode() & 0o7777

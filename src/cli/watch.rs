@@ -1,7 +1,8 @@
 //! Loads fixtures anew when they change. A broken edit keeps the last good ones and says why.
 //!
-//! It looks rather than waits to be told: changes within containers, on network drives, and of files that are
-//! replaced by renaming are told unreliably or not at all, and a look at a few small files costs nothing.
+//! It looks rather than waits to be told: changes within containers, on network drives, and of
+//! files that are replaced by renaming are told unreliably or not at all, and a look at a few small
+//! files costs nothing.
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -37,7 +38,9 @@ pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
             Ok(replies) => tracing::info!(replies, "the fixtures were loaded anew"),
             Err(why) => {
                 tracing::error!("the fixtures are at fault, so the last good ones stay:\n{why}");
-                worlds.tell("fixtures.broken", || serde_json::json!({"object": "fixtures", "message": why}).to_string());
+                worlds.tell("fixtures.broken", || {
+                    serde_json::json!({"object": "fixtures", "message": why}).to_string()
+                });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The only chance in the program: ids, drawn from seeded streams.
 //!
-//! ChaCha8 promises the same numbers in every version, so the same requests in the same order give the same ids.
+//! ChaCha8 promises the same numbers in every version, so the same requests in the same order give
+//! the same ids.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,13 +14,19 @@ use serde::{Deserialize, Serialize};
 use crate::types::{File, Id, Resource, Run, resource::Spelling};
 
 /// A seed for those who did not give one.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system for chance")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that asks the system for chance"
+)]
 pub fn random_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
 /// A name that nobody else draws, for what is kept on disk and never shown.
-#[expect(clippy::disallowed_methods, reason = "such a name must differ from those of other processes, seeded or not")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "such a name must differ from those of other processes, seeded or not"
+)]
 pub fn random_name() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
@@ -69,8 +76,8 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// `starts` tells how often a server was started on the same database before, so that a restart with
-    /// the same seed does not draw the ids that are already taken.
+    /// `starts` tells how often a server was started on the same database before, so that a restart
+    /// with the same seed does not draw the ids that are already taken.
     pub fn new(seed: u64, starts: u32) -> Self {
         Self {
             seed,
@@ -88,7 +95,8 @@ impl Ids {
         ids
     }
 
-    /// The same, but that requests are named on from where `current` stands: none of them is named twice.
+    /// The same, but that requests are named on from where `current` stands: none of them is named
+    /// twice.
     pub fn resumed_beside(stand: &IdsStand, current: &IdsStand) -> Self {
         let requests = if stand.seed == current.seed { current.requests } else { stand.requests };
         Self::resumed(&IdsStand { requests, ..stand.clone() })
@@ -97,8 +105,15 @@ impl Ids {
     /// Where they stand.
     pub fn stand(&self) -> IdsStand {
         // What does not fit into 64 bits would take longer than anybody draws.
-        let place = |generator: &Mutex<ChaCha8Rng>| u64::try_from(lock(generator).get_word_pos()).unwrap_or_default();
-        IdsStand { seed: self.seed, starts: self.starts, objects: place(&self.objects), requests: place(&self.requests) }
+        let place = |generator: &Mutex<ChaCha8Rng>| {
+            u64::try_from(lock(generator).get_word_pos()).unwrap_or_default()
+        };
+        IdsStand {
+            seed: self.seed,
+            starts: self.starts,
+            objects: place(&self.objects),
+            requests: place(&self.requests),
+        }
     }
 
     pub fn next<T: Resource>(&self) -> Id<T> {
@@ -123,8 +138,8 @@ impl Ids {
         f64::from(generator.next_u32()) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// The ids of what a run makes follow from the run's own, so that runs side by side do not disturb
-    /// one another, and a run taken up after a crash goes on where it stood.
+    /// The ids of what a run makes follow from the run's own, so that runs side by side do not
+    /// disturb one another, and a run taken up after a crash goes on where it stood.
     pub fn of_run(&self, run: &Id<Run>) -> RunIds {
         RunIds { seed: self.seed, run: run.clone() }
     }
@@ -188,8 +203,11 @@ fn spell(prefix: &str, spelling: Spelling, generator: &mut ChaCha8Rng) -> String
     match spelling {
         Spelling::Base62 => letters(prefix, BASE62, 24, generator),
         Spelling::Base58 => letters(prefix, BASE58, 22, generator),
-        Spelling::Hex => format!("{prefix}{:016x}{:016x}", generator.next_u64(), generator.next_u64()),
-        // The time, of which only the first digits are the same for years; then what was always there.
+        Spelling::Hex => {
+            format!("{prefix}{:016x}{:016x}", generator.next_u64(), generator.next_u64())
+        }
+        // The time, of which only the first digits are the same for years; then what was always
+        // there.
         Spelling::Dated => {
             let (time, more) = (generator.next_u32() & 0x00ff_ffff, generator.next_u32() & 0xffff);
             format!("{prefix}68{time:06x}{more:04x}8191{:016x}", generator.next_u64())
@@ -201,7 +219,8 @@ fn letters(prefix: &str, alphabet: &[u8], length: usize, generator: &mut ChaCha8
     let mut id = String::with_capacity(prefix.len() + length);
     id.push_str(prefix);
     while id.len() < prefix.len() + length {
-        // Six bits are one of 64; those too many are drawn again, so that every character is as likely.
+        // Six bits are one of 64; those too many are drawn again, so that every character is as
+        // likely.
         if let Some(&character) = alphabet.get((generator.next_u32() >> 26) as usize) {
             id.push(char::from(character));
         }
@@ -219,7 +238,11 @@ mod tests {
         let (one, other) = (Ids::new(7, 0), Ids::new(7, 0));
         assert_eq!(one.next::<Thread>(), other.next::<Thread>());
         assert_eq!(one.next::<Assistant>().as_str().len(), "asst_".len() + 24);
-        assert_ne!(Ids::new(7, 0).next::<Thread>(), Ids::new(7, 1).next::<Thread>(), "a restart draws others");
+        assert_ne!(
+            Ids::new(7, 0).next::<Thread>(),
+            Ids::new(7, 1).next::<Thread>(),
+            "a restart draws others"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The only time in the program, and in `ids.rs` its only chance.
 //!
-//! Every world has a clock of its own. A running one follows the system's, perhaps ahead of it or behind; a frozen
-//! one stands still. Either can be advanced: everything that falls due on the way then happens before the advance
-//! returns, in the order in which it falls due.
+//! Every world has a clock of its own. A running one follows the system's, perhaps ahead of it or
+//! behind; a frozen one stands still. Either can be advanced: everything that falls due on the way
+//! then happens before the advance returns, in the order in which it falls due.
 
 mod ids;
 
@@ -19,8 +19,8 @@ use tokio::sync::{oneshot, watch};
 pub use self::ids::{Ids, IdsStand, RunIds, random_name, random_seed};
 use crate::types::Timestamp;
 
-/// A point in time, in microseconds since the Unix epoch: finer than the API shows, so that the pace of
-/// a run keeps its order within a second.
+/// A point in time, in microseconds since the Unix epoch: finer than the API shows, so that the
+/// pace of a run keeps its order within a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment(i64);
 
@@ -177,8 +177,8 @@ impl Clock {
         _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 
-    /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work once
-    /// it has lain down, and is again when it is woken.
+    /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work
+    /// once it has lain down, and is again when it is woken.
     pub async fn sleep_until(&self, due: Moment, awake: Awake) -> Awake {
         let mut turned = self.turned.subscribe();
         let (sleeper, mut woken) = {
@@ -212,8 +212,8 @@ impl Clock {
         awake
     }
 
-    /// Moves the clock on. What falls due on the way happens at its own time, one thing after the other, before
-    /// this returns.
+    /// Moves the clock on. What falls due on the way happens at its own time, one thing after the
+    /// other, before this returns.
     pub async fn advance(&self, by: Duration) {
         let _alone = self.setting.lock().await;
         let before = self.stop();
@@ -224,7 +224,8 @@ impl Clock {
         }
     }
 
-    /// Stops the clock, at a time or where it is. What falls due until then happens before this returns.
+    /// Stops the clock, at a time or where it is. What falls due until then happens before this
+    /// returns.
     pub async fn freeze(&self, at: Option<Moment>) {
         let _alone = self.setting.lock().await;
         self.stop();

@@ -38,7 +38,12 @@ struct Shown {
 impl Shown {
     fn of(clock: &Clock) -> Self {
         let now = clock.now();
-        Self { object: "clock", now: now.to_string(), timestamp: now.seconds(), frozen: clock.is_frozen() }
+        Self {
+            object: "clock",
+            now: now.to_string(),
+            timestamp: now.seconds(),
+            frozen: clock.is_frozen(),
+        }
     }
 }
 
@@ -67,19 +72,26 @@ impl Read for Change {
             (None, Some(Value::String(text)), None) => match text.parse() {
                 Ok(moment) => Some(Self::Freeze(Some(moment))),
                 Err(_) => {
-                    let what = format!("'{text}' is not a time: write it like 2026-01-31T12:00:00Z.");
+                    let what =
+                        format!("'{text}' is not a time: write it like 2026-01-31T12:00:00Z.");
                     faults.note(&at.key("freeze"), FaultKind::Other(what));
                     None
                 }
             },
-            (None, Some(other), None) => faults.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other),
+            (None, Some(other), None) => {
+                faults.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other)
+            }
             (None, None, Some(true)) => Some(Self::Resume),
             (None, None, Some(false)) => {
-                faults.note(&at.key("resume"), FaultKind::Other("Only true makes sense of 'resume'.".to_owned()));
+                faults.note(
+                    &at.key("resume"),
+                    FaultKind::Other("Only true makes sense of 'resume'.".to_owned()),
+                );
                 None
             }
             _ => {
-                let what = "Give exactly one of 'advance' (a duration), 'freeze' (a time, or true) and 'resume' (true).";
+                let what = "Give exactly one of 'advance' (a duration), 'freeze' (a time, or true) \
+                            and 'resume' (true).";
                 faults.note(at, FaultKind::Other(what.to_owned()));
                 None
             }
@@ -157,5 +169,9 @@ fn happened(event: &str, data: &str) -> Option<Happened> {
         return None;
     }
     let mut object: Value = serde_json::from_str(data).ok()?;
-    Some(Happened { event: event.to_owned(), object: object["object"].take(), id: object["id"].take() })
+    Some(Happened {
+        event: event.to_owned(),
+        object: object["object"].take(),
+        id: object["id"].take(),
+    })
 }

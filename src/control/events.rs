@@ -1,4 +1,5 @@
-//! Every change of a session, as it happens: for tests that wait for something, and for people who watch.
+//! Every change of a session, as it happens: for tests that wait for something, and for people who
+//! watch.
 
 use std::convert::Infallible;
 
@@ -28,5 +29,9 @@ async fn listen(InSession(session): InSession) -> Response {
         Some((Ok::<_, Infallible>(Bytes::from(sse::frame(&told.name, &told.data))), news))
     });
     let frames = frames.take_until(Box::pin(ended));
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE))], Body::from_stream(frames)).into_response()
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE))],
+        Body::from_stream(frames),
+    )
+        .into_response()
 }

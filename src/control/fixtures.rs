@@ -46,7 +46,14 @@ struct Part {
 }
 
 impl Part {
-    fn of(object: &'static str, name: Option<&str>, origin: &Origin, times: Option<u64>, hits: u64, added: bool) -> Self {
+    fn of(
+        object: &'static str,
+        name: Option<&str>,
+        origin: &Origin,
+        times: Option<u64>,
+        hits: u64,
+        added: bool,
+    ) -> Self {
         let (name, file) = (name.map(str::to_owned), origin.file.clone());
         Self { object, name, file, line: origin.line, times, hits, added }
     }
@@ -59,11 +66,25 @@ async fn list(InSession(session): InSession) -> Answer<Listed> {
         let is_added = place < added;
         for reply in &set.replies {
             let hits = world.ledger.uses_of(reply);
-            data.push(Part::of("fixture.reply", reply.name.as_deref(), &reply.origin, reply.times, hits, is_added));
+            data.push(Part::of(
+                "fixture.reply",
+                reply.name.as_deref(),
+                &reply.origin,
+                reply.times,
+                hits,
+                is_added,
+            ));
         }
         for fault in &set.faults {
             let hits = world.strikes.of(fault);
-            faults.push(Part::of("fixture.fault", fault.name.as_deref(), &fault.origin, fault.times(), hits, is_added));
+            faults.push(Part::of(
+                "fixture.fault",
+                fault.name.as_deref(),
+                &fault.origin,
+                fault.times(),
+                hits,
+                is_added,
+            ));
         }
     }
     Answer(Listed { object: "list", data, has_more: false, faults })
@@ -102,10 +123,15 @@ impl Counts {
 
 async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
     let Ok(text) = String::from_utf8(read_all(body, limits::JSON_BODY).await?) else {
-        return Ok(faulty(&[Diagnostic::of_file("added fixtures", "this is not text: a fixture is UTF-8")]));
+        return Ok(faulty(&[Diagnostic::of_file(
+            "added fixtures",
+            "this is not text: a fixture is UTF-8",
+        )]));
     };
     match session.add(text).await {
-        Ok(fixtures) => Ok(Answer(Added { object: "fixtures", added: Counts::of(&fixtures) }).into_response()),
+        Ok(fixtures) => {
+            Ok(Answer(Added { object: "fixtures", added: Counts::of(&fixtures) }).into_response())
+        }
         Err(unmade) => refused(unmade),
     }
 }

@@ -1,6 +1,8 @@
-//! The control API under `/_rehearsal`: what tests and people ask of the emulator itself, session by session.
+//! The control API under `/_rehearsal`: what tests and people ask of the emulator itself, session
+//! by session.
 //!
-//! Its shapes are told to clients by `openapi.json`, which is served, and which the tests hold the answers against.
+//! Its shapes are told to clients by `openapi.json`, which is served, and which the tests hold the
+//! answers against.
 
 mod clock;
 mod events;
@@ -44,11 +46,15 @@ pub(crate) fn routes() -> Router {
         .layer(middleware::from_fn(judge_body))
 }
 
-/// Refuses a body of a type that no control call takes: what is left is nothing that a web page could send without
-/// asking. No body needs no type.
+/// Refuses a body of a type that no control call takes: what is left is nothing that a web page
+/// could send without asking. No body needs no type.
 async fn judge_body(request: Request, next: Next) -> Result<Response> {
-    const TAKEN: [&str; 4] = ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
-    let sent = request.headers().get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    const TAKEN: [&str; 4] =
+        ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
+    let sent = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
     let sent = sent.unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim();
     if TAKEN.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
@@ -97,12 +103,18 @@ struct Query(Vec<(String, String)>);
 
 impl Query {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// Refuses what nobody here asks for: a filter that is misspelt would not filter.
     fn only(&self, known: &[&'static str]) -> Result<()> {
-        let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else { return Ok(()) };
+        let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else {
+            return Ok(());
+        };
         let kind = FaultKind::Unknown { known: known.to_vec() };
         Err(Refusal::invalid(other, kind).into())
     }
@@ -112,7 +124,8 @@ impl Query {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
             Some(other) => {
-                let kind = FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
+                let kind =
+                    FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
                 Err(Refusal::invalid(name, kind).into())
             }
         }

@@ -17,11 +17,15 @@ pub(super) fn routes() -> Router {
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Answer<Listed<Value>>> {
     query.only(&["method", "path", "status", "limit", "after"])?;
-    let (method, path, status, limit) = (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
+    let (method, path, status, limit) =
+        (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
     let mut entries = session.journal.entries();
     if let Some(id) = query.get("after") {
         let place = entries.iter().position(|entry| entry.id == id);
-        let missing = || Refusal::Missing { text: format!("No request found with id '{id}'."), param: Some("after") };
+        let missing = || Refusal::Missing {
+            text: format!("No request found with id '{id}'."),
+            param: Some("after"),
+        };
         let place = place.ok_or_else(missing)?;
         entries.drain(..=place);
     }
@@ -41,7 +45,9 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
 
 fn glob(query: &Query) -> Result<Option<PathGlob>> {
     let parsed = query.get("path").map(str::parse).transpose();
-    parsed.map_err(|error: String| Refusal::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into())
+    parsed.map_err(|error: String| {
+        Refusal::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into()
+    })
 }
 
 fn status(query: &Query) -> Result<Option<u16>> {
@@ -53,7 +59,8 @@ fn status(query: &Query) -> Result<Option<u16>> {
 /// As many as there are, unless fewer are asked for.
 fn limit(query: &Query) -> Result<usize> {
     let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
-    let limit = extract::limit(given, 1, i64::MAX).map_err(|kind| Refusal::invalid("limit", kind))?;
+    let limit =
+        extract::limit(given, 1, i64::MAX).map_err(|kind| Refusal::invalid("limit", kind))?;
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
 }
 

@@ -19,7 +19,8 @@ pub(super) fn routes() -> Router {
 }
 
 async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Result<Response> {
-    let exported = transcript::export(&session.world().store, &Id::new(thread), session.redactor()).await;
+    let exported =
+        transcript::export(&session.world().store, &Id::new(thread), session.redactor()).await;
     match exported {
         Ok(exported) => {
             let yaml = HeaderValue::from_static("application/yaml");

@@ -1,4 +1,5 @@
-//! What a run has around it, looked up once: its thread and assistant, the stores that its tools search, its files.
+//! What a run has around it, looked up once: its thread and assistant, the stores that its tools
+//! search, its files.
 
 use crate::{
     knowledge::{Denied, Knowledge},
@@ -15,9 +16,18 @@ pub(super) struct Around {
 }
 
 impl Around {
-    pub(super) async fn of(run: &Run, surroundings: Surroundings, knowledge: &Knowledge) -> Result<Self, Denied> {
+    pub(super) async fn of(
+        run: &Run,
+        surroundings: Surroundings,
+        knowledge: &Knowledge,
+    ) -> Result<Self, Denied> {
         let (stores, given) = (surroundings.stores(run), surroundings.given_files(run));
-        let mut around = Self { surroundings, stores: Ok(Vec::new()), files: Vec::new(), has_stored_files: false };
+        let mut around = Self {
+            surroundings,
+            stores: Ok(Vec::new()),
+            files: Vec::new(),
+            has_stored_files: false,
+        };
         if stores.is_empty() && given.is_empty() {
             return Ok(around);
         }
@@ -28,7 +38,8 @@ impl Around {
                 around.stores = Ok(stores.iter().map(|store| store.id.to_string()).collect());
             }
             Err(Denied::Expired(id)) => {
-                around.stores = Err(LastError::server_error(Refusal::StoreExpired { id }.to_string()));
+                around.stores =
+                    Err(LastError::server_error(Refusal::StoreExpired { id }.to_string()));
             }
             Err(other) => return Err(other),
         }

@@ -35,11 +35,16 @@ pub(super) struct Cited {
 
 impl Cited {
     pub(super) fn of_result(number: usize, result: &SearchResult) -> Self {
-        Self { file_id: Id::new(result.file_id.as_str()), file_name: result.file_name.clone(), number, quote: None }
+        Self {
+            file_id: Id::new(result.file_id.as_str()),
+            file_name: result.file_name.clone(),
+            number,
+            quote: None,
+        }
     }
 
-    /// `【4:0†name】`: the first number grew by four with each turn of a thread. Under v1 it was `【0†source】`, and the
-    /// citation quoted.
+    /// `【4:0†name】`: the first number grew by four with each turn of a thread. Under v1 it was
+    /// `【0†source】`, and the citation quoted.
     fn marker(&self, manner: Marks) -> Segment {
         let (text, refers) = self.marked(manner);
         Segment::Marked { text, refers }
@@ -48,8 +53,13 @@ impl Cited {
     /// The text of its marker, and what that stands for.
     pub(super) fn marked(&self, manner: Marks) -> (String, Refers) {
         let (text, quote) = match manner {
-            Marks::V1 => (format!("【{}†source】", self.number), Some(self.quote.clone().unwrap_or_default())),
-            Marks::V2 { turn } => (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None),
+            Marks::V1 => (
+                format!("【{}†source】", self.number),
+                Some(self.quote.clone().unwrap_or_default()),
+            ),
+            Marks::V2 { turn } => {
+                (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None)
+            }
         };
         (text, Refers::Citation(CitedFile { file_id: self.file_id.to_string(), quote }))
     }
@@ -58,14 +68,17 @@ impl Cited {
 /// The shortest sentence that is taken for a quotation, in characters.
 const QUOTED: usize = 12;
 
-/// Which of the results a text quotes, in their order; if it quotes none, the best of them. Where the text has
-/// marks, each stands for what is quoted before it.
+/// Which of the results a text quotes, in their order; if it quotes none, the best of them. Where
+/// the text has marks, each stands for what is quoted before it.
 pub(super) fn used(text: &str, results: &[SearchResult]) -> Vec<Cited> {
     let best = || results.first().map(|result| Cited::of_result(0, result));
     let mut parts: Vec<&str> = text.split(CITE).collect();
     if parts.len() > 1 {
         parts.pop();
-        return parts.iter().filter_map(|part| quoted(part, results).into_iter().next().or_else(best)).collect();
+        return parts
+            .iter()
+            .filter_map(|part| quoted(part, results).into_iter().next().or_else(best))
+            .collect();
     }
     let used = quoted(text, results);
     if used.is_empty() { best().into_iter().collect() } else { used }
@@ -80,14 +93,17 @@ fn quoted(text: &str, results: &[SearchResult]) -> Vec<Cited> {
             .map(str::trim)
             .find(|sentence| sentence.chars().count() >= QUOTED && text.contains(sentence));
         // Chunks overlap: the same sentence in another chunk is the same quotation.
-        if let Some(quote) = quote.filter(|quote| !used.iter().any(|known| known.quote.as_deref() == Some(quote))) {
+        if let Some(quote) =
+            quote.filter(|quote| !used.iter().any(|known| known.quote.as_deref() == Some(quote)))
+        {
             used.push(Cited { quote: Some(quote.to_owned()), ..Cited::of_result(number, result) });
         }
     }
     used
 }
 
-/// Puts markers where the marks are; those that have none go behind what they quote, else to the end.
+/// Puts markers where the marks are; those that have none go behind what they quote, else to the
+/// end.
 pub(super) fn cite(text: &str, cited: &[Cited], marks: Marks) -> Vec<Segment> {
     let mut parts = text.split(CITE);
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -115,11 +131,18 @@ fn place_of(text: &str, cited: &Cited) -> usize {
     let quoted = cited.quote.as_deref().filter(|quote| !quote.is_empty());
     if let Some((found, quote)) = quoted.and_then(|quote| Some((text.find(quote)?, quote))) {
         let end = found + quote.len();
-        let around = text[end..].chars().take_while(|character| matches!(character, '"' | '”' | '»' | '’' | '」'));
+        let around = text[end..]
+            .chars()
+            .take_while(|character| matches!(character, '"' | '”' | '»' | '’' | '」'));
         return end + around.map(char::len_utf8).sum::<usize>();
     }
     let trimmed = text.trim_end();
-    trimmed.len() - trimmed.chars().next_back().filter(|last| matches!(last, '.' | '!' | '?' | '。')).map_or(0, char::len_utf8)
+    trimmed.len()
+        - trimmed
+            .chars()
+            .next_back()
+            .filter(|last| matches!(last, '.' | '!' | '?' | '。'))
+            .map_or(0, char::len_utf8)
 }
 
 fn push_plain(segments: &mut Vec<Segment>, text: &str) {
@@ -128,8 +151,12 @@ fn push_plain(segments: &mut Vec<Segment>, text: &str) {
     }
 }
 
-/// Marks every `sandbox:/mnt/data/NAME` of these files, and says which of them the text never mentions.
-pub(super) fn link(segments: Vec<Segment>, files: &[(String, Id<File>)]) -> (Vec<Segment>, Vec<Id<File>>) {
+/// Marks every `sandbox:/mnt/data/NAME` of these files, and says which of them the text never
+/// mentions.
+pub(super) fn link(
+    segments: Vec<Segment>,
+    files: &[(String, Id<File>)],
+) -> (Vec<Segment>, Vec<Id<File>>) {
     let mut segments = segments;
     let mut unlinked = Vec::new();
     // Longer names first: one may begin like another.
@@ -147,7 +174,10 @@ pub(super) fn link(segments: Vec<Segment>, files: &[(String, Id<File>)]) -> (Vec
                     push_plain(&mut split, parts.next().unwrap_or_default());
                     for part in parts {
                         found = true;
-                        split.push(Segment::Marked { text: path.clone(), refers: Refers::Path(id.clone()) });
+                        split.push(Segment::Marked {
+                            text: path.clone(),
+                            refers: Refers::Path(id.clone()),
+                        });
                         push_plain(&mut split, part);
                     }
                     split
@@ -171,7 +201,12 @@ mod tests {
 
     fn cited(number: usize, quote: Option<&str>) -> Cited {
         let quote = quote.map(str::to_owned);
-        Cited { file_id: Id::new(format!("file-{number}")), file_name: "a.txt".to_owned(), number, quote }
+        Cited {
+            file_id: Id::new(format!("file-{number}")),
+            file_name: "a.txt".to_owned(),
+            number,
+            quote,
+        }
     }
 
     fn shown(segments: &[Segment]) -> String {
@@ -195,17 +230,26 @@ mod tests {
             shown(&cite("It says “within 14 days”, so wait.", &quoted, turn(2))),
             "It says “within 14 days”[【8:2†a.txt】], so wait."
         );
-        assert_eq!(shown(&cite("Filip likes cake.", &[cited(0, None)], turn(1))), "Filip likes cake[【4:0†a.txt】].");
+        assert_eq!(
+            shown(&cite("Filip likes cake.", &[cited(0, None)], turn(1))),
+            "Filip likes cake[【4:0†a.txt】]."
+        );
         assert_eq!(shown(&cite(&format!("Nothing{CITE}."), &[], turn(1))), "Nothing.");
         assert_eq!(shown(&cite("Cake.", &[cited(3, None)], Marks::V1)), "Cake[【3†source】].");
     }
 
     #[test]
     fn files_are_linked_wherever_the_text_says_their_path() {
-        let files = [("a.csv".to_owned(), Id::new("file-a")), ("b.csv".to_owned(), Id::new("file-b"))];
-        let text = vec![Segment::Plain("[x](sandbox:/mnt/data/a.csv) and sandbox:/mnt/data/a.csv".to_owned())];
+        let files =
+            [("a.csv".to_owned(), Id::new("file-a")), ("b.csv".to_owned(), Id::new("file-b"))];
+        let text = vec![Segment::Plain(
+            "[x](sandbox:/mnt/data/a.csv) and sandbox:/mnt/data/a.csv".to_owned(),
+        )];
         let (segments, unlinked) = link(text, &files);
-        assert_eq!(shown(&segments), "[x]([sandbox:/mnt/data/a.csv]) and [sandbox:/mnt/data/a.csv]");
+        assert_eq!(
+            shown(&segments),
+            "[x]([sandbox:/mnt/data/a.csv]) and [sandbox:/mnt/data/a.csv]"
+        );
         assert_eq!(unlinked, [Id::new("file-b")]);
     }
 }

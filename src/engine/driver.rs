@@ -1,5 +1,5 @@
-//! The engine of a session: creates runs, tells their tasks what clients ask of them, and takes up after a
-//! restart whatever had not ended. It owns the tasks; dropping it stops them.
+//! The engine of a session: creates runs, tells their tasks what clients ask of them, and takes up
+//! after a restart whatever had not ended. It owns the tasks; dropping it stops them.
 
 use std::{
     collections::HashMap,
@@ -84,23 +84,28 @@ impl Engine {
         recording: Option<Recording>,
     ) -> Self {
         let performer = Arc::new(performer);
-        Self { at_hand: AtHand { store, clock, ids, knowledge, performer, feed, recording }, live: Arc::default() }
+        Self {
+            at_hand: AtHand { store, clock, ids, knowledge, performer, feed, recording },
+            live: Arc::default(),
+        }
     }
 
-    /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen beside the
-    /// requests that come before the first run.
+    /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen
+    /// beside the requests that come before the first run.
     pub fn expect(&self, model: &str) {
         let model = model.to_owned();
         tokio::task::spawn_blocking(move || tokens::warm(&model));
     }
 
-    /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the run
-    /// as it was created, `queued`, however fast it is.
+    /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the
+    /// run as it was created, `queued`, however fast it is.
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
         let run = new.run.clone();
-        let open = OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
+        let open =
+            OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
         let task = Task::new(self.at_hand.clone(), open, new.wanted.clone(), listener);
-        // The task is there before the run can be seen, so that whoever sees the run finds its task.
+        // The task is there before the run can be seen, so that whoever sees the run finds its
+        // task.
         let (created, gate) = oneshot::channel();
         self.spawn(task, self.at_hand.clock.awake(), gate);
         insert(&self.at_hand.store, &new).await?;
@@ -188,13 +193,18 @@ impl Engine {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
             let (created, gate) = oneshot::channel();
-            self.spawn(Task::new(self.at_hand.clone(), open, Wanted::Any, None), self.at_hand.clock.awake(), gate);
+            self.spawn(
+                Task::new(self.at_hand.clone(), open, Wanted::Any, None),
+                self.at_hand.clock.awake(),
+                gate,
+            );
             _ = created.send(Vec::new());
         }
         Ok(())
     }
 
-    /// Starts a run's task, which waits at the gate until the run exists, with the events of its creation.
+    /// Starts a run's task, which waits at the gate until the run exists, with the events of its
+    /// creation.
     fn spawn(&self, task: Task, awake: Awake, gate: oneshot::Receiver<Vec<Event>>) {
         let (id, thread) = (task.run().id.clone(), task.run().thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();

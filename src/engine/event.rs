@@ -103,23 +103,31 @@ impl Event {
         }
     }
 
-    /// The data of the event: JSON in one line, or `[DONE]`. What searches found is shown as a whole to those
-    /// only who asked for it.
+    /// The data of the event: JSON in one line, or `[DONE]`. What searches found is shown as a
+    /// whole to those only who asked for it.
     pub fn data(&self, version: Version, with_results: bool) -> String {
         match self {
             Self::ThreadCreated(thread) => compact(&thread.clone().as_read().seen(version)),
             Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version)),
-            Self::StepCreated(step) | Self::Step(step) if with_results => compact(&step.seen(version)),
-            Self::StepCreated(step) | Self::Step(step) => compact(&step.clone().without_content().seen(version)),
-            Self::MessageCreated(message) | Self::Message(message) => compact(&message.seen(version)),
+            Self::StepCreated(step) | Self::Step(step) if with_results => {
+                compact(&step.seen(version))
+            }
+            Self::StepCreated(step) | Self::Step(step) => {
+                compact(&step.clone().without_content().seen(version))
+            }
+            Self::MessageCreated(message) | Self::Message(message) => {
+                compact(&message.seen(version))
+            }
             Self::StepDelta { id, index, delta } => compact(&json!({
                 "id": id,
                 "object": "thread.run.step.delta",
-                "delta": {"step_details": {"type": "tool_calls", "tool_calls": [delta.shown(version, *index)]}},
+                "delta": {"step_details": {"type": "tool_calls",
+                    "tool_calls": [delta.shown(version, *index)]}},
             })),
             Self::MessageDelta { id, index, delta } => {
                 let part = delta.shown(version, *index);
-                compact(&json!({"id": id, "object": "thread.message.delta", "delta": {"content": [part]}}))
+                compact(&json!({"id": id, "object": "thread.message.delta",
+                        "delta": {"content": [part]}}))
             }
             // Nested, so that both official SDKs raise it.
             Self::Broken | Self::Error => compact(&json!({
@@ -138,7 +146,9 @@ impl Event {
     /// Whether a stream of this run ends here.
     pub fn ends_stream(&self) -> bool {
         match self {
-            Self::Run(run) => run.status().is_terminal() || run.status() == RunStatus::RequiresAction,
+            Self::Run(run) => {
+                run.status().is_terminal() || run.status() == RunStatus::RequiresAction
+            }
             _ => false,
         }
     }
@@ -153,19 +163,25 @@ impl ContentDelta {
         match self {
             Self::Text { value, annotation: Some((number, annotation)), .. } => {
                 let annotation = added(version, *number, annotation);
-                json!({"index": index, "type": "text", "text": {"value": value, "annotations": [annotation]}})
+                json!({"index": index, "type": "text",
+                    "text": {"value": value, "annotations": [annotation]}})
             }
             Self::Text { value, is_first: true, .. } => {
                 json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
             }
-            Self::Text { value, is_first: false, .. } => json!({"index": index, "type": "text", "text": {"value": value}}),
+            Self::Text { value, is_first: false, .. } => {
+                json!({"index": index, "type": "text", "text": {"value": value}})
+            }
             Self::Image(file_id) if version.is_v1() => {
                 json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id}})
             }
             Self::Image(file_id) => {
-                json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id, "detail": "auto"}})
+                json!({"index": index, "type": "image_file",
+                    "image_file": {"file_id": file_id, "detail": "auto"}})
             }
-            Self::Refusal(refusal) => json!({"index": index, "type": "refusal", "refusal": refusal}),
+            Self::Refusal(refusal) => {
+                json!({"index": index, "type": "refusal", "refusal": refusal})
+            }
         }
     }
 }
@@ -185,42 +201,64 @@ impl CallDelta {
                 "type": "code_interpreter",
                 "code_interpreter": {"input": "", "outputs": []},
             }),
-            Self::Arguments(arguments) => json!({"index": index, "type": "function", "function": {"arguments": arguments}}),
-            Self::Input(input) => json!({"index": index, "type": "code_interpreter", "code_interpreter": {"input": input}}),
-            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { .. } }) if version.is_v1() => json!({
-                "index": index,
-                "id": id,
-                "type": v1::RETRIEVAL,
-                v1::RETRIEVAL: {},
-            }),
-            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { file_search } }) => json!({
-                "index": index,
-                "id": id,
-                "type": "file_search",
-                "file_search": {"ranking_options": file_search.ranking_options, "results": []},
-            }),
+            Self::Arguments(arguments) => {
+                json!({"index": index, "type": "function", "function": {"arguments": arguments}})
+            }
+            Self::Input(input) => {
+                json!({"index": index, "type": "code_interpreter",
+                    "code_interpreter": {"input": input}})
+            }
+            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { .. } })
+                if version.is_v1() =>
+            {
+                json!({
+                    "index": index,
+                    "id": id,
+                    "type": v1::RETRIEVAL,
+                    v1::RETRIEVAL: {},
+                })
+            }
+            Self::Begins(ToolCall { id, kind: ToolCallKind::FileSearch { file_search } }) => {
+                json!({
+                    "index": index,
+                    "id": id,
+                    "type": "file_search",
+                    "file_search": {"ranking_options": file_search.ranking_options, "results": []},
+                })
+            }
             Self::Output { number, output } => {
                 let output = match output {
-                    CodeOutput::Logs { logs } => json!({"index": number, "type": "logs", "logs": logs}),
-                    CodeOutput::Image { image } => json!({"index": number, "type": "image", "image": image}),
+                    CodeOutput::Logs { logs } => {
+                        json!({"index": number, "type": "logs", "logs": logs})
+                    }
+                    CodeOutput::Image { image } => {
+                        json!({"index": number, "type": "image", "image": image})
+                    }
                 };
-                json!({"index": index, "type": "code_interpreter", "code_interpreter": {"outputs": [output]}})
+                json!({"index": index, "type": "code_interpreter",
+                    "code_interpreter": {"outputs": [output]}})
             }
         }
     }
 }
 
-/// An annotation as its delta shows it: with a number, and under v2 with a quote that is always empty. Recorded.
+/// An annotation as its delta shows it: with a number, and under v2 with a quote that is always
+/// empty. Recorded.
 fn added(version: Version, number: usize, annotation: &Annotation) -> Value {
     match annotation {
-        Annotation::FileCitation { text, start_index, end_index, file_citation } if version.is_v1() => json!({
-            "index": number,
-            "type": "file_citation",
-            "text": text,
-            "start_index": start_index,
-            "end_index": end_index,
-            "file_citation": {"file_id": file_citation.file_id, "quote": file_citation.quote.as_deref().unwrap_or_default()},
-        }),
+        Annotation::FileCitation { text, start_index, end_index, file_citation }
+            if version.is_v1() =>
+        {
+            json!({
+                "index": number,
+                "type": "file_citation",
+                "text": text,
+                "start_index": start_index,
+                "end_index": end_index,
+                "file_citation": {"file_id": file_citation.file_id,
+                    "quote": file_citation.quote.as_deref().unwrap_or_default()},
+            })
+        }
         Annotation::FileCitation { text, start_index, end_index, file_citation } => json!({
             "index": number,
             "type": "file_citation",

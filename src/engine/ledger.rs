@@ -1,5 +1,5 @@
-//! What a session's performer has done: how often each reply was used, which of them answered which run, and the runs
-//! that none answered. All of it is in memory, and bounded.
+//! What a session's performer has done: how often each reply was used, which of them answered which
+//! run, and the runs that none answered. All of it is in memory, and bounded.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

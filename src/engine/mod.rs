@@ -1,10 +1,10 @@
 //! The run engine.
 //!
-//! The pure half says what a run does next: `phase.rs` how one phase follows another, `stage.rs` how a
-//! run, its steps and its messages change cue by cue. The other half makes it happen: `performer.rs`
-//! says who answers a run, `script.rs` turns a fixture's reply into timed cues, `remote.rs` what an upstream says;
-//! `task.rs` performs one run:
-//! it commits, and only then tells anybody; `driver.rs` owns the tasks.
+//! The pure half says what a run does next: `phase.rs` how one phase follows another, `stage.rs`
+//! how a run, its steps and its messages change cue by cue. The other half makes it happen:
+//! `performer.rs` says who answers a run, `script.rs` turns a fixture's reply into timed cues,
+//! `remote.rs` what an upstream says; `task.rs` performs one run: it commits, and only then tells
+//! anybody; `driver.rs` owns the tasks.
 
 mod around;
 mod citations;

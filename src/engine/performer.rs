@@ -1,8 +1,8 @@
 //! Who answers a run: the one boundary behind which fixtures stand.
 //!
-//! `begin` is asked once for each run and says who performs it; `next` is asked for cues whenever there
-//! are none left. Whatever the performer is, the stage takes its cues the same way. A performance can be
-//! noted down and taken up again after a restart.
+//! `begin` is asked once for each run and says who performs it; `next` is asked for cues whenever
+//! there are none left. Whatever the performer is, the stage takes its cues the same way. A
+//! performance can be noted down and taken up again after a restart.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -82,7 +82,9 @@ impl Performer {
     pub(super) fn begin(&self, scene: &Scene<'_>, wanted: &Wanted) -> Performance {
         let named = scene.run.metadata.get(NAMED_BY);
         let chosen = scene.judged(|subject| match (wanted, named) {
-            (Wanted::Failure(error), _) => Some((Arc::new(failing(error.clone())), Captures::new())),
+            (Wanted::Failure(error), _) => {
+                Some((Arc::new(failing(error.clone())), Captures::new()))
+            }
             (Wanted::Reply(name), _) => Some(self.take_named(name, subject, scene.run)),
             (Wanted::Any, Some(name)) => Some(self.take_named(name, subject, scene.run)),
             (Wanted::Any, None) => self.choose(subject, scene.run),
@@ -90,13 +92,19 @@ impl Performer {
         let Some((reply, captures)) = chosen else {
             // It has a pace of its own; only whether it waits for polls is for the server to say.
             let pace = if self.pace == Pace::Steps { Pace::Steps } else { Pace::Instant };
-            return Performance { pace, by: By::Upstream(Box::new(Remote::new(self.upstream.clone(), Noted::default()))) };
+            return Performance {
+                pace,
+                by: By::Upstream(Box::new(Remote::new(self.upstream.clone(), Noted::default()))),
+            };
         };
         let pace = match reply.pace.unwrap_or(self.pace) {
             Pace::Recorded => reply.timing.map_or(Pace::Instant, Pace::Timed),
             pace => pace,
         };
-        Performance { pace, by: By::Script(Script { reply, captures, entry: 0, query: None, too_late: false }) }
+        Performance {
+            pace,
+            by: By::Script(Script { reply, captures, entry: 0, query: None, too_late: false }),
+        }
     }
 
     /// The first reply that holds wins. None of them, and the upstream performs the run.
@@ -130,18 +138,30 @@ impl Performer {
             near.push(NearMiss { reply, used_up: true, misses: Vec::new() });
         }
         let sets = self.repertoire.sets();
-        let known: Vec<_> = sets.iter().flat_map(|set| &set.replies).filter_map(|reply| reply.name.as_deref()).collect();
+        let known: Vec<_> = sets
+            .iter()
+            .flat_map(|set| &set.replies)
+            .filter_map(|reply| reply.name.as_deref())
+            .collect();
         let explanation = miss::explain_named(name, &known, &near);
         let error = LastError::server_error(explanation);
         self.note(subject, run, near, miss::stub_named(name));
         (Arc::new(failing(error)), Captures::new())
     }
 
-    fn miss(&self, subject: &Subject<'_>, run: &Run, near: Vec<NearMiss>, explanation: String) -> (Arc<Reply>, Captures) {
+    fn miss(
+        &self,
+        subject: &Subject<'_>,
+        run: &Run,
+        near: Vec<NearMiss>,
+        explanation: String,
+    ) -> (Arc<Reply>, Captures) {
         self.note(subject, run, near, miss::stub(subject.message));
         match self.unmatched {
             Unmatched::Echo => (Arc::clone(&self.echo), Captures::new()),
-            Unmatched::Fail | Unmatched::Upstream => (Arc::new(failing(LastError::server_error(explanation))), Captures::new()),
+            Unmatched::Fail | Unmatched::Upstream => {
+                (Arc::new(failing(LastError::server_error(explanation))), Captures::new())
+            }
         }
     }
 
@@ -219,7 +239,8 @@ impl Performance {
         matches!(&self.by, By::Script(script) if script.searches_next())
     }
 
-    /// A cancel comes: whether it comes too late. What functions would have answered is left out then.
+    /// A cancel comes: whether it comes too late. What functions would have answered is left out
+    /// then.
     pub(super) fn is_too_late_to_cancel(&mut self) -> bool {
         match &mut self.by {
             By::Script(script) => {
@@ -296,13 +317,18 @@ impl Performance {
             },
             By::Upstream(remote) => NotedBy::Upstream { upstream: remote.noted().clone() },
         };
-        serde_json::to_string(&Note { by, pace: self.pace, cues: cues.clone() }).expect("a note is JSON")
+        serde_json::to_string(&Note { by, pace: self.pace, cues: cues.clone() })
+            .expect("a note is JSON")
     }
 }
 
 impl Performer {
     /// Takes up what was noted. None if this version does not understand it.
-    pub(super) fn resume(&self, note: &str, run: &Run) -> Option<(Performance, VecDeque<TimedCue>)> {
+    pub(super) fn resume(
+        &self,
+        note: &str,
+        run: &Run,
+    ) -> Option<(Performance, VecDeque<TimedCue>)> {
         let Note { by, pace, cues } = serde_json::from_str(note).ok()?;
         match by {
             NotedBy::Script { reply, origin, captures, entry, query, too_late } => {
@@ -313,7 +339,8 @@ impl Performer {
             }
             NotedBy::Upstream { upstream } => {
                 let remote = Remote::new(self.upstream.clone(), upstream);
-                let cues = if run.status() == RunStatus::InProgress { remote::broken_off() } else { cues };
+                let cues =
+                    if run.status() == RunStatus::InProgress { remote::broken_off() } else { cues };
                 Some((Performance { pace, by: By::Upstream(Box::new(remote)) }, cues))
             }
         }

@@ -36,9 +36,13 @@ pub fn apply(phase: Phase, action: Action, at: Timestamp) -> Result<Phase, NotNo
         (Action::SubmitOutputs, RequiresAction { .. }) => Queued,
         // "Attempted but not guaranteed": a cancel can come too late.
         (Action::Complete(usage), InProgress | Cancelling) => Phase::Completed { at, usage },
-        (Action::LeaveIncomplete(reason, usage), InProgress) => Phase::Incomplete { at, reason, usage },
+        (Action::LeaveIncomplete(reason, usage), InProgress) => {
+            Phase::Incomplete { at, reason, usage }
+        }
         (Action::Fail(error, usage), Queued | InProgress) => Phase::Failed { at, error, usage },
-        (Action::Expire(usage), Queued | InProgress | RequiresAction { .. }) => Phase::Expired { usage },
+        (Action::Expire(usage), Queued | InProgress | RequiresAction { .. }) => {
+            Phase::Expired { usage }
+        }
         (Action::Cancel, Queued | InProgress | RequiresAction { .. }) => Cancelling,
         (Action::FinishCancel(usage), Cancelling) => Phase::Cancelled { at, usage },
         (_, phase) => return Err(NotNow { status: phase.status() }),
@@ -125,7 +129,11 @@ mod tests {
     fn nothing_happens_to_a_run_that_has_ended() {
         for phase in phases().into_iter().filter(|phase| phase.status().is_terminal()) {
             for (name, action) in actions() {
-                assert!(apply(phase.clone(), action, Timestamp(2)).is_err(), "{name} on {}", phase.status());
+                assert!(
+                    apply(phase.clone(), action, Timestamp(2)).is_err(),
+                    "{name} on {}",
+                    phase.status()
+                );
             }
         }
     }

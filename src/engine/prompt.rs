@@ -10,10 +10,13 @@ use crate::{
 /// What the chat format adds to each message, as OpenAI's guide to counting tokens puts it.
 const PER_MESSAGE: u64 = 4;
 
-/// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it goes on.
+/// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it
+/// goes on.
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
     let mut fitting = Fitting::of(run);
-    store.walk_back(&run.thread_id, |message| is_of(message, run) || fitting.take(message).1).await?;
+    store
+        .walk_back(&run.thread_id, |message| is_of(message, run) || fitting.take(message).1)
+        .await?;
     Ok(fitting.prompt)
 }
 
@@ -77,7 +80,8 @@ impl<'r> Fitting<'r> {
 }
 
 fn fixed(run: &Run) -> u64 {
-    let instructions = run.instructions.as_deref().map_or(0, |text| PER_MESSAGE + tokens::count(&run.model, text));
+    let instructions =
+        run.instructions.as_deref().map_or(0, |text| PER_MESSAGE + tokens::count(&run.model, text));
     let tools = run.tools.iter().filter_map(|tool| serde_json::to_string(tool).ok());
     instructions + tools.map(|tool| tokens::count(&run.model, &tool)).sum::<u64>()
 }

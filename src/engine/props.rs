@@ -1,6 +1,8 @@
-//! What an entry of a reply needs before it can be performed: searches made, files made, cited files found.
+//! What an entry of a reply needs before it can be performed: searches made, files made, cited
+//! files found.
 //!
-//! Everything here can be done twice: a run that goes on after a crash makes the same files again, and finds them.
+//! Everything here can be done twice: a run that goes on after a crash makes the same files again,
+//! and finds them.
 
 use super::{citations::Cited, scene::Scene};
 use crate::{
@@ -38,7 +40,9 @@ pub(super) struct Props {
 /// Why an entry cannot be performed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unready {
-    #[error("the template of this step cannot be rendered: {} (line {} of its text)", .0.what, .0.line)]
+    #[error(
+        "the template of this step cannot be rendered: {} (line {} of its text)", .0.what, .0.line
+    )]
     Template(TemplateError),
     #[error("{0}")]
     Denied(#[from] Denied),
@@ -55,7 +59,12 @@ impl From<TemplateError> for Unready {
 }
 
 /// Gets everything that an entry needs.
-pub(super) async fn prepare(reply: &Reply, entry: &Entry, scene: &Scene<'_>, variables: &Variables) -> Result<Props, Unready> {
+pub(super) async fn prepare(
+    reply: &Reply,
+    entry: &Entry,
+    scene: &Scene<'_>,
+    variables: &Variables,
+) -> Result<Props, Unready> {
     let mut props = Props::default();
     match entry {
         Entry::Message(said) => {
@@ -81,7 +90,11 @@ pub(super) async fn prepare(reply: &Reply, entry: &Entry, scene: &Scene<'_>, var
 }
 
 /// Makes the files that an entry shows. Their ids follow from the run and their place in the reply.
-async fn make_files(reply: &Reply, entry: &Entry, scene: &Scene<'_>) -> Result<Vec<(String, Id<File>)>, Unready> {
+async fn make_files(
+    reply: &Reply,
+    entry: &Entry,
+    scene: &Scene<'_>,
+) -> Result<Vec<(String, Id<File>)>, Unready> {
     let all = reply.assets();
     let mut made = Vec::new();
     for asset in entry.assets() {
@@ -95,16 +108,29 @@ async fn make_files(reply: &Reply, entry: &Entry, scene: &Scene<'_>) -> Result<V
     Ok(made)
 }
 
-async fn make_file(knowledge: &Knowledge, asset: &Asset, fixture: &str, id: Id<File>) -> Result<(), Unready> {
+async fn make_file(
+    knowledge: &Knowledge,
+    asset: &Asset,
+    fixture: &str,
+    id: Id<File>,
+) -> Result<(), Unready> {
     let (own, fixture) = (asset.clone(), fixture.to_owned());
     let read = crate::knowledge::on_disk(move || own.load(&fixture)).await;
     let content = read.map_err(|source| Unready::Asset { name: asset.name.clone(), source })?;
-    let new = NewFile { filename: asset.name.clone(), purpose: Purpose::AssistantsOutput, expires_after: None };
+    let new = NewFile {
+        filename: asset.name.clone(),
+        purpose: Purpose::AssistantsOutput,
+        expires_after: None,
+    };
     knowledge.make_file_as(id, new, content).await?;
     Ok(())
 }
 
-async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> Result<(String, Searched), Unready> {
+async fn perform(
+    search: &Search,
+    scene: &Scene<'_>,
+    variables: &Variables,
+) -> Result<(String, Searched), Unready> {
     let query = match &search.query {
         Some(query) => template::render(query, variables)?,
         None => scene.message_text(),
@@ -117,19 +143,24 @@ async fn perform(search: &Search, scene: &Scene<'_>, variables: &Variables) -> R
 }
 
 /// Looks something up in the stores of the run, unless the results are given.
-pub(super) async fn look_up(search: &Search, query: String, scene: &Scene<'_>) -> Result<Searched, Unready> {
-    let tool = scene
-        .run
-        .tools
-        .iter()
-        .find_map(|tool| if let Tool::FileSearch { file_search } = tool { Some(file_search) } else { None });
+pub(super) async fn look_up(
+    search: &Search,
+    query: String,
+    scene: &Scene<'_>,
+) -> Result<Searched, Unready> {
+    let tool = scene.run.tools.iter().find_map(|tool| {
+        if let Tool::FileSearch { file_search } = tool { Some(file_search) } else { None }
+    });
     let default = FileSearch::default();
     let tool = tool.unwrap_or(&default);
     let results = match &search.results {
         Some(_) => Vec::new(),
         None => {
-            let most = search.max_num_results.or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
-            let usual = Family::of(&scene.run.model).map_or(limits::TOOL_RESULTS, |family| family.search_results);
+            let most = search
+                .max_num_results
+                .or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
+            let usual = Family::of(&scene.run.model)
+                .map_or(limits::TOOL_RESULTS, |family| family.search_results);
             let question = Question {
                 queries: std::slice::from_ref(&query),
                 filter: None,
@@ -148,11 +179,19 @@ pub(super) async fn look_up(search: &Search, query: String, scene: &Scene<'_>) -
             results.collect()
         }
     };
-    Ok(Searched { ranking_options: Ranking::from(&tool.ranking_options), results, query: Some(query) })
+    Ok(Searched {
+        ranking_options: Ranking::from(&tool.ranking_options),
+        results,
+        query: Some(query),
+    })
 }
 
 /// The results that the fixture gives in place of a search.
-async fn give(given: &[GivenResult], scene: &Scene<'_>, variables: &Variables) -> Result<Vec<SearchResult>, Unready> {
+async fn give(
+    given: &[GivenResult],
+    scene: &Scene<'_>,
+    variables: &Variables,
+) -> Result<Vec<SearchResult>, Unready> {
     let mut results = Vec::new();
     for GivenResult { file, score, text } in given {
         let name = template::render(file, variables)?;
@@ -169,17 +208,32 @@ async fn give(given: &[GivenResult], scene: &Scene<'_>, variables: &Variables) -
 }
 
 /// Finds a file that is cited: among the results first, by its id, its name or its path.
-async fn cite(citation: &Citation, number: usize, scene: &Scene<'_>, variables: &Variables) -> Result<Cited, Unready> {
+async fn cite(
+    citation: &Citation,
+    number: usize,
+    scene: &Scene<'_>,
+    variables: &Variables,
+) -> Result<Cited, Unready> {
     let called = template::render(&citation.file, variables)?;
-    let quote = citation.quote.as_ref().map(|quote| template::render(quote, variables)).transpose()?;
+    let quote =
+        citation.quote.as_ref().map(|quote| template::render(quote, variables)).transpose()?;
     let name = called.rsplit('/').next().unwrap_or_default();
     let results: Vec<_> = scene.results().collect();
-    let is_it = |result: &SearchResult| result.file_id == called || result.file_name == called || result.file_name == name;
-    let quoted =
-        results.iter().position(|result| is_it(result) && quote.as_deref().is_some_and(|quote| result.text().contains(quote)));
+    let is_it = |result: &SearchResult| {
+        result.file_id == called || result.file_name == called || result.file_name == name
+    };
+    let quoted = results.iter().position(|result| {
+        is_it(result) && quote.as_deref().is_some_and(|quote| result.text().contains(quote))
+    });
     if let Some(place) = quoted.or_else(|| results.iter().position(|result| is_it(result))) {
-        let best = || passage::best(results[place].text(), &Words::default().sought(&scene.message_text())).to_owned();
-        return Ok(Cited { quote: Some(quote.unwrap_or_else(best)), ..Cited::of_result(place, results[place]) });
+        let best = || {
+            passage::best(results[place].text(), &Words::default().sought(&scene.message_text()))
+                .to_owned()
+        };
+        return Ok(Cited {
+            quote: Some(quote.unwrap_or_else(best)),
+            ..Cited::of_result(place, results[place])
+        });
     }
     let file = scene.knowledge.file_called(&called).await?.ok_or(Unready::NoFile(called))?;
     Ok(Cited { file_id: file.id, file_name: file.filename, number: results.len() + number, quote })

@@ -1,5 +1,5 @@
-//! A run performed by an upstream: its pieces become cues as they come, and what it asks for here, a search in the
-//! stores, is done between two of its turns.
+//! A run performed by an upstream: its pieces become cues as they come, and what it asks for here,
+//! a search in the stores, is done between two of its turns.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -129,7 +129,8 @@ impl Remote {
         };
         if self.noted.turns >= upstream.limit {
             return Err(LastError::server_error(format!(
-                "The run has asked the upstream {} times, as often as --upstream-limit allows, and has not come to an end.",
+                "The run has asked the upstream {} times, as often as --upstream-limit allows, and \
+                 has not come to an end.",
                 upstream.limit
             )));
         }
@@ -137,7 +138,9 @@ impl Remote {
         self.asked = scene.surroundings.user_message.as_ref().map(|message| message.id.clone());
         scene.run.model.clone_into(&mut self.model);
         self.marks = Finder::of(scene);
-        let conversation = conversation(scene).await.map_err(|error| LastError::server_error(error.to_string()))?;
+        let conversation = conversation(scene)
+            .await
+            .map_err(|error| LastError::server_error(error.to_string()))?;
         self.pace.begins();
         self.turn = Some(upstream.ask(Asked {
             run: scene.run.clone(),
@@ -227,11 +230,19 @@ impl Remote {
                 Call::Search { query } => {
                     let search = Search { query: None, max_num_results: None, results: None };
                     let found = props::look_up(&search, query.clone(), scene).await;
-                    let file_search = found.map_err(|error| LastError::server_error(error.to_string()))?;
-                    cues.push(Cue::FileSearch { file_search, tokens: tokens::count(model, &query) });
+                    let file_search =
+                        found.map_err(|error| LastError::server_error(error.to_string()))?;
+                    cues.push(Cue::FileSearch {
+                        file_search,
+                        tokens: tokens::count(model, &query),
+                    });
                 }
                 Call::Searched => {
-                    let file_search = Searched { ranking_options: Ranking::default(), results: Vec::new(), query: None };
+                    let file_search = Searched {
+                        ranking_options: Ranking::default(),
+                        results: Vec::new(),
+                        query: None,
+                    };
                     cues.push(Cue::FileSearch { file_search, tokens: 0 });
                 }
                 Call::Interpreter { input, logs } => {
@@ -246,9 +257,11 @@ impl Remote {
     }
 }
 
-/// What is left of a run that was being answered when the server stopped: the rest of the answer is lost.
+/// What is left of a run that was being answered when the server stopped: the rest of the answer is
+/// lost.
 pub(super) fn broken_off() -> VecDeque<TimedCue> {
-    let error = LastError::server_error("The server was started again while the upstream was answering.");
+    let error =
+        LastError::server_error("The server was started again while the upstream was answering.");
     VecDeque::from([TimedCue { after: Duration::ZERO, cue: failed(error) }])
 }
 
@@ -258,7 +271,9 @@ fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
     if scene.run.tools.iter().any(has) {
         return Ok(());
     }
-    Err(LastError::server_error(format!("The upstream called the function '{name}', which is not among the tools of the run.")))
+    Err(LastError::server_error(format!(
+        "The upstream called the function '{name}', which is not among the tools of the run."
+    )))
 }
 
 fn failed(error: LastError) -> Cue {
@@ -276,7 +291,9 @@ fn end(finish: Finish) -> Cue {
 
 /// What the upstream needs to know of the thread.
 async fn conversation(scene: &Scene<'_>) -> Result<Conversation, Unready> {
-    let (before, own) = prompt::heard(scene.store, scene.run).await.map_err(|error| Unready::Denied(error.into()))?;
+    let (before, own) = prompt::heard(scene.store, scene.run)
+        .await
+        .map_err(|error| Unready::Denied(error.into()))?;
     let mut messages = Vec::with_capacity(before.len());
     for message in &before {
         messages.push(heard(message, scene).await?);
@@ -293,9 +310,14 @@ async fn heard(message: &Message, scene: &Scene<'_>) -> Result<Heard, Unready> {
             Content::Refusal { refusal } => parts.push(Part::Text(refusal.clone())),
             Content::ImageUrl { image_url } => parts.push(Part::Image(image_url.url.clone())),
             Content::ImageFile { image_file } => {
-                if let Some((file, content)) = scene.knowledge.content_of(&image_file.file_id).await? {
+                if let Some((file, content)) =
+                    scene.knowledge.content_of(&image_file.file_id).await?
+                {
                     let kind = file.extension().unwrap_or("png").replace("jpg", "jpeg");
-                    parts.push(Part::Image(format!("data:image/{kind};base64,{}", STANDARD.encode(content))));
+                    parts.push(Part::Image(format!(
+                        "data:image/{kind};base64,{}",
+                        STANDARD.encode(content)
+                    )));
                 }
             }
         }
@@ -327,7 +349,8 @@ fn found(scene: &Scene<'_>) -> HashMap<String, String> {
             format!("{mark}\n{}", result.text())
         });
         let results: Vec<_> = results.collect();
-        let text = if results.is_empty() { "Nothing was found.".to_owned() } else { results.join("\n\n") };
+        let text =
+            if results.is_empty() { "Nothing was found.".to_owned() } else { results.join("\n\n") };
         all.insert(call.id.clone(), text);
     }
     all
@@ -370,7 +393,11 @@ const CLOSES: char = '】';
 impl Finder {
     fn of(scene: &Scene<'_>) -> Self {
         let results: Vec<_> = scene.results().cloned().collect();
-        let mut cited: Vec<_> = results.iter().enumerate().map(|(number, result)| Cited::of_result(number, result)).collect();
+        let mut cited: Vec<_> = results
+            .iter()
+            .enumerate()
+            .map(|(number, result)| Cited::of_result(number, result))
+            .collect();
         if scene.run.version.is_v1() {
             scene.quote(&mut cited, &results);
         }
@@ -482,7 +509,8 @@ impl Measured {
     fn told(&self) -> Performed {
         let mean = |whole: Duration, parts: u32| whole.checked_div(parts).unwrap_or_default();
         Performed {
-            first_token: u64::try_from(mean(self.firsts, self.turns).as_millis()).unwrap_or(u64::MAX),
+            first_token: u64::try_from(mean(self.firsts, self.turns).as_millis())
+                .unwrap_or(u64::MAX),
             per_token: u64::try_from(mean(self.rest, self.tokens).as_micros()).unwrap_or(u64::MAX),
             asked: None,
         }
@@ -497,13 +525,20 @@ mod tests {
     #[test]
     fn marks_are_found_however_the_text_is_cut() {
         let cited = |id: &str| Refers::Citation(CitedFile { file_id: id.to_owned(), quote: None });
-        let known = || vec![("【4:0†policy.txt】".to_owned(), cited("a")), ("【4:1†b.txt】".to_owned(), cited("b"))];
+        let known = || {
+            vec![
+                ("【4:0†policy.txt】".to_owned(), cited("a")),
+                ("【4:1†b.txt】".to_owned(), cited("b")),
+            ]
+        };
         let text = "Within 14 days【4:0†policy.txt】 or【4:1†source】 never【8:0†x】【note】【4:9†x】.【4:";
         for size in 1..text.chars().count() {
-            let mut marks = Finder { cited: known(), turn: Some("4".to_owned()), held: String::new() };
+            let mut marks =
+                Finder { cited: known(), turn: Some("4".to_owned()), held: String::new() };
             let characters: Vec<char> = text.chars().collect();
             let (mut whole, mut found) = (String::new(), Vec::new());
-            let pieces: Vec<String> = characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();
+            let pieces: Vec<String> =
+                characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();
             let mut said: Vec<Said> = pieces.iter().flat_map(|piece| marks.take(piece)).collect();
             said.extend(marks.rest());
             for said in said {
@@ -515,7 +550,10 @@ mod tests {
                     }
                 }
             }
-            assert_eq!((whole, found), (text.replace("1†source", "1†b.txt"), vec![cited("a"), cited("b")]));
+            assert_eq!(
+                (whole, found),
+                (text.replace("1†source", "1†b.txt"), vec![cited("a"), cited("b")])
+            );
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Scene<'a> {
     pub steps: &'a [Step],
     pub surroundings: &'a Surroundings,
     pub turn: i64,
-    /// The vector stores of the run, the assistant's before the thread's, and all files that it was given.
+    /// The vector stores of the run, the assistant's before the thread's, and all files that it was
+    /// given.
     pub stores: &'a [String],
     pub files: &'a [File],
     /// Whether there is anything in the stores.
@@ -51,7 +52,9 @@ impl Scene<'_> {
             message: text.as_deref(),
             turn: self.turn,
             tools: &self.run.tools,
-            attachments: user_message.as_ref().is_some_and(|message| !message.attachments.is_empty()),
+            attachments: user_message
+                .as_ref()
+                .is_some_and(|message| !message.attachments.is_empty()),
             files: self.has_stored_files,
             metadata: Metadata([
                 Some(&self.run.metadata),
@@ -66,11 +69,14 @@ impl Scene<'_> {
         if self.run.version.is_v1() { Marks::V1 } else { Marks::V2 { turn: self.turn } }
     }
 
-    /// Lets every citation quote something: what answers best, where the text itself quotes nothing.
+    /// Lets every citation quote something: what answers best, where the text itself quotes
+    /// nothing.
     pub(super) fn quote(&self, cited: &mut [Cited], results: &[SearchResult]) {
         let sought = Words::default().sought(&self.message_text());
         for cited in cited.iter_mut().filter(|cited| cited.quote.is_none()) {
-            cited.quote = results.get(cited.number).map(|result| passage::best(result.text(), &sought).to_owned());
+            cited.quote = results
+                .get(cited.number)
+                .map(|result| passage::best(result.text(), &sought).to_owned());
         }
     }
 
@@ -94,7 +100,10 @@ impl Scene<'_> {
                 ("message", Value::from(message)),
                 ("cite", Value::from(template::CITE)),
                 ("turn", Value::from(self.turn)),
-                ("assistant", json!(assistant.as_ref().map(|assistant| assistant.seen(Version::V2)))),
+                (
+                    "assistant",
+                    json!(assistant.as_ref().map(|assistant| assistant.seen(Version::V2))),
+                ),
                 ("thread", json!(thread)),
                 ("run", json!(self.run.over_rest().seen(Version::V2))),
                 ("outputs", outputs(self.steps)),
@@ -111,11 +120,14 @@ impl Scene<'_> {
 fn outputs(steps: &[Step]) -> Value {
     let mut by_name: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let mut all = Map::new();
-    for call in steps.iter().filter(|step| step.status == StepStatus::Completed).flat_map(Step::tool_calls) {
+    for call in
+        steps.iter().filter(|step| step.status == StepStatus::Completed).flat_map(Step::tool_calls)
+    {
         if let ToolCallKind::Function { function } = &call.kind
             && let Some(output) = &function.output
         {
-            let value = serde_json::from_str(output).unwrap_or_else(|_| Value::from(output.as_str()));
+            let value =
+                serde_json::from_str(output).unwrap_or_else(|_| Value::from(output.as_str()));
             by_name.entry(&function.name).or_default().push(value.clone());
             all.insert(call.id.clone(), value);
         }

@@ -1,5 +1,5 @@
-//! From a fixture's reply to timed cues: its steps one after the other, texts rendered when their turn
-//! comes and cut at tokens.
+//! From a fixture's reply to timed cues: its steps one after the other, texts rendered when their
+//! turn comes and cut at tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -66,7 +66,8 @@ impl Script {
             }
             if let Err(error) = self.write(entry, scene, timing, &mut cues).await {
                 cues.cues.clear();
-                let error = LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
+                let error =
+                    LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
                 cues.push(Cue::End(End::Failed { error, usage: None }));
             }
         }
@@ -74,12 +75,24 @@ impl Script {
     }
 
     pub(super) fn searches_next(&self) -> bool {
-        let searches = |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
-        let next = self.reply.entries.iter().skip(self.entry).find(|entry| !matches!(entry, Entry::Pause(_) | Entry::Disconnect));
+        let searches =
+            |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
+        let next = self
+            .reply
+            .entries
+            .iter()
+            .skip(self.entry)
+            .find(|entry| !matches!(entry, Entry::Pause(_) | Entry::Disconnect));
         matches!(next, Some(Entry::ToolCalls(calls)) if calls.iter().any(searches))
     }
 
-    async fn write(&mut self, entry: &Entry, scene: &Scene<'_>, timing: Timing, cues: &mut Cues) -> Result<(), Unready> {
+    async fn write(
+        &mut self,
+        entry: &Entry,
+        scene: &Scene<'_>,
+        timing: Timing,
+        cues: &mut Cues,
+    ) -> Result<(), Unready> {
         match entry {
             Entry::Pause(wait) => {
                 cues.wait(wait.0);
@@ -106,11 +119,13 @@ impl Script {
         Ok(())
     }
 
-    /// Whether this is the last step of a run that is to run out of tokens, or into a filter: then its
-    /// message is left unfinished.
+    /// Whether this is the last step of a run that is to run out of tokens, or into a filter: then
+    /// its message is left unfinished.
     fn is_cut_off(&self) -> bool {
-        let cuts =
-            matches!(self.reply.outcome, Outcome::Incomplete(IncompleteRun::MaxCompletionTokens | IncompleteRun::ContentFilter));
+        let cuts = matches!(
+            self.reply.outcome,
+            Outcome::Incomplete(IncompleteRun::MaxCompletionTokens | IncompleteRun::ContentFilter)
+        );
         cuts && self.entry == self.reply.entries.len()
     }
 
@@ -131,12 +146,14 @@ impl Script {
 fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
     let may_take_long = match entry {
         Entry::Message(said) => {
-            template::may_take_long(&said.text) || said.refusal.as_deref().is_some_and(template::may_take_long)
+            template::may_take_long(&said.text)
+                || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
         Entry::ToolCalls(_) => true,
         Entry::Pause(_) | Entry::Disconnect => false,
     };
-    let has_others = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let has_others = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }
 }
 
@@ -151,14 +168,25 @@ struct Writing<'w, 's> {
 impl Writing<'_, '_> {
     fn message(&mut self, said: &Said, props: &Props, closes: bool) -> Result<(), TemplateError> {
         let text = template::render(&said.text, self.variables)?;
-        let refusal = said.refusal.as_ref().map(|refusal| template::render(refusal, self.variables)).transpose()?;
+        let refusal = said
+            .refusal
+            .as_ref()
+            .map(|refusal| template::render(refusal, self.variables))
+            .transpose()?;
         self.cues.push(Cue::OpenMessage);
-        let id_of = |asset: &Asset| props.files.iter().find(|(name, _)| *name == asset.name).map(|(_, id)| id.clone());
+        let id_of = |asset: &Asset| {
+            props.files.iter().find(|(name, _)| *name == asset.name).map(|(_, id)| id.clone())
+        };
         for file_id in said.images.iter().filter_map(id_of) {
             self.cues.push(Cue::Image { file_id });
         }
-        let linked: Vec<_> = said.files.iter().filter_map(|asset| Some((asset.name.clone(), id_of(asset)?))).collect();
-        let (segments, unlinked) = citations::link(self.cited(&text, &said.citations, props), &linked);
+        let linked: Vec<_> = said
+            .files
+            .iter()
+            .filter_map(|asset| Some((asset.name.clone(), id_of(asset)?)))
+            .collect();
+        let (segments, unlinked) =
+            citations::link(self.cited(&text, &said.citations, props), &linked);
         for segment in segments {
             match segment {
                 Segment::Plain(text) => self.pieces(&text, Cue::Text),
@@ -204,7 +232,9 @@ impl Writing<'_, '_> {
         for call in calls {
             match call {
                 Call::Function { name, arguments } => self.function(name, arguments)?,
-                Call::CodeInterpreter { input, outputs } => self.interpreter(input, outputs, &files)?,
+                Call::CodeInterpreter { input, outputs } => {
+                    self.interpreter(input, outputs, &files)?
+                }
                 Call::FileSearch(_) => {
                     if let Some((query, file_search)) = searches.next() {
                         let tokens = tokens::count(&self.scene.run.model, &query);
@@ -227,13 +257,20 @@ impl Writing<'_, '_> {
         Ok(())
     }
 
-    fn interpreter(&mut self, input: &str, outputs: &[Output], files: &[(String, Id<File>)]) -> Result<(), TemplateError> {
+    fn interpreter(
+        &mut self,
+        input: &str,
+        outputs: &[Output],
+        files: &[(String, Id<File>)],
+    ) -> Result<(), TemplateError> {
         let input = template::render(input, self.variables)?;
         self.cues.push(Cue::CodeInterpreter);
         self.pieces(&input, Cue::Input);
         for output in outputs {
             match output {
-                Output::Logs(logs) => self.cues.push(Cue::Logs(template::render(logs, self.variables)?)),
+                Output::Logs(logs) => {
+                    self.cues.push(Cue::Logs(template::render(logs, self.variables)?))
+                }
                 Output::Image(asset) => {
                     let drawn = files.iter().find(|(name, _)| *name == asset.name);
                     if let Some((_, file_id)) = drawn {
@@ -265,7 +302,13 @@ impl Cues {
         self.cues.push(TimedCue { after: std::mem::take(&mut self.wait), cue });
     }
 
-    fn pieces(&mut self, model: &str, text: &str, timing: Timing, cue: impl Fn(tokens::Piece) -> Cue) {
+    fn pieces(
+        &mut self,
+        model: &str,
+        text: &str,
+        timing: Timing,
+        cue: impl Fn(tokens::Piece) -> Cue,
+    ) {
         for (index, piece) in tokens::pieces(model, text).into_iter().enumerate() {
             if index > 0 {
                 self.wait(timing.per_token);

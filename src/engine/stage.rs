@@ -1,9 +1,9 @@
-//! The stage: one run with its steps and messages, and how each cue changes them. Pure: no clock, no
-//! database, no await, no fixtures.
+//! The stage: one run with its steps and messages, and how each cue changes them. Pure: no clock,
+//! no database, no await, no fixtures.
 //!
-//! Cues are what performers give; events are what streams tell. Whatever a performer says, the objects
-//! stay such that official clients can put them together again: one message at a time, every step and
-//! message closed before the run ends, deltas that add up to the final object.
+//! Cues are what performers give; events are what streams tell. Whatever a performer says, the
+//! objects stay such that official clients can put them together again: one message at a time,
+//! every step and message closed before the run ends, deltas that add up to the final object.
 
 mod writing;
 
@@ -19,10 +19,13 @@ use crate::{
     tokens::{self, Piece},
     types::{
         File, Id, Message, Run, RunStatus, Step, Timestamp, Usage, limits,
-        message::{CitedFile, Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus},
+        message::{
+            CitedFile, Content, FileRef, IncompleteDetails, IncompleteMessage, MessageStatus,
+        },
         run::{IncompleteRun, LastError},
         step::{
-            CalledFunction, CodeOutput, Interpreted, MessageCreation, Searched, StepDetails, StepEnd, ToolCall, ToolCallKind,
+            CalledFunction, CodeOutput, Interpreted, MessageCreation, Searched, StepDetails,
+            StepEnd, ToolCall, ToolCallKind,
         },
         tool::{FunctionCall, ToolOutput},
     },
@@ -67,7 +70,8 @@ pub(super) enum Cue {
     },
     /// What the open step has used, where somebody else counted it.
     Usage(Usage),
-    /// The calls are made: on with it, or wait for the client's outputs if functions are among them.
+    /// The calls are made: on with it, or wait for the client's outputs if functions are among
+    /// them.
     CloseCalls,
     /// Streams break off here; the run goes on.
     Disconnect,
@@ -115,10 +119,14 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
-        let messages = steps.iter().filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. })).count();
+        let messages = steps
+            .iter()
+            .filter(|step| matches!(step.step_details, StepDetails::MessageCreation { .. }))
+            .count();
         let message = message.filter(Message::is_open);
         let open = steps.last().filter(|step| step.is_open());
-        let written = message.as_ref().map_or(0, |message| tokens::count(&run.model, &message.text()));
+        let written =
+            message.as_ref().map_or(0, |message| tokens::count(&run.model, &message.text()));
         let said = written + open.map_or(0, |step| said_in_calls(&run.model, step.tool_calls()));
         Self { run, steps, message, messages, ids, prompt: Prompt::default(), said, reported: None }
     }
@@ -160,7 +168,8 @@ impl Stage {
         }
     }
 
-    /// Plays one cue. A run that has ended, by running out of tokens perhaps, takes no more of them.
+    /// Plays one cue. A run that has ended, by running out of tokens perhaps, takes no more of
+    /// them.
     pub(super) fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<Event>) {
         if self.is_over() {
             return;
@@ -174,7 +183,9 @@ impl Stage {
             Cue::Attach { file_id } => self.attach(&file_id),
             Cue::Refusal(refusal) => self.refusal(refusal, events),
             Cue::CloseMessage => self.close_message(at, events),
-            Cue::OpenCalls => _ = self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, events),
+            Cue::OpenCalls => {
+                _ = self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, events)
+            }
             Cue::Function { name } => {
                 let function = CalledFunction { name, arguments: String::new(), output: None };
                 self.call(ToolCallKind::Function { function }, events);
@@ -186,7 +197,10 @@ impl Stage {
             Cue::Arguments(piece) | Cue::Input(piece) => self.call_piece(&piece, at, events),
             Cue::Logs(logs) => self.output(CodeOutput::Logs { logs }, events),
             Cue::Drawing { file_id } => {
-                self.output(CodeOutput::Image { image: FileRef { file_id: file_id.to_string() } }, events);
+                self.output(
+                    CodeOutput::Image { image: FileRef { file_id: file_id.to_string() } },
+                    events,
+                );
             }
             Cue::FileSearch { file_search, tokens } => {
                 self.said += tokens;
@@ -200,8 +214,14 @@ impl Stage {
     }
 
     /// Takes the client's outputs for the calls that the run waits for.
-    pub(super) fn submit(&mut self, outputs: Vec<ToolOutput>, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
-        let phase = phase::apply(self.run.phase.clone(), Action::SubmitOutputs, at).map_err(NotNow::submitting)?;
+    pub(super) fn submit(
+        &mut self,
+        outputs: Vec<ToolOutput>,
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refused> {
+        let phase = phase::apply(self.run.phase.clone(), Action::SubmitOutputs, at)
+            .map_err(NotNow::submitting)?;
         let expected: Vec<String> = self.open_calls().iter().map(|call| call.id.clone()).collect();
         let got: Vec<String> = outputs.iter().map(|output| output.tool_call_id.clone()).collect();
         if !same_set(&expected, &got) {
@@ -226,8 +246,10 @@ impl Stage {
     }
 
     pub(super) fn cancel(&mut self, at: Timestamp, events: &mut Vec<Event>) -> Result<(), Refused> {
-        self.run.phase = phase::apply(self.run.phase.clone(), Action::Cancel, at).map_err(NotNow::cancelling)?;
-        // Recorded: a run that is cancelled while it is queued shows itself as started all the same.
+        self.run.phase =
+            phase::apply(self.run.phase.clone(), Action::Cancel, at).map_err(NotNow::cancelling)?;
+        // Recorded: a run that is cancelled while it is queued shows itself as started all the
+        // same.
         self.run.started_at.get_or_insert(at);
         events.push(Event::Run(self.run.clone()));
         Ok(())
@@ -242,7 +264,9 @@ impl Stage {
 
     fn open_message(&mut self, at: Timestamp, events: &mut Vec<Event>) {
         let message_id = self.ids.message(self.messages);
-        let details = StepDetails::MessageCreation { message_creation: MessageCreation { message_id: message_id.clone() } };
+        let details = StepDetails::MessageCreation {
+            message_creation: MessageCreation { message_id: message_id.clone() },
+        };
         if !self.open_step(details, at, events) {
             return;
         }
@@ -258,7 +282,11 @@ impl Stage {
         let budget = self.run.max_prompt_tokens.map_or(u64::MAX, i64::unsigned_abs);
         let needed = self.prompt.fewest + self.grown();
         if self.spent().prompt_tokens + needed > budget || needed > limits::CONTEXT_WINDOW {
-            self.end(End::Incomplete { reason: IncompleteRun::MaxPromptTokens, usage: None }, at, events);
+            self.end(
+                End::Incomplete { reason: IncompleteRun::MaxPromptTokens, usage: None },
+                at,
+                events,
+            );
             return false;
         }
         let step = Step::begun(self.ids.step(self.steps.len()), at, &self.run, details);
@@ -291,7 +319,11 @@ impl Stage {
         let Some(step) = self.steps.last_mut() else { return };
         let id = step.id.clone();
         let Some(calls) = step.tool_calls_mut() else { return };
-        events.push(Event::StepDelta { id, index: calls.len(), delta: CallDelta::Begins(call.clone()) });
+        events.push(Event::StepDelta {
+            id,
+            index: calls.len(),
+            delta: CallDelta::Begins(call.clone()),
+        });
         calls.push(call);
     }
 
@@ -341,11 +373,14 @@ impl Stage {
         let action = match end {
             End::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),
             End::Failed { error, usage } => Action::Fail(error, usage.unwrap_or(counted)),
-            End::Incomplete { reason, usage } => Action::LeaveIncomplete(reason, usage.unwrap_or(counted)),
+            End::Incomplete { reason, usage } => {
+                Action::LeaveIncomplete(reason, usage.unwrap_or(counted))
+            }
             End::Expired => Action::Expire(counted),
             End::Cancelled => Action::FinishCancel(counted),
         };
-        // A run that is being cancelled cannot end in any other way than it should, but it does end.
+        // A run that is being cancelled cannot end in any other way than it should, but it does
+        // end.
         if self.enter(action, at) || self.enter(Action::FinishCancel(counted), at) {
             events.push(Event::Run(self.run.clone()));
         }
@@ -378,17 +413,31 @@ impl Stage {
         total
     }
 
-    /// By how much the prompt has grown since the run began: what the model said and the tools answered.
+    /// By how much the prompt has grown since the run began: what the model said and the tools
+    /// answered.
     fn grown(&self) -> u64 {
         let ended = self.steps.iter().filter(|step| step.usage.is_some());
-        let outputs = ended.flat_map(Step::tool_calls).map(|call| match &call.kind {
-            ToolCallKind::Function { function } => self.count(function.output.as_deref().unwrap_or_default()),
-            ToolCallKind::CodeInterpreter { code_interpreter } => {
-                let outputs = code_interpreter.outputs.iter();
-                outputs.map(|output| if let CodeOutput::Logs { logs } = output { self.count(logs) } else { 0 }).sum()
-            }
-            ToolCallKind::FileSearch { file_search } => file_search.results.iter().map(|result| self.count(result.text())).sum(),
-        });
+        let outputs =
+            ended.flat_map(Step::tool_calls).map(|call| match &call.kind {
+                ToolCallKind::Function { function } => {
+                    self.count(function.output.as_deref().unwrap_or_default())
+                }
+                ToolCallKind::CodeInterpreter { code_interpreter } => {
+                    let outputs = code_interpreter.outputs.iter();
+                    outputs
+                        .map(|output| {
+                            if let CodeOutput::Logs { logs } = output {
+                                self.count(logs)
+                            } else {
+                                0
+                            }
+                        })
+                        .sum()
+                }
+                ToolCallKind::FileSearch { file_search } => {
+                    file_search.results.iter().map(|result| self.count(result.text())).sum()
+                }
+            });
         outputs.sum::<u64>() + self.spent().completion_tokens
     }
 
@@ -396,7 +445,8 @@ impl Stage {
         tokens::count(&self.run.model, text)
     }
 
-    /// What the open step has used. Older messages are dropped from the prompt until it fits the budget.
+    /// What the open step has used. Older messages are dropped from the prompt until it fits the
+    /// budget.
     fn open_usage(&self) -> Usage {
         if let Some(reported) = self.reported {
             return reported;
@@ -406,12 +456,16 @@ impl Stage {
         Usage::new((self.prompt.tokens + self.grown()).min(left), self.said)
     }
 
-    /// Counts what the model is about to say. `false` if the budget for completions does not allow it,
-    /// which ends the run.
+    /// Counts what the model is about to say. `false` if the budget for completions does not allow
+    /// it, which ends the run.
     fn may_say(&mut self, tokens: u64, at: Timestamp, events: &mut Vec<Event>) -> bool {
         let budget = self.run.max_completion_tokens.map_or(u64::MAX, i64::unsigned_abs);
         if self.spent().completion_tokens + self.said + tokens > budget {
-            self.end(End::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage: None }, at, events);
+            self.end(
+                End::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage: None },
+                at,
+                events,
+            );
             return false;
         }
         self.said += tokens;
@@ -422,8 +476,12 @@ impl Stage {
 /// Tokens that the model wrote to make these calls.
 fn said_in_calls(model: &str, calls: &[ToolCall]) -> u64 {
     let said = calls.iter().map(|call| match &call.kind {
-        ToolCallKind::Function { function } => tokens::count(model, &function.name) + tokens::count(model, &function.arguments),
-        ToolCallKind::CodeInterpreter { code_interpreter } => tokens::count(model, &code_interpreter.input),
+        ToolCallKind::Function { function } => {
+            tokens::count(model, &function.name) + tokens::count(model, &function.arguments)
+        }
+        ToolCallKind::CodeInterpreter { code_interpreter } => {
+            tokens::count(model, &code_interpreter.input)
+        }
         ToolCallKind::FileSearch { .. } => 0,
     });
     said.sum()
@@ -442,7 +500,9 @@ fn why_incomplete(end: &End) -> IncompleteMessage {
     match end {
         End::Completed { .. } | End::Cancelled => IncompleteMessage::RunCancelled,
         End::Failed { .. } => IncompleteMessage::RunFailed,
-        End::Incomplete { reason: IncompleteRun::ContentFilter, .. } => IncompleteMessage::ContentFilter,
+        End::Incomplete { reason: IncompleteRun::ContentFilter, .. } => {
+            IncompleteMessage::ContentFilter
+        }
         End::Incomplete { .. } => IncompleteMessage::MaxTokens,
         End::Expired => IncompleteMessage::RunExpired,
     }
@@ -452,8 +512,8 @@ fn how_step_ends(end: &End, step: Option<&Step>) -> StepEnd {
     match end {
         End::Completed { .. } => StepEnd::Completed,
         End::Failed { error, .. } => StepEnd::Failed(error.clone()),
-        // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut off
-        // in the middle were never made.
+        // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut
+        // off in the middle were never made.
         End::Incomplete { .. } => match step.map(|step| &step.step_details) {
             Some(StepDetails::ToolCalls { .. }) => StepEnd::Cancelled,
             _ => StepEnd::Completed,

@@ -1,7 +1,8 @@
 //! The task of one open run: plays what is due, commits, and only then tells.
 //!
-//! It owns the run from its creation to its end: cancels, tool outputs and polls reach it as commands, so
-//! everything about a run happens in one order. It goes on whether anybody polls, listens or hangs up.
+//! It owns the run from its creation to its end: cancels, tool outputs and polls reach it as
+//! commands, so everything about a run happens in one order. It goes on whether anybody polls,
+//! listens or hangs up.
 
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -86,7 +87,8 @@ pub(super) struct Task {
     noted: bool,
     /// The performer has nothing more to say, and the run hangs.
     exhausted: bool,
-    /// The stores that the next step searches and whose files were not ready when it was last looked for.
+    /// The stores that the next step searches and whose files were not ready when it was last
+    /// looked for.
     unsettled: Option<Vec<String>>,
     /// How many times the run may change its status, under the pace `steps`.
     permits: usize,
@@ -108,11 +110,19 @@ impl From<store::Error> for Stop {
 }
 
 impl Task {
-    pub(super) fn new(at_hand: AtHand, open: OpenRun, wanted: Wanted, listener: Option<Listener>) -> Self {
+    pub(super) fn new(
+        at_hand: AtHand,
+        open: OpenRun,
+        wanted: Wanted,
+        listener: Option<Listener>,
+    ) -> Self {
         let OpenRun { run, performance, steps, message } = open;
         let resumed = performance.as_deref().and_then(|note| at_hand.performer.resume(note, &run));
-        let (performance, mut cues) = resumed.map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
-        if run.status() == RunStatus::Cancelling && !performance.as_ref().is_some_and(Performance::goes_on) {
+        let (performance, mut cues) = resumed
+            .map_or((None, VecDeque::new()), |(performance, cues)| (Some(performance), cues));
+        if run.status() == RunStatus::Cancelling
+            && !performance.as_ref().is_some_and(Performance::goes_on)
+        {
             cues = cancelled();
         }
         let ids = at_hand.ids.of_run(&run.id);
@@ -139,7 +149,12 @@ impl Task {
     }
 
     /// Tells how the run came to be, and performs it.
-    pub(super) async fn perform(mut self, created: Vec<Event>, commands: mpsc::UnboundedReceiver<Command>, awake: Awake) {
+    pub(super) async fn perform(
+        mut self,
+        created: Vec<Event>,
+        commands: mpsc::UnboundedReceiver<Command>,
+        awake: Awake,
+    ) {
         self.tell(created);
         match AssertUnwindSafe(self.perform_to_end(commands, awake)).catch_unwind().await {
             Ok(Ok(())) => return,
@@ -172,7 +187,11 @@ impl Task {
     async fn give_up(&mut self) {
         let mut events = Vec::new();
         let error = LastError::server_error(SORRY);
-        self.stage.play(Cue::End(End::Failed { error, usage: None }), self.at_hand.clock.now().seconds(), &mut events);
+        self.stage.play(
+            Cue::End(End::Failed { error, usage: None }),
+            self.at_hand.clock.now().seconds(),
+            &mut events,
+        );
         for attempt in 0..ATTEMPTS {
             tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
             match self.commit(&events).await {
@@ -183,7 +202,11 @@ impl Task {
         tracing::error!(run = %self.stage.run.id, "a run stays as it is until a restart");
     }
 
-    async fn perform_to_end(&mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut awake: Awake) -> Result<(), Stop> {
+    async fn perform_to_end(
+        &mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut awake: Awake,
+    ) -> Result<(), Stop> {
         if self.performance.is_some() || !self.stage.steps.is_empty() {
             // Taken up after a restart: what it has used so far has to be known before it goes on.
             self.look_around().await?;
@@ -215,9 +238,13 @@ impl Task {
 
     /// The stores whose files are still being made ready, if the next step is to search in them.
     fn unsettled_stores(&self) -> Option<Vec<String>> {
-        let searches =
-            self.stage.run.status() == RunStatus::InProgress && self.performance.as_ref().is_some_and(Performance::searches_next);
-        let stores = self.surroundings.as_ref().and_then(|around| around.stores.as_ref().ok()).filter(|_| searches)?;
+        let searches = self.stage.run.status() == RunStatus::InProgress
+            && self.performance.as_ref().is_some_and(Performance::searches_next);
+        let stores = self
+            .surroundings
+            .as_ref()
+            .and_then(|around| around.stores.as_ref().ok())
+            .filter(|_| searches)?;
         (!self.at_hand.knowledge.is_settled(stores)).then(|| stores.clone())
     }
 
@@ -245,7 +272,11 @@ impl Task {
     }
 
     /// Waits until the upstream says something.
-    async fn wait_for_performer(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>, awake: Awake) -> Result<Awake, Stop> {
+    async fn wait_for_performer(
+        &mut self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        awake: Awake,
+    ) -> Result<Awake, Stop> {
         let Some(performance) = &mut self.performance else { return Ok(awake) };
         let deadline = Moment::from(self.stage.run.deadline());
         match meanwhile(performance.arrive(), &self.at_hand.clock, deadline, commands).await {
@@ -260,7 +291,11 @@ impl Task {
         let now = self.at_hand.clock.now();
         let mut events = Vec::new();
         let deadline = Moment::from(self.stage.run.deadline());
-        while let Some(due) = self.cue_due().await?.filter(|due| *due <= now && (*due < deadline || self.is_cancelling())) {
+        while let Some(due) = self
+            .cue_due()
+            .await?
+            .filter(|due| *due <= now && (*due < deadline || self.is_cancelling()))
+        {
             let Some(TimedCue { cue, .. }) = self.cues.pop_front() else { break };
             let before = self.stage.run.status();
             self.stage.play(cue, due.seconds(), &mut events);
@@ -270,7 +305,8 @@ impl Task {
             }
         }
         if now >= deadline && !self.stage.is_over() {
-            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what it is.
+            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what
+            // it is.
             let end = if self.is_cancelling() { End::Cancelled } else { End::Expired };
             self.stage.play(Cue::End(end), deadline.seconds(), &mut events);
         }
@@ -293,7 +329,8 @@ impl Task {
         Some(self.at_hand.recording.as_ref()?.begin().await)
     }
 
-    /// When the next cue is due, if there is one that may be played: fetched from the performer if need be.
+    /// When the next cue is due, if there is one that may be played: fetched from the performer if
+    /// need be.
     async fn cue_due(&mut self) -> Result<Option<Moment>, Stop> {
         self.unsettled = None;
         if self.stage.is_over() || self.stage.run.status() == RunStatus::RequiresAction {
@@ -321,7 +358,8 @@ impl Task {
 
     /// Under the pace `steps` a new status needs a poll, unless somebody listens to the stream.
     fn may_play(&self, cue: &Cue) -> bool {
-        let by_polls = self.performance.as_ref().is_some_and(|performance| performance.pace == Pace::Steps);
+        let by_polls =
+            self.performance.as_ref().is_some_and(|performance| performance.pace == Pace::Steps);
         !by_polls || !self.listeners.is_empty() || self.permits > 0 || !self.stage.would_turn(cue)
     }
 
@@ -367,7 +405,8 @@ impl Task {
         }
         let Some(performance) = &mut self.performance else { return Ok(()) };
         if self.stage.run.status() == RunStatus::Queued {
-            self.cues.push_back(TimedCue { after: performance.pace.timing().queue, cue: Cue::Start });
+            self.cues
+                .push_back(TimedCue { after: performance.pace.timing().queue, cue: Cue::Start });
             return Ok(());
         }
         self.cues.extend(performance.next(&scene).await);
@@ -377,8 +416,9 @@ impl Task {
 
     fn next_due(&self) -> Moment {
         let deadline = Moment::from(self.stage.run.deadline());
-        let cue =
-            self.cues.front().filter(|next| self.stage.run.status() != RunStatus::RequiresAction && self.may_play(&next.cue));
+        let cue = self.cues.front().filter(|next| {
+            self.stage.run.status() != RunStatus::RequiresAction && self.may_play(&next.cue)
+        });
         cue.map_or(deadline, |next| self.played.after(next.after).min(deadline))
     }
 
@@ -401,7 +441,8 @@ impl Task {
             }
             Command::Submit { outputs, listener, answer, awake } => {
                 let mut events = Vec::new();
-                let outcome = self.stage.submit(outputs, self.at_hand.clock.now().seconds(), &mut events);
+                let outcome =
+                    self.stage.submit(outputs, self.at_hand.clock.now().seconds(), &mut events);
                 if outcome.is_ok() {
                     self.listeners.extend(listener);
                 }
@@ -421,21 +462,26 @@ impl Task {
         }
     }
 
-    /// Whether a cancel that comes now comes too late, because the reply says so. A run that waits for its client
-    /// can be cancelled all the same.
+    /// Whether a cancel that comes now comes too late, because the reply says so. A run that waits
+    /// for its client can be cancelled all the same.
     async fn comes_too_late(&mut self) -> Result<bool, Stop> {
         if self.performance.is_none() && self.stage.run.status() == RunStatus::Queued {
             self.fetch().await?;
         }
         let waits = !self.stage.is_performing();
-        Ok(self.performance.as_mut().is_some_and(|performance| !waits && performance.is_too_late_to_cancel()))
+        Ok(self
+            .performance
+            .as_mut()
+            .is_some_and(|performance| !waits && performance.is_too_late_to_cancel()))
     }
 
     /// Gives up a step that was about to ask the client for something.
     fn leave_calls_out(&mut self, events: &mut Vec<Event>) {
         let end = self.cues.iter().position(|cue| matches!(cue.cue, Cue::CloseCalls));
         let calls = |cue: &TimedCue| matches!(cue.cue, Cue::Function { .. });
-        if let Some(end) = end.filter(|end| self.stage.calls_functions() || self.cues.iter().take(*end).any(calls)) {
+        if let Some(end) =
+            end.filter(|end| self.stage.calls_functions() || self.cues.iter().take(*end).any(calls))
+        {
             self.cues.drain(..=end);
             self.stage.leave_step(self.at_hand.clock.now().seconds(), events);
         }
@@ -458,8 +504,9 @@ impl Task {
         Ok(())
     }
 
-    /// Writes down every object that the events changed, what is open as it stands now, and what it takes
-    /// to go on from here. Deltas alone need no commit: the cues they come from were noted before.
+    /// Writes down every object that the events changed, what is open as it stands now, and what it
+    /// takes to go on from here. Deltas alone need no commit: the cues they come from were noted
+    /// before.
     async fn commit(&mut self, events: &[Event]) -> Result<(), Stop> {
         let touched = Touched::of(events);
         if touched.is_empty() && (self.noted || self.performance.is_none()) {
@@ -472,7 +519,12 @@ impl Task {
         };
         let mut changes = Changes::new();
         changes.update_run(&self.stage.run, note.as_deref())?;
-        for step in self.stage.steps.iter().filter(|step| step.is_open() || touched.steps.contains(&&step.id)) {
+        for step in self
+            .stage
+            .steps
+            .iter()
+            .filter(|step| step.is_open() || touched.steps.contains(&&step.id))
+        {
             changes.put_step(step)?;
         }
         let closed = touched.messages.into_iter().filter(|message| !message.is_open());
@@ -514,7 +566,8 @@ enum Meanwhile {
     Told(Command),
 }
 
-/// Waits for something that does not come by the clock, so nobody sleeps here, and listens to commands meanwhile.
+/// Waits for something that does not come by the clock, so nobody sleeps here, and listens to
+/// commands meanwhile.
 async fn meanwhile(
     ready: impl Future<Output = ()>,
     clock: &Clock,

@@ -1,8 +1,9 @@
-//! Takes documents apart in a process of its own: what makes it hang, overflow its stack or eat all memory
-//! ends that process and nothing else.
+//! Takes documents apart in a process of its own: what makes it hang, overflow its stack or eat all
+//! memory ends that process and nothing else.
 //!
-//! The process is this program again, with a command that people are not shown. The document comes in on
-//! standard input, the text goes out on standard output, and an exit code says why there is none.
+//! The process is this program again, with a command that people are not shown. The document comes
+//! in on standard input, the text goes out on standard output, and an exit code says why there is
+//! none.
 
 use std::{
     fs,
@@ -49,7 +50,8 @@ pub(super) async fn in_a_process_of_its_own(
     if document.metadata().map_err(|_| NoText::Unreadable)?.len() > DOCUMENT {
         return Err(NoText::TooLarge);
     }
-    let name = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let name =
+        kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let mut command = Command::new(program);
     command.args(["take-apart", &name]).env_clear().kill_on_drop(true);
     command.stdin(Stdio::from(document)).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -67,7 +69,9 @@ pub(super) async fn in_a_process_of_its_own(
         let status = process.wait().await.map_err(|_| NoText::Broken)?;
         match status.code() {
             // White space around the text is of the layout.
-            Some(0) => String::from_utf8(text).map(|text| text.trim().to_owned()).map_err(|_| NoText::Broken),
+            Some(0) => String::from_utf8(text)
+                .map(|text| text.trim().to_owned())
+                .map_err(|_| NoText::Broken),
             Some(code) if code == i32::from(TOO_LARGE) => Err(NoText::TooLarge),
             _ => Err(NoText::Broken),
         }
@@ -80,7 +84,9 @@ pub fn take_apart(kind: Apart) -> u8 {
     bound_itself();
     let done = read_document().and_then(|document| {
         let text = match kind {
-            Apart::Pdf => pdf_extract::extract_text_from_mem(&document).map_err(|_| NoText::Broken)?,
+            Apart::Pdf => {
+                pdf_extract::extract_text_from_mem(&document).map_err(|_| NoText::Broken)?
+            }
             Apart::Docx => office::docx(document)?,
             Apart::Pptx => office::pptx(document)?,
             Apart::Html => html(document)?,
@@ -111,7 +117,9 @@ fn html(document: Vec<u8>) -> Result<String, NoText> {
 #[cfg(unix)]
 fn bound_itself() {
     use rlimit::Resource;
-    for (resource, most) in [(Resource::AS, MEMORY), (Resource::CPU, COMPUTING), (Resource::CORE, 0)] {
+    for (resource, most) in
+        [(Resource::AS, MEMORY), (Resource::CPU, COMPUTING), (Resource::CORE, 0)]
+    {
         // Where a bound cannot be set, the patience of whoever waits remains.
         _ = resource.set(most, most);
     }

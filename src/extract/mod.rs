@@ -1,7 +1,8 @@
 //! Text out of files: what is in a document that somebody wants to find something in.
 //!
-//! Plain text is read here. Whatever has to be taken apart first, is so in a process of its own, with bounds on
-//! time, memory and size (`apart.rs`): a hostile document fails alone. Knows no database and no HTTP.
+//! Plain text is read here. Whatever has to be taken apart first, is so in a process of its own,
+//! with bounds on time, memory and size (`apart.rs`): a hostile document fails alone. Knows no
+//! database and no HTTP.
 
 mod apart;
 mod office;
@@ -40,14 +41,15 @@ pub enum NoText {
 
 /// The endings that can be searched, as OpenAI's guide to file search lists them.
 const SEARCHABLE: [&str; 21] = [
-    "c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf", "php", "pptx", "py", "rb", "sh",
-    "tex", "ts", "txt",
+    "c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf", "php",
+    "pptx", "py", "rb", "sh", "tex", "ts", "txt",
 ];
 
 /// How many files are made ready at the same time, for all sessions together.
 const AT_ONCE: usize = 3;
 
-/// Whether a file of this name may be put into a vector store at all. One without an ending is taken for text.
+/// Whether a file of this name may be put into a vector store at all. One without an ending is
+/// taken for text.
 pub fn is_searchable(extension: Option<&str>) -> bool {
     extension.is_none_or(|extension| SEARCHABLE.contains(&extension))
 }

@@ -1,5 +1,5 @@
-//! The text of Word and PowerPoint documents: XML within a ZIP archive. What an archive unpacks to is bounded,
-//! whatever it says of itself.
+//! The text of Word and PowerPoint documents: XML within a ZIP archive. What an archive unpacks to
+//! is bounded, whatever it says of itself.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -22,8 +22,11 @@ pub(super) fn docx(bytes: Vec<u8>) -> Result<String, NoText> {
 
 pub(super) fn pptx(bytes: Vec<u8>) -> Result<String, NoText> {
     let mut archive = open(bytes)?;
-    let number = |name: &str| name.strip_prefix("ppt/slides/slide")?.strip_suffix(".xml")?.parse::<u32>().ok();
-    let mut slides: Vec<u32> = archive.file_names().flatten().filter_map(|name| number(&name)).collect();
+    let number = |name: &str| {
+        name.strip_prefix("ppt/slides/slide")?.strip_suffix(".xml")?.parse::<u32>().ok()
+    };
+    let mut slides: Vec<u32> =
+        archive.file_names().flatten().filter_map(|name| number(&name)).collect();
     slides.sort_unstable();
     if slides.is_empty() {
         return Err(NoText::Broken);
@@ -44,7 +47,12 @@ fn open(bytes: Vec<u8>) -> Result<Archive, NoText> {
 }
 
 /// Adds the text of a part, of which no more than `left` bytes are unpacked.
-fn read_part(archive: &mut Archive, name: &str, left: &mut u64, text: &mut String) -> Result<(), NoText> {
+fn read_part(
+    archive: &mut Archive,
+    name: &str,
+    left: &mut u64,
+    text: &mut String,
+) -> Result<(), NoText> {
     let part = archive.by_name(name).map_err(|_| NoText::Broken)?;
     let mut bounded = part.take(*left);
     let read = read_xml(BufReader::new(&mut bounded), text);
@@ -80,7 +88,9 @@ fn read_xml(source: impl BufRead, text: &mut String) -> Result<(), NoText> {
                 if let Ok(Some(character)) = entity.resolve_char_ref() {
                     text.push(character);
                 } else {
-                    text.push_str(resolve_predefined_entity(&entity.xml10_content()).unwrap_or_default());
+                    text.push_str(
+                        resolve_predefined_entity(&entity.xml10_content()).unwrap_or_default(),
+                    );
                 }
             }
             Event::Eof => return Ok(()),

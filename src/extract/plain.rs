@@ -31,7 +31,8 @@ enum Side {
 
 /// A text in UTF-16 without a mark has its zeros on one side, and many of them.
 fn side_of_zeros(bytes: &[u8]) -> Option<Side> {
-    let of_side = |side: usize| bytes.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();
+    let of_side =
+        |side: usize| bytes.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (of_side(0), of_side(1));
     match bytes.len() / 10 {
         many if odd > many && even == 0 => Some(Side::Odd),

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::types::{FileBatch, Id, Run, StoreFile, run::RunView, version::Seen};
 
-/// How official clients are told to poll: every so many milliseconds, instead of every second (Python)
-/// or five (Node). The real service was never recorded to say so.
-const POLL_AFTER: (HeaderName, HeaderValue) = (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
+/// How official clients are told to poll: every so many milliseconds, instead of every second
+/// (Python) or five (Node). The real service was never recorded to say so.
+const POLL_AFTER: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
 
 /// A 200 with a body.
 pub(crate) struct Answer<T>(pub T);
@@ -18,7 +19,8 @@ pub(crate) struct Answer<T>(pub T);
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec_pretty(&self.0).expect("the API's objects are JSON");
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
+            .into_response()
     }
 }
 

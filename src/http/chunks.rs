@@ -1,4 +1,5 @@
-//! Cuts a stream into other chunks: the bytes stay the same, and a client that takes a chunk for an event shows it.
+//! Cuts a stream into other chunks: the bytes stay the same, and a client that takes a chunk for an
+//! event shows it.
 //!
 //! Each piece goes out as one chunk of HTTP/1.1, and is sent off before the next one.
 
@@ -20,7 +21,9 @@ const SILENCE: Duration = Duration::from_millis(250);
 /// The same body in other chunks.
 pub(super) fn cut(body: Body, chunks: Chunks) -> Body {
     match chunks {
-        Chunks::Split => Body::from_stream(one_by_one(frames(body).flat_map(|frame| stream::iter(split(frame))))),
+        Chunks::Split => {
+            Body::from_stream(one_by_one(frames(body).flat_map(|frame| stream::iter(split(frame)))))
+        }
         Chunks::Join => Body::from_stream(one_by_one(joined(body.into_data_stream()))),
         Chunks::Bytes(bytes) => {
             let bytes = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
@@ -30,14 +33,17 @@ pub(super) fn cut(body: Body, chunks: Chunks) -> Body {
 }
 
 /// The pieces, each of which is sent off before the next one is made.
-fn one_by_one(pieces: impl Stream<Item = io::Result<Bytes>>) -> impl Stream<Item = io::Result<Bytes>> {
+fn one_by_one(
+    pieces: impl Stream<Item = io::Result<Bytes>>,
+) -> impl Stream<Item = io::Result<Bytes>> {
     pieces.then(|piece| async {
         tokio::task::yield_now().await;
         piece
     })
 }
 
-/// The pieces of an event: cut within each character of several bytes, and in the middle if there is none.
+/// The pieces of an event: cut within each character of several bytes, and in the middle if there
+/// is none.
 fn split(frame: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
     let frame = match frame {
         Ok(frame) => frame,
@@ -50,7 +56,11 @@ fn split(frame: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
     }
     let starts = std::iter::once(0).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([frame.len()]);
-    starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| Ok(frame.slice(start..end))).collect()
+    starts
+        .zip(ends)
+        .filter(|(start, end)| start < end)
+        .map(|(start, end)| Ok(frame.slice(start..end)))
+        .collect()
 }
 
 /// All that comes without a pause, together.
@@ -87,12 +97,15 @@ fn of_length(pieces: Fuse<BodyDataStream>, length: usize) -> impl Stream<Item = 
 mod tests {
     use super::*;
 
-    const STREAM: &str =
-        "event: a\ndata: {\"v\":\"a\"}\n\nevent: b\ndata: {\"v\":\"Zürich, мир, 世界 🙂\"}\n\nevent: done\ndata: [DONE]\n\n";
+    const STREAM: &str = "event: a\ndata: {\"v\":\"a\"}\n\nevent: b\ndata: {\"v\":\"Zürich, мир, \
+                          世界 🙂\"}\n\nevent: done\ndata: [DONE]\n\n";
 
     /// The chunks of a stream whose events come one by one.
     async fn chunks(chunks: Chunks) -> Vec<Bytes> {
-        let events: Vec<_> = STREAM.split_inclusive("\n\n").map(|event| Ok::<_, io::Error>(Bytes::from(event))).collect();
+        let events: Vec<_> = STREAM
+            .split_inclusive("\n\n")
+            .map(|event| Ok::<_, io::Error>(Bytes::from(event)))
+            .collect();
         let pieces = cut(Body::from_stream(stream::iter(events)), chunks).into_data_stream();
         pieces.map(|piece| piece.unwrap()).collect().await
     }
@@ -111,11 +124,19 @@ mod tests {
         let mut start = 0;
         for event in STREAM.split_inclusive("\n\n") {
             let end = start + event.len();
-            assert!(ends.contains(&end) && ends.iter().any(|cut| start < *cut && *cut < end), "{event}");
+            assert!(
+                ends.contains(&end) && ends.iter().any(|cut| start < *cut && *cut < end),
+                "{event}"
+            );
             start = end;
         }
-        for (place, character) in STREAM.char_indices().filter(|(_, character)| character.len_utf8() > 1) {
-            assert!(ends.iter().any(|cut| place < *cut && *cut < place + character.len_utf8()), "{character}");
+        for (place, character) in
+            STREAM.char_indices().filter(|(_, character)| character.len_utf8() > 1)
+        {
+            assert!(
+                ends.iter().any(|cut| place < *cut && *cut < place + character.len_utf8()),
+                "{character}"
+            );
         }
     }
 

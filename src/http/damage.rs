@@ -1,5 +1,5 @@
-//! What a fault does to an answer: another answer in its place, or the same one cut off, garbled, or ended with an
-//! error.
+//! What a fault does to an answer: another answer in its place, or the same one cut off, garbled,
+//! or ended with an error.
 
 use std::io;
 
@@ -47,13 +47,18 @@ fn given(response: &fault::Response, request_id: &str) -> Response {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, body) = match &response.body {
         fault::Answer::Text(text) => (kind_of(text), text.clone()),
-        fault::Answer::Error(error) => ("application/json", format!("{:#}", error_body(error, status, request_id))),
+        fault::Answer::Error(error) => {
+            ("application/json", format!("{:#}", error_body(error, status, request_id)))
+        }
     };
-    let mut answer = ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response();
+    let mut answer =
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response();
     *answer.status_mut() = status;
     answer.extensions_mut().insert(Finished);
     for (name, value) in &response.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
             answer.headers_mut().insert(name, value);
         }
     }
@@ -61,7 +66,11 @@ fn given(response: &fault::Response, request_id: &str) -> Response {
 }
 
 fn kind_of(text: &str) -> &'static str {
-    if serde_json::from_str::<Value>(text).is_ok() { "application/json" } else { "text/plain; charset=utf-8" }
+    if serde_json::from_str::<Value>(text).is_ok() {
+        "application/json"
+    } else {
+        "text/plain; charset=utf-8"
+    }
 }
 
 /// An error, filled up with what fits its status.
@@ -69,7 +78,9 @@ fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value
     let usual = match status {
         StatusCode::TOO_MANY_REQUESTS => Refusal::RateLimited,
         StatusCode::SERVICE_UNAVAILABLE => Refusal::Overloaded,
-        status if status.is_server_error() => Refusal::Internal { request_id: request_id.to_owned() },
+        status if status.is_server_error() => {
+            Refusal::Internal { request_id: request_id.to_owned() }
+        }
         status => Refusal::Faulty { status: status.as_u16() },
     };
     json!({"error": {
@@ -82,7 +93,8 @@ fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value
 
 /// The answer as the fault leaves it.
 pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> Response {
-    let streams = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
+    let streams =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
     match damage {
         Damage::Disconnect(fault::Cut::After) => cut(),
         Damage::Disconnect(fault::Cut::Bytes(bytes)) => {
@@ -97,12 +109,17 @@ pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> 
             let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
             let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
             let last = Bytes::from(sse::frame("error", &body.to_string()));
-            with_body(response, |body| Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)]))))
+            with_body(response, |body| {
+                Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
+            })
         }
         Damage::Chunks(chunks) if streams => with_body(response, |body| chunks::cut(body, *chunks)),
         Damage::MalformedSse if streams => with_body(response, |body| {
-            // The first event is whole, so that the client has begun to read when it meets the broken one.
-            let garbled = frames(body).enumerate().map(|(place, frame)| if place == 1 { frame.map(garble) } else { frame });
+            // The first event is whole, so that the client has begun to read when it meets the
+            // broken one.
+            let garbled = frames(body)
+                .enumerate()
+                .map(|(place, frame)| if place == 1 { frame.map(garble) } else { frame });
             Body::from_stream(garbled)
         }),
         Damage::MalformedJson if !streams => with_body(response, |body| {
@@ -132,26 +149,32 @@ fn broken() -> impl Stream<Item = io::Result<Bytes>> {
 }
 
 fn broken_behind(body: Body, bytes: usize) -> Body {
-    let beginning = stream::unfold((body.into_data_stream(), bytes), |(mut pieces, left)| async move {
-        if left == 0 {
-            return None;
-        }
-        let piece = pieces.next().await?.map_err(io::Error::other);
-        let piece = piece.map(|piece| piece.slice(..piece.len().min(left)));
-        let left = left - piece.as_ref().map_or(left, Bytes::len);
-        Some((piece, (pieces, left)))
-    });
+    let beginning =
+        stream::unfold((body.into_data_stream(), bytes), |(mut pieces, left)| async move {
+            if left == 0 {
+                return None;
+            }
+            let piece = pieces.next().await?.map_err(io::Error::other);
+            let piece = piece.map(|piece| piece.slice(..piece.len().min(left)));
+            let left = left - piece.as_ref().map_or(left, Bytes::len);
+            Some((piece, (pieces, left)))
+        });
     Body::from_stream(beginning.chain(broken()))
 }
 
 /// The events of a stream, one by one. What is left where it breaks off goes out too.
 pub(super) fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold((body.into_data_stream().fuse(), BytesMut::new()), |(pieces, buffer)| next_frame(pieces, buffer))
+    stream::unfold((body.into_data_stream().fuse(), BytesMut::new()), |(pieces, buffer)| {
+        next_frame(pieces, buffer)
+    })
 }
 
 type Pieces = Fuse<BodyDataStream>;
 
-async fn next_frame(mut pieces: Pieces, mut buffer: BytesMut) -> Option<(io::Result<Bytes>, (Pieces, BytesMut))> {
+async fn next_frame(
+    mut pieces: Pieces,
+    mut buffer: BytesMut,
+) -> Option<(io::Result<Bytes>, (Pieces, BytesMut))> {
     loop {
         if let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
             let frame = buffer.split_to(end + 2).freeze();
@@ -171,6 +194,9 @@ async fn next_frame(mut pieces: Pieces, mut buffer: BytesMut) -> Option<(io::Res
 fn garble(frame: Bytes) -> Bytes {
     let half = frame.len() / 2;
     // A character is never cut: the frame is malformed, not its encoding.
-    let half = (0..=half).rev().find(|end| frame.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80)).unwrap_or_default();
+    let half = (0..=half)
+        .rev()
+        .find(|end| frame.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80))
+        .unwrap_or_default();
     Bytes::from([&frame[..half], b"\n\n"].concat())
 }

@@ -1,8 +1,8 @@
 //! The door: every request comes in here before it is routed, and every answer goes out here.
 //!
-//! In: the host, the session in front of the path, a fault if one strikes, the key, the version, in this order.
-//! Out: the headers that every answer carries, and a line in the journal. A panic behind the door is a 500 in the
-//! right shape, and a line in the log.
+//! In: the host, the session in front of the path, a fault if one strikes, the key, the version, in
+//! this order. Out: the headers that every answer carries, and a line in the journal. A panic
+//! behind the door is a 500 in the right shape, and a line in the log.
 
 use std::{sync::Arc, time::Instant};
 
@@ -55,8 +55,12 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
         Err((request_id, error)) => return signed(error.into_response(), &request_id, begun),
     };
     let response = match outcome {
-        Ok(request) if is_api(request.uri().path()) => attended(&door, &session, &world, request, next, &request_id, begun).await,
-        Ok(request) => finished(answered(request, next, &request_id, None).await, false, &request_id).await,
+        Ok(request) if is_api(request.uri().path()) => {
+            attended(&door, &session, &world, request, next, &request_id, begun).await
+        }
+        Ok(request) => {
+            finished(answered(request, next, &request_id, None).await, false, &request_id).await
+        }
         Err(refusal) => ApiError::from(refusal).into_response(),
     };
     tracing::debug!(status = response.status().as_u16(), request_id, "answered");
@@ -72,19 +76,22 @@ struct Visit {
 }
 
 impl Door {
-    /// Judges where a request comes from, puts its session in it, and names it. Whoever is not let in makes no new
-    /// session, and is named by the default one.
+    /// Judges where a request comes from, puts its session in it, and names it. Whoever is not let
+    /// in makes no new session, and is named by the default one.
     async fn let_in(&self, mut request: Request) -> Result<Visit, (String, ApiError)> {
         let target = request.uri().authority().map(|authority| authority.as_str().to_owned());
         let judged = take_session(&mut request);
         merge_slashes(&mut request);
         Manner::take(&mut request);
-        let judged = judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
-        // A session is not made for a key that is refused; one that is there may have faults, which come before that.
-        let judged = judged.and_then(|name| match is_api(request.uri().path()) && !self.worlds.has(&name) {
-            true => self.keys.judge(&Manner::of(&request), request.headers()).map(|()| name),
-            false => Ok(name),
-        });
+        let judged =
+            judged.and_then(|session| self.judge(target.as_deref(), &request).map(|()| session));
+        // A session is not made for a key that is refused; one that is there may have faults, which
+        // come before that.
+        let judged =
+            judged.and_then(|name| match is_api(request.uri().path()) && !self.worlds.has(&name) {
+                true => self.keys.judge(&Manner::of(&request), request.headers()).map(|()| name),
+                false => Ok(name),
+            });
         // Anybody may ask after the server's health, so that makes no session either.
         let is_health = request.uri().path() == HEALTH;
         let name = judged.as_deref().ok().filter(|_| !is_health).unwrap_or(DEFAULT_SESSION);
@@ -133,8 +140,8 @@ async fn answered(request: Request, next: Next, request_id: &str, stay: Option<S
     })
 }
 
-/// Answers a request to the API: with a fault if one strikes, else if the key and the version are right; and
-/// notes all that in the journal.
+/// Answers a request to the API: with a fault if one strikes, else if the key and the version are
+/// right; and notes all that in the journal.
 async fn attended(
     door: &Door,
     session: &Session,
@@ -171,14 +178,21 @@ async fn attended(
 }
 
 /// Does what is asked for in the world of this moment, which stays until it is done.
-async fn carried_out(session: &Session, manner: Manner, mut request: Request, next: Next, request_id: &str) -> Response {
+async fn carried_out(
+    session: &Session,
+    manner: Manner,
+    mut request: Request,
+    next: Next,
+    request_id: &str,
+) -> Response {
     let (world, stay) = session.stay().await;
     request.extensions_mut().insert(manner.clone());
     request.extensions_mut().insert(Here { world, manner });
     answered(request, next, request_id, Some(stay)).await
 }
 
-/// Reads what nobody is going to look at: a client that still sends would not get to read its answer.
+/// Reads what nobody is going to look at: a client that still sends would not get to read its
+/// answer.
 async fn drain(request: Request) {
     let mut pieces = request.into_body().into_data_stream();
     let mut left = limits::JSON_BODY;
@@ -190,12 +204,14 @@ async fn drain(request: Request) {
     }
 }
 
-/// What only the door knows of an answer: the request's id in a fault of the server, and how the JSON ends.
+/// What only the door knows of an answer: the request's id in a fault of the server, and how the
+/// JSON ends.
 async fn finished(response: Response, ends_lines: bool, request_id: &str) -> Response {
     let is_ours = response.extensions().get::<Finished>().is_none();
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR && is_ours {
         let extensions = response.extensions().clone();
-        let mut response = ApiError::from(Refusal::Internal { request_id: request_id.to_owned() }).into_response();
+        let mut response =
+            ApiError::from(Refusal::Internal { request_id: request_id.to_owned() }).into_response();
         *response.extensions_mut() = extensions;
         response.extensions_mut().insert(Finished);
         return response;
@@ -213,7 +229,9 @@ async fn with_newline(response: Response) -> Response {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let Ok(json) = axum::body::to_bytes(body, usize::MAX).await else { return Response::from_parts(parts, Body::empty()) };
+    let Ok(json) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from([&json, b"\n".as_slice()].concat()))
 }
@@ -224,17 +242,20 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=NAME).contains(&name.len()) && name.bytes().all(sound)
 }
 
-/// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the path
-/// stays as it is and is an unknown one.
+/// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the
+/// path stays as it is and is an unknown one.
 fn take_session(request: &mut Request) -> Result<String, Refusal> {
     let uri = request.uri();
-    let Some((name, rest)) = uri.path().strip_prefix("/s/").and_then(|rest| rest.split_at_checked(rest.find('/')?)) else {
+    let Some((name, rest)) =
+        uri.path().strip_prefix("/s/").and_then(|rest| rest.split_at_checked(rest.find('/')?))
+    else {
         return Ok(DEFAULT_SESSION.to_owned());
     };
     if !is_name(name) {
         return Ok(DEFAULT_SESSION.to_owned());
     }
-    let unknown = Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
+    let unknown =
+        Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
     // A world is made for its API only, not for any path that somebody tries.
     if !["/v1/", "/openai/", "/_rehearsal/"].iter().any(|inside| rest.starts_with(inside)) {
         return Ok(DEFAULT_SESSION.to_owned());
@@ -248,15 +269,21 @@ fn take_session(request: &mut Request) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// Makes one slash of several within the path, as the service did: `/v1/threads//messages`, where an id is missing, is
-/// `/v1/threads/messages`. A path that begins with two stays: there is nothing at it.
+/// Makes one slash of several within the path, as the service did: `/v1/threads//messages`, where
+/// an id is missing, is `/v1/threads/messages`. A path that begins with two stays: there is nothing
+/// at it.
 fn merge_slashes(request: &mut Request) {
     let path = request.uri().path();
     if path.starts_with("//") || !path.contains("//") {
         return;
     }
-    let segments: Vec<_> = path.split('/').enumerate().filter(|(place, segment)| *place == 0 || !segment.is_empty()).collect();
-    let mut merged: String = segments.iter().map(|(_, segment)| *segment).collect::<Vec<_>>().join("/");
+    let segments: Vec<_> = path
+        .split('/')
+        .enumerate()
+        .filter(|(place, segment)| *place == 0 || !segment.is_empty())
+        .collect();
+    let mut merged: String =
+        segments.iter().map(|(_, segment)| *segment).collect::<Vec<_>>().join("/");
     if path.ends_with('/') {
         merged.push('/');
     }
@@ -268,15 +295,16 @@ fn merge_slashes(request: &mut Request) {
     }
 }
 
-/// The headers that every answer carries. The organisation and the project, whose values are made up, were recorded on
-/// all but refused keys and faults of the server.
+/// The headers that every answer carries. The organisation and the project, whose values are made
+/// up, were recorded on all but refused keys and faults of the server.
 fn signed(mut response: Response, request_id: &str, begun: Instant) -> Response {
     const VERSION: HeaderName = HeaderName::from_static("openai-version");
     const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
     const PROJECT: HeaderName = HeaderName::from_static("openai-project");
     const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-    let is_known = !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR);
+    let is_known =
+        !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));
     if is_known {
@@ -284,7 +312,10 @@ fn signed(mut response: Response, request_id: &str, begun: Instant) -> Response 
         headers.insert(PROJECT, HeaderValue::from_static("proj_rehearsal"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(PROCESSING, HeaderValue::from(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)));
+    headers.insert(
+        PROCESSING,
+        HeaderValue::from(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)),
+    );
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, request_id);
     }

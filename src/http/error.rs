@@ -31,11 +31,19 @@ pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
-            Refusal::NoKey | Refusal::WrongKey { .. } | Refusal::AccessDenied => StatusCode::UNAUTHORIZED,
-            Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
-            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } | Refusal::Sunset => StatusCode::NOT_FOUND,
+            Refusal::NoKey | Refusal::WrongKey { .. } | Refusal::AccessDenied => {
+                StatusCode::UNAUTHORIZED
+            }
+            Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } | Refusal::Sunset => {
+                StatusCode::NOT_FOUND
+            }
             Refusal::ResourceNotFound => StatusCode::NOT_FOUND,
-            Refusal::Missing { .. } | Refusal::MissingModel { .. } | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
+            Refusal::Missing { .. }
+            | Refusal::MissingModel { .. }
+            | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
             Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::UnsupportedControlBody { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -45,7 +53,9 @@ impl From<Refusal> for ApiError {
             Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::UnknownSnapshot { .. } => StatusCode::NOT_FOUND,
             Refusal::FaultyFixture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::Faulty { status } => StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            Refusal::Faulty { status } => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             Refusal::NoBeta
             | Refusal::UnknownBeta { .. }
             | Refusal::V1Deprecated { .. }
@@ -130,7 +140,9 @@ impl From<Denied> for ApiError {
             Denied::NotPending { id, status } => Refusal::UploadNotPending { id, status }.into(),
             Denied::NoSuchPart { part, upload } => Refusal::NoSuchPart { part, upload }.into(),
             Denied::WrongBytes { expected, got } => Refusal::WrongBytes { expected, got }.into(),
-            Denied::WrongChecksum { expected, got } => Refusal::WrongChecksum { expected, got }.into(),
+            Denied::WrongChecksum { expected, got } => {
+                Refusal::WrongChecksum { expected, got }.into()
+            }
             Denied::Store(error) => error.into(),
             Denied::Disk(error) => {
                 tracing::error!(%error, "the disk failed");
@@ -159,17 +171,22 @@ impl From<Refused> for ApiError {
         match refused {
             Refused::NoThread(thread) => Self::missing::<Thread>(&[thread.to_string()]),
             Refused::NoRun(run) => Self::missing::<Run>(&[run.to_string()]),
-            Refused::LockedForMessages { thread, run } => {
-                Refusal::ActiveRunBlocksMessages { thread: thread.to_string(), run: run.to_string() }.into()
+            Refused::LockedForMessages { thread, run } => Refusal::ActiveRunBlocksMessages {
+                thread: thread.to_string(),
+                run: run.to_string(),
             }
+            .into(),
             Refused::LockedForRuns { thread, run } => {
-                Refusal::ThreadHasActiveRun { thread: thread.to_string(), run: run.to_string() }.into()
+                Refusal::ThreadHasActiveRun { thread: thread.to_string(), run: run.to_string() }
+                    .into()
             }
             Refused::NothingToRun => Refusal::NothingToRun.into(),
             Refused::NotCancellable(status) => Refusal::CannotCancel { status }.into(),
             Refused::NotChangeable(status) => Refusal::CannotUpdate { status }.into(),
             Refused::NoOutputsWanted(status) => Refusal::NoOutputsWanted { status }.into(),
-            Refused::WrongOutputs { expected, got } => Refusal::WrongOutputs { expected, got }.into(),
+            Refused::WrongOutputs { expected, got } => {
+                Refusal::WrongOutputs { expected, got }.into()
+            }
             Refused::Store(error) => error.into(),
         }
     }
@@ -184,7 +201,9 @@ impl IntoResponse for ApiError {
 impl ApiError {
     /// The error with something beside it.
     pub(crate) fn with(self, key: &str, more: &impl Serialize) -> Response {
-        self.shown(|body| body[key] = serde_json::to_value(more).expect("what stands beside an error is JSON"))
+        self.shown(|body| {
+            body[key] = serde_json::to_value(more).expect("what stands beside an error is JSON")
+        })
     }
 
     fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
@@ -197,14 +216,17 @@ impl ApiError {
         } else {
             let kind = Self::kind_of(status);
             let mut body = json!({
-                "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(), "code": refusal.code()}
+                "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(),
+                    "code": refusal.code()}
             });
             add(&mut body);
             format!("{body:#}")
         };
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 }

@@ -1,7 +1,7 @@
 //! What handlers take: the world, an object that exists, a body that makes sense, a page of a list.
 //!
-//! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON syntax,
-//! fields, ids, existence.
+//! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON
+//! syntax, fields, ids, existence.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -21,7 +21,8 @@ use super::{
 use crate::{
     store::Stored,
     types::{
-        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload, VectorStore, View, id, limits,
+        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload,
+        VectorStore, View, id, limits,
         list::PageRequest,
         model::Family,
         reader::{self, FaultKind, Read, integer_between},
@@ -45,8 +46,9 @@ impl Here {
         Answer(it.seen(self.manner.version))
     }
 
-    /// Refuses a model that is not listed, if only those are accepted, and one that the version of the request never
-    /// had. Azure took any name, and found at the first run that there was no such deployment.
+    /// Refuses a model that is not listed, if only those are accepted, and one that the version of
+    /// the request never had. Azure took any name, and found at the first run that there was no
+    /// such deployment.
     pub(crate) fn judge_model(&self, model: &str) -> Result<(), Refusal> {
         if self.manner.is_azure() {
             return Ok(());
@@ -86,7 +88,11 @@ impl<S: Sync> FromRequestParts<S> for InSession {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
     }
 }
 
@@ -97,7 +103,10 @@ impl<S: Sync> FromRequestParts<S> for NamedReply {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let name = parts.headers.get("x-rehearsal-reply").map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
+        let name = parts
+            .headers
+            .get("x-rehearsal-reply")
+            .map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
         Ok(Self(name.filter(|name| !name.is_empty())))
     }
 }
@@ -107,7 +116,11 @@ impl<S: Sync> FromRequestParts<S> for Here {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         // The door puts it there before anything is routed.
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
     }
 }
 
@@ -130,7 +143,10 @@ impl<T: Resource> Ids<T> {
 
     /// Those of a parent, which come first.
     pub(crate) fn parent<P: Resource>(&self) -> Ids<P> {
-        Ids { values: self.values[..P::PATH.len().min(self.values.len())].to_vec(), of: std::marker::PhantomData }
+        Ids {
+            values: self.values[..P::PATH.len().min(self.values.len())].to_vec(),
+            of: std::marker::PhantomData,
+        }
     }
 
     /// Takes the ids as they stand in the URL.
@@ -138,7 +154,9 @@ impl<T: Resource> Ids<T> {
         let manner = Manner::from_request_parts(parts, state).await?;
         let unknown = manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
         let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unknown)?;
-        let value = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+        let value = |name: &str| {
+            params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
         let values = T::PATH.iter().filter_map(|name| value(name)).collect();
         Ok(Self { values, of: std::marker::PhantomData })
     }
@@ -178,8 +196,8 @@ impl<S: Send + Sync> FromRequestParts<S> for OnlyV1 {
     }
 }
 
-/// How the ids in a URL must begin. Run steps may be called anything: `123` was recorded to be answered
-/// with 404, under v2 too.
+/// How the ids in a URL must begin. Run steps may be called anything: `123` was recorded to be
+/// answered with 404, under v2 too.
 fn prefix_of(name: &str) -> Option<&'static str> {
     match name {
         "assistant_id" => Some(Assistant::PREFIX),
@@ -216,8 +234,8 @@ impl<S: Send + Sync, T: Stored> FromRequestParts<S> for Found<T> {
     }
 }
 
-/// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the handler's
-/// to find out, after both make sense.
+/// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the
+/// handler's to find out, after both make sense.
 pub(crate) struct Asked<T, B> {
     pub of: Ids<T>,
     pub body: B,
@@ -251,8 +269,8 @@ impl<S: Send + Sync, B: Read> FromRequest<S> for Body<B> {
     }
 }
 
-/// Reads a JSON body. An empty one is taken for `{}`: that is how the documentation's own curl commands
-/// create a thread.
+/// Reads a JSON body. An empty one is taken for `{}`: that is how the documentation's own curl
+/// commands create a thread.
 async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
     let bytes = read_all(body, limits::JSON_BODY).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -262,7 +280,10 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
         let content_type = String::from_utf8_lossy(content_type.as_bytes());
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Refusal::UnsupportedContentType { content_type: content_type.into_owned() }.into());
+            return Err(Refusal::UnsupportedContentType {
+                content_type: content_type.into_owned(),
+            }
+            .into());
         }
     }
     match serde_json::from_slice(&bytes) {
@@ -272,8 +293,8 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
     }
 }
 
-/// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to read
-/// its refusal instead of a broken connection.
+/// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to
+/// read its refusal instead of a broken connection.
 pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut read = 0_usize;
@@ -325,7 +346,12 @@ impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let page = PageRequest { limit: limits::FILE_PAGE, order: Order::Descending, after: None, before: None };
+        let page = PageRequest {
+            limit: limits::FILE_PAGE,
+            order: Order::Descending,
+            after: None,
+            before: None,
+        };
         let mut query = Self { page, purpose: None };
         for (key, value) in pairs(parts, state).await? {
             let fault = |kind| Refusal::invalid(&key, kind);
@@ -350,7 +376,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PageToken {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let page = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "page");
         let Some((path, token)) = page else { return Ok(Self(0)) };
-        let kind = FaultKind::WrongType { expected: "the next_page of an earlier answer".to_owned(), got: "another string" };
+        let kind = FaultKind::WrongType {
+            expected: "the next_page of an earlier answer".to_owned(),
+            got: "another string",
+        };
         let skip = token.parse().map_err(|_| Refusal::invalid(path, kind))?;
         Ok(Self(skip))
     }
@@ -364,7 +393,12 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let mut query = Self {
-            page: PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Descending, after: None, before: None },
+            page: PageRequest {
+                limit: limits::PAGE_DEFAULT,
+                order: Order::Descending,
+                after: None,
+                before: None,
+            },
             run_id: None,
         };
         for (key, value) in pairs(parts, state).await? {
@@ -407,13 +441,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Include {
     }
 }
 
-pub(crate) async fn pairs<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<(String, String)>> {
+pub(crate) async fn pairs<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<Vec<(String, String)>> {
     let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 
 pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind> {
-    let wrong_type = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
+    let wrong_type =
+        |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     // Digits that no number of ours holds are too large all the same.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
@@ -423,7 +461,9 @@ pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind
 fn status(value: String) -> Result<String, FaultKind> {
     match StoreFileStatus::NAMES.contains(&value.as_str()) {
         true => Ok(value),
-        false => Err(FaultKind::NotOneOf { got: value, supported: StoreFileStatus::NAMES.to_vec() }),
+        false => {
+            Err(FaultKind::NotOneOf { got: value, supported: StoreFileStatus::NAMES.to_vec() })
+        }
     }
 }
 

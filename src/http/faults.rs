@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::manner::Manner;
 use crate::{fixture::Fault, types::limits, world::World};
 
-/// The fault that strikes, if one does. Of a request's body no more is read than it takes to know that.
+/// The fault that strikes, if one does. Of a request's body no more is read than it takes to know
+/// that.
 pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<Arc<Fault>>) {
     if !world.repertoire.has_faults() {
         return (request, None);
@@ -20,7 +21,8 @@ pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<
     // A path of Azure's may be named as it was sent, or as OpenAI spells it.
     let azure = Manner::of(&request).azure;
     let is_meant = |fault: &Fault| {
-        fault.when.includes(method, path) || azure.as_ref().is_some_and(|azure| fault.when.includes(method, &azure.path))
+        fault.when.includes(method, path)
+            || azure.as_ref().is_some_and(|azure| fault.when.includes(method, &azure.path))
     };
     let mut faults: Vec<_> = faults.into_iter().filter(|fault| is_meant(fault)).collect();
     if faults.is_empty() {
@@ -40,7 +42,10 @@ pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<
 /// Whether the body of a request says `stream: true`. The body is put back as it was.
 async fn asks_for_stream(request: Request) -> (Request, bool) {
     let (parts, body) = request.into_parts();
-    let is_json = parts.headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !is_json {
         return (Request::from_parts(parts, body), false);
     }
@@ -54,7 +59,8 @@ async fn asks_for_stream(request: Request) -> (Request, bool) {
                 return (Request::from_parts(parts, Body::from_stream(broken)), false);
             }
             None => {
-                let streams = serde_json::from_slice::<Value>(&read).is_ok_and(|body| body["stream"] == true);
+                let streams =
+                    serde_json::from_slice::<Value>(&read).is_ok_and(|body| body["stream"] == true);
                 return (Request::from_parts(parts, Body::from(read)), streams);
             }
         }

@@ -1,5 +1,5 @@
-//! Multipart forms: small fields as values to be read like any body, and the content of a file, which goes to
-//! disk as it comes and is never in memory as a whole.
+//! Multipart forms: small fields as values to be read like any body, and the content of a file,
+//! which goes to disk as it comes and is never in memory as a whole.
 
 use std::{
     pin::Pin,
@@ -44,10 +44,19 @@ pub(crate) struct Content {
 }
 
 impl Form {
-    /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is read and thrown
-    /// away, so that the client gets to read its refusal.
-    pub(crate) async fn receive(world: &World, request: Request, name: &str, most: u64) -> Result<Self> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is
+    /// read and thrown away, so that the client gets to read its refusal.
+    pub(crate) async fn receive(
+        world: &World,
+        request: Request,
+        name: &str,
+        most: u64,
+    ) -> Result<Self> {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let boundary = multer::parse_boundary(content_type);
         let not_a_form = |_| Refusal::NotAForm { content_type: content_type.to_owned() };
         let boundary = boundary.map_err(not_a_form)?;
@@ -112,7 +121,12 @@ const WAITING: usize = 4;
 
 impl Content {
     /// Writes the content to disk while more of it comes in.
-    async fn receive(world: &World, mut part: Field<'static>, arriving: &Arriving, most: u64) -> Result<Self> {
+    async fn receive(
+        world: &World,
+        mut part: Field<'static>,
+        arriving: &Arriving,
+        most: u64,
+    ) -> Result<Self> {
         let filename = filename(&part).filter(|name| !name.is_empty());
         let (pieces, mut waiting) = mpsc::channel::<Bytes>(WAITING);
         let store = world.store.clone();
@@ -143,17 +157,21 @@ impl Content {
 
 /// The name of a file: the extended form, if it is there, is the one that is not garbled.
 fn filename(part: &Field<'static>) -> Option<String> {
-    let disposition = part.headers().get(header::CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let extended =
-        disposition.as_deref().and_then(|text| text.split(';').find_map(|item| item.trim().strip_prefix("filename*=")));
+    let disposition = part
+        .headers()
+        .get(header::CONTENT_DISPOSITION)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let extended = disposition
+        .as_deref()
+        .and_then(|text| text.split(';').find_map(|item| item.trim().strip_prefix("filename*=")));
     match extended.and_then(|value| value.trim_matches('"').split_once("''")) {
         Some((_, encoded)) => Some(percent_decode_str(encoded).decode_utf8_lossy().into_owned()),
         None => part.file_name().map(unescaped),
     }
 }
 
-/// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off behind that is
-/// broken all the same.
+/// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off
+/// behind that is broken all the same.
 #[derive(Clone)]
 struct Arriving {
     stream: Arc<Mutex<BodyDataStream>>,
@@ -163,8 +181,8 @@ struct Arriving {
     burst: usize,
 }
 
-/// How much is handed on in one go. The parser takes whatever is there before it gives any of it out, and of a fast
-/// client there always is more.
+/// How much is handed on in one go. The parser takes whatever is there before it gives any of it
+/// out, and of a fast client there always is more.
 const BURST: usize = 256 << 10;
 
 /// How much may come in before it shows to be a field or its content: names and headers, no more.
@@ -214,7 +232,9 @@ impl Stream for Arriving {
             Poll::Ready(Some(Ok(piece))) => {
                 self.burst += piece.len();
                 if self.unclaimed.fetch_add(piece.len(), Ordering::Relaxed) > UNCLAIMED {
-                    return Poll::Ready(Some(Err(axum::Error::new("too much of the form makes no sense"))));
+                    return Poll::Ready(Some(Err(axum::Error::new(
+                        "too much of the form makes no sense",
+                    ))));
                 }
             }
             _ => self.burst = 0,
@@ -239,9 +259,13 @@ mod tests {
     async fn a_large_file_is_taken_as_it_comes_however_fast_that_is() {
         const PIECES: usize = 512;
         let piece = Bytes::from(vec![7; 64 << 10]);
-        let head = Bytes::from_static(b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n");
-        let all =
-            [head].into_iter().chain(std::iter::repeat_n(piece.clone(), PIECES)).chain([Bytes::from_static(b"\r\n--XX--\r\n")]);
+        let head = Bytes::from_static(
+            b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n",
+        );
+        let all = [head]
+            .into_iter()
+            .chain(std::iter::repeat_n(piece.clone(), PIECES))
+            .chain([Bytes::from_static(b"\r\n--XX--\r\n")]);
         let body = Body::from_stream(futures_util::stream::iter(all.map(Ok::<_, std::io::Error>)));
         let arriving = Arriving::of(Request::new(body));
         let mut parts = Multipart::new(arriving.clone(), "XX");

@@ -1,5 +1,5 @@
-//! Keeps web pages out: a page that has been rebound to loopback always sends its own public name as
-//! `Host`, and a page of another origin says so when it wants to change something.
+//! Keeps web pages out: a page that has been rebound to loopback always sends its own public name
+//! as `Host`, and a page of another origin says so when it wants to change something.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -16,13 +16,16 @@ impl Hosts {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    /// Refuses a request for a host that is not this one. A target with a host of its own overrules the header.
+    /// Refuses a request for a host that is not this one. A target with a host of its own overrules
+    /// the header.
     pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
         if let Some(target) = target {
             self.judge_host(target)?;
         }
         let mut sent = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (sent.next(), sent.next()) else { return Err(Refusal::HostMissing) };
+        let (Some(host), None) = (sent.next(), sent.next()) else {
+            return Err(Refusal::HostMissing);
+        };
         self.judge_host(&String::from_utf8_lossy(host.as_bytes()))
     }
 
@@ -30,12 +33,17 @@ impl Hosts {
         if !is_host(host) {
             return Err(Refusal::HostInvalid { host: host.to_owned() });
         }
-        if self.is_ours(host) { Ok(()) } else { Err(Refusal::HostRefused { host: name_of(host).to_owned() }) }
+        if self.is_ours(host) {
+            Ok(())
+        } else {
+            Err(Refusal::HostRefused { host: name_of(host).to_owned() })
+        }
     }
 
     fn is_ours(&self, host: &str) -> bool {
         let name = name_of(host).to_ascii_lowercase();
-        let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let is_address =
+            name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
         // A name without a dot is a compose service or a machine of the local network.
         let is_local = !name.is_empty() && (!name.contains('.') || name.ends_with(".localhost"));
         is_address || is_local || name == "host.docker.internal" || self.0.contains(&name)
@@ -47,13 +55,19 @@ pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), R
     if method.is_safe() {
         return Ok(());
     }
-    let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    if let Some(value) = text("sec-fetch-site").filter(|value| value.trim().eq_ignore_ascii_case("cross-site")) {
+    let text = |name: &str| {
+        headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    if let Some(value) =
+        text("sec-fetch-site").filter(|value| value.trim().eq_ignore_ascii_case("cross-site"))
+    {
         return Err(Refusal::ForeignOrigin { what: "Sec-Fetch-Site", value });
     }
     let Some(origin) = text("origin") else { return Ok(()) };
     let host = text("host").unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host));
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host));
     if own { Ok(()) } else { Err(Refusal::ForeignOrigin { what: "Origin", value: origin }) }
 }
 
@@ -61,12 +75,17 @@ pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), R
 fn is_host(host: &str) -> bool {
     let name = name_of(host);
     let port = host[name.len()..].trim_start_matches(':');
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit())
+        && (port.is_empty() || port.parse::<u16>().is_ok());
     let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
     };
     let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    is_port && bracketed.map_or_else(|| is_name(name), |address| address.parse::<Ipv6Addr>().is_ok())
+    is_port
+        && bracketed.map_or_else(|| is_name(name), |address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// A host without its port.
@@ -98,7 +117,14 @@ mod tests {
         ] {
             assert!(hosts.is_ours(ours), "{ours}");
         }
-        for foreign in ["example.com", "evil.example:7357", "localhost.evil.com", "127.0.0.1.nip.io", "", ":80"] {
+        for foreign in [
+            "example.com",
+            "evil.example:7357",
+            "localhost.evil.com",
+            "127.0.0.1.nip.io",
+            "",
+            ":80",
+        ] {
             assert!(!hosts.is_ours(foreign), "{foreign}");
         }
     }
@@ -108,8 +134,10 @@ mod tests {
         for host in ["a", "a_b-c.d:1", "127.0.0.1:65535", "localhost:", "[::1]", "[::1]:7357"] {
             assert!(is_host(host), "{host}");
         }
-        for other in ["", ":80", "a b", "a:b", "a:65536", "a:1:2", "::1", "[::1", "[]", "[a]", "ä", "a/b", "u@a", "a%20b", "a,b"]
-        {
+        for other in [
+            "", ":80", "a b", "a:b", "a:65536", "a:1:2", "::1", "[::1", "[]", "[a]", "ä", "a/b",
+            "u@a", "a%20b", "a,b",
+        ] {
             assert!(!is_host(other), "{other}");
         }
     }

@@ -32,7 +32,9 @@ impl Line {
             created_at: world.clock.now().seconds(),
             begun,
             method: request.method().as_str().into(),
-            path: Manner::of(request).azure.map_or_else(|| request.uri().path().to_owned(), |azure| azure.path.clone()),
+            path: Manner::of(request)
+                .azure
+                .map_or_else(|| request.uri().path().to_owned(), |azure| azure.path.clone()),
             query: request.uri().query().map(str::to_owned),
         }
     }
@@ -73,7 +75,11 @@ impl Line {
 }
 
 /// Shows the body of a request to the journal, if one is kept.
-pub(super) fn shown(session: &Session, request: Request, secret: Option<&Arc<Secret>>) -> (Request, Body) {
+pub(super) fn shown(
+    session: &Session,
+    request: Request,
+    secret: Option<&Arc<Secret>>,
+) -> (Request, Body) {
     if !session.journal.is_kept() {
         return (request, Body::None);
     }

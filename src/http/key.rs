@@ -44,7 +44,8 @@ const API_KEY: &str = "api-key";
 
 /// The keys that a request brings: Azure's clients may send two.
 pub(super) fn sent(manner: &Manner, headers: &HeaderMap) -> Vec<String> {
-    let api_key = headers.get(API_KEY).filter(|_| manner.is_azure()).and_then(|value| value.to_str().ok());
+    let api_key =
+        headers.get(API_KEY).filter(|_| manner.is_azure()).and_then(|value| value.to_str().ok());
     api_key.map(|key| key.trim().to_owned()).into_iter().chain(authorized(headers)).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Accepts connections and serves them. A request can be answered by closing its connection: that is how faults
-//! break off before the answer.
+//! Accepts connections and serves them. A request can be answered by closing its connection: that
+//! is how faults break off before the answer.
 
 use std::{future::Future, io, time::Duration};
 
@@ -18,7 +18,11 @@ pub(crate) struct NoAnswer;
 const RECOVERY: Duration = Duration::from_millis(500);
 
 /// Serves until `stop` is done, and then what is in flight.
-pub(crate) async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()> + Send) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    stop: impl Future<Output = ()> + Send,
+) {
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -56,10 +60,15 @@ fn converse(connection: TcpStream, app: Router, graceful: &GracefulShutdown) {
                 Ok(response) => response,
                 Err(never) => match never {},
             };
-            if response.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(response) }
+            if response.extensions().get::<NoAnswer>().is_some() {
+                Err(NoAnswer)
+            } else {
+                Ok(response)
+            }
         }
     });
-    let served = graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));
+    let served =
+        graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));
     tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::trace!(%error, "a connection broke off");

@@ -1,5 +1,5 @@
-//! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta. Judged once, at the door;
-//! behind it every path is spelled as OpenAI spells it.
+//! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta.
+//! Judged once, at the door; behind it every path is spelled as OpenAI spells it.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ pub(crate) struct Policy {
 /// Where Azure's paths begin.
 const AZURE: &str = "/openai/";
 
-/// The first version of Azure's API that had assistants, and the last ones whose assistants were those of v1.
+/// The first version of Azure's API that had assistants, and the last ones whose assistants were
+/// those of v1.
 const FIRST: &str = "2024-02-15";
 const OF_V1: [&str; 2] = ["2024-02-15-preview", "2024-03-01-preview"];
 
@@ -111,13 +112,15 @@ impl<S: Sync> FromRequestParts<S> for Manner {
 impl Azure {
     fn of(uri: &Uri) -> Option<(Self, Uri)> {
         let given = uri.query().into_iter().flat_map(|query| query.split('&'));
-        let api_version = given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(decoded);
+        let api_version =
+            given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(decoded);
         let (needs_version, rest) = match uri.path().strip_prefix(AZURE) {
             Some(below) => match below.split_once('/') {
                 Some(("v1", rest)) => (false, rest),
                 _ => (true, below),
             },
-            // A client of Azure's that was given OpenAI's base URL: in Node it goes before the endpoint.
+            // A client of Azure's that was given OpenAI's base URL: in Node it goes before the
+            // endpoint.
             None if api_version.is_some() => (true, uri.path().strip_prefix("/v1/")?),
             None => return None,
         };
@@ -126,7 +129,8 @@ impl Azure {
         Some((Self { path: uri.path().to_owned(), needs_version, api_version }, inner))
     }
 
-    /// Whether there is such a version: any from the first that had assistants on. There is none without a date.
+    /// Whether there is such a version: any from the first that had assistants on. There is none
+    /// without a date.
     fn is_known(&self) -> bool {
         match self.api_version.as_deref() {
             None => !self.needs_version,
@@ -173,13 +177,20 @@ enum Beta {
 /// Where both versions are named, v2 is meant: some client sends the old one whatever it is told.
 fn asked_for(headers: &HeaderMap) -> Beta {
     let values = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
-    let betas: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).filter(|beta| !beta.is_empty()).collect();
+    let betas: Vec<&str> = values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|beta| !beta.is_empty())
+        .collect();
     if betas.contains(&"assistants=v2") {
         Beta::Assistants(Version::V2)
     } else if betas.contains(&"assistants=v1") {
         Beta::Assistants(Version::V1)
     } else if let Some(beta) = betas.first() {
-        let name = beta.split_once('=').filter(|(name, _)| *name != "assistants").map_or(*beta, |(name, _)| name);
+        let name = beta
+            .split_once('=')
+            .filter(|(name, _)| *name != "assistants")
+            .map_or(*beta, |(name, _)| name);
         Beta::Other(name.to_owned())
     } else {
         Beta::None
@@ -199,24 +210,43 @@ mod tests {
     #[test]
     fn paths_of_azure_are_spelled_as_openai_does() {
         let known = |inner: &str| Some((true, inner.to_owned()));
-        assert_eq!(azure("/openai/threads?api-version=2024-05-01-preview"), known("/v1/threads?api-version=2024-05-01-preview"));
+        assert_eq!(
+            azure("/openai/threads?api-version=2024-05-01-preview"),
+            known("/v1/threads?api-version=2024-05-01-preview")
+        );
         assert_eq!(azure("/openai/v1/threads/t/runs"), known("/v1/threads/t/runs"));
         // Below a deployment there is nothing of assistants: no route begins so.
         assert_eq!(
             azure("/openai/deployments/mine/assistants?api-version=2025-01-01-preview"),
             known("/v1/deployments/mine/assistants?api-version=2025-01-01-preview")
         );
-        assert_eq!(azure("/v1/threads?api-version=2025-01-01"), known("/v1/threads?api-version=2025-01-01"));
+        assert_eq!(
+            azure("/v1/threads?api-version=2025-01-01"),
+            known("/v1/threads?api-version=2025-01-01")
+        );
         assert_eq!(azure("/v1/threads"), None);
     }
 
     #[test]
     fn versions_of_azure_are_dates_from_the_first_with_assistants_on() {
-        for known in ["2024-02-15-preview", "2024-05-01-preview", "2025-04-01-preview", "2024-10-21"] {
+        for known in
+            ["2024-02-15-preview", "2024-05-01-preview", "2025-04-01-preview", "2024-10-21"]
+        {
             assert!(azure(&format!("/openai/threads?api-version={known}")).unwrap().0, "{known}");
         }
-        for unknown in ["", "2023-05-15", "2024-13-01-preview", "2024-5-1", "banana", "latest", "2024-05-01-prevIew"] {
-            assert!(!azure(&format!("/openai/threads?api-version={unknown}")).unwrap().0, "{unknown}");
+        for unknown in [
+            "",
+            "2023-05-15",
+            "2024-13-01-preview",
+            "2024-5-1",
+            "banana",
+            "latest",
+            "2024-05-01-prevIew",
+        ] {
+            assert!(
+                !azure(&format!("/openai/threads?api-version={unknown}")).unwrap().0,
+                "{unknown}"
+            );
         }
         assert!(!azure("/openai/threads").unwrap().0);
     }

@@ -1,5 +1,5 @@
-//! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments, no
-//! ids, and `[DONE]` at the end.
+//! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments,
+//! no ids, and `[DONE]` at the end.
 
 use std::io;
 
@@ -44,7 +44,11 @@ impl IntoResponse for Stream {
             };
             Some((frame, events))
         });
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))], Body::from_stream(frames)).into_response()
+        (
+            [(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))],
+            Body::from_stream(frames),
+        )
+            .into_response()
     }
 }
 

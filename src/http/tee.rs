@@ -1,4 +1,5 @@
-//! Shows the bodies that go by to the journal. Texts are kept, all else is counted; nothing waits for it.
+//! Shows the bodies that go by to the journal. Texts are kept, all else is counted; nothing waits
+//! for it.
 
 use std::sync::Arc;
 
@@ -14,12 +15,25 @@ use hyper::body::Body as _;
 use crate::world::journal::{self, Journal, Secret, Text};
 
 /// Shows a request's body.
-pub(super) fn request(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<Secret>>) -> (Body, journal::Body) {
-    if body.is_end_stream() { (body, journal::Body::None) } else { show(journal, headers, body, secret) }
+pub(super) fn request(
+    journal: &Journal,
+    headers: &HeaderMap,
+    body: Body,
+    secret: Option<&Arc<Secret>>,
+) -> (Body, journal::Body) {
+    if body.is_end_stream() {
+        (body, journal::Body::None)
+    } else {
+        show(journal, headers, body, secret)
+    }
 }
 
 /// Shows an answer's body.
-pub(super) async fn response(journal: &Journal, response: Response, secret: Option<&Arc<Secret>>) -> (Response, journal::Body) {
+pub(super) async fn response(
+    journal: &Journal,
+    response: Response,
+    secret: Option<&Arc<Secret>>,
+) -> (Response, journal::Body) {
     let (parts, body) = response.into_parts();
     // What is there as a whole comes in one piece, and is kept without another body around it.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
@@ -31,7 +45,12 @@ pub(super) async fn response(journal: &Journal, response: Response, secret: Opti
     (Response::from_parts(parts, body), kept)
 }
 
-fn show(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<Secret>>) -> (Body, journal::Body) {
+fn show(
+    journal: &Journal,
+    headers: &HeaderMap,
+    body: Body,
+    secret: Option<&Arc<Secret>>,
+) -> (Body, journal::Body) {
     let passing = journal.passing(secret.cloned());
     let (is_text, keeping) = (is_text(headers), Arc::clone(&passing));
     let pieces = body.into_data_stream().inspect(move |piece| match piece {
@@ -43,7 +62,12 @@ fn show(journal: &Journal, headers: &HeaderMap, body: Body, secret: Option<&Arc<
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return true };
-    let is = |wanted: &str| kind.len() >= wanted.len() && kind.as_bytes()[..wanted.len()].eq_ignore_ascii_case(wanted.as_bytes());
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+        return true;
+    };
+    let is = |wanted: &str| {
+        kind.len() >= wanted.len()
+            && kind.as_bytes()[..wanted.len()].eq_ignore_ascii_case(wanted.as_bytes())
+    };
     is("application/json") || is("text/")
 }

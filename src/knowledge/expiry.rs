@@ -1,5 +1,5 @@
-//! Ends what has had its time: files go, uploads and vector stores become `expired`, all at the moment at which
-//! they fall due.
+//! Ends what has had its time: files go, uploads and vector stores become `expired`, all at the
+//! moment at which they fall due.
 
 use std::time::Duration;
 
@@ -58,7 +58,10 @@ async fn reap(knowledge: Knowledge, mut changed: mpsc::UnboundedReceiver<Awake>,
             match knowledge.expire().await {
                 Ok(next) => break next,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "what has expired cannot be ended for now");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "what has expired cannot be ended for now"
+                    );
                     tokio::time::sleep(RECOVERY).await;
                 }
             }

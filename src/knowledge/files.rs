@@ -19,8 +19,8 @@ impl Knowledge {
         self.keep_as(id, new, draft).await
     }
 
-    /// Makes a file of which the id is known before, unless it is there already: one that is seeded, or that a
-    /// run gives to the user.
+    /// Makes a file of which the id is known before, unless it is there already: one that is
+    /// seeded, or that a run gives to the user.
     pub async fn make_file_as(&self, id: Id<File>, new: NewFile, content: Vec<u8>) -> Result<File> {
         if let Some(file) = self.store.find::<File>(&[id.to_string()]).await? {
             return Ok(file);
@@ -56,7 +56,9 @@ impl Knowledge {
         }
         match self.store.file_named(called).await? {
             Some(file) => Ok(Some(file)),
-            None => Ok(self.store.file_named(called.rsplit('/').next().unwrap_or_default()).await?),
+            None => {
+                Ok(self.store.file_named(called.rsplit('/').next().unwrap_or_default()).await?)
+            }
         }
     }
 
@@ -89,7 +91,8 @@ impl Knowledge {
         let mut changes = Changes::new();
         changes.delete_store_file(file);
         let was_there = self.store.write(changes).await?;
-        self.ingest.forget(Look::File { store: file.vector_store_id.as_str(), file: file.id.as_str() });
+        self.ingest
+            .forget(Look::File { store: file.vector_store_id.as_str(), file: file.id.as_str() });
         Ok(was_there)
     }
 
@@ -161,7 +164,9 @@ impl Knowledge {
                 }
                 Ok(completed)
             }
-            Some((other, false)) => Err(Denied::NotPending { id: other.id.to_string(), status: other.status }),
+            Some((other, false)) => {
+                Err(Denied::NotPending { id: other.id.to_string(), status: other.status })
+            }
             None => Err(self.not_pending(&upload.id).await?),
         }
     }
@@ -193,7 +198,10 @@ impl Knowledge {
         let ids = [id.to_string()];
         let ended = self.store.change(&ids, |upload: &mut Upload| {
             if upload.status != UploadStatus::Pending {
-                return Err(Denied::NotPending { id: upload.id.to_string(), status: upload.status });
+                return Err(Denied::NotPending {
+                    id: upload.id.to_string(),
+                    status: upload.status,
+                });
             }
             upload.status = status;
             Ok(())

@@ -1,7 +1,9 @@
-//! Makes files of vector stores searchable, in the background: text, chunks, words, and then `completed`.
+//! Makes files of vector stores searchable, in the background: text, chunks, words, and then
+//! `completed`.
 //!
-//! A file may be deleted, cancelled or taken up anew while it is being made ready: every write has the
-//! condition that somebody still waits for it. Under the pace `steps` nothing happens until somebody looks.
+//! A file may be deleted, cancelled or taken up anew while it is being made ready: every write has
+//! the condition that somebody still waits for it. Under the pace `steps` nothing happens until
+//! somebody looks.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -146,18 +148,22 @@ impl Ingest {
         !waits && !lock(&self.under_way).keys().any(|key| stores.contains(&key.store))
     }
 
-    /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to the pace.
+    /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to
+    /// the pace.
     pub(super) async fn settle(&self, stores: &[String]) {
         let due: VecDeque<Job> = {
             let mut waiting = lock(&self.waiting);
-            let (due, others) = std::mem::take(&mut *waiting).into_iter().partition(|job| of_stores(job, stores));
+            let (due, others) =
+                std::mem::take(&mut *waiting).into_iter().partition(|job| of_stores(job, stores));
             *waiting = others;
             due
         };
         for job in due {
             self.start(job);
         }
-        for under_way in lock(&self.under_way).values().filter(|under_way| of_stores(&under_way.job, stores)) {
+        for under_way in
+            lock(&self.under_way).values().filter(|under_way| of_stores(&under_way.job, stores))
+        {
             under_way.hurry.notify_one();
         }
         self.wait(|under_way| under_way.keys().any(|key| stores.contains(&key.store))).await;
@@ -199,11 +205,17 @@ impl Ingest {
     fn start(&self, job: Job) {
         let (key, file) = (Key::of(&job.file), job.file.clone());
         let (at_hand, hurry) = (self.at_hand.clone(), Arc::new(Notify::new()));
-        let (queue, hurried, awake) = (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.awake());
+        let (queue, hurried, awake) =
+            (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.awake());
         // The lock is held until the task is known, so that the task cannot end before that.
         let mut under_way = lock(&self.under_way);
         let number = under_way.get(&key).map_or(0, |earlier| earlier.number + 1);
-        let end = End { all: Arc::clone(&self.under_way), key: key.clone(), number, ready: self.ready.clone() };
+        let end = End {
+            all: Arc::clone(&self.under_way),
+            key: key.clone(),
+            number,
+            ready: self.ready.clone(),
+        };
         let task = tokio::spawn(async move {
             let _end = end;
             let due = at_hand.clock.now().after(queue);
@@ -213,7 +225,9 @@ impl Ingest {
             };
             at_hand.make_ready(&file).await;
         });
-        if let Some(earlier) = under_way.insert(key, UnderWay { job, number, task: task.abort_handle(), hurry }) {
+        if let Some(earlier) =
+            under_way.insert(key, UnderWay { job, number, task: task.abort_handle(), hurry })
+        {
             earlier.task.abort();
         }
     }
@@ -267,7 +281,8 @@ impl AtHand {
         let Err(error) = self.try_to_make_ready(file).await else { return };
         {
             let error: &dyn std::error::Error = &error;
-            tracing::error!(file = %file.id, store = %file.vector_store_id, error, "a file cannot be made ready");
+            let (store, file) = (&file.vector_store_id, &file.id);
+            tracing::error!(%file, %store, error, "a file cannot be made ready");
         }
         for attempt in 0..ATTEMPTS {
             tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
@@ -302,8 +317,12 @@ impl AtHand {
     }
 
     async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
-        let Some(whole) = self.store.find::<File>(&[file.to_owned()]).await? else { return Ok(Err(NoText::Unreadable)) };
-        let Some(blob) = self.store.blob_of(&whole.id).await? else { return Ok(Err(NoText::Unreadable)) };
+        let Some(whole) = self.store.find::<File>(&[file.to_owned()]).await? else {
+            return Ok(Err(NoText::Unreadable));
+        };
+        let Some(blob) = self.store.blob_of(&whole.id).await? else {
+            return Ok(Err(NoText::Unreadable));
+        };
         let Ok(path) = self.store.blobs().path(&blob) else { return Ok(Err(NoText::Unreadable)) };
         Ok(self.extractor.text_of(&path, whole.extension()).await)
     }
@@ -329,20 +348,26 @@ impl AtHand {
 fn failed(why: NoText) -> Ready {
     let code = match why {
         NoText::Unsupported => IngestErrorCode::UnsupportedFile,
-        NoText::TooLarge | NoText::Empty | NoText::Broken | NoText::TooSlow => IngestErrorCode::InvalidFile,
+        NoText::TooLarge | NoText::Empty | NoText::Broken | NoText::TooSlow => {
+            IngestErrorCode::InvalidFile
+        }
         NoText::Unreadable => IngestErrorCode::ServerError,
     };
     Ready { error: Some(IngestError { code, message: why.to_string() }), ..Ready::default() }
 }
 
 fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) -> Ready {
-    let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else { return failed(NoText::TooLarge) };
+    let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else {
+        return failed(NoText::TooLarge);
+    };
     let (mut reading, mark) = (Reading::of(text), mark_of(store));
     let mut ready = Ready { chunks: pieces.len(), ..Ready::default() };
     for group in pieces.chunks(GROUP) {
-        let group: Vec<Chunk> = group.iter().map(|piece| chunk(piece, &mut reading, &mark)).collect();
+        let group: Vec<Chunk> =
+            group.iter().map(|piece| chunk(piece, &mut reading, &mark)).collect();
         ready.words += group.iter().map(|chunk| chunk.words).sum::<usize>();
-        ready.bytes += group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
+        ready.bytes +=
+            group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
         // Nobody waits for them any more.
         if send.blocking_send(group).is_err() {
             break;

@@ -42,9 +42,13 @@ struct Ranked {
 }
 
 impl Knowledge {
-    /// The passages that answer best, and whether there are more. Files that are being made ready are waited
-    /// for, so that the answer does not depend on how fast that is.
-    pub async fn search(&self, stores: &[String], question: &Question<'_>) -> Result<(Vec<Hit>, bool)> {
+    /// The passages that answer best, and whether there are more. Files that are being made ready
+    /// are waited for, so that the answer does not depend on how fast that is.
+    pub async fn search(
+        &self,
+        stores: &[String],
+        question: &Question<'_>,
+    ) -> Result<(Vec<Hit>, bool)> {
         for id in stores {
             let store = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
             if store.ok_or_else(|| Denied::NoStores(vec![id.clone()]))?.is_expired() {
@@ -98,7 +102,10 @@ impl Knowledge {
         }
         ranked.retain(|ranked| ranked.score >= question.score_threshold);
         ranked.sort_by(|one, other| {
-            other.score.total_cmp(&one.score).then_with(|| (one.store, one.key).cmp(&(other.store, other.key)))
+            other
+                .score
+                .total_cmp(&one.score)
+                .then_with(|| (one.store, one.key).cmp(&(other.store, other.key)))
         });
         Ok(ranked)
     }
@@ -106,7 +113,11 @@ impl Knowledge {
     /// The files of a store that a filter lets through, by their numbers.
     async fn admitted(&self, store: &Id<VectorStore>, filter: &Filter) -> Result<Vec<i64>> {
         let files = self.store.attributes_of(store).await?;
-        Ok(files.into_iter().filter(|(_, attributes)| filter.admits(attributes)).map(|(number, _)| number).collect())
+        Ok(files
+            .into_iter()
+            .filter(|(_, attributes)| filter.admits(attributes))
+            .map(|(number, _)| number)
+            .collect())
     }
 
     /// Whether all files of these stores are ready.
@@ -138,7 +149,8 @@ impl Knowledge {
     }
 }
 
-/// From nought to one: a passage that has all words once scores about 0.7, as good passages were recorded to.
+/// From nought to one: a passage that has all words once scores about 0.7, as good passages were
+/// recorded to.
 fn score_of(quality: f64) -> f64 {
     const HALF: f64 = 0.4;
     quality / (quality + HALF)

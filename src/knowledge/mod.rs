@@ -1,8 +1,9 @@
 //! What assistants can look things up in: files, vector stores, and searches in them.
 //!
-//! `ingest.rs` makes files searchable in the background, `lookup.rs` searches, `resources.rs` gives assistants
-//! and threads their files and stores, `v1.rs` those that v1 gives them, `files.rs` makes and deletes files, `expiry.rs` ends what has had its
-//! time. Knows no HTTP, no SQL, and nothing of runs.
+//! `ingest.rs` makes files searchable in the background, `lookup.rs` searches, `resources.rs` gives
+//! assistants and threads their files and stores, `v1.rs` those that v1 gives them, `files.rs`
+//! makes and deletes files, `expiry.rs` ends what has had its time. Knows no HTTP, no SQL, and
+//! nothing of runs.
 
 mod expiry;
 mod files;
@@ -40,7 +41,10 @@ pub struct Knowledge {
 pub enum Denied {
     #[error("there is no file '{0}'")]
     NoFile(String),
-    #[error("there is no vector store {}", .0.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", "))]
+    #[error(
+        "there is no vector store {}",
+        .0.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ")
+    )]
     NoStores(Vec<String>),
     #[error("files that end in {0:?} cannot be searched")]
     NotSearchable(Vec<String>),
@@ -68,7 +72,13 @@ pub type Result<T, E = Denied> = std::result::Result<T, E>;
 
 impl Knowledge {
     /// The knowledge of a session, and the task that ends what has had its time.
-    pub fn new(store: Store, clock: Clock, ids: Arc<Ids>, pace: Pace, extractor: Extractor) -> (Self, Reaper) {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        ids: Arc<Ids>,
+        pace: Pace,
+        extractor: Extractor,
+    ) -> (Self, Reaper) {
         let ingest = Arc::new(Ingest::new(store.clone(), clock.clone(), pace, extractor));
         let (expiries, changed) = Expiries::new(clock.clone());
         let knowledge = Self { store, clock, ids, ingest, expiries, attaching: Arc::default() };
@@ -85,6 +95,10 @@ impl Knowledge {
 }
 
 /// Does what blocks on the disk where it holds nobody up.
-pub async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+pub async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }

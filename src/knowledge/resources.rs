@@ -26,7 +26,8 @@ use crate::{
 pub struct Attached {
     search: Vec<String>,
     interpreter: Vec<String>,
-    /// Under v1 the code interpreter took any number of files, and what was attached could be searched for ever.
+    /// Under v1 the code interpreter took any number of files, and what was attached could be
+    /// searched for ever.
     is_of_v1: bool,
 }
 
@@ -34,10 +35,16 @@ impl Attached {
     pub fn to(messages: &[NewMessage]) -> Self {
         let attachments = || messages.iter().flat_map(|message| &message.attachments);
         let with = |tool| {
-            let files = attachments().filter(move |it| it.tools.contains(&tool)).map(|it| it.file_id.clone());
+            let files = attachments()
+                .filter(move |it| it.tools.contains(&tool))
+                .map(|it| it.file_id.clone());
             once(files)
         };
-        Self { search: with(AttachmentTool::FileSearch), interpreter: with(AttachmentTool::CodeInterpreter), is_of_v1: false }
+        Self {
+            search: with(AttachmentTool::FileSearch),
+            interpreter: with(AttachmentTool::CodeInterpreter),
+            is_of_v1: false,
+        }
     }
 
     pub(super) fn of_v1(self) -> Self {
@@ -87,7 +94,10 @@ impl Knowledge {
                     self.add_files(&store, new_files(&new), None).await?;
                 }
                 // There is none, or it is gone, or has expired: another takes its place.
-                None => search.vector_store_ids = vec![self.make_store(attached.helper_store()).await?.id.to_string()],
+                None => {
+                    search.vector_store_ids =
+                        vec![self.make_store(attached.helper_store()).await?.id.to_string()]
+                }
             }
         }
         give_interpreter(resources, &attached.interpreter);
@@ -109,7 +119,10 @@ impl Knowledge {
         let change = |thread: &mut Thread| {
             let resources = &mut thread.tool_resources;
             if let Some(store) = store.clone().filter(|_| resources.vector_store_ids() == before) {
-                resources.file_search = Some(FileSearchResources { vector_store_ids: vec![store], vector_stores: Vec::new() });
+                resources.file_search = Some(FileSearchResources {
+                    vector_store_ids: vec![store],
+                    vector_stores: Vec::new(),
+                });
             }
             give_interpreter(resources, &attached.interpreter);
         };
@@ -118,27 +131,46 @@ impl Knowledge {
     }
 
     /// Refuses files that cannot be attached to a thread, before anything is done with one of them.
-    pub async fn judge_attached(&self, attached: &Attached, thread: Option<&Id<Thread>>) -> Result<()> {
+    pub async fn judge_attached(
+        &self,
+        attached: &Attached,
+        thread: Option<&Id<Thread>>,
+    ) -> Result<()> {
         self.need_files(&attached.interpreter).await?;
         self.need_searchable(&attached.search).await?;
         let given = match thread {
-            Some(thread) if !attached.interpreter.is_empty() => self.store.find::<Thread>(&[thread.to_string()]).await?,
+            Some(thread) if !attached.interpreter.is_empty() => {
+                self.store.find::<Thread>(&[thread.to_string()]).await?
+            }
             _ => None,
         };
-        let given = given.as_ref().map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
+        let given = given
+            .as_ref()
+            .map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
         let all = once(given.iter().chain(&attached.interpreter).cloned()).len();
-        if all > limits::CODE_INTERPRETER_FILES && !attached.is_of_v1 { Err(Denied::TooManyToolFiles(all)) } else { Ok(()) }
+        if all > limits::CODE_INTERPRETER_FILES && !attached.is_of_v1 {
+            Err(Denied::TooManyToolFiles(all))
+        } else {
+            Ok(())
+        }
     }
 
     /// A store that files can be put into, if this is one.
-    pub(super) async fn usable(&self, store: Option<&Id<VectorStore>>) -> Result<Option<Id<VectorStore>>> {
+    pub(super) async fn usable(
+        &self,
+        store: Option<&Id<VectorStore>>,
+    ) -> Result<Option<Id<VectorStore>>> {
         let Some(id) = store else { return Ok(None) };
         let found = self.store.find::<VectorStore>(&[id.to_string()]).await?;
         Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
     }
 
     /// Those of the files that a store does not have: what it has stays as it is.
-    pub(super) async fn not_yet_in(&self, store: &Id<VectorStore>, files: &[String]) -> Result<Vec<String>> {
+    pub(super) async fn not_yet_in(
+        &self,
+        store: &Id<VectorStore>,
+        files: &[String],
+    ) -> Result<Vec<String>> {
         let mut new = Vec::new();
         for file in files {
             if self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?.is_none() {
@@ -154,12 +186,20 @@ impl Knowledge {
     }
 
     /// Makes a store by an id that is known before.
-    pub async fn make_store_as(&self, id: Id<VectorStore>, new: NewVectorStore) -> Result<VectorStore> {
+    pub async fn make_store_as(
+        &self,
+        id: Id<VectorStore>,
+        new: NewVectorStore,
+    ) -> Result<VectorStore> {
         let files = once(new.file_ids.iter().cloned());
         self.need_searchable(&files).await?;
         let (now, chunking) = (self.clock.now().seconds(), new.chunking);
         let store = VectorStore::new(id, now, new);
-        let new = files.into_iter().map(|file_id| NewStoreFile { file_id, chunking, attributes: Attributes::default() });
+        let new = files.into_iter().map(|file_id| NewStoreFile {
+            file_id,
+            chunking,
+            attributes: Attributes::default(),
+        });
         let files: Vec<_> = new.map(|new| StoreFile::new(store.id.clone(), now, new)).collect();
         let mut changes = Changes::new();
         changes.insert_vector_store(&store)?;
@@ -190,7 +230,8 @@ impl Knowledge {
         let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
         self.judge_added(store, &ids).await?;
         let now = self.clock.now().seconds();
-        let files: Vec<_> = new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect();
+        let files: Vec<_> =
+            new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect();
         let mut changes = Changes::new();
         if let Some(batch) = batch {
             changes.insert_batch(batch)?;
@@ -223,12 +264,21 @@ impl Knowledge {
         self.need_searchable(files).await
     }
 
-    /// Adds files to a store together. Answers the batch as it is before the first of them is ready.
-    pub async fn add_batch(&self, store: &Id<VectorStore>, new: Vec<NewStoreFile>) -> Result<FileBatch> {
+    /// Adds files to a store together. Answers the batch as it is before the first of them is
+    /// ready.
+    pub async fn add_batch(
+        &self,
+        store: &Id<VectorStore>,
+        new: Vec<NewStoreFile>,
+    ) -> Result<FileBatch> {
         let batch = FileBatch::new(self.ids.next(), self.clock.now().seconds(), store.clone());
         // The last of those that name the same file counts.
-        let later: HashMap<&str, usize> = new.iter().enumerate().map(|(place, it)| (it.file_id.as_str(), place)).collect();
-        let wanted = new.iter().enumerate().filter(|(place, it)| later.get(it.file_id.as_str()) == Some(place));
+        let later: HashMap<&str, usize> =
+            new.iter().enumerate().map(|(place, it)| (it.file_id.as_str(), place)).collect();
+        let wanted = new
+            .iter()
+            .enumerate()
+            .filter(|(place, it)| later.get(it.file_id.as_str()) == Some(place));
         let wanted: Vec<_> = wanted.map(|(_, it)| it.clone()).collect();
         let total = wanted.len() as u64;
         self.add_files(store, wanted, Some(&batch)).await?;
@@ -257,8 +307,8 @@ impl Knowledge {
         Ok(None)
     }
 
-    /// The stores that a run works with: those that still exist. That they take part puts their expiry off; one
-    /// that has expired already is refused.
+    /// The stores that a run works with: those that still exist. That they take part puts their
+    /// expiry off; one that has expired already is refused.
     pub async fn stores_of_run(&self, stores: &[String]) -> Result<Vec<VectorStore>> {
         let now = self.clock.now().seconds();
         let mut found = Vec::new();
@@ -277,11 +327,24 @@ impl Knowledge {
     }
 
     /// The files that a run was given: these, by their ids, and the first of those in its stores.
-    pub async fn files_of_run(&self, ids: Vec<String>, stores: &[VectorStore]) -> Result<Vec<File>> {
+    pub async fn files_of_run(
+        &self,
+        ids: Vec<String>,
+        stores: &[VectorStore],
+    ) -> Result<Vec<File>> {
         let mut ids = ids;
         for store in stores {
-            let first = PageRequest { limit: limits::PAGE_DEFAULT, order: Order::Ascending, after: None, before: None };
-            if let Paged::Page(page) = self.store.list::<StoreFile>(&[("vector_store_id", store.id.as_str())], &first).await? {
+            let first = PageRequest {
+                limit: limits::PAGE_DEFAULT,
+                order: Order::Ascending,
+                after: None,
+                before: None,
+            };
+            if let Paged::Page(page) = self
+                .store
+                .list::<StoreFile>(&[("vector_store_id", store.id.as_str())], &first)
+                .await?
+            {
                 ids.extend(page.items.iter().map(|file| file.id.to_string()));
             }
         }
@@ -293,7 +356,10 @@ impl Knowledge {
             return Ok(Vec::new());
         }
         let found = self.store.find_files(ids).await?;
-        ids.iter().zip(found).map(|(id, file)| file.ok_or_else(|| Denied::NoFile(id.clone()))).collect()
+        ids.iter()
+            .zip(found)
+            .map(|(id, file)| file.ok_or_else(|| Denied::NoFile(id.clone())))
+            .collect()
     }
 
     /// Refuses files whose names say that there is no text to search in.

@@ -16,16 +16,23 @@ use crate::{
 };
 
 impl Knowledge {
-    /// Refuses files that these tools cannot be given: any that do not exist, and for search alone what has no text.
+    /// Refuses files that these tools cannot be given: any that do not exist, and for search alone
+    /// what has no text.
     pub async fn judge_given(&self, tools: &[Tool], files: &[String]) -> Result<()> {
         self.need_files(files).await?;
         let interprets = tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter));
         if searches(tools) && !interprets { self.need_searchable(files).await } else { Ok(()) }
     }
 
-    /// Sees to it that what v1 gave an assistant can be searched, in a store that is v1's alone. It is made when tools
-    /// search for the first time; from then on what is given to the assistant comes to it, and what is taken leaves it.
-    pub async fn restock(&self, assistant: Assistant, tools: &[Tool], taken: &[String]) -> Result<Assistant> {
+    /// Sees to it that what v1 gave an assistant can be searched, in a store that is v1's alone. It
+    /// is made when tools search for the first time; from then on what is given to the assistant
+    /// comes to it, and what is taken leaves it.
+    pub async fn restock(
+        &self,
+        assistant: Assistant,
+        tools: &[Tool],
+        taken: &[String],
+    ) -> Result<Assistant> {
         let files = self.searchable(&assistant).await?;
         match self.usable(assistant.v1_store.as_ref()).await? {
             Some(store) => {
@@ -38,7 +45,10 @@ impl Knowledge {
             }
             None if files.is_empty() || !searches(tools) => Ok(assistant),
             None => {
-                let store = self.make_store(NewVectorStore { file_ids: files, ..NewVectorStore::default() }).await?.id;
+                let store = self
+                    .make_store(NewVectorStore { file_ids: files, ..NewVectorStore::default() })
+                    .await?
+                    .id;
                 let update = |assistant: &mut Assistant| assistant.v1_store = Some(store.clone());
                 let updated = self.store.update(&[assistant.id.to_string()], update).await?;
                 Ok(updated.unwrap_or(assistant))
@@ -54,14 +64,17 @@ impl Knowledge {
 
     async fn take_out(&self, store: &Id<VectorStore>, taken: &[String]) -> Result<()> {
         for file in taken {
-            if let Some(file) = self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await? {
+            if let Some(file) =
+                self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?
+            {
                 self.remove_from_store(&file).await?;
             }
         }
         Ok(())
     }
 
-    /// The files that messages bring along. Those of v1 are for every tool that can do something with them.
+    /// The files that messages bring along. Those of v1 are for every tool that can do something
+    /// with them.
     pub async fn brought(&self, version: Version, messages: &mut [NewMessage]) -> Result<Attached> {
         if version.is_v2() {
             return Ok(Attached::to(messages));
@@ -82,5 +95,9 @@ impl Knowledge {
 }
 
 fn searchable<'f>(files: impl IntoIterator<Item = &'f File>) -> Vec<String> {
-    files.into_iter().filter(|file| extract::is_searchable(file.extension())).map(|file| file.id.to_string()).collect()
+    files
+        .into_iter()
+        .filter(|file| extract::is_searchable(file.extension()))
+        .map(|file| file.id.to_string())
+        .collect()
 }

@@ -34,8 +34,8 @@ pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<Piece<'_>>> {
     Some(pieces)
 }
 
-/// Where tokens end, in bytes and in tokens from the beginning of the text. Long texts are taken in stretches
-/// that end at white space, so that memory stays small and work stays linear.
+/// Where tokens end, in bytes and in tokens from the beginning of the text. Long texts are taken in
+/// stretches that end at white space, so that memory stays small and work stays linear.
 fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
     let mut bounds: Vec<(usize, usize)> = Vec::new();
     let (mut finder, mut start) = (tokens::Bounds::default(), 0);
@@ -91,8 +91,12 @@ mod tests {
 
     #[test]
     fn any_text_is_cut_within_characters_never() {
-        for text in ["日本語のテキストです。".repeat(500), "🎉👩‍👩‍👧".repeat(300), String::new(), "x".to_owned()]
-        {
+        for text in [
+            "日本語のテキストです。".repeat(500),
+            "🎉👩‍👩‍👧".repeat(300),
+            String::new(),
+            "x".to_owned(),
+        ] {
             let pieces = cut(&text, cut_of(100, 50), usize::MAX).unwrap();
             assert_eq!(pieces.is_empty(), text.is_empty());
         }

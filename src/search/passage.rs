@@ -1,15 +1,17 @@
-//! The best passage of a text for a query: as few sentences or lines in a row as have most of its words.
+//! The best passage of a text for a query: as few sentences or lines in a row as have most of its
+//! words.
 
 use super::words::Words;
 
 /// How long a passage may be, in characters.
 const LONGEST: usize = 300;
 
-/// The passage that has most of the sought words (`Words::sought`), the shortest among equals, and the earliest then. With none
-/// of them anywhere, the beginning of the text.
+/// The passage that has most of the sought words (`Words::sought`), the shortest among equals, and
+/// the earliest then. With none of them anywhere, the beginning of the text.
 pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     let words = Words::default();
-    let sentences: Vec<Sentence> = sentences(text).map(|place| Sentence::of(text, place, &words, sought)).collect();
+    let sentences: Vec<Sentence> =
+        sentences(text).map(|place| Sentence::of(text, place, &words, sought)).collect();
     let mut best: Option<(usize, &str)> = None;
     for (first, begin) in sentences.iter().enumerate() {
         let mut has = vec![false; sought.len()];
@@ -22,7 +24,9 @@ pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
                 has[*word] = true;
             }
             let score = has.iter().filter(|has| **has).count();
-            if best.is_none_or(|(known, shown)| score > known || (score == known && score > 0 && passage.len() < shown.len())) {
+            if best.is_none_or(|(known, shown)| {
+                score > known || (score == known && score > 0 && passage.len() < shown.len())
+            }) {
                 best = Some((score, passage));
             }
         }
@@ -40,7 +44,9 @@ struct Sentence {
 impl Sentence {
     fn of(text: &str, (start, end): (usize, usize), words: &Words, sought: &[String]) -> Self {
         let mut has = Vec::new();
-        words.count(&text[start..end], |word, _| has.extend(sought.iter().position(|sought| sought == word)));
+        words.count(&text[start..end], |word, _| {
+            has.extend(sought.iter().position(|sought| sought == word))
+        });
         Self { start, end, words: has }
     }
 }
@@ -61,8 +67,8 @@ fn sentences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Where the first sentence ends: with its line, or behind a full stop that is followed by white space, or by
-/// anything in scripts without spaces.
+/// Where the first sentence ends: with its line, or behind a full stop that is followed by white
+/// space, or by anything in scripts without spaces.
 fn sentence_end(text: &str) -> usize {
     let end = text.char_indices().find_map(|(place, character)| {
         let behind = place + character.len_utf8();
@@ -92,8 +98,12 @@ mod tests {
 
     #[test]
     fn the_sentence_that_answers_is_found() {
-        let text = "Our shop opens at 9. Refunds are paid within 14 days of the return. Call us!\nShipping is free.";
-        assert_eq!(best(text, "How fast are refunds paid?"), "Refunds are paid within 14 days of the return.");
+        let text = "Our shop opens at 9. Refunds are paid within 14 days of the return. Call \
+                    us!\nShipping is free.";
+        assert_eq!(
+            best(text, "How fast are refunds paid?"),
+            "Refunds are paid within 14 days of the return."
+        );
         assert_eq!(best(text, "Is shipping free?"), "Shipping is free.");
         assert_eq!(best(text, "zebra"), "Our shop opens at 9.");
         assert_eq!(best("返品は14日以内です。送料は無料です。", "送料"), "送料は無料です。");
@@ -103,7 +113,10 @@ mod tests {
     #[test]
     fn neighbours_help_each_other() {
         let text = "Favorite foods:\n- Ann: tacos\n- Filip: cake\n- Eva: soup";
-        assert_eq!(best(text, "Filip's favorite food"), "Favorite foods:\n- Ann: tacos\n- Filip: cake");
+        assert_eq!(
+            best(text, "Filip's favorite food"),
+            "Favorite foods:\n- Ann: tacos\n- Filip: cake"
+        );
         assert_eq!(best(text, "Filip"), "- Filip: cake");
     }
 }

@@ -1,5 +1,5 @@
-//! A reading of a long text, chunk after chunk: where chunks overlap, the text is taken apart only once. A word
-//! belongs to the chunks in which it begins.
+//! A reading of a long text, chunk after chunk: where chunks overlap, the text is taken apart only
+//! once. A word belongs to the chunks in which it begins.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,8 @@ impl<'t> Reading<'t> {
         Self { text, words: Words::default(), read: 0, ahead: VecDeque::new() }
     }
 
-    /// Tells each word of the next chunk that is to be found, and how often it occurs; answers how many there are.
+    /// Tells each word of the next chunk that is to be found, and how often it occurs; answers how
+    /// many there are.
     pub fn count(&mut self, piece: &Piece<'_>, tell: impl FnMut(&str, usize)) -> usize {
         let end = piece.start + piece.text.len();
         if self.words.forget_if_many() {
@@ -33,12 +34,15 @@ impl<'t> Reading<'t> {
         while self.read < end {
             let until = stretch_end(self.text, self.read);
             let ahead = &mut self.ahead;
-            self.words.read(&self.text[self.read..until], |start, number| ahead.push_back((self.read + start, number)));
+            self.words.read(&self.text[self.read..until], |start, number| {
+                ahead.push_back((self.read + start, number))
+            });
             self.read = until;
         }
         let before = self.ahead.iter().take_while(|(start, _)| *start < piece.start).count();
         self.ahead.drain(..before);
-        let here = self.ahead.iter().take_while(|(start, _)| *start < end).map(|(_, number)| *number);
+        let here =
+            self.ahead.iter().take_while(|(start, _)| *start < end).map(|(_, number)| *number);
         self.words.tally(here, tell)
     }
 }
@@ -47,7 +51,12 @@ impl<'t> Reading<'t> {
 mod tests {
     use super::*;
 
-    fn words(reading: &mut Reading<'_>, text: &str, start: usize, end: usize) -> Vec<(String, usize)> {
+    fn words(
+        reading: &mut Reading<'_>,
+        text: &str,
+        start: usize,
+        end: usize,
+    ) -> Vec<(String, usize)> {
         let mut words = Vec::new();
         let piece = Piece { start, text: &text[start..end] };
         let all = reading.count(&piece, |word, times| words.push((word.to_owned(), times)));
@@ -59,9 +68,17 @@ mod tests {
     fn chunks_that_overlap_have_the_words_of_their_texts() {
         let text = "one two three two one";
         let mut reading = Reading::of(text);
-        let found = |words: &[(&str, usize)]| words.iter().map(|(word, times)| ((*word).to_owned(), *times)).collect::<Vec<_>>();
-        assert_eq!(words(&mut reading, text, 0, 17), found(&[("one", 1), ("two", 2), ("three", 1)]));
-        assert_eq!(words(&mut reading, text, 8, 21), found(&[("three", 1), ("two", 1), ("one", 1)]));
+        let found = |words: &[(&str, usize)]| {
+            words.iter().map(|(word, times)| ((*word).to_owned(), *times)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            words(&mut reading, text, 0, 17),
+            found(&[("one", 1), ("two", 2), ("three", 1)])
+        );
+        assert_eq!(
+            words(&mut reading, text, 8, 21),
+            found(&[("three", 1), ("two", 1), ("one", 1)])
+        );
     }
 
     #[test]
@@ -71,7 +88,8 @@ mod tests {
         assert!(words(&mut reading, text, 0, 5).iter().any(|(word, _)| word == "refund"));
         assert!(!words(&mut reading, text, 5, 17).iter().any(|(word, _)| word.contains("und")));
         // A pair of neighbours is not lost between two chunks.
-        let first: Vec<_> = words(&mut reading, text, 17, 24).into_iter().map(|(word, _)| word).collect();
+        let first: Vec<_> =
+            words(&mut reading, text, 17, 24).into_iter().map(|(word, _)| word).collect();
         assert_eq!(first, ["返", "返品", "品", "品期"]);
     }
 }

@@ -1,6 +1,6 @@
-//! The words of a text, as the index knows them: in lower case, without accents, English and Russian ones cut
-//! down to their stems. Scripts without spaces give single characters and pairs of neighbours, which find
-//! phrases.
+//! The words of a text, as the index knows them: in lower case, without accents, English and
+//! Russian ones cut down to their stems. Scripts without spaces give single characters and pairs of
+//! neighbours, which find phrases.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -131,7 +131,8 @@ const COMMON: [&str; 113] = [
     "я",
 ];
 
-/// Takes texts apart. Making one costs nothing to speak of; one that is kept remembers the stems of words.
+/// Takes texts apart. Making one costs nothing to speak of; one that is kept remembers the stems of
+/// words.
 pub struct Words {
     english: Stemmer,
     russian: Stemmer,
@@ -154,13 +155,15 @@ const REMEMBERED: usize = 200_000;
 
 impl Default for Words {
     fn default() -> Self {
-        let (english, russian) = (Stemmer::create(Algorithm::English), Stemmer::create(Algorithm::Russian));
+        let (english, russian) =
+            (Stemmer::create(Algorithm::English), Stemmer::create(Algorithm::Russian));
         Self { english, russian, known: RefCell::default() }
     }
 }
 
 impl Words {
-    /// Tells each word of a text that is to be found, and how often it occurs; answers how many words there are.
+    /// Tells each word of a text that is to be found, and how often it occurs; answers how many
+    /// words there are.
     pub fn count(&self, text: &str, tell: impl FnMut(&str, usize)) -> usize {
         self.forget_if_many();
         let mut numbers = Vec::new();
@@ -178,8 +181,13 @@ impl Words {
         });
     }
 
-    /// Tells the words of these numbers, each once, and how often it occurs; answers how many numbers there are.
-    pub(super) fn tally(&self, numbers: impl Iterator<Item = usize>, mut tell: impl FnMut(&str, usize)) -> usize {
+    /// Tells the words of these numbers, each once, and how often it occurs; answers how many
+    /// numbers there are.
+    pub(super) fn tally(
+        &self,
+        numbers: impl Iterator<Item = usize>,
+        mut tell: impl FnMut(&str, usize),
+    ) -> usize {
         let known = &mut *self.known.borrow_mut();
         let (mut all, mut met) = (0, Vec::new());
         known.times.resize(known.stems.len(), 0);
@@ -196,7 +204,8 @@ impl Words {
         all
     }
 
-    /// Forgets the words that were met if there are very many of them. Their numbers mean nothing any more, then.
+    /// Forgets the words that were met if there are very many of them. Their numbers mean nothing
+    /// any more, then.
     pub(super) fn forget_if_many(&self) -> bool {
         let many = self.known.borrow().words.len() > REMEMBERED;
         if many {
@@ -205,7 +214,8 @@ impl Words {
         many
     }
 
-    /// The words to look for, each once, the first of a long query. If there are none but common ones, those.
+    /// The words to look for, each once, the first of a long query. If there are none but common
+    /// ones, those.
     pub fn sought(&self, query: &str) -> Vec<String> {
         let end = query.char_indices().nth(limits::QUERY).map_or(query.len(), |(end, _)| end);
         let (mut telling, mut common) = (Vec::new(), Vec::new());
@@ -234,7 +244,11 @@ impl Words {
             return self.russian.stem(shortened(&plain)).into_owned();
         }
         let plain: String = word.nfd().filter(|character| !is_combining_mark(*character)).collect();
-        if plain.is_ascii() { self.english.stem(shortened(&plain)).into_owned() } else { shortened(&plain).to_owned() }
+        if plain.is_ascii() {
+            self.english.stem(shortened(&plain)).into_owned()
+        } else {
+            shortened(&plain).to_owned()
+        }
     }
 }
 
@@ -261,8 +275,8 @@ impl Known {
     }
 }
 
-/// Takes the words of a text in order, with where each begins, in bytes. It is cut at everything in ASCII that
-/// is no part of a word; most pieces are words, then.
+/// Takes the words of a text in order, with where each begins, in bytes. It is cut at everything in
+/// ASCII that is no part of a word; most pieces are words, then.
 fn split(text: &str, mut take: impl FnMut(usize, &str, Kind)) {
     let mut lower = String::new();
     let mut start = 0;
@@ -312,7 +326,8 @@ fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, Kind
 fn clusters(piece: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     std::iter::from_fn(move || {
-        let mut behind = piece[start..].char_indices().skip(1).filter(|(_, character)| !melts(*character));
+        let mut behind =
+            piece[start..].char_indices().skip(1).filter(|(_, character)| !melts(*character));
         let end = behind.next().map_or(piece.len(), |(place, _)| start + place);
         let cluster = (start, &piece[start..end]);
         start = end;
@@ -320,9 +335,11 @@ fn clusters(piece: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Accents, the second and third letters of Korean syllables, and the halfwidth voice marks of Japanese.
+/// Accents, the second and third letters of Korean syllables, and the halfwidth voice marks of
+/// Japanese.
 fn melts(character: char) -> bool {
-    is_combining_mark(character) || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
+    is_combining_mark(character)
+        || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
 fn flush_word(start: usize, word: &mut String, take: &mut impl FnMut(usize, &str, Kind)) {
@@ -360,8 +377,8 @@ fn shortened(word: &str) -> &str {
     &word[..word.floor_char_boundary(LONGEST)]
 }
 
-/// Whether a character belongs to a script that puts no spaces between words, or, as in Korean, sticks
-/// endings to them.
+/// Whether a character belongs to a script that puts no spaces between words, or, as in Korean,
+/// sticks endings to them.
 fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{0e00}'..='\u{0eff}' // Thai, Lao
@@ -400,10 +417,15 @@ mod tests {
         assert_eq!(sought("返品期限"), ["返品", "品期", "期限"]);
         assert_eq!(sought("猫"), ["猫"]);
         let mut words = Vec::new();
-        let all = Words::default().count("返品 policy 猫 policies", |word, times| words.push((word.to_owned(), times)));
+        let all = Words::default().count("返品 policy 猫 policies", |word, times| {
+            words.push((word.to_owned(), times))
+        });
         words.sort_unstable();
         let expected = [("polici", 2), ("品", 1), ("猫", 1), ("返", 1), ("返品", 1)];
-        assert_eq!((all, words), (6, expected.map(|(word, times)| (word.to_owned(), times)).to_vec()));
+        assert_eq!(
+            (all, words),
+            (6, expected.map(|(word, times)| (word.to_owned(), times)).to_vec())
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The contents of files: one file on disk for each, in a folder beside the database, by a name that is drawn
-//! at random. What a client calls its file never touches the disk.
+//! The contents of files: one file on disk for each, in a folder beside the database, by a name
+//! that is drawn at random. What a client calls its file never touches the disk.
 //!
-//! A blob counts as soon as a row names it. What is written and not named yet is a *draft*, which removes
-//! itself; what a crash leaves behind is swept up at the next start.
+//! A blob counts as soon as a row names it. What is written and not named yet is a *draft*, which
+//! removes itself; what a crash leaves behind is swept up at the next start.
 
 use std::{
     collections::HashSet,
@@ -15,7 +15,8 @@ use std::{
 use super::temporary;
 use crate::clock;
 
-/// The folder of a private database begins like this, and holds a lock for as long as its process lives.
+/// The folder of a private database begins like this, and holds a lock for as long as its process
+/// lives.
 const PRIVATE: &str = "rehearsal-files-";
 const LOCK: &str = "lock";
 
@@ -27,7 +28,8 @@ pub struct Blobs {
 
 #[derive(Debug)]
 enum Folder {
-    /// Beside a database file. The lock, once it is held, tells other processes to leave strays alone.
+    /// Beside a database file. The lock, once it is held, tells other processes to leave strays
+    /// alone.
     Beside { path: PathBuf, lock: Option<fs::File> },
     /// Of a private database, made when the first blob is.
     Private(Option<Locked>),
@@ -80,8 +82,8 @@ impl Blobs {
         }
     }
 
-    /// Removes the blobs that no row names, unless another process is at work in the same folder. What is not
-    /// named like a blob is not ours.
+    /// Removes the blobs that no row names, unless another process is at work in the same folder.
+    /// What is not named like a blob is not ours.
     pub(super) fn sweep(&self, named: &HashSet<String>) -> io::Result<()> {
         let Folder::Beside { path, lock } = &mut *self.lock() else { return Ok(()) };
         if !path.is_dir() || !hold(path, lock)? {
@@ -89,7 +91,10 @@ impl Blobs {
         }
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            let stray = entry.file_name().to_str().is_some_and(|name| is_name(name) && !named.contains(name));
+            let stray = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| is_name(name) && !named.contains(name));
             if stray && entry.file_type()?.is_file() {
                 fs::remove_file(entry.path())?;
             }
@@ -151,7 +156,8 @@ impl Locked {
             let folder = temporary::folder(PRIVATE)?;
             let lock = fs::File::create(folder.path().join(LOCK))?;
             lock.lock()?;
-            // Another process that starts just now may have taken it for abandoned before it was locked.
+            // Another process that starts just now may have taken it for abandoned before it was
+            // locked.
             if folder.path().join(LOCK).exists() {
                 return Ok(Self { folder, _lock: lock });
             }

@@ -1,5 +1,5 @@
-//! What a write asks for, as data: rows to insert, to put, to change, to delete, each kind under its own
-//! condition. What each kind does in SQL stands in `statements.rs`.
+//! What a write asks for, as data: rows to insert, to put, to change, to delete, each kind under
+//! its own condition. What each kind does in SQL stands in `statements.rs`.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Result, Stored, corrupt, statements::Kind};
 use crate::types::{
-    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore, Version, View,
-    store_file::IngestError, v1,
+    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart,
+    VectorStore, Version, View, store_file::IngestError, v1,
 };
 
 /// A row of a kind, by which a change is told afterwards: kind, session, id.
@@ -37,16 +37,22 @@ impl Change {
     fn news(&self) -> Option<(&'static str, String)> {
         let name = self.kind.news()?;
         if let Some(object) = name.strip_suffix(".deleted") {
-            return Some((name, json!({"id": self.id, "object": object, "deleted": true}).to_string()));
+            return Some((
+                name,
+                json!({"id": self.id, "object": object, "deleted": true}).to_string(),
+            ));
         }
         if self.kind == Kind::FinishStoreFile {
             let status = self.rest.get(4).cloned().unwrap_or_default();
             let store = self.rest.get(7).cloned().unwrap_or_default();
-            let file = json!({"id": self.id, "object": "vector_store.file", "vector_store_id": store, "status": status});
+            let file = json!({"id": self.id, "object": "vector_store.file",
+                "vector_store_id": store, "status": status});
             return Some((name, file.to_string()));
         }
         let body = shown(name, self.rest.first()?.as_str()?)?;
-        let is_of_a_run = || serde_json::from_str::<Value>(&body).is_ok_and(|message| !message["run_id"].is_null());
+        let is_of_a_run = || {
+            serde_json::from_str::<Value>(&body).is_ok_and(|message| !message["run_id"].is_null())
+        };
         if self.kind == Kind::InsertMessage && is_of_a_run() {
             return None;
         }
@@ -62,14 +68,17 @@ fn shown(news: &str, body: &str) -> Option<String> {
     let of_v2 = match news.rsplit_once('.')?.0 {
         "assistant" => serde_json::to_string(&parsed::<Assistant>(body)?.seen(Version::V2)),
         "thread.message" => serde_json::to_string(&parsed::<Message>(body)?.seen(Version::V2)),
-        "thread.run" => serde_json::to_string(&parsed::<Run>(body)?.into_answer().seen(Version::V2)),
+        "thread.run" => {
+            serde_json::to_string(&parsed::<Run>(body)?.into_answer().seen(Version::V2))
+        }
         "upload" => serde_json::to_string(&parsed::<Upload>(body)?.shown()),
         _ => return Some(body.to_owned()),
     };
     of_v2.ok()
 }
 
-/// Where a file stands that is being made ready: by its number and that of its store, which are never used twice.
+/// Where a file stands that is being made ready: by its number and that of its store, which are
+/// never used twice.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub id: String,
@@ -80,7 +89,8 @@ pub struct Place {
     pub attempt: i64,
 }
 
-/// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more often.
+/// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more
+/// often.
 #[derive(Debug)]
 pub struct Chunk {
     pub start: usize,
@@ -184,7 +194,12 @@ impl Changes {
         self.list.push(Change { kind, id: id.to_owned(), rest });
     }
 
-    fn add_item<T: Stored>(&mut self, kind: Kind, item: &T, rest: impl IntoIterator<Item = Value>) -> Result<()> {
+    fn add_item<T: Stored>(
+        &mut self,
+        kind: Kind,
+        item: &T,
+        rest: impl IntoIterator<Item = Value>,
+    ) -> Result<()> {
         let mut all = vec![Value::String(body_of(item)?)];
         all.extend(rest);
         self.add(kind, item.id().as_str(), all);
@@ -220,7 +235,13 @@ impl Changes {
     }
 
     /// Makes a file of an upload that still is what it was, and ends that.
-    pub(super) fn complete_upload(&mut self, upload: &Upload, was: &str, file: &File, blob: &str) -> Result<()> {
+    pub(super) fn complete_upload(
+        &mut self,
+        upload: &Upload,
+        was: &str,
+        file: &File,
+        blob: &str,
+    ) -> Result<()> {
         self.add_item(Kind::InsertFile, file, [json!(blob), json!(upload.id), json!(was)])?;
         self.swap(upload, was)?;
         self.delete_parts(&upload.id);
@@ -250,7 +271,11 @@ impl Changes {
     }
 
     /// Puts a file into a store, or takes it up anew, as long as both are there.
-    pub fn put_store_file(&mut self, file: &StoreFile, batch: Option<&Id<FileBatch>>) -> Result<()> {
+    pub fn put_store_file(
+        &mut self,
+        file: &StoreFile,
+        batch: Option<&Id<FileBatch>>,
+    ) -> Result<()> {
         self.add_item(Kind::PutStoreFile, file, [json!(file.vector_store_id), json!(batch)])
     }
 
@@ -263,7 +288,8 @@ impl Changes {
         self.add(Kind::DeleteStoreFile, file.id.as_str(), vec![json!(file.vector_store_id)]);
     }
 
-    /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is taken out.
+    /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is
+    /// taken out.
     pub fn delete_file(&mut self, file: &Id<File>) {
         self.add(Kind::DetachFromAssistants, file.as_str(), Vec::new());
         self.add(Kind::DetachFromThreads, file.as_str(), Vec::new());
@@ -279,7 +305,14 @@ impl Changes {
     pub fn insert_chunk(&mut self, file: &Place, number: usize, chunk: Chunk) {
         let Chunk { start, text, words, columns } = chunk;
         let key = file.file << 20 | i64::try_from(number).unwrap_or_default();
-        let rest = vec![json!(file.file), json!(file.attempt), json!(key), json!(start), json!(words), Value::String(text)];
+        let rest = vec![
+            json!(file.file),
+            json!(file.attempt),
+            json!(key),
+            json!(start),
+            json!(words),
+            Value::String(text),
+        ];
         self.add(Kind::InsertChunk, &file.id, rest);
         let mut rest = vec![json!(file.file), json!(file.attempt), json!(key)];
         rest.extend(columns.into_iter().map(Value::String));
@@ -311,8 +344,8 @@ impl Changes {
         self.add(Kind::BuryBlob, blob, Vec::new());
     }
 
-    /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`, or a
-    /// message of a user in the thread.
+    /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
+    /// or a message of a user in the thread.
     pub fn insert_run(&mut self, run: &Run, anyway: bool) -> Result<()> {
         self.add_item(Kind::InsertRun, run, [json!(run.thread_id), json!(anyway)])
     }
@@ -352,14 +385,19 @@ impl Changes {
         self.add(T::DELETE, id.as_str(), Vec::new());
     }
 
-    /// What these changes are called as news, each with its object. What a run does, its task tells.
+    /// What these changes are called as news, each with its object. What a run does, its task
+    /// tells.
     pub(super) fn news(&self) -> Vec<(&'static str, String)> {
         self.list.iter().filter_map(Change::news).collect()
     }
 
     /// The rows whose change has to be told apart from that of the same row by another write.
     pub(super) fn claims(&self, session: i64) -> HashSet<Claim> {
-        self.list.iter().filter(|change| change.kind.tells()).map(|change| change.claim(session)).collect()
+        self.list
+            .iter()
+            .filter(|change| change.kind.tells())
+            .map(|change| change.claim(session))
+            .collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opens the database file: whose it is, which version, and in what mode.
 //!
-//! `:memory:` is a private file in the temporary folder that has no name any more by the time the first
-//! request comes in, so nothing of it outlives the process, however that ends.
+//! `:memory:` is a private file in the temporary folder that has no name any more by the time the
+//! first request comes in, so nothing of it outlives the process, however that ends.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -41,24 +41,31 @@ pub enum OpenError {
     #[error("{path} is a database of another program, so it was left alone")]
     Foreign { path: String },
     #[error(
-        "the database {path} was written by a newer version of Rehearsal, so it was left alone; use that version, or another file"
+        "the database {path} was written by a newer version of Rehearsal, so it was left alone; \
+         use that version, or another file"
     )]
     Newer { path: String },
     #[error("cannot bring the database {path} up to date: {source}")]
     Migration { path: String, source: MigrateError },
     #[error("cannot read the database {path}: {source}")]
     Unreadable { path: String, source: super::Error },
-    #[error("cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with --database)")]
+    #[error(
+        "cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with \
+         --database)"
+    )]
     Temporary { path: String, source: std::io::Error },
 }
 
 impl Database {
-    /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at exit.
+    /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at
+    /// exit.
     pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
         match path {
             Some(path) => {
-                let database = Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
-                let unreadable = |source| OpenError::Unreadable { path: path.display().to_string(), source };
+                let database =
+                    Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
+                let unreadable =
+                    |source| OpenError::Unreadable { path: path.display().to_string(), source };
                 database.sweep().await.map_err(unreadable)?;
                 database.purge_the_gone().await.map_err(unreadable)?;
                 Ok(database)
@@ -73,9 +80,16 @@ impl Database {
     }
 
     async fn open_private() -> Result<Arc<Self>, OpenError> {
-        let folder = temporary::folder("rehearsal-")
-            .map_err(|source| OpenError::Temporary { path: std::env::temp_dir().display().to_string(), source })?;
-        let database = Self::open_file(&folder.path().join("private.db"), SqliteSynchronous::Off, Blobs::of(None)).await?;
+        let folder = temporary::folder("rehearsal-").map_err(|source| OpenError::Temporary {
+            path: std::env::temp_dir().display().to_string(),
+            source,
+        })?;
+        let database = Self::open_file(
+            &folder.path().join("private.db"),
+            SqliteSynchronous::Off,
+            Blobs::of(None),
+        )
+        .await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
         // deleted, the folder is left to whoever clears the temporary ones.
         if let Err(error) = folder.close() {
@@ -84,7 +98,11 @@ impl Database {
         Ok(database)
     }
 
-    async fn open_file(path: &Path, synchronous: SqliteSynchronous, blobs: Blobs) -> Result<Arc<Self>, OpenError> {
+    async fn open_file(
+        path: &Path,
+        synchronous: SqliteSynchronous,
+        blobs: Blobs,
+    ) -> Result<Arc<Self>, OpenError> {
         let shown = path.display().to_string();
         let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
         let options = SqliteConnectOptions::new()
@@ -101,15 +119,22 @@ impl Database {
             .row_buffer_size(1024)
             .disable_statement_logging();
 
-        // A file that is not ours, or of a newer version, is found out before anything in it changes.
+        // A file that is not ours, or of a newer version, is found out before anything in it
+        // changes.
         let mut first = options.connect().await.map_err(unusable)?;
         recognise(&mut first, &shown).await?;
         first.close().await.map_err(unusable)?;
 
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut writer = options.connect().await.map_err(unusable)?;
-        sqlx::query("pragma application_id = 0x5248534c").execute(&mut writer).await.map_err(unusable)?;
-        MIGRATIONS.run(&mut writer).await.map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
+        sqlx::query("pragma application_id = 0x5248534c")
+            .execute(&mut writer)
+            .await
+            .map_err(unusable)?;
+        MIGRATIONS
+            .run(&mut writer)
+            .await
+            .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
 
         let options = options.read_only(true).create_if_missing(false);
         let readers = SqlitePoolOptions::new()
@@ -125,7 +150,13 @@ impl Database {
         let mut finder = options.connect().await.map_err(unusable)?;
         warm(&readers, &mut finder).await.map_err(unusable)?;
         let (purge, gone) = mpsc::unbounded_channel();
-        let database = Arc::new(Self { writer: Writer::start(writer), finder: Finder::start(finder), readers, blobs, purge });
+        let database = Arc::new(Self {
+            writer: Writer::start(writer),
+            finder: Finder::start(finder),
+            readers,
+            blobs,
+            purge,
+        });
         sessions::start_purging(&database, gone);
         Ok(database)
     }
@@ -153,9 +184,14 @@ pub(super) const NOBODY: i64 = 0;
 
 async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
-    let id: i32 = sqlx::query_scalar("pragma application_id").fetch_one(&mut *connection).await.map_err(unusable)?;
-    let tables: i64 =
-        sqlx::query_scalar("select count(*) from sqlite_schema").fetch_one(&mut *connection).await.map_err(unusable)?;
+    let id: i32 = sqlx::query_scalar("pragma application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unusable)?;
+    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unusable)?;
     if tables == 0 {
         return Ok(());
     }
@@ -172,8 +208,8 @@ async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), 
     Ok(())
 }
 
-/// Makes every connection look at the file once, so that it holds the files of the write-ahead log open
-/// too.
+/// Makes every connection look at the file once, so that it holds the files of the write-ahead log
+/// open too.
 async fn warm(readers: &SqlitePool, finder: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     const LOOK: &str = "select count(*) from sessions";
     sqlx::query(LOOK).execute(finder).await?;

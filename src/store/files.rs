@@ -1,5 +1,5 @@
-//! The questions that only files, uploads and vector stores ask: where contents are, what is still to be made
-//! ready, and what falls due.
+//! The questions that only files, uploads and vector stores ask: where contents are, what is still
+//! to be made ready, and what falls due.
 
 use std::{collections::HashSet, io::Read, sync::Arc};
 
@@ -50,25 +50,36 @@ impl Store {
 
     /// The newest file of this name.
     pub async fn file_named(&self, filename: &str) -> Result<Option<File>> {
-        let sql = "select body from files where session = ? and filename = ? order by seq desc limit 1";
+        let sql =
+            "select body from files where session = ? and filename = ? order by seq desc limit 1";
         let query = sqlx::query_scalar::<_, String>(sql).bind(self.session).bind(filename);
-        query.fetch_optional(&mut *self.database.reader().await?).await?.map(|body| parse(&body)).transpose()
+        query
+            .fetch_optional(&mut *self.database.reader().await?)
+            .await?
+            .map(|body| parse(&body))
+            .transpose()
     }
 
     /// The parts of an upload: id, blob, bytes.
     pub async fn parts_of(&self, upload: &Id<Upload>) -> Result<Vec<(String, String, i64)>> {
-        let sql = "select id, blob, bytes from upload_parts where session = ? and upload_id = ? order by seq";
+        let sql = "select id, blob, bytes from upload_parts where session = ? and upload_id = ? \
+                   order by seq";
         let query = sqlx::query_as(sql).bind(self.session).bind(upload.as_str());
         Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
     }
 
     /// Where a file of a store stands, as long as somebody waits for it to be ready.
     pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<Place>> {
-        let sql = "select file.seq, store.seq, attempt from vector_store_files as file, vector_stores as store \
-                   where file.session = ?1 and file.vector_store_id = ?2 and file.id = ?3 \
-                     and file.status = 'in_progress' and store.session = ?1 and store.id = ?2";
-        let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
-        let found: Option<(i64, i64, i64)> = query.fetch_optional(&mut *self.database.reader().await?).await?;
+        let sql = "select file.seq, store.seq, attempt from vector_store_files as file, \
+                   vector_stores as store where file.session = ?1 and file.vector_store_id = ?2 \
+                   and file.id = ?3 and file.status = 'in_progress' and store.session = ?1 and \
+                   store.id = ?2";
+        let query = sqlx::query_as(sql)
+            .bind(self.session)
+            .bind(file.vector_store_id.as_str())
+            .bind(file.id.as_str());
+        let found: Option<(i64, i64, i64)> =
+            query.fetch_optional(&mut *self.database.reader().await?).await?;
         Ok(found.map(|(number, store, attempt)| Place {
             id: file.id.to_string(),
             store_id: file.vector_store_id.to_string(),
@@ -80,14 +91,20 @@ impl Store {
 
     /// The files that are still to be made ready, oldest first.
     pub async fn files_under_way(&self) -> Result<Vec<UnderWay>> {
-        let sql = "select body, batch_id from vector_store_files where session = ? and status = 'in_progress' order by seq";
-        let rows = sqlx::query(sql).bind(self.session).fetch_all(&mut *self.database.reader().await?).await?;
-        let under_way = rows.iter().map(|row| Ok(UnderWay { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? }));
+        let sql = "select body, batch_id from vector_store_files where session = ? and status = \
+                   'in_progress' order by seq";
+        let rows = sqlx::query(sql)
+            .bind(self.session)
+            .fetch_all(&mut *self.database.reader().await?)
+            .await?;
+        let under_way = rows
+            .iter()
+            .map(|row| Ok(UnderWay { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? }));
         under_way.collect()
     }
 
-    /// Ends an upload with the file that it has become, if it still is pending. None if it does not exist; else
-    /// what it is now, and whether this call ended it.
+    /// Ends an upload with the file that it has become, if it still is pending. None if it does not
+    /// exist; else what it is now, and whether this call ended it.
     pub async fn complete_upload(
         &self,
         id: &Id<Upload>,
@@ -96,7 +113,9 @@ impl Store {
         complete: impl Fn(&mut Upload),
     ) -> Result<Option<(Upload, bool)>> {
         loop {
-            let Some(was) = self.find_body::<Upload>(&[id.to_string()]).await? else { return Ok(None) };
+            let Some(was) = self.find_body::<Upload>(&[id.to_string()]).await? else {
+                return Ok(None);
+            };
             let mut upload: Upload = parse(&was)?;
             if upload.status != UploadStatus::Pending {
                 return Ok(Some((upload, false)));
@@ -112,7 +131,8 @@ impl Store {
 
     /// How many bytes the parts of an upload have so far.
     pub async fn bytes_of_parts(&self, upload: &Id<Upload>) -> Result<i64> {
-        let sql = "select coalesce(sum(bytes), 0) from upload_parts where session = ? and upload_id = ?";
+        let sql =
+            "select coalesce(sum(bytes), 0) from upload_parts where session = ? and upload_id = ?";
         let query = sqlx::query_scalar(sql).bind(self.session).bind(upload.as_str());
         Ok(query.fetch_one(&mut *self.database.reader().await?).await?)
     }
@@ -121,12 +141,22 @@ impl Store {
     pub async fn due_by(&self, now: Timestamp) -> Result<Due> {
         let mut reader = self.database.reader().await?;
         let mut ids = async |sql| -> Result<Vec<String>> {
-            Ok(sqlx::query_scalar(sql).bind(self.session).bind(now.0).fetch_all(&mut *reader).await?)
+            Ok(sqlx::query_scalar(sql)
+                .bind(self.session)
+                .bind(now.0)
+                .fetch_all(&mut *reader)
+                .await?)
         };
-        let files = ids("select id from files where session = ? and expires_at <= ? and expires_at is not null").await?;
-        let uploads = ids("select id from uploads where session = ? and expires_at <= ? and status = 'pending'").await?;
-        let stores = ids("select id from vector_stores where session = ? and expires_at <= ? \
-                          and expires_at is not null and status <> 'expired'")
+        let files = ids(
+            "select id from files where session = ? and expires_at <= ? and expires_at is not null",
+        )
+        .await?;
+        let uploads = ids(
+            "select id from uploads where session = ? and expires_at <= ? and status = 'pending'",
+        )
+        .await?;
+        let stores = ids("select id from vector_stores where session = ? and expires_at <= ? and \
+                          expires_at is not null and status <> 'expired'")
         .await?;
         Ok(Due {
             files: files.into_iter().map(Id::new).collect(),
@@ -137,12 +167,15 @@ impl Store {
 
     /// When the next thing expires, if anything does.
     pub async fn next_expiry(&self) -> Result<Option<Timestamp>> {
-        let sql = "select min(at) from ( \
-                     select min(expires_at) as at from files where session = ?1 and expires_at is not null \
-                     union all select min(expires_at) from uploads where session = ?1 and status = 'pending' \
-                     union all select min(expires_at) from vector_stores \
-                       where session = ?1 and expires_at is not null and status <> 'expired')";
-        let next: Option<i64> = sqlx::query_scalar(sql).bind(self.session).fetch_one(&mut *self.database.reader().await?).await?;
+        let sql = "select min(at) from ( select min(expires_at) as at from files where session = \
+                   ?1 and expires_at is not null union all select min(expires_at) from uploads \
+                   where session = ?1 and status = 'pending' union all select min(expires_at) from \
+                   vector_stores where session = ?1 and expires_at is not null and status <> \
+                   'expired')";
+        let next: Option<i64> = sqlx::query_scalar(sql)
+            .bind(self.session)
+            .fetch_one(&mut *self.database.reader().await?)
+            .await?;
         Ok(next.map(Timestamp))
     }
 
@@ -165,7 +198,9 @@ impl Store {
 
 impl Database {
     pub(super) async fn bury_the_dead(self: &Arc<Self>) -> Result<()> {
-        let names: Vec<String> = sqlx::query_scalar("select name from dead_blobs").fetch_all(&mut *self.reader().await?).await?;
+        let names: Vec<String> = sqlx::query_scalar("select name from dead_blobs")
+            .fetch_all(&mut *self.reader().await?)
+            .await?;
         if names.is_empty() {
             return Ok(());
         }
@@ -188,11 +223,16 @@ impl Database {
         Ok(())
     }
 
-    /// Brings disk and database together after a start: what either lost in a crash goes from the other.
+    /// Brings disk and database together after a start: what either lost in a crash goes from the
+    /// other.
     pub(super) async fn sweep(self: &Arc<Self>) -> Result<()> {
         self.bury_the_dead().await?;
         let sql = "select blob from files union all select blob from upload_parts";
-        let named: HashSet<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?.into_iter().collect();
+        let named: HashSet<String> = sqlx::query_scalar(sql)
+            .fetch_all(&mut *self.reader().await?)
+            .await?
+            .into_iter()
+            .collect();
         if let Err(error) = self.blobs().sweep(&named) {
             tracing::warn!(%error, "the folder of contents cannot be swept");
         }
@@ -208,7 +248,8 @@ mod tests {
     fn an_expired_store_is_the_same_in_sql_and_in_types() {
         let name = serde_json::to_value(VectorStoreStatus::Expired).expect("a word");
         assert!(
-            include_str!("../../migrations/0002_files.sql").contains(&format!("status <> '{}'", name.as_str().expect("a word")))
+            include_str!("../../migrations/0002_files.sql")
+                .contains(&format!("status <> '{}'", name.as_str().expect("a word")))
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Finds objects by their ids: whatever is asked for at the same time is looked up together.
 //!
-//! A look-up alone costs a turn of the database's thread, many of them together cost one too. Nobody
-//! waits for company: a finder that is free starts at once with what is there.
+//! A look-up alone costs a turn of the database's thread, many of them together cost one too.
+//! Nobody waits for company: a finder that is free starts at once with what is there.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,12 @@ impl Finder {
     }
 
     /// The body of a row, if it exists and has these parents.
-    pub(super) async fn find(&self, table: Table, session: i64, ids: Vec<String>) -> Result<Option<String>> {
+    pub(super) async fn find(
+        &self,
+        table: Table,
+        session: i64,
+        ids: Vec<String>,
+    ) -> Result<Option<String>> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(Question { table, session, ids, answer }).map_err(|_| Error::Closed)?;
         answered.await.unwrap_or(Err(Error::Closed))
@@ -85,10 +90,12 @@ async fn look_up(
     questions: &[Question],
 ) -> Result<HashMap<usize, String>, sqlx::Error> {
     let columns = table.parents.iter().chain(&["id"]).enumerate();
-    let conditions: String = columns.map(|(index, column)| format!(" and {column} = value ->> {}", index + 1)).collect();
+    let conditions: String =
+        columns.map(|(index, column)| format!(" and {column} = value ->> {}", index + 1)).collect();
     // The names in a condition are those of the API; `key` and `value` are of `json_each`.
     let sql = format!(
-        "select asked.key, body from json_each(?) as asked cross join {} where session = value ->> 0{}",
+        "select asked.key, body from json_each(?) as asked cross join {} where session = value ->> \
+         0{}",
         table.name,
         conditions.replace(" and id =", &format!(" and {}.id =", table.name)),
     );

@@ -1,9 +1,10 @@
 //! The index of words: which chunks of a store have which words, and how well they answer.
 //!
-//! The words of all stores are in one FTS5 table, each marked with the number of its store, and what ranks them
-//! is BM25 over the numbers of that store alone. FTS5's own `bm25()` would count the chunks of all stores, of
-//! other sessions even, so that the same search would not give the same scores. Of a common word, only its first
-//! occurrences are looked at, so a search costs much the same in a large store.
+//! The words of all stores are in one FTS5 table, each marked with the number of its store, and
+//! what ranks them is BM25 over the numbers of that store alone. FTS5's own `bm25()` would count
+//! the chunks of all stores, of other sessions even, so that the same search would not give the
+//! same scores. Of a common word, only its first occurrences are looked at, so a search costs much
+//! the same in a large store.
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
@@ -16,8 +17,8 @@ const OCCURRENCES: i64 = 2_400;
 /// How many chunks a search brings up at the most.
 const CANDIDATES: i64 = 2_000;
 
-/// How soon more of the same word counts for less, and how much the length of a chunk matters: the values
-/// that FTS5's `bm25()` has too.
+/// How soon more of the same word counts for less, and how much the length of a chunk matters: the
+/// values that FTS5's `bm25()` has too.
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
@@ -47,13 +48,20 @@ pub(crate) fn mark_of(store: i64) -> String {
 }
 
 impl Store {
-    /// The chunks of a store that have some of these words, best first; among equals, the first file's first.
-    /// If files are given, by their numbers, only chunks of those.
-    pub async fn search_words(&self, store: &Id<VectorStore>, terms: &[Term], files: Option<&[i64]>) -> Result<Vec<Found>> {
+    /// The chunks of a store that have some of these words, best first; among equals, the first
+    /// file's first. If files are given, by their numbers, only chunks of those.
+    pub async fn search_words(
+        &self,
+        store: &Id<VectorStore>,
+        terms: &[Term],
+        files: Option<&[i64]>,
+    ) -> Result<Vec<Found>> {
         let mut reader = self.database.reader().await?;
         let sql = "select seq, chunks, words from vector_stores where session = ? and id = ?";
         let query = sqlx::query_as(sql).bind(self.session).bind(store.as_str());
-        let Some((number, chunks, words)): Option<(i64, i64, i64)> = query.fetch_optional(&mut *reader).await? else {
+        let Some((number, chunks, words)): Option<(i64, i64, i64)> =
+            query.fetch_optional(&mut *reader).await?
+        else {
             return Ok(Vec::new());
         };
         if chunks == 0 || terms.is_empty() {
@@ -61,9 +69,10 @@ impl Store {
         }
         let mark = mark_of(number);
         let marked: Vec<_> = terms.iter().map(|Term(word)| format!("{mark}{word}")).collect();
-        let sql = "select asked.value, coalesce((select doc from chunk_term_counts where term = asked.value), 0) \
-                   from json_each(?) as asked";
-        let counted: Vec<(String, i64)> = sqlx::query_as(sql).bind(json!(marked).to_string()).fetch_all(&mut *reader).await?;
+        let sql = "select asked.value, coalesce((select doc from chunk_term_counts where term = \
+                   asked.value), 0) from json_each(?) as asked";
+        let counted: Vec<(String, i64)> =
+            sqlx::query_as(sql).bind(json!(marked).to_string()).fetch_all(&mut *reader).await?;
         let weights = Weights::of(counted, chunks);
         if weights.known.is_empty() {
             return Ok(Vec::new());
@@ -88,30 +97,41 @@ impl Store {
 
     /// The files of a store that are ready, by their numbers, with their attributes.
     pub async fn attributes_of(&self, store: &Id<VectorStore>) -> Result<Vec<(i64, Attributes)>> {
-        let sql = "select seq, body -> '$.attributes' from vector_store_files \
-                   where session = ? and vector_store_id = ? and status = 'completed'";
+        let sql = "select seq, body -> '$.attributes' from vector_store_files where session = ? \
+                   and vector_store_id = ? and status = 'completed'";
         let query = sqlx::query_as(sql).bind(self.session).bind(store.as_str());
         let rows: Vec<(i64, String)> = query.fetch_all(&mut *self.database.reader().await?).await?;
         let parsed = rows.into_iter().map(|(number, attributes)| {
-            let attributes = serde_json::from_str(&attributes).map_err(|source| super::corrupt::<StoreFile>("a row", source))?;
+            let attributes = serde_json::from_str(&attributes)
+                .map_err(|source| super::corrupt::<StoreFile>("a row", source))?;
             Ok((number, attributes))
         });
         parsed.collect()
     }
 
-    /// Chunks with all that is shown of them, in the order of the keys; those whose file is not ready, or gone,
-    /// are left out.
+    /// Chunks with all that is shown of them, in the order of the keys; those whose file is not
+    /// ready, or gone, are left out.
     pub async fn passages(&self, keys: &[i64]) -> Result<Vec<Option<Passage>>> {
-        let sql = "select asked.key, file.body, chunks.text, files.filename from json_each(?) as asked \
-                   cross join chunks on chunks.key = asked.value \
-                   cross join vector_store_files as file on file.seq = chunks.key >> 20 and file.status = 'completed' \
-                   cross join files on files.session = file.session and files.id = file.id";
-        let rows = sqlx::query(sql).bind(json!(keys).to_string()).fetch_all(&mut *self.database.reader().await?).await?;
+        let sql = "select asked.key, file.body, chunks.text, files.filename from json_each(?) as \
+                   asked cross join chunks on chunks.key = asked.value cross join \
+                   vector_store_files as file on file.seq = chunks.key >> 20 and file.status = \
+                   'completed' cross join files on files.session = file.session and files.id = \
+                   file.id";
+        let rows = sqlx::query(sql)
+            .bind(json!(keys).to_string())
+            .fetch_all(&mut *self.database.reader().await?)
+            .await?;
         let mut passages: Vec<Option<Passage>> = keys.iter().map(|_| None).collect();
         for row in rows {
             let number: i64 = row.try_get(0)?;
-            let passage = Passage { file: parse(row.try_get(1)?)?, text: row.try_get(2)?, filename: row.try_get(3)? };
-            if let Some(place) = usize::try_from(number).ok().and_then(|number| passages.get_mut(number)) {
+            let passage = Passage {
+                file: parse(row.try_get(1)?)?,
+                text: row.try_get(2)?,
+                filename: row.try_get(3)?,
+            };
+            if let Some(place) =
+                usize::try_from(number).ok().and_then(|number| passages.get_mut(number))
+            {
                 *place = Some(passage);
             }
         }
@@ -120,11 +140,15 @@ impl Store {
 
     /// The whole text of a file in a store, put together from its chunks, which overlap.
     pub async fn text_of(&self, file: &StoreFile) -> Result<String> {
-        let sql = "select start, text from vector_store_files as file cross join chunks \
-                   on key >= file.seq << 20 and key < (file.seq + 1) << 20 \
-                   where session = ? and vector_store_id = ? and id = ? order by key";
-        let query = sqlx::query_as(sql).bind(self.session).bind(file.vector_store_id.as_str()).bind(file.id.as_str());
-        let chunks: Vec<(i64, String)> = query.fetch_all(&mut *self.database.reader().await?).await?;
+        let sql = "select start, text from vector_store_files as file cross join chunks on key >= \
+                   file.seq << 20 and key < (file.seq + 1) << 20 where session = ? and \
+                   vector_store_id = ? and id = ? order by key";
+        let query = sqlx::query_as(sql)
+            .bind(self.session)
+            .bind(file.vector_store_id.as_str())
+            .bind(file.id.as_str());
+        let chunks: Vec<(i64, String)> =
+            query.fetch_all(&mut *self.database.reader().await?).await?;
         let mut whole = String::new();
         for (start, text) in chunks {
             let known = whole.len().saturating_sub(usize::try_from(start).unwrap_or_default());
@@ -135,12 +159,15 @@ impl Store {
 
     /// The files by their ids: none where there is no such file.
     pub async fn find_files(&self, ids: &[String]) -> Result<Vec<Option<File>>> {
-        let sql = "select asked.key, body from json_each(?) as asked cross join files on session = ? and files.id = asked.value";
+        let sql = "select asked.key, body from json_each(?) as asked cross join files on session = \
+                   ? and files.id = asked.value";
         let query = sqlx::query(sql).bind(json!(ids).to_string()).bind(self.session);
         let mut found: Vec<Option<File>> = ids.iter().map(|_| None).collect();
         for row in query.fetch_all(&mut *self.database.reader().await?).await? {
             let number: i64 = row.try_get(0)?;
-            if let Some(place) = usize::try_from(number).ok().and_then(|number| found.get_mut(number)) {
+            if let Some(place) =
+                usize::try_from(number).ok().and_then(|number| found.get_mut(number))
+            {
                 *place = Some(parse(row.try_get(1)?)?);
             }
         }
@@ -148,21 +175,26 @@ impl Store {
     }
 }
 
-/// The statement that ranks chunks by so many words. Of a common word, only so many occurrences are looked at.
+/// The statement that ranks chunks by so many words. Of a common word, only so many occurrences are
+/// looked at.
 fn ranking(terms: usize, within_files: bool) -> String {
     const OWN: usize = 6;
     let only = if within_files { "and doc >> 20 in (select value from json_each(?1))" } else { "" };
     let occurrences: Vec<_> = (0..terms)
         .map(|nth| {
             let (term, weight) = (OWN + 1 + 2 * nth, OWN + 2 + 2 * nth);
-            format!("select * from (select doc, col, ?{weight} as weight from chunk_terms where term = ?{term} {only} limit ?5)")
+            format!(
+                "select * from (select doc, col, ?{weight} as weight from chunk_terms where term = \
+                 ?{term} {only} limit ?5)"
+            )
         })
         .collect();
     format!(
-        "with found as ({}), often as (select doc, weight, \
-           case col when 'once' then 1 when 'twice' then 2 when 'thrice' then 3 else 5 end as times from found) \
-         select doc, sum(weight * times * (?2 + 1) / (times + ?2 * (1 - ?3 + ?3 * words / ?4))) as quality \
-         from often cross join chunks indexed by chunk_lengths on key = doc group by doc order by quality desc, doc limit ?6",
+        "with found as ({}), often as (select doc, weight, case col when 'once' then 1 when \
+         'twice' then 2 when 'thrice' then 3 else 5 end as times from found) select doc, \
+         sum(weight * times * (?2 + 1) / (times + ?2 * (1 - ?3 + ?3 * words / ?4))) as quality \
+         from often cross join chunks indexed by chunk_lengths on key = doc group by doc order by \
+         quality desc, doc limit ?6",
         occurrences.join(" union all ")
     )
 }
@@ -177,17 +209,23 @@ struct Weights {
 
 impl Weights {
     fn of(mut counted: Vec<(String, i64)>, chunks: i64) -> Self {
-        counted.sort_by(|(one, one_count), (other, other_count)| one_count.cmp(other_count).then_with(|| one.cmp(other)));
+        counted.sort_by(|(one, one_count), (other, other_count)| {
+            one_count.cmp(other_count).then_with(|| one.cmp(other))
+        });
         // Chunks of files that are not ready yet are counted with their words only.
         let weight = |count: i64| {
             let count = count.min(chunks) as f64;
             (1.0 + (chunks as f64 - count + 0.5) / (count + 0.5)).ln()
         };
         let words = counted.len();
-        let known = counted.into_iter().filter(|(_, count)| *count > 0).map(|(term, count)| (term, weight(count)));
+        let known = counted
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(term, count)| (term, weight(count)));
         let known: Vec<_> = known.collect();
         let all: f64 = known.iter().map(|(_, weight)| weight).sum();
-        // A word that the store does not know says little about it: half as much as the commonest of the others.
+        // A word that the store does not know says little about it: half as much as the commonest
+        // of the others.
         let least = known.last().map_or(1.0, |(_, weight)| *weight);
         let unknown = (words - known.len()) as f64;
         Self { total: all + unknown * least / 2.0, known }

@@ -1,9 +1,9 @@
 //! What is kept, in SQLite. The only room with SQL; it knows no HTTP and no state machine.
 //!
 //! A `Database` is the file. A `Store` is one session's view of it: every row it reads or writes is
-//! that session's. Reads go to a pool of connections that never wait for a writer; writes go through one
-//! writer, which commits what is waiting together (see `writer.rs`). The generic questions that every
-//! resource asks stand here, once; `runs.rs` has the few that only runs ask.
+//! that session's. Reads go to a pool of connections that never wait for a writer; writes go
+//! through one writer, which commits what is waiting together (see `writer.rs`). The generic
+//! questions that every resource asks stand here, once; `runs.rs` has the few that only runs ask.
 
 pub(crate) mod blobs;
 mod changes;
@@ -31,8 +31,8 @@ pub(crate) use self::{
 };
 use crate::feed::Feed;
 use crate::types::{
-    Assistant, File, FileBatch, Id, Message, Order, Page, Resource, Run, Step, StoreFile, Thread, Upload, UploadPart,
-    VectorStore, list::PageRequest,
+    Assistant, File, FileBatch, Id, Message, Order, Page, Resource, Run, Step, StoreFile, Thread,
+    Upload, UploadPart, VectorStore, list::PageRequest,
 };
 
 /// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
@@ -123,15 +123,22 @@ impl Store {
 
     async fn find_body<T: Stored>(&self, ids: &[String]) -> Result<Option<String>> {
         let parents = &T::PATH[..T::PATH.len() - 1];
-        self.database.finder().find(Table { name: T::TABLE, parents }, self.session, ids.to_vec()).await
+        self.database
+            .finder()
+            .find(Table { name: T::TABLE, parents }, self.session, ids.to_vec())
+            .await
     }
 
-    pub async fn list<T: Stored>(&self, within: Within<'_>, page: &PageRequest) -> Result<Paged<T>> {
+    pub async fn list<T: Stored>(
+        &self,
+        within: Within<'_>,
+        page: &PageRequest,
+    ) -> Result<Paged<T>> {
         list(&mut *self.database.reader().await?, self.session, within, page).await
     }
 
-    /// Makes the changes, and answers once they are committed: whether every row that had a condition
-    /// met it.
+    /// Makes the changes, and answers once they are committed: whether every row that had a
+    /// condition met it.
     pub async fn write(&self, changes: Changes) -> Result<bool> {
         let news = if self.feed.is_heard() { changes.news() } else { Vec::new() };
         let all_met = self.database.writer().write(self.session, changes).await?;
@@ -146,8 +153,8 @@ impl Store {
         Self { feed, ..self }
     }
 
-    /// Changes an object. Nobody else's change is lost: if it has become another in the meantime, the
-    /// change is made again. None if it does not exist; what `change` refuses changes nothing.
+    /// Changes an object. Nobody else's change is lost: if it has become another in the meantime,
+    /// the change is made again. None if it does not exist; what `change` refuses changes nothing.
     pub async fn change<T: Changeable, E>(
         &self,
         ids: &[String],
@@ -168,7 +175,11 @@ impl Store {
     }
 
     /// Changes an object in a way that nobody refuses. None if it does not exist.
-    pub async fn update<T: Changeable>(&self, ids: &[String], update: impl Fn(&mut T) + Send + Sync) -> Result<Option<T>> {
+    pub async fn update<T: Changeable>(
+        &self,
+        ids: &[String],
+        update: impl Fn(&mut T) + Send + Sync,
+    ) -> Result<Option<T>> {
         let changed = self.change(ids, |item: &mut T| {
             update(item);
             Ok::<_, Infallible>(())
@@ -215,7 +226,8 @@ async fn list<T: Stored>(
     page: &PageRequest,
 ) -> Result<Paged<T>> {
     // Whatever else narrows the list: the cursor may have left it since the last page.
-    let parents: Vec<_> = within.iter().copied().filter(|(column, _)| T::PATH.contains(column)).collect();
+    let parents: Vec<_> =
+        within.iter().copied().filter(|(column, _)| T::PATH.contains(column)).collect();
     let mut bounds = [None, None];
     for (bound, cursor) in bounds.iter_mut().zip([&page.after, &page.before]) {
         if let Some(id) = cursor {
@@ -226,10 +238,12 @@ async fn list<T: Stored>(
         }
     }
     let [after, before] = bounds;
-    // `before` alone asks for the page that ends at the cursor, so it is walked from there backwards.
+    // `before` alone asks for the page that ends at the cursor, so it is walked from there
+    // backwards.
     let backwards = before.is_some() && after.is_none();
     let ascending = (page.order == Order::Ascending) != backwards;
-    let (lower, upper) = if page.order == Order::Ascending { (after, before) } else { (before, after) };
+    let (lower, upper) =
+        if page.order == Order::Ascending { (after, before) } else { (before, after) };
     let sql = format!(
         "select body from {} where session = ?{} and seq > ? and seq < ? order by seq {} limit ?",
         T::TABLE,
@@ -244,7 +258,8 @@ async fn list<T: Stored>(
     let bodies = query.fetch_all(connection).await?;
     let asked = usize::try_from(page.limit).unwrap_or(0);
     let has_more = bodies.len() > asked;
-    let mut items = bodies.iter().take(asked).map(|body| parse(body)).collect::<Result<Vec<T>>>()?;
+    let mut items =
+        bodies.iter().take(asked).map(|body| parse(body)).collect::<Result<Vec<T>>>()?;
     if backwards {
         items.reverse();
     }
@@ -257,7 +272,9 @@ async fn place_of<T: Stored>(
     id: &str,
     within: Within<'_>,
 ) -> Result<Option<i64>> {
-    let sql = format!("select seq from {} where session = ?{} and id = ?", T::TABLE, conditions(within));
-    let query = bind_all(sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)), session, within).bind(id);
+    let sql =
+        format!("select seq from {} where session = ?{} and id = ?", T::TABLE, conditions(within));
+    let query =
+        bind_all(sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)), session, within).bind(id);
     Ok(query.fetch_optional(connection).await?)
 }

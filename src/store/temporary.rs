@@ -1,5 +1,5 @@
-//! Folders for what is forgotten at exit: in the temporary folder, or where that cannot be written, as in a container with
-//! a read-only root, in shared memory.
+//! Folders for what is forgotten at exit: in the temporary folder, or where that cannot be written,
+//! as in a container with a read-only root, in shared memory.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! The one writer: takes whatever writes are waiting, does them in one transaction and one command, and
-//! answers them once that is committed. A thousand requests that wait together cost one commit.
+//! The one writer: takes whatever writes are waiting, does them in one transaction and one command,
+//! and answers them once that is committed. A thousand requests that wait together cost one commit.
 //!
 //! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
 //! which are at fault.
@@ -8,7 +8,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Either, Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use sqlx::{
+    AssertSqlSafe, Connection, Either, Executor, Row, SqliteConnection, query::Query,
+    sqlite::SqliteArguments,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -47,7 +50,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are done.
+    /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are
+    /// done.
     pub(super) fn start(connection: SqliteConnection) -> Self {
         let (jobs, waiting) = mpsc::unbounded_channel();
         tokio::spawn(work(connection, waiting));
@@ -58,12 +62,14 @@ impl Writer {
     pub(super) async fn write(&self, session: i64, changes: Changes) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
         let claims = changes.claims(session);
-        self.jobs.send(Job::Changes(Wanted { session, changes, claims, answer })).map_err(|_| Error::Closed)?;
+        self.jobs
+            .send(Job::Changes(Wanted { session, changes, claims, answer }))
+            .map_err(|_| Error::Closed)?;
         answered.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows the last statement
-    /// has changed.
+    /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows
+    /// the last statement has changed.
     pub(super) async fn alone(&self, statements: Vec<Statement>) -> Result<u64> {
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::Closed)?;
@@ -91,7 +97,8 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
         match commands.perform(&mut connection, rows.iter().flatten()).await {
             Ok(changed) => claims.into_iter().for_each(|claims| claims.answer(Ok(&changed))),
             Err(error) => {
-                tracing::warn!(%error, writes = rows.len(), "a batch of writes failed, so they are tried one by one");
+                let writes = rows.len();
+                tracing::warn!(%error, writes, "a batch failed: its writes are tried one by one");
                 for (rows, claims) in rows.iter().zip(claims) {
                     let alone = commands.perform(&mut connection, rows.iter()).await;
                     if let Err(error) = &alone {
@@ -105,8 +112,8 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
     }
 }
 
-/// Takes writes from the queue, but no two that claim the same row: which of them changed it could not be
-/// told.
+/// Takes writes from the queue, but no two that claim the same row: which of them changed it could
+/// not be told.
 fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
     let (mut claimed, mut batch, mut later) = (HashSet::new(), Vec::new(), VecDeque::new());
     for _ in 0..queue.len().min(BATCH) {
@@ -116,7 +123,9 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
                 batch.push(wanted);
             }
             // Whatever came before it is done before it.
-            Some(Job::Alone(alone)) if batch.is_empty() && later.is_empty() => return (batch, Some(alone)),
+            Some(Job::Alone(alone)) if batch.is_empty() && later.is_empty() => {
+                return (batch, Some(alone));
+            }
             Some(alone @ Job::Alone(_)) => {
                 queue.push_front(alone);
                 break;
@@ -154,7 +163,8 @@ type Rows = Vec<(Kind, Value)>;
 impl Wanted {
     fn split(self) -> (Rows, Claims) {
         let Self { session, changes, claims, answer } = self;
-        let rows = changes.list.into_iter().map(|change| (change.kind, change.row(session))).collect();
+        let rows =
+            changes.list.into_iter().map(|change| (change.kind, change.row(session))).collect();
         (rows, Claims { claims, answer })
     }
 }
@@ -168,11 +178,14 @@ struct Claims {
 impl Claims {
     fn answer(self, changed: Result<&HashSet<Claim>, ()>) {
         // Whoever asked may have gone away; what was asked for is done all the same.
-        _ = self.answer.send(changed.map(|changed| self.claims.is_subset(changed)).map_err(|()| Error::Closed));
+        _ = self.answer.send(
+            changed.map(|changed| self.claims.is_subset(changed)).map_err(|()| Error::Closed),
+        );
     }
 }
 
-/// The text of the command for each set of kinds: SQLite prepares a text that it has seen only once.
+/// The text of the command for each set of kinds: SQLite prepares a text that it has seen only
+/// once.
 #[derive(Default)]
 struct Commands {
     texts: HashMap<u64, String>,
@@ -189,7 +202,8 @@ impl Commands {
         for (kind, row) in rows {
             by_kind[*kind as usize].push(row);
         }
-        let present = || Kind::ALL.iter().copied().filter(|kind| !by_kind[*kind as usize].is_empty());
+        let present =
+            || Kind::ALL.iter().copied().filter(|kind| !by_kind[*kind as usize].is_empty());
         let mask = present().map(|kind| 1 << kind as u64).sum();
         let text = self.texts.entry(mask).or_insert_with(|| command(present()));
         let mut query = sqlx::query(AssertSqlSafe(text.as_str()));
@@ -213,7 +227,10 @@ fn command(kinds: impl Iterator<Item = Kind>) -> String {
     format!("begin immediate;\n{statements}commit")
 }
 
-async fn run(connection: &mut SqliteConnection, query: Query<'_, sqlx::Sqlite, SqliteArguments>) -> Result<HashSet<Claim>> {
+async fn run(
+    connection: &mut SqliteConnection,
+    query: Query<'_, sqlx::Sqlite, SqliteArguments>,
+) -> Result<HashSet<Claim>> {
     let mut changed = HashSet::new();
     let mut results = connection.fetch_many(query);
     while let Some(result) = results.try_next().await? {

@@ -26,9 +26,21 @@ pub enum NotExported {
 }
 
 /// Tells a stored thread as a fixture.
-pub async fn export(store: &Store, thread: &Id<Thread>, redactor: &Redactor) -> Result<Exported, NotExported> {
-    let objects = of_thread(store, thread).await?.ok_or_else(|| NotExported::NoThread(thread.clone()))?;
-    let manner = Manner { keeping: Keeping::Inline, folder: "", redactor, seeds: true, suffix: "", only_performed: false };
+pub async fn export(
+    store: &Store,
+    thread: &Id<Thread>,
+    redactor: &Redactor,
+) -> Result<Exported, NotExported> {
+    let objects =
+        of_thread(store, thread).await?.ok_or_else(|| NotExported::NoThread(thread.clone()))?;
+    let manner = Manner {
+        keeping: Keeping::Inline,
+        folder: "",
+        redactor,
+        seeds: true,
+        suffix: "",
+        only_performed: false,
+    };
     let retold = retell(&objects, &manner, &mut Taken::default());
     let comment = format!("Exported from {thread}.");
     let text = fixture::written(&retold.document, &comment).map_err(NotExported::Unwritten)?;

@@ -1,4 +1,5 @@
-//! Puts fixtures on disk, with the files that go beside them, such that nobody ever sees a part of one.
+//! Puts fixtures on disk, with the files that go beside them, such that nobody ever sees a part of
+//! one.
 
 use std::{
     fs,

@@ -58,7 +58,8 @@ pub struct Objects {
 impl Objects {
     /// Takes up everything that others know.
     pub fn absorb(&mut self, others: Self) {
-        let Self { assistants, threads, messages, runs, steps, files, rounds, contents, said } = others;
+        let Self { assistants, threads, messages, runs, steps, files, rounds, contents, said } =
+            others;
         for kind in [assistants, threads, messages, runs, steps, files] {
             kind.order.iter().for_each(|object| self.note(object));
         }
@@ -67,10 +68,12 @@ impl Objects {
         self.said.extend(said);
     }
 
-    /// The same without what must not be kept. Contents of files stay: those with a secret in them are left out as a whole.
+    /// The same without what must not be kept. Contents of files stay: those with a secret in them
+    /// are left out as a whole.
     pub(super) fn cleaned(&self, redactor: &Redactor) -> Self {
         let mut clean = self.clone();
-        let Self { assistants, threads, messages, runs, steps, files, rounds, contents: _, said } = &mut clean;
+        let Self { assistants, threads, messages, runs, steps, files, rounds, contents: _, said } =
+            &mut clean;
         for kind in [assistants, threads, messages, runs, steps, files] {
             kind.order.iter_mut().for_each(|object| redactor.clean_object(object));
         }
@@ -83,23 +86,31 @@ impl Objects {
     pub fn note(&mut self, answer: &Value) {
         match answer["object"].as_str().unwrap_or_default() {
             // Lists are newest first, unless somebody asked otherwise.
-            "list" => answer["data"].as_array().into_iter().flatten().rev().for_each(|item| self.note(item)),
+            "list" => answer["data"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .rev()
+                .for_each(|item| self.note(item)),
             "assistant" => self.assistants.keep(answer, |_| true),
             "thread" => self.threads.keep(answer, |_| true),
-            "thread.message" => self.messages.keep(answer, |known| !is_empty(answer) || is_empty(known)),
-            "thread.run" => self.note_run(answer),
-            "thread.run.step" => {
-                self.steps.keep(answer, |known| answer["status"] != "in_progress" || known["status"] == "in_progress")
+            "thread.message" => {
+                self.messages.keep(answer, |known| !is_empty(answer) || is_empty(known))
             }
+            "thread.run" => self.note_run(answer),
+            "thread.run.step" => self.steps.keep(answer, |known| {
+                answer["status"] != "in_progress" || known["status"] == "in_progress"
+            }),
             "file" => self.files.keep(answer, |_| true),
             _ => {}
         }
     }
 
     fn note_run(&mut self, run: &Value) {
-        if let (Some(id), Some(calls)) =
-            (run["id"].as_str(), run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array())
-        {
+        if let (Some(id), Some(calls)) = (
+            run["id"].as_str(),
+            run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array(),
+        ) {
             let rounds = self.rounds.entry(id.to_owned()).or_default();
             // It waits for the same calls as long as it is polled.
             if rounds.last() != Some(calls) {
@@ -123,17 +134,28 @@ impl Objects {
     /// Adds text to a message of which only the pieces were seen.
     pub fn note_delta(&mut self, delta: &Value) {
         let Some(id) = delta["id"].as_str() else { return };
-        let Some(message) = self.messages.places.get(id).map(|place| &mut self.messages.order[*place]) else { return };
+        let Some(message) =
+            self.messages.places.get(id).map(|place| &mut self.messages.order[*place])
+        else {
+            return;
+        };
         if message["status"] == "completed" || message["_pieces"].is_null() && !is_empty(message) {
             return;
         }
         message["_pieces"] = Value::Bool(true);
         for part in delta["delta"]["content"].as_array().into_iter().flatten() {
             let Some(piece) = part["text"]["value"].as_str() else { continue };
-            let text = message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned() + piece;
-            let empty =
-                Map::from_iter([("value".to_owned(), Value::String(text)), ("annotations".to_owned(), Value::Array(Vec::new()))]);
-            let part = Map::from_iter([("type".to_owned(), Value::from("text")), ("text".to_owned(), Value::Object(empty))]);
+            let text =
+                message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()
+                    + piece;
+            let empty = Map::from_iter([
+                ("value".to_owned(), Value::String(text)),
+                ("annotations".to_owned(), Value::Array(Vec::new())),
+            ]);
+            let part = Map::from_iter([
+                ("type".to_owned(), Value::from("text")),
+                ("text".to_owned(), Value::Object(empty)),
+            ]);
             message["content"] = Value::Array(vec![Value::Object(part)]);
         }
     }
@@ -165,17 +187,24 @@ impl Objects {
         threads
     }
 
-    /// The messages of each thread, oldest first, and with them what users said that no answer repeated.
+    /// The messages of each thread, oldest first, and with them what users said that no answer
+    /// repeated.
     pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<Value>> {
         let mut threads: HashMap<String, Vec<Value>> = HashMap::new();
         for message in &self.messages.order {
-            threads.entry(message["thread_id"].as_str().unwrap_or_default().to_owned()).or_default().push(message.clone());
+            threads
+                .entry(message["thread_id"].as_str().unwrap_or_default().to_owned())
+                .or_default()
+                .push(message.clone());
         }
         let mut unseen: HashMap<String, Vec<Value>> = HashMap::new();
         for (thread, at, said) in &self.said {
             let known = threads.entry(thread.clone()).or_default();
             let text = text_of(said);
-            if !known.iter().any(|message| message["role"] == said["role"] && text_of(message) == text) {
+            if !known
+                .iter()
+                .any(|message| message["role"] == said["role"] && text_of(message) == text)
+            {
                 let mut message = said.clone();
                 message["created_at"] = Value::from(*at);
                 unseen.entry(thread.clone()).or_default().push(message);
@@ -183,10 +212,12 @@ impl Objects {
         }
         for (thread, messages) in &mut threads {
             messages.sort_by_key(|message| message["created_at"].as_i64());
-            // What was said in a request goes before what its run answered, in the same second perhaps.
+            // What was said in a request goes before what its run answered, in the same second
+            // perhaps.
             for message in unseen.remove(thread).into_iter().flatten() {
                 let is_later = |known: &Value| {
-                    let (one, other) = (known["created_at"].as_i64(), message["created_at"].as_i64());
+                    let (one, other) =
+                        (known["created_at"].as_i64(), message["created_at"].as_i64());
                     one > other || one == other && known["role"] == "assistant"
                 };
                 let place = messages.iter().position(is_later).unwrap_or(messages.len());
@@ -223,8 +254,9 @@ pub(super) fn text_of(message: &Value) -> String {
         Value::String(text) => text.clone(),
         content => {
             let parts = content.as_array().into_iter().flatten();
-            let texts: Vec<_> =
-                parts.filter_map(|part| part["text"]["value"].as_str().or_else(|| part["text"].as_str())).collect();
+            let texts: Vec<_> = parts
+                .filter_map(|part| part["text"]["value"].as_str().or_else(|| part["text"].as_str()))
+                .collect();
             texts.join("\n")
         }
     }

@@ -1,4 +1,5 @@
-//! Takes out of texts what must not be kept: whatever looks like a key, keys that are known, and what people name.
+//! Takes out of texts what must not be kept: whatever looks like a key, keys that are known, and
+//! what people name.
 
 use std::sync::LazyLock;
 
@@ -18,7 +19,11 @@ impl std::str::FromStr for Redaction {
     fn from_str(pattern: &str) -> Result<Self, String> {
         let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
         // What is nothing cannot be taken out.
-        if regex.is_match("") { Err("the pattern matches the empty text".to_owned()) } else { Ok(Self(regex)) }
+        if regex.is_match("") {
+            Err("the pattern matches the empty text".to_owned())
+        } else {
+            Ok(Self(regex))
+        }
     }
 }
 
@@ -41,7 +46,8 @@ static KEYS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(pattern).expect("the pattern is one")
 });
 
-/// The shortest key that is taken for a secret, in bytes. Local servers are given words such as `none` or `test`.
+/// The shortest key that is taken for a secret, in bytes. Local servers are given words such as
+/// `none` or `test`.
 const SHORTEST: usize = 8;
 
 /// What is the API's own, and never has a secret in it.
@@ -59,7 +65,8 @@ impl Redactor {
     pub fn new(patterns: Vec<Redaction>, secrets: impl IntoIterator<Item = String>) -> Self {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         let known = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST);
-        let known = known.flat_map(|secret| [STANDARD.encode(&secret).trim_end_matches('=').to_owned(), secret]);
+        let known = known
+            .flat_map(|secret| [STANDARD.encode(&secret).trim_end_matches('=').to_owned(), secret]);
         Self { patterns, known: known.collect() }
     }
 
@@ -88,8 +95,12 @@ impl Redactor {
                 for (key, value) in map.iter_mut() {
                     match value {
                         _ if is_function && key == "name" => {}
-                        _ if OWN.contains(&key.as_str()) || key.ends_with("_id") || key.ends_with("_ids") => {}
-                        Value::String(text) if key == "arguments" => *text = self.clean_arguments(text),
+                        _ if OWN.contains(&key.as_str())
+                            || key.ends_with("_id")
+                            || key.ends_with("_ids") => {}
+                        Value::String(text) if key == "arguments" => {
+                            *text = self.clean_arguments(text)
+                        }
                         value => self.clean_object(value),
                     }
                 }
@@ -107,7 +118,9 @@ impl Redactor {
             self.clean_texts(&mut parsed);
             serde_json::to_string(&parsed).ok()
         });
-        cleaned.filter(|cleaned| self.clean(cleaned) == *cleaned).unwrap_or_else(|| self.clean(text))
+        cleaned
+            .filter(|cleaned| self.clean(cleaned) == *cleaned)
+            .unwrap_or_else(|| self.clean(text))
     }
 
     fn clean_texts(&self, value: &mut Value) {
@@ -132,11 +145,15 @@ mod tests {
 
     #[test]
     fn keys_and_what_people_name_are_taken_out() {
-        let redactor = Redactor::new(vec![r"\d{4}-\d{4}".parse().unwrap()], ["hunter22".to_owned()]);
+        let redactor =
+            Redactor::new(vec![r"\d{4}-\d{4}".parse().unwrap()], ["hunter22".to_owned()]);
         for (text, clean) in [
             ("my key is sk-proj-0123456789abcdefghij.", "my key is [redacted]."),
             ("Authorization: Bearer abcdefghijklmnop1234", "Authorization: [redacted]"),
-            ("the password is hunter22, or aHVudGVyMjI=", "the password is [redacted], or [redacted]="),
+            (
+                "the password is hunter22, or aHVudGVyMjI=",
+                "the password is [redacted], or [redacted]=",
+            ),
             ("card 1234-5678", "card [redacted]"),
             ("a task-list of sk-ills; bearer of news", "a task-list of sk-ills; bearer of news"),
             ("the proj-management-dashboard", "the proj-management-dashboard"),
@@ -157,8 +174,10 @@ mod tests {
         });
         redactor.clean_object(&mut object);
         let expected = json!({
-            "id": "msg_1", "thread_id": "thread_2", "type": "text3", "text": "from [redacted] to [redacted]",
-            "arguments": "{\"a\":\"[redacted] and [redacted]\"}", "list": [{"arguments": "{\"a\":[redacted]}"}],
+            "id": "msg_1", "thread_id": "thread_2", "type": "text3",
+            "text": "from [redacted] to [redacted]",
+            "arguments": "{\"a\":\"[redacted] and [redacted]\"}",
+            "list": [{"arguments": "{\"a\":[redacted]}"}],
         });
         assert_eq!(object, expected);
         assert!("x*".parse::<Redaction>().is_err());

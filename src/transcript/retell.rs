@@ -1,7 +1,9 @@
-//! Makes a fixture of conversations: seeds for the assistants that took part, and a reply for each run.
+//! Makes a fixture of conversations: seeds for the assistants that took part, and a reply for each
+//! run.
 //!
-//! What a run did is read off its steps, or off its messages and the calls that it waited for where nobody was told of
-//! steps. What cannot be told again is left out, and said. Texts are written such that templates leave them alone.
+//! What a run did is read off its steps, or off its messages and the calls that it waited for where
+//! nobody was told of steps. What cannot be told again is left out, and said. Texts are written
+//! such that templates leave them alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -127,21 +129,36 @@ impl<'o> Teller<'o> {
         }
     }
 
-    fn reply(&mut self, thread: &str, run: &'o Value, next: Option<&Value>, turn: Option<usize>) -> Option<Map<String, Value>> {
+    fn reply(
+        &mut self,
+        thread: &str,
+        run: &'o Value,
+        next: Option<&Value>,
+        turn: Option<usize>,
+    ) -> Option<Map<String, Value>> {
         if !is_over(run) {
             let status = run["status"].as_str().unwrap_or("unknown").to_owned();
-            self.gap(&run["id"], format!("the run was last seen as {status}: what became of it is not known"));
+            self.gap(
+                &run["id"],
+                format!("the run was last seen as {status}: what became of it is not known"),
+            );
         }
         let asked = self.asked(thread, run, next);
         if asked.is_none() {
             self.gap(&run["id"], "what was asked is not known: its reply holds for any question");
         }
         let mut reply = Map::new();
-        reply.insert("name".to_owned(), Value::String(asked.as_deref().map(slug).unwrap_or_default()));
+        reply.insert(
+            "name".to_owned(),
+            Value::String(asked.as_deref().map(slug).unwrap_or_default()),
+        );
         reply.insert("when".to_owned(), self.when(run, asked.as_deref(), turn));
         let steps = self.entries(thread, run);
         if steps.is_empty() && run["status"] == "completed" {
-            self.gap(&run["id"], "nothing that the run wrote was ever shown: its reply says nothing");
+            self.gap(
+                &run["id"],
+                "nothing that the run wrote was ever shown: its reply says nothing",
+            );
         }
         if !steps.is_empty() {
             reply.insert("steps".to_owned(), Value::Array(steps));
@@ -152,7 +169,10 @@ impl<'o> Teller<'o> {
         if let (Some(prompt), Some(completion)) =
             (run["usage"]["prompt_tokens"].as_u64(), run["usage"]["completion_tokens"].as_u64())
         {
-            reply.insert("usage".to_owned(), json!({"prompt_tokens": prompt, "completion_tokens": completion}));
+            reply.insert(
+                "usage".to_owned(),
+                json!({"prompt_tokens": prompt, "completion_tokens": completion}),
+            );
         }
         if let Some(timing) = timing(&run["upstream"]) {
             reply.insert("timing".to_owned(), timing);
@@ -164,23 +184,33 @@ impl<'o> Teller<'o> {
     /// What the user said last before the run.
     fn asked(&self, thread: &str, run: &Value, next: Option<&Value>) -> Option<String> {
         let messages = self.messages.get(thread)?;
-        if let Some(known) = messages.iter().find(|message| !message["id"].is_null() && message["id"] == run["upstream"]["asked"])
+        if let Some(known) = messages
+            .iter()
+            .find(|message| !message["id"].is_null() && message["id"] == run["upstream"]["asked"])
         {
             return Some(text_of(known));
         }
-        let of = |run: &Value| messages.iter().position(|message| !run["id"].is_null() && message["run_id"] == run["id"]);
+        let of = |run: &Value| {
+            messages
+                .iter()
+                .position(|message| !run["id"].is_null() && message["run_id"] == run["id"])
+        };
         let created = |value: &Value| value["created_at"].as_i64().unwrap_or_default();
         let end = of(run).unwrap_or_else(|| {
             // It wrote nothing: whatever was said up to its time, and before the next one wrote.
             let until = next.and_then(of).unwrap_or(messages.len());
-            let later = messages[..until].iter().position(|message| created(message) > created(run));
+            let later =
+                messages[..until].iter().position(|message| created(message) > created(run));
             later.unwrap_or(until)
         });
         let mut users = (0..end).rev().filter(|place| messages[*place]["role"] == "user");
         let (last, before) = (users.next()?, users.next());
         // In the same second, what was said last may be what the next run was asked.
-        let is_of_next = of(run).is_none() && next.is_some() && created(&messages[last]) == created(run);
-        let goes_before = |before: &usize| messages[*before..last].iter().all(|message| message["role"] == "user");
+        let is_of_next =
+            of(run).is_none() && next.is_some() && created(&messages[last]) == created(run);
+        let goes_before = |before: &usize| {
+            messages[*before..last].iter().all(|message| message["role"] == "user")
+        };
         let asked = before.filter(|before| is_of_next && goes_before(before)).unwrap_or(last);
         Some(text_of(&messages[asked]))
     }
@@ -188,7 +218,8 @@ impl<'o> Teller<'o> {
     fn when(&self, run: &Value, asked: Option<&str>, turn: Option<usize>) -> Value {
         let mut when = Map::new();
         let assistant = run["assistant_id"].as_str().unwrap_or_default();
-        let named = self.objects.assistants.get(assistant).and_then(|assistant| assistant["name"].as_str());
+        let named =
+            self.objects.assistants.get(assistant).and_then(|assistant| assistant["name"].as_str());
         if let Some(name) = named.filter(|name| !name.is_empty() && !name.contains(REDACTED)) {
             when.insert("assistant".to_owned(), Value::from(name));
         }
@@ -215,11 +246,17 @@ impl<'o> Teller<'o> {
             if let Some(calls) = details["tool_calls"].as_array() {
                 let calls_functions = calls.iter().any(|call| call["type"] == "function");
                 let round = if calls_functions || calls.is_empty() { rounds.next() } else { None };
-                let calls = if calls.is_empty() { round.map_or(&[] as &[Value], Vec::as_slice) } else { calls };
+                let calls = if calls.is_empty() {
+                    round.map_or(&[] as &[Value], Vec::as_slice)
+                } else {
+                    calls
+                };
                 entries.extend(self.calls(calls));
                 continue;
             }
-            let Some(message) = details["message_creation"]["message_id"].as_str() else { continue };
+            let Some(message) = details["message_creation"]["message_id"].as_str() else {
+                continue;
+            };
             told.insert(message.to_owned());
             match self.objects.messages.get(message) {
                 Some(message) => entries.push(self.message(message)),
@@ -244,7 +281,9 @@ impl<'o> Teller<'o> {
             .filter(|message| message["run_id"] == run["id"] && !run["id"].is_null())
             .cloned()
             .collect();
-        for message in rest.iter().filter(|message| !told.contains(message["id"].as_str().unwrap_or_default())) {
+        for message in
+            rest.iter().filter(|message| !told.contains(message["id"].as_str().unwrap_or_default()))
+        {
             entries.push(self.message(message));
         }
         entries
@@ -260,15 +299,15 @@ impl<'o> Teller<'o> {
             "function" => {
                 let function = &call["function"];
                 let name = function["name"].as_str()?;
-                Some(
-                    json!({"function": {"name": name, "arguments": arguments(function["arguments"].as_str().unwrap_or_default())}}),
-                )
+                let arguments = arguments(function["arguments"].as_str().unwrap_or_default());
+                Some(json!({"function": {"name": name, "arguments": arguments}}))
             }
             "code_interpreter" => {
                 let interpreter = &call["code_interpreter"];
                 let outputs = interpreter["outputs"].as_array().into_iter().flatten();
                 let outputs: Vec<_> = outputs.filter_map(|output| self.output(output)).collect();
-                let mut shown = json!({"input": literal(interpreter["input"].as_str().unwrap_or_default())});
+                let mut shown =
+                    json!({"input": literal(interpreter["input"].as_str().unwrap_or_default())});
                 if !outputs.is_empty() {
                     shown["outputs"] = Value::Array(outputs);
                 }
@@ -298,7 +337,11 @@ impl<'o> Teller<'o> {
         let name = result["file_name"].as_str().unwrap_or(id).to_owned();
         self.seed_file(&result["file_id"], id, &name);
         let mut found = json!({"file": literal(&name), "score": result["score"]});
-        let texts = result["content"].as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+        let texts = result["content"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part["text"].as_str());
         let text = texts.collect::<Vec<_>>().join("\n");
         if !text.is_empty() {
             found["text"] = Value::String(literal(&text));
@@ -319,7 +362,8 @@ impl<'o> Teller<'o> {
         let mut said = Map::new();
         let (text, citations, files) = self.text(message, &parts);
         let images = parts.iter().filter(|part| part["type"] == "image_file");
-        let images: Vec<_> = images.filter_map(|part| self.asset(&part["image_file"]["file_id"], "png")).collect();
+        let images: Vec<_> =
+            images.filter_map(|part| self.asset(&part["image_file"]["file_id"], "png")).collect();
         let refusal = parts.iter().find_map(|part| part["refusal"].as_str());
         if images.is_empty() && citations.is_empty() && files.is_empty() && refusal.is_none() {
             return json!({ "message": text });
@@ -338,7 +382,8 @@ impl<'o> Teller<'o> {
         json!({ "message": said })
     }
 
-    /// The text of a message, with marks where something is cited, what that is, and the files that it links to.
+    /// The text of a message, with marks where something is cited, what that is, and the files that
+    /// it links to.
     fn text(&mut self, message: &Value, parts: &[Value]) -> (String, Vec<Value>, Vec<Value>) {
         let (mut written, mut citations, mut files) = (String::new(), Vec::new(), Vec::new());
         let mut linked = HashSet::new();
@@ -349,12 +394,17 @@ impl<'o> Teller<'o> {
                 written.push('\n');
             }
             let text = part["text"]["value"].as_str().unwrap_or_default();
-            let mut annotations = part["text"]["annotations"].as_array().cloned().unwrap_or_default();
+            let mut annotations =
+                part["text"]["annotations"].as_array().cloned().unwrap_or_default();
             annotations.sort_by_key(|annotation| annotation["start_index"].as_u64());
             let mut rest = text;
             for annotation in annotations {
                 let marker = annotation["text"].as_str().unwrap_or_default();
-                let Some((before, after)) = around(text, rest, marker, annotation["start_index"].as_u64()) else { continue };
+                let Some((before, after)) =
+                    around(text, rest, marker, annotation["start_index"].as_u64())
+                else {
+                    continue;
+                };
                 if let Some(citation) = self.citation(&annotation, marker) {
                     written += &literal(before);
                     written += "{{ cite }}";
@@ -372,13 +422,26 @@ impl<'o> Teller<'o> {
         (written, citations, files)
     }
 
-    /// A file that is cited, by a name that will be there: it is seeded if nobody is known to have uploaded it.
+    /// A file that is cited, by a name that will be there: it is seeded if nobody is known to have
+    /// uploaded it.
     fn citation(&mut self, annotation: &Value, marker: &str) -> Option<Value> {
         let cited = annotation.get("file_citation")?;
         let id = cited["file_id"].as_str()?;
-        let known = self.objects.files.get(id).and_then(|file| file["filename"].as_str()).map(str::to_owned);
-        let marked = marker.trim_end_matches('】').rsplit('†').next().filter(|name| *name != "source" && name.contains('.'));
-        let name = known.clone().or_else(|| marked.map(str::to_owned)).unwrap_or_else(|| format!("{id}.txt"));
+        let known = self
+            .objects
+            .files
+            .get(id)
+            .and_then(|file| file["filename"].as_str())
+            .map(str::to_owned);
+        let marked = marker
+            .trim_end_matches('】')
+            .rsplit('†')
+            .next()
+            .filter(|name| *name != "source" && name.contains('.'));
+        let name = known
+            .clone()
+            .or_else(|| marked.map(str::to_owned))
+            .unwrap_or_else(|| format!("{id}.txt"));
         self.seed_file(&cited["file_id"], id, &name);
         let mut citation = json!({ "file": literal(&name) });
         if let Some(quote) = cited["quote"].as_str().filter(|quote| !quote.is_empty()) {
@@ -387,24 +450,32 @@ impl<'o> Teller<'o> {
         Some(citation)
     }
 
-    /// Sees to it that a file which the conversation leans on is there, if nobody is going to upload it.
+    /// Sees to it that a file which the conversation leans on is there, if nobody is going to
+    /// upload it.
     fn seed_file(&mut self, about: &Value, id: &str, name: &str) {
         if !self.manner.seeds || !self.taken.0.insert(id.to_owned()) {
             return;
         }
-        let content = self.objects.content_of(id).filter(|content| self.manner.redactor.is_clean(content));
+        let content =
+            self.objects.content_of(id).filter(|content| self.manner.redactor.is_clean(content));
         let text = content.and_then(|content| std::str::from_utf8(content).ok());
         if text.is_none() {
-            self.gap(about, format!("the content of {name} is not known: a file without it stands for it"));
+            self.gap(
+                about,
+                format!("the content of {name} is not known: a file without it stands for it"),
+            );
         }
         let text = text.unwrap_or("The content of this file was not recorded.\n");
-        self.seeds.push(json!({"id": id, "path": {"name": name, "text": text}, "purpose": "assistants"}));
+        self.seeds
+            .push(json!({"id": id, "path": {"name": name, "text": text}, "purpose": "assistants"}));
     }
 
     fn asset(&mut self, file: &Value, extension: &str) -> Option<Value> {
         let id = file.as_str()?;
         let known = self.objects.files.get(id).and_then(|file| file["filename"].as_str());
-        let name = known.map(|name| name.rsplit('/').next().unwrap_or_default().to_owned()).filter(|name| !name.is_empty());
+        let name = known
+            .map(|name| name.rsplit('/').next().unwrap_or_default().to_owned())
+            .filter(|name| !name.is_empty());
         self.asset_called(file, &name.unwrap_or_else(|| format!("{id}.{extension}")))
     }
 
@@ -435,18 +506,37 @@ impl<'o> Teller<'o> {
     }
 
     fn finish(mut self, replies: Vec<Map<String, Value>>) -> Retold {
-        let used: HashSet<_> = self.objects.runs.all().iter().filter_map(|run| run["assistant_id"].as_str()).collect();
-        let assistants =
-            self.objects.assistants.all().iter().filter(|assistant| assistant["id"].as_str().is_some_and(|id| used.contains(id)));
+        let used: HashSet<_> =
+            self.objects.runs.all().iter().filter_map(|run| run["assistant_id"].as_str()).collect();
+        let assistants = self
+            .objects
+            .assistants
+            .all()
+            .iter()
+            .filter(|assistant| assistant["id"].as_str().is_some_and(|id| used.contains(id)));
         let wanted = assistants.filter(|_| self.manner.seeds);
-        let new = wanted.filter(|assistant| self.taken.0.insert(assistant["id"].as_str().unwrap_or_default().to_owned()));
+        let new = wanted.filter(|assistant| {
+            self.taken.0.insert(assistant["id"].as_str().unwrap_or_default().to_owned())
+        });
         let assistants: Vec<_> = new.map(seed).collect();
         let used = used.into_iter().filter(|_| self.manner.seeds);
         let mut assistants = assistants;
-        for id in used.filter(|id| self.objects.assistants.get(id).is_none()).collect::<BTreeSet<_>>() {
+        for id in
+            used.filter(|id| self.objects.assistants.get(id).is_none()).collect::<BTreeSet<_>>()
+        {
             if self.taken.0.insert(id.to_owned()) {
-                self.gap(&Value::from(id), "the assistant was never shown: its seed is made of what its first run says");
-                assistants.extend(self.objects.runs.all().iter().find(|run| run["assistant_id"] == *id).map(seed_of_run));
+                self.gap(
+                    &Value::from(id),
+                    "the assistant was never shown: its seed is made of what its first run says",
+                );
+                assistants.extend(
+                    self.objects
+                        .runs
+                        .all()
+                        .iter()
+                        .find(|run| run["assistant_id"] == *id)
+                        .map(seed_of_run),
+                );
             }
         }
         let mut document = Map::new();
@@ -464,8 +554,8 @@ impl<'o> Teller<'o> {
     }
 }
 
-/// Gives each reply a name of its own. Those that hold for the same runs are used one after the other; what is the same
-/// altogether is told once.
+/// Gives each reply a name of its own. Those that hold for the same runs are used one after the
+/// other; what is the same altogether is told once.
 fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -> Vec<Value> {
     let mut unique: Vec<Map<String, Value>> = Vec::new();
     let mut seen = HashSet::new();
@@ -479,9 +569,13 @@ fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -
         last.insert(reply["when"].to_string(), index);
     }
     let named = unique.into_iter().enumerate().map(|(index, reply)| {
-        let base = reply["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("run").to_owned();
-        let names = (1..).map(|number| if number == 1 { format!("{base}{suffix}") } else { format!("{base}{suffix}-{number}") });
-        let name = names.into_iter().find(|name| taken.0.insert(of_reply(name))).unwrap_or_default();
+        let base =
+            reply["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("run").to_owned();
+        let names = (1..).map(|number| {
+            if number == 1 { format!("{base}{suffix}") } else { format!("{base}{suffix}-{number}") }
+        });
+        let name =
+            names.into_iter().find(|name| taken.0.insert(of_reply(name))).unwrap_or_default();
         let is_last = last[&reply["when"].to_string()] == index;
         let mut numbered = Map::new();
         for (key, value) in reply {
@@ -499,17 +593,27 @@ fn numbered(replies: Vec<Map<String, Value>>, suffix: &str, taken: &mut Taken) -
 
 /// What a search looked for, if that is known.
 fn query(call: &Value) -> Map<String, Value> {
-    let query = call["file_search"]["query"].as_str().map(|query| ("query".to_owned(), Value::String(literal(query))));
+    let query = call["file_search"]["query"]
+        .as_str()
+        .map(|query| ("query".to_owned(), Value::String(literal(query))));
     query.into_iter().collect()
 }
 
-/// What stands before a marker and behind it in the rest of a text: where its annotation says, or else where it is first.
-fn around<'t>(text: &'t str, rest: &'t str, marker: &str, start: Option<u64>) -> Option<(&'t str, &'t str)> {
+/// What stands before a marker and behind it in the rest of a text: where its annotation says, or
+/// else where it is first.
+fn around<'t>(
+    text: &'t str,
+    rest: &'t str,
+    marker: &str,
+    start: Option<u64>,
+) -> Option<(&'t str, &'t str)> {
     if marker.is_empty() {
         return None;
     }
     let told = text.len() - rest.len();
-    let place = start.and_then(|start| text.char_indices().nth(usize::try_from(start).ok()?)).map(|(place, _)| place);
+    let place = start
+        .and_then(|start| text.char_indices().nth(usize::try_from(start).ok()?))
+        .map(|(place, _)| place);
     match place.filter(|place| *place >= told && text[*place..].starts_with(marker)) {
         Some(place) => Some((&text[told..place], &text[place + marker.len()..])),
         None => rest.split_once(marker),
@@ -527,7 +631,8 @@ fn matcher(text: &str) -> Value {
 
 /// How long an upstream took, in the words of fixtures.
 fn timing(performed: &Value) -> Option<Value> {
-    let (first_token, per_token) = (performed["first_token"].as_u64()?, performed["per_token"].as_u64()?);
+    let (first_token, per_token) =
+        (performed["first_token"].as_u64()?, performed["per_token"].as_u64()?);
     Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
 }
 
@@ -536,12 +641,12 @@ fn outcome(run: &Value) -> Option<Value> {
         "failed" => {
             let error = &run["last_error"];
             let code = error["code"].as_str().unwrap_or("server_error");
-            Some(
-                json!({"failed": {"code": code, "message": error["message"].as_str().unwrap_or("Sorry, something went wrong.")}}),
-            )
+            let message = error["message"].as_str().unwrap_or("Sorry, something went wrong.");
+            Some(json!({"failed": {"code": code, "message": message}}))
         }
         "incomplete" => {
-            Some(json!({"incomplete": run["incomplete_details"]["reason"].as_str().unwrap_or("max_completion_tokens")}))
+            let reason = run["incomplete_details"]["reason"].as_str();
+            Some(json!({"incomplete": reason.unwrap_or("max_completion_tokens")}))
         }
         "expired" => Some(json!("expired")),
         "completed" => None,

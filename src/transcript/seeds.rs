@@ -15,9 +15,12 @@ pub(super) fn seed(assistant: &Value) -> Value {
     if !tools.is_empty() {
         seed.insert("tools".to_owned(), Value::Array(tools));
     }
-    for (key, usual) in
-        [("temperature", json!(1.0)), ("top_p", json!(1.0)), ("response_format", json!("auto")), ("metadata", json!({}))]
-    {
+    for (key, usual) in [
+        ("temperature", json!(1.0)),
+        ("top_p", json!(1.0)),
+        ("response_format", json!("auto")),
+        ("metadata", json!({})),
+    ] {
         if !assistant[key].is_null() && assistant[key] != usual {
             seed.insert(key.to_owned(), assistant[key].clone());
         }

@@ -1,4 +1,5 @@
-//! How things are spelled in a fixture: texts that templates leave alone, arguments, names of replies and of files.
+//! How things are spelled in a fixture: texts that templates leave alone, arguments, names of
+//! replies and of files.
 
 use regex::Regex;
 use serde_json::Value;
@@ -6,7 +7,10 @@ use serde_json::Value;
 /// The arguments of a call: as a map where that is written just like it was.
 pub(super) fn arguments(text: &str) -> Value {
     match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.is_object() && serde_json::to_string(&value).is_ok_and(|written| written == text) => {
+        Ok(value)
+            if value.is_object()
+                && serde_json::to_string(&value).is_ok_and(|written| written == text) =>
+        {
             literal_all(value)
         }
         _ => Value::String(literal(text)),
@@ -17,14 +21,17 @@ fn literal_all(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(literal(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(literal_all).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, literal_all(value))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, literal_all(value))).collect())
+        }
         other => other,
     }
 }
 
 /// A text that a template leaves as it is.
 pub(super) fn literal(text: &str) -> String {
-    static OPENS: std::sync::LazyLock<Regex> = std::sync::LazyLock::new(|| Regex::new(r"\{[{%#]").expect("the pattern is one"));
+    static OPENS: std::sync::LazyLock<Regex> =
+        std::sync::LazyLock::new(|| Regex::new(r"\{[{%#]").expect("the pattern is one"));
     if !OPENS.is_match(text) {
         return text.to_owned();
     }
@@ -49,8 +56,10 @@ pub(super) fn slug(text: &str) -> String {
 
 /// A name that can be part of a path.
 pub(super) fn safe(name: &str) -> String {
-    let safe: String =
-        name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' }).collect();
+    let safe: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' })
+        .collect();
     if safe.trim_matches('.').is_empty() { "file".to_owned() } else { safe }
 }
 
@@ -62,8 +71,20 @@ mod tests {
     #[test]
     fn templates_leave_retold_texts_alone() {
         let variables = template::Variables::new(&Default::default(), []);
-        for text in ["{{ x }}", "{% raw %}{% endraw %}", "{# no #} {{{", "plain", "a\n{{\n}}\n", "{{ \"{{\" }}"] {
-            assert_eq!(template::render(&literal(text), &variables).unwrap(), text, "{}", literal(text));
+        for text in [
+            "{{ x }}",
+            "{% raw %}{% endraw %}",
+            "{# no #} {{{",
+            "plain",
+            "a\n{{\n}}\n",
+            "{{ \"{{\" }}",
+        ] {
+            assert_eq!(
+                template::render(&literal(text), &variables).unwrap(),
+                text,
+                "{}",
+                literal(text)
+            );
         }
     }
 

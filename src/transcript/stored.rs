@@ -25,7 +25,10 @@ pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Opti
         if let Some(assistant) = store.find::<Assistant>(&[run.assistant_id.to_string()]).await? {
             objects.note(&shown(&assistant));
         }
-        for step in all::<Step>(store, &[("thread_id", thread.as_str()), ("run_id", run.id.as_str())]).await? {
+        for step in
+            all::<Step>(store, &[("thread_id", thread.as_str()), ("run_id", run.id.as_str())])
+                .await?
+        {
             let step = shown(&step);
             files_of(&step["step_details"], &mut files);
             objects.note(&step);
@@ -49,7 +52,8 @@ fn shown(object: &impl Serialize) -> Value {
 
 /// All there is within a parent, oldest first.
 async fn all<T: Stored>(store: &Store, within: &[(&'static str, &str)]) -> store::Result<Vec<T>> {
-    let mut request = PageRequest { limit: limits::PAGE_MAX, order: Order::Ascending, after: None, before: None };
+    let mut request =
+        PageRequest { limit: limits::PAGE_MAX, order: Order::Ascending, after: None, before: None };
     let mut all = Vec::new();
     loop {
         let Paged::Page(page) = store.list::<T>(within, &request).await? else { return Ok(all) };

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, View, limits,
+    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, View,
+    limits,
     model::Family,
     reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
     tool::{ToolResources, searches},
@@ -27,10 +28,12 @@ pub struct Assistant {
     pub tool_resources: ToolResources,
     pub metadata: Metadata,
     pub response_format: ResponseFormat,
-    /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in `tool_resources`.
+    /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in
+    /// `tool_resources`.
     #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Given>,
-    /// The store that these files are searched in. It is v1's alone: stores that v2 gave are never changed for v1.
+    /// The store that these files are searched in. It is v1's alone: stores that v2 gave are never
+    /// changed for v1.
     #[serde(rename = "v1_store", default, skip_serializing_if = "Option::is_none")]
     pub v1_store: Option<Id<VectorStore>>,
 }
@@ -74,7 +77,11 @@ impl Sampling {
     pub fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let temperature = fields.patch::<Temperature>("temperature");
         let top_p = fields.patch::<TopP>("top_p");
-        let reasoning_effort = if fields.version().is_v2() { fields.patch("reasoning_effort") } else { Some(Patch::Keep) };
+        let reasoning_effort = if fields.version().is_v2() {
+            fields.patch("reasoning_effort")
+        } else {
+            Some(Patch::Keep)
+        };
         let response_format = fields.patch("response_format");
         Some(Self {
             temperature: temperature?.map(|it| it.0),
@@ -100,19 +107,23 @@ pub struct Settings<'s> {
 }
 
 impl Settings<'_> {
-    /// Refuses settings that do not go together. What the request itself gives counts also where it is the usual value.
+    /// Refuses settings that do not go together. What the request itself gives counts also where it
+    /// is the usual value.
     pub fn check(&self, given: &Sampling) -> Result<(), Refusal> {
         if let Some(family) = Family::of(self.model) {
-            let is_set = |patch: &Patch<f64>, value: f64| matches!(patch, Patch::Set(_)) || value != USUAL_SAMPLING;
-            let unsupported = if !family.takes_sampling && is_set(&given.temperature, self.temperature) {
-                Some("temperature")
-            } else if !family.takes_sampling && is_set(&given.top_p, self.top_p) {
-                Some("top_p")
-            } else if !family.takes_effort && self.reasoning_effort.is_some() {
-                Some("reasoning_effort")
-            } else {
-                None
+            let is_set = |patch: &Patch<f64>, value: f64| {
+                matches!(patch, Patch::Set(_)) || value != USUAL_SAMPLING
             };
+            let unsupported =
+                if !family.takes_sampling && is_set(&given.temperature, self.temperature) {
+                    Some("temperature")
+                } else if !family.takes_sampling && is_set(&given.top_p, self.top_p) {
+                    Some("top_p")
+                } else if !family.takes_effort && self.reasoning_effort.is_some() {
+                    Some("reasoning_effort")
+                } else {
+                    None
+                };
             if let Some(name) = unsupported {
                 return Err(Refusal::UnsupportedParameter { name });
             }
@@ -125,7 +136,8 @@ impl Settings<'_> {
     }
 }
 
-/// What may be said of an assistant, at creation or later. Everything is optional but a new one's model.
+/// What may be said of an assistant, at creation or later. Everything is optional but a new one's
+/// model.
 #[derive(Clone, Debug)]
 pub struct AssistantChange {
     pub model: Option<String>,
@@ -148,7 +160,10 @@ impl AssistantChange {
         let instructions = fields.patch::<Text<{ limits::INSTRUCTIONS }>>("instructions");
         let tools = fields.patch::<Few<Tool, { limits::ASSISTANT_TOOLS }>>("tools");
         let (tool_resources, file_ids) = match fields.version() {
-            Version::V1 => (Some(Patch::Keep), fields.patch::<Few<String, { limits::ASSISTANT_FILES }>>("file_ids")),
+            Version::V1 => (
+                Some(Patch::Keep),
+                fields.patch::<Few<String, { limits::ASSISTANT_FILES }>>("file_ids"),
+            ),
             Version::V2 => (fields.patch("tool_resources"), Some(Patch::Keep)),
         };
         let metadata = fields.patch("metadata");
@@ -297,7 +312,9 @@ impl View for Assistant {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
             Version::V1 => v1::Assistant::of(self).serialize(serializer),
-            Version::V2 if self.files.is_empty() && self.v1_store.is_none() => self.serialize(serializer),
+            Version::V2 if self.files.is_empty() && self.v1_store.is_none() => {
+                self.serialize(serializer)
+            }
             Version::V2 => self.as_of_v2().serialize(serializer),
         }
     }
@@ -327,22 +344,27 @@ impl Assistant {
             Regiving::Only(wanted) => {
                 self.take_files(|id| !wanted.iter().any(|wanted| wanted == id));
                 let before = std::mem::take(&mut self.files);
-                let had = |id: &String| before.iter().find(|given| given.id.as_str() == id).cloned();
+                let had =
+                    |id: &String| before.iter().find(|given| given.id.as_str() == id).cloned();
                 for id in wanted {
-                    let given = had(id).unwrap_or_else(|| Given { id: Id::new(id.as_str()), created_at: now });
+                    let given = had(id)
+                        .unwrap_or_else(|| Given { id: Id::new(id.as_str()), created_at: now });
                     if !self.files.iter().any(|known| known.id == given.id) {
                         self.files.push(given);
                     }
                 }
             }
             Regiving::Give(id) if v1::files_of(self).contains(id) => {}
-            Regiving::Give(id) => self.files.push(Given { id: Id::new(id.as_str()), created_at: now }),
+            Regiving::Give(id) => {
+                self.files.push(Given { id: Id::new(id.as_str()), created_at: now })
+            }
             Regiving::Take(id) => self.take_files(|taken| taken == id),
             Regiving::Keep => {}
         }
         if self.tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter)) {
             let lent = &mut self.tool_resources.code_interpreter.get_or_insert_default().file_ids;
-            let missing = self.files.iter().map(|given| given.id.to_string()).filter(|id| !lent.contains(id));
+            let missing =
+                self.files.iter().map(|given| given.id.to_string()).filter(|id| !lent.contains(id));
             let missing: Vec<_> = missing.collect();
             lent.extend(missing);
         }
@@ -415,7 +437,11 @@ impl Read for ReasoningEffort {
             "xhigh" => Self::Xhigh,
             "max" => Self::Max,
             other => {
-                return faults.not_one_of(at, other, &["none", "minimal", "low", "medium", "high", "xhigh", "max"]);
+                return faults.not_one_of(
+                    at,
+                    other,
+                    &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+                );
             }
         })
     }
@@ -470,6 +496,8 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             schema.finish();
             name.map(|_| ())
         }
-        other => fields.faults.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"]),
+        other => {
+            fields.faults.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"])
+        }
     }
 }

@@ -8,8 +8,8 @@ use super::{
     reader::{Faults, Fields, Path, Read, checked, integer_between},
 };
 
-/// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is shown as
-/// what it stands for: recorded.
+/// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is
+/// shown as what it stands for: recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Chunking {
@@ -59,9 +59,14 @@ impl Read for Cut {
         let overlap = fields.required::<i64>("chunk_overlap_tokens");
         fields.finish();
         let (least, most) = limits::CHUNK_TOKENS;
-        let size = checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), faults)?;
+        let size =
+            checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), faults)?;
         // The overlap must not exceed half of the chunk.
-        let overlap = checked(integer_between(overlap?, 0, size / 2), &at.key("chunk_overlap_tokens"), faults)?;
+        let overlap = checked(
+            integer_between(overlap?, 0, size / 2),
+            &at.key("chunk_overlap_tokens"),
+            faults,
+        )?;
         let tokens = |number: i64| usize::try_from(number).unwrap_or_default();
         Some(Self { max_chunk_size_tokens: tokens(size), chunk_overlap_tokens: tokens(overlap) })
     }

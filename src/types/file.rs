@@ -1,4 +1,5 @@
-//! The file: what its row and the wire show of it. Its content lives elsewhere; its name is data, never a path.
+//! The file: what its row and the wire show of it. Its content lives elsewhere; its name is data,
+//! never a path.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,7 +64,9 @@ impl File {
             filename: new.filename,
             bytes,
             created_at,
-            expires_at: new.expires_after.map(|after| Timestamp(created_at.0.saturating_add(after.seconds))),
+            expires_at: new
+                .expires_after
+                .map(|after| Timestamp(created_at.0.saturating_add(after.seconds))),
             status: Status::Processed,
             status_details: None,
         }
@@ -113,7 +116,8 @@ impl Read for Purpose {
         match Self::named(&name).filter(|purpose| *purpose != Self::AssistantsOutput) {
             Some(purpose) => Some(purpose),
             None => {
-                faults.note(at, FaultKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() });
+                faults
+                    .note(at, FaultKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() });
                 None
             }
         }
@@ -149,22 +153,28 @@ pub struct NewFile {
     pub expires_after: Option<FileExpiry>,
 }
 
-/// The endings that the service takes for the purpose `assistants`: those it listed when it refused another,
-/// and the two of its guide to file search that the list lacks.
+/// The endings that the service takes for the purpose `assistants`: those it listed when it refused
+/// another, and the two of its guide to file search that the list lacks.
 const ASSISTANTS_EXTENSIONS: [&str; 32] = [
-    "c", "cpp", "css", "csv", "doc", "docx", "gif", "go", "html", "java", "jpeg", "jpg", "js", "json", "md", "pdf", "php", "pkl",
-    "png", "pptx", "py", "rb", "tar", "tex", "ts", "txt", "webp", "xlsx", "xml", "zip", "cs", "sh",
+    "c", "cpp", "css", "csv", "doc", "docx", "gif", "go", "html", "java", "jpeg", "jpg", "js",
+    "json", "md", "pdf", "php", "pkl", "png", "pptx", "py", "rb", "tar", "tex", "ts", "txt",
+    "webp", "xlsx", "xml", "zip", "cs", "sh",
 ];
 /// How many of them the service lists.
 const LISTED: usize = 30;
 
 /// Checks the name of a file for its purpose. A name without an ending was recorded to be taken.
 pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), FaultKind> {
-    let Some(extension) = extension(filename).filter(|_| purpose == Purpose::Assistants) else { return Ok(()) };
+    let Some(extension) = extension(filename).filter(|_| purpose == Purpose::Assistants) else {
+        return Ok(());
+    };
     if ASSISTANTS_EXTENSIONS.contains(&extension) {
         return Ok(());
     }
-    Err(FaultKind::Extension { got: extension.to_owned(), supported: ASSISTANTS_EXTENSIONS[..LISTED].to_vec() })
+    Err(FaultKind::Extension {
+        got: extension.to_owned(),
+        supported: ASSISTANTS_EXTENSIONS[..LISTED].to_vec(),
+    })
 }
 
 /// The fields of a form that go with an uploaded file.

@@ -74,7 +74,8 @@ impl<'de, T> Deserialize<'de> for Id<T> {
     }
 }
 
-/// Checks what can be checked of an id without looking it up. The service says nothing of the underscore.
+/// Checks what can be checked of an id without looking it up. The service says nothing of the
+/// underscore.
 pub fn check(text: &str, prefix: &'static str) -> Result<(), FaultKind> {
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
         return Err(FaultKind::IdCharacters { got: text.to_owned() });

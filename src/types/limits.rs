@@ -1,8 +1,10 @@
 //! Every documented limit of the API, once. Lengths are counted in characters.
 //!
-//! Source: the OpenAPI document of Assistants v2 and OpenAI's published limits, unless said otherwise.
+//! Source: the OpenAPI document of Assistants v2 and OpenAI's published limits, unless said
+//! otherwise.
 
-/// A run not finished so long after its creation expires. In every recorded run `expires_at` is `created_at + 600`.
+/// A run not finished so long after its creation expires. In every recorded run `expires_at` is
+/// `created_at + 600`.
 pub const RUN_LIFETIME: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub const NAME: usize = 256;
@@ -22,8 +24,8 @@ pub const MESSAGE_FILES: usize = 10;
 pub const CODE_INTERPRETER_FILES: usize = 20;
 pub const VECTOR_STORES: usize = 1;
 pub const MAX_NUM_RESULTS: i64 = 50;
-/// How much of a query is looked at, in characters, how many words of it, and how many queries there may be
-/// at once. Ours.
+/// How much of a query is looked at, in characters, how many words of it, and how many queries
+/// there may be at once. Ours.
 pub const QUERY: usize = 10_000;
 pub const QUERY_WORDS: usize = 32;
 pub const QUERIES: usize = 32;
@@ -34,7 +36,8 @@ pub const TOOL_RESULTS: usize = 20;
 
 /// The largest file, in bytes.
 pub const FILE_BYTES: u64 = 536_870_912;
-/// The largest text that is made searchable, and the largest document that is taken apart for one, in bytes. Ours.
+/// The largest text that is made searchable, and the largest document that is taken apart for one,
+/// in bytes. Ours.
 pub const TEXT: u64 = 64 << 20;
 pub const DOCUMENT: u64 = 128 << 20;
 /// Tokens that one file may bring into a vector store.
@@ -53,8 +56,8 @@ pub const STORE_FILES: usize = 10_000;
 pub const BATCH_FILES: usize = 2_000;
 pub const STORE_LIFETIME_DAYS: i64 = 365;
 pub const CHUNK_TOKENS: (i64, i64) = (100, 4_096);
-/// What the index of a chunk weighs beside its text, in bytes: 256 numbers of four bytes. Recorded: a file
-/// of 21 bytes uses 1,045.
+/// What the index of a chunk weighs beside its text, in bytes: 256 numbers of four bytes. Recorded:
+/// a file of 21 bytes uses 1,045.
 pub const CHUNK_OVERHEAD: usize = 1_024;
 
 pub const METADATA_KEYS: usize = 16;
@@ -73,7 +76,8 @@ pub const PROMPT_BUDGET: i64 = 256;
 /// The least `max_completion_tokens`: recorded and reported, in spite of the documented 256.
 pub const COMPLETION_BUDGET: i64 = 16;
 
-/// All tool outputs of one request together have to be shorter, in bytes: the 512kb that the refusal quotes.
+/// All tool outputs of one request together have to be shorter, in bytes: the 512kb that the
+/// refusal quotes.
 pub const TOOL_OUTPUTS: usize = 512 << 10;
 
 /// The context window assumed for every model: how many prompt tokens of a thread are looked at.

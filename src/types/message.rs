@@ -84,8 +84,8 @@ pub struct ContentText {
     pub annotations: Vec<Annotation>,
 }
 
-/// What stands behind a stretch of text: where it was found, or the file that it links to. The indices count
-/// characters.
+/// What stands behind a stretch of text: where it was found, or the file that it links to. The
+/// indices count characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Annotation {
@@ -93,7 +93,8 @@ pub enum Annotation {
     FilePath { text: String, start_index: usize, end_index: usize, file_path: FileRef },
 }
 
-/// A file that is cited. What of it is quoted was told by v1 only, and is kept for those of its runs.
+/// A file that is cited. What of it is quoted was told by v1 only, and is kept for those of its
+/// runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CitedFile {
     pub file_id: String,
@@ -158,13 +159,20 @@ impl Content {
     }
 
     pub fn image(file_id: &Id<File>) -> Self {
-        Self::ImageFile { image_file: ImageFile { file_id: file_id.to_string(), detail: Detail::default() } }
+        Self::ImageFile {
+            image_file: ImageFile { file_id: file_id.to_string(), detail: Detail::default() },
+        }
     }
 }
 
 impl Message {
     /// A message as a client sent it.
-    pub fn sent(id: Id<Self>, created_at: Timestamp, thread_id: Id<Thread>, new: NewMessage) -> Self {
+    pub fn sent(
+        id: Id<Self>,
+        created_at: Timestamp,
+        thread_id: Id<Thread>,
+        new: NewMessage,
+    ) -> Self {
         Self {
             id,
             object: Object::Message,
@@ -229,18 +237,23 @@ impl View for Message {
         match version {
             Version::V1 => v1::Message::in_stream(self).serialize(serializer),
             Version::V2 if !has_quotes(&self.content) => self.serialize(serializer),
-            Version::V2 => Self { content: without_quotes(&self.content), ..self.clone() }.serialize(serializer),
+            Version::V2 => Self { content: without_quotes(&self.content), ..self.clone() }
+                .serialize(serializer),
         }
     }
 }
 
 fn annotations(content: &[Content]) -> impl Iterator<Item = &Annotation> {
-    content.iter().flat_map(|part| if let Content::Text { text } = part { text.annotations.as_slice() } else { &[] })
+    content.iter().flat_map(|part| {
+        if let Content::Text { text } = part { text.annotations.as_slice() } else { &[] }
+    })
 }
 
 fn has_quotes(content: &[Content]) -> bool {
-    annotations(content)
-        .any(|annotation| matches!(annotation, Annotation::FileCitation { file_citation, .. } if file_citation.quote.is_some()))
+    annotations(content).any(|annotation| {
+        let Annotation::FileCitation { file_citation, .. } = annotation else { return false };
+        file_citation.quote.is_some()
+    })
 }
 
 fn without_quotes(content: &[Content]) -> Vec<Content> {
@@ -285,8 +298,8 @@ impl View for MessageView {
     }
 }
 
-/// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the shape of v1, under
-/// v2 too, in all of the recordings.
+/// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the
+/// shape of v1, under v2 too, in all of the recordings.
 #[derive(Serialize)]
 struct OverRest<'m> {
     id: &'m Id<Message>,
@@ -345,11 +358,18 @@ impl Read for NewMessage {
                 let files = fields.or_default::<Few<String, { limits::MESSAGE_FILES }>>("file_ids");
                 files.map(|files| v1::attachments(files.0))
             }
-            Version::V2 => fields.or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments").map(|few| few.0),
+            Version::V2 => fields
+                .or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments")
+                .map(|few| few.0),
         };
         let metadata = fields.or_default("metadata");
         fields.finish();
-        Some(Self { role: role?, content: content?.0, attachments: attachments?, metadata: metadata? })
+        Some(Self {
+            role: role?,
+            content: content?.0,
+            attachments: attachments?,
+            metadata: metadata?,
+        })
     }
 }
 
@@ -370,7 +390,9 @@ struct NewContent(Vec<Content>);
 impl Read for NewContent {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match value {
-            Value::String(_) => read_text(value, at, faults).map(|text| Self(vec![Content::text(text)])),
+            Value::String(_) => {
+                read_text(value, at, faults).map(|text| Self(vec![Content::text(text)]))
+            }
             other if faults.version().is_v1() => faults.wrong_type(at, "a string", &other),
             Value::Array(parts) if parts.is_empty() => {
                 faults.note(at, FaultKind::EmptyArray);
@@ -397,9 +419,19 @@ impl Read for Content {
         let kind: String = fields.required("type")?;
         let content = match kind.as_str() {
             "text" => fields.required::<MessageText>("text").map(|text| Self::text(text.0)),
-            "image_file" => fields.required("image_file").map(|image_file| Self::ImageFile { image_file }),
-            "image_url" => fields.required("image_url").map(|image_url| Self::ImageUrl { image_url }),
-            other => return fields.faults.not_one_of(&at.key("type"), other, &["text", "image_url", "image_file"]),
+            "image_file" => {
+                fields.required("image_file").map(|image_file| Self::ImageFile { image_file })
+            }
+            "image_url" => {
+                fields.required("image_url").map(|image_url| Self::ImageUrl { image_url })
+            }
+            other => {
+                return fields.faults.not_one_of(
+                    &at.key("type"),
+                    other,
+                    &["text", "image_url", "image_file"],
+                );
+            }
         };
         fields.finish();
         content
@@ -439,11 +471,13 @@ impl Read for ImageUrl {
     }
 }
 
-/// Whether it can be the address of an image; `data:` is none, as reported. Nothing is ever fetched from it.
+/// Whether it can be the address of an image; `data:` is none, as reported. Nothing is ever fetched
+/// from it.
 fn is_url(text: &str) -> bool {
     let is_of_urls = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && text.bytes().all(is_of_urls)
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && text.bytes().all(is_of_urls)
 }
 
 impl Read for Detail {
@@ -475,7 +509,9 @@ impl Read for AttachmentTool {
         match kind.as_str() {
             "code_interpreter" => Some(Self::CodeInterpreter),
             "file_search" => Some(Self::FileSearch),
-            other => faults.not_one_of(&at.key("type"), other, &["code_interpreter", "file_search"]),
+            other => {
+                faults.not_one_of(&at.key("type"), other, &["code_interpreter", "file_search"])
+            }
         }
     }
 }

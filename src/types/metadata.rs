@@ -23,7 +23,9 @@ impl Read for Metadata {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut map = Map::read(value, at, faults)?;
         if faults.version().is_v1() {
-            map.values_mut().filter(|value| !value.is_string()).for_each(|value| *value = Value::from(python::printed(value)));
+            map.values_mut()
+                .filter(|value| !value.is_string())
+                .for_each(|value| *value = Value::from(python::printed(value)));
         }
         let mut sound = check_keys(&map, at, faults);
         for (key, value) in &map {
@@ -33,16 +35,25 @@ impl Read for Metadata {
     }
 }
 
-/// Checks how many keys there are and how long they may be: the same for metadata and for attributes.
+/// Checks how many keys there are and how long they may be: the same for metadata and for
+/// attributes.
 pub(super) fn check_keys(map: &Map<String, Value>, at: &Path<'_>, faults: &mut Faults) -> bool {
     if map.len() > limits::METADATA_KEYS {
-        faults.note(at, FaultKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() });
+        faults
+            .note(at, FaultKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() });
         return false;
     }
     for key in map.keys() {
         let length = key.chars().count();
         if length > limits::METADATA_KEY {
-            faults.note(at, FaultKind::PropertyNameTooLong { name: key.clone(), max: limits::METADATA_KEY, got: length });
+            faults.note(
+                at,
+                FaultKind::PropertyNameTooLong {
+                    name: key.clone(),
+                    max: limits::METADATA_KEY,
+                    got: length,
+                },
+            );
             return false;
         }
     }
@@ -55,7 +66,10 @@ fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut Faults) -> boo
     };
     let length = text.chars().count();
     if length > limits::METADATA_VALUE {
-        faults.note(&at.key(key), FaultKind::StringTooLong { max: limits::METADATA_VALUE, got: length });
+        faults.note(
+            &at.key(key),
+            FaultKind::StringTooLong { max: limits::METADATA_VALUE, got: length },
+        );
         return false;
     }
     true

@@ -1,6 +1,8 @@
-//! Models: the families that are known, and what the service let each of them do; the models that are listed.
+//! Models: the families that are known, and what the service let each of them do; the models that
+//! are listed.
 //!
-//! One table. Any other name is accepted in requests too, and nothing is known of it: it may do everything.
+//! One table. Any other name is accepted in requests too, and nothing is known of it: it may do
+//! everything.
 
 use serde::Serialize;
 
@@ -40,13 +42,15 @@ const OLDER: Family = Family {
     vocabulary: Vocabulary::Cl100k,
     search_results: 20,
 };
-const NEWER: Family = Family { stem: "gpt-4o", is_newer_than_v1: true, vocabulary: Vocabulary::O200k, ..OLDER };
+const NEWER: Family =
+    Family { stem: "gpt-4o", is_newer_than_v1: true, vocabulary: Vocabulary::O200k, ..OLDER };
 const REASONING: Family = Family { stem: "o1", takes_sampling: false, takes_effort: true, ..NEWER };
 
 /// The families. Of the stems that a name begins with, the longest counts.
 ///
-/// Sources: the models that the v2 document lists for assistants; reports of refused models and parameters (o-series,
-/// gpt-5, gpt-3.5-turbo-0301); the documented number of results of a file search.
+/// Sources: the models that the v2 document lists for assistants; reports of refused models and
+/// parameters (o-series, gpt-5, gpt-3.5-turbo-0301); the documented number of results of a file
+/// search.
 const FAMILIES: [Family; 14] = [
     Family { stem: "gpt-3.5", search_results: 5, ..OLDER },
     // The name of Azure's deployments of it.
@@ -67,11 +71,15 @@ const FAMILIES: [Family; 14] = [
 ];
 
 impl Family {
-    /// The family of a model, or of the model that a fine-tuned one was made of. None if its name is not known.
+    /// The family of a model, or of the model that a fine-tuned one was made of. None if its name
+    /// is not known.
     pub fn of(model: &str) -> Option<&'static Self> {
-        let base = model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
-        let is_of =
-            |family: &&Self| base.strip_prefix(family.stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']));
+        let base =
+            model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
+        let is_of = |family: &&Self| {
+            base.strip_prefix(family.stem)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+        };
         FAMILIES.iter().filter(is_of).max_by_key(|family| family.stem.len())
     }
 }
@@ -101,9 +109,16 @@ impl Model {
     pub fn listed<'m>(more: impl IntoIterator<Item = &'m str>) -> Vec<Self> {
         let usual = LISTED.map(|(id, created)| (id, created, "openai"));
         let mut models: Vec<Self> = Vec::new();
-        for (id, created, owned_by) in usual.into_iter().chain(more.into_iter().map(|id| (id, OF_FIXTURES, "rehearsal"))) {
+        for (id, created, owned_by) in
+            usual.into_iter().chain(more.into_iter().map(|id| (id, OF_FIXTURES, "rehearsal")))
+        {
             if !models.iter().any(|known| known.id == id) {
-                models.push(Self { id: id.to_owned(), object: "model", created: Timestamp(created), owned_by });
+                models.push(Self {
+                    id: id.to_owned(),
+                    object: "model",
+                    created: Timestamp(created),
+                    owned_by,
+                });
             }
         }
         models

@@ -25,7 +25,8 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value that is given, else another: for requests in which null means no more than absence.
+    /// The value that is given, else another: for requests in which null means no more than
+    /// absence.
     pub fn set_or(self, other: T) -> T {
         match self {
             Self::Keep | Self::Clear => other,

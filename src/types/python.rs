@@ -1,4 +1,5 @@
-//! Values as Python prints them: the real service was written in it, and it showed in some of its texts.
+//! Values as Python prints them: the real service was written in it, and it showed in some of its
+//! texts.
 
 use std::fmt::Write as _;
 
@@ -29,7 +30,11 @@ fn print(text: &mut String, value: &Value) {
         Value::Bool(true) => text.write_str("True"),
         Value::Bool(false) => text.write_str("False"),
         Value::Number(number) => write!(text, "{number}"),
-        Value::String(string) => write!(text, "'{}'", string.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+        Value::String(string) => write!(
+            text,
+            "'{}'",
+            string.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")
+        ),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 text.push_str(if index == 0 { "[" } else { ", " });
@@ -73,7 +78,12 @@ mod tests {
 
     #[test]
     fn a_tuple_of_one_has_a_comma() {
-        let of = |items: &[&str]| tuple(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>());
-        assert_eq!((of(&[]), of(&["a"]), of(&["a", "b"])), ("()".into(), "('a',)".into(), "('a', 'b')".into()));
+        let of = |items: &[&str]| {
+            tuple(&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            (of(&[]), of(&["a"]), of(&["a", "b"])),
+            ("()".into(), "('a',)".into(), "('a', 'b')".into())
+        );
     }
 }

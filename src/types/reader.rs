@@ -181,12 +181,22 @@ impl Faults {
     }
 
     /// Notes that something else was expected at this place.
-    pub fn wrong_type<T>(&mut self, at: &Path<'_>, expected: impl Into<String>, got: &Value) -> Option<T> {
+    pub fn wrong_type<T>(
+        &mut self,
+        at: &Path<'_>,
+        expected: impl Into<String>,
+        got: &Value,
+    ) -> Option<T> {
         self.note(at, FaultKind::WrongType { expected: expected.into(), got: type_name(got) });
         None
     }
 
-    pub fn not_one_of<T>(&mut self, at: &Path<'_>, got: &str, supported: &[&'static str]) -> Option<T> {
+    pub fn not_one_of<T>(
+        &mut self,
+        at: &Path<'_>,
+        got: &str,
+        supported: &[&'static str],
+    ) -> Option<T> {
         self.note(at, FaultKind::NotOneOf { got: got.to_owned(), supported: supported.to_vec() });
         None
     }
@@ -301,7 +311,8 @@ impl<'a, 'f> Fields<'a, 'f> {
 /// The word that was meant, if one is spelled nearly alike.
 pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
     let got = got.to_lowercase();
-    let near = known.iter().map(|word| (strsim::damerau_levenshtein(&got, &word.to_lowercase()), *word));
+    let near =
+        known.iter().map(|word| (strsim::damerau_levenshtein(&got, &word.to_lowercase()), *word));
     let near = near.filter(|(distance, word)| *distance <= (got.len().min(word.len()) / 3).max(1));
     near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }
@@ -378,7 +389,11 @@ impl Read for i64 {
 
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         // An integer that is too large for us is too large for any limit.
-        let too_large = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() >= Self::MAX as f64);
+        let too_large = || {
+            value
+                .as_f64()
+                .filter(|number| number.fract() == 0.0 && number.abs() >= Self::MAX as f64)
+        };
         match value.as_i64().or_else(|| too_large().map(|number| number as Self)) {
             Some(number) => Some(number),
             None => faults.wrong_type(at, "an integer", &value),

@@ -3,9 +3,9 @@
 //! Clients match these texts with regular expressions, so they are kept to the letter. Which status
 //! goes with a refusal is the business of the http room.
 //!
-//! Sources: recorded exchanges with the real service and error bodies quoted in public issue trackers,
-//! for the thread lock, cancel, tool outputs, authentication and beta texts; the general vocabulary of
-//! the service's validator for the rest.
+//! Sources: recorded exchanges with the real service and error bodies quoted in public issue
+//! trackers, for the thread lock, cancel, tool outputs, authentication and beta texts; the general
+//! vocabulary of the service's validator for the rest.
 
 use std::fmt;
 
@@ -194,75 +194,98 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKey => f.write_str(
-                "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth \
-                 (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the \
-                 API from your browser and are prompted for a username and password. You can obtain an API key from \
-                 https://platform.openai.com/account/api-keys.",
+                "You didn't provide an API key. You need to provide your API key in an \
+                 Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or \
+                 as the password field (with blank username) if you're accessing the API from your \
+                 browser and are prompted for a username and password. You can obtain an API key \
+                 from https://platform.openai.com/account/api-keys.",
             ),
             Self::WrongKey { key } => write!(
                 f,
-                "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys.",
+                "Incorrect API key provided: {}. You can find your API key at \
+                 https://platform.openai.com/account/api-keys.",
                 masked(key)
             ),
             Self::NoBeta => f.write_str(
-                "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try again by setting the header \
-                 'OpenAI-Beta: assistants=v2'.",
+                "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please \
+                 try again by setting the header 'OpenAI-Beta: assistants=v2'.",
             ),
             Self::UnknownBeta { name } => write!(f, "Unknown beta requested: '{name}'."),
             Self::V1Deprecated { in_both } => {
                 // Reported: nobody is told to try with another header what only v1 has.
-                let again = if *in_both { "Please try again by setting the header 'OpenAI-Beta: assistants=v2'. " } else { "" };
+                let again = if *in_both {
+                    "Please try again by setting the header 'OpenAI-Beta: assistants=v2'. "
+                } else {
+                    ""
+                };
                 write!(
                     f,
-                    "The v1 Assistants API has been deprecated. {again}See the migration guide for more information: \
-                     https://platform.openai.com/docs/assistants/migration."
+                    "The v1 Assistants API has been deprecated. {again}See the migration guide for \
+                     more information: https://platform.openai.com/docs/assistants/migration."
                 )
             }
             Self::AccessDenied => f.write_str(
-                "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an \
-                 active subscription and use a correct regional API endpoint for your resource.",
+                "Access denied due to invalid subscription key or wrong API endpoint. Make sure to \
+                 provide a valid key for an active subscription and use a correct regional API \
+                 endpoint for your resource.",
             ),
             Self::ResourceNotFound => f.write_str("Resource not found"),
             Self::UnknownUrl { method, path } => write!(f, "Invalid URL ({method} {path})"),
             // There is no body.
             Self::Sunset => Ok(()),
-            Self::WrongBase { method, path, advice } => write!(f, "Invalid URL ({method} {path}). {advice}"),
+            Self::WrongBase { method, path, advice } => {
+                write!(f, "Invalid URL ({method} {path}). {advice}")
+            }
             Self::WrongMethod { method, path } => {
-                write!(f, "Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)")
+                write!(
+                    f,
+                    "Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a \
+                     different HTTP method?)"
+                )
             }
             Self::UnsupportedContentType { content_type } => write!(
                 f,
-                "Unsupported content type: '{content_type}'. This API method only accepts 'application/json' requests, but you \
-                 specified the header 'Content-Type: {content_type}'. Please try again with a supported content type."
+                "Unsupported content type: '{content_type}'. This API method only accepts \
+                 'application/json' requests, but you specified the header 'Content-Type: \
+                 {content_type}'. Please try again with a supported content type."
             ),
             Self::NotJson => f.write_str(
-                "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library \
-                 correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble \
-                 figuring out how to fix this, please contact us through our help center at help.openai.com.)",
+                "We could not parse the JSON body of your request. (HINT: This likely means you \
+                 aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, \
+                 but what was sent was not valid JSON. If you have trouble figuring out how to fix \
+                 this, please contact us through our help center at help.openai.com.)",
             ),
             Self::NotAForm { content_type } => write!(
                 f,
-                "Invalid Content-Type header ({content_type}), expected multipart/form-data. (HINT: If you're using curl, you \
-                 can pass -H 'Content-Type: multipart/form-data')"
+                "Invalid Content-Type header ({content_type}), expected multipart/form-data. \
+                 (HINT: If you're using curl, you can pass -H 'Content-Type: multipart/form-data')"
             ),
-            Self::NotADict => {
-                f.write_str("1 validation error for Request\nbody\n  value is not a valid dict (type=type_error.dict)")
-            }
+            Self::NotADict => f.write_str(
+                "1 validation error for Request\nbody\n  value is not a valid dict \
+                 (type=type_error.dict)",
+            ),
             Self::BrokenForm => f.write_str("Could not parse multipart form"),
-            Self::TooLarge { limit, read } => write!(f, "Maximum content size limit ({limit}) exceeded ({read} bytes read)"),
+            Self::TooLarge { limit, read } => {
+                write!(f, "Maximum content size limit ({limit}) exceeded ({read} bytes read)")
+            }
             Self::SessionKeyNeeded { method, path } => write!(
                 f,
-                "Your request to {method} {path} must be made with a session key (that is, it can only be made from the browser). \
-                 You made it with the following key type: secret."
+                "Your request to {method} {path} must be made with a session key (that is, it can \
+                 only be made from the browser). You made it with the following key type: secret."
             ),
             Self::Invalid(fault) => write_fault(f, fault),
             Self::Missing { text, .. } => f.write_str(text),
-            Self::MissingStores { ids } => write!(f, "Vector store with id {} not found.", python::list(ids)),
-            Self::UnknownModel { model } => write!(f, "The requested model '{model}' does not exist."),
+            Self::MissingStores { ids } => {
+                write!(f, "Vector store with id {} not found.", python::list(ids))
+            }
+            Self::UnknownModel { model } => {
+                write!(f, "The requested model '{model}' does not exist.")
+            }
             Self::NotInV1 { model } => write!(
                 f,
-                "The requested model '{model}' cannot be used with the Assistants API in v1. Follow the migration guide to upgrade \
-                 to v2: https://platform.openai.com/docs/assistants/migration."
+                "The requested model '{model}' cannot be used with the Assistants API in v1. \
+                 Follow the migration guide to upgrade to v2: \
+                 https://platform.openai.com/docs/assistants/migration."
             ),
             Self::NotForAssistants { model } => {
                 write!(f, "The requested model '{model}' cannot be used with the Assistants API.")
@@ -271,26 +294,41 @@ impl fmt::Display for Refusal {
             Self::UnsupportedParameter { name } => {
                 write!(f, "Unsupported parameter: '{name}' is not supported with this model.")
             }
-            Self::OnlyFunctions => {
-                f.write_str("Invalid tools: all tools must be of type `function` when `response_format` is of type `json_schema`")
-            }
+            Self::OnlyFunctions => f.write_str(
+                "Invalid tools: all tools must be of type `function` when `response_format` is of \
+                 type `json_schema`",
+            ),
             Self::MissingModel { model } => write!(f, "The model '{model}' does not exist"),
             Self::ActiveRunBlocksMessages { thread, run } => {
                 write!(f, "Can't add messages to {thread} while a run {run} is active.")
             }
-            Self::ThreadHasActiveRun { thread, run } => write!(f, "Thread {thread} already has an active run {run}."),
-            Self::NothingToRun => {
-                f.write_str("Run creation requires a Thread with a user message or an assistant with instructions.")
+            Self::ThreadHasActiveRun { thread, run } => {
+                write!(f, "Thread {thread} already has an active run {run}.")
             }
+            Self::NothingToRun => f.write_str(
+                "Run creation requires a Thread with a user message or an assistant with \
+                 instructions.",
+            ),
             Self::CannotCancel { status } => write!(f, "Cannot cancel run with status '{status}'."),
             Self::CannotUpdate { status } => write!(f, "Cannot update run with status '{status}'."),
-            Self::NoOutputsWanted { status } => write!(f, "Runs in status \"{status}\" do not accept tool outputs."),
-            Self::WrongOutputs { expected, got } => {
-                write!(f, "Expected tool outputs for call_ids {}, got {}", python::list(expected), python::list(got))
+            Self::NoOutputsWanted { status } => {
+                write!(f, "Runs in status \"{status}\" do not accept tool outputs.")
             }
-            Self::NotForDownload { purpose } => write!(f, "Not allowed to download files of purpose: {}", purpose.name()),
+            Self::WrongOutputs { expected, got } => {
+                write!(
+                    f,
+                    "Expected tool outputs for call_ids {}, got {}",
+                    python::list(expected),
+                    python::list(got)
+                )
+            }
+            Self::NotForDownload { purpose } => {
+                write!(f, "Not allowed to download files of purpose: {}", purpose.name())
+            }
             Self::EmptyFile => f.write_str("File is empty."),
-            Self::NoFilename => f.write_str("Invalid 'file': expected a file with a filename, but got a value without one."),
+            Self::NoFilename => f.write_str(
+                "Invalid 'file': expected a file with a filename, but got a value without one.",
+            ),
             Self::NotForRetrieval { extensions } => write!(
                 f,
                 "Files with extensions [{}] are not supported for retrieval. See \
@@ -300,49 +338,80 @@ impl fmt::Display for Refusal {
             Self::StoreExpired { id } => write!(f, "Vector store '{id}' has expired."),
             Self::RunOnExpiredStore { id } => write!(f, "Vector store {id} is expired"),
             Self::StoreFull { id } => {
-                write!(f, "Vector store '{id}' cannot have more than {} files.", limits::STORE_FILES)
+                write!(
+                    f,
+                    "Vector store '{id}' cannot have more than {} files.",
+                    limits::STORE_FILES
+                )
             }
             Self::UploadNotPending { id, status } => {
                 write!(f, "Upload '{id}' takes no more changes: its status is '{}'.", status.name())
             }
-            Self::NoSuchPart { part, upload } => write!(f, "Part '{part}' does not belong to upload '{upload}'."),
+            Self::NoSuchPart { part, upload } => {
+                write!(f, "Part '{part}' does not belong to upload '{upload}'.")
+            }
             Self::WrongBytes { expected, got } => {
-                write!(f, "The parts add up to {got} bytes, but the upload was created for {expected} bytes.")
+                write!(
+                    f,
+                    "The parts add up to {got} bytes, but the upload was created for {expected} \
+                     bytes."
+                )
             }
             Self::WrongChecksum { expected, got } => {
-                write!(f, "The md5 checksum of the uploaded bytes is '{got}', but '{expected}' was expected.")
+                write!(
+                    f,
+                    "The md5 checksum of the uploaded bytes is '{got}', but '{expected}' was \
+                     expected."
+                )
             }
             Self::HostRefused { host } => write!(
                 f,
-                "This server does not answer to the host name '{host}'. Start it with --allow-host {host} if it should."
+                "This server does not answer to the host name '{host}'. Start it with --allow-host \
+                 {host} if it should."
             ),
             Self::HostMissing => f.write_str("A request needs exactly one Host header."),
             Self::HostInvalid { host } => {
-                write!(f, "'{host}' cannot be a host: a host is a name or an address, and perhaps a port.")
+                write!(
+                    f,
+                    "'{host}' cannot be a host: a host is a name or an address, and perhaps a port."
+                )
             }
             Self::ForeignOrigin { what, value } => {
-                write!(f, "Refused: the header '{what}: {value}' says that this request comes from a web page of another origin.")
+                write!(
+                    f,
+                    "Refused: the header '{what}: {value}' says that this request comes from a web \
+                     page of another origin."
+                )
             }
             Self::UnknownSnapshot { name } => write!(f, "No snapshot found with name '{name}'."),
             Self::BadName { name } => {
-                write!(f, "'{name}' is not a name: a name is 1 to 64 letters, digits, dots, underscores and dashes.")
+                write!(
+                    f,
+                    "'{name}' is not a name: a name is 1 to 64 letters, digits, dots, underscores \
+                     and dashes."
+                )
             }
             Self::FaultyFixture { diagnostics } => {
                 write!(f, "There are mistakes in the fixtures.\n\n{diagnostics}")
             }
             Self::UnsupportedControlBody { content_type } => write!(
                 f,
-                "Unsupported content type: '{content_type}'. The control API takes bodies of the type 'application/json', and \
-                 fixtures as 'application/yaml' too."
+                "Unsupported content type: '{content_type}'. The control API takes bodies of the \
+                 type 'application/json', and fixtures as 'application/yaml' too."
             ),
-            Self::RateLimited => f.write_str("You've exceeded the rate limit, please slow down and try again later."),
-            Self::Overloaded => f.write_str("The engine is currently overloaded, please try again later"),
+            Self::RateLimited => {
+                f.write_str("You've exceeded the rate limit, please slow down and try again later.")
+            }
+            Self::Overloaded => {
+                f.write_str("The engine is currently overloaded, please try again later")
+            }
             Self::Faulty { status } => write!(f, "A fault of the fixtures answers {status} here."),
             Self::Internal { request_id } => write!(
                 f,
-                "The server had an error processing your request. Sorry about that! You can retry your request, or contact us \
-                 through our help center at help.openai.com if you keep seeing this error. (Please include the request ID \
-                 {request_id} in your email.)"
+                "The server had an error processing your request. Sorry about that! You can retry \
+                 your request, or contact us through our help center at help.openai.com if you \
+                 keep seeing this error. (Please include the request ID {request_id} in your \
+                 email.)"
             ),
         }
     }
@@ -363,7 +432,9 @@ impl Refusal {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::MissingModel { .. } | Self::UnknownModel { .. } => Some("model"),
-            Self::NotInV1 { .. } | Self::NotForAssistants { .. } | Self::UnsupportedParameter { .. } => Some("model"),
+            Self::NotInV1 { .. }
+            | Self::NotForAssistants { .. }
+            | Self::UnsupportedParameter { .. } => Some("model"),
             Self::Missing { param, .. } => *param,
             Self::NotForRetrieval { .. } => Some("file_ids"),
             Self::NoSuchPart { .. } => Some("part_ids"),
@@ -383,7 +454,9 @@ impl Refusal {
             Self::UnsupportedParameter { .. } => "unsupported_parameter",
             Self::AccessDenied => "401",
             Self::ResourceNotFound => "404",
-            Self::UnsupportedContentType { .. } | Self::UnsupportedControlBody { .. } => "unsupported_content_type",
+            Self::UnsupportedContentType { .. } | Self::UnsupportedControlBody { .. } => {
+                "unsupported_content_type"
+            }
             Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
             Self::RateLimited => "rate_limit_exceeded",
             Self::FaultyFixture { .. } => "invalid_fixture",
@@ -400,7 +473,11 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
         FaultKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
         FaultKind::Missing => write!(f, "Missing required parameter: '{path}'."),
         FaultKind::Misspelt { key, got } => {
-            write!(f, "Missing required parameter: '{path}'. You provided '{got}', did you mean to provide '{key}'?")
+            write!(
+                f,
+                "Missing required parameter: '{path}'. You provided '{got}', did you mean to \
+                 provide '{key}'?"
+            )
         }
         FaultKind::WrongType { expected, got } if path.is_empty() => {
             write!(f, "Invalid type: expected {expected}, but got {got} instead.")
@@ -414,52 +491,80 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
         }
         FaultKind::StringTooLong { max, got } => write!(
             f,
-            "Invalid '{path}': string too long. Expected a string with maximum length {max}, but got a string with length {got} \
-             instead."
+            "Invalid '{path}': string too long. Expected a string with maximum length {max}, but \
+             got a string with length {got} instead."
         ),
         FaultKind::EmptyString => {
-            write!(f, "Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead.")
+            write!(
+                f,
+                "Invalid '{path}': empty string. Expected a string with minimum length 1, but got \
+                 an empty string instead."
+            )
         }
         FaultKind::ArrayTooLong { max, got } => write!(
             f,
-            "Invalid '{path}': array too long. Expected an array with maximum length {max}, but got an array with length {got} \
-             instead."
+            "Invalid '{path}': array too long. Expected an array with maximum length {max}, but \
+             got an array with length {got} instead."
         ),
         FaultKind::EmptyArray => {
-            write!(f, "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+            write!(
+                f,
+                "Invalid '{path}': empty array. Expected an array with minimum length 1, but got \
+                 an empty array instead."
+            )
         }
         FaultKind::TooManyProperties { max, got } => write!(
             f,
-            "Invalid '{path}': too many properties. Expected an object with at most {max} properties, but got an object with \
-             {got} properties instead."
+            "Invalid '{path}': too many properties. Expected an object with at most {max} \
+             properties, but got an object with {got} properties instead."
         ),
         FaultKind::PropertyNameTooLong { name, max, got } => write!(
             f,
-            "Invalid property name in '{path}': '{name}' is too long. Expected a string with maximum length {max}, but got a \
-             string with length {got} instead."
+            "Invalid property name in '{path}': '{name}' is too long. Expected a string with \
+             maximum length {max}, but got a string with length {got} instead."
         ),
         FaultKind::IntegerBelow { min, got } => {
-            write!(f, "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got {got} instead.")
+            write!(
+                f,
+                "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got \
+                 {got} instead."
+            )
         }
         FaultKind::IntegerAbove { max, got } => {
-            write!(f, "Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got {got} instead.")
+            write!(
+                f,
+                "Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got \
+                 {got} instead."
+            )
         }
         FaultKind::DecimalBelow { min, got } => {
-            write!(f, "Invalid '{path}': decimal below minimum value. Expected a value >= {min}, but got {got} instead.")
+            write!(
+                f,
+                "Invalid '{path}': decimal below minimum value. Expected a value >= {min}, but got \
+                 {got} instead."
+            )
         }
         FaultKind::DecimalAbove { max, got } => {
-            write!(f, "Invalid '{path}': decimal above maximum value. Expected a value <= {max}, but got {got} instead.")
+            write!(
+                f,
+                "Invalid '{path}': decimal above maximum value. Expected a value <= {max}, but got \
+                 {got} instead."
+            )
         }
         FaultKind::Pattern { pattern } => {
-            write!(f, "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '{pattern}'.")
+            write!(
+                f,
+                "Invalid '{path}': string does not match pattern. Expected a string that matches \
+                 the pattern '{pattern}'."
+            )
         }
         FaultKind::IdPrefix { prefix, got } => {
             write!(f, "Invalid '{path}': '{got}'. Expected an ID that begins with '{prefix}'.")
         }
         FaultKind::IdCharacters { got } => write!(
             f,
-            "Invalid '{path}': '{got}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value \
-             contained additional characters."
+            "Invalid '{path}': '{got}'. Expected an ID that contains letters, numbers, \
+             underscores, or dashes, but this value contained additional characters."
         ),
         FaultKind::NotInEnum { got, supported } => {
             write!(f, "'{got}' is not one of {} - '{path}'", python::list(supported))
@@ -470,19 +575,33 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
             write!(f, "Invalid extension {got}. Supported formats: {}", names.join(", "))
         }
         FaultKind::NoUrl => {
-            write!(f, "Invalid '{path}'. Expected a valid URL, but got a value with an invalid format.")
+            write!(
+                f,
+                "Invalid '{path}'. Expected a valid URL, but got a value with an invalid format."
+            )
         }
         FaultKind::OutputsTooLarge => {
-            write!(f, "'{path}' too large: the combined tool outputs must be less than {}kb.", limits::TOOL_OUTPUTS >> 10)
+            write!(
+                f,
+                "'{path}' too large: the combined tool outputs must be less than {}kb.",
+                limits::TOOL_OUTPUTS >> 10
+            )
         }
-        FaultKind::FunctionSchema { function, what } => write!(f, "Invalid schema for function '{function}': {what}"),
+        FaultKind::FunctionSchema { function, what } => {
+            write!(f, "Invalid schema for function '{function}': {what}")
+        }
         FaultKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
         FaultKind::Excludes { other } => {
-            write!(f, "Invalid '{path}': mutually exclusive with '{other}'. Expected only one of the two.")
+            write!(
+                f,
+                "Invalid '{path}': mutually exclusive with '{other}'. Expected only one of the two."
+            )
         }
-        FaultKind::Other(what) | FaultKind::Key(what) | FaultKind::Template { what, .. } => f.write_str(what),
+        FaultKind::Other(what) | FaultKind::Key(what) | FaultKind::Template { what, .. } => {
+            f.write_str(what)
+        }
     }
 }
 
@@ -491,10 +610,13 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::Unknown { .. } => "unknown_parameter",
         FaultKind::Missing | FaultKind::Misspelt { .. } => "missing_required_parameter",
         FaultKind::WrongType { .. } => "invalid_type",
-        FaultKind::NotOneOf { .. } | FaultKind::Pattern { .. } | FaultKind::IdPrefix { .. } | FaultKind::IdCharacters { .. } => {
-            "invalid_value"
+        FaultKind::NotOneOf { .. }
+        | FaultKind::Pattern { .. }
+        | FaultKind::IdPrefix { .. }
+        | FaultKind::IdCharacters { .. } => "invalid_value",
+        FaultKind::StringTooLong { .. } | FaultKind::PropertyNameTooLong { .. } => {
+            "string_above_max_length"
         }
-        FaultKind::StringTooLong { .. } | FaultKind::PropertyNameTooLong { .. } => "string_above_max_length",
         FaultKind::EmptyString => "empty_string",
         FaultKind::ArrayTooLong { .. } => "array_above_max_length",
         FaultKind::EmptyArray => "empty_array",
@@ -503,14 +625,20 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         FaultKind::IntegerAbove { .. } => "integer_above_max_value",
         FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
         FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
-        FaultKind::TooDeep { .. } | FaultKind::Excludes { .. } | FaultKind::NoUrl | FaultKind::OutputsTooLarge => "invalid_value",
+        FaultKind::TooDeep { .. }
+        | FaultKind::Excludes { .. }
+        | FaultKind::NoUrl
+        | FaultKind::OutputsTooLarge => "invalid_value",
         FaultKind::FunctionSchema { .. } => "invalid_function_parameters",
-        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => return None,
+        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => {
+            return None;
+        }
         FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,
     })
 }
 
-/// `sk-ab***…***yz`: what the service shows of a key that it refuses. An empty key is shown as two quotes.
+/// `sk-ab***…***yz`: what the service shows of a key that it refuses. An empty key is shown as two
+/// quotes.
 fn masked(key: &str) -> String {
     let characters: Vec<char> = key.chars().collect();
     match characters.len() {
@@ -537,7 +665,13 @@ mod tests {
 
     #[test]
     fn call_ids_are_listed_as_python_prints_them() {
-        let refusal = Refusal::WrongOutputs { expected: vec!["call_a".into(), "call_b".into()], got: vec!["call_a".into()] };
-        assert_eq!(refusal.to_string(), "Expected tool outputs for call_ids ['call_a', 'call_b'], got ['call_a']");
+        let refusal = Refusal::WrongOutputs {
+            expected: vec!["call_a".into(), "call_b".into()],
+            got: vec!["call_a".into()],
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "Expected tool outputs for call_ids ['call_a', 'call_b'], got ['call_a']"
+        );
     }
 }

@@ -13,8 +13,8 @@ pub enum Spelling {
     Base58,
     /// 32 hexadecimal digits.
     Hex,
-    /// 32 hexadecimal digits, of which the service made the first eight from the time. Here they only look
-    /// like it: ids follow from the seed alone.
+    /// 32 hexadecimal digits, of which the service made the first eight from the time. Here they
+    /// only look like it: ids follow from the seed alone.
     Dated,
 }
 

@@ -1,7 +1,7 @@
 //! The run: one performance of an assistant on a thread.
 //!
-//! Its phase is a sum type that carries what exists only in that phase; the wire shows it flat, with
-//! every key present. How one phase follows another is the engine's business.
+//! Its phase is a sum type that carries what exists only in that phase; the wire shows it flat,
+//! with every key present. How one phase follows another is the engine's business.
 
 use std::borrow::Cow;
 
@@ -93,7 +93,9 @@ impl RunStatus {
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Queued | Self::InProgress | Self::RequiresAction | Self::Cancelling => false,
-            Self::Cancelled | Self::Completed | Self::Incomplete | Self::Failed | Self::Expired => true,
+            Self::Cancelled | Self::Completed | Self::Incomplete | Self::Failed | Self::Expired => {
+                true
+            }
         }
     }
 }
@@ -121,7 +123,9 @@ impl Phase {
 
     fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Queued | Self::InProgress | Self::RequiresAction { .. } | Self::Cancelling => None,
+            Self::Queued | Self::InProgress | Self::RequiresAction { .. } | Self::Cancelling => {
+                None
+            }
             Self::Cancelled { usage, .. }
             | Self::Completed { usage, .. }
             | Self::Incomplete { usage, .. }
@@ -165,7 +169,8 @@ pub enum IncompleteRun {
 }
 
 impl IncompleteRun {
-    pub const NAMES: [&'static str; 3] = ["max_completion_tokens", "max_prompt_tokens", "content_filter"];
+    pub const NAMES: [&'static str; 3] =
+        ["max_completion_tokens", "max_prompt_tokens", "content_filter"];
 }
 
 impl Read for IncompleteRun {
@@ -208,11 +213,21 @@ impl Read for Truncation {
         let kind = match kind?.as_str() {
             "auto" => TruncationKind::Auto,
             "last_messages" => TruncationKind::LastMessages,
-            other => return fields.faults.not_one_of(&at.key("type"), other, &["auto", "last_messages"]),
+            other => {
+                return fields.faults.not_one_of(
+                    &at.key("type"),
+                    other,
+                    &["auto", "last_messages"],
+                );
+            }
         };
         let last_messages = match last_messages? {
-            Some(got) if got < 1 => return fields.fault("last_messages", FaultKind::IntegerBelow { min: 1, got }),
-            None if kind == TruncationKind::LastMessages => return fields.fault("last_messages", FaultKind::Missing),
+            Some(got) if got < 1 => {
+                return fields.fault("last_messages", FaultKind::IntegerBelow { min: 1, got });
+            }
+            None if kind == TruncationKind::LastMessages => {
+                return fields.fault("last_messages", FaultKind::Missing);
+            }
             other => other,
         };
         fields.finish();
@@ -292,7 +307,8 @@ impl View for RunView<'_> {
 }
 
 impl RunView<'_> {
-    /// Over REST `tool_resources` are `{}`, in streams they have an empty list for the code interpreter. Both recorded.
+    /// Over REST `tool_resources` are `{}`, in streams they have an empty list for the code
+    /// interpreter. Both recorded.
     fn tool_resources(&self) -> ToolResources {
         let none = ToolResources::default();
         if self.in_stream { none.or_empty_interpreter() } else { none }
@@ -307,17 +323,32 @@ impl RunView<'_> {
         map.serialize_entry("thread_id", &run.thread_id)?;
         map.serialize_entry("status", &phase.status())?;
         map.serialize_entry("started_at", &run.started_at)?;
-        map.serialize_entry("expires_at", &(!phase.status().is_terminal()).then(|| run.deadline()))?;
-        map.serialize_entry("cancelled_at", &if let Phase::Cancelled { at, .. } = phase { Some(at) } else { None })?;
-        map.serialize_entry("failed_at", &if let Phase::Failed { at, .. } = phase { Some(at) } else { None })?;
+        map.serialize_entry(
+            "expires_at",
+            &(!phase.status().is_terminal()).then(|| run.deadline()),
+        )?;
+        map.serialize_entry(
+            "cancelled_at",
+            &if let Phase::Cancelled { at, .. } = phase { Some(at) } else { None },
+        )?;
+        map.serialize_entry(
+            "failed_at",
+            &if let Phase::Failed { at, .. } = phase { Some(at) } else { None },
+        )?;
         map.serialize_entry("completed_at", &completed_at(phase))?;
         map.serialize_entry("required_action", &required_action(phase))?;
-        map.serialize_entry("last_error", &if let Phase::Failed { error, .. } = phase { Some(error) } else { None })?;
+        map.serialize_entry(
+            "last_error",
+            &if let Phase::Failed { error, .. } = phase { Some(error) } else { None },
+        )?;
         map.serialize_entry("model", &run.model)?;
         map.serialize_entry("instructions", &run.instructions)?;
         match version {
             Version::V1 => {
-                map.serialize_entry("tools", &run.tools.iter().map(v1::ShownTool::of).collect::<Vec<_>>())?;
+                map.serialize_entry(
+                    "tools",
+                    &run.tools.iter().map(v1::ShownTool::of).collect::<Vec<_>>(),
+                )?;
                 map.serialize_entry("file_ids", &run.file_ids)?;
             }
             Version::V2 => {
@@ -362,7 +393,10 @@ fn required_action(phase: &Phase) -> Option<Value> {
     let Phase::RequiresAction { calls } = phase else { return None };
     let tool_calls: Vec<Value> = calls
         .iter()
-        .map(|call| json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}))
+        .map(|call| {
+            json!({"id": call.id, "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments}})
+        })
         .collect();
     Some(json!({"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}))
 }
@@ -377,7 +411,8 @@ fn incomplete_details(phase: &Phase) -> Option<Value> {
 impl<'de> Deserialize<'de> for Run {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let flat = Flat::deserialize(deserializer)?;
-        flat.into_run().ok_or_else(|| serde::de::Error::custom("a run whose status lacks what belongs to it"))
+        flat.into_run()
+            .ok_or_else(|| serde::de::Error::custom("a run whose status lacks what belongs to it"))
     }
 }
 
@@ -451,14 +486,20 @@ impl Flat {
         Some(match self.status {
             RunStatus::Queued => Phase::Queued,
             RunStatus::InProgress => Phase::InProgress,
-            RunStatus::RequiresAction => Phase::RequiresAction { calls: self.required_action.take()?.calls() },
+            RunStatus::RequiresAction => {
+                Phase::RequiresAction { calls: self.required_action.take()?.calls() }
+            }
             RunStatus::Cancelling => Phase::Cancelling,
             RunStatus::Cancelled => Phase::Cancelled { at: self.cancelled_at?, usage },
             RunStatus::Completed => Phase::Completed { at: self.completed_at?, usage },
-            RunStatus::Incomplete => {
-                Phase::Incomplete { at: self.completed_at?, reason: self.incomplete_details.as_ref()?.reason, usage }
+            RunStatus::Incomplete => Phase::Incomplete {
+                at: self.completed_at?,
+                reason: self.incomplete_details.as_ref()?.reason,
+                usage,
+            },
+            RunStatus::Failed => {
+                Phase::Failed { at: self.failed_at?, error: self.last_error.take()?, usage }
             }
-            RunStatus::Failed => Phase::Failed { at: self.failed_at?, error: self.last_error.take()?, usage },
             RunStatus::Expired => Phase::Expired { usage },
         })
     }
@@ -494,6 +535,12 @@ impl Flat {
 impl FlatAction {
     fn calls(self) -> Vec<FunctionCall> {
         let calls = self.submit_tool_outputs.tool_calls.into_iter();
-        calls.map(|call| FunctionCall { id: call.id, name: call.function.name, arguments: call.function.arguments }).collect()
+        calls
+            .map(|call| FunctionCall {
+                id: call.id,
+                name: call.function.name,
+                arguments: call.function.arguments,
+            })
+            .collect()
     }
 }

@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use super::{
     limits,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, checked, decimal_up_to, integer_between, type_name},
+    reader::{
+        FaultKind, Faults, Few, Fields, Path, Read, checked, decimal_up_to, integer_between,
+        type_name,
+    },
     store_file::Attributes,
 };
 
@@ -46,7 +49,13 @@ impl Filter {
 fn compare(by: Comparison, got: Option<&Value>, value: &Value) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let order = got.and_then(|got| order_of(got, value));
-    let is_in = || value.as_array().into_iter().flatten().any(|one| got.is_some_and(|got| order_of(got, one) == Some(Equal)));
+    let is_in = || {
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|one| got.is_some_and(|got| order_of(got, one) == Some(Equal)))
+    };
     match by {
         Comparison::Equal => order == Some(Equal),
         Comparison::NotEqual => order != Some(Equal),
@@ -97,7 +106,9 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
             let items = fields.required::<Vec<Value>>("filters")?;
             fields.finish();
             let items = items.into_iter().enumerate();
-            let read: Vec<_> = items.map(|(index, item)| read_filter(item, &place.index(index), faults, depth - 1)).collect();
+            let read: Vec<_> = items
+                .map(|(index, item)| read_filter(item, &place.index(index), faults, depth - 1))
+                .collect();
             let filters = read.into_iter().collect::<Option<_>>()?;
             return Some(if kind == "and" { Filter::All(filters) } else { Filter::Any(filters) });
         }
@@ -109,12 +120,19 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
     let value = value?;
     let wants_list = matches!(by, Comparison::In | Comparison::NotIn);
     let fits = match &value {
-        Value::Array(items) => wants_list && items.iter().all(|item| matches!(item, Value::String(_) | Value::Number(_))),
+        Value::Array(items) => {
+            wants_list
+                && items.iter().all(|item| matches!(item, Value::String(_) | Value::Number(_)))
+        }
         Value::String(_) | Value::Number(_) | Value::Bool(_) => !wants_list,
         _ => false,
     };
     if !fits {
-        let expected = if wants_list { "an array of strings or numbers" } else { "one of a string, a number, or a boolean" };
+        let expected = if wants_list {
+            "an array of strings or numbers"
+        } else {
+            "one of a string, a number, or a boolean"
+        };
         let kind = FaultKind::WrongType { expected: expected.to_owned(), got: type_name(&value) };
         faults.note(&at.key("value"), kind);
         return None;
@@ -141,7 +159,8 @@ impl Read for SearchRequest {
         let ranking = fields.or_default::<Ranking>("ranking_options");
         fields.finish();
         rewrite?;
-        let most = integer_between(most?.unwrap_or(limits::SEARCH_RESULTS), 1, limits::MAX_NUM_RESULTS);
+        let most =
+            integer_between(most?.unwrap_or(limits::SEARCH_RESULTS), 1, limits::MAX_NUM_RESULTS);
         let most = checked(most, &at.key("max_num_results"), faults)?;
         Some(Self {
             queries: queries?.0,
@@ -163,13 +182,15 @@ impl Read for Queries {
                 faults.note(at, FaultKind::EmptyArray);
                 None
             }
-            Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, faults).map(|queries| Self(queries.0)),
+            Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, faults)
+                .map(|queries| Self(queries.0)),
             other => faults.wrong_type(at, "one of a string or array of strings", &other),
         }
     }
 }
 
-/// The score below which results are left out. There is one ranker, by whatever name it is asked for.
+/// The score below which results are left out. There is one ranker, by whatever name it is asked
+/// for.
 #[derive(Default)]
 struct Ranking(f64);
 
@@ -183,7 +204,12 @@ impl Read for Ranking {
         if let Some(other) = ranker?.filter(|name| !RANKERS.contains(&name.as_str())) {
             return faults.not_one_of(&at.key("ranker"), &other, &RANKERS);
         }
-        checked(decimal_up_to(threshold?, limits::SCORE_THRESHOLD), &at.key("score_threshold"), faults).map(Self)
+        checked(
+            decimal_up_to(threshold?, limits::SCORE_THRESHOLD),
+            &at.key("score_threshold"),
+            faults,
+        )
+        .map(Self)
     }
 }
 
@@ -198,7 +224,11 @@ pub struct SearchPage {
 }
 
 impl SearchPage {
-    pub fn new(search_query: Vec<String>, data: Vec<SearchItem>, next_page: Option<String>) -> Self {
+    pub fn new(
+        search_query: Vec<String>,
+        data: Vec<SearchItem>,
+        next_page: Option<String>,
+    ) -> Self {
         let has_more = next_page.is_some();
         Self { object: "vector_store.search_results.page", search_query, data, has_more, next_page }
     }
@@ -244,6 +274,11 @@ pub struct ContentPage {
 
 impl ContentPage {
     pub fn new(text: String) -> Self {
-        Self { object: "vector_store.file_content.page", data: vec![TextPart::new(text)], has_more: false, next_page: None }
+        Self {
+            object: "vector_store.file_content.page",
+            data: vec![TextPart::new(text)],
+            has_more: false,
+            next_page: None,
+        }
     }
 }

@@ -12,7 +12,8 @@ use super::{
     v1,
 };
 
-/// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document says: recorded.
+/// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document
+/// says: recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     pub id: Id<Self>,
@@ -165,7 +166,12 @@ impl View for Step {
 }
 
 impl Step {
-    pub fn begun(id: Id<Self>, created_at: Timestamp, run: &Run, step_details: StepDetails) -> Self {
+    pub fn begun(
+        id: Id<Self>,
+        created_at: Timestamp,
+        run: &Run,
+        step_details: StepDetails,
+    ) -> Self {
         let kind = match step_details {
             StepDetails::MessageCreation { .. } => StepKind::MessageCreation,
             StepDetails::ToolCalls { .. } => StepKind::ToolCalls,
@@ -230,9 +236,11 @@ impl Step {
     /// The function calls of this step, as `required_action` shows them.
     pub fn function_calls(&self) -> Vec<FunctionCall> {
         let functions = self.tool_calls().iter().filter_map(|call| match &call.kind {
-            ToolCallKind::Function { function } => {
-                Some(FunctionCall { id: call.id.clone(), name: function.name.clone(), arguments: function.arguments.clone() })
-            }
+            ToolCallKind::Function { function } => Some(FunctionCall {
+                id: call.id.clone(),
+                name: function.name.clone(),
+                arguments: function.arguments.clone(),
+            }),
             ToolCallKind::CodeInterpreter { .. } | ToolCallKind::FileSearch { .. } => None,
         });
         functions.collect()
@@ -249,15 +257,18 @@ impl Step {
     /// The outputs that its functions were given, in the order of the calls.
     pub fn function_outputs(&self) -> impl Iterator<Item = &str> {
         self.tool_calls().iter().filter_map(|call| match &call.kind {
-            ToolCallKind::Function { function } => Some(function.output.as_deref().unwrap_or_default()),
+            ToolCallKind::Function { function } => {
+                Some(function.output.as_deref().unwrap_or_default())
+            }
             ToolCallKind::CodeInterpreter { .. } | ToolCallKind::FileSearch { .. } => None,
         })
     }
 
     fn has_queries(&self) -> bool {
-        self.tool_calls()
-            .iter()
-            .any(|call| matches!(&call.kind, ToolCallKind::FileSearch { file_search } if file_search.query.is_some()))
+        self.tool_calls().iter().any(|call| {
+            let ToolCallKind::FileSearch { file_search } = &call.kind else { return false };
+            file_search.query.is_some()
+        })
     }
 
     fn without_queries(mut self) -> Self {

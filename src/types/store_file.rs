@@ -1,4 +1,5 @@
-//! A file within a vector store, and a batch of them: how far it is, how it is cut, what it is tagged with.
+//! A file within a vector store, and a batch of them: how far it is, how it is cut, what it is
+//! tagged with.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -121,12 +122,16 @@ impl Read for Attributes {
         for (key, value) in &map {
             let fault = match value {
                 Value::String(text) if text.chars().count() > limits::METADATA_VALUE => {
-                    FaultKind::StringTooLong { max: limits::METADATA_VALUE, got: text.chars().count() }
+                    FaultKind::StringTooLong {
+                        max: limits::METADATA_VALUE,
+                        got: text.chars().count(),
+                    }
                 }
                 Value::String(_) | Value::Number(_) | Value::Bool(_) => continue,
-                other => {
-                    FaultKind::WrongType { expected: "one of a string, a number, or a boolean".to_owned(), got: type_name(other) }
-                }
+                other => FaultKind::WrongType {
+                    expected: "one of a string, a number, or a boolean".to_owned(),
+                    got: type_name(other),
+                },
             };
             faults.note(&at.key(key), fault);
             sound = false;
@@ -242,11 +247,16 @@ impl Read for NewFileBatch {
         let chunking = fields.or_default::<Chunking>("chunking_strategy");
         let attributes = fields.or_default::<Attributes>("attributes");
         let files = match (file_ids?, files?) {
-            (Some(ids), None) if ids.0.is_empty() => return fields.fault("file_ids", FaultKind::EmptyArray),
-            (None, Some(files)) if files.0.is_empty() => return fields.fault("files", FaultKind::EmptyArray),
+            (Some(ids), None) if ids.0.is_empty() => {
+                return fields.fault("file_ids", FaultKind::EmptyArray);
+            }
+            (None, Some(files)) if files.0.is_empty() => {
+                return fields.fault("files", FaultKind::EmptyArray);
+            }
             (Some(ids), None) => {
                 let (chunking, attributes) = (chunking?, attributes?);
-                let new = |file_id| NewStoreFile { file_id, chunking, attributes: attributes.clone() };
+                let new =
+                    |file_id| NewStoreFile { file_id, chunking, attributes: attributes.clone() };
                 ids.0.into_iter().map(new).collect()
             }
             (None, Some(files)) => files.0,

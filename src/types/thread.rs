@@ -39,7 +39,12 @@ impl Resource for Thread {
 }
 
 impl Thread {
-    pub fn new(id: Id<Self>, created_at: Timestamp, metadata: Metadata, tool_resources: ToolResources) -> Self {
+    pub fn new(
+        id: Id<Self>,
+        created_at: Timestamp,
+        metadata: Metadata,
+        tool_resources: ToolResources,
+    ) -> Self {
         Self { id, object: Object::Thread, created_at, metadata, tool_resources }
     }
 
@@ -80,8 +85,11 @@ impl NewThread {
     pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let messages = fields.or_default("messages");
         let metadata = fields.or_default("metadata");
-        let tool_resources =
-            if fields.version().is_v2() { fields.or_default("tool_resources") } else { Some(ToolResources::default()) };
+        let tool_resources = if fields.version().is_v2() {
+            fields.or_default("tool_resources")
+        } else {
+            Some(ToolResources::default())
+        };
         Some(Self { messages: messages?, metadata: metadata?, tool_resources: tool_resources? })
     }
 }
@@ -105,7 +113,11 @@ impl Read for ThreadChange {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
         let metadata = fields.patch("metadata");
-        let tool_resources = if fields.version().is_v2() { fields.patch("tool_resources") } else { Some(Patch::Keep) };
+        let tool_resources = if fields.version().is_v2() {
+            fields.patch("tool_resources")
+        } else {
+            Some(Patch::Keep)
+        };
         fields.finish();
         Some(Self { metadata: metadata?, tool_resources: tool_resources? })
     }

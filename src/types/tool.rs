@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     limits,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between},
+    reader::{
+        FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between,
+    },
     schema, v1,
     vector_store::HelperStore,
 };
@@ -14,7 +16,8 @@ pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
 pub const FILE_SEARCH: &str = "file_search";
 pub(super) const FUNCTION: &str = "function";
 
-/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other spelling of it.
+/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other
+/// spelling of it.
 const RANKER: &str = "default_2024_08_21";
 const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
@@ -100,9 +103,17 @@ impl Read for Tool {
         }
         let tool = match kind.as_str() {
             CODE_INTERPRETER => Some(Self::CodeInterpreter),
-            FILE_SEARCH => fields.or_default("file_search").map(|file_search| Self::FileSearch { file_search }),
+            FILE_SEARCH => {
+                fields.or_default("file_search").map(|file_search| Self::FileSearch { file_search })
+            }
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
-            other => return fields.faults.not_one_of(&at.key("type"), other, &[CODE_INTERPRETER, FUNCTION, FILE_SEARCH]),
+            other => {
+                return fields.faults.not_one_of(
+                    &at.key("type"),
+                    other,
+                    &[CODE_INTERPRETER, FUNCTION, FILE_SEARCH],
+                );
+            }
         };
         fields.finish();
         tool
@@ -116,8 +127,10 @@ impl Tool {
             v1::RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => {
-                let kind =
-                    FaultKind::NotOneOf { got: other.to_owned(), supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL] };
+                let kind = FaultKind::NotOneOf {
+                    got: other.to_owned(),
+                    supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL],
+                };
                 return fields.fault("type", kind);
             }
         };
@@ -132,9 +145,12 @@ impl Read for Function {
         let name = fields.required::<FunctionName>("name");
         let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
         let parameters = fields.optional("parameters");
-        let strict = if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
+        let strict =
+            if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
         let (name, parameters, strict) = (name?.0, parameters?, strict?);
-        if let Some(what) = parameters.as_ref().and_then(|given| schema::fault_of_parameters(given, strict)) {
+        if let Some(what) =
+            parameters.as_ref().and_then(|given| schema::fault_of_parameters(given, strict))
+        {
             return fields.fault("parameters", FaultKind::FunctionSchema { function: name, what });
         }
         fields.finish();
@@ -179,7 +195,8 @@ impl Read for FileSearch {
         let max_num_results = match fields.optional::<i64>("max_num_results") {
             Some(Some(number)) => {
                 let place = at.key("max_num_results");
-                checked(integer_between(number, 1, limits::MAX_NUM_RESULTS), &place, fields.faults).map(Some)
+                checked(integer_between(number, 1, limits::MAX_NUM_RESULTS), &place, fields.faults)
+                    .map(Some)
             }
             other => other,
         };
@@ -199,16 +216,23 @@ impl Read for RankingOptions {
             None => RANKER.to_owned(),
             Some(name) if name == "auto" => RANKER.to_owned(),
             Some(name) if name == RANKER || name == RANKER_WITH_DASHES => name,
-            Some(other) => return fields.faults.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]),
+            Some(other) => {
+                return fields.faults.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]);
+            }
         };
         let place = at.key("score_threshold");
-        let threshold = checked(decimal_up_to(threshold?.unwrap_or(0.0), limits::SCORE_THRESHOLD), &place, fields.faults)?;
+        let threshold = checked(
+            decimal_up_to(threshold?.unwrap_or(0.0), limits::SCORE_THRESHOLD),
+            &place,
+            fields.faults,
+        )?;
         fields.finish();
         Some(Self { ranker, score_threshold: threshold, hybrid_search: None })
     }
 }
 
-/// The files and vector stores that tools may use, in the recorded order. A part that was never given is absent.
+/// The files and vector stores that tools may use, in the recorded order. A part that was never
+/// given is absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ToolResources {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,8 +268,9 @@ impl ToolResources {
         self.file_search.as_ref().map_or(&[], |resources| &resources.vector_store_ids)
     }
 
-    /// What `thread.created`, the reading of a thread, and every run in a stream show in place of nothing:
-    /// an empty list for the code interpreter. Recorded; the answers to creating and modifying show `{}`.
+    /// What `thread.created`, the reading of a thread, and every run in a stream show in place of
+    /// nothing: an empty list for the code interpreter. Recorded; the answers to creating and
+    /// modifying show `{}`.
     pub fn or_empty_interpreter(mut self) -> Self {
         if self.is_empty() {
             self.code_interpreter = Some(CodeInterpreterResources::default());
@@ -294,7 +319,8 @@ impl Read for ToolResources {
 impl Read for CodeInterpreterResources {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
-        let file_ids = fields.or_default::<Few<String, { limits::CODE_INTERPRETER_FILES }>>("file_ids");
+        let file_ids =
+            fields.or_default::<Few<String, { limits::CODE_INTERPRETER_FILES }>>("file_ids");
         fields.finish();
         Some(Self { file_ids: file_ids?.0 })
     }
@@ -303,11 +329,14 @@ impl Read for CodeInterpreterResources {
 impl Read for FileSearchResources {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(value, at, faults)?;
-        let vector_store_ids = fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
-        let vector_stores = fields.or_default::<Few<HelperStore, { limits::VECTOR_STORES }>>("vector_stores");
+        let vector_store_ids =
+            fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
+        let vector_stores =
+            fields.or_default::<Few<HelperStore, { limits::VECTOR_STORES }>>("vector_stores");
         let (vector_store_ids, vector_stores) = (vector_store_ids?.0, vector_stores?.0);
         if !vector_store_ids.is_empty() && !vector_stores.is_empty() {
-            return fields.fault("vector_stores", FaultKind::Excludes { other: "vector_store_ids" });
+            return fields
+                .fault("vector_stores", FaultKind::Excludes { other: "vector_store_ids" });
         }
         fields.finish();
         Some(Self { vector_store_ids, vector_stores })
@@ -345,7 +374,9 @@ impl ToolChoice {
 impl Read for ToolChoice {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
         match &value {
-            Value::String(word) if matches!(word.as_str(), "none" | "auto" | "required") => Some(Self(value)),
+            Value::String(word) if matches!(word.as_str(), "none" | "auto" | "required") => {
+                Some(Self(value))
+            }
             Value::String(word) => faults.not_one_of(at, word, &["none", "auto", "required"]),
             Value::Object(_) => {
                 let mut fields = Fields::of(value.clone(), at, faults)?;
@@ -356,11 +387,19 @@ impl Read for ToolChoice {
                     FUNCTION => _ = fields.required::<NamedFunction>("function")?,
                     name if name == search => {}
                     other => {
-                        return fields.faults.not_one_of(&at.key("type"), other, &[FUNCTION, CODE_INTERPRETER, search]);
+                        return fields.faults.not_one_of(
+                            &at.key("type"),
+                            other,
+                            &[FUNCTION, CODE_INTERPRETER, search],
+                        );
                     }
                 }
                 fields.finish();
-                Some(if kind == v1::RETRIEVAL { Self(json!({"type": FILE_SEARCH})) } else { Self(value) })
+                Some(if kind == v1::RETRIEVAL {
+                    Self(json!({"type": FILE_SEARCH}))
+                } else {
+                    Self(value)
+                })
             }
             other => faults.wrong_type(at, "one of a string or an object", other),
         }

@@ -76,7 +76,11 @@ impl Upload {
 
     /// The file that it becomes: as old as the upload itself, recorded.
     pub fn becomes(&self, id: Id<File>) -> File {
-        let new = NewFile { filename: self.filename.clone(), purpose: self.purpose, expires_after: self.file_expiry };
+        let new = NewFile {
+            filename: self.filename.clone(),
+            purpose: self.purpose,
+            expires_after: self.file_expiry,
+        };
         File::new(id, self.created_at, new, self.bytes)
     }
 
@@ -137,10 +141,16 @@ impl Read for NewUpload {
         let mime_type = fields.required::<String>("mime_type");
         let expires_after = fields.optional("expires_after");
         fields.finish();
-        let bytes = checked(integer_between(bytes?, 1, limits::UPLOAD_BYTES), &at.key("bytes"), faults);
+        let bytes =
+            checked(integer_between(bytes?, 1, limits::UPLOAD_BYTES), &at.key("bytes"), faults);
         mime_type?;
-        let file = NewFile { filename: filename?, purpose: purpose?, expires_after: expires_after? };
-        checked(super::file::check_extension(&file.filename, file.purpose), &at.key("filename"), faults)?;
+        let file =
+            NewFile { filename: filename?, purpose: purpose?, expires_after: expires_after? };
+        checked(
+            super::file::check_extension(&file.filename, file.purpose),
+            &at.key("filename"),
+            faults,
+        )?;
         Some(Self { file, bytes: bytes?.unsigned_abs() })
     }
 }

@@ -1,4 +1,5 @@
-//! Token counts, in the shape of 2025: `prompt_token_details` is spelled without an "s", as recorded.
+//! Token counts, in the shape of 2025: `prompt_token_details` is spelled without an "s", as
+//! recorded.
 
 use std::ops::AddAssign;
 

@@ -1,16 +1,17 @@
-//! The first version of the beta: how what is kept, in the terms of v2, is shown in those of v1, and how files that
-//! v1 gives are kept. The shapes are those of April 2024, the last that were recorded.
+//! The first version of the beta: how what is kept, in the terms of v2, is shown in those of v1,
+//! and how files that v1 gives are kept. The shapes are those of April 2024, the last that were
+//! recorded.
 //!
-//! Files belonged to assistants and messages then, and tools looked for them there. They are kept where v1 put
-//! them, and mapped to what v2's tools work with; the other way round only the files of a code interpreter are:
-//! OpenAI's migration guide says so of all but those.
+//! Files belonged to assistants and messages then, and tools looked for them there. They are kept
+//! where v1 put them, and mapped to what v2's tools work with; the other way round only the files
+//! of a code interpreter are: OpenAI's migration guide says so of all but those.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::{
-    Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep, Thread as KeptThread,
-    Timestamp, Tool, Usage,
+    Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep,
+    Thread as KeptThread, Timestamp, Tool, Usage,
     assistant::ResponseFormat,
     message::{Annotation, Attachment, AttachmentTool, Content, IncompleteDetails, MessageStatus},
     run::LastError,
@@ -130,7 +131,12 @@ pub(super) struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     pub(super) fn of(kept: &'a KeptThread) -> Self {
-        Self { id: &kept.id, object: KeptThread::OBJECT, created_at: kept.created_at, metadata: &kept.metadata }
+        Self {
+            id: &kept.id,
+            object: KeptThread::OBJECT,
+            created_at: kept.created_at,
+            metadata: &kept.metadata,
+        }
     }
 }
 
@@ -178,8 +184,12 @@ impl<'a> Message<'a> {
 
     pub(super) fn in_stream(kept: &'a KeptMessage) -> Self {
         let KeptMessage { status, incomplete_details, incomplete_at, completed_at, .. } = kept;
-        let progress =
-            Progress { status: *status, incomplete_details, incomplete_at: *incomplete_at, completed_at: *completed_at };
+        let progress = Progress {
+            status: *status,
+            incomplete_details,
+            incomplete_at: *incomplete_at,
+            completed_at: *completed_at,
+        };
         Self { progress: Some(progress), ..Self::over_rest(kept) }
     }
 }
@@ -190,7 +200,8 @@ fn content(part: &Content) -> Value {
     if let Some(image) = shown.get_mut("image_file").and_then(Value::as_object_mut) {
         image.shift_remove("detail");
     }
-    if let Some(annotations) = shown.pointer_mut("/text/annotations").and_then(Value::as_array_mut) {
+    if let Some(annotations) = shown.pointer_mut("/text/annotations").and_then(Value::as_array_mut)
+    {
         annotations.iter_mut().for_each(quote);
     }
     shown
@@ -249,9 +260,13 @@ struct ShownDetails<'a>(&'a StepDetails);
 
 impl Serialize for ShownDetails<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let StepDetails::ToolCalls { tool_calls } = self.0 else { return self.0.serialize(serializer) };
+        let StepDetails::ToolCalls { tool_calls } = self.0 else {
+            return self.0.serialize(serializer);
+        };
         let shown = tool_calls.iter().map(|call| match call.kind {
-            ToolCallKind::FileSearch { .. } => json!({"id": call.id, "type": RETRIEVAL, RETRIEVAL: {}}),
+            ToolCallKind::FileSearch { .. } => {
+                json!({"id": call.id, "type": RETRIEVAL, RETRIEVAL: {}})
+            }
             ToolCallKind::Function { .. } | ToolCallKind::CodeInterpreter { .. } => json!(call),
         });
         let mut map = serializer.serialize_map(Some(2))?;
@@ -367,7 +382,8 @@ mod tests {
 
     #[test]
     fn tools_are_the_same_whichever_version_they_came_by() {
-        let function = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
+        let function = json!({"type": "function",
+            "function": {"name": "f", "parameters": {"type": "object"}}});
         for (v1, v2) in [
             (json!({"type": "code_interpreter"}), json!({"type": "code_interpreter"})),
             (json!({"type": "retrieval"}), json!({"type": "file_search"})),
@@ -394,7 +410,10 @@ mod tests {
         for (v1, v2) in [
             (json!({"type": "retrieval"}), json!({"type": "file_search"})),
             (json!("auto"), json!("auto")),
-            (json!({"type": "function", "function": {"name": "f"}}), json!({"type": "function", "function": {"name": "f"}})),
+            (
+                json!({"type": "function", "function": {"name": "f"}}),
+                json!({"type": "function", "function": {"name": "f"}}),
+            ),
         ] {
             let kept: ToolChoice = read_as(Version::V1, v1.clone()).unwrap();
             assert_eq!((json!(kept), tool_choice(&kept)), (v2, v1));

@@ -1,5 +1,5 @@
-//! The vector store: a collection of files that can be searched. What is in it and what it weighs is kept
-//! by the database as its files come, change and go.
+//! The vector store: a collection of files that can be searched. What is in it and what it weighs
+//! is kept by the database as its files come, change and go.
 
 use std::time::Duration;
 
@@ -140,7 +140,11 @@ impl Read for ExpiresAfter {
         if anchor != "last_active_at" {
             return faults.not_one_of(&at.key("anchor"), &anchor, &["last_active_at"]);
         }
-        let days = checked(integer_between(days?, 1, limits::STORE_LIFETIME_DAYS), &at.key("days"), faults)?;
+        let days = checked(
+            integer_between(days?, 1, limits::STORE_LIFETIME_DAYS),
+            &at.key("days"),
+            faults,
+        )?;
         Some(Self { anchor: Anchor::LastActiveAt, days })
     }
 }

@@ -1,5 +1,5 @@
-//! Enums whose variants are words of the API: each word stands once, beside its variant, for the wire, for
-//! error texts and for questions alike.
+//! Enums whose variants are words of the API: each word stands once, beside its variant, for the
+//! wire, for error texts and for questions alike.
 
 /// Makes such an enum.
 macro_rules! words {

@@ -1,7 +1,9 @@
-//! A run handed to another server that speaks the Assistants API: its assistant and its thread are made there, what it
-//! does is passed on as it comes, and so are the outputs of the client's functions.
+//! A run handed to another server that speaks the Assistants API: its assistant and its thread are
+//! made there, what it does is passed on as it comes, and so are the outputs of the client's
+//! functions.
 //!
-//! Files and vector stores stay where they are. The thread over there is kept for the runs that follow.
+//! Files and vector stores stay where they are. The thread over there is kept for the runs that
+//! follow.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +14,10 @@ use reqwest::RequestBuilder;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events, usage_of, whole};
+use super::{
+    Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events,
+    usage_of, whole,
+};
 use crate::types::{
     Tool,
     run::{IncompleteRun, LastError},
@@ -37,7 +42,11 @@ struct There {
 }
 
 /// Begins the run over there, or hands it the outputs that it waits for.
-pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces) -> Result<(), Broken> {
+pub(super) async fn perform(
+    upstream: &Upstream,
+    asked: &Asked,
+    pieces: &Pieces,
+) -> Result<(), Broken> {
     let events = match Waiting::of(asked) {
         Some(waiting) => waiting.submit(upstream).await?,
         None => begin(upstream, asked).await?,
@@ -57,7 +66,8 @@ impl<'a> Waiting<'a> {
         let (thread, run) = (asked.note["thread"].as_str()?, asked.note["run"].as_str()?);
         let calls = asked.note["calls"].as_array()?.iter();
         let given = asked.steps.last()?.function_outputs();
-        let outputs = calls.zip(given).map(|(id, output)| json!({"tool_call_id": id, "output": output}));
+        let outputs =
+            calls.zip(given).map(|(id, output)| json!({"tool_call_id": id, "output": output}));
         Some(Self { thread, run, outputs: outputs.collect() })
     }
 
@@ -83,7 +93,11 @@ impl Upstream {
         let made = serde_json::from_str::<Value>(&answer).unwrap_or_default();
         self.refuse_error(&made)?;
         let id = made["id"].as_str().map(str::to_owned);
-        id.ok_or_else(|| Broken::because(format_args!("answered {path} with something that is no object of the Assistants API")))
+        id.ok_or_else(|| {
+            Broken::because(format_args!(
+                "answered {path} with something that is no object of the Assistants API"
+            ))
+        })
     }
 }
 
@@ -114,7 +128,8 @@ async fn begin_on(upstream: &Upstream, asked: &Asked, mut there: There) -> Resul
             upstream.make(&format!("/threads/{}/messages", there.id), &message).await?;
         }
     }
-    let events = upstream.stream(&format!("/threads/{}/runs", there.id), &order(asked, &assistant)).await?;
+    let events =
+        upstream.stream(&format!("/threads/{}/runs", there.id), &order(asked, &assistant)).await?;
     there.runs.insert(asked.run.id.to_string());
     locked(&upstream.afar.threads).insert(asked.run.thread_id.to_string(), there);
     Ok(events)
@@ -157,7 +172,10 @@ fn order(asked: &Asked, assistant: &str) -> Value {
     let run = &asked.run;
     let mut order = Map::new();
     order.insert("assistant_id".to_owned(), Value::from(assistant));
-    for (name, most) in [("max_completion_tokens", run.max_completion_tokens), ("max_prompt_tokens", run.max_prompt_tokens)] {
+    for (name, most) in [
+        ("max_completion_tokens", run.max_completion_tokens),
+        ("max_prompt_tokens", run.max_prompt_tokens),
+    ] {
         if let Some(most) = most {
             order.insert(name.to_owned(), Value::from(most));
         }
@@ -203,7 +221,12 @@ async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Re
                 }
             }
             "thread.message.completed" => {
-                for refusal in object["content"].as_array().into_iter().flatten().filter_map(|part| part["refusal"].as_str()) {
+                for refusal in object["content"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|part| part["refusal"].as_str())
+                {
                     give(pieces, Piece::Refusal(refusal.to_owned())).await?;
                 }
             }
@@ -213,12 +236,16 @@ async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Re
                 }
             }
             "thread.run.requires_action" => {
-                let calls =
-                    object["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().cloned().unwrap_or_default();
+                let calls = object["required_action"]["submit_tool_outputs"]["tool_calls"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
                 let ids: Vec<_> = calls.iter().map(|call| call["id"].clone()).collect();
-                let note = json!({"thread": object["thread_id"], "run": object["id"], "calls": ids});
+                let note =
+                    json!({"thread": object["thread_id"], "run": object["id"], "calls": ids});
                 give(pieces, Piece::Note(note)).await?;
-                return give(pieces, Piece::Calls(calls.iter().map(function).collect(), None)).await;
+                return give(pieces, Piece::Calls(calls.iter().map(function).collect(), None))
+                    .await;
             }
             name => {
                 if let Some(finish) = finish(name, &object) {
@@ -232,19 +259,28 @@ async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Re
 
 fn function(call: &Value) -> Call {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Call::Function { name: text(&call["function"]["name"]), arguments: text(&call["function"]["arguments"]) }
+    Call::Function {
+        name: text(&call["function"]["name"]),
+        arguments: text(&call["function"]["arguments"]),
+    }
 }
 
 /// A step that is over. Functions were passed on when the run began to wait for them.
 fn step(step: &Value) -> Option<Piece> {
     let usage = usage_of(&step["usage"]);
-    let Some(calls) = step["step_details"]["tool_calls"].as_array() else { return Some(Piece::Said(usage)) };
+    let Some(calls) = step["step_details"]["tool_calls"].as_array() else {
+        return Some(Piece::Said(usage));
+    };
     let calls = calls.iter().filter_map(|call| match call["type"].as_str()? {
         "code_interpreter" => {
             let interpreter = &call["code_interpreter"];
             let outputs = interpreter["outputs"].as_array().into_iter().flatten();
-            let logs = outputs.filter_map(|output| output["logs"].as_str().map(str::to_owned)).collect();
-            Some(Call::Interpreter { input: interpreter["input"].as_str().unwrap_or_default().to_owned(), logs })
+            let logs =
+                outputs.filter_map(|output| output["logs"].as_str().map(str::to_owned)).collect();
+            Some(Call::Interpreter {
+                input: interpreter["input"].as_str().unwrap_or_default().to_owned(),
+                logs,
+            })
         }
         "file_search" => Some(Call::Searched),
         _ => None,
@@ -256,17 +292,20 @@ fn step(step: &Value) -> Option<Piece> {
 fn finish(event: &str, run: &Value) -> Option<Finish> {
     Some(match event {
         "thread.run.completed" => Finish::Completed(usage_of(&run["usage"])),
-        "thread.run.failed" => Finish::Failed(
-            LastError::deserialize(&run["last_error"])
-                .unwrap_or_else(|_| LastError::server_error("The run failed at the upstream, which did not say why.")),
-        ),
+        "thread.run.failed" => {
+            Finish::Failed(LastError::deserialize(&run["last_error"]).unwrap_or_else(|_| {
+                LastError::server_error("The run failed at the upstream, which did not say why.")
+            }))
+        }
         "thread.run.incomplete" => {
             let reason = IncompleteRun::deserialize(&run["incomplete_details"]["reason"]);
             // Its steps have told what they used.
             Finish::Incomplete(reason.unwrap_or(IncompleteRun::MaxCompletionTokens), None)
         }
         "thread.run.expired" => Finish::Expired,
-        "thread.run.cancelled" => Finish::Unanswered(LastError::server_error("The run was cancelled at the upstream.")),
+        "thread.run.cancelled" => {
+            Finish::Unanswered(LastError::server_error("The run was cancelled at the upstream."))
+        }
         _ => return None,
     })
 }

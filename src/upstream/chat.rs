@@ -4,7 +4,8 @@ use reqwest::header;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give, stream::Events, too_long, usage_of, whole,
+    Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give,
+    stream::Events, too_long, usage_of, whole,
 };
 use crate::types::{
     Role, Tool, Usage,
@@ -14,14 +15,23 @@ use crate::types::{
 };
 
 /// How the model is told what its search is for, and how to say where it has something from.
-const SEARCHES: &str = "Searches the files that were uploaded for this conversation. Each result begins with a marker such \
-                        as 【4:0†policy.txt】. Where the answer rests on a result, copy its marker, unchanged, behind what it \
-                        supports.";
+const SEARCHES: &str = "Searches the files that were uploaded for this conversation. Each result \
+                        begins with a marker such as 【4:0†policy.txt】. Where the answer rests on a \
+                        result, copy its marker, unchanged, behind what it supports.";
 
 /// Asks for one completion, and gives its pieces as they come.
-pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces) -> Result<(), Broken> {
-    let response = upstream.send(upstream.post("/chat/completions"), &request(upstream, asked)).await?;
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+pub(super) async fn perform(
+    upstream: &Upstream,
+    asked: &Asked,
+    pieces: &Pieces,
+) -> Result<(), Broken> {
+    let response =
+        upstream.send(upstream.post("/chat/completions"), &request(upstream, asked)).await?;
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     let mut completion = Completion { search: search_name(asked), ..Completion::default() };
     if kind.starts_with("text/event-stream") {
         let mut events = Events::of(response);
@@ -40,7 +50,9 @@ pub(super) async fn perform(upstream: &Upstream, asked: &Asked, pieces: &Pieces)
         completion.take(&answer, "message", pieces).await?;
     } else {
         let kind = if kind.is_empty() { "something without a type" } else { kind };
-        return Err(Broken::because(format_args!("answered with {kind} where a completion was asked for")));
+        return Err(Broken::because(format_args!(
+            "answered with {kind} where a completion was asked for"
+        )));
     }
     completion.end(pieces).await
 }
@@ -55,8 +67,12 @@ impl Upstream {
         match &answer["error"] {
             Value::Null => Ok(()),
             error => {
-                let said = error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
-                Err(Broken::because(format_args!("answered with an error: {}", said.trim_end_matches('.'))))
+                let said =
+                    error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
+                Err(Broken::because(format_args!(
+                    "answered with an error: {}",
+                    said.trim_end_matches('.')
+                )))
             }
         }
     }
@@ -136,7 +152,9 @@ impl Completion {
             give(pieces, Piece::Said(Some(Usage::default()))).await?;
         }
         let calls = std::mem::take(&mut self.calls).into_iter();
-        let calls = calls.map(|call| self.call(call.name, call.arguments)).collect::<Result<Vec<_>, _>>()?;
+        let calls = calls
+            .map(|call| self.call(call.name, call.arguments))
+            .collect::<Result<Vec<_>, _>>()?;
         give(pieces, Piece::Calls(calls, self.usage)).await
     }
 
@@ -145,7 +163,9 @@ impl Completion {
         let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
         let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
             let cut: String = arguments.chars().take(100).collect();
-            return Err(Broken::because(format_args!("called the function '{name}' with arguments that are not JSON: {cut}")));
+            return Err(Broken::because(format_args!(
+                "called the function '{name}' with arguments that are not JSON: {cut}"
+            )));
         };
         if self.search.as_deref() == Some(name.as_str()) {
             let query = parsed["query"].as_str().map_or_else(|| arguments.clone(), str::to_owned);
@@ -164,8 +184,8 @@ struct Called {
     arguments: String,
 }
 
-/// Adds a piece to the call that it is of: by its index, and by its id where servers give all of them the same index or
-/// none. Answers how long it is.
+/// Adds a piece to the call that it is of: by its index, and by its id where servers give all of
+/// them the same index or none. Answers how long it is.
 fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
     let (index, id) = (piece["index"].as_u64(), piece["id"].as_str().unwrap_or_default());
     let is_it = |call: &Called| {
@@ -226,8 +246,16 @@ fn request(upstream: &Upstream, asked: &Asked) -> Value {
         body.insert("reasoning_effort".to_owned(), json!(effort));
     }
     if let Some(most) = run.max_completion_tokens.and_then(|most| u64::try_from(most).ok()) {
-        let spent: u64 = asked.steps.iter().filter_map(|step| step.usage).map(|usage| usage.completion_tokens).sum();
-        body.insert("max_completion_tokens".to_owned(), Value::from(most.saturating_sub(spent).max(1)));
+        let spent: u64 = asked
+            .steps
+            .iter()
+            .filter_map(|step| step.usage)
+            .map(|usage| usage.completion_tokens)
+            .sum();
+        body.insert(
+            "max_completion_tokens".to_owned(),
+            Value::from(most.saturating_sub(spent).max(1)),
+        );
     }
     body.insert("stream".to_owned(), Value::Bool(true));
     body.insert("stream_options".to_owned(), json!({"include_usage": true}));
@@ -244,25 +272,34 @@ fn messages(asked: &Asked) -> Vec<Value> {
         match &step.step_details {
             StepDetails::MessageCreation { message_creation } => {
                 let said = asked.conversation.own.get(message_creation.message_id.as_str());
-                messages.push(json!({"role": "assistant", "content": said.map_or("", String::as_str)}));
+                messages
+                    .push(json!({"role": "assistant", "content": said.map_or("", String::as_str)}));
             }
             StepDetails::ToolCalls { tool_calls } => {
                 let (mut calls, mut outputs) = (Vec::new(), Vec::new());
                 for call in tool_calls {
                     let (name, arguments, output) = match &call.kind {
-                        ToolCallKind::Function { function } => {
-                            (function.name.clone(), function.arguments.clone(), function.output.clone().unwrap_or_default())
-                        }
+                        ToolCallKind::Function { function } => (
+                            function.name.clone(),
+                            function.arguments.clone(),
+                            function.output.clone().unwrap_or_default(),
+                        ),
                         ToolCallKind::FileSearch { file_search } => {
                             let query = file_search.query.as_deref().unwrap_or_default();
-                            let found = asked.conversation.found.get(&call.id).cloned().unwrap_or_default();
-                            (search_name(asked).unwrap_or_default(), json!({ "query": query }).to_string(), found)
+                            let found =
+                                asked.conversation.found.get(&call.id).cloned().unwrap_or_default();
+                            (
+                                search_name(asked).unwrap_or_default(),
+                                json!({ "query": query }).to_string(),
+                                found,
+                            )
                         }
                         ToolCallKind::CodeInterpreter { .. } => continue,
                     };
                     let function = json!({"name": name, "arguments": arguments});
                     calls.push(json!({"id": call.id, "type": "function", "function": function}));
-                    outputs.push(json!({"role": "tool", "tool_call_id": call.id, "content": output}));
+                    outputs
+                        .push(json!({"role": "tool", "tool_call_id": call.id, "content": output}));
                 }
                 call_in(&mut messages, calls);
                 messages.extend(outputs);
@@ -274,7 +311,9 @@ fn messages(asked: &Asked) -> Vec<Value> {
 
 /// Calls that follow on what the model said belong to the same message of it.
 fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
-    let said = messages.last_mut().filter(|last| last["role"] == "assistant" && last.get("tool_calls").is_none());
+    let said = messages
+        .last_mut()
+        .filter(|last| last["role"] == "assistant" && last.get("tool_calls").is_none());
     match said {
         Some(said) => said["tool_calls"] = Value::Array(calls),
         None => messages.push(json!({"role": "assistant", "content": null, "tool_calls": calls})),
@@ -285,7 +324,9 @@ fn heard(message: &Heard) -> Value {
     let has_image = message.parts.iter().any(|part| matches!(part, Part::Image(_)));
     // Only users may show pictures.
     if !has_image || message.role == Role::Assistant {
-        let texts = message.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+        let texts = message.parts.iter().filter_map(|part| {
+            if let Part::Text(text) = part { Some(text.as_str()) } else { None }
+        });
         return json!({"role": message.role, "content": texts.collect::<Vec<_>>().join("\n")});
     }
     let parts = message.parts.iter().map(|part| match part {
@@ -315,21 +356,29 @@ fn tools(asked: &Asked) -> Vec<Value> {
     if let Some(name) = search_name(asked) {
         let parameters = json!({
             "type": "object",
-            "properties": {"query": {"type": "string", "description": "What to look for, in words of the files."}},
+            "properties": {"query": {"type": "string",
+                "description": "What to look for, in words of the files."}},
             "required": ["query"],
         });
-        tools.push(json!({"type": "function", "function": {"name": name, "description": SEARCHES, "parameters": parameters}}));
+        tools.push(json!({"type": "function",
+            "function": {"name": name, "description": SEARCHES, "parameters": parameters}}));
     }
     tools
 }
 
 /// What the search is called: like the tool, unless the run has a function of that name.
 fn search_name(asked: &Asked) -> Option<String> {
-    let is_taken =
-        |name: &str| asked.run.tools.iter().any(|tool| matches!(tool, Tool::Function { function } if function.name == name));
+    let is_taken = |name: &str| {
+        asked
+            .run
+            .tools
+            .iter()
+            .any(|tool| matches!(tool, Tool::Function { function } if function.name == name))
+    };
     let name = if is_taken(FILE_SEARCH) { "search_uploaded_files" } else { FILE_SEARCH };
-    (asked.conversation.can_search && asked.run.tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. })))
-        .then(|| name.to_owned())
+    (asked.conversation.can_search
+        && asked.run.tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. })))
+    .then(|| name.to_owned())
 }
 
 /// Which tool is to be used. What was forced has been done once something was called.

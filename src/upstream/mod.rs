@@ -1,9 +1,10 @@
 //! Upstreams: other servers that perform runs which no fixture answers.
 //!
-//! `chat.rs` asks anything that has OpenAI's `/chat/completions`, `assistants.rs` hands the run to another server that
-//! speaks the Assistants API; both give the same pieces. `stream.rs` reads answers that come as streams; `record.rs` makes
-//! fixtures of what was answered. Knows no stage, no clock and no SQL: whoever asks says what the conversation is, and
-//! makes of the pieces what he likes.
+//! `chat.rs` asks anything that has OpenAI's `/chat/completions`, `assistants.rs` hands the run to
+//! another server that speaks the Assistants API; both give the same pieces. `stream.rs` reads
+//! answers that come as streams; `record.rs` makes fixtures of what was answered. Knows no stage,
+//! no clock and no SQL: whoever asks says what the conversation is, and makes of the pieces what he
+//! likes.
 
 mod assistants;
 mod chat;
@@ -80,8 +81,11 @@ impl std::str::FromStr for Renamed {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok(Self { from: from.to_owned(), to: to.to_owned() }),
-            _ => Err("expected FROM=TO, such as gpt-4o=llama3.1; FROM may be * for all models".to_owned()),
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+                Ok(Self { from: from.to_owned(), to: to.to_owned() })
+            }
+            _ => Err("expected FROM=TO, such as gpt-4o=llama3.1; FROM may be * for all models"
+                .to_owned()),
         }
     }
 }
@@ -259,7 +263,11 @@ impl Upstream {
     pub fn new(settings: Settings) -> Result<Self, Unusable> {
         prepare_tls();
         let base = base_of(&settings.url)?;
-        if settings.key.as_ref().is_some_and(|key| header::HeaderValue::from_str(key.reveal()).is_err()) {
+        if settings
+            .key
+            .as_ref()
+            .is_some_and(|key| header::HeaderValue::from_str(key.reveal()).is_err())
+        {
             return Err(Unusable::Key);
         }
         let http = Client::builder()
@@ -272,11 +280,20 @@ impl Upstream {
         Ok(Self { http, base, kind, key, models, limit, afar: Afar::default() })
     }
 
-    /// The same upstream for another world, whose threads are not those of this one, whatever their ids.
+    /// The same upstream for another world, whose threads are not those of this one, whatever their
+    /// ids.
     pub fn afresh(&self) -> Self {
         let Self { http, base, kind, key, models, limit, afar: _ } = self;
         let (http, base, models) = (http.clone(), base.clone(), models.clone());
-        Self { http, base, kind: *kind, key: key.clone(), models, limit: *limit, afar: Afar::default() }
+        Self {
+            http,
+            base,
+            kind: *kind,
+            key: key.clone(),
+            models,
+            limit: *limit,
+            afar: Afar::default(),
+        }
     }
 
     /// Asks for what comes next in a run. What is answered comes as it comes.
@@ -290,7 +307,8 @@ impl Upstream {
             };
             if let Err(Broken::Upstream(error)) = done {
                 let error = upstream.cleaned(error);
-                tracing::warn!(run = %asked.run.id, code = error.code, error = error.message, "the upstream did not answer");
+                let (run, said) = (&asked.run.id, &error.message);
+                tracing::warn!(%run, code = error.code, error = said, "the upstream did not answer");
                 _ = sender.send(Piece::End(Finish::Unanswered(error))).await;
             }
         });
@@ -316,7 +334,9 @@ impl Upstream {
     fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.key {
             // Azure has a header of its own.
-            Some(Key(key)) if self.base.host_str().is_some_and(|host| host.ends_with(".azure.com")) => {
+            Some(Key(key))
+                if self.base.host_str().is_some_and(|host| host.ends_with(".azure.com")) =>
+            {
                 request.header("api-key", key)
             }
             Some(Key(key)) => request.bearer_auth(key),
@@ -328,7 +348,8 @@ impl Upstream {
 
     /// Sends a request until something other than a passing trouble comes of it.
     async fn send(&self, request: RequestBuilder, body: &Value) -> Result<Response, Broken> {
-        let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        let request =
+            request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         let mut waits = RETRIES.into_iter();
         loop {
             let attempt = request.try_clone().expect("the body is a text");
@@ -344,7 +365,9 @@ impl Upstream {
                 }
                 Err(error) if error.is_timeout() => return Err(unreachable(&error).into()),
                 // Whether the request was heard is not known, and a message must not be said twice.
-                Err(error) if self.kind == Kind::Assistants && !error.is_connect() => return Err(unreachable(&error).into()),
+                Err(error) if self.kind == Kind::Assistants && !error.is_connect() => {
+                    return Err(unreachable(&error).into());
+                }
                 Err(error) => (unreachable(&error), None),
             };
             match waits.next() {
@@ -363,16 +386,21 @@ impl Upstream {
         };
         if status.is_redirection() {
             return LastError::server_error(format!(
-                "The upstream answered {}: it redirects elsewhere, which is not followed. Name the address itself in --upstream.",
+                "The upstream answered {}: it redirects elsewhere, which is not followed. Name the \
+                 address itself in --upstream.",
                 status.as_u16()
             ));
         }
-        let said = message_of(&String::from_utf8_lossy(&beginning(response).await)).trim().to_owned();
+        let said =
+            message_of(&String::from_utf8_lossy(&beginning(response).await)).trim().to_owned();
         let hint = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 " The key is taken from the variable that --upstream-key-env names."
             }
-            StatusCode::NOT_FOUND => " Look at the address in --upstream, and at the model: --upstream-model FROM=TO renames it.",
+            StatusCode::NOT_FOUND => {
+                " Look at the address in --upstream, and at the model: --upstream-model FROM=TO \
+                 renames it."
+            }
             _ => "",
         };
         let message = match (status, said.is_empty()) {
@@ -427,14 +455,16 @@ async fn give(pieces: &Pieces, piece: Piece) -> Result<(), Broken> {
 
 /// The base URL as clients take it, with `/v1` where nothing is said of a path.
 fn base_of(text: &str) -> Result<Url, Unusable> {
-    let mut url: Url =
-        text.parse().map_err(|error| Unusable::Url(format!("{error}; write it like http://127.0.0.1:11434/v1")))?;
+    let mut url: Url = text.parse().map_err(|error| {
+        Unusable::Url(format!("{error}; write it like http://127.0.0.1:11434/v1"))
+    })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(Unusable::Url("it must begin with http:// or https://".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Unusable::Url(
-            "it has a password in it; the key comes from the environment, by --upstream-key-env".to_owned(),
+            "it has a password in it; the key comes from the environment, by --upstream-key-env"
+                .to_owned(),
         ));
     }
     url.set_fragment(None);
@@ -455,7 +485,10 @@ async fn whole(mut response: Response) -> Result<String, Broken> {
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return String::from_utf8(body).map_err(|_| Broken::because("sent something that is not JSON")),
+            Ok(None) => {
+                return String::from_utf8(body)
+                    .map_err(|_| Broken::because("sent something that is not JSON"));
+            }
             Err(_) => return Err(Broken::because("broke off in the middle of its answer")),
         }
         if body.len() > LONGEST {
@@ -493,15 +526,21 @@ fn unreachable(error: &reqwest::Error) -> LastError {
     }
     LastError::server_error(match error {
         error if error.is_timeout() => "The upstream did not answer in time.".to_owned(),
-        error if !error.is_connect() => format!("The upstream broke off before it answered: {cause}."),
+        error if !error.is_connect() => {
+            format!("The upstream broke off before it answered: {cause}.")
+        }
         _ => format!("The upstream cannot be reached: {cause}."),
     })
 }
 
-/// What the body of an error says: its message if it is one of OpenAI's kind, nothing of a page for people.
+/// What the body of an error says: its message if it is one of OpenAI's kind, nothing of a page for
+/// people.
 fn message_of(body: &str) -> String {
     let parsed = serde_json::from_str::<Value>(body).unwrap_or_default();
-    let said = parsed["error"]["message"].as_str().or_else(|| parsed["error"].as_str()).or_else(|| parsed["message"].as_str());
+    let said = parsed["error"]["message"]
+        .as_str()
+        .or_else(|| parsed["error"].as_str())
+        .or_else(|| parsed["message"].as_str());
     match said {
         Some(said) => said.to_owned(),
         None if body.trim_start().starts_with(['<', '{']) => String::new(),
@@ -533,7 +572,10 @@ mod tests {
             ("http://127.0.0.1:11434/", "http://127.0.0.1:11434/v1"),
             ("https://api.example.com/v1/", "https://api.example.com/v1/"),
             ("http://h:1/v1/chat/completions", "http://h:1/v1"),
-            ("https://h/openai/deployments/d?api-version=2024-10-21", "https://h/openai/deployments/d?api-version=2024-10-21"),
+            (
+                "https://h/openai/deployments/d?api-version=2024-10-21",
+                "https://h/openai/deployments/d?api-version=2024-10-21",
+            ),
         ] {
             assert_eq!(base_of(given).unwrap().as_str(), base, "{given}");
         }
@@ -549,14 +591,20 @@ mod tests {
             patience: None,
         });
         let upstream = upstream.unwrap();
-        assert_eq!(upstream.url("/chat/completions").as_str(), "https://h/openai/deployments/d/chat/completions?api-version=1");
+        assert_eq!(
+            upstream.url("/chat/completions").as_str(),
+            "https://h/openai/deployments/d/chat/completions?api-version=1"
+        );
         assert_eq!((upstream.model("gpt-4o"), upstream.model("gpt-4")), ("llama", "other"));
     }
 
     #[test]
     fn waits_that_are_asked_for_have_a_bound() {
         let asked = |after: &'static str| {
-            let answer = axum::http::Response::builder().header(header::RETRY_AFTER, after).body(String::new()).unwrap();
+            let answer = axum::http::Response::builder()
+                .header(header::RETRY_AFTER, after)
+                .body(String::new())
+                .unwrap();
             wait_of(&Response::from(answer))
         };
         assert_eq!(asked("1.5"), Some(Duration::from_millis(1_500)));

@@ -1,7 +1,8 @@
-//! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run of it is over.
+//! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run
+//! of it is over.
 //!
-//! What is in the folder already is never lost: a file is written anew only by the thread that it is of, and only if
-//! that still has everything that is in it.
+//! What is in the folder already is never lost: a file is written anew only by the thread that it
+//! is of, and only if that still has everything that is in it.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -73,7 +74,8 @@ impl Recorder {
 
     /// For the threads of a session, in a folder of its own unless it has no name.
     pub fn of_session(self: &Arc<Self>, session: Option<&str>) -> Recording {
-        let folder = session.map_or_else(|| self.folder.clone(), |session| self.folder.join(session));
+        let folder =
+            session.map_or_else(|| self.folder.clone(), |session| self.folder.join(session));
         Recording { recorder: Arc::clone(self), folder }
     }
 
@@ -85,15 +87,23 @@ impl Recorder {
 
 impl Recording {
     pub async fn begin(&self) -> Begun {
-        Begun { recording: self.clone(), state: Arc::clone(&self.recorder.state).lock_owned().await }
+        Begun {
+            recording: self.clone(),
+            state: Arc::clone(&self.recorder.state).lock_owned().await,
+        }
     }
 }
 
 impl State {
     /// Takes note of a file that was recorded before.
     fn meet(&mut self, path: PathBuf, text: &str) {
-        let thread = text.lines().next().and_then(|line| line.strip_prefix("# ")?.strip_prefix(HEADER)?.strip_suffix('.'));
-        let (Some(thread), Ok((document, _))) = (thread, fixture::lines_of(text, &[])) else { return };
+        let thread = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# ")?.strip_prefix(HEADER)?.strip_suffix('.'));
+        let (Some(thread), Ok((document, _))) = (thread, fixture::lines_of(text, &[])) else {
+            return;
+        };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         for reply in document["replies"].as_array().into_iter().flatten() {
             let key = (folder.clone(), reply["when"].to_string());
@@ -105,14 +115,15 @@ impl State {
 }
 
 impl Begun {
-    /// Records what upstreams have performed on a thread so far. What goes wrong is logged: a run does not fail because
-    /// it cannot be recorded.
+    /// Records what upstreams have performed on a thread so far. What goes wrong is logged: a run
+    /// does not fail because it cannot be recorded.
     pub async fn record(mut self, store: &Store, thread: &Id<Thread>) {
         let objects = match transcript::of_thread(store, thread).await {
             Ok(Some(objects)) => objects,
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%thread, error = &error as &dyn std::error::Error, "a run cannot be recorded");
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%thread, error, "a run cannot be recorded");
                 return;
             }
         };
@@ -134,9 +145,13 @@ impl Begun {
         };
         let path = folder.join(format!("{stem}.yaml"));
         self.take_turns(&folder, &path, &mut retold.document)?;
-        let text = fixture::written(&retold.document, &format!("{HEADER}{thread}.")).map_err(io::Error::other)?;
+        let text = fixture::written(&retold.document, &format!("{HEADER}{thread}."))
+            .map_err(io::Error::other)?;
         if text.len() as u64 > fixture::LARGEST {
-            return Err(io::Error::other(format!("{} would be larger than a fixture file may be", path.display())));
+            return Err(io::Error::other(format!(
+                "{} would be larger than a fixture file may be",
+                path.display()
+            )));
         }
         transcript::keep(&folder, &stem, &text, &retold)?;
         self.state.threads.insert(key, path.clone());
@@ -144,14 +159,17 @@ impl Begun {
         Ok(path)
     }
 
-    /// The file of a thread, if it has one: unless something is in it that the thread has not. Ids come again after a
-    /// reset, and people edit files.
+    /// The file of a thread, if it has one: unless something is in it that the thread has not. Ids
+    /// come again after a reset, and people edit files.
     fn go_on(&self, objects: &Objects, key: &(PathBuf, String)) -> Option<(String, Retold)> {
         let path = self.state.threads.get(key)?;
         let stem = path.file_stem()?.to_str()?.to_owned();
         let retold = self.retell(objects, &stem, number_of(path));
         let told = retold.document["replies"].as_array()?;
-        let is_told = |old: &Value| told.iter().any(|new| ["when", "steps", "outcome"].iter().all(|part| new[part] == old[part]));
+        let is_told = |old: &Value| {
+            told.iter()
+                .any(|new| ["when", "steps", "outcome"].iter().all(|part| new[part] == old[part]))
+        };
         let before = self.state.documents.get(path)?["replies"].as_array()?;
         before.iter().all(is_told).then_some((stem, retold))
     }
@@ -163,12 +181,14 @@ impl Begun {
             let number = self.state.number;
             let retold = self.retell(objects, "", number);
             let name = retold.document["replies"][0]["name"].as_str().unwrap_or_default();
-            let stem = format!("{number:04}-{}", name.strip_suffix(&suffix(number)).unwrap_or("run"));
+            let stem =
+                format!("{number:04}-{}", name.strip_suffix(&suffix(number)).unwrap_or("run"));
             if folder.join(format!("{stem}.yaml")).exists() {
                 continue;
             }
             // The files beside it lie in a folder of its name.
-            let retold = if retold.files.is_empty() { retold } else { self.retell(objects, &stem, number) };
+            let retold =
+                if retold.files.is_empty() { retold } else { self.retell(objects, &stem, number) };
             return (stem, retold);
         }
     }
@@ -185,18 +205,24 @@ impl Begun {
         transcript::retell(objects, &manner, &mut Taken::default())
     }
 
-    /// Two threads may begin alike and go on differently: the answer that stands first is then used once, and the next
-    /// one after it, as it was when they were recorded.
+    /// Two threads may begin alike and go on differently: the answer that stands first is then used
+    /// once, and the next one after it, as it was when they were recorded.
     fn take_turns(&mut self, folder: &Path, path: &Path, document: &mut Value) -> io::Result<()> {
         let state = &mut *self.state;
         for reply in document["replies"].as_array_mut().into_iter().flatten() {
-            let files = state.files.entry((folder.to_owned(), reply["when"].to_string())).or_default();
+            let files =
+                state.files.entry((folder.to_owned(), reply["when"].to_string())).or_default();
             files.insert(path.to_owned());
             if files.last().is_some_and(|last| last != path) {
                 reply["times"] = Value::from(1);
             } else if let Some(before) = files.iter().nth_back(1) {
-                let earlier = state.documents.get_mut(before).and_then(|document| document["replies"].as_array_mut());
-                for earlier in earlier.into_iter().flatten().filter(|earlier| earlier["when"] == reply["when"]) {
+                let earlier = state
+                    .documents
+                    .get_mut(before)
+                    .and_then(|document| document["replies"].as_array_mut());
+                for earlier in
+                    earlier.into_iter().flatten().filter(|earlier| earlier["when"] == reply["when"])
+                {
                     retire(before, earlier)?;
                 }
             }
@@ -214,8 +240,17 @@ fn retire(path: &Path, reply: &mut Value) -> io::Result<()> {
     let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
     let name = format!("- name: {}\n", reply["name"].as_str().unwrap_or_default());
     let Some((before, after)) = text.split_once(&name) else { return Ok(()) };
-    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else { return Ok(()) };
-    transcript::keep(folder, stem, &format!("{before}{name}  times: 1\n{after}"), &Retold::default())
+    let (Some(folder), Some(stem)) =
+        (path.parent(), path.file_stem().and_then(|stem| stem.to_str()))
+    else {
+        return Ok(());
+    };
+    transcript::keep(
+        folder,
+        stem,
+        &format!("{before}{name}  times: 1\n{after}"),
+        &Retold::default(),
+    )
 }
 
 /// What stands behind the names of replies, so that none is the same in two files.

@@ -29,7 +29,9 @@ impl Events {
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self.lines.add(&chunk),
                 Ok(None) => return Ok(self.lines.last()),
-                Err(error) if error.is_timeout() => return Err(Broken::because("fell silent in the middle of its answer")),
+                Err(error) if error.is_timeout() => {
+                    return Err(Broken::because("fell silent in the middle of its answer"));
+                }
                 Err(error) => {
                     tracing::debug!(error = %unreachable(&error).message, "a stream broke off");
                     return Err(Broken::because("broke off in the middle of its answer"));

@@ -1,6 +1,6 @@
-//! The journal of a session: its latest requests and what was answered, for tests to look at. In memory, and bounded
-//! in number and in size; what is oldest goes first. No headers are kept. Secrets are
-//! removed before a body is kept, or, where it comes by in pieces, before it is shown.
+//! The journal of a session: its latest requests and what was answered, for tests to look at. In
+//! memory, and bounded in number and in size; what is oldest goes first. No headers are kept.
+//! Secrets are removed before a body is kept, or, where it comes by in pieces, before it is shown.
 
 use std::{
     borrow::Cow,
@@ -43,7 +43,8 @@ pub struct Entry {
     pub fault: Option<String>,
 }
 
-/// As much of a body as is kept. What is kept is copied: the buffers that bodies come in are used again.
+/// As much of a body as is kept. What is kept is copied: the buffers that bodies come in are used
+/// again.
 #[derive(Debug, Default)]
 pub enum Body {
     #[default]
@@ -60,7 +61,8 @@ pub struct Text {
     bytes: usize,
 }
 
-/// A body that comes by piece by piece. A secret may be in two of them, so it is looked for when the text is shown.
+/// A body that comes by piece by piece. A secret may be in two of them, so it is looked for when
+/// the text is shown.
 #[derive(Debug)]
 pub struct Passing {
     text: Mutex<Vec<u8>>,
@@ -135,7 +137,8 @@ fn shown(text: &[u8]) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()))
+    serde_json::from_slice(text)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned()))
 }
 
 /// The latest requests of a session.
@@ -165,12 +168,17 @@ impl Secret {
     }
 
     fn is_of(&self, keys: &[String]) -> bool {
-        self.keys.len() == keys.len() && self.keys.iter().zip(keys).all(|(known, key)| known.needle() == key.as_bytes())
+        self.keys.len() == keys.len()
+            && self.keys.iter().zip(keys).all(|(known, key)| known.needle() == key.as_bytes())
     }
 
     /// Those of the keys that stand in a text.
     fn in_text<'s>(&'s self, text: &[u8]) -> Vec<&'s [u8]> {
-        self.keys.iter().filter(|key| key.find(text).is_some()).map(memmem::Finder::needle).collect()
+        self.keys
+            .iter()
+            .filter(|key| key.find(text).is_some())
+            .map(memmem::Finder::needle)
+            .collect()
     }
 }
 
@@ -216,7 +224,8 @@ impl Journal {
 
     fn pop_if_full(&self) -> Option<Arc<Entry>> {
         let mut entries = self.lock();
-        let is_full = entries.len() > self.most || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES);
+        let is_full = entries.len() > self.most
+            || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES);
         if is_full { entries.pop_front() } else { None }
     }
 
@@ -240,7 +249,8 @@ impl Entry {
 
     /// The run that it is about: the one that was made, or that the path names.
     pub fn about(&self) -> Option<Id<Run>> {
-        let named = || self.path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new);
+        let named =
+            || self.path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new);
         self.run.clone().or_else(named)
     }
 
@@ -304,7 +314,10 @@ fn key_like(text: &[u8]) -> Option<usize> {
     if !text.starts_with(b"sk-") {
         return None;
     }
-    let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+    let length = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        .count();
     (length >= SHORTEST).then_some(length)
 }
 
@@ -319,7 +332,10 @@ mod tests {
 
     #[test]
     fn secrets_are_removed_and_nothing_else() {
-        assert_eq!(clean(r#"{"a":"hunter22","b":1}"#, Some("hunter22")), r#"{"a":"[removed]","b":1}"#);
+        assert_eq!(
+            clean(r#"{"a":"hunter22","b":1}"#, Some("hunter22")),
+            r#"{"a":"[removed]","b":1}"#
+        );
         assert_eq!(clean("my key is sk-proj-0123456789abcdefghij!", None), "my key is [removed]!");
         assert_eq!(clean("a task-list of sk-ills", Some("short")), "a task-list of sk-ills");
     }

@@ -1,5 +1,6 @@
-//! A session is a world of its own: objects, ids, clock, performer, journal. It is made on first use, and can begin
-//! anew or be brought back to a snapshot: then another world takes the place of the one before.
+//! A session is a world of its own: objects, ids, clock, performer, journal. It is made on first
+//! use, and can begin anew or be brought back to a snapshot: then another world takes the place of
+//! the one before.
 //!
 //! Everything that a request needs hangs on its session; there is nothing global.
 
@@ -183,25 +184,31 @@ impl Worlds {
                 None => Arc::clone(by_name.entry(name.to_owned()).or_default()),
             }
         };
-        let session = cell.get_or_try_init(|| Session::open(Arc::clone(&self.making), name)).await?;
+        let session =
+            cell.get_or_try_init(|| Session::open(Arc::clone(&self.making), name)).await?;
         Ok(Arc::clone(session))
     }
 
     /// Whether a session has been used.
     pub fn has(&self, name: &str) -> bool {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner).get(name).is_some_and(|cell| cell.initialized())
+        self.by_name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .is_some_and(|cell| cell.initialized())
     }
 
     /// The sessions that there are, in the order of their names.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         let by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sessions: Vec<_> = by_name.values().filter_map(|cell| cell.get().cloned()).collect();
+        let mut sessions: Vec<_> =
+            by_name.values().filter_map(|cell| cell.get().cloned()).collect();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
         sessions
     }
 
-    /// Puts other fixtures in the place of those that the server was started with. New seeds are planted; runs that
-    /// are under way keep their replies.
+    /// Puts other fixtures in the place of those that the server was started with. New seeds are
+    /// planted; runs that are under way keep their replies.
     pub async fn reload(&self, fixtures: Fixtures) -> Result<(), Unmade> {
         for session in self.sessions() {
             session.plant(&fixtures).await?;
@@ -212,7 +219,11 @@ impl Worlds {
             // Once more: a session that was made or reset meanwhile has the old ones.
             session.plant(&fixtures).await?;
             session.feed.tell("fixtures.reloaded", || {
-                format!(r#"{{"object":"fixtures","replies":{},"faults":{}}}"#, fixtures.replies.len(), fixtures.faults.len())
+                format!(
+                    r#"{{"object":"fixtures","replies":{},"faults":{}}}"#,
+                    fixtures.replies.len(),
+                    fixtures.faults.len()
+                )
             });
         }
         Ok(())
@@ -239,11 +250,22 @@ impl Worlds {
 impl Session {
     async fn open(making: Arc<Making>, name: &str) -> Result<Arc<Self>, Unmade> {
         let (store, starts) = making.database.session(name).await?;
-        let (feed, repertoire) = (Feed::default(), Arc::new(Repertoire::new(making.fixtures.clone())));
-        let world = World::make(&making, name, &feed, &repertoire, store, Beginning::Seeded { starts }).await?;
+        let (feed, repertoire) =
+            (Feed::default(), Arc::new(Repertoire::new(making.fixtures.clone())));
+        let world =
+            World::make(&making, name, &feed, &repertoire, store, Beginning::Seeded { starts })
+                .await?;
         let (journal, world) = (Journal::of(making.journal), RwLock::new(world));
         let turning = Arc::default();
-        Ok(Arc::new(Self { name: name.to_owned(), making, feed, repertoire, journal, world, turning }))
+        Ok(Arc::new(Self {
+            name: name.to_owned(),
+            making,
+            feed,
+            repertoire,
+            journal,
+            world,
+            turning,
+        }))
     }
 
     /// Done when the server ends.
@@ -268,8 +290,8 @@ impl Session {
         (self.world(), stay)
     }
 
-    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each kind there were. If
-    /// the seeds cannot be planted any more, everything stays as it is.
+    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each
+    /// kind there were. If the seeds cannot be planted any more, everything stays as it is.
     pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, Unmade> {
         let _alone = self.turning.write().await;
         let before = self.world();
@@ -280,9 +302,17 @@ impl Session {
         removed.insert("requests".to_owned(), self.journal.entries().len().into());
         removed.insert("fixtures".to_owned(), fixtures.into());
         // Told before the seeds are. Whoever acts upon it waits until it is done.
-        self.feed.tell("session.reset", || json!({"object": "reset", "removed": removed}).to_string());
-        let world =
-            World::make(&self.making, &self.name, &self.feed, &self.repertoire, store, Beginning::Seeded { starts: 0 }).await;
+        self.feed
+            .tell("session.reset", || json!({"object": "reset", "removed": removed}).to_string());
+        let world = World::make(
+            &self.making,
+            &self.name,
+            &self.feed,
+            &self.repertoire,
+            store,
+            Beginning::Seeded { starts: 0 },
+        )
+        .await;
         let world = world.inspect_err(|_| self.repertoire.replace(kept))?;
         self.making.database.take(&self.name, &name).await?;
         self.journal.clear();
@@ -334,7 +364,8 @@ impl Session {
         }
     }
 
-    /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this name.
+    /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this
+    /// name.
     pub async fn restore(&self, name: &str) -> Result<Option<Snapshot>, Unmade> {
         let _alone = self.turning.write().await;
         let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
@@ -345,7 +376,9 @@ impl Session {
         let Prepared { store, name } = self.making.database.prepare_from(&snapshot).await?;
         let beginning = Beginning::At { state: Box::new(state), last: before.ids.stand() };
         self.feed.tell("snapshot.restored", || snapshot.shown().to_string());
-        let world = World::make(&self.making, &self.name, &self.feed, &self.repertoire, store, beginning).await?;
+        let world =
+            World::make(&self.making, &self.name, &self.feed, &self.repertoire, store, beginning)
+                .await?;
         world.knowledge.settle_all().await;
         self.making.database.take(&self.name, &name).await?;
         self.repertoire.replace(additions);
@@ -369,7 +402,9 @@ impl Session {
 }
 
 /// Reads what was added where that holds nobody up: ten thousand replies take a while.
-async fn unblocked<T: Send + 'static>(read: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, Unmade> {
+async fn unblocked<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, Unmade> {
     Ok(tokio::task::spawn_blocking(read).await??)
 }
 
@@ -386,12 +421,18 @@ impl World {
         let (clock, ids) = match &beginning {
             Beginning::Seeded { starts } => {
                 let stand = making.clock.map_or(ClockStand::RUNNING, ClockStand::frozen);
-                (Clock::new(stand), Ids::new(making.seed.unwrap_or_else(clock::random_seed), *starts))
+                (
+                    Clock::new(stand),
+                    Ids::new(making.seed.unwrap_or_else(clock::random_seed), *starts),
+                )
             }
-            Beginning::At { state, last } => (Clock::new(state.clock.at(state.now)), Ids::resumed_beside(&state.ids, last)),
+            Beginning::At { state, last } => {
+                (Clock::new(state.clock.at(state.now)), Ids::resumed_beside(&state.ids, last))
+            }
         };
         let (ids, extractor) = (Arc::new(ids), making.extractor.clone());
-        let (knowledge, reaper) = Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);
+        let (knowledge, reaper) =
+            Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), making.pace, extractor);
         knowledge.resume().await?;
         let (ledger, strikes) = (Arc::new(Ledger::new(feed.clone())), Strikes::default());
         let performer = Performer::new(
@@ -401,9 +442,19 @@ impl World {
             making.pace,
             making.upstream.as_ref().map(|upstream| Arc::new(upstream.afresh())),
         );
-        let recording = making.recorder.as_ref().map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
-        let engine =
-            Engine::new(store.clone(), clock.clone(), Arc::clone(&ids), knowledge.clone(), performer, feed.clone(), recording);
+        let recording = making
+            .recorder
+            .as_ref()
+            .map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
+        let engine = Engine::new(
+            store.clone(),
+            clock.clone(),
+            Arc::clone(&ids),
+            knowledge.clone(),
+            performer,
+            feed.clone(),
+            recording,
+        );
         let (repertoire, tenure) = (Arc::clone(repertoire), store.tenure());
         let world = Self {
             store,
@@ -461,6 +512,10 @@ impl World {
         for seed in &fixtures.assistants {
             self.engine.expect(seed.new.model());
         }
-        planting::plant(&Planting { store: &self.store, ids: &self.ids, knowledge: &self.knowledge, now }, fixtures).await
+        planting::plant(
+            &Planting { store: &self.store, ids: &self.ids, knowledge: &self.knowledge, now },
+            fixtures,
+        )
+        .await
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     clock::Ids,
-    fixture::{Diagnostic, Fixtures, Origin, SeedAssistant, SeedFile, SeedStore, SeedThread, StoredAsset, asset::Asset},
+    fixture::{
+        Diagnostic, Fixtures, Origin, SeedAssistant, SeedFile, SeedStore, SeedThread, StoredAsset,
+        asset::Asset,
+    },
     knowledge::{Attached, Denied, Knowledge, on_disk},
     store::{self, Changes, Store, Stored},
     types::{
@@ -52,11 +55,17 @@ fn planted(
         Err(Denied::Store(error)) => Err(error.into()),
         Err(other) => {
             let word = match &other {
-                Denied::NoFile(id) | Denied::Expired(id) | Denied::StoreFull(id) => Some(id.as_str()),
+                Denied::NoFile(id) | Denied::Expired(id) | Denied::StoreFull(id) => {
+                    Some(id.as_str())
+                }
                 Denied::NoStores(ids) => ids.first().map(String::as_str),
                 _ => None,
             };
-            faults.push(fixtures.fault_of_seed(origin, format!("this cannot be seeded: {other}"), word));
+            faults.push(fixtures.fault_of_seed(
+                origin,
+                format!("this cannot be seeded: {other}"),
+                word,
+            ));
             Ok(())
         }
     }
@@ -95,16 +104,25 @@ impl Planting<'_> {
             files.push(match file {
                 StoredAsset::File(id) => id.clone(),
                 StoredAsset::Asset(asset) => {
-                    let (id, content) = (self.ids.next::<File>(), self.content(asset, &seed.origin.file).await?);
-                    let new = NewFile { filename: asset.name.clone(), purpose: Purpose::Assistants, expires_after: None };
+                    let (id, content) =
+                        (self.ids.next::<File>(), self.content(asset, &seed.origin.file).await?);
+                    let new = NewFile {
+                        filename: asset.name.clone(),
+                        purpose: Purpose::Assistants,
+                        expires_after: None,
+                    };
                     self.knowledge.make_file_as(id.clone(), new, content).await?;
                     id
                 }
             });
         }
         let file_ids = files.iter().map(Id::to_string).collect();
-        let new =
-            NewVectorStore { name: seed.name.clone(), metadata: seed.metadata.clone(), file_ids, ..NewVectorStore::default() };
+        let new = NewVectorStore {
+            name: seed.name.clone(),
+            metadata: seed.metadata.clone(),
+            file_ids,
+            ..NewVectorStore::default()
+        };
         self.knowledge.make_store_as(seed.id.clone(), new).await?;
         // Whoever comes first finds everything ready.
         self.knowledge.settle(&[seed.id.to_string()]).await;
@@ -132,9 +150,17 @@ impl Planting<'_> {
         let mut resources = ToolResources::default();
         self.knowledge.attach(&mut resources, &Attached::to(&seed.messages)).await?;
         let mut changes = Changes::new();
-        changes.insert_thread(&Thread::new(seed.id.clone(), self.now, seed.metadata.clone(), resources))?;
+        changes.insert_thread(&Thread::new(
+            seed.id.clone(),
+            self.now,
+            seed.metadata.clone(),
+            resources,
+        ))?;
         for new in &seed.messages {
-            changes.insert_message(&Message::sent(self.ids.next(), self.now, seed.id.clone(), new.clone()), None)?;
+            changes.insert_message(
+                &Message::sent(self.ids.next(), self.now, seed.id.clone(), new.clone()),
+                None,
+            )?;
         }
         self.store.write(changes).await?;
         Ok(())

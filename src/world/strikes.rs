@@ -1,4 +1,5 @@
-//! Which faults strike which requests: counted per session, by chance only as far as the session's seed says.
+//! Which faults strike which requests: counted per session, by chance only as far as the session's
+//! seed says.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,8 @@ pub struct Counts {
 pub struct Strikes(Mutex<BTreeMap<u64, Counts>>);
 
 impl Strikes {
-    /// The first of these faults that strikes. All of them are for this request; each has met one more by it.
+    /// The first of these faults that strikes. All of them are for this request; each has met one
+    /// more by it.
     pub fn next(&self, faults: &[Arc<Fault>], ids: &Ids) -> Option<Arc<Fault>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut strikes = None;
@@ -35,7 +37,9 @@ impl Strikes {
             let strikes_now = match fault.how_often {
                 HowOften::Always => true,
                 HowOften::Times(times) => counts.struck < times,
-                HowOften::Probability(probability) => ids.chance(fault.lot, counts.met) < probability,
+                HowOften::Probability(probability) => {
+                    ids.chance(fault.lot, counts.met) < probability
+                }
             };
             if strikes.is_none() && is_its_turn && strikes_now {
                 counts.struck += 1;
@@ -47,7 +51,11 @@ impl Strikes {
 
     /// How often a fault struck.
     pub fn of(&self, fault: &Fault) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&fault.key).map_or(0, |counts| counts.struck)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&fault.key)
+            .map_or(0, |counts| counts.struck)
     }
 
     pub fn counts(&self) -> BTreeMap<u64, Counts> {

@@ -1,6 +1,6 @@
-//! The OpenAPI documents of the real service, as far as they are at hand, and where the recorded service parts from
-//! them: there the recordings win, and those places are named once, here. `REHEARSAL_API` names another folder for
-//! the documents.
+//! The OpenAPI documents of the real service, as far as they are at hand, and where the recorded
+//! service parts from them: there the recordings win, and those places are named once, here.
+//! `REHEARSAL_API` names another folder for the documents.
 
 use std::path::PathBuf;
 
@@ -20,8 +20,12 @@ pub struct Document {
 pub const V2: Document = Document {
     file: "assistants-v2.openapi.yaml",
     not_sent: &[
-        // Answers over REST leave them out, events have them; a modify answers with `file_ids` for `attachments`.
-        ("MessageObject", &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"]),
+        // Answers over REST leave them out, events have them; a modify answers with `file_ids` for
+        // `attachments`.
+        (
+            "MessageObject",
+            &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"],
+        ),
         ("RunStepObject", &["expired_at", "metadata"]),
         // The files of a batch are listed without it.
         ("VectorStoreFileObject", &["usage_bytes"]),
@@ -40,8 +44,8 @@ pub const V2: Document = Document {
         // The first delta of a call says so.
         ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
     ],
-    // Runs recorded with a budget of 16, and said to end by Azure's filter; batches recorded with another name for
-    // themselves.
+    // Runs recorded with a budget of 16, and said to end by Azure's filter; batches recorded with
+    // another name for themselves.
     wider: &[
         ("RunObject/properties/max_completion_tokens/minimum", "16"),
         (
@@ -94,19 +98,25 @@ impl Document {
     /// The document as the recorded service keeps to it. None where it is not at hand.
     pub fn load(&self) -> Option<Value> {
         let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api");
-        let folder = std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
+        let folder =
+            std::env::var_os("REHEARSAL_API").map_or_else(|| PathBuf::from(default), PathBuf::from);
         let path = folder.join(self.file);
         let Ok(text) = std::fs::read_to_string(&path) else {
             return None;
         };
-        let mut document: Value = serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");
+        let mut document: Value =
+            serde_saphyr::from_str(&text).expect("the OpenAPI document is YAML");
         for (schema, keys) in self.not_sent {
             let required = document["components"]["schemas"][*schema]["required"].as_array_mut();
-            required.expect("a schema with required keys").retain(|key| !keys.contains(&key.as_str().unwrap_or_default()));
+            required
+                .expect("a schema with required keys")
+                .retain(|key| !keys.contains(&key.as_str().unwrap_or_default()));
         }
         for (schema, keys) in self.null {
             for key in *keys {
-                let Some(property) = document["components"]["schemas"].get_mut(*schema).and_then(|it| find_property(it, key))
+                let Some(property) = document["components"]["schemas"]
+                    .get_mut(*schema)
+                    .and_then(|it| find_property(it, key))
                 else {
                     continue;
                 };
@@ -127,5 +137,8 @@ fn find_property<'v>(schema: &'v mut Value, key: &str) -> Option<&'v mut Value> 
         return schema["properties"].get_mut(key);
     }
     // A function's properties stand one level deeper in the schemas of calls.
-    schema["properties"].as_object_mut()?.values_mut().find_map(|property| property.get_mut("properties")?.get_mut(key))
+    schema["properties"]
+        .as_object_mut()?
+        .values_mut()
+        .find_map(|property| property.get_mut("properties")?.get_mut(key))
 }

@@ -10,10 +10,12 @@ async fn a_new_assistant_shows_all_its_keys_in_the_recorded_order() {
     let answer = server.post("/v1/assistants", json!({"model": "gpt-4o"})).await;
     let id = answer.id();
     let expected = format!(
-        "{{\n  \"id\": \"{id}\",\n  \"object\": \"assistant\",\n  \"created_at\": {START},\n  \"name\": null,\n  \
-         \"description\": null,\n  \"model\": \"gpt-4o\",\n  \"instructions\": null,\n  \"tools\": [],\n  \"top_p\": 1.0,\n  \
-         \"temperature\": 1.0,\n  \"reasoning_effort\": null,\n  \"tool_resources\": {{}},\n  \"metadata\": {{}},\n  \
-         \"response_format\": \"auto\"\n}}"
+        "{{\n  \"id\": \"{id}\",\n  \"object\": \"assistant\",\n  \"created_at\": \
+         {START},\n  \"name\": null,\n  \"description\": \
+         null,\n  \"model\": \"gpt-4o\",\n  \"instructions\": null,\n  \"tools\": \
+         [],\n  \"top_p\": 1.0,\n  \"temperature\": 1.0,\n  \"reasoning_effort\": \
+         null,\n  \"tool_resources\": {{}},\n  \"metadata\": \
+         {{}},\n  \"response_format\": \"auto\"\n}}"
     );
     assert_eq!(answer.text, expected, "two spaces, no newline at the end");
     assert_eq!(id.len(), "asst_".len() + 24);
@@ -28,7 +30,8 @@ async fn tools_are_echoed_with_what_the_service_fills_in() {
         {"type": "code_interpreter"},
         {"type": "file_search", "file_search": {"max_num_results": 2}},
     ]);
-    let assistant = server.post("/v1/assistants", json!({"model": "gpt-4o", "tools": tools})).await.body;
+    let assistant =
+        server.post("/v1/assistants", json!({"model": "gpt-4o", "tools": tools})).await.body;
     assert_eq!(
         assistant["tools"].to_string(),
         concat!(
@@ -47,7 +50,8 @@ async fn tools_are_echoed_with_what_the_service_fills_in() {
 async fn a_modify_changes_what_it_names_and_null_clears() {
     let server = TestServer::start().await;
     let new = json!({
-        "model": "gpt-4o", "name": "Ada", "instructions": "Count.", "temperature": 0.5, "metadata": {"a": "1", "b": "2"},
+        "model": "gpt-4o", "name": "Ada", "instructions": "Count.", "temperature": 0.5,
+        "metadata": {"a": "1", "b": "2"},
         "tools": [{"type": "code_interpreter"}]
     });
     let path = format!("/v1/assistants/{}", server.post("/v1/assistants", new).await.id());
@@ -68,8 +72,14 @@ async fn a_deleted_assistant_is_gone_and_its_runs_stay() {
     let (_, run) = server.run_with("Hello", json!({"assistant_id": assistant})).await;
     let path = format!("/v1/assistants/{assistant}");
     let deleted = server.delete(&path).await;
-    assert_eq!(deleted.body, json!({"id": assistant, "object": "assistant.deleted", "deleted": true}));
-    assert_eq!(server.get(&path).await.refusal(), format!("404 No assistant found with id '{assistant}'. [null null]"));
+    assert_eq!(
+        deleted.body,
+        json!({"id": assistant, "object": "assistant.deleted", "deleted": true})
+    );
+    assert_eq!(
+        server.get(&path).await.refusal(),
+        format!("404 No assistant found with id '{assistant}'. [null null]")
+    );
     assert_eq!(server.delete(&path).await.status.as_u16(), 404);
     assert_eq!(server.get(&run).await.body["status"], "completed");
 }
@@ -81,7 +91,8 @@ async fn a_hundred_changes_at_once_are_all_made() {
     let path = path.as_str();
     let server = &server;
     let changes = (0..100).map(|number| async move {
-        let change = if number % 2 == 0 { json!({"name": "even"}) } else { json!({"description": "odd"}) };
+        let change =
+            if number % 2 == 0 { json!({"name": "even"}) } else { json!({"description": "odd"}) };
         assert_eq!(server.post(path, change).await.status.as_u16(), 200);
     });
     futures_util::future::join_all(changes).await;

@@ -8,8 +8,16 @@ use crate::server::{Answer, TestServer, config};
 
 const VERSION: &str = "api-version=2024-05-01-preview";
 
-async fn ask(server: &TestServer, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
-    let request = headers.iter().fold(server.bare(method, path), |request, (name, value)| request.header(*name, *value));
+async fn ask(
+    server: &TestServer,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
+    let request = headers
+        .iter()
+        .fold(server.bare(method, path), |request, (name, value)| request.header(*name, *value));
     server.send(if let Some(body) = body { request.json(&body) } else { request }).await
 }
 
@@ -33,7 +41,9 @@ fn of(answer: Answer) -> (u16, Value) {
 #[tokio::test]
 async fn a_conversation_needs_no_beta_header_and_is_seen_by_openais_paths_too() {
     let server = TestServer::start().await;
-    let assistant = post(&server, &format!("/openai/assistants?{VERSION}"), json!({"model": "my-deployment"})).await;
+    let assistant =
+        post(&server, &format!("/openai/assistants?{VERSION}"), json!({"model": "my-deployment"}))
+            .await;
     assert_eq!(assistant.body["model"], "my-deployment");
     let thread = json!({"messages": [{"role": "user", "content": "Solve 3x + 11 = 14, please."}]});
     let order = json!({"assistant_id": assistant.id(), "thread": thread});
@@ -52,28 +62,49 @@ async fn a_conversation_needs_no_beta_header_and_is_seen_by_openais_paths_too() 
 
 #[tokio::test]
 async fn either_header_lets_a_key_in() {
-    let server = TestServer::with(Config { api_keys: vec!["right-key".to_owned()], ..config() }).await;
+    let server =
+        TestServer::with(Config { api_keys: vec!["right-key".to_owned()], ..config() }).await;
     let path = format!("/openai/assistants?{VERSION}");
     let (right, wrong) = (("api-key", "right-key"), ("api-key", "wrong-key"));
-    let (bearer, wrong_bearer) = (("authorization", "Bearer right-key"), ("authorization", "Bearer wrong-key"));
-    for headers in [vec![right], vec![bearer], vec![right, bearer], vec![right, wrong_bearer], vec![wrong, bearer]] {
-        assert_eq!(ask(&server, Method::GET, &path, &headers, None).await.status, StatusCode::OK, "{headers:?}");
+    let (bearer, wrong_bearer) =
+        (("authorization", "Bearer right-key"), ("authorization", "Bearer wrong-key"));
+    for headers in [
+        vec![right],
+        vec![bearer],
+        vec![right, bearer],
+        vec![right, wrong_bearer],
+        vec![wrong, bearer],
+    ] {
+        assert_eq!(
+            ask(&server, Method::GET, &path, &headers, None).await.status,
+            StatusCode::OK,
+            "{headers:?}"
+        );
     }
     let denied = gateway(
         401,
         "401",
-        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active \
-         subscription and use a correct regional API endpoint for your resource.",
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide \
+         a valid key for an active subscription and use a correct regional API endpoint for your \
+         resource.",
     );
     for headers in [vec![], vec![wrong], vec![wrong, wrong_bearer], vec![("api-key", "")]] {
-        assert_eq!(of(ask(&server, Method::GET, &path, &headers, None).await), denied, "{headers:?}");
+        assert_eq!(
+            of(ask(&server, Method::GET, &path, &headers, None).await),
+            denied,
+            "{headers:?}"
+        );
     }
     // A client of Azure's that was given OpenAI's base URL still says which version it means.
-    let mixed = ask(&server, Method::GET, &format!("/v1/assistants?{VERSION}"), &[right], None).await;
+    let mixed =
+        ask(&server, Method::GET, &format!("/v1/assistants?{VERSION}"), &[right], None).await;
     assert_eq!(mixed.status, StatusCode::OK);
     // Elsewhere that header is nobody's.
     let openai = [right, ("openai-beta", "assistants=v2")];
-    assert_eq!(ask(&server, Method::GET, "/v1/assistants", &openai, None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask(&server, Method::GET, "/v1/assistants", &openai, None).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -92,12 +123,25 @@ async fn the_gateway_says_what_does_not_exist_and_the_service_all_else() {
     ] {
         assert_eq!(of(get(&server, path).await), nothing, "{path}");
     }
-    assert_eq!(of(ask(&server, Method::DELETE, &format!("/openai/models?{VERSION}"), &[("api-key", "k")], None).await), nothing);
+    assert_eq!(
+        of(ask(
+            &server,
+            Method::DELETE,
+            &format!("/openai/models?{VERSION}"),
+            &[("api-key", "k")],
+            None
+        )
+        .await),
+        nothing
+    );
     let missing = get(&server, &format!("/openai/threads/thread_x?{VERSION}")).await;
     assert_eq!(missing.refusal(), "404 No thread found with id 'thread_x'. [null null]");
     // Below /openai/v1 no version is asked for.
     assert_eq!(get(&server, "/openai/v1/assistants").await.status, StatusCode::OK);
-    assert_eq!(get(&server, "/openai/v1/assistants?api-version=preview").await.status, StatusCode::OK);
+    assert_eq!(
+        get(&server, "/openai/v1/assistants?api-version=preview").await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -106,7 +150,8 @@ async fn the_first_previews_had_the_assistants_of_v1() {
     let old = post(&server, "/openai/threads?api-version=2024-02-15-preview", json!({})).await;
     assert_eq!(old.body.get("tool_resources"), None);
     assert_eq!(
-        get(&server, "/openai/assistants/asst_x/files?api-version=2024-03-01-preview").await.body["error"]["code"],
+        get(&server, "/openai/assistants/asst_x/files?api-version=2024-03-01-preview").await.body["error"]
+            ["code"],
         Value::Null
     );
     // A header that names a version is believed.
@@ -119,14 +164,22 @@ async fn the_first_previews_had_the_assistants_of_v1() {
 #[tokio::test]
 async fn a_model_without_a_deployment_shows_at_the_first_run() {
     let server = TestServer::with(Config { strict_models: true, ..config() }).await;
-    let assistant = post(&server, &format!("/openai/assistants?{VERSION}"), json!({"model": "nobody"})).await.id();
+    let assistant =
+        post(&server, &format!("/openai/assistants?{VERSION}"), json!({"model": "nobody"}))
+            .await
+            .id();
     let thread = json!({"messages": [{"role": "user", "content": "Hello"}]});
     let order = json!({"assistant_id": assistant, "thread": thread});
     let run = post(&server, &format!("/openai/threads/runs?{VERSION}"), order).await;
     server.idle().await;
-    let path = format!("/openai/threads/{}/runs/{}?{VERSION}", run.body["thread_id"].as_str().unwrap(), run.id());
+    let path = format!(
+        "/openai/threads/{}/runs/{}?{VERSION}",
+        run.body["thread_id"].as_str().unwrap(),
+        run.id()
+    );
     let run = get(&server, &path).await.body;
-    let expected = json!({"code": "invalid_engine_error", "message": "Failed to resolve model info for: nobody"});
+    let expected = json!({"code": "invalid_engine_error",
+        "message": "Failed to resolve model info for: nobody"});
     assert_eq!((&run["status"], &run["last_error"]), (&json!("failed"), &expected));
 }
 
@@ -135,10 +188,16 @@ async fn below_a_deployment_there_is_nothing_of_assistants() {
     let server = TestServer::start().await;
     let nothing = gateway(404, "404", "Resource not found");
     for deployment in ["gpt-4o", "nobody", "my%20model", ""] {
-        for resource in ["assistants", "threads", "threads/runs", "files", "vector_stores", "uploads", ""] {
+        for resource in
+            ["assistants", "threads", "threads/runs", "files", "vector_stores", "uploads", ""]
+        {
             let path = format!("/openai/deployments/{deployment}/{resource}?{VERSION}");
             assert_eq!(of(get(&server, &path).await), nothing, "GET {path}");
-            assert_eq!(of(post(&server, &path, json!({"model": "gpt-4o"})).await), nothing, "POST {path}");
+            assert_eq!(
+                of(post(&server, &path, json!({"model": "gpt-4o"})).await),
+                nothing,
+                "POST {path}"
+            );
         }
     }
     // The key is asked for before that.
@@ -151,11 +210,17 @@ async fn files_have_ids_of_azures_own() {
     let server = TestServer::start().await;
     let part = reqwest::multipart::Part::text("apples").file_name("a.txt");
     let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", part);
-    let request = server.bare(Method::POST, &format!("/openai/files?{VERSION}")).header("api-key", "k").multipart(form);
+    let request = server
+        .bare(Method::POST, &format!("/openai/files?{VERSION}"))
+        .header("api-key", "k")
+        .multipart(form);
     let file = server.send(request).await.id();
     assert_eq!((&file[..10], file.len()), ("assistant-", 34));
     // They can be used like any other.
-    let store = post(&server, &format!("/openai/vector_stores?{VERSION}"), json!({"file_ids": [file]})).await.id();
+    let store =
+        post(&server, &format!("/openai/vector_stores?{VERSION}"), json!({"file_ids": [file]}))
+            .await
+            .id();
     server.idle().await;
     assert_eq!(server.search(&store, json!("apples")).await.len(), 1);
 }
@@ -173,11 +238,18 @@ async fn the_journal_shows_paths_as_sent_and_neither_key() {
 
 #[tokio::test]
 async fn faults_strike_either_spelling_of_a_path() {
-    let faults = "faults:\n  - when: {path: /openai/threads}\n    times: 1\n    respond: {status: 429}\n  \
-                  - when: {path: /v1/assistants}\n    times: 1\n    respond: {status: 503}\n";
+    let faults = "faults:\n  - when: {path: /openai/threads}\n    times: 1\n    respond: {status: \
+                  429}\n  - when: {path: /v1/assistants}\n    times: 1\n    respond: {status: \
+                  503}\n";
     let server = TestServer::with_fixtures(faults).await;
-    assert_eq!(post(&server, &format!("/openai/threads?{VERSION}"), json!({})).await.status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(get(&server, &format!("/openai/assistants?{VERSION}")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        post(&server, &format!("/openai/threads?{VERSION}"), json!({})).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
+    assert_eq!(
+        get(&server, &format!("/openai/assistants?{VERSION}")).await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }
 
 #[tokio::test]

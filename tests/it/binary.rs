@@ -32,7 +32,11 @@ fn launch(command: &mut Command) -> (Child, String) {
     let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let base = line.trim().strip_prefix("rehearsal listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let base = line
+        .trim()
+        .strip_prefix("rehearsal listening on ")
+        .unwrap_or_else(|| panic!("{line:?}"))
+        .to_owned();
     (child, base)
 }
 
@@ -46,7 +50,11 @@ fn what_cannot_be_started_says_so_in_one_message_and_exits_with_2() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let fixture = path("bad.yaml");
     std::fs::write(&fixture, "replies: [{nmae: x}]").unwrap();
-    std::fs::write(path("text.db"), "this is a letter, not a database; it is long enough to have a header").unwrap();
+    std::fs::write(
+        path("text.db"),
+        "this is a letter, not a database; it is long enough to have a header",
+    )
+    .unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
 
@@ -55,11 +63,23 @@ fn what_cannot_be_started_says_so_in_one_message_and_exits_with_2() {
     assert!(fails(&["--clock", "noon"]).contains("2026-01-31T12:00:00Z"));
     assert!(fails(&["--listen", &address]).contains(&format!("cannot listen on {address}")));
     let broken = fails(&["--listen", "127.0.0.1:0", "--fixtures", &fixture]);
-    assert!(broken.contains("bad.yaml:1:12: unknown key 'nmae'") && broken.contains("did you mean 'name'?"), "{broken}");
-    assert!(fails(&["--listen", "127.0.0.1:0", "--fixtures", &path("nowhere")]).contains("cannot read the fixtures"));
-    assert!(fails(&["--listen", "127.0.0.1:0", "--database", &path("no/such/folder.db")]).contains("cannot open the database"));
+    assert!(
+        broken.contains("bad.yaml:1:12: unknown key 'nmae'")
+            && broken.contains("did you mean 'name'?"),
+        "{broken}"
+    );
+    assert!(
+        fails(&["--listen", "127.0.0.1:0", "--fixtures", &path("nowhere")])
+            .contains("cannot read the fixtures")
+    );
+    assert!(
+        fails(&["--listen", "127.0.0.1:0", "--database", &path("no/such/folder.db")])
+            .contains("cannot open the database")
+    );
     let text = std::fs::read(path("text.db")).unwrap();
-    assert!(fails(&["--listen", "127.0.0.1:0", "--database", &path("text.db")]).contains("text.db"));
+    assert!(
+        fails(&["--listen", "127.0.0.1:0", "--database", &path("text.db")]).contains("text.db")
+    );
     assert_eq!(std::fs::read(path("text.db")).unwrap(), text, "and left alone");
 }
 
@@ -68,7 +88,12 @@ async fn databases_of_others_and_of_the_future_are_left_alone() {
     use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
     let folder = tempfile::tempdir().unwrap();
     let execute = async |path: &Path, sql: &'static str| {
-        let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap();
+        let mut connection = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .connect()
+            .await
+            .unwrap();
         sqlx::query(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     };
@@ -81,7 +106,8 @@ async fn databases_of_others_and_of_the_future_are_left_alone() {
     let (mut child, _) = start(&["--database", newer.to_str().unwrap()]);
     signal(&child, "-TERM");
     assert!(child.wait().unwrap().success());
-    execute(&newer, "insert into _sqlx_migrations values (9999, 'future', 0, true, x'00', 0)").await;
+    execute(&newer, "insert into _sqlx_migrations values (9999, 'future', 0, true, x'00', 0)")
+        .await;
     let before = std::fs::read(&newer).unwrap();
     let message = fails(&["--listen", "127.0.0.1:0", "--database", newer.to_str().unwrap()]);
     assert!(message.contains("was written by a newer version of Rehearsal"), "{message}");
@@ -95,13 +121,18 @@ async fn what_was_answered_survives_a_kill() {
     let database = ["--database", path.to_str().unwrap()];
     let client = crate::server::client();
     let post = async |url: String, body: serde_json::Value| {
-        let request = client.post(url).bearer_auth("x").header("openai-beta", "assistants=v2").json(&body);
+        let request =
+            client.post(url).bearer_auth("x").header("openai-beta", "assistants=v2").json(&body);
         request.send().await.unwrap().json::<serde_json::Value>().await.unwrap()
     };
     let (mut child, base) = start(&database);
-    let thread = post(format!("{base}/v1/threads"), json!({})).await["id"].as_str().unwrap().to_owned();
+    let thread =
+        post(format!("{base}/v1/threads"), json!({})).await["id"].as_str().unwrap().to_owned();
     let posts = (0..200).map(|number| {
-        post(format!("{base}/v1/threads/{thread}/messages"), json!({"role": "user", "content": number.to_string()}))
+        post(
+            format!("{base}/v1/threads/{thread}/messages"),
+            json!({"role": "user", "content": number.to_string()}),
+        )
     });
     let sent = futures_util::future::join_all(posts).await;
     child.kill().unwrap();
@@ -109,8 +140,15 @@ async fn what_was_answered_survives_a_kill() {
 
     let (mut child, base) = start(&database);
     for message in sent {
-        let url = format!("{base}/v1/threads/{thread}/messages/{}", message["id"].as_str().unwrap());
-        let found = client.get(url).bearer_auth("x").header("openai-beta", "assistants=v2").send().await.unwrap();
+        let url =
+            format!("{base}/v1/threads/{thread}/messages/{}", message["id"].as_str().unwrap());
+        let found = client
+            .get(url)
+            .bearer_auth("x")
+            .header("openai-beta", "assistants=v2")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(found.json::<serde_json::Value>().await.unwrap(), message);
     }
     child.kill().unwrap();
@@ -121,11 +159,18 @@ async fn what_was_answered_survives_a_kill() {
 async fn a_signal_ends_the_server_and_open_streams_do_not_hold_it() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = folder.path().join("hang.yaml");
-    std::fs::write(&fixture, "assistants: [{id: asst_a, model: gpt-4o, instructions: x}]\nreplies: [{outcome: hang}]").unwrap();
+    std::fs::write(
+        &fixture,
+        "assistants: [{id: asst_a, model: gpt-4o, instructions: x}]\nreplies: [{outcome: hang}]",
+    )
+    .unwrap();
     for name in ["-TERM", "-INT"] {
         let (mut child, base) = start(&["--fixtures", fixture.to_str().unwrap()]);
-        let request = crate::server::client().post(format!("{base}/v1/threads/runs")).bearer_auth("x");
-        let request = request.header("openai-beta", "assistants=v2").json(&json!({"assistant_id": "asst_a", "stream": true}));
+        let request =
+            crate::server::client().post(format!("{base}/v1/threads/runs")).bearer_auth("x");
+        let request = request
+            .header("openai-beta", "assistants=v2")
+            .json(&json!({"assistant_id": "asst_a", "stream": true}));
         let stream = request.send().await.unwrap();
         assert!(stream.status().is_success());
         let begun = Instant::now();
@@ -163,7 +208,11 @@ fn nothing_is_left_of_a_database_in_memory() {
 async fn upload(base: &str, text: &'static str) -> String {
     let part = reqwest::multipart::Part::text(text).file_name("notes.txt");
     let form = reqwest::multipart::Form::new().text("purpose", "vision").part("file", part);
-    let sent = crate::server::client().post(format!("{base}/v1/files")).bearer_auth("x").multipart(form).send();
+    let sent = crate::server::client()
+        .post(format!("{base}/v1/files"))
+        .bearer_auth("x")
+        .multipart(form)
+        .send();
     let file: serde_json::Value = sent.await.unwrap().json().await.unwrap();
     format!("/v1/files/{}/content", file["id"].as_str().unwrap())
 }
@@ -192,7 +241,12 @@ async fn files_survive_a_kill() {
     child.kill().unwrap();
     child.wait().unwrap();
     let (mut child, base) = start(&database);
-    let found = crate::server::client().get(format!("{base}{content}")).bearer_auth("x").send().await.unwrap();
+    let found = crate::server::client()
+        .get(format!("{base}{content}"))
+        .bearer_auth("x")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(found.text().await.unwrap(), "kept for good");
     child.kill().unwrap();
     child.wait().unwrap();

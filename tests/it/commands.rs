@@ -26,7 +26,8 @@ fn check_says_what_is_wrong_and_how_to_mend_it() {
     assert_eq!(none.status.code(), Some(2), "there is nothing to check");
     fs::create_dir(folder.path().join("fixtures")).unwrap();
     let path = folder.path().join("fixtures/a.yaml");
-    fs::write(&path, "replies:\n  - {name: a, steps: [{message: Hi}]}\nfaults: [{delay: 1s}]\n").unwrap();
+    fs::write(&path, "replies:\n  - {name: a, steps: [{message: Hi}]}\nfaults: [{delay: 1s}]\n")
+        .unwrap();
     let good = rehearsal(folder.path(), &["check"]);
     assert_eq!(
         (good.status.code(), text(&good.stdout).as_str()),
@@ -37,7 +38,8 @@ fn check_says_what_is_wrong_and_how_to_mend_it() {
     fs::write(&path, "replies:\n  - {name: a, stepz: []}\n").unwrap();
     let bad = rehearsal(folder.path(), &["check"]);
     assert_eq!(bad.status.code(), Some(1));
-    let expected = "fixtures/a.yaml:2:15: unknown key 'stepz'\n  |\n2 |   - {name: a, stepz: []}\n  |               ^ did you mean 'steps'?\n\n1 mistake\n";
+    let expected = "fixtures/a.yaml:2:15: unknown key 'stepz'\n  |\n2 |   - {name: a, stepz: \
+                    []}\n  |               ^ did you mean 'steps'?\n\n1 mistake\n";
     assert_eq!(text(&bad.stdout), expected);
     let tools = rehearsal(folder.path(), &["check", "--format", "json", "fixtures/a.yaml"]);
     let found: Value = serde_json::from_slice(&tools.stdout).unwrap();
@@ -60,20 +62,24 @@ fn the_schema_takes_every_fixture_in_the_repository() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut checked = 0;
     for (name, yaml) in crate::docs::fixtures() {
-        let value: Value = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let value: Value =
+            serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{name}: {error}"));
         let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{name}: {errors:#?}");
         checked += 1;
     }
     assert!(checked > 50, "{checked}");
-    for bad in
-        [json!({"repliez": []}), json!({"replies": [{"steps": [{}]}]}), json!({"faults": [{"probability": 2, "delay": "1s"}]})]
-    {
+    for bad in [
+        json!({"repliez": []}),
+        json!({"replies": [{"steps": [{}]}]}),
+        json!({"faults": [{"probability": 2, "delay": "1s"}]}),
+    ] {
         assert!(!validator.is_valid(&bad), "{bad}");
     }
 }
 
-/// The keys that the schema knows are those that the reader knows, at every place where there are any.
+/// The keys that the schema knows are those that the reader knows, at every place where there are
+/// any.
 #[test]
 fn the_schema_knows_the_keys_that_the_reader_knows() {
     let schema: Value = serde_json::from_str(rehearsal::fixture::SCHEMA).unwrap();
@@ -85,16 +91,30 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
         ("{faults: [{oops: 1, delay: 1s}]}", "/definitions/fault/properties"),
         ("{assistants: [{oops: 1, id: asst_a, model: m}]}", "/definitions/assistant/properties"),
         ("{threads: [{oops: 1, id: thread_a}]}", "/definitions/thread/properties"),
-        ("{files: [{oops: 1, id: file-a, path: {name: a, text: b}}]}", "/definitions/file/properties"),
+        (
+            "{files: [{oops: 1, id: file-a, path: {name: a, text: b}}]}",
+            "/definitions/file/properties",
+        ),
         ("{vector_stores: [{oops: 1, id: vs_a}]}", "/definitions/vectorStore/properties"),
     ] {
-        let Some(known) = schema.pointer(pointer).and_then(Value::as_object) else { panic!("nothing at {pointer}") };
-        let faults = rehearsal::fixture::Fixtures::parse([("x.yaml".to_owned(), yaml.to_owned())]).unwrap_err().to_string();
+        let Some(known) = schema.pointer(pointer).and_then(Value::as_object) else {
+            panic!("nothing at {pointer}")
+        };
+        let faults = rehearsal::fixture::Fixtures::parse([("x.yaml".to_owned(), yaml.to_owned())])
+            .unwrap_err()
+            .to_string();
         let listed = faults.split("known here: ").nth(1).unwrap_or_else(|| panic!("{faults}"));
         for key in known.keys() {
-            assert!(listed.contains(&format!("'{key}'")), "{pointer} has '{key}', the reader knows {listed}");
+            assert!(
+                listed.contains(&format!("'{key}'")),
+                "{pointer} has '{key}', the reader knows {listed}"
+            );
         }
-        assert_eq!(listed.matches('\'').count() / 2, known.len(), "{pointer}: the reader knows {listed}");
+        assert_eq!(
+            listed.matches('\'').count() / 2,
+            known.len(),
+            "{pointer}: the reader knows {listed}"
+        );
         compared += 1;
     }
     assert_eq!(compared, 8);
@@ -112,36 +132,65 @@ fn files_that_cannot_be_fixtures_are_refused_each_with_a_word() {
     fs::write(file("empty.yaml"), "").unwrap();
     assert_eq!(said("empty.yaml").0, 0);
     fs::write(file("binary.yaml"), [0xff, 0xfe, 0x00, 0x01]).unwrap();
-    assert!(said("binary.yaml").1.starts_with("binary.yaml:1:1: this is not text: a fixture file is UTF-8"));
+    assert!(
+        said("binary.yaml")
+            .1
+            .starts_with("binary.yaml:1:1: this is not text: a fixture file is UTF-8")
+    );
     fs::File::create(file("huge.yaml")).unwrap().set_len(40 << 20).unwrap();
-    assert!(said("huge.yaml").1.contains("this file has 41943040 bytes: a fixture file has 33554432 at the most"));
+    assert!(
+        said("huge.yaml")
+            .1
+            .contains("this file has 41943040 bytes: a fixture file has 33554432 at the most")
+    );
 
     fs::create_dir(file("links")).unwrap();
     std::os::unix::fs::symlink("links", file("links/again")).unwrap();
     std::os::unix::fs::symlink(file("links"), file("links/circle")).unwrap();
     fs::write(file("links/a.yaml"), "replies: [{name: a}]").unwrap();
-    assert_eq!(said("links"), (0, "no mistakes: 1 reply, 0 faults to inject, 0 seeds\n".to_owned()), "folders are not followed");
+    assert_eq!(
+        said("links"),
+        (0, "no mistakes: 1 reply, 0 faults to inject, 0 seeds\n".to_owned()),
+        "folders are not followed"
+    );
     std::os::unix::fs::symlink("self.yaml", file("links/self.yaml")).unwrap();
     let (code, circle) = said("links");
-    assert!(code == 2 && circle.contains("cannot read the fixtures in links/self.yaml"), "{circle}");
+    assert!(
+        code == 2 && circle.contains("cannot read the fixtures in links/self.yaml"),
+        "{circle}"
+    );
 }
 
-const UNMATCHED: &str = "import os,urllib.request as u,json\nb=os.environ['OPENAI_BASE_URL']\ndef p(x,d):\n  \
-    r=u.Request(b+x,data=json.dumps(d).encode(),headers={'Authorization':'Bearer '+os.environ['OPENAI_API_KEY'],\
-    'OpenAI-Beta':'assistants=v2','Content-Type':'application/json'})\n  return json.load(u.urlopen(r))\n\
-    a=p('/assistants',{'model':'m'})['id']\nr=p('/threads/runs',{'assistant_id':a,'thread':{'messages':[{'role':'user','content':'Hi'}]}})\n\
-    while r['status'] in ('queued','in_progress'):\n  q=u.Request(b+'/threads/'+r['thread_id']+'/runs/'+r['id'],headers={'Authorization':'Bearer x','OpenAI-Beta':'assistants=v2'})\n  r=json.load(u.urlopen(q))\n";
+const UNMATCHED: &str = r"
+import json, os, urllib.request
+base = os.environ['OPENAI_BASE_URL']
+headers = {'Authorization': 'Bearer ' + os.environ['OPENAI_API_KEY'],
+    'OpenAI-Beta': 'assistants=v2', 'Content-Type': 'application/json'}
+def ask(path, body=None):
+    data = json.dumps(body).encode() if body else None
+    return json.load(urllib.request.urlopen(urllib.request.Request(base + path, data, headers)))
+assistant = ask('/assistants', {'model': 'm'})['id']
+thread = {'messages': [{'role': 'user', 'content': 'Hi'}]}
+run = ask('/threads/runs', {'assistant_id': assistant, 'thread': thread})
+while run['status'] in ('queued', 'in_progress'):
+    run = ask('/threads/' + run['thread_id'] + '/runs/' + run['id'])
+";
 
 #[test]
 fn exec_runs_a_command_against_a_server_of_its_own_and_answers_as_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let exec = |flags: &[&str], command: &[&str]| {
-        let arguments: Vec<_> = ["exec"].iter().chain(flags).chain(&["--"]).chain(command).copied().collect();
+        let arguments: Vec<_> =
+            ["exec"].iter().chain(flags).chain(&["--"]).chain(command).copied().collect();
         rehearsal(folder.path(), &arguments)
     };
     let shown = exec(
         &["--api-key", "sk-mine"],
-        &["sh", "-c", "echo $OPENAI_API_KEY $OPENAI_BASE_URL $AZURE_OPENAI_ENDPOINT $OPENAI_API_VERSION"],
+        &[
+            "sh",
+            "-c",
+            "echo $OPENAI_API_KEY $OPENAI_BASE_URL $AZURE_OPENAI_ENDPOINT $OPENAI_API_VERSION",
+        ],
     );
     let words: Vec<_> = text(&shown.stdout).split_whitespace().map(str::to_owned).collect();
     assert_eq!((words[0].as_str(), words.len()), ("sk-mine", 4));
@@ -151,12 +200,23 @@ fn exec_runs_a_command_against_a_server_of_its_own_and_answers_as_it_does() {
     assert_eq!(exec(&["--pace", "fast"], &["true"]).status.code(), Some(2));
     assert_eq!(exec(&[], &["sh", "-c", "kill -9 $$"]).status.code(), Some(137));
 
-    fs::write(folder.path().join("a.yaml"), "replies: [{name: never, times: 2, when: {message: Bye}}]").unwrap();
+    fs::write(
+        folder.path().join("a.yaml"),
+        "replies: [{name: never, times: 2, when: {message: Bye}}]",
+    )
+    .unwrap();
     for (unmatched, code) in [("fail", 1), ("echo", 0)] {
-        let run = exec(&["--fixtures", "a.yaml", "--unmatched", unmatched], &["python3", "-c", UNMATCHED]);
+        let run = exec(
+            &["--fixtures", "a.yaml", "--unmatched", unmatched],
+            &["python3", "-c", UNMATCHED],
+        );
         let said = text(&run.stderr);
         assert_eq!(run.status.code(), Some(code), "{said}");
-        assert!(said.contains("no reply matched the run run_") && said.contains("(message: \"Hi\", nearest is never"), "{said}");
+        assert!(
+            said.contains("no reply matched the run run_")
+                && said.contains("(message: \"Hi\", nearest is never"),
+            "{said}"
+        );
         assert!(said.contains("never (a.yaml:1) was used 0 of 2 times"), "{said}");
     }
 }
@@ -175,13 +235,36 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
             .spawn()
             .unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
-        let base = format!("{}/_rehearsal", line.trim().strip_prefix("rehearsal listening on ").unwrap());
-        let mut events = crate::server::client().get(format!("{base}/events")).send().await.unwrap().bytes_stream();
-        let mut next = async || String::from_utf8(events.next().await.unwrap().unwrap().to_vec()).unwrap();
+        std::io::BufRead::read_line(
+            &mut std::io::BufReader::new(child.stdout.as_mut().unwrap()),
+            &mut line,
+        )
+        .unwrap();
+        let base =
+            format!("{}/_rehearsal", line.trim().strip_prefix("rehearsal listening on ").unwrap());
+        let mut events = crate::server::client()
+            .get(format!("{base}/events"))
+            .send()
+            .await
+            .unwrap()
+            .bytes_stream();
+        let mut next =
+            async || String::from_utf8(events.next().await.unwrap().unwrap().to_vec()).unwrap();
         let names = async || {
-            let list: Value = crate::server::client().get(format!("{base}/fixtures")).send().await.unwrap().json().await.unwrap();
-            list["data"].as_array().unwrap().iter().map(|reply| reply["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            let list: Value = crate::server::client()
+                .get(format!("{base}/fixtures"))
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap();
+            list["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|reply| reply["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
         fs::write(&file, "replies: [{name: two}]").unwrap();
         assert!(next().await.starts_with("event: fixtures.reloaded"));
@@ -190,19 +273,29 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         fs::write(folder.path().join("new.tmp"), "replies: [{nmae: three}]").unwrap();
         fs::rename(folder.path().join("new.tmp"), &file).unwrap();
         let broken = next().await;
-        assert!(broken.starts_with("event: fixtures.broken") && broken.contains("did you mean 'name'?"), "{broken}");
+        assert!(
+            broken.starts_with("event: fixtures.broken") && broken.contains("did you mean 'name'?"),
+            "{broken}"
+        );
         assert_eq!(names().await, ["two"], "the last good ones stay");
-        fs::write(&file, "replies: [{name: four}]\nassistants: [{id: asst_new, model: m}]").unwrap();
-        assert!(next().await.contains("event: fixtures.reloaded") || next().await.contains("event: fixtures.reloaded"));
+        fs::write(&file, "replies: [{name: four}]\nassistants: [{id: asst_new, model: m}]")
+            .unwrap();
+        assert!(
+            next().await.contains("event: fixtures.reloaded")
+                || next().await.contains("event: fixtures.reloaded")
+        );
         assert_eq!(names().await, ["four"]);
         child.kill().unwrap();
         child.wait().unwrap();
         // A server that is gone answers nobody.
         assert!(
-            tokio::time::timeout(Duration::from_secs(5), crate::server::client().get(format!("{base}/health")).send())
-                .await
-                .unwrap()
-                .is_err()
+            tokio::time::timeout(
+                Duration::from_secs(5),
+                crate::server::client().get(format!("{base}/health")).send()
+            )
+            .await
+            .unwrap()
+            .is_err()
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Every answer that a test gets is validated against the OpenAPI document of its version, as far as it is at hand.
+//! Every answer that a test gets is validated against the OpenAPI document of its version, as far
+//! as it is at hand.
 
 #[path = "../contract/documents.rs"]
 mod documents;
@@ -30,7 +31,8 @@ pub fn documents() -> Option<[Value; 2]> {
 
 /// The document that the control API serves of itself.
 static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
-    let document = serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON");
+    let document =
+        serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON");
     Contract { document, validators: Mutex::default() }
 });
 
@@ -80,7 +82,10 @@ impl Contract {
         let answers = self.operation(method, path).map(|operation| &operation["responses"]);
         let schema = answers.and_then(|answers| {
             let answer = answers.get(status.as_str()).or_else(|| answers.get("default"))?;
-            let answer = answer["$ref"].as_str().and_then(|place| self.document.pointer(&place[1..])).unwrap_or(answer);
+            let answer = answer["$ref"]
+                .as_str()
+                .and_then(|place| self.document.pointer(&place[1..]))
+                .unwrap_or(answer);
             answer["content"]["application/json"]["schema"]["$ref"].as_str()?.rsplit('/').next()
         });
         if status.is_success() && !body.is_null() && path != "/openapi.json" {
@@ -103,14 +108,20 @@ impl Contract {
         let paths = self.document["paths"].as_object()?;
         let templates = paths.iter().filter(|(template, _)| fits(template, path));
         // `/threads/runs` also fits `/threads/{thread_id}`.
-        let (_, operations) = templates.min_by_key(|(template, _)| template.matches('{').count())?;
+        let (_, operations) =
+            templates.min_by_key(|(template, _)| template.matches('{').count())?;
         let answer = &operations[method.as_str().to_lowercase()]["responses"]["200"];
         let schema = answer["content"]["application/json"]["schema"]["$ref"].as_str()?;
         schema.rsplit('/').next().map(str::to_owned)
     }
 
     fn validate(&self, schema: &str, body: &Value, whence: &str) {
-        let errors: Vec<_> = self.validator(schema).iter_errors(body).map(|error| error.to_string()).take(3).collect();
+        let errors: Vec<_> = self
+            .validator(schema)
+            .iter_errors(body)
+            .map(|error| error.to_string())
+            .take(3)
+            .collect();
         assert!(errors.is_empty(), "{whence} is not a {schema}: {errors:#?}\n{body:#}");
     }
 
@@ -132,6 +143,8 @@ fn without_session(path: &str) -> &str {
 }
 
 fn fits(template: &str, path: &str) -> bool {
-    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-    template.len() == path.len() && template.iter().zip(&path).all(|(part, got)| part.starts_with('{') || part == got)
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template.iter().zip(&path).all(|(part, got)| part.starts_with('{') || part == got)
 }

@@ -1,4 +1,5 @@
-//! The control API as tests use it: reset, fixtures put in, the journal, the clock, snapshots, events.
+//! The control API as tests use it: reset, fixtures put in, the journal, the clock, snapshots,
+//! events.
 
 use futures_util::{StreamExt, future::join_all};
 use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config};
@@ -18,7 +19,10 @@ async fn put_in(server: &TestServer, session: &str, yaml: &str) -> Answer {
 }
 
 async fn listed(server: &TestServer, path: &str) -> Vec<Value> {
-    server.get(path).await.body["data"].as_array().unwrap_or_else(|| panic!("no list at {path}")).clone()
+    server.get(path).await.body["data"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no list at {path}"))
+        .clone()
 }
 
 async fn set_clock(server: &TestServer, change: Value) -> Value {
@@ -40,9 +44,19 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
         if path == "/events" {
             continue;
         }
-        for method in ["get", "put", "post", "delete"].into_iter().filter(|method| operations.get(*method).is_some()) {
-            let thread = if path.contains("{thread_id}") { server.thread("Hello").await } else { String::new() };
-            let path = format!("/_rehearsal{}", path.replace("{name}", "kept").replace("{thread_id}", &thread));
+        for method in ["get", "put", "post", "delete"]
+            .into_iter()
+            .filter(|method| operations.get(*method).is_some())
+        {
+            let thread = if path.contains("{thread_id}") {
+                server.thread("Hello").await
+            } else {
+                String::new()
+            };
+            let path = format!(
+                "/_rehearsal{}",
+                path.replace("{name}", "kept").replace("{thread_id}", &thread)
+            );
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let mut request = server.request(method.clone(), &path);
             if path.ends_with("/clock") && method == Method::POST {
@@ -51,8 +65,13 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
                 request = request.header("content-type", "application/yaml").body(HI);
             }
             let status = server.send(request).await.status;
-            // In the order of the methods it is made, and forgotten before it could be brought back.
-            let expected = if path.ends_with("/kept/restore") { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            // In the order of the methods it is made, and forgotten before it could be brought
+            // back.
+            let expected = if path.ends_with("/kept/restore") {
+                StatusCode::NOT_FOUND
+            } else {
+                StatusCode::OK
+            };
             assert_eq!(status, expected, "{method} {path}");
             calls += 1;
         }
@@ -72,14 +91,18 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
         (Method::GET, "/_rehearsal/requests?methd=GET", 400),
         (Method::POST, "/_rehearsal/reset?fixtures=perhaps", 400),
     ] {
-        assert_eq!(server.send(server.request(method, path)).await.status.as_u16(), status, "{path}");
+        assert_eq!(
+            server.send(server.request(method, path)).await.status.as_u16(),
+            status,
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_reset_forgets_everything_and_draws_the_same_ids_again() {
-    let seeds =
-        "assistants: [{id: asst_seed, model: gpt-4o, name: Seed}]\nreplies: [{name: once, times: 1, steps: [{message: Once}]}]\n";
+    let seeds = "assistants: [{id: asst_seed, model: gpt-4o, name: Seed}]\nreplies: [{name: once, \
+                 times: 1, steps: [{message: Once}]}]\n";
     let server = TestServer::with_fixtures(seeds).await;
     let talk = async || {
         let (thread, run) = server.run_with("Hello", json!({"assistant_id": "asst_seed"})).await;
@@ -94,7 +117,8 @@ async fn a_reset_forgets_everything_and_draws_the_same_ids_again() {
     set_clock(&server, json!({"advance": "5m"})).await;
 
     let removed = server.post("/_rehearsal/reset", json!({})).await.body["removed"].clone();
-    let counts = ["assistants", "threads", "messages", "runs", "run_steps", "files"].map(|kind| removed[kind].as_i64().unwrap());
+    let counts = ["assistants", "threads", "messages", "runs", "run_steps", "files"]
+        .map(|kind| removed[kind].as_i64().unwrap());
     assert_eq!(counts, [1, 2, 3, 2, 1, 1]);
     assert_eq!(server.get(&first.0).await.status, StatusCode::NOT_FOUND);
     assert_eq!(server.get("/v1/assistants/asst_seed").await.body["name"], "Seed");
@@ -102,22 +126,29 @@ async fn a_reset_forgets_everything_and_draws_the_same_ids_again() {
     assert_eq!(listed(&server, "/_rehearsal/fixtures").await.len(), 2, "what was put in stays");
     assert_eq!(talk().await, first, "to the same ids");
 
-    let removed = server.post("/_rehearsal/reset?fixtures=true", json!({})).await.body["removed"].clone();
+    let removed =
+        server.post("/_rehearsal/reset?fixtures=true", json!({})).await.body["removed"].clone();
     assert_eq!(removed["fixtures"], 1);
     assert_eq!(listed(&server, "/_rehearsal/fixtures").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reset_in_the_midst_of_runs_ends_their_streams_and_harms_no_other_session() {
-    let server = TestServer::with_fixtures("replies: [{steps: [{message: a}], outcome: hang}]").await;
-    let order = |assistant: &str| json!({"assistant_id": assistant, "stream": true, "thread": {"messages": [{"role": "user", "content": "Hi"}]}});
+    let server =
+        TestServer::with_fixtures("replies: [{steps: [{message: a}], outcome: hang}]").await;
+    let order = |assistant: &str| {
+        json!({"assistant_id": assistant, "stream": true,
+        "thread": {"messages": [{"role": "user", "content": "Hi"}]}})
+    };
     let streams = join_all((0..8).map(|_| async {
         let assistant = server.assistant().await;
         server.send(server.request(Method::POST, "/v1/threads/runs").json(&order(&assistant))).await
     }));
     let other = server.post("/s/other/v1/assistants", json!({"model": "gpt-4o"})).await.id();
     let resets = async {
-        while listed(&server, "/_rehearsal/requests?method=POST&path=/v1/threads/runs").await.len() < 8 {
+        while listed(&server, "/_rehearsal/requests?method=POST&path=/v1/threads/runs").await.len()
+            < 8
+        {
             tokio::task::yield_now().await;
         }
         server.post("/_rehearsal/reset", json!({})).await
@@ -133,7 +164,8 @@ async fn a_reset_in_the_midst_of_runs_ends_their_streams_and_harms_no_other_sess
 
 #[tokio::test]
 async fn fixtures_that_are_put_in_come_first_and_go_again() {
-    let server = TestServer::with_fixtures("replies: [{name: base, steps: [{message: Base}]}]").await;
+    let server =
+        TestServer::with_fixtures("replies: [{name: base, steps: [{message: Base}]}]").await;
     let answer = async |said: &str| {
         let (thread, _) = server.run(said).await;
         server.said(&thread).await[1].clone()
@@ -145,11 +177,19 @@ async fn fixtures_that_are_put_in_come_first_and_go_again() {
     put_in(&server, "", &HI.replace("Hello!", "Newer")).await;
     assert_eq!(answer("Hi").await, "Newer");
     let shown = listed(&server, "/_rehearsal/fixtures").await;
-    let hits: Vec<_> = shown.iter().map(|reply| (reply["name"].as_str().unwrap(), reply["hits"].as_i64().unwrap())).collect();
+    let hits: Vec<_> = shown
+        .iter()
+        .map(|reply| (reply["name"].as_str().unwrap(), reply["hits"].as_i64().unwrap()))
+        .collect();
     assert_eq!(hits, [("hi", 1), ("hi", 1), ("base", 1)]);
     assert_eq!((&shown[0]["added"], &shown[2]["added"]), (&json!(true), &json!(false)));
 
-    let seeded = put_in(&server, "", r#"{"assistants": [{"id": "asst_late", "model": "m"}], "models": ["m"]}"#).await;
+    let seeded = put_in(
+        &server,
+        "",
+        r#"{"assistants": [{"id": "asst_late", "model": "m"}], "models": ["m"]}"#,
+    )
+    .await;
     assert_eq!(seeded.status, StatusCode::OK, "{}", seeded.text);
     assert_eq!(server.get("/v1/assistants/asst_late").await.status, StatusCode::OK);
     assert_eq!(server.get("/v1/models/m").await.status, StatusCode::OK);
@@ -163,27 +203,52 @@ async fn fixtures_that_are_put_in_come_first_and_go_again() {
 #[tokio::test]
 async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing() {
     let server = TestServer::with_fixtures("replies: []").await;
-    let bad = put_in(&server, "", "replies:\n  - nmae: hi\n    steps: [{message: '{{ x }}', pause: 1s}]\n").await;
+    let bad = put_in(
+        &server,
+        "",
+        "replies:\n  - nmae: hi\n    steps: [{message: '{{ x }}', pause: 1s}]\n",
+    )
+    .await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(bad.body["error"]["code"], "invalid_fixture");
-    let found: Vec<_> = bad.body["diagnostics"].as_array().unwrap().iter().map(|it| (&it["line"], &it["column"])).collect();
-    assert_eq!(found, [(&json!(2), &json!(5)), (&json!(3), &json!(13)), (&json!(3), &json!(27))], "{}", bad.text);
+    let found: Vec<_> = bad.body["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (&it["line"], &it["column"]))
+        .collect();
+    assert_eq!(
+        found,
+        [(&json!(2), &json!(5)), (&json!(3), &json!(13)), (&json!(3), &json!(27))],
+        "{}",
+        bad.text
+    );
     assert!(bad.body["error"]["message"].as_str().unwrap().contains("did you mean 'name'?"));
     for (yaml, what) in [
-        ("replies: [{steps: [{message: {images: [a.png]}}]}]", "these fixtures have no folder for 'a.png'"),
         (
-            "assistants: [{id: asst_x, model: m, tool_resources: {file_search: {vector_store_ids: [vs_none]}}}]",
+            "replies: [{steps: [{message: {images: [a.png]}}]}]",
+            "these fixtures have no folder for 'a.png'",
+        ),
+        (
+            "assistants: [{id: asst_x, model: m, tool_resources: {file_search: {vector_store_ids: \
+             [vs_none]}}}]",
             "cannot be seeded",
         ),
         ("\u{0}", ":1:"),
         (&format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60)), "unknown key 'a'"),
-        (&format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000)), "this is nested too deeply"),
+        (
+            &format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000)),
+            "this is nested too deeply",
+        ),
     ] {
         let bad = put_in(&server, "", yaml).await;
         assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{yaml}");
         assert!(bad.text.contains(what), "{}", bad.text);
     }
-    let text = server.request(Method::POST, "/_rehearsal/fixtures").header("content-type", "text/plain").body(HI);
+    let text = server
+        .request(Method::POST, "/_rehearsal/fixtures")
+        .header("content-type", "text/plain")
+        .body(HI);
     assert_eq!(server.send(text).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert!(listed(&server, "/_rehearsal/fixtures").await.is_empty());
     assert_eq!(put_in(&server, "", "").await.status, StatusCode::OK, "nothing is no mistake");
@@ -193,7 +258,8 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
 async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets() {
     let server = TestServer::with_fixtures(HI).await;
     let assistant = server.assistant().await;
-    let order = json!({"assistant_id": assistant, "stream": true, "thread": {"messages": [{"role": "user", "content": "Hi"}]}});
+    let order = json!({"assistant_id": assistant, "stream": true,
+        "thread": {"messages": [{"role": "user", "content": "Hi"}]}});
     let stream = server.stream("/v1/threads/runs", order).await;
     let run = stream.last("thread.run.completed").clone();
     let secret = json!({"metadata": {"a": "sk-test", "b": "sk-abcdefghijklmnopqrstuvwxyz"}});
@@ -207,7 +273,14 @@ async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets()
     let entries = all.body["data"].as_array().unwrap();
     let told: Vec<_> = entries
         .iter()
-        .map(|it| format!("{} {} {}", it["method"].as_str().unwrap(), it["path"].as_str().unwrap(), it["status"]))
+        .map(|it| {
+            format!(
+                "{} {} {}",
+                it["method"].as_str().unwrap(),
+                it["path"].as_str().unwrap(),
+                it["status"]
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -220,7 +293,9 @@ async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets()
         ]
     );
     assert_eq!((&entries[1]["run"], &entries[1]["reply"]), (&run["id"], &json!("hi")));
-    assert!(entries[1]["response_body"].as_str().unwrap().ends_with("event: done\ndata: [DONE]\n\n"));
+    assert!(
+        entries[1]["response_body"].as_str().unwrap().ends_with("event: done\ndata: [DONE]\n\n")
+    );
     assert_eq!(entries[1]["request_body"]["assistant_id"], json!(assistant));
     assert_eq!(entries[2]["request_body"]["metadata"], json!({"a": "[removed]", "b": "[removed]"}));
     assert_eq!(entries[3]["query"], "x=1");
@@ -228,7 +303,8 @@ async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets()
     assert_eq!(entries[4]["request_body"], Value::Null, "forms are counted, not kept");
     assert!(entries[4]["request_bytes"].as_i64().unwrap() > 100);
 
-    let paths = async |query: &str| listed(&server, &format!("/_rehearsal/requests{query}")).await.len();
+    let paths =
+        async |query: &str| listed(&server, &format!("/_rehearsal/requests{query}")).await.len();
     assert_eq!(paths("?method=get").await, 1);
     assert_eq!(paths("?path=/v1/threads/*").await, 2);
     assert_eq!(paths("?path=/v1/**").await, 5);
@@ -257,7 +333,8 @@ async fn runs_that_nothing_matched_are_told_with_what_came_near() {
         let path = folder.path().join("near.yaml");
         std::fs::write(
             &path,
-            "replies:\n  - {name: far, when: {message: Bye, turn: 2}}\n  - {name: near, when: {message: hello}}\n",
+            "replies:\n  - {name: far, when: {message: Bye, turn: 2}}\n  - {name: near, when: \
+             {message: hello}}\n",
         )
         .unwrap();
         let server = TestServer::with(Config { fixtures: vec![path], unmatched, ..config() }).await;
@@ -265,12 +342,19 @@ async fn runs_that_nothing_matched_are_told_with_what_came_near() {
         let told = listed(&server, "/_rehearsal/unmatched").await;
         assert_eq!(told.len(), 1);
         assert!(run.ends_with(told[0]["run"].as_str().unwrap()));
-        assert_eq!((&told[0]["message"], &told[0]["nearest"][0]["reply"]), (&json!("Hello"), &json!("near")));
+        assert_eq!(
+            (&told[0]["message"], &told[0]["nearest"][0]["reply"]),
+            (&json!("Hello"), &json!("near"))
+        );
         assert_eq!(
             told[0]["nearest"][0]["misses"],
-            json!([{"condition": "message", "expected": "\"hello\"", "got": "\"Hello\"", "hint": "only the case differs"}])
+            json!([{"condition": "message", "expected": "\"hello\"", "got": "\"Hello\"",
+                "hint": "only the case differs"}])
         );
-        assert_eq!((&told[0]["nearest"][1]["reply"], &told[0]["nearest"][1]["line"]), (&json!("far"), &json!(2)));
+        assert_eq!(
+            (&told[0]["nearest"][1]["reply"], &told[0]["nearest"][1]["line"]),
+            (&json!("far"), &json!(2))
+        );
         assert!(told[0]["stub"].as_str().unwrap().contains("message: \"Hello\""));
         server.post("/_rehearsal/reset", json!({})).await;
         assert!(listed(&server, "/_rehearsal/unmatched").await.is_empty());
@@ -279,15 +363,17 @@ async fn runs_that_nothing_matched_are_told_with_what_came_near() {
 
 #[tokio::test]
 async fn a_client_can_name_the_reply_it_wants() {
-    let yaml = "replies:\n  - {name: any, steps: [{message: any}]}\n  - {name: odd, when: {message: {matches: '(?<a>x)'}}, times: 2, \
-                steps: [{message: 'odd {{ a is defined }}'}]}\n";
+    let yaml = "replies:\n  - {name: any, steps: [{message: any}]}\n  - {name: odd, when: \
+                {message: {matches: '(?<a>x)'}}, times: 2, steps: [{message: 'odd {{ a is defined \
+                }}'}]}\n";
     let server = TestServer::with_fixtures(yaml).await;
     let assistant = server.assistant().await;
     let named = json!({"assistant_id": assistant, "metadata": {"rehearsal_reply": "odd"}});
     let (thread, _) = server.run_with("Hi", named).await;
     assert_eq!(server.said(&thread).await[1], "odd False");
     let thread = format!("/v1/threads/{}", server.thread("x").await);
-    let request = server.request(Method::POST, &format!("{thread}/runs")).header("x-rehearsal-reply", "odd");
+    let request =
+        server.request(Method::POST, &format!("{thread}/runs")).header("x-rehearsal-reply", "odd");
     server.send(request.json(&json!({"assistant_id": assistant}))).await;
     server.idle().await;
     assert_eq!(server.said(&thread).await[1], "odd True");
@@ -306,12 +392,16 @@ async fn a_client_can_name_the_reply_it_wants() {
 async fn an_advance_makes_runs_files_uploads_and_stores_expire_before_it_returns() {
     let server = TestServer::with_fixtures("replies: [{outcome: hang}]").await;
     let (_, run) = server.run("Hello").await;
-    let upload = json!({"filename": "a.txt", "purpose": "vision", "bytes": 4, "mime_type": "text/plain"});
+    let upload =
+        json!({"filename": "a.txt", "purpose": "vision", "bytes": 4, "mime_type": "text/plain"});
     let upload = server.post("/v1/uploads", upload).await.id();
     let store = json!({"expires_after": {"anchor": "last_active_at", "days": 1}});
     let store = server.post("/v1/vector_stores", store).await.id();
-    let form = Form::new().text("purpose", "assistants").part("file", Part::text("apples").file_name("a.txt"));
-    let form = form.text("expires_after[anchor]", "created_at").text("expires_after[seconds]", "7200");
+    let form = Form::new()
+        .text("purpose", "assistants")
+        .part("file", Part::text("apples").file_name("a.txt"));
+    let form =
+        form.text("expires_after[anchor]", "created_at").text("expires_after[seconds]", "7200");
     let file = server.send(server.request(Method::POST, "/v1/files").multipart(form)).await.id();
 
     assert!(due(&set_clock(&server, json!({"advance": "9m"})).await).is_empty());
@@ -324,7 +414,10 @@ async fn an_advance_makes_runs_files_uploads_and_stores_expire_before_it_returns
     assert_eq!(due(&clock), ["upload.updated", "file.deleted", "vector_store.updated"]);
     assert_eq!(clock["due"][1]["id"], json!(file));
     assert_eq!(server.get(&format!("/v1/files/{file}")).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(server.post(&format!("/v1/uploads/{upload}/cancel"), json!({})).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        server.post(&format!("/v1/uploads/{upload}/cancel"), json!({})).await.status,
+        StatusCode::BAD_REQUEST
+    );
     assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.body["status"], "expired");
 
     for bad in [
@@ -336,9 +429,17 @@ async fn an_advance_makes_runs_files_uploads_and_stores_expire_before_it_returns
         json!({}),
         json!({"advnace": "1s"}),
     ] {
-        assert_eq!(server.post("/_rehearsal/clock", bad.clone()).await.status, StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(
+            server.post("/_rehearsal/clock", bad.clone()).await.status,
+            StatusCode::BAD_REQUEST,
+            "{bad}"
+        );
     }
-    assert_eq!(server.get("/_rehearsal/clock").await.body["now"], "2025-01-03T00:00:00Z", "nothing was changed");
+    assert_eq!(
+        server.get("/_rehearsal/clock").await.body["now"],
+        "2025-01-03T00:00:00Z",
+        "nothing was changed"
+    );
 }
 
 #[tokio::test]
@@ -359,8 +460,9 @@ async fn runs_at_a_realistic_pace_go_on_as_the_clock_is_advanced() {
 async fn a_snapshot_brings_everything_back_but_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let yaml = "replies:\n  - {name: once, times: 2, when: {message: Once}, steps: [{message: Yes}]}\n  - {when: {message: Wait}, outcome: hang}\n  \
-                - steps: [{tool_calls: [{function: {name: f}}]}, {message: '{{ outputs.f }}'}]\n";
+    let yaml = "replies:\n  - {name: once, times: 2, when: {message: Once}, steps: [{message: \
+                Yes}]}\n  - {when: {message: Wait}, outcome: hang}\n  - steps: [{tool_calls: \
+                [{function: {name: f}}]}, {message: '{{ outputs.f }}'}]\n";
     let server = TestServer::on(&database, yaml).await;
     let file = server.document("fruit.txt", "apples and pears").await;
     let store = server.store(&[&file]).await;
@@ -383,25 +485,47 @@ async fn a_snapshot_brings_everything_back_but_the_journal() {
     let requests = listed(&server, "/_rehearsal/requests").await.len();
 
     for _ in 0..2 {
-        let restored = server.send(server.request(Method::POST, "/_rehearsal/snapshots/before/restore")).await;
+        let restored =
+            server.send(server.request(Method::POST, "/_rehearsal/snapshots/before/restore")).await;
         assert_eq!(restored.status, StatusCode::OK, "{}", restored.text);
         assert_eq!(server.get("/_rehearsal/clock").await.body["timestamp"], START + 60);
-        assert_eq!(server.search(&store, json!("apples")).await, [("fruit.txt".to_owned(), "apples and pears".to_owned())]);
+        assert_eq!(
+            server.search(&store, json!("apples")).await,
+            [("fruit.txt".to_owned(), "apples and pears".to_owned())]
+        );
         let shown = server.get(&format!("/v1/vector_stores/{store}")).await.body;
-        assert_eq!((&shown["file_counts"]["completed"], &shown["file_counts"]["total"]), (&json!(1), &json!(1)));
+        assert_eq!(
+            (&shown["file_counts"]["completed"], &shown["file_counts"]["total"]),
+            (&json!(1), &json!(1))
+        );
         assert_eq!(shown["status"], "completed");
         assert_eq!(server.get(&hanging).await.body["status"], "in_progress");
-        let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+        let call =
+            server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]
+                ["id"]
+                .clone();
         let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "42"}]});
         server.post(&format!("{run}/submit_tool_outputs"), outputs).await;
         server.idle().await;
-        assert_eq!(server.said(&waiting).await, ["Call it", "42"], "a run goes on from where it stood");
-        assert_eq!(server.post("/v1/threads", json!({})).await.id(), next, "the same ids are drawn again");
+        assert_eq!(
+            server.said(&waiting).await,
+            ["Call it", "42"],
+            "a run goes on from where it stood"
+        );
+        assert_eq!(
+            server.post("/v1/threads", json!({})).await.id(),
+            next,
+            "the same ids are drawn again"
+        );
         let (thread, _) = server.run("Hi").await;
         assert_eq!(server.said(&thread).await[1], "Hello!");
         server.run("Once").await;
         let (_, second) = server.run("Once").await;
-        assert_eq!(server.get(&second).await.body["status"], "requires_action", "used up: one use was left");
+        assert_eq!(
+            server.get(&second).await.body["status"],
+            "requires_action",
+            "used up: one use was left"
+        );
     }
     assert!(listed(&server, "/_rehearsal/requests").await.len() > requests);
     assert_eq!(listed(&server, "/_rehearsal/snapshots").await.len(), 1);
@@ -409,9 +533,17 @@ async fn a_snapshot_brings_everything_back_but_the_journal() {
 
     server.stop().await;
     let server = TestServer::on(&database, yaml).await;
-    assert_eq!(listed(&server, "/_rehearsal/snapshots").await[0]["name"], "before", "snapshots survive a restart");
+    assert_eq!(
+        listed(&server, "/_rehearsal/snapshots").await[0]["name"],
+        "before",
+        "snapshots survive a restart"
+    );
     server.send(server.request(Method::POST, "/_rehearsal/snapshots/before/restore")).await;
-    assert_eq!(server.get(&format!("/v1/files/{file}/content")).await.status, StatusCode::BAD_REQUEST, "purpose assistants");
+    assert_eq!(
+        server.get(&format!("/v1/files/{file}/content")).await.status,
+        StatusCode::BAD_REQUEST,
+        "purpose assistants"
+    );
     assert_eq!(server.search(&store, json!("apples")).await.len(), 1);
     assert_eq!(server.delete("/_rehearsal/snapshots/before").await.body["deleted"], true);
     assert!(listed(&server, "/_rehearsal/snapshots").await.is_empty());
@@ -431,7 +563,11 @@ async fn every_change_is_an_event() {
     while !text.contains("event: clock.advanced") {
         text += std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap();
     }
-    let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("event: ")).filter(|name| *name != "request").collect();
+    let names: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("event: "))
+        .filter(|name| *name != "request")
+        .collect();
     assert_eq!(
         names,
         [
@@ -456,7 +592,8 @@ async fn every_change_is_an_event() {
         ]
     );
     assert_eq!(text.matches("event: request\n").count(), 6);
-    let deleted = text.split("event: assistant.deleted\ndata: ").nth(1).unwrap().lines().next().unwrap();
+    let deleted =
+        text.split("event: assistant.deleted\ndata: ").nth(1).unwrap().lines().next().unwrap();
     let deleted: Value = serde_json::from_str(deleted).unwrap();
     assert_eq!(deleted, json!({"id": assistant, "object": "assistant", "deleted": true}));
 }
@@ -482,15 +619,18 @@ faults:
         let thread = server
             .post(
                 &format!("{base}/v1/threads"),
-                json!({"tool_resources": resources, "messages": [{"role": "user", "content": "Call"}]}),
+                json!({"tool_resources": resources,
+                    "messages": [{"role": "user", "content": "Call"}]}),
             )
             .await;
         text += &thread.text;
         let runs = format!("{base}/v1/threads/{}/runs", thread.id());
-        let stream = server.post(&runs, json!({"assistant_id": "asst_a", "stream": true})).await.text;
+        let stream =
+            server.post(&runs, json!({"assistant_id": "asst_a", "stream": true})).await.text;
         let (run, call) = (field(&stream, "\"run_"), field(&stream, "\"call_"));
         text += &stream;
-        let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "42"}], "stream": true});
+        let outputs =
+            json!({"tool_outputs": [{"tool_call_id": call, "output": "42"}], "stream": true});
         text += &server.post(&format!("{runs}/{run}/submit_tool_outputs"), outputs).await.text;
         text += &server.post(&runs, json!({"assistant_id": "asst_a", "stream": true})).await.text;
         for _ in 0..3 {
@@ -520,7 +660,11 @@ async fn resets_and_snapshots_by_many_at_once_leave_one_sound_world() {
             let answer = match number % 4 {
                 0 => server.post("/_rehearsal/reset", json!({})).await,
                 1 => server.send(server.request(Method::PUT, "/_rehearsal/snapshots/s")).await,
-                2 => server.send(server.request(Method::POST, "/_rehearsal/snapshots/s/restore")).await,
+                2 => {
+                    server
+                        .send(server.request(Method::POST, "/_rehearsal/snapshots/s/restore"))
+                        .await
+                }
                 _ => server.post("/v1/assistants", json!({"model": "gpt-4o"})).await,
             };
             assert!(answer.status.as_u16() < 500, "{}", answer.text);
@@ -538,14 +682,24 @@ async fn models_that_are_not_listed_are_refused_if_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("models.yaml");
     std::fs::write(&path, "models: [my-model, gpt-4o]").unwrap();
-    let server = TestServer::with(Config { fixtures: vec![path], strict_models: true, ..config() }).await;
-    let models: Vec<_> =
-        listed(&server, "/v1/models").await.iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(models, ["gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo", "my-model"]);
+    let server =
+        TestServer::with(Config { fixtures: vec![path], strict_models: true, ..config() }).await;
+    let models: Vec<_> = listed(&server, "/v1/models")
+        .await
+        .iter()
+        .map(|model| model["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        models,
+        ["gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo", "my-model"]
+    );
     let mine = server.post("/v1/assistants", json!({"model": "my-model"})).await.id();
     let refusal = "400 The requested model 'gpt-9' does not exist. [\"model\" \"model_not_found\"]";
     assert_eq!(server.post("/v1/assistants", json!({"model": "gpt-9"})).await.refusal(), refusal);
-    assert_eq!(server.post(&format!("/v1/assistants/{mine}"), json!({"model": "gpt-9"})).await.refusal(), refusal);
+    assert_eq!(
+        server.post(&format!("/v1/assistants/{mine}"), json!({"model": "gpt-9"})).await.refusal(),
+        refusal
+    );
     let thread = server.thread("Hi").await;
     let order = json!({"assistant_id": mine, "model": "gpt-9"});
     assert_eq!(server.post(&format!("/v1/threads/{thread}/runs"), order).await.refusal(), refusal);
@@ -567,7 +721,10 @@ async fn a_reset_leaves_nothing_behind() {
     server.stop().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from messages").fetch_one(&mut connection).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from messages")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
     assert_eq!(left, 0);
 }
 
@@ -596,10 +753,14 @@ async fn a_snapshot_that_is_taken_among_requests_is_whole() {
         let path = format!("/_rehearsal/snapshots/s{round}");
         let keep = server.send(server.request(Method::PUT, &path));
         let (kept, made) = tokio::join!(keep, join_all((0..12).map(|_| make())));
-        assert!(kept.status == StatusCode::OK && made.iter().all(|status| *status == StatusCode::OK));
+        assert!(
+            kept.status == StatusCode::OK && made.iter().all(|status| *status == StatusCode::OK)
+        );
         server.send(server.request(Method::POST, &format!("{path}/restore"))).await;
         // An id that was drawn already would be in the way.
-        assert!(join_all((0..12).map(|_| make())).await.iter().all(|status| *status == StatusCode::OK));
+        assert!(
+            join_all((0..12).map(|_| make())).await.iter().all(|status| *status == StatusCode::OK)
+        );
     }
 }
 
@@ -607,8 +768,12 @@ async fn a_snapshot_that_is_taken_among_requests_is_whole() {
 async fn a_key_is_not_kept_even_if_it_comes_in_two_pieces_and_words_around_it_are() {
     let server = TestServer::start().await;
     let pieces = ["{\"metadata\": {\"a\": \"sk-te", "st\", \"b\": \"ask-testing\"}}"];
-    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)));
-    let request = server.request(Method::POST, "/v1/threads?key=sk-test").header("content-type", "application/json").body(body);
+    let body =
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)));
+    let request = server
+        .request(Method::POST, "/v1/threads?key=sk-test")
+        .header("content-type", "application/json")
+        .body(body);
     assert_eq!(server.send(request).await.status, StatusCode::OK);
     let entry = listed(&server, "/_rehearsal/requests").await[0].clone();
     assert_eq!(entry["request_body"]["metadata"], json!({"a": "[removed]", "b": "ask-testing"}));

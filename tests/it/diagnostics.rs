@@ -1,20 +1,32 @@
-//! What is said of bad fixtures: each file in `tests/diagnostics` beside the text that a user gets to read.
+//! What is said of bad fixtures: each file in `tests/diagnostics` beside the text that a user gets
+//! to read.
 //!
-//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the texts; what has changed is for a review to judge.
+//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the texts; what has changed is
+//! for a review to judge.
 
 use std::{fs, path::PathBuf, process::Command};
 
 #[test]
 fn every_bad_fixture_is_told_as_it_was() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics");
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut checked = 0;
     for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "yaml")) {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_rehearsal")).current_dir(&folder).args(["check", name]).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .current_dir(&folder)
+            .args(["check", name])
+            .output()
+            .unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{name}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{name}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let expected = file.with_extension("txt");
         if std::env::var_os("UPDATE_DIAGNOSTICS").is_some() {
             fs::write(&expected, &said).unwrap();

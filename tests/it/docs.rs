@@ -40,8 +40,18 @@ pub fn fixtures() -> Vec<(String, String)> {
     }
     for document in ["README.md", "docs/fixtures.md", "docs/recipes.md", "docs/record.md"] {
         for (language, line, text) in blocks(document) {
-            let is_fixture = ["replies:", "faults:", "assistants:", "vector_stores:", "files:", "threads:", "models:"];
-            if language == "yaml" && is_fixture.iter().any(|key| text.lines().any(|line| line.starts_with(key))) {
+            let is_fixture = [
+                "replies:",
+                "faults:",
+                "assistants:",
+                "vector_stores:",
+                "files:",
+                "threads:",
+                "models:",
+            ];
+            if language == "yaml"
+                && is_fixture.iter().any(|key| text.lines().any(|line| line.starts_with(key)))
+            {
                 all.push((format!("{document}:{line}"), text));
             }
         }
@@ -76,13 +86,23 @@ async fn every_conversation_of_the_documents_goes_as_printed() {
         let mut run = String::new();
         for expected in said.lines() {
             if let Some(text) = expected.strip_prefix("> ") {
-                server.post(&format!("{thread}/messages"), json!({"role": "user", "content": text})).await;
-                let created = server.post(&format!("{thread}/runs"), json!({"assistant_id": assistant})).await;
+                server
+                    .post(&format!("{thread}/messages"), json!({"role": "user", "content": text}))
+                    .await;
+                let created = server
+                    .post(&format!("{thread}/runs"), json!({"assistant_id": assistant}))
+                    .await;
                 run = format!("{thread}/runs/{}", created.id());
                 // A pause in a fixture is over when the clock says so.
                 server.clock().await.advance(std::time::Duration::from_secs(5)).await;
-            } else if let Some(status) = expected.strip_prefix("< [").and_then(|rest| rest.strip_suffix(']')) {
-                assert_eq!(server.get(&run).await.body["status"], status, "docs/fixtures.md:{line}: {expected}");
+            } else if let Some(status) =
+                expected.strip_prefix("< [").and_then(|rest| rest.strip_suffix(']'))
+            {
+                assert_eq!(
+                    server.get(&run).await.body["status"],
+                    status,
+                    "docs/fixtures.md:{line}: {expected}"
+                );
             } else if let Some(text) = expected.strip_prefix("< ") {
                 let heard = server.said(&thread).await;
                 assert_eq!(heard.last().unwrap(), text, "docs/fixtures.md:{line}");

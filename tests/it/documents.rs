@@ -10,7 +10,11 @@ use crate::server::TestServer;
 /// What a document says, what somebody asks, and a word of the answer.
 const SAID: [(&str, &str, &str); 4] = [
     ("Refunds are paid within 14 days of the return.", "When is a refund paid?", "14"),
-    ("Возврат товара возможен в течение 14 дней.", "За сколько дней можно сделать возвраты товаров?", "14"),
+    (
+        "Возврат товара возможен в течение 14 дней.",
+        "За сколько дней можно сделать возвраты товаров?",
+        "14",
+    ),
     ("退货后十四天内退款。", "退货退款", "十四天"),
     ("返品は十四日以内に返金されます。", "返品の返金", "十四日"),
 ];
@@ -27,11 +31,12 @@ pub fn zip(parts: &[(&str, &str)]) -> Vec<u8> {
 /// A Word document with a paragraph for each line, one of them in two runs with an entity between.
 fn docx(text: &str) -> Vec<u8> {
     let paragraphs = format!(
-        "<w:p><w:r><w:t>Tea</w:t></w:r><w:r><w:t xml:space=\"preserve\"> &amp; more</w:t></w:r></w:p><w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
+        "<w:p><w:r><w:t>Tea</w:t></w:r><w:r><w:t xml:space=\"preserve\"> &amp; \
+         more</w:t></w:r></w:p><w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
     );
     let document = format!(
-        "<?xml version=\"1.0\"?><w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>\
-         {paragraphs}</w:body></w:document>"
+        "<?xml version=\"1.0\"?><w:document \
+         xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>{paragraphs}</w:body></w:document>"
     );
     zip(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &document)])
 }
@@ -39,33 +44,40 @@ fn docx(text: &str) -> Vec<u8> {
 /// A presentation of two slides.
 fn pptx(text: &str) -> Vec<u8> {
     let slide = |text: &str| {
-        format!("<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sld>")
+        format!(
+            "<p:sld xmlns:p=\"p\" \
+             xmlns:a=\"a\"><p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sld>"
+        )
     };
     zip(&[("ppt/slides/slide10.xml", &slide("The end")), ("ppt/slides/slide2.xml", &slide(text))])
 }
 
-/// A PDF of one page, in a font whose characters are their own codes: what their texts are, a map within says.
+/// A PDF of one page, in a font whose characters are their own codes: what their texts are, a map
+/// within says.
 pub fn pdf(text: &str) -> Vec<u8> {
     let codes: String = text.encode_utf16().map(|unit| format!("{unit:04X}")).collect();
     let content = format!("BT /F1 12 Tf 72 720 Td <{codes}> Tj ET");
-    let to_unicode = "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Own def /CMapType 2 def\n\
-                      1 begincodespacerange <0000> <FFFF> endcodespacerange\n\
-                      1 beginbfrange <0000> <FFFF> <0000> endbfrange\nendcmap end end";
+    let to_unicode = "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Own \
+                      def /CMapType 2 def\n1 begincodespacerange <0000> <FFFF> \
+                      endcodespacerange\n1 beginbfrange <0000> <FFFF> <0000> endbfrange\nendcmap \
+                      end end";
     let stream = |data: &str| format!("<< /Length {} >>\nstream\n{data}\nendstream", data.len());
     let objects = [
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font \
+         << /F1 5 0 R >> >> >>"
             .to_owned(),
         stream(&content),
-        "<< /Type /Font /Subtype /Type0 /BaseFont /Own /Encoding /Identity-H /DescendantFonts [6 0 R] /ToUnicode 7 0 R >>"
+        "<< /Type /Font /Subtype /Type0 /BaseFont /Own /Encoding /Identity-H /DescendantFonts [6 0 \
+         R] /ToUnicode 7 0 R >>"
             .to_owned(),
-        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Own /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) \
-         /Supplement 0 >> /DW 1000 /FontDescriptor 8 0 R >>"
+        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Own /CIDSystemInfo << /Registry (Adobe) \
+         /Ordering (Identity) /Supplement 0 >> /DW 1000 /FontDescriptor 8 0 R >>"
             .to_owned(),
         stream(to_unicode),
-        "<< /Type /FontDescriptor /FontName /Own /Flags 4 /FontBBox [0 0 1000 1000] /ItalicAngle 0 /Ascent 800 /Descent -200 \
-         /CapHeight 700 /StemV 80 >>"
+        "<< /Type /FontDescriptor /FontName /Own /Flags 4 /FontBBox [0 0 1000 1000] /ItalicAngle 0 \
+         /Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >>"
             .to_owned(),
     ];
     let (mut file, mut places) = (b"%PDF-1.5\n".to_vec(), Vec::new());
@@ -74,11 +86,16 @@ pub fn pdf(text: &str) -> Vec<u8> {
         file.extend_from_slice(format!("{} 0 obj\n{object}\nendobj\n", number + 1).as_bytes());
     }
     let table = file.len();
-    file.extend_from_slice(format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).as_bytes());
+    file.extend_from_slice(
+        format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).as_bytes(),
+    );
     for place in &places {
         file.extend_from_slice(format!("{place:010} 00000 n \n").as_bytes());
     }
-    file.extend_from_slice(format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF", places.len() + 1).as_bytes());
+    file.extend_from_slice(
+        format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF", places.len() + 1)
+            .as_bytes(),
+    );
     file
 }
 
@@ -94,7 +111,11 @@ fn in_every_format(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("policy.md", format!("# Policy\n\n**{text}**\n").into()),
         (
             "policy.html",
-            format!("<html><head><title>Policy</title><style>p {{}}</style></head><body><p>{text}</p></body></html>").into(),
+            format!(
+                "<html><head><title>Policy</title><style>p \
+                 {{}}</style></head><body><p>{text}</p></body></html>"
+            )
+            .into(),
         ),
         ("policy.json", json!({ "policy": text }).to_string().into()),
         ("policy.py", format!("# {text}\nprint('policy')\n").into()),
@@ -114,7 +135,8 @@ async fn every_format_is_found_in_every_language() {
             let shown = server.get(&format!("/v1/vector_stores/{store}/files/{file}")).await.body;
             assert_eq!(shown["status"], "completed", "{filename}: {shown}");
             let found = server.search(&store, json!(asked)).await;
-            let (found_in, text) = found.first().unwrap_or_else(|| panic!("{asked} finds nothing in {filename}"));
+            let (found_in, text) =
+                found.first().unwrap_or_else(|| panic!("{asked} finds nothing in {filename}"));
             assert_eq!(found_in, filename);
             assert!(text.contains(answer), "{filename}: {text:?}");
         }
@@ -129,7 +151,8 @@ async fn the_text_of_a_document_is_its_words_and_nothing_of_its_markup() {
     for (filename, content) in documents {
         let file = server.document(filename, content).await;
         let store = server.store(&[&file]).await;
-        let content = server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
+        let content =
+            server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
         texts.push(format!("{filename}: {}", content["data"][0]["text"]));
     }
     insta::assert_snapshot!(texts.join("\n"), @r##"
@@ -148,8 +171,14 @@ async fn the_text_of_a_document_is_its_words_and_nothing_of_its_markup() {
 #[tokio::test]
 async fn words_stay_apart_and_strays_do_no_harm() {
     let server = TestServer::start().await;
-    let document = "<w:document xmlns:w=\"w\"><w:p><w:r><w:t>Name</w:t><w:tab/><w:t>Value</w:t><w:br/><w:t>Next</w:t></w:r></w:p></w:document>";
-    let slide = "<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><a:p><a:r><a:t>Title</a:t></a:r><a:br><a:rPr/></a:br><a:r><a:t>Sub</a:t></a:r></a:p></p:sld>";
+    let document = concat!(
+        r#"<w:document xmlns:w="w"><w:p><w:r><w:t>Name</w:t><w:tab/><w:t>Value</w:t>"#,
+        r"<w:br/><w:t>Next</w:t></w:r></w:p></w:document>"
+    );
+    let slide = concat!(
+        r#"<p:sld xmlns:p="p" xmlns:a="a"><a:p><a:r><a:t>Title</a:t></a:r>"#,
+        r"<a:br><a:rPr/></a:br><a:r><a:t>Sub</a:t></a:r></a:p></p:sld>"
+    );
     let html = utf16("<p>Wide <b>open</b> spaces</p>");
     for (filename, content, expected) in [
         ("tab.docx", zip(&[("word/document.xml", document)]), "Name\tValue\nNext"),
@@ -159,7 +188,8 @@ async fn words_stay_apart_and_strays_do_no_harm() {
     ] {
         let file = server.document(filename, content).await;
         let store = server.store(&[&file]).await;
-        let content = server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
+        let content =
+            server.get(&format!("/v1/vector_stores/{store}/files/{file}/content")).await.body;
         assert_eq!(content["data"][0]["text"], expected, "{filename}");
     }
 }

@@ -1,4 +1,5 @@
-//! Faults as clients meet them: refusals, delays, connections that close, answers that cannot be read.
+//! Faults as clients meet them: refusals, delays, connections that close, answers that cannot be
+//! read.
 
 use std::time::Duration;
 
@@ -49,33 +50,52 @@ faults:
     for _ in 0..2 {
         let busy = server.post(&runs, order.clone()).await;
         assert_eq!(busy.refusal(), r#"429 Slow down. [null "rate_limit_exceeded"]"#);
-        assert_eq!((&busy.headers["retry-after"], &busy.headers["x-many"]), (&"1".parse().unwrap(), &"2".parse().unwrap()));
+        assert_eq!(
+            (&busy.headers["retry-after"], &busy.headers["x-many"]),
+            (&"1".parse().unwrap(), &"2".parse().unwrap())
+        );
     }
     assert_eq!(server.get(&runs).await.body["data"], json!([]), "nothing was carried out");
     assert_eq!(server.post(&runs, order).await.status.as_u16(), 200);
     let broken = server.get("/v1/models").await;
-    assert!(broken.refusal().starts_with("500 The server had an error processing your request."), "{}", broken.text);
+    assert!(
+        broken.refusal().starts_with("500 The server had an error processing your request."),
+        "{}",
+        broken.text
+    );
     assert!(broken.text.contains(broken.headers["x-request-id"].to_str().unwrap()));
     let html = server.request(Method::GET, "/v1/threads/thread_html").send().await.unwrap();
-    assert_eq!((html.status().as_u16(), html.text().await.unwrap().as_str()), (502, "<html>Bad gateway</html>"));
+    assert_eq!(
+        (html.status().as_u16(), html.text().await.unwrap().as_str()),
+        (502, "<html>Bad gateway</html>")
+    );
     assert_eq!(server.get("/v1/vector_stores/vs_a/files").await.status.as_u16(), 503);
 
     let faults = server.get("/_rehearsal/fixtures").await.body["faults"].clone();
-    let hits: Vec<_> = faults.as_array().unwrap().iter().map(|fault| fault["hits"].as_i64().unwrap()).collect();
+    let hits: Vec<_> =
+        faults.as_array().unwrap().iter().map(|fault| fault["hits"].as_i64().unwrap()).collect();
     assert_eq!(hits, [2, 1, 1, 1]);
     let struck = server.get("/_rehearsal/requests?status=429").await.body;
     assert_eq!(struck["data"][0]["fault"], "busy");
     assert_eq!(struck["data"][0]["request_body"]["assistant_id"], json!(assistant));
     server.post("/_rehearsal/reset", json!({})).await;
-    assert_eq!(server.post("/v1/threads/thread_x/runs", json!({})).await.status.as_u16(), 429, "counted anew");
-    assert_eq!(server.post("/s/other/v1/threads/thread_x/runs", json!({})).await.status.as_u16(), 429, "in every session");
+    assert_eq!(
+        server.post("/v1/threads/thread_x/runs", json!({})).await.status.as_u16(),
+        429,
+        "counted anew"
+    );
+    assert_eq!(
+        server.post("/s/other/v1/threads/thread_x/runs", json!({})).await.status.as_u16(),
+        429,
+        "in every session"
+    );
 }
 
 #[tokio::test]
 async fn a_fault_strikes_the_nth_request_or_by_a_seeded_chance_and_before_the_key_is_judged() {
-    let yaml = "faults:\n  - {when: {path: /v1/files, nth: 3}, respond: {status: 500}}\n  \
-                - {when: {path: /v1/models}, probability: 0.3, respond: {status: 503}}\n  \
-                - {when: {method: POST, stream: true}, respond: {status: 504}}\n";
+    let yaml = "faults:\n  - {when: {path: /v1/files, nth: 3}, respond: {status: 500}}\n  - {when: \
+                {path: /v1/models}, probability: 0.3, respond: {status: 503}}\n  - {when: {method: \
+                POST, stream: true}, respond: {status: 504}}\n";
     let statuses = async |server: &TestServer, path: &str, count: usize| {
         let mut statuses = Vec::new();
         for _ in 0..count {
@@ -111,14 +131,19 @@ faults:
 "#,
     )
     .await;
-    // The client tries again by itself if it used a connection that was kept open: this one does not.
+    // The client tries again by itself if it used a connection that was kept open: this one does
+    // not.
     let post = async |path: &str, body: Value| {
         let request = server.request(Method::POST, path).header("connection", "close").json(&body);
         request.send().await.map(|answer| answer.status().as_u16())
     };
     assert!(post("/v1/threads", json!({})).await.is_err());
     assert!(post("/v1/assistants", json!({"model": "gpt-4o"})).await.is_err());
-    assert_eq!(server.get("/v1/assistants").await.body["data"].as_array().unwrap().len(), 1, "it was carried out");
+    assert_eq!(
+        server.get("/v1/assistants").await.body["data"].as_array().unwrap().len(),
+        1,
+        "it was carried out"
+    );
     assert_eq!(post("/v1/threads", json!({})).await.unwrap(), 200);
     let mut models = raw(&server, "/v1/models").await.unwrap();
     assert_eq!(models.chunk().await.unwrap().unwrap(), "{\n  \"objec");
@@ -138,25 +163,37 @@ async fn streams_are_cut_garbled_and_ended_with_an_error() {
     let assistant = server.assistant().await;
     let stream = async |fault: &str| {
         let yaml = format!("faults: [{{when: {{stream: true}}, times: 1, {fault}}}]");
-        let request = server.request(Method::POST, "/_rehearsal/fixtures").header("content-type", "application/yaml");
+        let request = server
+            .request(Method::POST, "/_rehearsal/fixtures")
+            .header("content-type", "application/yaml");
         assert_eq!(server.send(request.body(yaml)).await.status.as_u16(), 200);
-        let order =
-            json!({"assistant_id": assistant, "stream": true, "thread": {"messages": [{"role": "user", "content": "Hi"}]}});
-        read(server.request(Method::POST, "/v1/threads/runs").json(&order).send().await.unwrap()).await
+        let order = json!({"assistant_id": assistant, "stream": true,
+            "thread": {"messages": [{"role": "user", "content": "Hi"}]}});
+        read(server.request(Method::POST, "/v1/threads/runs").json(&order).send().await.unwrap())
+            .await
     };
     let (text, whole) = stream("disconnect: {events: 3}").await;
     assert!(!whole && text.matches("event: ").count() == 3, "{text}");
     let (text, whole) = stream("disconnect: {events: 0}").await;
     assert!(!whole && text.is_empty(), "{text}");
     let (text, whole) = stream("malformed: sse").await;
-    let broken = text.split("\n\n").filter_map(|frame| frame.split_once("\ndata: ")).map(|(_, data)| data);
-    let broken = broken.filter(|data| serde_json::from_str::<Value>(data).is_err() && *data != "[DONE]").count();
+    let broken =
+        text.split("\n\n").filter_map(|frame| frame.split_once("\ndata: ")).map(|(_, data)| data);
+    let broken = broken
+        .filter(|data| serde_json::from_str::<Value>(data).is_err() && *data != "[DONE]")
+        .count();
     assert!(whole && broken == 1 && text.ends_with("[DONE]\n\n"), "{text}");
-    let request = server.request(Method::POST, "/_rehearsal/fixtures").header("content-type", "application/yaml");
+    let request = server
+        .request(Method::POST, "/_rehearsal/fixtures")
+        .header("content-type", "application/yaml");
     server.send(request.body("faults: [{name: idle, times: 1, stream_error: {}}]")).await;
     server.get("/v1/models").await;
     let hits = server.get("/_rehearsal/fixtures").await.body["faults"][0].clone();
-    assert_eq!((&hits["name"], &hits["hits"]), (&json!("idle"), &json!(0)), "what is no stream does not use it up");
+    assert_eq!(
+        (&hits["name"], &hits["hits"]),
+        (&json!("idle"), &json!(0)),
+        "what is no stream does not use it up"
+    );
     server.delete("/_rehearsal/fixtures").await;
     let (text, whole) = stream("stream_error: {after_events: 2, error: {message: Oh no}}").await;
     assert!(whole && text.matches("event: ").count() == 3, "{text}");
@@ -184,13 +221,24 @@ async fn a_delay_holds_up_its_own_request_and_no_other() {
 
 #[tokio::test]
 async fn a_stream_breaks_off_where_the_reply_says_and_the_run_goes_on() {
-    let server = TestServer::with_fixtures("replies: [{steps: [{message: first}, {disconnect: true}, {message: second}]}]").await;
+    let server = TestServer::with_fixtures(
+        "replies: [{steps: [{message: first}, {disconnect: true}, {message: second}]}]",
+    )
+    .await;
     let assistant = server.assistant().await;
     let thread = server.thread("Hi").await;
     let order = json!({"assistant_id": assistant, "stream": true});
-    let answer = server.request(Method::POST, &format!("/v1/threads/{thread}/runs")).json(&order).send().await.unwrap();
+    let answer = server
+        .request(Method::POST, &format!("/v1/threads/{thread}/runs"))
+        .json(&order)
+        .send()
+        .await
+        .unwrap();
     let (text, whole) = read(answer).await;
-    assert!(!whole && !text.contains("event: done") && text.contains("event: thread.message.completed"), "{text}");
+    assert!(
+        !whole && !text.contains("event: done") && text.contains("event: thread.message.completed"),
+        "{text}"
+    );
     server.idle().await;
     assert_eq!(server.said(&format!("/v1/threads/{thread}")).await, ["Hi", "first", "second"]);
 }
@@ -228,24 +276,37 @@ replies:
     let (thread, run) = server.run_with("Slow", json!({"assistant_id": assistant})).await;
     server.clock().await.advance(Duration::from_secs(3)).await;
     let steps = server.get(&format!("{run}/steps")).await.body["data"].clone();
-    assert_eq!((&steps[0]["type"], &steps[0]["status"]), (&json!("tool_calls"), &json!("in_progress")));
+    assert_eq!(
+        (&steps[0]["type"], &steps[0]["status"]),
+        (&json!("tool_calls"), &json!("in_progress"))
+    );
     server.post(&format!("{run}/cancel"), json!({})).await;
     server.clock().await.advance(Duration::from_secs(60)).await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
     let steps = server.get(&format!("{run}/steps?order=asc")).await.body["data"].clone();
-    assert_eq!((&steps[0]["status"], &steps[1]["status"]), (&json!("cancelled"), &json!("completed")));
+    assert_eq!(
+        (&steps[0]["status"], &steps[1]["status"]),
+        (&json!("cancelled"), &json!("completed"))
+    );
     assert_eq!(server.said(&thread).await, ["Slow", "done"]);
 
     let (_, run) = server.run_with("Wait", json!({"assistant_id": assistant})).await;
     assert_eq!(server.get(&run).await.body["status"], "requires_action");
     server.post(&format!("{run}/cancel"), json!({})).await;
     server.idle().await;
-    assert_eq!(server.get(&run).await.body["status"], "cancelled", "a run that waits for its client can be cancelled");
+    assert_eq!(
+        server.get(&run).await.body["status"],
+        "cancelled",
+        "a run that waits for its client can be cancelled"
+    );
 }
 
 #[tokio::test]
 async fn control_has_no_faults() {
-    let server = TestServer::with_fixtures("faults: [{respond: {status: 500}}, {when: {path: '**'}, disconnect: before}]").await;
+    let server = TestServer::with_fixtures(
+        "faults: [{respond: {status: 500}}, {when: {path: '**'}, disconnect: before}]",
+    )
+    .await;
     assert_eq!(server.get("/_rehearsal/health").await.status.as_u16(), 200);
     assert_eq!(server.get("/v1/models").await.status.as_u16(), 500);
     assert_eq!(server.post("/_rehearsal/reset", json!({})).await.status.as_u16(), 200);
@@ -257,8 +318,9 @@ async fn chunks(server: &TestServer, path: &str, body: Value) -> Vec<Vec<u8>> {
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let body = body.to_string();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nOpenAI-Beta: assistants=v2\r\nContent-Type: \
-         application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nOpenAI-Beta: \
+         assistants=v2\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: \
+         {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -279,7 +341,11 @@ async fn chunks(server: &TestServer, path: &str, body: Value) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn a_stream_is_cut_into_other_chunks_and_stays_the_same() {
-    let fixtures = |fault: &str| format!("{fault}replies:\n  - steps: [{{message: 'Zürich, мир, 世界 🙂 is where it is.'}}]\n");
+    let fixtures = |fault: &str| {
+        format!(
+            "{fault}replies:\n  - steps: [{{message: 'Zürich, мир, 世界 🙂 is where it is.'}}]\n"
+        )
+    };
     let of = async |fault: &str| {
         let server = TestServer::with_fixtures(&fixtures(fault)).await;
         let assistant = server.assistant().await;
@@ -306,11 +372,18 @@ async fn a_stream_is_cut_into_other_chunks_and_stays_the_same() {
         .collect();
     let mut start = 0;
     for event in events {
-        assert!(cuts.iter().any(|cut| start < *cut && *cut < start + event.len()), "{event} is in one chunk");
+        assert!(
+            cuts.iter().any(|cut| start < *cut && *cut < start + event.len()),
+            "{event} is in one chunk"
+        );
         start += event.len();
     }
-    for (place, character) in text.char_indices().filter(|(_, character)| character.len_utf8() > 1) {
-        assert!(cuts.iter().any(|cut| place < *cut && *cut < place + character.len_utf8()), "{character} is whole");
+    for (place, character) in text.char_indices().filter(|(_, character)| character.len_utf8() > 1)
+    {
+        assert!(
+            cuts.iter().any(|cut| place < *cut && *cut < place + character.len_utf8()),
+            "{character} is whole"
+        );
     }
 
     let joined = of("faults: [{chunks: join}]\n").await;

@@ -1,4 +1,5 @@
-//! Fixtures as their authors meet them: what matches, what is rendered, and what is said when it goes wrong.
+//! Fixtures as their authors meet them: what matches, what is rendered, and what is said when it
+//! goes wrong.
 
 use rehearsal::fixture::{Fixtures, LoadError};
 use serde_json::json;
@@ -16,10 +17,15 @@ async fn answer(server: &TestServer, said: &str, order: serde_json::Value) -> Ve
 async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
     let server = TestServer::start().await;
     let said = "I need to solve the equation `3x + 11 = 14`. Can you help me?";
-    let jane = json!({"instructions": "Please address the user as Jane Doe. The user has a premium account."});
+    let jane = json!({"instructions": "Please address the user as Jane Doe. The user has a premium \
+                                       account."});
     let answers = answer(&server, said, jane.clone()).await;
     assert_eq!(answers.len(), 2);
-    assert!(answers[0].starts_with("Jane Doe, let's solve the equation 3x + 11 = 14."), "{}", answers[0]);
+    assert!(
+        answers[0].starts_with("Jane Doe, let's solve the equation 3x + 11 = 14."),
+        "{}",
+        answers[0]
+    );
     assert_eq!(answers[1], "x = 1");
     let plain = answer(&server, said, json!({})).await;
     assert!(plain[0].starts_with("Let's solve"), "{}", plain[0]);
@@ -42,7 +48,12 @@ async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
     let steps = server.get(&format!("{run}/steps?order=asc")).await.body;
     assert_eq!(steps["data"].as_array().unwrap().len(), 3);
     let call = &steps["data"][0]["step_details"]["tool_calls"][0];
-    assert!(call["code_interpreter"]["input"].as_str().unwrap().contains("solve(Eq(3 * x + 11, 14), x)"));
+    assert!(
+        call["code_interpreter"]["input"]
+            .as_str()
+            .unwrap()
+            .contains("solve(Eq(3 * x + 11, 14), x)")
+    );
     assert_eq!(call["code_interpreter"]["outputs"], json!([{"type": "logs", "logs": "[1]"}]));
 }
 
@@ -50,18 +61,24 @@ async fn the_math_tutor_solves_the_equation_of_the_tutorials() {
 async fn the_math_tutors_code_prints_what_it_would_print() {
     let server = TestServer::start().await;
     let tools = json!([{"type": "code_interpreter"}]);
-    for (equation, printed) in
-        [("3x + 11 = 14", "[1]"), ("6x - 3 = 0", "[1/2]"), ("4x + 10 = 4", "[-3/2]"), ("2x + 4 = 4", "[0]"), ("0x + 1 = 2", "[]")]
-    {
+    for (equation, printed) in [
+        ("3x + 11 = 14", "[1]"),
+        ("6x - 3 = 0", "[1/2]"),
+        ("4x + 10 = 4", "[-3/2]"),
+        ("2x + 4 = 4", "[0]"),
+        ("0x + 1 = 2", "[]"),
+    ] {
         let order = json!({"assistant_id": server.assistant().await, "tools": tools});
         let (_, run) = server.run_with(&format!("Solve {equation}, please."), order).await;
-        let step = server.get(&format!("{run}/steps?order=asc&limit=1")).await.body["data"][0].clone();
+        let step =
+            server.get(&format!("{run}/steps?order=asc&limit=1")).await.body["data"][0].clone();
         let outputs = &step["step_details"]["tool_calls"][0]["code_interpreter"]["outputs"];
         assert_eq!(outputs[0]["logs"], printed, "{equation}");
     }
     // The handler of the quickstart prints them as they come.
     let thread = json!({"messages": [{"role": "user", "content": "Solve 3x + 11 = 14, please."}]});
-    let order = json!({"assistant_id": server.assistant().await, "tools": tools, "thread": thread, "stream": true});
+    let order = json!({"assistant_id": server.assistant().await, "tools": tools, "thread": thread,
+        "stream": true});
     let events = server.stream("/v1/threads/runs", order).await;
     let streamed = events.0.iter().filter(|(name, data)| {
         let call = &data["delta"]["step_details"]["tool_calls"][0]["code_interpreter"];
@@ -81,7 +98,9 @@ async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
         "Refer to the user as Jane Doe, always.",
         "You are a tutor. refer to them as Jane Doe",
     ] {
-        let answers = answer(&server, "Solve 3x + 11 = 14, please.", json!({"instructions": instructions})).await;
+        let answers =
+            answer(&server, "Solve 3x + 11 = 14, please.", json!({"instructions": instructions}))
+                .await;
         assert!(answers[0].starts_with("Jane Doe, let's solve"), "{instructions}: {}", answers[0]);
     }
     for instructions in [
@@ -94,7 +113,9 @@ async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
         "Зови её Джейн Доу",
         "Зовите меня: Джейн Доу!",
     ] {
-        let answers = answer(&server, "Реши уравнение 3x + 11 = 14.", json!({"instructions": instructions})).await;
+        let answers =
+            answer(&server, "Реши уравнение 3x + 11 = 14.", json!({"instructions": instructions}))
+                .await;
         assert!(answers[0].starts_with("Джейн Доу, решим"), "{instructions}: {}", answers[0]);
     }
 }
@@ -103,15 +124,25 @@ async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
 async fn the_weather_bot_calls_both_functions_at_once() {
     let server = TestServer::start().await;
     for (said, city, expected) in [
-        ("What's the weather in San Francisco?", "San Francisco", "The weather in San Francisco, also known as Fog City: 21"),
+        (
+            "What's the weather in San Francisco?",
+            "San Francisco",
+            "The weather in San Francisco, also known as Fog City: 21",
+        ),
         ("Какая погода в Москве?", "Москве", "Погода (Fog City): 21"),
-        ("Weather?", "San Francisco, CA", "The weather in San Francisco, CA, also known as Fog City: 21"),
+        (
+            "Weather?",
+            "San Francisco, CA",
+            "The weather in San Francisco, CA, also known as Fog City: 21",
+        ),
     ] {
-        let tools = ["getCurrentWeather", "getNickname"].map(|name| json!({"type": "function", "function": {"name": name}}));
+        let tools = ["getCurrentWeather", "getNickname"]
+            .map(|name| json!({"type": "function", "function": {"name": name}}));
         let order = json!({"assistant_id": server.assistant().await, "tools": tools});
         let (thread, run) = server.run_with(said, order).await;
         let waiting = server.get(&run).await.body;
-        let calls = waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap();
+        let calls =
+            waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap();
         assert_eq!(calls.len(), 2);
         assert_eq!(calls[0]["function"]["arguments"], json!({"location": city}).to_string());
         let outputs: Vec<_> = calls
@@ -119,7 +150,9 @@ async fn the_weather_bot_calls_both_functions_at_once() {
             .zip(["21", "Fog City"])
             .map(|(call, output)| json!({"tool_call_id": call["id"], "output": output}))
             .collect();
-        server.post(&format!("{run}/submit_tool_outputs"), json!({ "tool_outputs": outputs })).await;
+        server
+            .post(&format!("{run}/submit_tool_outputs"), json!({ "tool_outputs": outputs }))
+            .await;
         server.idle().await;
         assert_eq!(server.said(&thread).await[1], expected);
     }
@@ -128,7 +161,10 @@ async fn the_weather_bot_calls_both_functions_at_once() {
 #[tokio::test]
 async fn all_else_is_echoed() {
     let server = TestServer::start().await;
-    assert_eq!(answer(&server, "Привет, {{ world }}!\n", json!({})).await, ["Привет, {{ world }}!\n"]);
+    assert_eq!(
+        answer(&server, "Привет, {{ world }}!\n", json!({})).await,
+        ["Привет, {{ world }}!\n"]
+    );
 }
 
 #[tokio::test]
@@ -148,7 +184,8 @@ replies:
   - {steps: [{message: "else {{ turn }}"}]}
 "#;
     let server = TestServer::with_fixtures(fixtures).await;
-    let tools = json!([{"type": "code_interpreter"}, {"type": "function", "function": {"name": "add"}}]);
+    let tools =
+        json!([{"type": "code_interpreter"}, {"type": "function", "function": {"name": "add"}}]);
     for (said, order, expected) in [
         ("x", json!({"assistant_id": "asst_weather"}), "by name"),
         ("rain in Paris", json!({}), "Paris"),
@@ -183,8 +220,14 @@ threads:
     for session in ["", "/s/other"] {
         let assistant = server.get(&format!("{session}/v1/assistants/asst_weather")).await.body;
         assert_eq!(assistant["tools"][0]["function"]["strict"], false);
-        assert_eq!(server.get(&format!("{session}/v1/threads/thread_seeded")).await.body["metadata"], json!({"k": "v"}));
-        assert_eq!(server.said(&format!("{session}/v1/threads/thread_seeded")).await, ["Hello", "Hi"]);
+        assert_eq!(
+            server.get(&format!("{session}/v1/threads/thread_seeded")).await.body["metadata"],
+            json!({"k": "v"})
+        );
+        assert_eq!(
+            server.said(&format!("{session}/v1/threads/thread_seeded")).await,
+            ["Hello", "Hi"]
+        );
     }
 }
 
@@ -200,7 +243,10 @@ replies:
     server.run("Hello").await;
     let (_, run) = server.run("Hello").await;
     let run = server.get(&run).await.body;
-    assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
+    assert_eq!(
+        (&run["status"], &run["last_error"]["code"]),
+        (&json!("failed"), &json!("server_error"))
+    );
     let message = run["last_error"]["message"].as_str().unwrap();
     let file = message.split_once("1. once (").unwrap().1.split_once(":3)").unwrap().0;
     insta::assert_snapshot!(message.replace(file, "test.yaml"), @r#"
@@ -221,14 +267,21 @@ replies:
 
 #[tokio::test]
 async fn a_template_fault_fails_its_run_and_names_file_and_line() {
-    let fixtures =
-        "replies:\n  - steps:\n      - message: fine\n      - message: |-\n          one\n          {{ run.nobody.name }}\n";
+    let fixtures = "replies:\n  - steps:\n      - message: fine\n      - message: |-\n          \
+                    one\n          {{ run.nobody.name }}\n";
     let server = TestServer::with_fixtures(fixtures).await;
     let (thread, run) = server.run("Hello").await;
     let run = server.get(&run).await.body;
-    assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!("server_error")));
+    assert_eq!(
+        (&run["status"], &run["last_error"]["code"]),
+        (&json!("failed"), &json!("server_error"))
+    );
     let message = run["last_error"]["message"].as_str().unwrap();
-    assert!(message.contains("test.yaml:4: the template of this step cannot be rendered: undefined value"), "{message}");
+    assert!(
+        message
+            .contains("test.yaml:4: the template of this step cannot be rendered: undefined value"),
+        "{message}"
+    );
     assert!(message.ends_with("(line 2 of its text)"), "{message}");
     assert_eq!(server.said(&thread).await, ["Hello", "fine"]);
 }
@@ -252,7 +305,9 @@ assistents: []
 assistants:
   - {id: asst_a, name: A}
 "#;
-    let Err(LoadError::Faulty(diagnostics)) = Fixtures::parse([("first.yaml".to_owned(), yaml.to_owned())]) else {
+    let Err(LoadError::Faulty(diagnostics)) =
+        Fixtures::parse([("first.yaml".to_owned(), yaml.to_owned())])
+    else {
         panic!("these are faults");
     };
     insta::assert_snapshot!(rehearsal::fixture::diagnostic::render_all(&diagnostics), @r#"
@@ -322,7 +377,8 @@ fn what_is_not_yaml_is_reported_with_its_place() {
         ("replies: 7", "x.yaml:1:10: expected a list, got an integer"),
         ("\u{0}\u{1}", "x.yaml:1:"),
     ] {
-        let error = Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
+        let error =
+            Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{text:?}: {error}");
     }
     assert!(Fixtures::parse([("empty.yaml".to_owned(), String::new())]).is_ok());
@@ -338,21 +394,28 @@ async fn the_fixtures_in_the_repository_all_load() {
 
 #[test]
 fn seeds_need_ids_that_requests_can_name() {
-    let yaml = "assistants:\n  - {id: weather, model: m}\n  - {id: asst_a, model: m}\n  - {id: asst_a, model: m}\n";
-    let error = |text: &str| Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string();
+    let yaml = "assistants:\n  - {id: weather, model: m}\n  - {id: asst_a, model: m}\n  - {id: \
+                asst_a, model: m}\n";
+    let error = |text: &str| {
+        Fixtures::parse([("x.yaml".to_owned(), text.to_owned())]).unwrap_err().to_string()
+    };
     assert!(error(yaml).starts_with("x.yaml:2:10: 'weather' is no such id: it begins with 'asst'"));
     assert_eq!(
         error(&yaml.replace("weather", "asst_w")),
-        "x.yaml:4:10: the id 'asst_a' is taken: x.yaml:3 has it too\n  |\n4 |   - {id: asst_a, model: m}\n  |          ^"
+        "x.yaml:4:10: the id 'asst_a' is taken: x.yaml:3 has it too\n  |\n4 |   - {id: asst_a, \
+         model: m}\n  |          ^"
     );
 }
 
 #[tokio::test]
 async fn the_reply_to_paste_can_be_pasted() {
-    for said in ["Hi \u{1f469}\u{200d}\u{1f467} \"quoted\" \\ {{ x }}", "two\nlines", &"long ".repeat(100)] {
+    for said in
+        ["Hi \u{1f469}\u{200d}\u{1f467} \"quoted\" \\ {{ x }}", "two\nlines", &"long ".repeat(100)]
+    {
         let server = TestServer::with_fixtures("replies: []").await;
         let (_, run) = server.run(said).await;
-        let message = server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
+        let message =
+            server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
         let stub = &message[message.find("replies:\n").unwrap()..];
         let server = TestServer::with_fixtures(stub).await;
         assert_eq!(answer(&server, said, json!({})).await, ["…"], "{stub}");
@@ -368,18 +431,30 @@ fn a_template_that_could_exhaust_the_stack_is_refused() {
     ] {
         let yaml = format!("replies:\n  - steps: [{{message: \"{template}\"}}]\n");
         let error = Fixtures::parse([("x.yaml".to_owned(), yaml)]).unwrap_err().to_string();
-        assert!(error.starts_with("x.yaml:2:23: the template does not parse: "), "{}", &error[..200]);
+        assert!(
+            error.starts_with("x.yaml:2:23: the template does not parse: "),
+            "{}",
+            &error[..200]
+        );
     }
 }
 
 #[tokio::test]
 async fn outputs_keep_their_order_as_json() {
-    let fixtures = "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: '{{ outputs.f|tojson }}'}]}]";
+    let fixtures = "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: '{{ \
+                    outputs.f|tojson }}'}]}]";
     let server = TestServer::with_fixtures(fixtures).await;
     let (thread, run) = server.run("Hello").await;
-    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"]
+        [0]["id"]
+        .clone();
     let output = r#"{"z":1.0,"a":["<b>",null]}"#;
-    server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": [{"tool_call_id": call, "output": output}]})).await;
+    server
+        .post(
+            &format!("{run}/submit_tool_outputs"),
+            json!({"tool_outputs": [{"tool_call_id": call, "output": output}]}),
+        )
+        .await;
     server.idle().await;
     assert_eq!(server.said(&thread).await[1], output);
 }
@@ -392,28 +467,45 @@ async fn a_near_miss_says_what_alone_differs() {
         ("hello world", "hello  world\\n", "(only white space differs)"),
         ("'Hello  world'", "hello world", "(only case and white space differ)"),
     ] {
-        let server = TestServer::with_fixtures(&format!("replies: [{{name: near, when: {{message: {when}}}}}]")).await;
+        let server = TestServer::with_fixtures(&format!(
+            "replies: [{{name: near, when: {{message: {when}}}}}]"
+        ))
+        .await;
         let (_, run) = server.run(&said.replace("\\n", "\n")).await;
-        let message = server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
+        let message =
+            server.get(&run).await.body["last_error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(hint), "{message}");
     }
 }
 
 #[tokio::test]
 async fn a_run_under_way_keeps_the_reply_it_began_with() {
-    let yaml =
-        |answer: &str| format!("replies: [{{steps: [{{tool_calls: [{{function: {{name: f}}}}]}}, {{message: {answer}}}]}}]");
+    let yaml = |answer: &str| {
+        format!(
+            "replies: [{{steps: [{{tool_calls: [{{function: {{name: f}}}}]}}, {{message: \
+             {answer}}}]}}]"
+        )
+    };
     let server = TestServer::with_fixtures(&yaml("Old")).await;
     let (thread, run) = server.run("Hello").await;
     server.reload(&yaml("New")).await;
-    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"]
+        [0]["id"]
+        .clone();
     let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]});
     server.post(&format!("{run}/submit_tool_outputs"), outputs.clone()).await;
     server.idle().await;
     assert_eq!(server.said(&thread).await[1], "Old");
     let (thread, run) = server.run("Hello").await;
-    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"].clone();
-    server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]})).await;
+    let call = server.get(&run).await.body["required_action"]["submit_tool_outputs"]["tool_calls"]
+        [0]["id"]
+        .clone();
+    server
+        .post(
+            &format!("{run}/submit_tool_outputs"),
+            json!({"tool_outputs": [{"tool_call_id": call, "output": "x"}]}),
+        )
+        .await;
     server.idle().await;
     assert_eq!(server.said(&thread).await[1], "New");
 }

@@ -1,9 +1,9 @@
-//! Recorded exchanges with the real service, replayed: the same requests, and the answers compared field by
-//! field: the same keys in the same order, types, nulls, defaults and error bodies. `REHEARSAL_GOLDEN` names
-//! another place for the recordings.
+//! Recorded exchanges with the real service, replayed: the same requests, and the answers compared
+//! field by field: the same keys in the same order, types, nulls, defaults and error bodies.
+//! `REHEARSAL_GOLDEN` names another place for the recordings.
 //!
-//! What cannot be compared is listed in `golden-exceptions.txt` beside this file, with the reason; a line
-//! there that is not needed fails the test too.
+//! What cannot be compared is listed in `golden-exceptions.txt` beside this file, with the reason;
+//! a line there that is not needed fails the test too.
 
 mod bytes;
 mod cassettes;
@@ -84,8 +84,14 @@ impl Flow {
     /// Of uploads, the bytes of the parts are not recorded, but their sum is.
     fn uploads(&self) -> form::Uploads {
         let made = self.exchanges.iter().find(|exchange| exchange.request.path == "/v1/uploads");
-        let bytes = made.and_then(|made| made.response.body.as_ref()?["bytes"].as_u64()).unwrap_or_default();
-        let parts = self.exchanges.iter().filter(|exchange| exchange.request.path.ends_with("/parts")).count();
+        let bytes = made
+            .and_then(|made| made.response.body.as_ref()?["bytes"].as_u64())
+            .unwrap_or_default();
+        let parts = self
+            .exchanges
+            .iter()
+            .filter(|exchange| exchange.request.path.ends_with("/parts"))
+            .count();
         form::Uploads { parts: Vec::new(), part_bytes: bytes / (parts as u64).max(1) }
     }
 }
@@ -100,14 +106,19 @@ impl Exchange {
     /// Every object that was answered, those of lists one by one.
     fn objects(&self) -> Vec<Value> {
         let answers = self.answers().into_iter();
-        answers.flat_map(|answer| answer["data"].as_array().cloned().unwrap_or_else(|| vec![answer.clone()])).collect()
+        answers
+            .flat_map(|answer| {
+                answer["data"].as_array().cloned().unwrap_or_else(|| vec![answer.clone()])
+            })
+            .collect()
     }
 }
 
 /// The recorded flows, by their names; none where there are no recordings.
 fn flows() -> Option<Vec<(String, Flow)>> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden");
-    let folder = std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let folder =
+        std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
         say(&format!("skipped: no recorded exchanges to compare with at {}", folder.display()));
         return None;
@@ -142,7 +153,12 @@ async fn recorded_exchanges_are_answered_alike() {
             if let Outcome::Deviates(differences) = &outcome {
                 differing.insert(format!("{name}:{index}"), differences.clone());
             }
-            lines.push(report::Line { method: request.method.clone(), path: request.path.clone(), version, outcome });
+            lines.push(report::Line {
+                method: request.method.clone(),
+                path: request.path.clone(),
+                version,
+                outcome,
+            });
         }
     }
     say(&format!("golden: {}", report::summary(&lines)));
@@ -157,14 +173,15 @@ async fn recorded_exchanges_are_answered_alike() {
     }
 }
 
-/// Cassettes of the same exchanges, in every format, are imported; what the client asks is then answered with the texts,
-/// calls and statuses that were recorded.
+/// Cassettes of the same exchanges, in every format, are imported; what the client asks is then
+/// answered with the texts, calls and statuses that were recorded.
 #[tokio::test]
 async fn imported_cassettes_answer_as_they_were_recorded() {
     let Some(flows) = flows() else { return };
     let (listed, mut replayed, mut differing) = (listed(), 0, BTreeMap::new());
-    let with_runs =
-        flows.into_iter().filter(|(_, flow)| flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs")));
+    let with_runs = flows.into_iter().filter(|(_, flow)| {
+        flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs"))
+    });
     // Runs that were made before the recording are in no cassette.
     let with_runs = with_runs.filter(|(_, flow)| !Found::by(&flow.exchanges).has_runs());
     for ((name, flow), format) in with_runs.zip(cassettes::FORMATS.into_iter().cycle()) {
@@ -183,14 +200,18 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
             }
         }
     }
-    say(&format!("imported: {} of {replayed} exchanges are answered as they were recorded", replayed - differing.len()));
+    say(&format!(
+        "imported: {} of {replayed} exchanges are answered as they were recorded",
+        replayed - differing.len()
+    ));
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
 /// What an import makes of a flow that was recorded in some format.
 fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
     let cassette = cassettes::write(&flow.exchanges, format);
-    let seen = cassette::parse(&cassette).unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
+    let seen = cassette::parse(&cassette)
+        .unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
     let redactor = Redactor::default();
     let manner = transcript::Manner {
         keeping: Keeping::Inline,
@@ -221,9 +242,12 @@ fn every_format_tells_the_same() {
 /// Adds what was imported to what was found, in whose place it stands where both have the same.
 fn merge(document: &mut Map<String, Value>, imported: Map<String, Value>) {
     for (key, items) in imported {
-        let known = document.entry(key).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().unwrap();
+        let known =
+            document.entry(key).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().unwrap();
         let items = items.as_array().cloned().unwrap_or_default();
-        known.retain(|item| item["id"].is_null() || !items.iter().any(|other| other["id"] == item["id"]));
+        known.retain(|item| {
+            item["id"].is_null() || !items.iter().any(|other| other["id"] == item["id"])
+        });
         known.extend(items);
     }
 }
@@ -268,26 +292,40 @@ async fn perform(
     uploads: &mut form::Uploads,
 ) -> Outcome {
     let Exchange { request, response, .. } = exchange;
+    let was_recorded = request.body.is_some()
+        || request.method != "POST"
+        || request.path == "/v1/threads"
+        || request.path.ends_with("/cancel");
     let was_recorded =
-        request.body.is_some() || request.method != "POST" || request.path == "/v1/threads" || request.path.ends_with("/cancel");
-    let was_recorded = was_recorded && !(exchange.body_only && request.method == "POST" && request.body.is_none());
-    let was_recorded = was_recorded && request.body.as_ref().is_none_or(|body| body.get("_unparsed_bytes").is_none());
-    let body = if was_recorded { request.body.clone() } else { form::of_answer(&request.path, response.body.as_ref(), uploads) };
+        was_recorded && !(exchange.body_only && request.method == "POST" && request.body.is_none());
+    let was_recorded = was_recorded
+        && request.body.as_ref().is_none_or(|body| body.get("_unparsed_bytes").is_none());
+    let body = if was_recorded {
+        request.body.clone()
+    } else {
+        form::of_answer(&request.path, response.body.as_ref(), uploads)
+    };
     if !was_recorded && body.is_none() {
         return Outcome::Deviates(vec!["the body of the request was not recorded".to_owned()]);
     }
     let path = with_ids(&request.path, ids);
     let asked = |method: Method, path: &str| {
         let is_refused = exchange.response.status == Some(401);
-        let request = server.bare(method, path).bearer_auth(if is_refused { WRONG_KEY } else { KEY });
+        let request =
+            server.bare(method, path).bearer_auth(if is_refused { WRONG_KEY } else { KEY });
         match &exchange.beta {
             Some(beta) => request.header("openai-beta", format!("assistants={beta}")),
             None => request,
         }
     };
-    let query: Vec<_> =
-        request.query.iter().flatten().map(|(key, value)| (key, with_ids(value.as_str().unwrap_or_default(), ids))).collect();
-    let body: Option<Value> = body.map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
+    let query: Vec<_> = request
+        .query
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key, with_ids(value.as_str().unwrap_or_default(), ids)))
+        .collect();
+    let body: Option<Value> =
+        body.map(|body| serde_json::from_str(&with_ids(&body.to_string(), ids)).unwrap());
     settle(server, &path, response).await;
     let send = async || {
         let mut sent = asked(request.method.parse::<Method>().unwrap(), &path).query(&query);
@@ -302,7 +340,10 @@ async fn perform(
     if let Some((run, status)) = refused_in(response, &path) {
         let polled = run.to_owned();
         for _ in 0..4 {
-            let list = asked(Method::GET, &format!("{}?limit=1", polled.rsplit_once('/').map_or("", |(list, _)| list)));
+            let list = asked(
+                Method::GET,
+                &format!("{}?limit=1", polled.rsplit_once('/').map_or("", |(list, _)| list)),
+            );
             if server.send(list).await.body["data"][0]["status"] == status {
                 break;
             }
@@ -312,9 +353,12 @@ async fn perform(
     }
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
     let is_poll = request.method == "GET" && status.is_string();
-    // A poll moves the run on, so one that was recorded in the status that it has now is met in the list.
-    let list =
-        path.rsplit_once('/').filter(|_| is_poll).map(|(list, _)| asked(Method::GET, &format!("{list}?limit=100")).query(&query));
+    // A poll moves the run on, so one that was recorded in the status that it has now is met in the
+    // list.
+    let list = path
+        .rsplit_once('/')
+        .filter(|_| is_poll)
+        .map(|(list, _)| asked(Method::GET, &format!("{list}?limit=100")).query(&query));
     let mut answer = match met_in_list(server, list, &path, &status).await {
         Some(answer) => answer,
         None => send().await,
@@ -330,14 +374,18 @@ async fn perform(
     if let Some(part) = response.body.as_ref().filter(|body| body["object"] == "upload.part") {
         uploads.parts.push(part["id"].as_str().unwrap_or_default().to_owned());
     }
-    let is_list_of_all =
-        request.method == "GET" && matches!(request.path.as_str(), "/v1/assistants" | "/v1/files" | "/v1/vector_stores");
+    let is_list_of_all = request.method == "GET"
+        && matches!(request.path.as_str(), "/v1/assistants" | "/v1/files" | "/v1/vector_stores");
     compare(response, &answer, ids, is_list_of_all)
 }
 
 /// Looks at a store until its files are ready, if they were in the recording.
 async fn settle(server: &TestServer, path: &str, response: &Response) {
-    let Some(store) = path.strip_prefix("/v1/vector_stores/").and_then(|rest| rest.split('/').next()) else { return };
+    let Some(store) =
+        path.strip_prefix("/v1/vector_stores/").and_then(|rest| rest.split('/').next())
+    else {
+        return;
+    };
     let recorded = response.body.as_ref().map(Value::to_string).unwrap_or_default();
     if !recorded.contains(r#""status":"completed""#) {
         return;
@@ -359,15 +407,28 @@ fn refused_in<'p>(recorded: &Response, path: &'p str) -> Option<(&'p str, String
 }
 
 /// The item of a list as an answer, if it has this status.
-async fn met_in_list(server: &TestServer, list: Option<RequestBuilder>, path: &str, status: &Value) -> Option<Answer> {
+async fn met_in_list(
+    server: &TestServer,
+    list: Option<RequestBuilder>,
+    path: &str,
+    status: &Value,
+) -> Option<Answer> {
     let (_, id) = path.rsplit_once('/')?;
     let mut answer = server.send(list?).await;
-    let item = answer.body["data"].as_array()?.iter().find(|item| item["id"] == id && item["status"] == *status)?;
+    let item = answer.body["data"]
+        .as_array()?
+        .iter()
+        .find(|item| item["id"] == id && item["status"] == *status)?;
     answer.body = item.clone();
     Some(answer)
 }
 
-fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, String>, of_others: bool) -> Outcome {
+fn compare(
+    recorded: &Response,
+    answer: &Answer,
+    ids: &mut HashMap<String, String>,
+    of_others: bool,
+) -> Outcome {
     let mut comparison = Comparison { ids, differences: Vec::new(), is_earlier: false, of_others };
     let status = recorded.status.unwrap_or(200);
     if answer.status != StatusCode::from_u16(status).unwrap() {
@@ -378,10 +439,17 @@ fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, Strin
         // The content of a file, which is not JSON.
         // Of binary contents only the size was recorded.
         Some(body) if !body["_bytes"].is_null() => {
-            let length = answer.headers.get("content-length").and_then(|length| length.to_str().ok());
-            comparison.value("length", &Value::from(body["_bytes"].to_string()), &Value::from(length));
+            let length =
+                answer.headers.get("content-length").and_then(|length| length.to_str().ok());
+            comparison.value(
+                "length",
+                &Value::from(body["_bytes"].to_string()),
+                &Value::from(length),
+            );
         }
-        Some(Value::String(text)) => comparison.value("", &Value::from(text.as_str()), &Value::from(answer.text.as_str())),
+        Some(Value::String(text)) => {
+            comparison.value("", &Value::from(text.as_str()), &Value::from(answer.text.as_str()))
+        }
         Some(body) => comparison.value("", body, &answer.body),
         None => {}
     }
@@ -391,7 +459,9 @@ fn compare(recorded: &Response, answer: &Answer, ids: &mut HashMap<String, Strin
         let recorded_names = names(events.iter().map(|event| event.event.as_str()).collect());
         let got_names = names(got.0.iter().map(|(name, _)| name.as_str()).collect());
         if recorded_names != got_names {
-            comparison.differences.push(format!("events: recorded {recorded_names}, got {got_names}"));
+            comparison
+                .differences
+                .push(format!("events: recorded {recorded_names}, got {got_names}"));
         }
         for (recorded, (name, data)) in events.iter().zip(&got.0) {
             comparison.value(name, &recorded.data, data);

@@ -6,7 +6,8 @@ use crate::server::TestServer;
 
 /// A thread of seven messages, "0" to "6", and the path of their list.
 async fn seven(server: &TestServer) -> String {
-    let messages: Vec<_> = (0..7).map(|number| json!({"role": "user", "content": number.to_string()})).collect();
+    let messages: Vec<_> =
+        (0..7).map(|number| json!({"role": "user", "content": number.to_string()})).collect();
     let thread = server.post("/v1/threads", json!({ "messages": messages })).await.id();
     format!("/v1/threads/{thread}/messages")
 }
@@ -27,7 +28,10 @@ async fn pages_follow_one_another_in_both_orders() {
             assert_eq!(texts(&list), texts_of_page);
             assert_eq!(list["has_more"], json!(index < 2));
             let data = list["data"].as_array().unwrap();
-            assert_eq!((&list["first_id"], &list["last_id"]), (&data[0]["id"], &data.last().unwrap()["id"]));
+            assert_eq!(
+                (&list["first_id"], &list["last_id"]),
+                (&data[0]["id"], &data.last().unwrap()["id"])
+            );
             after = format!("&after={}", list["last_id"].as_str().unwrap());
         }
         let beyond = server.get(&format!("{path}?limit=3&order={order}{after}")).await;
@@ -54,7 +58,11 @@ async fn before_asks_for_the_page_that_ends_at_the_cursor() {
         ("order=asc&after=&limit=1&before=".to_owned(), "0", true),
     ] {
         let list = server.get(&format!("{path}?{query}")).await.body;
-        assert_eq!((texts(&list).as_str(), &list["has_more"]), (expected, &json!(has_more)), "{query}");
+        assert_eq!(
+            (texts(&list).as_str(), &list["has_more"]),
+            (expected, &json!(has_more)),
+            "{query}"
+        );
     }
 }
 
@@ -66,7 +74,10 @@ async fn twenty_are_shown_unless_told_otherwise() {
     }
     let list = server.get("/v1/assistants").await.body;
     assert_eq!((list["data"].as_array().unwrap().len(), &list["has_more"]), (20, &json!(true)));
-    assert_eq!(server.get("/v1/assistants?limit=100").await.body["data"].as_array().unwrap().len(), 21);
+    assert_eq!(
+        server.get("/v1/assistants?limit=100").await.body["data"].as_array().unwrap().len(),
+        21
+    );
 }
 
 #[tokio::test]

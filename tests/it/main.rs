@@ -1,8 +1,13 @@
-//! The server as its users meet it: every test talks HTTP to a real one, over a real SQLite file, with a
-//! clock that stands still and a fixed seed. Nothing sleeps, nothing is mocked, all of it runs in parallel.
+//! The server as its users meet it: every test talks HTTP to a real one, over a real SQLite file,
+//! with a clock that stands still and a fixed seed. Nothing sleeps, nothing is mocked, all of it
+//! runs in parallel.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by failing"
+)]
 
 mod abuse;
 mod assistants;

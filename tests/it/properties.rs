@@ -1,5 +1,5 @@
-//! What holds for any input: nothing panics, the index finds what trying each reply finds, and what is accepted when
-//! it is checked is accepted when it is served.
+//! What holds for any input: nothing panics, the index finds what trying each reply finds, and what
+//! is accepted when it is checked is accepted when it is served.
 
 use proptest::prelude::*;
 use rehearsal::{
@@ -31,8 +31,11 @@ fn subject<'a>(message: &'a str, model: &'a str, turn: i64) -> Subject<'a> {
 
 /// A text in which the words of the matchers below occur.
 fn words() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop_oneof!["[ab ]{0,3}", "(rain|snow|Rain|weather in |order #[0-9]|x{1,4})", "\\PC{0,4}"], 0..5)
-        .prop_map(|parts| parts.concat())
+    prop::collection::vec(
+        prop_oneof!["[ab ]{0,3}", "(rain|snow|Rain|weather in |order #[0-9]|x{1,4})", "\\PC{0,4}"],
+        0..5,
+    )
+    .prop_map(|parts| parts.concat())
 }
 
 fn matcher() -> impl Strategy<Value = Value> {
@@ -62,22 +65,41 @@ fn when() -> impl Strategy<Value = Value> {
     let keys = prop_oneof![Just("message"), Just("instructions"), Just("model"), Just("assistant")];
     let matchers = prop::collection::hash_map(keys, matcher(), 0..3);
     (matchers, prop::option::of(1_i64..3)).prop_map(|(matchers, turn)| {
-        let mut when: serde_json::Map<_, _> = matchers.into_iter().map(|(key, matcher)| (key.to_owned(), matcher)).collect();
+        let mut when: serde_json::Map<_, _> =
+            matchers.into_iter().map(|(key, matcher)| (key.to_owned(), matcher)).collect();
         when.extend(turn.map(|turn| ("turn".to_owned(), json!(turn))));
         Value::Object(when)
     })
 }
 
+const TEMPLATES: &str = concat!(
+    r"(\{\{|\}\}|\{%|%\}",
+    r#"|[a-z |.'"0-9()~*\[\]-]|for x in |set |if |message|\PC){0,40}"#
+);
+
+const DOCUMENTS: &str = concat!(
+    r"(replies:|faults:|  - |when: |message: ",
+    r#"|\{|\}|\[|\]|, |\n|&a |\*a|'|"|[a-z:]|\PC){0,60}"#
+);
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_index_finds_what_trying_each_reply_finds(whens in prop::collection::vec(when(), 1..12), said in words(), model in words()) {
+    fn the_index_finds_what_trying_each_reply_finds(
+        whens in prop::collection::vec(when(), 1..12),
+        said in words(),
+        model in words(),
+    ) {
         let replies: Vec<_> = whens.iter().map(|when| json!({"when": when})).collect();
-        let fixtures = Fixtures::parse([("x.yaml".to_owned(), json!({"replies": replies}).to_string())]).unwrap();
+        let document = json!({"replies": replies}).to_string();
+        let fixtures = Fixtures::parse([("x.yaml".to_owned(), document)]).unwrap();
         let subject = subject(&said, &model, 1);
-        let tried = fixtures.replies.iter().find_map(|reply| reply.when.admits(&subject).map(|captures| (reply.key, captures)));
-        let found = fixtures.candidates(&subject).find_map(|reply| reply.when.admits(&subject).map(|captures| (reply.key, captures)));
+        let admitted = |reply: &std::sync::Arc<rehearsal::fixture::Reply>| {
+            reply.when.admits(&subject).map(|captures| (reply.key, captures))
+        };
+        let tried = fixtures.replies.iter().find_map(admitted);
+        let found = fixtures.candidates(&subject).find_map(admitted);
         prop_assert_eq!(tried, found);
         // Whatever misses explains itself.
         for reply in &fixtures.replies {
@@ -86,14 +108,15 @@ proptest! {
     }
 
     #[test]
-    fn templates_never_panic(text in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-z |.'\"0-9()~*\\[\\]-]|for x in |set |if |message|\\PC){0,40}", value in "\\PC{0,20}") {
+    fn templates_never_panic(text in TEMPLATES, value in "\\PC{0,20}") {
         if template::check(&text).is_ok() {
-            _ = template::render(&text, &Variables::new(&Captures::new(), [("message", json!(value))]));
+            let message = [("message", json!(value))];
+            _ = template::render(&text, &Variables::new(&Captures::new(), message));
         }
     }
 
     #[test]
-    fn documents_never_panic(text in "(replies:|faults:|  - |when: |message: |\\{|\\}|\\[|\\]|, |\\n|&a |\\*a|'|\"|[a-z:]|\\PC){0,60}") {
+    fn documents_never_panic(text in DOCUMENTS) {
         _ = Fixtures::parse([("x.yaml".to_owned(), text)]);
     }
 }
@@ -113,14 +136,18 @@ fn document() -> impl Strategy<Value = Value> {
         1 => Just(json!({"pause": "soon"})),
         1 => Just(json!({"disconnect": true})),
     ];
-    let reply = (prop::collection::vec(step, 0..3), prop::option::of("[ab]")).prop_map(|(steps, name)| match name {
-        Some(name) => json!({"name": name, "steps": steps}),
-        None => json!({"steps": steps}),
-    });
+    let reply =
+        (prop::collection::vec(step, 0..3), prop::option::of("[ab]")).prop_map(|(steps, name)| {
+            match name {
+                Some(name) => json!({"name": name, "steps": steps}),
+                None => json!({"steps": steps}),
+            }
+        });
     let assistant = prop_oneof![
         Just(json!({"id": "asst_a", "model": "m"})),
         Just(json!({"id": "b", "model": "m"})),
-        Just(json!({"id": "asst_c", "model": "m", "tool_resources": {"file_search": {"vector_store_ids": ["vs_a"]}}})),
+        Just(json!({"id": "asst_c", "model": "m",
+                "tool_resources": {"file_search": {"vector_store_ids": ["vs_a"]}}})),
     ];
     let store = prop_oneof![
         Just(json!({"id": "vs_a"})),
@@ -128,7 +155,10 @@ fn document() -> impl Strategy<Value = Value> {
         Just(json!({"id": "vs_a", "files": [{"name": "a.txt", "text": "a"}]})),
     ];
     (prop::collection::vec(reply, 0..3), prop::option::of(assistant), prop::option::of(store))
-        .prop_map(|(replies, assistant, store)| json!({"replies": replies, "assistants": Vec::from_iter(assistant), "vector_stores": Vec::from_iter(store)}))
+        .prop_map(|(replies, assistant, store)| {
+            json!({"replies": replies,
+            "assistants": Vec::from_iter(assistant), "vector_stores": Vec::from_iter(store)})
+        })
 }
 
 #[test]
@@ -145,9 +175,16 @@ fn check_accepts_exactly_what_serve_accepts() {
         let path = folder.path().join("x.yaml");
         std::fs::write(&path, document.to_string()).unwrap();
         let served = runtime.block_on(async {
-            Server::open(Config { fixtures: vec![path.clone()], ..config() }).await.map(|server| drop(server.leftovers())).is_ok()
+            Server::open(Config { fixtures: vec![path.clone()], ..config() })
+                .await
+                .map(|server| drop(server.leftovers()))
+                .is_ok()
         });
-        let checked = std::process::Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("check").arg(&path).output().unwrap();
+        let checked = std::process::Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .arg("check")
+            .arg(&path)
+            .output()
+            .unwrap();
         prop_assert_eq!(checked.status.code(), Some(if served { 0 } else { 1 }), "{}", document);
         Ok(())
     });

@@ -23,8 +23,12 @@ async fn a_file_that_is_added_by_many_at_once_is_ready_in_the_end() {
         let shown = server.get(&format!("{path}/{file}")).await.body;
         assert_eq!(shown["status"], "completed", "{shown}");
         let content = server.get(&format!("{path}/{file}/content")).await.body;
-        assert_eq!(content["data"][0]["text"].as_str().unwrap().len(), 3_000 * "apples and pears ".len());
-        let counts = server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"].clone();
+        assert_eq!(
+            content["data"][0]["text"].as_str().unwrap().len(),
+            3_000 * "apples and pears ".len()
+        );
+        let counts =
+            server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"].clone();
         assert_eq!((&counts["completed"], &counts["total"]), (&json!(1), &json!(1)));
     }
 }
@@ -37,7 +41,8 @@ async fn files_deleted_at_once_leave_every_list() {
         files.push(server.document(&format!("{number}.csv"), "x").await);
     }
     let resources = json!({"code_interpreter": {"file_ids": files}});
-    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "code_interpreter"}], "tool_resources": resources});
+    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "code_interpreter"}],
+        "tool_resources": resources});
     let assistant = server.post("/v1/assistants", assistant).await.id();
     let paths: Vec<_> = files.iter().skip(1).map(|file| format!("/v1/files/{file}")).collect();
     join_all(paths.iter().map(|path| server.delete(path))).await;
@@ -48,10 +53,14 @@ async fn files_deleted_at_once_leave_every_list() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_upload_that_is_completed_by_many_at_once_becomes_one_file() {
     let server = TestServer::start().await;
-    let new = json!({"filename": "a.txt", "purpose": "vision", "bytes": 4, "mime_type": "text/plain"});
+    let new =
+        json!({"filename": "a.txt", "purpose": "vision", "bytes": 4, "mime_type": "text/plain"});
     let upload = server.post("/v1/uploads", new).await.id();
     let form = Form::new().part("data", Part::bytes(b"abcd".to_vec()).file_name("blob"));
-    let part = server.send(server.request(Method::POST, &format!("/v1/uploads/{upload}/parts")).multipart(form)).await.id();
+    let part = server
+        .send(server.request(Method::POST, &format!("/v1/uploads/{upload}/parts")).multipart(form))
+        .await
+        .id();
     let path = format!("/v1/uploads/{upload}/complete");
     let answers = join_all((0..8).map(|_| server.post(&path, json!({"part_ids": [part]})))).await;
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
@@ -76,28 +85,41 @@ async fn messages_that_attach_files_at_once_share_one_store() {
     assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
     let shown = server.get(&format!("/v1/threads/{thread}")).await.body;
     let store = shown["tool_resources"]["file_search"]["vector_store_ids"][0].as_str().unwrap();
-    assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"]["completed"], 6);
+    assert_eq!(
+        server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"]["completed"],
+        6
+    );
 }
 
 #[tokio::test]
 async fn whoever_searches_waits_neither_for_a_clock_that_stands_still_nor_for_what_is_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seeds.yaml");
-    let yaml = "vector_stores:\n  - {id: vs_docs, files: [{name: a.txt, text: apples}]}\n\
-                replies:\n  - steps:\n      - tool_calls: [{file_search: {}}]\n      - message: \"{{ results|length }}\"\n    pace: instant\n";
+    let yaml = "vector_stores:\n  - {id: vs_docs, files: [{name: a.txt, text: \
+                apples}]}\nreplies:\n  - steps:\n      - tool_calls: [{file_search: {}}]\n      - \
+                message: \"{{ results|length }}\"\n    pace: instant\n";
     std::fs::write(&path, yaml).unwrap();
-    let server = TestServer::with(Config { fixtures: vec![path], pace: Pace::REALISTIC, ..config() }).await;
-    assert_eq!(server.search("vs_docs", json!("apples")).await.len(), 1, "seeds are ready, whatever the pace");
+    let server =
+        TestServer::with(Config { fixtures: vec![path], pace: Pace::REALISTIC, ..config() }).await;
+    assert_eq!(
+        server.search("vs_docs", json!("apples")).await.len(),
+        1,
+        "seeds are ready, whatever the pace"
+    );
     let file = server.document("b.txt", "more apples").await;
     let added = server.post("/v1/vector_stores/vs_docs/files", json!({"file_id": file})).await;
     assert_eq!(added.body["status"], "in_progress");
     let resources = json!({"file_search": {"vector_store_ids": ["vs_docs"]}});
-    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
+    let assistant =
+        json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
     let assistant = server.post("/v1/assistants", assistant).await.id();
     let (thread, _) = server.run_with("apples", json!({"assistant_id": assistant})).await;
     assert_eq!(server.said(&thread).await[1], "2");
     let more = server.document("c.txt", "apples again").await;
-    let batch = server.post("/v1/vector_stores/vs_docs/file_batches", json!({"file_ids": [more]})).await.id();
+    let batch = server
+        .post("/v1/vector_stores/vs_docs/file_batches", json!({"file_ids": [more]}))
+        .await
+        .id();
     server.post(&format!("/v1/vector_stores/vs_docs/file_batches/{batch}/cancel"), json!({})).await;
     assert_eq!(server.search("vs_docs", json!("apples")).await.len(), 2);
 }
@@ -107,14 +129,16 @@ async fn a_run_does_not_oversleep_a_file_that_becomes_ready_while_it_looks() {
     let server = TestServer::start().await;
     let store = server.store(&[]).await;
     let resources = json!({"file_search": {"vector_store_ids": [store]}});
-    let assistant = json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
+    let assistant =
+        json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
     let assistant = server.post("/v1/assistants", assistant).await.id();
     for number in 0..60 {
         // Longer and longer, so that one of them becomes ready at every moment of the run.
         let text = format!("animal{number} eats hay. {}", "And sleeps. ".repeat(20 * number));
         let file = server.document(&format!("{number}.txt"), text).await;
         server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
-        let (thread, _) = server.run_with(&format!("animal{number}"), json!({"assistant_id": assistant})).await;
+        let (thread, _) =
+            server.run_with(&format!("animal{number}"), json!({"assistant_id": assistant})).await;
         let said = server.said(&thread).await;
         assert!(said.len() == 2 && said[1].starts_with(&format!("{number}.txt says")), "{said:?}");
     }

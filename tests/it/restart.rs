@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::server::TestServer;
 
-const CALL: &str = "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: 'Got {{ outputs.f }}'}]}]";
-const SLOW: &str = "replies: [{pace: {queue: 2s, per_token: 1s}, steps: [{message: one two three}, {message: four}]}]";
+const CALL: &str =
+    "replies: [{steps: [{tool_calls: [{function: {name: f}}]}, {message: 'Got {{ outputs.f }}'}]}]";
+const SLOW: &str = "replies: [{pace: {queue: 2s, per_token: 1s}, steps: [{message: one two three}, \
+                    {message: four}]}]";
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
@@ -16,10 +18,18 @@ async fn what_was_answered_is_there_after_a_restart() {
     let server = TestServer::on(&path, "replies: [{steps: [{message: Hi}]}]").await;
     let first = server.assistant().await;
     let (thread, run) = server.run("Hello").await;
-    let before = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
+    let before = [
+        server.get(&thread).await.text,
+        server.get(&run).await.text,
+        server.get(&format!("{run}/steps")).await.text,
+    ];
     server.stop().await;
     let server = TestServer::on(&path, "replies: []").await;
-    let after = [server.get(&thread).await.text, server.get(&run).await.text, server.get(&format!("{run}/steps")).await.text];
+    let after = [
+        server.get(&thread).await.text,
+        server.get(&run).await.text,
+        server.get(&format!("{run}/steps")).await.text,
+    ];
     assert_eq!(after, before);
     assert_ne!(server.assistant().await, first, "a restart with the same seed draws other ids");
     assert_eq!(server.get("/v1/assistants").await.body["data"].as_array().unwrap().len(), 3);
@@ -39,7 +49,10 @@ async fn a_run_that_waits_for_outputs_still_waits() {
     assert_eq!(waiting["status"], "requires_action");
     let call = &waiting["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"];
     let outputs = json!({"tool_outputs": [{"tool_call_id": call, "output": "it"}]});
-    assert_eq!(server.post(&format!("{run}/submit_tool_outputs"), outputs).await.body["status"], "queued");
+    assert_eq!(
+        server.post(&format!("{run}/submit_tool_outputs"), outputs).await.body["status"],
+        "queued"
+    );
     server.idle().await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
     assert_eq!(server.said(&thread).await[1], "Got it");
@@ -67,12 +80,14 @@ async fn a_run_goes_on_from_where_it_stood() {
         let steps = steps["data"].as_array().unwrap();
         assert_eq!(steps.len(), 2);
         assert!(steps.iter().all(|step| step["status"] == "completed"));
-        // "Hello" is one token, a message costs four; the second step has seen the first one's three.
+        // "Hello" is one token, a message costs four; the second step has seen the first one's
+        // three.
         assert_eq!(
             ended["usage"],
             json!({
                 "prompt_tokens": 5 + 8, "completion_tokens": 4, "total_tokens": 17,
-                "prompt_token_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}
+                "prompt_token_details": {"cached_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 0}
             }),
             "stopped after {seconds} s"
         );
@@ -112,8 +127,13 @@ async fn nothing_more_is_said_past_the_deadline() {
     let server = TestServer::on(&path, SLOW).await;
     let (thread, run) = server.run("Hello").await;
     server.stop().await;
-    let late = rehearsal::clock::Moment::from(rehearsal::types::Timestamp(crate::server::START + 3600));
-    let config = rehearsal::serve::Config { database: Some(path), clock: Some(late), ..crate::server::config() };
+    let late =
+        rehearsal::clock::Moment::from(rehearsal::types::Timestamp(crate::server::START + 3600));
+    let config = rehearsal::serve::Config {
+        database: Some(path),
+        clock: Some(late),
+        ..crate::server::config()
+    };
     let server = TestServer::with(config).await;
     server.idle().await;
     assert_eq!(server.get(&run).await.body["status"], "expired");

@@ -23,8 +23,8 @@ use crate::contract;
 /// When every test begins: 2025-01-01T00:00:00Z.
 pub const START: i64 = 1_735_689_600;
 
-/// Says something to whoever runs the tests, whether they pass or not: what `println!` says of a test that
-/// passes is not shown.
+/// Says something to whoever runs the tests, whether they pass or not: what `println!` says of a
+/// test that passes is not shown.
 pub fn say(line: &str) {
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
@@ -48,7 +48,12 @@ pub struct TestServer {
 /// A clock that stands still and a fixed seed, so that two servers answer alike.
 pub fn config() -> Config {
     let program = Some(env!("CARGO_BIN_EXE_rehearsal").into());
-    Config { seed: Some(7), clock: Some(Moment::from(Timestamp(START))), program, ..Config::default() }
+    Config {
+        seed: Some(7),
+        clock: Some(Moment::from(Timestamp(START))),
+        program,
+        ..Config::default()
+    }
 }
 
 /// How many contents are on disk beside the database `r.db` in a folder.
@@ -72,14 +77,16 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.yaml");
         std::fs::write(&path, yaml).unwrap();
-        let mut server = Self::with(Config { fixtures: vec![path], unmatched: Unmatched::Fail, ..config }).await;
+        let mut server =
+            Self::with(Config { fixtures: vec![path], unmatched: Unmatched::Fail, ..config }).await;
         server._folder = Some(folder);
         server
     }
 
     /// On a database file, which may have been used before.
     pub async fn on(database: &Path, yaml: &str) -> Self {
-        Self::with_fixtures_and(yaml, Config { database: Some(database.to_owned()), ..config() }).await
+        Self::with_fixtures_and(yaml, Config { database: Some(database.to_owned()), ..config() })
+            .await
     }
 
     pub async fn with(config: Config) -> Self {
@@ -139,7 +146,9 @@ impl TestServer {
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         contract::check(version, &method, &path, status, &body);
-        if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+        if headers
+            .get("content-type")
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
             && text.ends_with("[DONE]\n\n")
         {
             contract::check_events(version, &Events::parse(&text));
@@ -167,7 +176,12 @@ impl TestServer {
     }
 
     /// Uploads a file.
-    pub async fn upload(&self, purpose: &str, filename: &str, content: impl Into<Vec<u8>>) -> Answer {
+    pub async fn upload(
+        &self,
+        purpose: &str,
+        filename: &str,
+        content: impl Into<Vec<u8>>,
+    ) -> Answer {
         let file = Part::bytes(content.into()).file_name(filename.to_owned());
         let form = Form::new().text("purpose", purpose.to_owned()).part("file", file);
         self.send(self.request(Method::POST, "/v1/files").multipart(form)).await
@@ -202,11 +216,13 @@ impl TestServer {
 
     /// A thread in which a user has said something.
     pub async fn thread(&self, said: &str) -> String {
-        self.post("/v1/threads", json!({"messages": [{"role": "user", "content": said}]})).await.id()
+        self.post("/v1/threads", json!({"messages": [{"role": "user", "content": said}]}))
+            .await
+            .id()
     }
 
-    /// A run on a new thread: the paths of the thread and of the run. It has been performed as far as it
-    /// goes at this moment.
+    /// A run on a new thread: the paths of the thread and of the run. It has been performed as far
+    /// as it goes at this moment.
     pub async fn run(&self, said: &str) -> (String, String) {
         let assistant = self.assistant().await;
         self.run_with(said, json!({"assistant_id": assistant})).await
@@ -224,14 +240,27 @@ impl TestServer {
     pub async fn said(&self, thread: &str) -> Vec<String> {
         let list = self.get(&format!("{thread}/messages?order=asc&limit=100")).await.body;
         let messages = list["data"].as_array().unwrap().iter();
-        messages.map(|message| message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()).collect()
+        messages
+            .map(|message| {
+                message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()
+            })
+            .collect()
     }
 }
 
 /// The version that a request speaks, as far as its header says.
 fn version_of(headers: &HeaderMap) -> Version {
-    let betas = headers.get_all("openai-beta").iter().filter_map(|beta| beta.to_str().ok()).collect::<Vec<_>>().join(",");
-    if betas.contains("assistants=v1") && !betas.contains("assistants=v2") { Version::V1 } else { Version::V2 }
+    let betas = headers
+        .get_all("openai-beta")
+        .iter()
+        .filter_map(|beta| beta.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",");
+    if betas.contains("assistants=v1") && !betas.contains("assistants=v2") {
+        Version::V1
+    } else {
+        Version::V2
+    }
 }
 
 #[derive(Debug)]
@@ -265,10 +294,18 @@ impl Events {
         Self(
             frames
                 .map(|frame| {
-                    let (name, data) = frame.split_once("\ndata: ").unwrap_or_else(|| panic!("no frame: {frame:?}"));
-                    let name = name.strip_prefix("event: ").unwrap_or_else(|| panic!("no name: {frame:?}"));
+                    let (name, data) = frame
+                        .split_once("\ndata: ")
+                        .unwrap_or_else(|| panic!("no frame: {frame:?}"));
+                    let name = name
+                        .strip_prefix("event: ")
+                        .unwrap_or_else(|| panic!("no name: {frame:?}"));
                     assert!(!data.contains('\n'), "data in one line: {data:?}");
-                    let data = if data == "[DONE]" { json!(data) } else { serde_json::from_str(data).unwrap() };
+                    let data = if data == "[DONE]" {
+                        json!(data)
+                    } else {
+                        serde_json::from_str(data).unwrap()
+                    };
                     (name.to_owned(), data)
                 })
                 .collect(),

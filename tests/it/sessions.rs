@@ -12,10 +12,19 @@ async fn sessions_see_nothing_of_each_other_and_draw_the_same_ids() {
     let other = server.post("/s/worker.2_b/v1/assistants", new.clone()).await.id();
     assert_eq!(one, other);
     server.post("/s/worker-1/v1/assistants", new.clone()).await;
-    let count = async |prefix: &str| server.get(&format!("{prefix}/v1/assistants")).await.body["data"].as_array().unwrap().len();
-    assert_eq!((count("/s/worker-1").await, count("/s/worker.2_b").await, count("").await), (2, 1, 0));
+    let count = async |prefix: &str| {
+        server.get(&format!("{prefix}/v1/assistants")).await.body["data"].as_array().unwrap().len()
+    };
+    assert_eq!(
+        (count("/s/worker-1").await, count("/s/worker.2_b").await, count("").await),
+        (2, 1, 0)
+    );
     assert_eq!(server.post("/v1/assistants", new).await.id(), one);
-    assert_eq!(server.get("/s/default/v1/assistants").await.body["data"][0]["id"], one, "the session without a name has one");
+    assert_eq!(
+        server.get("/s/default/v1/assistants").await.body["data"][0]["id"],
+        one,
+        "the session without a name has one"
+    );
 }
 
 #[tokio::test]
@@ -25,10 +34,12 @@ async fn whole_conversations_are_the_same_to_the_byte_in_every_session() {
     let transcripts = sessions.iter().map(|session| {
         let server = &server;
         async move {
-            let assistant = server.post(&format!("{session}/v1/assistants"), json!({"model": "gpt-4o"})).await;
+            let assistant =
+                server.post(&format!("{session}/v1/assistants"), json!({"model": "gpt-4o"})).await;
             let order = json!({
                 "assistant_id": assistant.id(), "stream": true,
-                "thread": {"messages": [{"role": "user", "content": "Solve `3x + 11 = 14`, please."}]}
+                "thread": {"messages": [{"role": "user",
+                    "content": "Solve `3x + 11 = 14`, please."}]}
             });
             let stream = server.post(&format!("{session}/v1/threads/runs"), order).await;
             format!("{}\n{}", assistant.text, stream.text)
@@ -44,7 +55,11 @@ async fn a_name_that_cannot_be_one_is_an_unknown_path() {
     let server = TestServer::start().await;
     let long = "x".repeat(65);
     for name in ["a%20b", "ä", &long, ""] {
-        assert_eq!(server.get(&format!("/s/{name}/v1/models")).await.status.as_u16(), 404, "{name}");
+        assert_eq!(
+            server.get(&format!("/s/{name}/v1/models")).await.status.as_u16(),
+            404,
+            "{name}"
+        );
     }
     assert_eq!(server.get(&format!("/s/{}/v1/models", &long[1..])).await.status.as_u16(), 200);
 }
@@ -55,13 +70,19 @@ async fn whoever_is_refused_makes_no_world() {
     let path = folder.path().join("worlds.db");
     let server = TestServer::on(&path, "replies: []").await;
     let client = crate::server::client();
-    for (session, path) in [("a", "/v1/assistants"), ("b", "/nothing"), ("c", "/_rehearsal/health")] {
+    for (session, path) in [("a", "/v1/assistants"), ("b", "/nothing"), ("c", "/_rehearsal/health")]
+    {
         client.get(format!("{}/s/{session}{path}", server.base)).send().await.unwrap();
     }
     server.get("/s/d/v1/models").await;
     server.stop().await;
-    let mut connection = sqlx::ConnectOptions::connect(&sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    let names: Vec<String> =
-        sqlx::query_scalar("select name from sessions order by key").fetch_all(&mut connection).await.unwrap();
+    let mut connection =
+        sqlx::ConnectOptions::connect(&sqlx::sqlite::SqliteConnectOptions::new().filename(&path))
+            .await
+            .unwrap();
+    let names: Vec<String> = sqlx::query_scalar("select name from sessions order by key")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
     assert_eq!(names, ["default", "d"]);
 }

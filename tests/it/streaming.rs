@@ -1,4 +1,5 @@
-//! Streams: the order of the events, their shapes to the byte, and the same objects as a poll shows.
+//! Streams: the order of the events, their shapes to the byte, and the same objects as a poll
+//! shows.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ fn deltas(events: &Events, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_message_streams_in_the_recorded_order_and_shape() {
-    let server = TestServer::with_fixtures("replies: [{steps: [{message: 'Hello! I''m here.'}]}]").await;
+    let server =
+        TestServer::with_fixtures("replies: [{steps: [{message: 'Hello! I''m here.'}]}]").await;
     let assistant = server.assistant().await;
     let thread = server.thread("Hello").await;
     let runs = format!("/v1/threads/{thread}/runs");
@@ -51,16 +53,24 @@ async fn a_message_streams_in_the_recorded_order_and_shape() {
     let created = events.last("thread.message.created");
     assert_eq!((&created["status"], &created["content"]), (&json!("in_progress"), &json!([])));
     let run = events.last("thread.run.created");
-    assert_eq!(run["tool_resources"].to_string(), r#"{"code_interpreter":{"file_ids":[]}}"#, "as streams show it");
+    assert_eq!(
+        run["tool_resources"].to_string(),
+        r#"{"code_interpreter":{"file_ids":[]}}"#,
+        "as streams show it"
+    );
 
     // What was streamed is what is stored.
     let completed = events.last("thread.run.completed");
-    let mut polled = server.get(&format!("{runs}/{}", completed["id"].as_str().unwrap())).await.body;
+    let mut polled =
+        server.get(&format!("{runs}/{}", completed["id"].as_str().unwrap())).await.body;
     assert_eq!(polled["tool_resources"], json!({}), "and as REST shows it");
     polled["tool_resources"] = completed["tool_resources"].clone();
     assert_eq!(&polled, completed);
     let message = events.last("thread.message.completed");
-    let stored = server.get(&format!("/v1/threads/{thread}/messages/{}", message["id"].as_str().unwrap())).await.body;
+    let stored = server
+        .get(&format!("/v1/threads/{thread}/messages/{}", message["id"].as_str().unwrap()))
+        .await
+        .body;
     assert_eq!(stored["content"], message["content"]);
     let step = events.last("thread.run.step.completed");
     assert!(step["expires_at"].is_number(), "the stream's last word of a step still has it");
@@ -68,7 +78,10 @@ async fn a_message_streams_in_the_recorded_order_and_shape() {
 
 #[tokio::test]
 async fn the_same_ids_and_objects_are_made_whether_polled_or_streamed() {
-    let order = |assistant: String| json!({"assistant_id": assistant, "thread": {"messages": [{"role": "user", "content": "3x + 11 = 14"}]}});
+    let order = |assistant: String| {
+        json!({"assistant_id": assistant,
+        "thread": {"messages": [{"role": "user", "content": "3x + 11 = 14"}]}})
+    };
     let polling = TestServer::start().await;
     let run = polling.post("/v1/threads/runs", order(polling.assistant().await)).await.body;
     polling.idle().await;
@@ -78,7 +91,9 @@ async fn the_same_ids_and_objects_are_made_whether_polled_or_streamed() {
     let events = streaming.stream("/v1/threads/runs", body).await;
     assert_eq!(events.0[0].0, "thread.created");
     let (thread, run) = (run["thread_id"].as_str().unwrap(), run["id"].as_str().unwrap());
-    for path in [format!("runs/{run}"), format!("runs/{run}/steps"), "messages".to_owned(), String::new()] {
+    for path in
+        [format!("runs/{run}"), format!("runs/{run}/steps"), "messages".to_owned(), String::new()]
+    {
         let path = format!("/v1/threads/{thread}/{path}");
         let path = path.trim_end_matches('/');
         assert_eq!(polling.get(path).await.text, streaming.get(path).await.text);
@@ -95,11 +110,21 @@ replies:
 "#;
     let server = TestServer::with_fixtures(fixtures).await;
     let runs = format!("/v1/threads/{}/runs", server.thread("Hello").await);
-    let events = server.stream(&runs, json!({"assistant_id": server.assistant().await, "stream": true})).await;
-    let call =
-        ["thread.run.step.created", "thread.run.step.in_progress", "thread.run.step.delta", "thread.run.requires_action", "done"];
+    let events = server
+        .stream(&runs, json!({"assistant_id": server.assistant().await, "stream": true}))
+        .await;
+    let call = [
+        "thread.run.step.created",
+        "thread.run.step.in_progress",
+        "thread.run.step.delta",
+        "thread.run.requires_action",
+        "done",
+    ];
     assert_eq!(events.names(), names(&[&RUN_BEGINS, &call]));
-    assert_eq!(events.last("thread.run.step.created")["step_details"].to_string(), r#"{"type":"tool_calls","tool_calls":[]}"#);
+    assert_eq!(
+        events.last("thread.run.step.created")["step_details"].to_string(),
+        r#"{"type":"tool_calls","tool_calls":[]}"#
+    );
     let waiting = events.last("thread.run.requires_action");
     let ids: Vec<&str> = waiting["required_action"]["submit_tool_outputs"]["tool_calls"]
         .as_array()
@@ -116,14 +141,25 @@ replies:
         )
     );
     assert!(
-        got.iter().any(|delta| delta.contains(r#"{"index":0,"type":"function","function":{"arguments":"city"}}"#)),
+        got.iter().any(|delta| delta
+            .contains(r#"{"index":0,"type":"function","function":{"arguments":"city"}}"#)),
         "in pieces: {got:?}"
     );
-    assert!(got.last().unwrap().contains(r#"{"index":1,"type":"function","function":{"arguments":"{}"}}"#));
+    assert!(
+        got.last()
+            .unwrap()
+            .contains(r#"{"index":1,"type":"function","function":{"arguments":"{}"}}"#)
+    );
 
     let run = format!("{runs}/{}", waiting["id"].as_str().unwrap());
-    let outputs: Vec<Value> = ids.iter().map(|id| json!({"tool_call_id": id, "output": "sunny"})).collect();
-    let events = server.stream(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": outputs, "stream": true})).await;
+    let outputs: Vec<Value> =
+        ids.iter().map(|id| json!({"tool_call_id": id, "output": "sunny"})).collect();
+    let events = server
+        .stream(
+            &format!("{run}/submit_tool_outputs"),
+            json!({"tool_outputs": outputs, "stream": true}),
+        )
+        .await;
     let begins = ["thread.run.step.completed", "thread.run.queued", "thread.run.in_progress"];
     assert_eq!(events.names(), names(&[&begins, &MESSAGE, &RUN_ENDS]));
     assert_eq!(events.0[0].1["step_details"]["tool_calls"][0]["function"]["output"], "sunny");
@@ -139,12 +175,31 @@ replies:
 "#;
     let server = TestServer::with_fixtures(fixtures).await;
     let runs = format!("/v1/threads/{}/runs", server.thread("Hello").await);
-    let events = server.stream(&runs, json!({"assistant_id": server.assistant().await, "stream": true})).await;
-    let call = ["thread.run.step.created", "thread.run.step.in_progress", "thread.run.step.delta", "thread.run.step.completed"];
+    let events = server
+        .stream(&runs, json!({"assistant_id": server.assistant().await, "stream": true}))
+        .await;
+    let call = [
+        "thread.run.step.created",
+        "thread.run.step.in_progress",
+        "thread.run.step.delta",
+        "thread.run.step.completed",
+    ];
     assert_eq!(events.names(), names(&[&RUN_BEGINS, &call, &MESSAGE, &RUN_ENDS]));
     let got = deltas(&events, "thread.run.step.delta");
-    assert!(got[0].contains(r#""type":"code_interpreter","code_interpreter":{"input":"","outputs":[]}}]"#), "{}", got[0]);
-    assert!(got[1].contains(r#"{"index":0,"type":"code_interpreter","code_interpreter":{"input":"print"}}"#), "{}", got[1]);
+    assert!(
+        got[0].contains(
+            r#""type":"code_interpreter","code_interpreter":{"input":"","outputs":[]}}]"#
+        ),
+        "{}",
+        got[0]
+    );
+    assert!(
+        got[1].contains(
+            r#"{"index":0,"type":"code_interpreter","code_interpreter":{"input":"print"}}"#
+        ),
+        "{}",
+        got[1]
+    );
     let logs = r#"{"index":0,"type":"code_interpreter","code_interpreter":{"outputs":[{"index":0,"type":"logs","logs":"1"}]}}"#;
     assert!(got.last().unwrap().contains(logs), "{got:?}");
 }
@@ -154,15 +209,26 @@ async fn every_end_of_a_run_closes_what_is_open_first() {
     let cases = [
         ("{outcome: failed}", json!({}), vec!["thread.run.failed", "done"]),
         (
-            "{steps: [{message: one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen}]}",
+            "{steps: [{message: one two three four five six seven eight nine ten eleven twelve \
+             thirteen fourteen fifteen sixteen seventeen}]}",
             json!({"max_completion_tokens": 16}),
-            vec!["thread.message.incomplete", "thread.run.step.completed", "thread.run.incomplete", "done"],
+            vec![
+                "thread.message.incomplete",
+                "thread.run.step.completed",
+                "thread.run.incomplete",
+                "done",
+            ],
         ),
         ("{outcome: expired}", json!({}), vec!["thread.run.expired", "done"]),
         (
             "{steps: [{message: cut off}], outcome: {incomplete: max_completion_tokens}}",
             json!({}),
-            vec!["thread.message.incomplete", "thread.run.step.completed", "thread.run.incomplete", "done"],
+            vec![
+                "thread.message.incomplete",
+                "thread.run.step.completed",
+                "thread.run.incomplete",
+                "done",
+            ],
         ),
     ];
     for (reply, more, ends) in cases {
@@ -178,7 +244,10 @@ async fn every_end_of_a_run_closes_what_is_open_first() {
 
 #[tokio::test]
 async fn a_cancel_from_elsewhere_ends_the_stream() {
-    let server = TestServer::with_fixtures("replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]").await;
+    let server = TestServer::with_fixtures(
+        "replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]",
+    )
+    .await;
     let thread = server.thread("Hello").await;
     let runs = format!("/v1/threads/{thread}/runs");
     let assistant = server.assistant().await;
@@ -193,7 +262,10 @@ async fn a_cancel_from_elsewhere_ends_the_stream() {
         };
         server.post(&format!("{runs}/{run}/cancel"), json!({})).await
     };
-    let (events, cancelling) = tokio::join!(server.stream(&runs, json!({"assistant_id": assistant, "stream": true})), cancel);
+    let (events, cancelling) = tokio::join!(
+        server.stream(&runs, json!({"assistant_id": assistant, "stream": true})),
+        cancel
+    );
     assert_eq!(cancelling.body["status"], "cancelling");
     let names = events.names();
     let ends = [
@@ -205,28 +277,45 @@ async fn a_cancel_from_elsewhere_ends_the_stream() {
         "done",
     ];
     assert_eq!(names[names.len() - ends.len()..], ends);
-    assert_eq!(events.last("thread.message.incomplete")["incomplete_details"], json!({"reason": "run_cancelled"}));
-    assert_eq!(server.said(&format!("/v1/threads/{thread}")).await[1], "one", "what was said stays");
+    assert_eq!(
+        events.last("thread.message.incomplete")["incomplete_details"],
+        json!({"reason": "run_cancelled"})
+    );
+    assert_eq!(
+        server.said(&format!("/v1/threads/{thread}")).await[1],
+        "one",
+        "what was said stays"
+    );
 }
 
 #[tokio::test]
 async fn an_expiry_ends_the_stream() {
-    let server = TestServer::with_fixtures("replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]").await;
+    let server = TestServer::with_fixtures(
+        "replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]",
+    )
+    .await;
     let runs = format!("/v1/threads/{}/runs", server.thread("Hello").await);
     let assistant = server.assistant().await;
     let expire = async {
         while server.get(&runs).await.body["data"][0]["status"] != "in_progress" {}
         server.clock().await.advance(Duration::from_secs(600)).await;
     };
-    let (events, ()) = tokio::join!(server.stream(&runs, json!({"assistant_id": assistant, "stream": true})), expire);
+    let (events, ()) = tokio::join!(
+        server.stream(&runs, json!({"assistant_id": assistant, "stream": true})),
+        expire
+    );
     let names = events.names();
-    let ends = ["thread.message.incomplete", "thread.run.step.expired", "thread.run.expired", "done"];
+    let ends =
+        ["thread.message.incomplete", "thread.run.step.expired", "thread.run.expired", "done"];
     assert_eq!(names[names.len() - ends.len()..], ends);
 }
 
 #[tokio::test]
 async fn deleting_the_thread_ends_the_stream() {
-    let server = TestServer::with_fixtures("replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]").await;
+    let server = TestServer::with_fixtures(
+        "replies: [{pace: {per_token: 1h}, steps: [{message: one two}]}]",
+    )
+    .await;
     let thread = format!("/v1/threads/{}", server.thread("Hello").await);
     let runs = format!("{thread}/runs");
     let assistant = server.assistant().await;
@@ -234,7 +323,10 @@ async fn deleting_the_thread_ends_the_stream() {
         while server.get(&runs).await.body["data"][0]["status"] != "in_progress" {}
         server.delete(&thread).await
     };
-    let (events, deleted) = tokio::join!(server.stream(&runs, json!({"assistant_id": assistant, "stream": true})), delete);
+    let (events, deleted) = tokio::join!(
+        server.stream(&runs, json!({"assistant_id": assistant, "stream": true})),
+        delete
+    );
     assert_eq!(deleted.status.as_u16(), 200);
     let names = events.names();
     assert_eq!(names[names.len() - 2..], ["thread.run.cancelled", "done"]);
@@ -242,7 +334,8 @@ async fn deleting_the_thread_ends_the_stream() {
 
 #[tokio::test]
 async fn a_run_goes_on_when_its_listener_hangs_up() {
-    let server = TestServer::with_fixtures("replies: [{steps: [{pause: 5s}, {message: Still here}]}]").await;
+    let server =
+        TestServer::with_fixtures("replies: [{steps: [{pause: 5s}, {message: Still here}]}]").await;
     let thread = server.thread("Hello").await;
     let runs = format!("/v1/threads/{thread}/runs");
     let order = json!({"assistant_id": server.assistant().await, "stream": true});
@@ -256,7 +349,9 @@ async fn a_run_goes_on_when_its_listener_hangs_up() {
 #[tokio::test]
 async fn what_is_refused_is_refused_before_the_stream_begins() {
     let server = TestServer::start().await;
-    let answer = server.post("/v1/threads/runs", json!({"assistant_id": "asst_nobody", "stream": true})).await;
+    let answer = server
+        .post("/v1/threads/runs", json!({"assistant_id": "asst_nobody", "stream": true}))
+        .await;
     assert_eq!(answer.refusal(), "404 No assistant found with id 'asst_nobody'. [null null]");
     assert_eq!(answer.headers["content-type"], "application/json");
 }

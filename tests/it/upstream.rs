@@ -1,4 +1,5 @@
-//! Runs that are performed elsewhere: by servers that misbehave in every way, and by another Rehearsal.
+//! Runs that are performed elsewhere: by servers that misbehave in every way, and by another
+//! Rehearsal.
 
 use std::{
     net::SocketAddr,
@@ -33,7 +34,8 @@ fn asking(settings: Settings) -> Config {
     Config { upstream: Some(settings), unmatched: Unmatched::Upstream, ..config() }
 }
 
-/// A server that answers every request with these bytes, and how many it has got. None of them: it says nothing.
+/// A server that answers every request with these bytes, and how many it has got. None of them: it
+/// says nothing.
 async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -66,23 +68,29 @@ async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<Atomi
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or("0");
+    let length =
+        head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or("0");
     body.len() >= length.parse().unwrap()
 }
 
-const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+const STREAM: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
 fn leaked(text: String) -> &'static str {
     text.leak()
 }
 
 fn stream(events: &[&str]) -> &'static str {
-    leaked(format!("{STREAM}{}", events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>()))
+    leaked(format!(
+        "{STREAM}{}",
+        events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>()
+    ))
 }
 
 /// A run on this server, at its end.
 async fn performed(server: &TestServer) -> (String, Value) {
-    let order = json!({"assistant_id": server.assistant().await, "tools": [{"type": "function", "function": {"name": "known"}}]});
+    let order = json!({"assistant_id": server.assistant().await,
+        "tools": [{"type": "function", "function": {"name": "known"}}]});
     let (thread, run) = server.run_with("Hello", order).await;
     (thread, server.get(&run).await.body)
 }
@@ -94,18 +102,30 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
         let body = json!({"error": {"message": message}}).to_string();
         let length = body.len();
         leaked(format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: \
+             {length}\r\nconnection: close\r\n\r\n{body}"
         ))
     };
-    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html><title>Hello</title></html>";
-    let gone = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/v1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: \
+                close\r\n\r\n<html><title>Hello</title></html>";
+    let gone = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/v1\r\ncontent-length: \
+                0\r\nconnection: close\r\n\r\n";
     let cut = leaked(format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n2f\r\ndata: {hi}\n\n"
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: \
+         chunked\r\n\r\n2f\r\ndata: {hi}\n\n"
     ));
     let rate = "rate_limit_exceeded";
     for (answer, code, message) in [
-        (html, "server_error", "The upstream answered with text/html where a completion was asked for."),
-        (gone, "server_error", "The upstream answered 302: it redirects elsewhere, which is not followed."),
+        (
+            html,
+            "server_error",
+            "The upstream answered with text/html where a completion was asked for.",
+        ),
+        (
+            gone,
+            "server_error",
+            "The upstream answered 302: it redirects elsewhere, which is not followed.",
+        ),
         (cut, "server_error", "The upstream broke off in the middle of its answer."),
         (stream(&[hi]), "server_error", "The upstream ended its answer in the middle."),
         (stream(&[hi, "{oops"]), "server_error", "The upstream sent something that is not JSON."),
@@ -116,9 +136,17 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
         ),
         ("HTTP/1.1 200 OK\r\n", "server_error", "The upstream broke off before it answered"),
         ("hello\r\n\r\n", "server_error", "The upstream broke off before it answered"),
-        (refusal("401 Unauthorized", "Bad key sk-upstream-test"), "server_error", "The upstream answered 401: Bad key …."),
+        (
+            refusal("401 Unauthorized", "Bad key sk-upstream-test"),
+            "server_error",
+            "The upstream answered 401: Bad key ….",
+        ),
         (refusal("429 Too Many Requests", "Slow down."), rate, "Slow down."),
-        (refusal("400 Bad Request", "Too long."), "invalid_prompt", "The upstream answered 400: Too long."),
+        (
+            refusal("400 Bad Request", "Too long."),
+            "invalid_prompt",
+            "The upstream answered 400: Too long.",
+        ),
         (refusal("503 Service Unavailable", ""), "server_error", "The upstream answered 503."),
         (
             stream(&[
@@ -138,14 +166,29 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
         let (address, _) = answering(vec![Some(answer)]).await;
         let folder = tempfile::tempdir().unwrap();
         let record = Some(folder.path().to_owned());
-        let server = TestServer::with(Config { record, ..asking(settings(format!("http://{address}"), Kind::Chat)) }).await;
+        let server = TestServer::with(Config {
+            record,
+            ..asking(settings(format!("http://{address}"), Kind::Chat))
+        })
+        .await;
         let (_, run) = performed(&server).await;
-        assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!(code)), "{answer}: {run}");
+        assert_eq!(
+            (&run["status"], &run["last_error"]["code"]),
+            (&json!("failed"), &json!(code)),
+            "{answer}: {run}"
+        );
         let said = run["last_error"]["message"].as_str().unwrap();
-        assert!(said.starts_with(message) && !said.contains("sk-upstream-test"), "{answer}: {said}");
+        assert!(
+            said.starts_with(message) && !said.contains("sk-upstream-test"),
+            "{answer}: {said}"
+        );
         // The server goes on.
         assert_eq!(server.get("/v1/assistants").await.status, StatusCode::OK);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nobody performed anything: {answer}");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "nobody performed anything: {answer}"
+        );
     }
 }
 
@@ -159,7 +202,11 @@ async fn an_upstream_that_is_down_or_silent_is_told_apart() {
 
     let (silent, asked) = answering(vec![None]).await;
     let patience = Some(Duration::from_millis(30));
-    let server = TestServer::with(asking(Settings { patience, ..settings(format!("http://{silent}"), Kind::Chat) })).await;
+    let server = TestServer::with(asking(Settings {
+        patience,
+        ..settings(format!("http://{silent}"), Kind::Chat)
+    }))
+    .await;
     let (_, run) = performed(&server).await;
     assert_eq!(run["last_error"]["message"], "The upstream did not answer in time.");
     assert_eq!(asked.load(Ordering::SeqCst), 1, "what took too long once is not asked again");
@@ -175,13 +222,18 @@ async fn what_passes_is_tried_again_and_answers_without_a_stream_are_taken() {
     let body = body.to_string();
     let length = body.len();
     let whole = leaked(format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: \
+         {length}\r\nconnection: close\r\n\r\n{body}"
     ));
     let (address, asked) = answering(vec![Some(busy), Some(whole)]).await;
-    let server = TestServer::with(asking(settings(format!("http://{address}/v1"), Kind::Chat))).await;
+    let server =
+        TestServer::with(asking(settings(format!("http://{address}/v1"), Kind::Chat))).await;
     let (thread, run) = performed(&server).await;
     assert_eq!(run["status"], "completed", "{run}");
-    assert_eq!((&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]), (&json!(7), &json!(4)));
+    assert_eq!(
+        (&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]),
+        (&json!(7), &json!(4))
+    );
     assert_eq!(server.said(&thread).await, ["Hello", "Here I am."]);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
@@ -203,7 +255,11 @@ async fn a_run_is_cancelled_while_the_upstream_thinks() {
 async fn a_runaway_loop_is_stopped() {
     let calls = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"known","arguments":""}}]},"finish_reason":"tool_calls"}]}"#;
     let (address, asked) = answering(vec![Some(stream(&[calls, "[DONE]"]))]).await;
-    let server = TestServer::with(asking(Settings { limit: 3, ..settings(format!("http://{address}"), Kind::Chat) })).await;
+    let server = TestServer::with(asking(Settings {
+        limit: 3,
+        ..settings(format!("http://{address}"), Kind::Chat)
+    }))
+    .await;
     let (thread, mut run) = performed(&server).await;
     while run["status"] == "requires_action" {
         let call = &run["required_action"]["submit_tool_outputs"]["tool_calls"][0];
@@ -241,10 +297,17 @@ async fn a_restart_takes_a_run_up_that_waits_and_ends_one_that_was_being_answere
     server.post(&format!("{path}/submit_tool_outputs"), outputs).await;
     server.idle().await;
     let run = server.get(&path).await.body;
-    assert_eq!((&run["status"], &run["usage"]["total_tokens"]), (&json!("completed"), &json!(34)), "{run}");
+    assert_eq!(
+        (&run["status"], &run["usage"]["total_tokens"]),
+        (&json!("completed"), &json!(34)),
+        "{run}"
+    );
 
     let thread = format!("/v1/threads/{}", server.thread("Hello").await);
-    let run = server.post(&format!("{thread}/runs"), json!({"assistant_id": server.assistant().await})).await.id();
+    let run = server
+        .post(&format!("{thread}/runs"), json!({"assistant_id": server.assistant().await}))
+        .await
+        .id();
     while server.get(&format!("{thread}/runs/{run}")).await.body["status"] != "in_progress" {
         tokio::task::yield_now().await;
     }
@@ -252,7 +315,10 @@ async fn a_restart_takes_a_run_up_that_waits_and_ends_one_that_was_being_answere
     let server = TestServer::with(configured()).await;
     server.idle().await;
     let run = server.get(&format!("{thread}/runs/{run}")).await.body;
-    assert_eq!(run["last_error"]["message"], "The server was started again while the upstream was answering.");
+    assert_eq!(
+        run["last_error"]["message"],
+        "The server was started again while the upstream was answering."
+    );
 }
 
 const AFAR: &str = r#"
@@ -281,7 +347,8 @@ replies:
 /// A conversation with a server, as far as it must be the same whoever performs the runs.
 async fn converse(server: &TestServer) -> Vec<Value> {
     let function = json!({"type": "function", "function": {"name": "weather"}});
-    let assistant = json!({"model": "gpt-4o", "name": "Helper", "tools": [function, {"type": "code_interpreter"}]});
+    let assistant = json!({"model": "gpt-4o", "name": "Helper",
+        "tools": [function, {"type": "code_interpreter"}]});
     let assistant = server.post("/v1/assistants", assistant).await.id();
     let order = json!({"assistant_id": assistant});
     let mut told = Vec::new();
@@ -293,15 +360,26 @@ async fn converse(server: &TestServer) -> Vec<Value> {
         let path = format!("{thread}/runs/{run}");
         let mut run = server.get(&path).await.body;
         if run["status"] == "requires_action" {
-            let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap().clone();
+            let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+                .as_array()
+                .unwrap()
+                .clone();
             told.extend(calls.iter().map(|call| call["function"].clone()));
             let outputs = calls.iter().zip(["18", "31"]);
-            let outputs: Vec<_> = outputs.map(|(call, output)| json!({"tool_call_id": call["id"], "output": output})).collect();
-            server.post(&format!("{path}/submit_tool_outputs"), json!({"tool_outputs": outputs})).await;
+            let outputs: Vec<_> = outputs
+                .map(|(call, output)| json!({"tool_call_id": call["id"], "output": output}))
+                .collect();
+            server
+                .post(&format!("{path}/submit_tool_outputs"), json!({"tool_outputs": outputs}))
+                .await;
             server.idle().await;
             run = server.get(&path).await.body;
         }
-        told.extend([run["status"].clone(), run["last_error"].clone(), run["incomplete_details"].clone()]);
+        told.extend([
+            run["status"].clone(),
+            run["last_error"].clone(),
+            run["incomplete_details"].clone(),
+        ]);
     }
     let steps = server.get(&format!("{first}/steps?order=asc")).await.body;
     let interpreted = &steps["data"][0]["step_details"]["tool_calls"][0]["code_interpreter"];
@@ -314,11 +392,25 @@ async fn converse(server: &TestServer) -> Vec<Value> {
 async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed() {
     let (afar, folder) = (TestServer::with_fixtures(AFAR).await, tempfile::tempdir().unwrap());
     let record = Some(folder.path().to_owned());
-    let near = TestServer::with(Config { record, ..asking(settings(afar.base.clone(), Kind::Assistants)) }).await;
+    let near = TestServer::with(Config {
+        record,
+        ..asking(settings(afar.base.clone(), Kind::Assistants))
+    })
+    .await;
     let told = converse(&near).await;
     assert_eq!(told[0], json!({"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}));
-    assert_eq!(told[5..8], [json!("failed"), json!({"code": "rate_limit_exceeded", "message": "Too much."}), Value::Null]);
-    assert_eq!((&told[8], &told[10]), (&json!("incomplete"), &json!({"reason": "max_completion_tokens"})));
+    assert_eq!(
+        told[5..8],
+        [
+            json!("failed"),
+            json!({"code": "rate_limit_exceeded", "message": "Too much."}),
+            Value::Null
+        ]
+    );
+    assert_eq!(
+        (&told[8], &told[10]),
+        (&json!("incomplete"), &json!({"reason": "max_completion_tokens"}))
+    );
     assert_eq!(told[11], json!({"input": "print(2)", "outputs": [{"type": "logs", "logs": "2"}]}));
     assert_eq!(told[12]["prompt_tokens"], 11);
     assert!(told.contains(&json!("Oslo 18, Rome 31.")), "{told:?}");
@@ -328,8 +420,12 @@ async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed
     afar.stop().await;
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 1);
-    let replay =
-        TestServer::with(Config { fixtures: vec![folder.path().to_owned()], unmatched: Unmatched::Fail, ..config() }).await;
+    let replay = TestServer::with(Config {
+        fixtures: vec![folder.path().to_owned()],
+        unmatched: Unmatched::Fail,
+        ..config()
+    })
+    .await;
     assert_eq!(converse(&replay).await, told);
 }
 
@@ -337,11 +433,19 @@ async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed
 async fn only_what_no_fixture_answers_is_asked_and_recorded() {
     let afar = TestServer::with_fixtures("replies: [{steps: [{message: From afar.}]}]").await;
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("known.yaml"), "replies: [{when: {message: Known}, steps: [{message: From here.}]}]")
-        .unwrap();
+    std::fs::write(
+        folder.path().join("known.yaml"),
+        "replies: [{when: {message: Known}, steps: [{message: From here.}]}]",
+    )
+    .unwrap();
     let path = folder.path().to_owned();
     let asking = asking(settings(afar.base.clone(), Kind::Assistants));
-    let server = TestServer::with(Config { fixtures: vec![path.clone()], record: Some(path.clone()), ..asking }).await;
+    let server = TestServer::with(Config {
+        fixtures: vec![path.clone()],
+        record: Some(path.clone()),
+        ..asking
+    })
+    .await;
     let assistant = server.assistant().await;
     let order = json!({ "assistant_id": assistant });
     let (thread, _) = server.run_with("Known", order.clone()).await;
@@ -349,12 +453,19 @@ async fn only_what_no_fixture_answers_is_asked_and_recorded() {
     server.post(&format!("{thread}/runs"), order.clone()).await;
     server.idle().await;
     assert_eq!(server.said(&thread).await, ["Known", "From here.", "New", "From afar."]);
-    let recorded: Vec<_> = yaml_files(&path).into_iter().filter(|name| name != "known.yaml").collect();
+    let recorded: Vec<_> =
+        yaml_files(&path).into_iter().filter(|name| name != "known.yaml").collect();
     assert_eq!(recorded.len(), 1, "{recorded:?}");
     let text = std::fs::read_to_string(path.join(&recorded[0])).unwrap();
-    assert!(text.contains("message: New") && !text.contains("message: Known") && text.contains("turn: 2"), "{text}");
+    assert!(
+        text.contains("message: New")
+            && !text.contains("message: Known")
+            && text.contains("turn: 2"),
+        "{text}"
+    );
 
-    // A reset sends nothing out, and leaves what was recorded alone; other sessions have a folder of their own.
+    // A reset sends nothing out, and leaves what was recorded alone; other sessions have a folder
+    // of their own.
     server.post("/_rehearsal/reset", json!({})).await;
     assert_eq!(std::fs::read_to_string(path.join(&recorded[0])).unwrap(), text);
     let other = server.post("/s/other/v1/assistants", json!({"model": "gpt-4o"})).await.id();
@@ -365,7 +476,9 @@ async fn only_what_no_fixture_answers_is_asked_and_recorded() {
 }
 
 fn yaml_files(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = entries.filter(|name| name.ends_with(".yaml")).collect();
     names.sort();
     names
@@ -373,7 +486,8 @@ fn yaml_files(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
-    let yaml = "replies: [{steps: [{message: Hello to you}], timing: {first_token: 3s, per_token: 1s}}, {name: none}]";
+    let yaml = "replies: [{steps: [{message: Hello to you}], timing: {first_token: 3s, per_token: \
+                1s}}, {name: none}]";
     let paced = Config { pace: rehearsal::fixture::Pace::Recorded, ..config() };
     let server = TestServer::with_fixtures_and(yaml, paced).await;
     let (_, run) = server.run("Hello").await;
@@ -384,31 +498,49 @@ async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
     assert_eq!(server.get(&run).await.body["status"], "completed");
 }
 
-/// A server that records what another answers, which numbers its answers in the order of the questions.
+/// A server that records what another answers, which numbers its answers in the order of the
+/// questions.
 async fn counting(folder: &Path, more: Config) -> (TestServer, TestServer) {
-    let answers: Vec<_> = (1..10).map(|number| format!("{{times: 1, steps: [{{message: Answer {number}}}]}}")).collect();
+    let answers: Vec<_> = (1..10)
+        .map(|number| format!("{{times: 1, steps: [{{message: Answer {number}}}]}}"))
+        .collect();
     let afar = TestServer::with_fixtures(&format!("replies: [{}]", answers.join(", "))).await;
     let record = Some(folder.to_owned());
     let upstream = Some(Settings { key: None, ..settings(afar.base.clone(), Kind::Assistants) });
-    let server = TestServer::with(Config { record, upstream, unmatched: Unmatched::Upstream, ..more }).await;
+    let server =
+        TestServer::with(Config { record, upstream, unmatched: Unmatched::Upstream, ..more }).await;
     (afar, server)
 }
 
 /// Says something in a thread, and answers what is answered.
-async fn ask(server: &TestServer, session: &str, thread: &str, assistant: &str, said: &str) -> String {
+async fn ask(
+    server: &TestServer,
+    session: &str,
+    thread: &str,
+    assistant: &str,
+    said: &str,
+) -> String {
     let thread = format!("{session}/v1/threads/{thread}");
     server.post(&format!("{thread}/messages"), json!({"role": "user", "content": said})).await;
-    server.stream(&format!("{thread}/runs"), json!({"assistant_id": assistant, "stream": true})).await;
+    server
+        .stream(&format!("{thread}/runs"), json!({"assistant_id": assistant, "stream": true}))
+        .await;
     server.said(&thread).await.pop().unwrap()
 }
 
 async fn begin(server: &TestServer, session: &str) -> (String, String) {
-    let assistant = server.post(&format!("{session}/v1/assistants"), json!({"model": "gpt-4o"})).await.id();
+    let assistant =
+        server.post(&format!("{session}/v1/assistants"), json!({"model": "gpt-4o"})).await.id();
     (server.post(&format!("{session}/v1/threads"), json!({})).await.id(), assistant)
 }
 
 async fn replaying(folder: &Path) -> TestServer {
-    TestServer::with(Config { fixtures: vec![folder.to_owned()], unmatched: Unmatched::Fail, ..config() }).await
+    TestServer::with(Config {
+        fixtures: vec![folder.to_owned()],
+        unmatched: Unmatched::Fail,
+        ..config()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -419,7 +551,9 @@ async fn threads_with_the_same_words_go_on_as_they_did() {
     let talk = async |server: &TestServer| {
         let ((one, assistant), (two, _)) = (begin(server, "").await, begin(server, "").await);
         let mut told = Vec::new();
-        for (thread, said) in [(&one, "Hello"), (&two, "Hello"), (&one, "More"), (&two, "More"), (&one, "Hello")] {
+        for (thread, said) in
+            [(&one, "Hello"), (&two, "Hello"), (&one, "More"), (&two, "More"), (&one, "Hello")]
+        {
             told.push(ask(server, "", thread, &assistant, said).await);
         }
         told
@@ -453,7 +587,9 @@ async fn ids_that_come_again_neither_mix_threads_up_nor_lose_recordings() {
     assert_eq!(talk(&server, "", "Third").await, "Answer 2");
     assert_eq!(yaml_files(folder.path()).len(), 4, "{:?}", yaml_files(folder.path()));
     let replay = replaying(folder.path()).await;
-    for (said, answer) in [("First", "Answer 1"), ("Second", "Answer 2"), ("In b", "Answer 4"), ("Third", "Answer 2")] {
+    for (said, answer) in
+        [("First", "Answer 1"), ("Second", "Answer 2"), ("In b", "Answer 4"), ("Third", "Answer 2")]
+    {
         assert_eq!(talk(&replay, "", said).await, answer, "{said}");
     }
 }
@@ -500,7 +636,8 @@ async fn what_is_redacted_leaves_the_fixture_one() {
 #[tokio::test]
 async fn calls_are_told_apart_whatever_index_they_have() {
     let call = |index: Value, id: &str, name: &str, arguments: &str| {
-        let mut call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        let mut call = json!({"id": id, "type": "function",
+            "function": {"name": name, "arguments": arguments}});
         if !index.is_null() {
             call["index"] = index;
         }
@@ -516,10 +653,14 @@ async fn calls_are_told_apart_whatever_index_they_have() {
         ];
         let pieces: Vec<_> = pieces.iter().map(String::as_str).collect();
         let (address, _) = answering(vec![Some(stream(&pieces))]).await;
-        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let server =
+            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
         let (_, run) = performed(&server).await;
-        let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap_or_else(|| panic!("{run}"));
-        let told: Vec<_> = calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
+        let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{run}"));
+        let told: Vec<_> =
+            calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();
         assert_eq!(told, ["{\"x\":1}", "{\"x\":2}"], "{index}");
     }
 }
@@ -528,18 +669,24 @@ async fn calls_are_told_apart_whatever_index_they_have() {
 async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
     let long = "x".repeat(990);
     let body = json!({"error": {"message": format!("{long} sk-upstream-test")}}).to_string();
-    let head = format!("HTTP/1.1 403 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 403 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let named = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"sk-upstream-test","arguments":"sk-upstream-test"}}]},"finish_reason":"tool_calls"}]}"#;
-    let endless = leaked(format!("{STREAM}{}", format!("data: {}\n", "x".repeat(1 << 20)).repeat(20)));
+    let endless =
+        leaked(format!("{STREAM}{}", format!("data: {}\n", "x".repeat(1 << 20)).repeat(20)));
     let kind = "HTTP/1.1 200 OK\r\ncontent-type: sk-upstream-test\r\nconnection: close\r\n\r\n";
     for (answer, said) in [
         (leaked(format!("{head}{body}")), "The upstream answered 403: xxx"),
-        (stream(&[named]), "The upstream called the function '…' with arguments that are not JSON: …"),
+        (
+            stream(&[named]),
+            "The upstream called the function '…' with arguments that are not JSON: …",
+        ),
         (endless, "The upstream answered with more than 16 MiB."),
         (kind, "The upstream answered with … where"),
     ] {
         let (address, _) = answering(vec![Some(answer)]).await;
-        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let server =
+            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
         let (_, run) = performed(&server).await;
         let message = run["last_error"]["message"].as_str().unwrap();
         assert!(message.starts_with(said), "{message}");
@@ -551,8 +698,9 @@ async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
 async fn an_answer_that_is_cut_off_or_refused_is_told_with_the_upstreams_usage() {
     let said = r#"{"choices":[{"delta":{"content":"Half of"}}]}"#;
     let end = |reason: &str| {
-        json!({"choices": [{"delta": {}, "finish_reason": reason}], "usage": {"prompt_tokens": 111, "completion_tokens": 22}})
-            .to_string()
+        json!({"choices": [{"delta": {}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 111, "completion_tokens": 22}})
+        .to_string()
     };
     let refused = r#"{"choices":[{"delta":{"refusal":"I cannot do that."}}]}"#;
     for (first, reason, status, details) in [
@@ -561,11 +709,21 @@ async fn an_answer_that_is_cut_off_or_refused_is_told_with_the_upstreams_usage()
         (refused, "stop", "completed", Value::Null),
     ] {
         let (address, _) = answering(vec![Some(stream(&[first, &end(reason)]))]).await;
-        let server = TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+        let server =
+            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
         let (thread, run) = performed(&server).await;
-        assert_eq!((&run["status"], &run["incomplete_details"]), (&json!(status), &details), "{run}");
-        assert_eq!((&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]), (&json!(111), &json!(22)), "{reason}");
-        let message = server.get(&format!("{thread}/messages")).await.body["data"][0]["content"][0].clone();
+        assert_eq!(
+            (&run["status"], &run["incomplete_details"]),
+            (&json!(status), &details),
+            "{run}"
+        );
+        assert_eq!(
+            (&run["usage"]["prompt_tokens"], &run["usage"]["completion_tokens"]),
+            (&json!(111), &json!(22)),
+            "{reason}"
+        );
+        let message =
+            server.get(&format!("{thread}/messages")).await.body["data"][0]["content"][0].clone();
         let told = if reason == "stop" { &message["refusal"] } else { &message["text"]["value"] };
         assert_eq!(told, if reason == "stop" { "I cannot do that." } else { "Half of" });
     }

@@ -17,14 +17,19 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::running::{KEY, Running};
 
-/// Debian's Chromium, or another's. Where there is none, and it is not the CI that lacks it, the test says so.
+/// Debian's Chromium, or another's. Where there is none, and it is not the CI that lacks it, the
+/// test says so.
 fn browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|file| file.is_file());
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|file| file.is_file());
     assert!(found.is_some() || std::env::var_os("CI").is_none(), "the CI needs Chromium");
     if found.is_none() {
-        eprintln!("skipped: no page was tried against the server, because there is no Chromium here");
+        eprintln!(
+            "skipped: no page was tried against the server, because there is no Chromium here"
+        );
     }
     found
 }
@@ -32,7 +37,14 @@ fn browser() -> Option<PathBuf> {
 fn visit(browser: &PathBuf, profile: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(browser);
     command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+        ])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(arguments)
@@ -58,7 +70,9 @@ async fn page() -> (String, oneshot::Receiver<String>) {
             _ = report.send(body);
         }
     };
-    let routes = Router::new().route("/", get(async || Html(include_str!("page.html")))).route("/report", post(take));
+    let routes = Router::new()
+        .route("/", get(async || Html(include_str!("page.html"))))
+        .route("/report", post(take));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -73,11 +87,17 @@ async fn a_page_of_another_origin_can_neither_read_nor_change_anything() {
     rehearsal::upstream::prepare_tls();
     let client = reqwest::Client::new();
     let ask = async |path: &str| {
-        let request = client.get(format!("{origin}{path}")).bearer_auth(KEY).header("openai-beta", "assistants=v2");
+        let request = client
+            .get(format!("{origin}{path}"))
+            .bearer_auth(KEY)
+            .header("openai-beta", "assistants=v2");
         request.send().await.unwrap().json::<Value>().await.unwrap()
     };
     let assistant = json!({"model": "gpt-4o"});
-    let made = client.post(format!("{origin}/v1/assistants")).bearer_auth(KEY).header("openai-beta", "assistants=v2");
+    let made = client
+        .post(format!("{origin}/v1/assistants"))
+        .bearer_auth(KEY)
+        .header("openai-beta", "assistants=v2");
     made.json(&assistant).send().await.unwrap();
     client.put(format!("{origin}/_rehearsal/snapshots/a")).send().await.unwrap();
     let before = (ask("/v1/assistants").await, ask("/_rehearsal/fixtures").await);
@@ -85,9 +105,15 @@ async fn a_page_of_another_origin_can_neither_read_nor_change_anything() {
     let (page, reported) = page().await;
     let profile = tempfile::tempdir().unwrap();
     let url = format!("{page}/?target={origin}");
-    let visitor = visit(&browser, &profile, &["--remote-debugging-port=0", &url]).stdout(Stdio::null()).spawn().unwrap();
+    let visitor = visit(&browser, &profile, &["--remote-debugging-port=0", &url])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let _visitor = Visitor(visitor);
-    let report = tokio::time::timeout(Duration::from_secs(60), reported).await.expect("the page reports").unwrap();
+    let report = tokio::time::timeout(Duration::from_secs(60), reported)
+        .await
+        .expect("the page reports")
+        .unwrap();
     let seen: Vec<(String, Option<String>)> = serde_json::from_str(&report).unwrap();
     assert_eq!(seen.len(), 17, "{seen:?}");
     for (attempt, read) in &seen {
@@ -96,7 +122,12 @@ async fn a_page_of_another_origin_can_neither_read_nor_change_anything() {
     }
     assert_eq!((ask("/v1/assistants").await, ask("/_rehearsal/fixtures").await), before);
     let requests = ask("/_rehearsal/requests?method=POST").await;
-    let paths: Vec<_> = requests["data"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    let paths: Vec<_> = requests["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["path"].as_str().unwrap())
+        .collect();
     assert_eq!(paths, ["/v1/assistants"], "and none of it came as far as the journal");
 }
 
@@ -110,5 +141,8 @@ fn a_name_that_was_rebound_to_this_machine_is_not_answered_to() {
     let rules = "--host-resolver-rules=MAP rebound.example 127.0.0.1";
     let output = visit(&browser, &profile, &["--dump-dom", rules, &url]).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(shown.contains("does not answer to the host name") && !shown.contains("math-tutor"), "{shown}");
+    assert!(
+        shown.contains("does not answer to the host name") && !shown.contains("math-tutor"),
+        "{shown}"
+    );
 }

@@ -10,11 +10,13 @@ use std::{
 use crate::running::{installed, root};
 
 /// A Python that has the client.
-pub static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| python("python", "tests/sdk/python/requirements.txt"));
+pub static PYTHON: LazyLock<PathBuf> =
+    LazyLock::new(|| python("python", "tests/sdk/python/requirements.txt"));
 
 /// What draws requests from OpenAPI documents.
-pub static SCHEMATHESIS: LazyLock<PathBuf> =
-    LazyLock::new(|| python("schemathesis", "tests/sdk/schemathesis.txt").with_file_name("schemathesis"));
+pub static SCHEMATHESIS: LazyLock<PathBuf> = LazyLock::new(|| {
+    python("schemathesis", "tests/sdk/schemathesis.txt").with_file_name("schemathesis")
+});
 
 /// A Python of its own with what a file asks for.
 fn python(name: &str, requirements: &str) -> PathBuf {
@@ -38,14 +40,23 @@ pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
     let wanted = fs::read_to_string(&package).expect("what to install");
     once(&folder, &wanted, || {
         fs::copy(&package, folder.join("package.json")).expect("package.json");
-        install(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder));
+        install(
+            Command::new("npm")
+                .args(["install", "--silent", "--no-audit", "--no-fund"])
+                .current_dir(&folder),
+        );
     });
     folder
 });
 
 pub fn install(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{command:?}\n{said}");
 }
 
@@ -64,6 +75,10 @@ pub fn once(folder: &Path, wanted: &str, install: impl FnOnce()) {
 /// Runs a command to its end. What it said is told only if it fails.
 pub fn succeed(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{command:?}\n{said}");
 }

@@ -1,8 +1,9 @@
-//! The container image in a real Docker: around the program that is already built, with a read-only root, a health check,
-//! a compose file, a data volume. A line says so where there is no Docker daemon.
+//! The container image in a real Docker: around the program that is already built, with a read-only
+//! root, a health check, a compose file, a data volume. A line says so where there is no Docker
+//! daemon.
 //!
-//! The image is made by the last stage of the Dockerfile and by the script that collects its files, so both are tested. That
-//! the first stage compiles, `docker build .` shows.
+//! The image is made by the last stage of the Dockerfile and by the script that collects its files,
+//! so both are tested. That the first stage compiles, `docker build .` shows.
 
 use std::{
     fs,
@@ -59,7 +60,11 @@ fn last_stage() -> String {
 
 fn output(command: &mut Command) -> String {
     let output = command.output().expect("docker");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{command:?}\n{said}");
     String::from_utf8(output.stdout).expect("text").trim().to_owned()
 }
@@ -70,15 +75,29 @@ struct Container(String);
 impl Container {
     /// With a read-only root, as it should run everywhere.
     fn run(image: &str, arguments: &[&str]) -> Self {
-        let run = ["run", "--detach", "--read-only", "--cap-drop", "ALL", "--publish", "127.0.0.1::7357"];
+        let run =
+            ["run", "--detach", "--read-only", "--cap-drop", "ALL", "--publish", "127.0.0.1::7357"];
         Self(output(docker(&run).args(arguments).arg(image)))
     }
 
     /// Waits until Docker finds it healthy.
     fn wait(&self) {
-        let filters = ["--filter", "event=health_status", "--filter", "event=die", "--since", "0", "--format", "{{.Status}}"];
+        let filters = [
+            "--filter",
+            "event=health_status",
+            "--filter",
+            "event=die",
+            "--since",
+            "0",
+            "--format",
+            "{{.Status}}",
+        ];
         let mut events = docker(&["events"]);
-        events.args(filters).arg("--filter").arg(format!("container={}", self.0)).stdout(Stdio::piped());
+        events
+            .args(filters)
+            .arg("--filter")
+            .arg(format!("container={}", self.0))
+            .stdout(Stdio::piped());
         let mut events = events.spawn().expect("docker");
         let lines = BufReader::new(events.stdout.take().expect("its output")).lines();
         let status = lines.map(|line| line.expect("a line")).next();
@@ -89,7 +108,11 @@ impl Container {
 
     fn logs(&self) -> String {
         let output = docker(&["logs", &self.0]).output().expect("docker");
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
     }
 
     /// Stops it: within a second, or else it is killed, which shows in its exit code.
@@ -99,12 +122,20 @@ impl Container {
         assert_eq!(code, "0", "{}", self.logs());
     }
 
-    async fn send(&self, request: impl FnOnce(&reqwest::Client, String) -> reqwest::RequestBuilder) -> Value {
+    async fn send(
+        &self,
+        request: impl FnOnce(&reqwest::Client, String) -> reqwest::RequestBuilder,
+    ) -> Value {
         let address = output(&mut docker(&["port", &self.0, "7357/tcp"]));
         let address = address.lines().next().expect("an address").to_owned();
         rehearsal::upstream::prepare_tls();
         let request = request(&reqwest::Client::new(), format!("http://{address}/v1"));
-        let response = request.bearer_auth(KEY).header("openai-beta", "assistants=v2").send().await.expect("an answer");
+        let response = request
+            .bearer_auth(KEY)
+            .header("openai-beta", "assistants=v2")
+            .send()
+            .await
+            .expect("an answer");
         let status = response.status();
         let text = response.text().await.expect("a text");
         assert!(status.is_success(), "{status}: {text}\n{}", self.logs());
@@ -134,14 +165,20 @@ fn id(object: &Value) -> String {
 async fn it_answers_from_its_fixtures_with_a_root_that_cannot_be_written() {
     let Some(image) = *IMAGE else { return };
     let fixtures = tempfile::tempdir().unwrap();
-    let reply = "replies:\n  - when: {message: Hello}\n    steps: [{message: Hello from the container.}]\n";
+    let reply =
+        "replies:\n  - when: {message: Hello}\n    steps: [{message: Hello from the container.}]\n";
     fs::write(fixtures.path().join("hello.yaml"), reply).unwrap();
     readable(fixtures.path());
-    let container = Container::run(image, &["--volume", &format!("{}:/rehearsal/fixtures:ro", fixtures.path().display())]);
+    let container = Container::run(
+        image,
+        &["--volume", &format!("{}:/rehearsal/fixtures:ro", fixtures.path().display())],
+    );
     container.wait();
     let assistant = container.post("/assistants", json!({"model": "gpt-4o"})).await;
     let thread = json!({"messages": [{"role": "user", "content": "Hello"}]});
-    let run = container.post("/threads/runs", json!({"assistant_id": assistant["id"], "thread": thread})).await;
+    let run = container
+        .post("/threads/runs", json!({"assistant_id": assistant["id"], "thread": thread}))
+        .await;
     let path = format!("/threads/{}", run["thread_id"].as_str().unwrap());
     let mut run = run;
     while run["status"] == "queued" || run["status"] == "in_progress" {
@@ -155,7 +192,9 @@ async fn it_answers_from_its_fixtures_with_a_root_that_cannot_be_written() {
     let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", file);
     let file = container.send(|client, base| client.post(base + "/files").multipart(form)).await;
     let store = container.post("/vector_stores", json!({"file_ids": [file["id"]]})).await;
-    let found = container.post(&format!("/vector_stores/{}/search", id(&store)), json!({"query": "refunds"})).await;
+    let found = container
+        .post(&format!("/vector_stores/{}/search", id(&store)), json!({"query": "refunds"}))
+        .await;
     assert_eq!(found["data"][0]["filename"], "policy.pdf", "{}", container.logs());
     container.stop();
 }
@@ -188,26 +227,39 @@ async fn a_volume_keeps_the_database_and_one_that_cannot_be_written_is_said_to_b
 
     let foreign = tempfile::tempdir().unwrap();
     output(Command::new("chmod").arg("750").arg(foreign.path()));
-    let refused = docker(&["run", "--rm", "--volume", &format!("{}:/data", foreign.path().display()), image]).output().unwrap();
+    let refused =
+        docker(&["run", "--rm", "--volume", &format!("{}:/data", foreign.path().display()), image])
+            .output()
+            .unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
     assert!(said.contains("cannot write to the volume /data: Permission denied"), "{said}");
     assert!(
-        said.contains(&format!("It belongs to user 0 and group 0 with mode 750, and the server runs as user {USER}")),
+        said.contains(&format!(
+            "It belongs to user 0 and group 0 with mode 750, and the server runs as user {USER}"
+        )),
         "{said}"
     );
     // A database that is named is left where it is.
-    let elsewhere = docker(&["run", "--rm", "--volume", &format!("{}:/data", foreign.path().display()), image])
-        .args(["--database", "/nowhere/r.db"])
-        .output()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("cannot open the database /nowhere/r.db"));
+    let elsewhere =
+        docker(&["run", "--rm", "--volume", &format!("{}:/data", foreign.path().display()), image])
+            .args(["--database", "/nowhere/r.db"])
+            .output()
+            .unwrap();
+    assert!(
+        String::from_utf8_lossy(&elsewhere.stderr)
+            .contains("cannot open the database /nowhere/r.db")
+    );
 }
 
 /// Compose as a command of its own or of Docker.
 fn compose() -> Option<Command> {
-    let own = Command::new("docker-compose").arg("version").output().is_ok_and(|output| output.status.success());
-    let of_docker = || docker(&["compose", "version"]).output().is_ok_and(|output| output.status.success());
+    let own = Command::new("docker-compose")
+        .arg("version")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    let of_docker =
+        || docker(&["compose", "version"]).output().is_ok_and(|output| output.status.success());
     if own {
         Some(Command::new("docker-compose"))
     } else if of_docker() {
@@ -225,12 +277,14 @@ fn compose_file(image: &str, tests: &str) -> String {
     let text = &readme[start..];
     let text = &text[..text.find("```").expect("its end")];
     let fixtures = format!("\"{}:", root().join("fixtures").display());
-    let changed = text.replacen("build: ./rehearsal", &format!("image: {image}"), 1).replacen("build: .", tests, 1).replacen(
-        "\"./fixtures:",
-        &fixtures,
-        1,
+    let changed = text
+        .replacen("build: ./rehearsal", &format!("image: {image}"), 1)
+        .replacen("build: .", tests, 1)
+        .replacen("\"./fixtures:", &fixtures, 1);
+    assert!(
+        changed.contains(image) && changed.contains(tests) && changed.contains(&fixtures),
+        "{changed}"
     );
-    assert!(changed.contains(image) && changed.contains(tests) && changed.contains(&fixtures), "{changed}");
     changed
 }
 
@@ -238,26 +292,44 @@ fn compose_file(image: &str, tests: &str) -> String {
 fn a_compose_file_waits_for_its_health_and_finds_it_by_name() {
     let (Some(image), Some(mut compose)) = (*IMAGE, compose()) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // A client that needs nothing around it holds a conversation; where none can be built, the program asks for the health.
+    // A client that needs nothing around it holds a conversation; where none can be built, the
+    // program asks for the health.
     let tests = match go_and_java::build("community", &[]) {
         Some(program) => {
             fs::copy(program, folder.path().join("conversation")).unwrap();
-            fs::write(folder.path().join("Dockerfile"), "FROM scratch\nCOPY conversation /\nENTRYPOINT [\"/conversation\"]\n")
-                .unwrap();
+            fs::write(
+                folder.path().join("Dockerfile"),
+                "FROM scratch\nCOPY conversation /\nENTRYPOINT [\"/conversation\"]\n",
+            )
+            .unwrap();
             "build: .".to_owned()
         }
         None => format!("image: {image}\n    command: [health, \"http://rehearsal:7357\"]"),
     };
     let file: PathBuf = folder.path().join("docker-compose.yml");
     fs::write(&file, compose_file(image, &tests)).unwrap();
-    compose.arg("--file").arg(&file).args(["--project-name", "rehearsal-under-test"]).env("DOCKER_BUILDKIT", "0");
+    compose
+        .arg("--file")
+        .arg(&file)
+        .args(["--project-name", "rehearsal-under-test"])
+        .env("DOCKER_BUILDKIT", "0");
     let mut up = Command::new(compose.get_program());
     let mut down = Command::new(compose.get_program());
     for command in [&mut up, &mut down] {
-        command.args(compose.get_args()).env("DOCKER_BUILDKIT", "0").env("COMPOSE_DOCKER_CLI_BUILD", "0");
+        command
+            .args(compose.get_args())
+            .env("DOCKER_BUILDKIT", "0")
+            .env("COMPOSE_DOCKER_CLI_BUILD", "0");
     }
-    let held = up.args(["up", "--build", "--abort-on-container-exit", "--exit-code-from", "tests"]).output().unwrap();
+    let held = up
+        .args(["up", "--build", "--abort-on-container-exit", "--exit-code-from", "tests"])
+        .output()
+        .unwrap();
     let removed = down.args(["down", "--volumes"]).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&held.stdout), String::from_utf8_lossy(&held.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&held.stdout),
+        String::from_utf8_lossy(&held.stderr)
+    );
     assert!(held.status.success() && removed.status.success(), "{said}");
 }

@@ -1,5 +1,6 @@
-//! Random requests, valid and not, drawn from the OpenAPI documents: no answer is a fault of the server, and every one
-//! of them is what the document of its version says. Schemathesis draws them, from a fixed seed.
+//! Random requests, valid and not, drawn from the OpenAPI documents: no answer is a fault of the
+//! server, and every one of them is what the document of its version says. Schemathesis draws them,
+//! from a fixed seed.
 
 use std::{fs, path::Path, process::Command};
 
@@ -25,7 +26,8 @@ replies: [{name: answers, steps: [{message: Hello.}]}]
 /// The document, with ids that exist, and with what refusals look like.
 fn prepared(document: &Document) -> Option<Value> {
     let mut prepared = document.load()?;
-    let refusal = json!({"description": "A refusal.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}});
+    let refusal = json!({"description": "A refusal.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}});
     for operations in prepared["paths"].as_object_mut().expect("paths").values_mut() {
         for (method, operation) in operations.as_object_mut().expect("operations") {
             if !operation["responses"].is_object() {
@@ -33,7 +35,9 @@ fn prepared(document: &Document) -> Option<Value> {
             }
             operation["responses"]["default"] = refusal.clone();
             let wanted = if method == "delete" { "goes" } else { "there" };
-            for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            for parameter in
+                operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten()
+            {
                 let prefix = match parameter["name"].as_str().unwrap_or_default() {
                     "assistant_id" => "asst_",
                     "thread_id" => "thread_",
@@ -42,8 +46,8 @@ fn prepared(document: &Document) -> Option<Value> {
                     _ => continue,
                 };
                 if parameter["in"] == "path" {
-                    parameter["schema"] =
-                        json!({"type": "string", "enum": [format!("{prefix}{wanted}"), format!("{prefix}nobody")]});
+                    parameter["schema"] = json!({"type": "string",
+                        "enum": [format!("{prefix}{wanted}"), format!("{prefix}nobody")]});
                 }
             }
         }
@@ -64,15 +68,32 @@ fn hold_to(document: &Document, beta: &str) {
     let (fixtures, schema) = (folder.path().join("there.yaml"), folder.path().join("openapi.json"));
     fs::write(&fixtures, THERE).expect("fixtures");
     fs::write(&schema, prepared.to_string()).expect("a document");
-    let server = Running::with(&["--fixtures", path(&fixtures), "--log", "error", "--journal", "0"]);
+    let server =
+        Running::with(&["--fixtures", path(&fixtures), "--log", "error", "--journal", "0"]);
     let authorization = format!("Authorization: Bearer {KEY}");
     let beta = format!("OpenAI-Beta: assistants={beta}");
     succeed(
         Command::new(&*SCHEMATHESIS)
             .args(["run", path(&schema), "--url", &server.base, "-H", &authorization, "-H", &beta])
             .args(["--checks", "not_a_server_error,response_schema_conformance", "--mode", "all"])
-            .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "7", "--no-shrink"])
-            .args(["--suppress-health-check", "all", "--warnings", "off", "--no-color", "--generation-database", "none"])
+            .args([
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--max-examples",
+                "25",
+                "--seed",
+                "7",
+                "--no-shrink",
+            ])
+            .args([
+                "--suppress-health-check",
+                "all",
+                "--warnings",
+                "off",
+                "--no-color",
+                "--generation-database",
+                "none",
+            ])
             .current_dir(folder.path()),
     );
 }

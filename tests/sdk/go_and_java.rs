@@ -1,6 +1,8 @@
-//! The clients of Go and Java hold the conversation that the others hold, given nothing but a base URL.
+//! The clients of Go and Java hold the conversation that the others hold, given nothing but a base
+//! URL.
 //!
-//! A line says so where Go or Java, or the registries that their clients come from, are not reached.
+//! A line says so where Go or Java, or the registries that their clients come from, are not
+//! reached.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -25,17 +27,23 @@ const NOT_REACHED: [&str; 9] = [
 /// What a toolchain prints that is too old for a client.
 const TOO_OLD: &str = "requires go >=";
 
-/// Runs a command that fetches a client, and answers whether it could be had. Any other fault fails the test.
+/// Runs a command that fetches a client, and answers whether it could be had. Any other fault fails
+/// the test.
 fn fetch(command: &mut Command, client: &str) -> bool {
     let Ok(output) = command.output() else {
         eprintln!("skipped: {client}: {} is not installed", command.get_program().display());
         return false;
     };
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     if output.status.success() {
         return true;
     }
-    let is_reason = |line: &&str| line.contains(TOO_OLD) || NOT_REACHED.iter().any(|word| line.contains(word));
+    let is_reason =
+        |line: &&str| line.contains(TOO_OLD) || NOT_REACHED.iter().any(|word| line.contains(word));
     let reason = said.lines().find(is_reason).unwrap_or_else(|| panic!("{command:?}\n{said}"));
     eprintln!("skipped: {client}: {reason}");
     false
@@ -51,8 +59,16 @@ pub fn build(name: &str, flags: &[&str]) -> Option<PathBuf> {
     let program = installed().join(format!("go-{name}"));
     fs::create_dir_all(installed()).expect("a folder below target");
     let mut build = Command::new("go");
-    build.args(["build", "-mod=readonly", "-trimpath"]).args(flags).arg("-o").arg(&program).arg(".");
-    build.current_dir(root().join("tests/sdk/go").join(name)).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
+    build
+        .args(["build", "-mod=readonly", "-trimpath"])
+        .args(flags)
+        .arg("-o")
+        .arg(&program)
+        .arg(".");
+    build
+        .current_dir(root().join("tests/sdk/go").join(name))
+        .env("GOTOOLCHAIN", "local")
+        .env("GOFLAGS", "");
     fetch(build.env("CGO_ENABLED", "0"), &format!("the {name} client of Go")).then_some(program)
 }
 
@@ -81,7 +97,10 @@ fn the_official_client_of_java() {
     let mut is_there = true;
     once(&folder, &wanted, || {
         let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", COPY]).arg(format!("-DoutputDirectory={}", folder.display())).current_dir(&source);
+        maven
+            .args(["-q", "-B", COPY])
+            .arg(format!("-DoutputDirectory={}", folder.display()))
+            .current_dir(&source);
         is_there = fetch(&mut maven, "the official client of Java");
     });
     if !is_there {
@@ -89,6 +108,8 @@ fn the_official_client_of_java() {
         return fs::remove_dir_all(folder).expect("a folder below target");
     }
     let mut java = Command::new("java");
-    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(folder.join("*")).arg(source.join("Conversation.java"));
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"])
+        .arg(folder.join("*"))
+        .arg(source.join("Conversation.java"));
     converse(&mut java);
 }

@@ -3,7 +3,12 @@
 //! What they need is installed into `target/`, from the registries, the first time.
 
 #![allow(unreachable_pub, reason = "nothing here is for anybody else")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test that cannot go on says so by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by failing"
+)]
 
 mod browser;
 mod clients;

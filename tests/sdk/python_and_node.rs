@@ -1,4 +1,5 @@
-//! The clients from PyPI and npm, driven by tests in their own languages, each against a server of its own.
+//! The clients from PyPI and npm, driven by tests in their own languages, each against a server of
+//! its own.
 
 use std::{fs, process::Command};
 

@@ -37,7 +37,11 @@ fn every_recipe_runs_as_it_is_printed() {
     let path = env::join_paths(places.chain(env::split_paths(&path))).expect("a path");
     for command in &commands {
         succeed(
-            Command::new("sh").args(["-ec", command]).current_dir(&folder).env("PATH", &path).env("PYTHONDONTWRITEBYTECODE", "1"),
+            Command::new("sh")
+                .args(["-ec", command])
+                .current_dir(&folder)
+                .env("PATH", &path)
+                .env("PYTHONDONTWRITEBYTECODE", "1"),
         );
     }
     assert!(commands.len() >= 10, "{}", commands.len());

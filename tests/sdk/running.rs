@@ -26,7 +26,14 @@ pub struct Running {
 
 impl Running {
     pub fn start() -> Self {
-        Self::with(&["--unmatched", "fail", "--fixtures", "fixtures", "--fixtures", "tests/sdk/fixtures.yaml"])
+        Self::with(&[
+            "--unmatched",
+            "fail",
+            "--fixtures",
+            "fixtures",
+            "--fixtures",
+            "tests/sdk/fixtures.yaml",
+        ])
     }
 
     pub fn with(more: &[&str]) -> Self {
@@ -43,7 +50,9 @@ impl Running {
             .spawn()
             .expect("the binary starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
+        BufReader::new(child.stdout.take().expect("its output"))
+            .read_line(&mut line)
+            .expect("its first line");
         let base = line.trim().strip_prefix("rehearsal listening on ").expect("where it listens");
         Self { base: format!("{base}/v1"), child }
     }

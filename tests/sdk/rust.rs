@@ -1,4 +1,5 @@
-//! `async-openai`, which reads every answer into strict types: a missing key or a wrong type is an error here.
+//! `async-openai`, which reads every answer into strict types: a missing key or a wrong type is an
+//! error here.
 
 #![expect(deprecated, reason = "the client marks the API as what it is")]
 
@@ -8,8 +9,9 @@ use async_openai::{
     error::OpenAIError,
     traits::RequestOptionsBuilder,
     types::assistants::{
-        AssistantStreamEvent, CreateAssistantRequest, CreateMessageRequest, CreateRunRequest, CreateThreadRequest,
-        MessageContent, MessageDeltaContent, RunObject, RunStatus, SubmitToolOutputsRunRequest,
+        AssistantStreamEvent, CreateAssistantRequest, CreateMessageRequest, CreateRunRequest,
+        CreateThreadRequest, MessageContent, MessageDeltaContent, RunObject, RunStatus,
+        SubmitToolOutputsRunRequest,
     },
 };
 use futures_util::StreamExt;
@@ -31,13 +33,16 @@ fn request<T: serde::de::DeserializeOwned>(value: Value) -> T {
 }
 
 async fn assistant(client: &OpenAi) -> String {
-    let tools = ["getCurrentWeather", "getNickname"].map(|name| json!({"type": "function", "function": {"name": name}}));
-    let new: CreateAssistantRequest = request(json!({"model": "gpt-4o", "name": "Bot", "instructions": "Help.", "tools": tools}));
+    let tools = ["getCurrentWeather", "getNickname"]
+        .map(|name| json!({"type": "function", "function": {"name": name}}));
+    let new: CreateAssistantRequest =
+        request(json!({"model": "gpt-4o", "name": "Bot", "instructions": "Help.", "tools": tools}));
     client.assistants().create(new).await.unwrap().id
 }
 
 async fn thread(client: &OpenAi, said: &str) -> String {
-    let new: CreateThreadRequest = request(json!({"messages": [{"role": "user", "content": said}]}));
+    let new: CreateThreadRequest =
+        request(json!({"messages": [{"role": "user", "content": said}]}));
     client.threads().create(new).await.unwrap().id
 }
 
@@ -45,7 +50,8 @@ async fn thread(client: &OpenAi, said: &str) -> String {
 async fn settled(client: &OpenAi, thread: &str, run: &RunObject) -> RunObject {
     loop {
         let run = client.threads().runs(thread).retrieve(&run.id).await.unwrap();
-        if !matches!(run.status, RunStatus::Queued | RunStatus::InProgress | RunStatus::Cancelling) {
+        if !matches!(run.status, RunStatus::Queued | RunStatus::InProgress | RunStatus::Cancelling)
+        {
             return run;
         }
     }
@@ -64,7 +70,8 @@ fn outputs(run: &RunObject, stream: bool) -> SubmitToolOutputsRunRequest {
     let outputs: Vec<_> = calls
         .iter()
         .map(|call| {
-            let output = if call.function.name == "getNickname" { "Fog City" } else { "21 degrees" };
+            let output =
+                if call.function.name == "getNickname" { "Fog City" } else { "21 degrees" };
             json!({"tool_call_id": call.id, "output": output})
         })
         .collect();
@@ -77,10 +84,12 @@ const ANSWER: &str = "The weather in Oslo, also known as Fog City: 21 degrees";
 async fn functions_by_polling() {
     let server = Running::start();
     let client = client(&server);
-    let (assistant, thread) = (assistant(&client).await, thread(&client, "What's the weather in Oslo?").await);
+    let (assistant, thread) =
+        (assistant(&client).await, thread(&client, "What's the weather in Oslo?").await);
     let threads = client.threads();
     let runs = threads.runs(&thread);
-    let created = runs.create(request::<CreateRunRequest>(json!({"assistant_id": assistant}))).await.unwrap();
+    let created =
+        runs.create(request::<CreateRunRequest>(json!({"assistant_id": assistant}))).await.unwrap();
     assert!(matches!(created.status, RunStatus::Queued));
     let waiting = settled(&client, &thread, &created).await;
     assert!(matches!(waiting.status, RunStatus::RequiresAction));
@@ -95,10 +104,14 @@ async fn functions_by_polling() {
 async fn functions_by_streaming() {
     let server = Running::start();
     let client = client(&server);
-    let (assistant, thread) = (assistant(&client).await, thread(&client, "What's the weather in Oslo?").await);
+    let (assistant, thread) =
+        (assistant(&client).await, thread(&client, "What's the weather in Oslo?").await);
     let threads = client.threads();
     let runs = threads.runs(&thread);
-    let mut stream = runs.create_stream(request::<CreateRunRequest>(json!({"assistant_id": assistant}))).await.unwrap();
+    let mut stream = runs
+        .create_stream(request::<CreateRunRequest>(json!({"assistant_id": assistant})))
+        .await
+        .unwrap();
     let mut waiting = None;
     while let Some(event) = stream.next().await {
         if let AssistantStreamEvent::ThreadRunRequiresAction(run) = event.unwrap() {
@@ -106,7 +119,8 @@ async fn functions_by_streaming() {
         }
     }
     let waiting = waiting.unwrap();
-    let mut stream = runs.submit_tool_outputs_stream(&waiting.id, outputs(&waiting, true)).await.unwrap();
+    let mut stream =
+        runs.submit_tool_outputs_stream(&waiting.id, outputs(&waiting, true)).await.unwrap();
     let (mut text, mut completed) = (String::new(), false);
     while let Some(event) = stream.next().await {
         match event.unwrap() {
@@ -132,16 +146,30 @@ async fn cancel_pages_and_errors() {
     let (assistant, thread) = (assistant(&client).await, thread(&client, "Hang on.").await);
     let threads = client.threads();
     let (runs, messages) = (threads.runs(&thread), threads.messages(&thread));
-    let run = runs.create(request::<CreateRunRequest>(json!({"assistant_id": assistant}))).await.unwrap();
-    let locked = messages.create(request::<CreateMessageRequest>(json!({"role": "user", "content": "Hello"}))).await;
-    assert!(matches!(locked, Err(OpenAIError::ApiError(error)) if error.to_string().contains("Can't add messages to thread_")));
+    let run =
+        runs.create(request::<CreateRunRequest>(json!({"assistant_id": assistant}))).await.unwrap();
+    let locked = messages
+        .create(request::<CreateMessageRequest>(json!({"role": "user", "content": "Hello"})))
+        .await;
+    assert!(
+        matches!(locked, Err(OpenAIError::ApiError(error)) if error.to_string().contains("Can't add messages to thread_"))
+    );
     assert!(matches!(runs.cancel(&run.id).await.unwrap().status, RunStatus::Cancelling));
     assert!(matches!(settled(&client, &thread, &run).await.status, RunStatus::Cancelled));
 
     for number in 0..5 {
-        messages.create(request(json!({"role": "user", "content": number.to_string()}))).await.unwrap();
+        messages
+            .create(request(json!({"role": "user", "content": number.to_string()})))
+            .await
+            .unwrap();
     }
-    let first = threads.messages(&thread).query(&[("limit", "2"), ("order", "asc")]).unwrap().list().await.unwrap();
+    let first = threads
+        .messages(&thread)
+        .query(&[("limit", "2"), ("order", "asc")])
+        .unwrap()
+        .list()
+        .await
+        .unwrap();
     assert!(first.has_more && first.data.len() == 2);
     let missing = client.threads().retrieve("thread_nobody").await;
     assert!(

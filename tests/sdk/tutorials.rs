@@ -32,8 +32,10 @@ fn the_commands_of_the_documents_run_as_printed() {
         let mut ran = 0;
         for command in commands(&loaded) {
             // Two of them were printed with a quote too many, in which no shell puts a key.
-            let command =
-                command.replace("'Authorization: Bearer $OPENAI_API_KEY\"'", "\"Authorization: Bearer $OPENAI_API_KEY\"");
+            let command = command.replace(
+                "'Authorization: Bearer $OPENAI_API_KEY\"'",
+                "\"Authorization: Bearer $OPENAI_API_KEY\"",
+            );
             let status = status_of(&command.replace("https://api.openai.com/v1", &server.base));
             // Nobody can seed runs, steps and the ids of messages.
             assert!(status == 200 || status == 404, "{status}: {command}");
@@ -43,25 +45,42 @@ fn the_commands_of_the_documents_run_as_printed() {
     }
 }
 
-/// The examples in curl of everything about assistants and threads, but for deletes, which would leave nothing to the others.
+/// The examples in curl of everything about assistants and threads, but for deletes, which would
+/// leave nothing to the others.
 fn commands(document: &Value) -> Vec<String> {
     static NEXT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^\s*curl ").unwrap());
     let mut commands = Vec::new();
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         let is_ours = path.starts_with("/assistants") || path.starts_with("/threads");
-        for operation in operations.as_object().into_iter().flatten().filter(|(method, _)| is_ours && *method != "delete") {
+        for operation in operations
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(method, _)| is_ours && *method != "delete")
+        {
             let examples = &operation.1["x-oaiMeta"]["examples"];
             let all = examples.as_array().cloned().unwrap_or_else(|| vec![examples.clone()]);
             let curls = all.iter().filter_map(|example| example["request"]["curl"].as_str());
-            commands.extend(curls.flat_map(|curl| NEXT.split(curl).skip(1)).map(|rest| format!("curl {rest}")));
+            commands.extend(
+                curls.flat_map(|curl| NEXT.split(curl).skip(1)).map(|rest| format!("curl {rest}")),
+            );
         }
     }
     commands
 }
 
 fn status_of(command: &str) -> u16 {
-    let command = format!("{} -s -o /dev/null -w '%{{http_code}}'", command.trim_end().trim_end_matches('\\'));
-    let output = Command::new("bash").args(["-c", &command]).env("OPENAI_API_KEY", KEY).output().expect("bash");
+    let command = format!(
+        "{} -s -o /dev/null -w '%{{http_code}}'",
+        command.trim_end().trim_end_matches('\\')
+    );
+    let output = Command::new("bash")
+        .args(["-c", &command])
+        .env("OPENAI_API_KEY", KEY)
+        .output()
+        .expect("bash");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.trim().parse().unwrap_or_else(|_| panic!("{command}\n{said}{}", String::from_utf8_lossy(&output.stderr)))
+    said.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{command}\n{said}{}", String::from_utf8_lossy(&output.stderr)))
 }

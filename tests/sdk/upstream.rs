@@ -1,4 +1,5 @@
-//! Runs performed by a server with chat completions that others wrote, recorded, and replayed without it.
+//! Runs performed by a server with chat completions that others wrote, recorded, and replayed
+//! without it.
 
 use std::{
     fs,
@@ -22,7 +23,11 @@ static MOCK: LazyLock<PathBuf> = LazyLock::new(|| {
     let wanted = fs::read_to_string(&package).expect("what to install");
     once(&folder, &wanted, || {
         fs::copy(&package, folder.join("package.json")).expect("package.json");
-        install(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&folder));
+        install(
+            Command::new("npm")
+                .args(["install", "--silent", "--no-audit", "--no-fund"])
+                .current_dir(&folder),
+        );
     });
     folder
 });
@@ -40,7 +45,16 @@ impl Mock {
     fn start() -> Self {
         let mut child = Command::new("node")
             .arg(MOCK.join("node_modules/@copilotkit/aimock/dist/cli.js"))
-            .args(["--port", "0", "--fixtures", "tests/sdk/mock/fixtures.json", "--chunk-size", "7", "--log-level", "info"])
+            .args([
+                "--port",
+                "0",
+                "--fixtures",
+                "tests/sdk/mock/fixtures.json",
+                "--chunk-size",
+                "7",
+                "--log-level",
+                "info",
+            ])
             .current_dir(root())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -57,7 +71,12 @@ impl Mock {
 
     /// The body of the request that it got last.
     async fn last_request(&self) -> Value {
-        let journal = reqwest::get(format!("{}/__aimock/journal", self.base)).await.unwrap().json::<Value>().await.unwrap();
+        let journal = reqwest::get(format!("{}/__aimock/journal", self.base))
+            .await
+            .unwrap()
+            .json::<Value>()
+            .await
+            .unwrap();
         journal.as_array().unwrap().last().unwrap()["body"].clone()
     }
 }
@@ -99,8 +118,10 @@ impl Client {
 
     async fn upload(&self, purpose: &str, name: &str, content: Vec<u8>) -> String {
         let file = reqwest::multipart::Part::bytes(content).file_name(name.to_owned());
-        let form = reqwest::multipart::Form::new().text("purpose", purpose.to_owned()).part("file", file);
-        let request = self.http.post(format!("{}/files", self.base)).bearer_auth(KEY).multipart(form);
+        let form =
+            reqwest::multipart::Form::new().text("purpose", purpose.to_owned()).part("file", file);
+        let request =
+            self.http.post(format!("{}/files", self.base)).bearer_auth(KEY).multipart(form);
         id(&request.send().await.unwrap().json().await.unwrap())
     }
 
@@ -114,12 +135,18 @@ impl Client {
     fn last_of(&self, stream: Value) -> Value {
         let stream = stream.as_str().unwrap_or_else(|| panic!("{stream}")).to_owned();
         let runs = stream.lines().filter_map(|line| line.strip_prefix("data: "));
-        let mut runs = runs.filter_map(|data| serde_json::from_str::<Value>(data).ok()).filter(|it| it["object"] == "thread.run");
+        let mut runs = runs
+            .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+            .filter(|it| it["object"] == "thread.run");
         runs.next_back().unwrap_or_else(|| panic!("{stream}"))
     }
 
     async fn say(&self, thread: &str, content: Value) {
-        self.post(&format!("/threads/{thread}/messages"), json!({"role": "user", "content": content})).await;
+        self.post(
+            &format!("/threads/{thread}/messages"),
+            json!({"role": "user", "content": content}),
+        )
+        .await;
     }
 }
 
@@ -129,13 +156,21 @@ fn id(object: &Value) -> String {
 
 fn weather() -> Value {
     let city = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    json!({"type": "function", "function": {"name": "get_weather", "description": "Tells the weather.", "parameters": city}})
+    json!({"type": "function",
+        "function": {"name": "get_weather", "description": "Tells the weather.",
+            "parameters": city}})
 }
 
 /// A conversation of several turns: what of it must be the same whoever performs the runs.
 async fn converse(client: &Client) -> Vec<Value> {
     let mut told = Vec::new();
-    let file = client.upload("assistants", "policy.txt", b"Refunds are paid within 14 days. Shipping is free.".to_vec()).await;
+    let file = client
+        .upload(
+            "assistants",
+            "policy.txt",
+            b"Refunds are paid within 14 days. Shipping is free.".to_vec(),
+        )
+        .await;
     let store = id(&client.post("/vector_stores", json!({"file_ids": [file]})).await);
     let assistant = json!({
         "model": "gpt-4o",
@@ -147,7 +182,9 @@ async fn converse(client: &Client) -> Vec<Value> {
     });
     let assistant = id(&client.post("/assistants", assistant).await);
     let order = json!({"assistant_id": assistant});
-    let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": "Say hello"}]})).await);
+    let thread = id(&client
+        .post("/threads", json!({"messages": [{"role": "user", "content": "Say hello"}]}))
+        .await);
     told.push(client.run(&thread, order.clone()).await["status"].clone());
 
     client.say(&thread, json!("And the refunds?")).await;
@@ -155,28 +192,45 @@ async fn converse(client: &Client) -> Vec<Value> {
 
     client.say(&thread, json!("How is the weather?")).await;
     let run = client.run(&thread, order.clone()).await;
-    let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap_or_else(|| panic!("{run}"));
+    let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{run}"));
     told.extend(calls.iter().map(|call| call["function"].clone()));
-    let outputs: Vec<_> = calls.iter().map(|call| json!({"tool_call_id": call["id"], "output": "18"})).collect();
+    let outputs: Vec<_> =
+        calls.iter().map(|call| json!({"tool_call_id": call["id"], "output": "18"})).collect();
     let path = format!("/threads/{thread}/runs/{}/submit_tool_outputs", id(&run));
     let stream = client.post(&path, json!({"tool_outputs": outputs, "stream": true})).await;
     let run = client.last_of(stream);
     told.extend([run["status"].clone(), run["usage"].clone()]);
-    for step in client.get(&format!("/threads/{thread}/runs/{}/steps?order=asc", id(&run))).await["data"].as_array().unwrap() {
+    for step in
+        client.get(&format!("/threads/{thread}/runs/{}/steps?order=asc", id(&run))).await["data"]
+            .as_array()
+            .unwrap()
+    {
         told.push(step["type"].clone());
     }
-    for message in client.get(&format!("/threads/{thread}/messages?order=asc")).await["data"].as_array().unwrap() {
+    for message in client.get(&format!("/threads/{thread}/messages?order=asc")).await["data"]
+        .as_array()
+        .unwrap()
+    {
         let text = &message["content"][0]["text"];
         let cited = text["annotations"].as_array().unwrap().iter();
-        let cited: Vec<_> =
-            cited.map(|it| json!([it["text"], it["start_index"], it["file_citation"]["file_id"] == file])).collect();
+        let cited: Vec<_> = cited
+            .map(|it| {
+                json!([it["text"], it["start_index"], it["file_citation"]["file_id"] == file])
+            })
+            .collect();
         told.push(json!([message["role"], text["value"], cited]));
     }
     // The same question in two threads, with another answer in each.
     for _ in 0..2 {
-        let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": "Say it again"}]})).await);
+        let thread = id(&client
+            .post("/threads", json!({"messages": [{"role": "user", "content": "Say it again"}]}))
+            .await);
         client.run(&thread, order.clone()).await;
-        told.push(client.get(&format!("/threads/{thread}/messages")).await["data"][0]["content"].clone());
+        told.push(
+            client.get(&format!("/threads/{thread}/messages")).await["data"][0]["content"].clone(),
+        );
     }
     told
 }
@@ -210,7 +264,8 @@ async fn a_conversation_is_recorded_and_replayed_without_the_upstream() {
     let recorded = converse(&Client::of(&recording(&mock, folder.path()))).await;
     assert_eq!(recorded[0], "completed");
     assert_eq!(recorded[2], json!({"name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"}));
-    let texts: Vec<_> = recorded.iter().filter_map(|it| it.get(1).and_then(Value::as_str)).collect();
+    let texts: Vec<_> =
+        recorded.iter().filter_map(|it| it.get(1).and_then(Value::as_str)).collect();
     assert_eq!(texts[1], "Hello! {{ this is no template }} How can I help?");
     assert_eq!(texts[3], "Refunds are paid within 14 days【8:0†policy.txt】, as the policy says.");
     let cited = recorded.iter().find(|it| it[1] == texts[3]).unwrap();
@@ -228,7 +283,8 @@ async fn the_upstream_is_told_everything_that_the_run_says() {
     let client = Client::of(&server);
     let note = client.upload("assistants", "note.txt", b"The square is red.".to_vec()).await;
     let image = client.upload("vision", "square.png", b"\x89PNG\r\n\x1a\n".to_vec()).await;
-    let assistant = json!({"model": "gpt-4o", "instructions": "Be brief.", "tools": [weather(), {"type": "code_interpreter"}]});
+    let assistant = json!({"model": "gpt-4o", "instructions": "Be brief.",
+        "tools": [weather(), {"type": "code_interpreter"}]});
     let assistant = id(&client.post("/assistants", assistant).await);
     let parts = json!([
         {"type": "text", "text": "Please look at this."},
@@ -274,8 +330,14 @@ async fn the_upstream_is_told_everything_that_the_run_says() {
     let chosen = json!({"type": "function", "function": {"name": "get_weather"}});
     assert_eq!((&asked["tool_choice"], &asked["parallel_tool_calls"]), (&chosen, &json!(false)));
     assert_eq!((&asked["temperature"], &asked["top_p"]), (&json!(0.5), &Value::Null));
-    assert_eq!((&asked["response_format"], &asked["max_completion_tokens"]), (&json!({"type": "json_object"}), &json!(300)));
-    assert_eq!((&asked["stream"], &asked["stream_options"]), (&json!(true), &json!({"include_usage": true})));
+    assert_eq!(
+        (&asked["response_format"], &asked["max_completion_tokens"]),
+        (&json!({"type": "json_object"}), &json!(300))
+    );
+    assert_eq!(
+        (&asked["stream"], &asked["stream_options"]),
+        (&json!(true), &json!({"include_usage": true}))
+    );
 }
 
 #[tokio::test]
@@ -283,38 +345,57 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
     let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
     let server = recording(&mock, folder.path());
     let client = Client::of(&server);
-    let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o", "tools": [weather()]})).await);
+    let assistant =
+        id(&client.post("/assistants", json!({"model": "gpt-4o", "tools": [weather()]})).await);
     for (said, code, message) in [
         ("quota", "rate_limit_exceeded", "You exceeded your current quota."),
         ("bad request", "invalid_prompt", "The upstream answered 400: The prompt is not allowed."),
         (
             "unknown function",
             "server_error",
-            "The upstream called the function 'launch_rockets', which is not among the tools of the run.",
+            "The upstream called the function 'launch_rockets', which is not among the tools of \
+             the run.",
         ),
         (
             "broken arguments",
             "server_error",
-            "The upstream called the function 'get_weather' with arguments that are not JSON: {\"city\": .",
+            "The upstream called the function 'get_weather' with arguments that are not JSON: \
+             {\"city\": .",
         ),
         ("nothing that it knows", "server_error", "The upstream answered 404"),
     ] {
-        let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": said}]})).await);
+        let thread = id(&client
+            .post("/threads", json!({"messages": [{"role": "user", "content": said}]}))
+            .await);
         let run = client.run(&thread, json!({"assistant_id": assistant})).await;
-        assert_eq!((&run["status"], &run["last_error"]["code"]), (&json!("failed"), &json!(code)), "{said}: {run}");
+        assert_eq!(
+            (&run["status"], &run["last_error"]["code"]),
+            (&json!("failed"), &json!(code)),
+            "{said}: {run}"
+        );
         let told = run["last_error"]["message"].as_str().unwrap();
         assert!(told.starts_with(message), "{said}: {told}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     // The server goes on, and what a model did not finish is an answer too.
-    let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": "too long"}]})).await);
+    let thread = id(&client
+        .post("/threads", json!({"messages": [{"role": "user", "content": "too long"}]}))
+        .await);
     let run = client.run(&thread, json!({"assistant_id": assistant})).await;
-    assert_eq!((&run["status"], &run["incomplete_details"]), (&json!("incomplete"), &json!({"reason": "max_completion_tokens"})));
+    assert_eq!(
+        (&run["status"], &run["incomplete_details"]),
+        (&json!("incomplete"), &json!({"reason": "max_completion_tokens"}))
+    );
     let replay = replaying(folder.path());
     let client = Client::of(&replay);
     let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);
-    let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": "too long"}]})).await);
-    assert_eq!(client.run(&thread, json!({"assistant_id": assistant})).await["status"], "incomplete");
+    let thread = id(&client
+        .post("/threads", json!({"messages": [{"role": "user", "content": "too long"}]}))
+        .await);
+    assert_eq!(
+        client.run(&thread, json!({"assistant_id": assistant})).await["status"],
+        "incomplete"
+    );
     let message = &client.get(&format!("/threads/{thread}/messages")).await["data"][0];
     assert_eq!(message["content"][0]["text"]["value"], "This goes on and");
 }
@@ -324,19 +405,33 @@ async fn no_secret_is_in_anything_that_is_written() {
     let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
     let (records, database) = (folder.path().join("records"), folder.path().join("r.db"));
     // The key that is used is in no file of the server's, however the run ends.
-    let kept = ["--upstream", &mock.base, "--upstream-key-env", "UPSTREAM_SECRET", "--database", database.to_str().unwrap()];
+    let kept = [
+        "--upstream",
+        &mock.base,
+        "--upstream-key-env",
+        "UPSTREAM_SECRET",
+        "--database",
+        database.to_str().unwrap(),
+    ];
     let kept = [&kept[..], &["--fixtures", folder.path().to_str().unwrap()]].concat();
     let server = Running::with_environment(&kept, &[("UPSTREAM_SECRET", SECRET)]);
     let client = Client::of(&server);
     let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);
     for (said, status) in [("Say hello", "completed"), ("bad request", "failed")] {
-        let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": said}]})).await);
+        let thread = id(&client
+            .post("/threads", json!({"messages": [{"role": "user", "content": said}]}))
+            .await);
         assert_eq!(client.run(&thread, json!({"assistant_id": assistant})).await["status"], status);
     }
     drop(server);
-    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file());
     let files: Vec<_> = files.map(|path| fs::read(path).unwrap()).collect();
-    let has = |text: &str| files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()));
+    let has = |text: &str| {
+        files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()))
+    };
     assert!(has("How can I help?") && !has(SECRET) && !has(ENCODED));
     let arguments = [
         "--upstream",
@@ -356,11 +451,15 @@ async fn no_secret_is_in_anything_that_is_written() {
     let client = Client::of(&server);
     let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);
     let said = format!("What is my key? Not {SECRET}, I hope.");
-    let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": said}]})).await);
+    let thread = id(&client
+        .post("/threads", json!({"messages": [{"role": "user", "content": said}]}))
+        .await);
     let run = client.run(&thread, json!({"assistant_id": assistant})).await;
     assert_eq!(run["status"], "completed", "{run}");
     drop(server);
-    let written = fs::read_dir(&records).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let written = fs::read_dir(&records)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let written: Vec<_> = written.collect();
     assert_eq!(written.len(), 1);
     for secret in [SECRET, ENCODED, "4711-0815"] {
@@ -373,8 +472,13 @@ async fn no_secret_is_in_anything_that_is_written() {
     let client = Client::of(&replay);
     let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);
     let said = "What is my key? Not sk-another-0123456789abcdef, I hope.";
-    let thread = id(&client.post("/threads", json!({"messages": [{"role": "user", "content": said}]})).await);
-    assert_eq!(client.run(&thread, json!({"assistant_id": assistant})).await["status"], "completed");
+    let thread = id(&client
+        .post("/threads", json!({"messages": [{"role": "user", "content": said}]}))
+        .await);
+    assert_eq!(
+        client.run(&thread, json!({"assistant_id": assistant})).await["status"],
+        "completed"
+    );
 }
 
 #[tokio::test]
@@ -406,10 +510,15 @@ async fn a_kill_while_recording_leaves_whole_files_only() {
     };
     tokio::join!(turns, kill);
     let whole = whole();
-    let checked = Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("check").args(&whole).output().unwrap();
+    let checked =
+        Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("check").args(&whole).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     for path in whole {
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains("How can I help?") && text.contains("timing:"), "{}: {text}", path.display());
+        assert!(
+            text.contains("How can I help?") && text.contains("timing:"),
+            "{}: {text}",
+            path.display()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Old and new versions of the official clients, which hold the same conversation: the first ones speak v1. The newest
-//! and the last of the first generation hold it with Azure's paths too.
+//! Old and new versions of the official clients, which hold the same conversation: the first ones
+//! speak v1. The newest and the last of the first generation hold it with Azure's paths too.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -29,7 +29,9 @@ fn converse(server: &Running, version: &str, client: impl Fn() -> Command) {
         command.args(mode).env("OPENAI_API_KEY", KEY);
         match mode {
             None => command.env("OPENAI_BASE_URL", &server.base),
-            Some(_) => command.env("AZURE_OPENAI_ENDPOINT", endpoint).env("OPENAI_API_VERSION", "2024-05-01-preview"),
+            Some(_) => command
+                .env("AZURE_OPENAI_ENDPOINT", endpoint)
+                .env("OPENAI_API_VERSION", "2024-05-01-preview"),
         };
         succeed(&mut command);
     }
@@ -42,7 +44,8 @@ fn every_python_client_holds_the_conversation() {
         let (version, requirements) = line.split_once(' ').expect("a version and what to install");
         let packages = installed().join(format!("python-{version}"));
         once(&packages, &line, || {
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
+            let pip =
+                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
             install(Command::new(&*PYTHON).args(pip).arg(&packages).args(requirements.split(' ')));
         });
         converse(&server, version, || {
@@ -60,10 +63,16 @@ fn every_node_client_holds_the_conversation() {
         let packages = installed().join(format!("node-{version}"));
         once(&packages, &version, || {
             let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-save"];
-            install(Command::new("npm").args(npm).arg(format!("openai@{version}")).current_dir(&packages));
+            install(
+                Command::new("npm")
+                    .args(npm)
+                    .arg(format!("openai@{version}"))
+                    .current_dir(&packages),
+            );
         });
         // Node looks for packages beside the program.
-        fs::copy(folder().join("conversation.mjs"), packages.join("conversation.mjs")).expect("the conversation");
+        fs::copy(folder().join("conversation.mjs"), packages.join("conversation.mjs"))
+            .expect("the conversation");
         converse(&server, &version, || {
             let mut command = Command::new("node");
             command.arg(packages.join("conversation.mjs"));

@@ -1,7 +1,8 @@
-//! What `curl -v` prints, or another tool that shows HTTP as it is: heads of requests and responses, with their bodies
-//! between them, and curl's own remarks among all that.
+//! What `curl -v` prints, or another tool that shows HTTP as it is: heads of requests and
+//! responses, with their bodies between them, and curl's own remarks among all that.
 //!
-//! curl never shows the body of a request. Where the command itself stands above, its `-d` is taken for that.
+//! curl never shows the body of a request. Where the command itself stands above, its `-d` is taken
+//! for that.
 
 use std::sync::LazyLock;
 
@@ -29,16 +30,23 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         request: pattern(r"^(?:> )?([A-Z]{3,7}) (\S+) HTTP/[\d.]+$"),
         response: pattern(r"^(?:< )?HTTP/[\d.]+ (\d{3})(?: .*)?$"),
         header: pattern(r"^(?:[<>] )?([A-Za-z0-9-]+): *(.*)$"),
-        remark: pattern(r"^(?:\* .*|\*$|[{}] \[\d+ bytes data\]|  % Total .*|\s+Dload .*|[\s\d:.\-kMG]*\r.*)$"),
-        glued: pattern(r"\* (?:Connection #\d+ to host|Found bundle for host|Closing connection|Re-using existing|Curl_).*$"),
+        remark: pattern(
+            r"^(?:\* .*|\*$|[{}] \[\d+ bytes data\]|  % Total .*|\s+Dload .*|[\s\d:.\-kMG]*\r.*)$",
+        ),
+        glued: pattern(
+            r"\* (?:Connection #\d+ to host|Found bundle for host|Closing connection|Re-using existing|Curl_).*$",
+        ),
         connected: pattern(r"^\* Connected to (\S+) "),
-        data: pattern(r#"(?s)(?:-d|--data(?:-raw|-binary|-ascii)?|--json)[ =]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)")"#),
+        data: pattern(
+            r#"(?s)(?:-d|--data(?:-raw|-binary|-ascii)?|--json)[ =]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)")"#,
+        ),
     }
 });
 
 /// The exchanges of such a text, or none if it is another one.
 pub(super) fn exchanges(text: &str) -> Option<Vec<Raw>> {
-    let has = |pattern: &Regex| text.lines().any(|line| pattern.is_match(line.trim_end_matches('\r')));
+    let has =
+        |pattern: &Regex| text.lines().any(|line| pattern.is_match(line.trim_end_matches('\r')));
     if !has(&PATTERNS.request) || !has(&PATTERNS.response) {
         return None;
     }
@@ -78,7 +86,8 @@ impl Reader {
         if let Some(found) = PATTERNS.request.captures(line) {
             self.end();
             self.begin(number, &found);
-        } else if let Some(found) = PATTERNS.response.captures(line).filter(|_| self.now.is_some()) {
+        } else if let Some(found) = PATTERNS.response.captures(line).filter(|_| self.now.is_some())
+        {
             self.answer(&found);
         } else if PATTERNS.remark.is_match(line) {
             if let Some(found) = PATTERNS.connected.captures(line) {
@@ -93,7 +102,9 @@ impl Reader {
         let data = PATTERNS.data.captures_iter(&self.above).last();
         let given = data.and_then(|data| match (data.get(1), data.get(2)) {
             (Some(plain), _) => Some(plain.as_str().to_owned()),
-            (None, quoted) => quoted.map(|text| text.as_str().replace("\\\"", "\"").replace("\\\\", "\\")),
+            (None, quoted) => {
+                quoted.map(|text| text.as_str().replace("\\\"", "\"").replace("\\\\", "\\"))
+            }
         });
         self.above.clear();
         self.place = Place::RequestHead;
@@ -121,7 +132,11 @@ impl Reader {
             (Place::RequestHead, _) if is_end_of_head => self.place = Place::RequestBody,
             (Place::ResponseHead, _) if is_end_of_head => self.place = Place::ResponseBody,
             (Place::RequestHead, Some(now)) => {
-                if let Some(host) = PATTERNS.header.captures(line).filter(|found| found[1].eq_ignore_ascii_case("host")) {
+                if let Some(host) = PATTERNS
+                    .header
+                    .captures(line)
+                    .filter(|found| found[1].eq_ignore_ascii_case("host"))
+                {
                     let path = now.url.splitn(4, '/').nth(3).unwrap_or_default();
                     now.url = format!("https://{}/{path}", &host[2]);
                 }
@@ -132,7 +147,9 @@ impl Reader {
                 }
             }
             (Place::RequestBody, Some(now)) => append(&mut now.request, line),
-            (Place::ResponseBody, Some(now)) => append(&mut now.response, &PATTERNS.glued.replace(line, "")),
+            (Place::ResponseBody, Some(now)) => {
+                append(&mut now.response, &PATTERNS.glued.replace(line, ""))
+            }
             (Place::Outside, _) | (_, None) => {
                 self.above.push_str(line);
                 self.above.push('\n');
@@ -163,6 +180,9 @@ fn append(body: &mut Vec<u8>, line: &str) {
 /// Where a line begins that calls curl.
 fn find_command(body: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(body).ok()?;
-    let at = ["curl ", "$ curl ", "% curl "].iter().filter_map(|call| text.find(&format!("\n{call}"))).min()?;
+    let at = ["curl ", "$ curl ", "% curl "]
+        .iter()
+        .filter_map(|call| text.find(&format!("\n{call}")))
+        .min()?;
     Some(at + 1)
 }

@@ -18,8 +18,8 @@ pub(super) fn of(entry: &Value) -> Raw {
     }
 }
 
-/// Text, or base64 that says so. Polly.js packs the pieces of a packed body into a list of its own, and used to write hex
-/// where there was no text.
+/// Text, or base64 that says so. Polly.js packs the pieces of a packed body into a list of its own,
+/// and used to write hex where there was no text.
 fn content(content: &Value) -> Vec<u8> {
     let text = content["text"].as_str().unwrap_or_default();
     let decode: fn(&str) -> Option<Vec<u8>> = match content["encoding"].as_str() {

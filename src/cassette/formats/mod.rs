@@ -1,8 +1,8 @@
 //! The formats of recordings: what a file is, and where in it the exchanges stand.
 //!
-//! A recording is told by its content alone, never by its name. What most tools share, a list of pairs of a request and
-//! a response, is read in one place (`pairs.rs`); files of their own have those that are built otherwise. What is known
-//! to be something else is called by its name.
+//! A recording is told by its content alone, never by its name. What most tools share, a list of
+//! pairs of a request and a response, is read in one place (`pairs.rs`); files of their own have
+//! those that are built otherwise. What is known to be something else is called by its name.
 
 mod curl;
 mod har;
@@ -23,16 +23,24 @@ use crate::fixture;
 const SHOWN: usize = 60;
 
 /// What can be read, for messages to people.
-const KNOWN: &str = "known are cassettes of vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax and Polly.js, recordings of nock, mappings \
-                     and the journal of WireMock, recordings of Azure's test proxy, HAR files, lists of requests with responses, \
-                     and what 'curl -v' prints";
+const KNOWN: &str = "known are cassettes of vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax and \
+                     Polly.js, recordings of nock, mappings and the journal of WireMock, \
+                     recordings of Azure's test proxy, HAR files, lists of requests with \
+                     responses, and what 'curl -v' prints";
 
 /// The lists that exchanges stand in. The last is the document itself.
-const LISTS: &[&[&str]] =
-    &[&["interactions"], &["http_interactions"], &["log", "entries"], &["mappings"], &["requests"], &["Entries"], &[]];
+const LISTS: &[&[&str]] = &[
+    &["interactions"],
+    &["http_interactions"],
+    &["log", "entries"],
+    &["mappings"],
+    &["requests"],
+    &["Entries"],
+    &[],
+];
 
-/// The exchanges of a recording, in the order in which they were made. `beside` is where it lies, for formats that keep
-/// bodies in files of their own.
+/// The exchanges of a recording, in the order in which they were made. `beside` is where it lies,
+/// for formats that keep bodies in files of their own.
 pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, Useless> {
     if let Some(exchanges) = curl::exchanges(text) {
         return Ok(exchanges);
@@ -40,7 +48,8 @@ pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, U
     if let Some(name) = other_text(text) {
         return Err(unknown(&format!("it is {name}")));
     }
-    let (document, lines) = fixture::lines_of(text, LISTS).map_err(|(line, what)| Useless::Broken { line, what })?;
+    let (document, lines) =
+        fixture::lines_of(text, LISTS).map_err(|(line, what)| Useless::Broken { line, what })?;
     refuse_cut(text, &document)?;
     let Some(mut exchanges) = of_document(&document, beside) else {
         return Err(unknown(&match other_document(&document) {
@@ -55,13 +64,19 @@ pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, U
     Ok(exchanges)
 }
 
-/// The exchanges of a folder of mappings, or of the folder above one: WireMock writes a file for each.
+/// The exchanges of a folder of mappings, or of the folder above one: WireMock writes a file for
+/// each.
 pub(super) fn in_folder(folder: &Path) -> Result<Vec<Raw>, Useless> {
-    let within = Some(folder.join("mappings")).filter(|path| path.is_dir()).unwrap_or_else(|| folder.to_owned());
+    let within = Some(folder.join("mappings"))
+        .filter(|path| path.is_dir())
+        .unwrap_or_else(|| folder.to_owned());
     let mut mappings = Vec::new();
-    for path in fixture::files(std::slice::from_ref(&within)).map_err(|error| Useless::Unknown(error.to_string()))? {
+    for path in fixture::files(std::slice::from_ref(&within))
+        .map_err(|error| Useless::Unknown(error.to_string()))?
+    {
         let text = std::fs::read_to_string(&path)?;
-        let read = fixture::lines_of(&text, &[]).map_err(|(line, what)| Useless::Broken { line, what })?;
+        let read =
+            fixture::lines_of(&text, &[]).map_err(|(line, what)| Useless::Broken { line, what })?;
         match read.0 {
             Value::Object(mut map) if map.contains_key("mappings") => {
                 mappings.extend(map["mappings"].take().as_array().into_iter().flatten().cloned());
@@ -70,18 +85,27 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<Raw>, Useless> {
         }
     }
     let document = Value::Array(mappings);
-    if !document.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(wiremock::is_mapping)) {
-        return Err(Useless::Unknown("of folders, those of WireMock's mappings are read: name the files".to_owned()));
+    if !document
+        .as_array()
+        .is_some_and(|items| !items.is_empty() && items.iter().all(wiremock::is_mapping))
+    {
+        return Err(Useless::Unknown(
+            "of folders, those of WireMock's mappings are read: name the files".to_owned(),
+        ));
     }
     let exchanges = wiremock::exchanges(&document, Some(&within.join("mapping")));
     Ok(exchanges.into_iter().map(|exchange| Raw { line: 1, ..exchange }).collect())
 }
 
-/// The exchanges of a document, each with its place in its list as its line; or none if it is no recording.
+/// The exchanges of a document, each with its place in its list as its line; or none if it is no
+/// recording.
 fn of_document(document: &Value, beside: Option<&Path>) -> Option<Vec<Raw>> {
     let of = |items: &[Value], read: fn(&Value) -> Raw| numbered(items.iter().map(read));
-    if let Some(items) = document["interactions"].as_array().or_else(|| document["http_interactions"].as_array()) {
-        let is_latin = document["recorded_with"].as_str().is_some_and(|tool| tool.starts_with("betamax"));
+    if let Some(items) =
+        document["interactions"].as_array().or_else(|| document["http_interactions"].as_array())
+    {
+        let is_latin =
+            document["recorded_with"].as_str().is_some_and(|tool| tool.starts_with("betamax"));
         return Some(of(items, if is_latin { pairs::of_betamax } else { pairs::of }));
     }
     if let Some(items) = document["log"]["entries"].as_array() {
@@ -106,14 +130,18 @@ fn numbered(exchanges: impl Iterator<Item = Raw>) -> Vec<Raw> {
     exchanges.enumerate().map(|(line, exchange)| Raw { line, ..exchange }).collect()
 }
 
-/// Two tools write a key behind everything. A text in YAML that is cut between two lines is still one.
+/// Two tools write a key behind everything. A text in YAML that is cut between two lines is still
+/// one.
 fn refuse_cut(text: &str, document: &Value) -> Result<(), Useless> {
     let first = |list: &str| document[list].as_array().and_then(|items| items.first());
-    let is_vcrpy = first("interactions").is_some_and(|item| item["response"]["status"]["code"].is_u64());
+    let is_vcrpy =
+        first("interactions").is_some_and(|item| item["response"]["status"]["code"].is_u64());
     let is_vcr = first("http_interactions").is_some_and(|item| item["recorded_with"].is_null());
     for (is_it, last) in [(is_vcrpy, "version"), (is_vcr, "recorded_with")] {
         if is_it && document[last].is_null() && !text.trim_start().starts_with('{') {
-            let what = format!("it ends without '{last}', which such a recording has at its end: it is cut");
+            let what = format!(
+                "it ends without '{last}', which such a recording has at its end: it is cut"
+            );
             return Err(Useless::Broken { line: text.lines().count(), what });
         }
     }
@@ -126,9 +154,14 @@ fn unknown(what: &str) -> Useless {
 
 fn seen_in(document: &Value) -> String {
     match document {
-        Value::Object(map) => format!("its keys are {}", map.keys().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => format!(
+            "its keys are {}",
+            map.keys().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ")
+        ),
         Value::Array(items) if items.is_empty() => "it is an empty list".to_owned(),
-        Value::Array(items) => format!("it is a list, and its first item reads {}", shown(&items[0])),
+        Value::Array(items) => {
+            format!("it is a list, and its first item reads {}", shown(&items[0]))
+        }
         Value::Null => "it is empty".to_owned(),
         other => format!("it reads {}", shown(other)),
     }
@@ -149,7 +182,10 @@ fn other_text(text: &str) -> Option<&'static str> {
     } else if text.contains("!!okreplay.") {
         Some("a tape of OkReplay that has no names")
     } else if text.contains("4:type;4:http;") {
-        Some("a file of flows of mitmproxy: 'mitmdump -nr FILE --set hardump=out.har' makes a HAR file of it")
+        Some(
+            "a file of flows of mitmproxy: 'mitmdump -nr FILE --set hardump=out.har' makes a HAR \
+             file of it",
+        )
     } else if has_line("## Interaction 0: ") {
         Some("a recording of Servirtium")
     } else {
@@ -165,9 +201,14 @@ fn other_document(document: &Value) -> Option<&'static str> {
         Some("a simulation of Hoverfly")
     } else if has(document, &["imposters"]) || has(document, &["port", "stubs"]) {
         Some("an imposter of Mountebank")
-    } else if document["info"]["schema"].as_str().is_some_and(|schema| schema.contains("getpostman.com")) {
+    } else if document["info"]["schema"]
+        .as_str()
+        .is_some_and(|schema| schema.contains("getpostman.com"))
+    {
         Some("a collection of Postman")
-    } else if has(document, &["__export_format"]) || document["type"].as_str().is_some_and(|kind| kind.contains("insomnia")) {
+    } else if has(document, &["__export_format"])
+        || document["type"].as_str().is_some_and(|kind| kind.contains("insomnia"))
+    {
         Some("an export of Insomnia")
     } else if has(document, &["meta", "req", "res"]) {
         Some("a tape of talkback")
@@ -211,20 +252,28 @@ fn unhexed(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// Headers by their names in lower case; of several values the first. Tools write them as a map, as pairs with names, or
-/// as a flat list.
+/// Headers by their names in lower case; of several values the first. Tools write them as a map, as
+/// pairs with names, or as a flat list.
 fn headers(value: &Value) -> Vec<(String, String)> {
-    let first =
-        |value: &Value| value.as_array().map_or_else(|| text(value), |values| values.first().map(text).unwrap_or_default());
+    let first = |value: &Value| {
+        value
+            .as_array()
+            .map_or_else(|| text(value), |values| values.first().map(text).unwrap_or_default())
+    };
     match value {
-        Value::Object(map) => map.iter().map(|(name, value)| (name.to_lowercase(), first(value))).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.to_lowercase(), first(value))).collect()
+        }
         Value::Array(items) if items.iter().all(Value::is_string) => {
             let pairs = items.as_chunks::<2>().0.iter();
             pairs.map(|[name, value]| (text(name).to_lowercase(), text(value))).collect()
         }
         Value::Array(items) => {
             let pair = |item: &Value| match item.as_array() {
-                Some(pair) => (pair.first().map(text).unwrap_or_default(), pair.get(1).map(text).unwrap_or_default()),
+                Some(pair) => (
+                    pair.first().map(text).unwrap_or_default(),
+                    pair.get(1).map(text).unwrap_or_default(),
+                ),
                 None => (text(&item["name"]), text(&item["value"])),
             };
             items.iter().map(pair).map(|(name, value)| (name.to_lowercase(), value)).collect()

@@ -1,8 +1,8 @@
-//! Pairs of a request and a response, which most tools write: vcrpy, VCR for Ruby and for R, go-vcr, php-vcr, ExVCR,
-//! betamax for Python and for Java, and people.
+//! Pairs of a request and a response, which most tools write: vcrpy, VCR for Ruby and for R,
+//! go-vcr, php-vcr, ExVCR, betamax for Python and for Java, and people.
 //!
-//! The tools differ in names and in how they write bodies, and those differences exclude each other, so one reader does
-//! for all of them.
+//! The tools differ in names and in how they write bodies, and those differences exclude each
+//! other, so one reader does for all of them.
 
 use serde_json::Value;
 
@@ -18,11 +18,15 @@ pub(super) fn of(item: &Value) -> Raw {
     read(item, body)
 }
 
-/// Betamax for Python says in which encoding it has read a text: of a stream it takes the bytes for Latin-1.
+/// Betamax for Python says in which encoding it has read a text: of a stream it takes the bytes for
+/// Latin-1.
 pub(super) fn of_betamax(item: &Value) -> Raw {
     read(item, |value, response| {
-        let is_latin = value["encoding"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("ISO-8859-1"));
-        let of_latin = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>();
+        let is_latin =
+            value["encoding"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("ISO-8859-1"));
+        let of_latin = |text: &str| {
+            text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>()
+        };
         let latin = value["string"].as_str().filter(|_| is_latin).and_then(of_latin);
         latin.unwrap_or_else(|| body(value, response))
     })
@@ -30,7 +34,9 @@ pub(super) fn of_betamax(item: &Value) -> Raw {
 
 fn read(item: &Value, body: impl Fn(&Value, &Value) -> Vec<u8>) -> Raw {
     let (request, response) = (&item["request"], &item["response"]);
-    let either = |one: &'_ str, other: &'_ str, of: &Value| if of[one].is_null() { of[other].clone() } else { of[one].clone() };
+    let either = |one: &'_ str, other: &'_ str, of: &Value| {
+        if of[one].is_null() { of[other].clone() } else { of[one].clone() }
+    };
     Raw {
         method: text(&request["method"]).to_uppercase(),
         url: url(request),
@@ -43,7 +49,11 @@ fn read(item: &Value, body: impl Fn(&Value, &Value) -> Vec<u8>) -> Raw {
 }
 
 fn url(request: &Value) -> String {
-    ["uri", "url", "path"].iter().find_map(|key| request[*key].as_str()).unwrap_or_default().to_owned()
+    ["uri", "url", "path"]
+        .iter()
+        .find_map(|key| request[*key].as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A number, by itself or within a map or a list, under one of three names.
@@ -64,7 +74,11 @@ fn body(value: &Value, of: &Value) -> Vec<u8> {
         return decoded(encoded).unwrap_or_default();
     }
     match value {
-        Value::Object(map) if map.get("string").is_some_and(|text| text.is_string() || text.is_null()) => bytes(&map["string"]),
+        Value::Object(map)
+            if map.get("string").is_some_and(|text| text.is_string() || text.is_null()) =>
+        {
+            bytes(&map["string"])
+        }
         // ExVCR keeps what is no text as Elixir does: six bytes in front of it.
         Value::String(encoded) if of["binary"] == true => {
             decoded(encoded).and_then(|term| term.get(6..).map(<[u8]>::to_vec)).unwrap_or_default()

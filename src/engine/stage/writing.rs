@@ -1,4 +1,5 @@
-//! What the stage writes into the open message and the open calls, piece by piece, each with its event.
+//! What the stage writes into the open message and the open calls, piece by piece, each with its
+//! event.
 
 use super::{
     super::event::{self, CallDelta, ContentDelta, Event},
@@ -25,7 +26,13 @@ impl Stage {
     }
 
     /// A text that stands for a file, with an annotation that says which: in one piece.
-    pub(super) fn marked(&mut self, piece: &Piece, refers: &Refers, at: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn marked(
+        &mut self,
+        piece: &Piece,
+        refers: &Refers,
+        at: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
         if !self.may_say(piece.tokens, at, events) {
             return;
         }
@@ -34,7 +41,12 @@ impl Stage {
         let (index, is_first) = event::append(&mut message.content, &piece.text);
         let (text, end_index) = (piece.text.clone(), start_index + piece.text.chars().count());
         let annotation = match refers {
-            Refers::Citation(cited) => Annotation::FileCitation { text, start_index, end_index, file_citation: cited.clone() },
+            Refers::Citation(cited) => Annotation::FileCitation {
+                text,
+                start_index,
+                end_index,
+                file_citation: cited.clone(),
+            },
             Refers::Path(id) => {
                 let file_path = FileRef { file_id: id.to_string() };
                 Annotation::FilePath { text, start_index, end_index, file_path }
@@ -60,7 +72,10 @@ impl Stage {
     /// Shown with the message as a whole: there is no delta for it.
     pub(super) fn attach(&mut self, file_id: &Id<File>) {
         let Some(message) = &mut self.message else { return };
-        message.attachments.push(Attachment { file_id: file_id.to_string(), tools: vec![AttachmentTool::CodeInterpreter] });
+        message.attachments.push(Attachment {
+            file_id: file_id.to_string(),
+            tools: vec![AttachmentTool::CodeInterpreter],
+        });
     }
 
     pub(super) fn refusal(&mut self, refusal: String, events: &mut Vec<Event>) {
@@ -97,9 +112,14 @@ impl Stage {
     pub(super) fn output(&mut self, output: CodeOutput, events: &mut Vec<Event>) {
         let Some(step) = self.steps.last_mut() else { return };
         let id = step.id.clone();
-        let Some((index, call)) = step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last()) else { return };
+        let Some((index, call)) =
+            step.tool_calls_mut().and_then(|calls| calls.iter_mut().enumerate().last())
+        else {
+            return;
+        };
         let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else { return };
-        let delta = CallDelta::Output { number: code_interpreter.outputs.len(), output: output.clone() };
+        let delta =
+            CallDelta::Output { number: code_interpreter.outputs.len(), output: output.clone() };
         code_interpreter.outputs.push(output);
         events.push(Event::StepDelta { id, index, delta });
     }

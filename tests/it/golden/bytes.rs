@@ -7,16 +7,24 @@ use serde_json::Value;
 use super::Response;
 use crate::server::Answer;
 
-/// Headers of the recordings that are the network's in front of the service, not the service's own; and those of an
-/// encrypted connection, which this is not.
+/// Headers of the recordings that are the network's in front of the service, not the service's own;
+/// and those of an encrypted connection, which this is not.
 const NOT_OURS: [&str; 4] = ["date", "server", "strict-transport-security", "transfer-encoding"];
 
 /// Headers whose values are made up, or differ from answer to answer.
-const FREE: [&str; 5] = ["content-length", "openai-processing-ms", "openai-organization", "openai-project", "x-request-id"];
+const FREE: [&str; 5] = [
+    "content-length",
+    "openai-processing-ms",
+    "openai-organization",
+    "openai-project",
+    "x-request-id",
+];
 
 pub fn differences(recorded: &Response, answer: &Answer) -> Vec<String> {
     let mut differences = layout(recorded, answer);
-    for (name, value) in recorded.headers.iter().flatten().filter(|(name, _)| !NOT_OURS.contains(&name.as_str())) {
+    for (name, value) in
+        recorded.headers.iter().flatten().filter(|(name, _)| !NOT_OURS.contains(&name.as_str()))
+    {
         // A stream has no length, nor has an answer that was recorded in pieces.
         if name == "content-length" {
             continue;
@@ -29,8 +37,11 @@ pub fn differences(recorded: &Response, answer: &Answer) -> Vec<String> {
             Some(_) => {}
         }
     }
-    let request_id = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let is_hex = |text: &str| text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let request_id =
+        answer.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let is_hex = |text: &str| {
+        text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
     if !request_id.strip_prefix("req_").is_some_and(is_hex) {
         differences.push(format!("x-request-id: {request_id}"));
     }
@@ -42,25 +53,35 @@ fn is_alike(recorded: &str, got: &str) -> bool {
     recorded == got || (recorded == "text/event-stream" && got.starts_with(recorded))
 }
 
-/// JSON is laid out in two spaces, with a newline at the end or without one, as the length that was recorded says; a
-/// stream ends as it was recorded to.
+/// JSON is laid out in two spaces, with a newline at the end or without one, as the length that was
+/// recorded says; a stream ends as it was recorded to.
 fn layout(recorded: &Response, answer: &Answer) -> Vec<String> {
     if let Some(tail) = &recorded.sse_raw_tail {
         let tail = &tail[tail.find("event: done").unwrap_or_default()..];
         return if answer.text.ends_with(tail) {
             Vec::new()
         } else {
-            vec![format!("the stream ends {:?}", answer.text.get(answer.text.len().saturating_sub(40)..))]
+            vec![format!(
+                "the stream ends {:?}",
+                answer.text.get(answer.text.len().saturating_sub(40)..)
+            )]
         };
     }
-    let Some(body) = recorded.body.as_ref().filter(|body| body.is_object() && body.get("_binary").is_none()) else {
+    let Some(body) =
+        recorded.body.as_ref().filter(|body| body.is_object() && body.get("_binary").is_none())
+    else {
         return Vec::new();
     };
     let Ok(got) = serde_json::from_str::<Value>(&answer.text) else { return Vec::new() };
     let (recorded_length, plain) = (length(recorded.headers.as_ref()), pretty(body).len());
-    let ends_line = recorded_length.map_or(answer.text.ends_with('\n'), |length| length == plain + 1);
+    let ends_line =
+        recorded_length.map_or(answer.text.ends_with('\n'), |length| length == plain + 1);
     let expected = format!("{}{}", pretty(&got), if ends_line { "\n" } else { "" });
-    if answer.text == expected { Vec::new() } else { vec![format!("the body is laid out otherwise: {:?}", answer.text)] }
+    if answer.text == expected {
+        Vec::new()
+    } else {
+        vec![format!("the body is laid out otherwise: {:?}", answer.text)]
+    }
 }
 
 /// The recorded length, where it can be that of what was recorded.

@@ -1,4 +1,5 @@
-//! Recorded exchanges as the cassettes that tools would have made of them, in each of their formats.
+//! Recorded exchanges as the cassettes that tools would have made of them, in each of their
+//! formats.
 
 use std::io::Write as _;
 
@@ -73,8 +74,12 @@ impl Seen<'_> {
 
 fn see(exchange: &Exchange) -> Seen<'_> {
     let (request, response) = (&exchange.request, &exchange.response);
-    let query: Vec<_> =
-        request.query.iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let query: Vec<_> = request
+        .query
+        .iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let (kind, answered) = answered(exchange);
     Seen {
@@ -97,17 +102,30 @@ pub fn write(exchanges: &[Exchange], format: Format) -> String {
     match format {
         Format::Vcrpy => yaml(json!({"interactions": items, "version": 1})),
         Format::VcrpyPacked => packed(&items),
-        Format::Vcr => format!("---\n{}", yaml(json!({"http_interactions": items, "recorded_with": "VCR 6.1.0"}))),
+        Format::Vcr => format!(
+            "---\n{}",
+            yaml(json!({"http_interactions": items,
+            "recorded_with": "VCR 6.1.0"}))
+        ),
         Format::Har => format!("{:#}", json!({"log": {"version": "1.2", "entries": items}})),
         Format::GoVcr => format!("---\n{}", yaml(json!({"version": 2, "interactions": items}))),
         Format::PhpVcr => format!("\n{}", yaml(items.into())),
-        Format::Betamax => json!({"http_interactions": items, "recorded_with": "betamax/0.9.0"}).to_string(),
-        Format::BetamaxForJava => format!("!tape\n{}", yaml(json!({"name": "tape", "interactions": items}))),
+        Format::Betamax => json!({"http_interactions": items,
+            "recorded_with": "betamax/0.9.0"})
+        .to_string(),
+        Format::BetamaxForJava => format!(
+            "!tape\n{}",
+            yaml(json!({"name": "tape",
+            "interactions": items}))
+        ),
         // The newest stands first.
-        Format::WireMock => format!("{:#}", json!({"mappings": items.into_iter().rev().collect::<Vec<_>>()})),
+        Format::WireMock => {
+            format!("{:#}", json!({"mappings": items.into_iter().rev().collect::<Vec<_>>()}))
+        }
         Format::Polly => {
-            json!({"log": {"_recordingName": "r", "creator": {"name": "Polly.JS"}, "entries": items, "version": "1.2"}})
-                .to_string()
+            json!({"log": {"_recordingName": "r", "creator": {"name": "Polly.JS"}, "entries": items,
+                "version": "1.2"}})
+            .to_string()
         }
         Format::TestProxy => format!("{:#}", json!({"Entries": items, "Variables": {}})),
         Format::ExVcr | Format::Nock | Format::List => format!("{:#}", Value::from(items)),
@@ -123,10 +141,12 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
     match format {
         Format::Vcrpy | Format::VcrpyPacked => json!({
             "request": {"body": asked, "headers": {"host": [HOST]}, "method": method, "uri": url},
-            "response": {"body": {"string": answered}, "headers": headers, "status": {"code": status, "message": "OK"}},
+            "response": {"body": {"string": answered}, "headers": headers,
+                "status": {"code": status, "message": "OK"}},
         }),
         Format::Vcr => json!({
-            "request": {"method": method.to_lowercase(), "uri": url, "body": {"encoding": "UTF-8", "string": text}, "headers": {}},
+            "request": {"method": method.to_lowercase(), "uri": url,
+                "body": {"encoding": "UTF-8", "string": text}, "headers": {}},
             "response": {
                 "status": {"code": status, "message": "OK"},
                 "headers": headers,
@@ -135,25 +155,30 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             "recorded_at": "Wed, 08 Nov 2023 03:19:57 GMT",
         }),
         Format::Har => json!({
-            "request": {"method": method, "url": url, "headers": [], "postData": {"mimeType": "application/json", "text": text}},
+            "request": {"method": method, "url": url, "headers": [],
+                "postData": {"mimeType": "application/json", "text": text}},
             "response": {
                 "status": status,
                 "headers": [{"name": "Content-Type", "value": kind}],
-                "content": {"mimeType": kind, "encoding": "base64", "text": STANDARD.encode(answered)},
+                "content": {"mimeType": kind, "encoding": "base64",
+                    "text": STANDARD.encode(answered)},
             },
         }),
         Format::GoVcr => json!({
             "id": 0,
-            "request": {"proto": "HTTP/1.1", "host": HOST, "body": text, "form": {}, "headers": headers, "url": url, "method": method},
+            "request": {"proto": "HTTP/1.1", "host": HOST, "body": text, "form": {},
+                "headers": headers, "url": url, "method": method},
             "response": {
-                "proto": "HTTP/2.0", "body": answered, "headers": headers, "status": format!("{status} OK"), "code": status,
+                "proto": "HTTP/2.0", "body": answered, "headers": headers,
+                "status": format!("{status} OK"), "code": status,
                 "duration": "312.5ms",
             },
         }),
         Format::PhpVcr => json!({
             "request": {"method": method, "url": url, "headers": {"Host": HOST}, "body": text},
             "response": {
-                "status": {"code": status, "message": "OK"}, "headers": {"Content-Type": kind}, "body": answered, "curl_info": {},
+                "status": {"code": status, "message": "OK"}, "headers": {"Content-Type": kind},
+                "body": answered, "curl_info": {},
             },
             "index": 0,
         }),
@@ -162,9 +187,11 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             let length = u32::try_from(answered.len()).unwrap().to_be_bytes();
             let term = [b"\x83m".as_slice(), &length, answered.as_bytes()].concat();
             json!({
-                "request": {"body": text, "headers": [], "method": method.to_lowercase(), "options": [], "request_body": "", "url": url},
+                "request": {"body": text, "headers": [], "method": method.to_lowercase(),
+                    "options": [], "request_body": "", "url": url},
                 "response": {
-                    "binary": true, "body": STANDARD.encode(term), "headers": {"content-type": kind}, "status_code": ["HTTP/1.1", status, "OK"],
+                    "binary": true, "body": STANDARD.encode(term),
+                    "headers": {"content-type": kind}, "status_code": ["HTTP/1.1", status, "OK"],
                     "type": "ok",
                 },
             })
@@ -173,16 +200,19 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             // A text without a charset is taken for Latin-1.
             let latin: String = answered.bytes().map(char::from).collect();
             json!({
-                "request": {"body": {"encoding": "utf-8", "string": text}, "headers": {}, "method": method, "uri": url},
+                "request": {"body": {"encoding": "utf-8", "string": text}, "headers": {},
+                    "method": method, "uri": url},
                 "response": {
-                    "body": {"encoding": "ISO-8859-1", "string": latin}, "headers": headers, "status": {"code": status, "message": "OK"}, "url": url,
+                    "body": {"encoding": "ISO-8859-1", "string": latin}, "headers": headers,
+                    "status": {"code": status, "message": "OK"}, "url": url,
                 },
                 "recorded_at": "2024-05-01T10:00:00",
             })
         }
         Format::BetamaxForJava => json!({
             "recorded": "2024-05-01T10:00:00.123Z",
-            "request": {"method": method, "uri": url, "headers": {"Content-Type": "application/json"}, "body": text},
+            "request": {"method": method, "uri": url,
+                "headers": {"Content-Type": "application/json"}, "body": text},
             "response": {"status": status, "headers": {"Content-Type": kind}, "body": answered},
         }),
         Format::Nock => {
@@ -198,23 +228,28 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
         Format::WireMock => {
             let (path, query) = target.split_once('?').unwrap_or((target, ""));
             let queries = query.split('&').filter_map(|pair| pair.split_once('='));
-            let queries: serde_json::Map<_, _> =
-                queries.map(|(key, value)| (key.to_owned(), json!({"hasExactly": [{"equalTo": value}]}))).collect();
-            let mut request = json!({"urlPath": path, "method": method, "queryParameters": queries});
+            let queries: serde_json::Map<_, _> = queries
+                .map(|(key, value)| (key.to_owned(), json!({"hasExactly": [{"equalTo": value}]})))
+                .collect();
+            let mut request =
+                json!({"urlPath": path, "method": method, "queryParameters": queries});
             if asked.is_some() {
                 request["bodyPatterns"] = json!([{"equalToJson": text, "ignoreArrayOrder": true}]);
             }
             json!({
                 "id": "a", "uuid": "a", "persistent": true, "request": request,
-                "response": {"status": status, "body": answered, "headers": {"Content-Type": kind, "Set-Cookie": ["a=1", "b=2"]}},
+                "response": {"status": status, "body": answered,
+                    "headers": {"Content-Type": kind, "Set-Cookie": ["a=1", "b=2"]}},
             })
         }
         Format::Polly => json!({
             "_id": "5dbc", "_order": 0,
-            "request": {"method": method, "url": url, "headers": [], "postData": {"mimeType": "application/json", "params": [], "text": text}},
+            "request": {"method": method, "url": url, "headers": [],
+                "postData": {"mimeType": "application/json", "params": [], "text": text}},
             "response": {
                 "status": status,
-                "headers": [{"name": "content-type", "value": kind}, {"name": "content-encoding", "value": "gzip"}],
+                "headers": [{"name": "content-type", "value": kind},
+                    {"name": "content-encoding", "value": "gzip"}],
                 "content": {
                     "mimeType": kind, "encoding": "base64",
                     "text": json!([STANDARD.encode(gzip(answered))]).to_string(),
@@ -231,13 +266,16 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             };
             json!({
                 "RequestUri": url, "RequestMethod": method,
-                "RequestHeaders": {"Authorization": "Sanitized", "Content-Type": "application/json"},
+                "RequestHeaders": {"Authorization": "Sanitized",
+                    "Content-Type": "application/json"},
                 "RequestBody": serde_json::from_str::<Value>(&text).unwrap_or_default(),
-                "StatusCode": status, "ResponseHeaders": {"Content-Type": kind}, "ResponseBody": body,
+                "StatusCode": status, "ResponseHeaders": {"Content-Type": kind},
+                "ResponseBody": body,
             })
         }
         Format::List => json!({
-            "request": {"method": method, "url": url, "headers": {}, "body": asked.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap())},
+            "request": {"method": method, "url": url, "headers": {},
+                "body": asked.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap())},
             "response": {"status": status, "headers": {"content-type": kind}, "body": seen.json()},
         }),
         Format::Curl => unreachable!("it is text"),
@@ -247,12 +285,15 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
 /// A command and what it prints, with the answer behind curl's last remark, as in a file.
 fn curl(seen: &Seen<'_>) -> String {
     let Seen { method, asked, status, kind, answered, target, .. } = seen;
-    let data = asked.as_ref().map_or_else(String::new, |text| format!(" -d '{}'", text.replace('\'', "\\u0027")));
+    let data = asked
+        .as_ref()
+        .map_or_else(String::new, |text| format!(" -d '{}'", text.replace('\'', "\\u0027")));
     let sent = if asked.is_some() { "} [41 bytes data]\n" } else { "" };
     format!(
-        "$ curl -v -X {method} https://{HOST}{target}{data}\n* Connected to {HOST} (127.0.0.1) port 443 (#0)\n> {method} {target} \
-         HTTP/1.1\n> Host: {HOST}\n> Authorization: Bearer sk-test\n> \n{sent}< HTTP/1.1 {status} OK\n< Content-Type: {kind}\n< \n{{ \
-         [261 bytes data]\n* Connection #0 to host {HOST} left intact\n{answered}\n"
+        "$ curl -v -X {method} https://{HOST}{target}{data}\n* Connected to {HOST} (127.0.0.1) \
+         port 443 (#0)\n> {method} {target} HTTP/1.1\n> Host: {HOST}\n> Authorization: Bearer \
+         sk-test\n> \n{sent}< HTTP/1.1 {status} OK\n< Content-Type: {kind}\n< \n{{ [261 bytes \
+         data]\n* Connection #0 to host {HOST} left intact\n{answered}\n"
     )
 }
 
@@ -269,8 +310,9 @@ fn packed(items: &[Value]) -> String {
         let encoded = STANDARD.encode(gzip(item["response"]["body"]["string"].as_str().unwrap()));
         let (request, response) = (&item["request"], &item["response"]);
         text += &format!(
-            "- request: {request}\n  response:\n    body:\n      string: !!binary |\n        {encoded}\n    headers: \
-             {{Content-Encoding: [gzip], Content-Type: {}}}\n    status: {}\n",
+            "- request: {request}\n  response:\n    body:\n      string: !!binary |\n        \
+             {encoded}\n    headers: {{Content-Encoding: [gzip], Content-Type: {}}}\n    status: \
+             {}\n",
             response["headers"]["Content-Type"], response["status"],
         );
     }

@@ -32,53 +32,76 @@ pub fn ids_in(text: &str) -> impl Iterator<Item = &str> {
     ID.find_iter(text).map(|found| found.as_str())
 }
 
-/// Shapes that objects had before the ones that we show: those of 2025, and under v1 those of April 2024.
+/// Shapes that objects had before the ones that we show: those of 2025, and under v1 those of April
+/// 2024.
 const EARLIER: [(&str, &str); 18] = [
-    ("assistant", "id object created_at name description model instructions tools file_ids metadata"),
     (
         "assistant",
-        "id object created_at name description model instructions tools top_p temperature tool_resources metadata response_format",
+        "id object created_at name description model instructions tools file_ids metadata",
     ),
-    ("thread.message", "id object created_at thread_id role content file_ids assistant_id run_id metadata"),
+    (
+        "assistant",
+        "id object created_at name description model instructions tools top_p temperature \
+         tool_resources metadata response_format",
+    ),
+    (
+        "thread.message",
+        "id object created_at thread_id role content file_ids assistant_id run_id metadata",
+    ),
     // 2023-11, 2024-03 of v1; 2024-04, 2024-10 of v2.
     (
         "thread.run",
-        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at failed_at completed_at last_error \
-         model instructions tools file_ids metadata",
+        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at \
+         failed_at completed_at last_error model instructions tools file_ids metadata",
     ),
     (
         "thread.run",
-        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at failed_at completed_at \
-         required_action last_error model instructions tools file_ids metadata usage",
+        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at \
+         failed_at completed_at required_action last_error model instructions tools file_ids \
+         metadata usage",
     ),
     (
         "thread.run",
-        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at failed_at completed_at \
-         required_action last_error model instructions tools tool_resources metadata temperature top_p max_completion_tokens \
-         max_prompt_tokens truncation_strategy incomplete_details usage response_format tool_choice",
+        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at \
+         failed_at completed_at required_action last_error model instructions tools tool_resources \
+         metadata temperature top_p max_completion_tokens max_prompt_tokens truncation_strategy \
+         incomplete_details usage response_format tool_choice",
     ),
     (
         "thread.run",
-        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at failed_at completed_at \
-         required_action last_error model instructions tools tool_resources metadata temperature top_p max_completion_tokens \
-         max_prompt_tokens truncation_strategy incomplete_details usage response_format tool_choice parallel_tool_calls",
+        "id object created_at assistant_id thread_id status started_at expires_at cancelled_at \
+         failed_at completed_at required_action last_error model instructions tools tool_resources \
+         metadata temperature top_p max_completion_tokens max_prompt_tokens truncation_strategy \
+         incomplete_details usage response_format tool_choice parallel_tool_calls",
     ),
     ("list", "object data"),
     ("list", "object data has_more"),
     ("file", "object id purpose filename bytes created_at status status_details"),
     ("file", "id object bytes created_at filename purpose status status_details"),
     ("file", "object id deleted"),
-    ("vector_store", "id object name status usage_bytes created_at file_counts metadata expires_after expires_at last_active_at"),
-    ("vector_store", "id object created_at name usage_bytes file_counts status expires_after expires_at last_active_at metadata"),
+    (
+        "vector_store",
+        "id object name status usage_bytes created_at file_counts metadata expires_after \
+         expires_at last_active_at",
+    ),
+    (
+        "vector_store",
+        "id object created_at name usage_bytes file_counts status expires_after expires_at \
+         last_active_at metadata",
+    ),
     // As batches listed them until October 2025.
     ("vector_store.file", "id object created_at vector_store_id status last_error"),
     ("vector_store.file", "id object usage_bytes created_at vector_store_id status last_error"),
-    ("vector_store.file", "id object usage_bytes created_at vector_store_id status last_error chunking_strategy"),
+    (
+        "vector_store.file",
+        "id object usage_bytes created_at vector_store_id status last_error chunking_strategy",
+    ),
     ("upload", "id object bytes created_at filename purpose status expires_at"),
 ];
 
 /// Keys that were added to what stands within objects.
-const ADDED_LATER: [&str; 5] = ["prompt_token_details", "completion_tokens_details", "strict", "file_search", "hybrid_search"];
+const ADDED_LATER: [&str; 5] =
+    ["prompt_token_details", "completion_tokens_details", "strict", "file_search", "hybrid_search"];
 
 /// Numbers that nobody can foretell: only that they are there is compared.
 fn is_free(key: &str) -> bool {
@@ -101,15 +124,18 @@ impl Comparison<'_> {
             (Value::Object(recorded), Value::Object(got)) => self.object(at, recorded, got),
             (Value::Array(recorded), Value::Array(got)) => self.array(at, recorded, got),
             (Value::String(recorded), Value::String(got)) => self.string(at, recorded, got),
-            (Value::Number(_), Value::Number(_)) if is_free(at.rsplit('.').next().unwrap_or_default()) => {}
+            (Value::Number(_), Value::Number(_))
+                if is_free(at.rsplit('.').next().unwrap_or_default()) => {}
             _ if recorded == got => {}
-            _ if self.of_others && std::mem::discriminant(recorded) == std::mem::discriminant(got) => {}
+            _ if self.of_others
+                && std::mem::discriminant(recorded) == std::mem::discriminant(got) => {}
             _ => self.differences.push(format!("{at}: recorded {recorded}, got {got}")),
         }
     }
 
     fn object(&mut self, at: &str, recorded: &Map<String, Value>, got: &Map<String, Value>) {
-        let added = |key: &&String| ADDED_LATER.contains(&key.as_str()) && !recorded.contains_key(*key);
+        let added =
+            |key: &&String| ADDED_LATER.contains(&key.as_str()) && !recorded.contains_key(*key);
         let keys: Vec<_> = got.keys().filter(|key| !added(key)).collect();
         let recorded_keys: Vec<_> = recorded.keys().collect();
         self.is_earlier |= keys.len() < got.len();
@@ -117,7 +143,8 @@ impl Comparison<'_> {
             if was_earlier(&recorded_keys, recorded) {
                 self.is_earlier = true;
             } else {
-                self.differences.push(format!("{at}: recorded keys {recorded_keys:?}, got {keys:?}"));
+                self.differences
+                    .push(format!("{at}: recorded keys {recorded_keys:?}, got {keys:?}"));
             }
         }
         for (key, value) in recorded {
@@ -141,7 +168,11 @@ impl Comparison<'_> {
             return;
         }
         if recorded.len() != got.len() {
-            self.differences.push(format!("{at}: recorded {} items, got {}", recorded.len(), got.len()));
+            self.differences.push(format!(
+                "{at}: recorded {} items, got {}",
+                recorded.len(),
+                got.len()
+            ));
         }
         for (index, (recorded, got)) in recorded.iter().zip(got).enumerate() {
             self.value(&format!("{at}[{index}]"), recorded, got);
@@ -156,16 +187,22 @@ impl Comparison<'_> {
         if is_id(recorded) {
             let kind = |id: &str| id.find(['_', '-']).map(|end| id[..end].to_owned());
             let is_known = self.ids.contains_key(recorded);
-            if kind(recorded) != kind(got) || (!is_known && recorded != got && !SPELLED.is_match(got)) {
-                self.differences.push(format!("{at}: recorded {recorded}, got {got}, which is not spelled alike"));
+            if kind(recorded) != kind(got)
+                || (!is_known && recorded != got && !SPELLED.is_match(got))
+            {
+                self.differences.push(format!(
+                    "{at}: recorded {recorded}, got {got}, which is not spelled alike"
+                ));
             }
             let known = self.ids.entry(recorded.to_owned()).or_insert_with(|| got.to_owned());
             if known != got {
-                self.differences.push(format!("{at}: recorded {recorded}, which is {known} here, got {got}"));
+                self.differences
+                    .push(format!("{at}: recorded {recorded}, which is {known} here, got {got}"));
             }
             return;
         }
-        let expected = map_ids(recorded, |id| self.ids.get(id).cloned().unwrap_or_else(|| id.to_owned()));
+        let expected =
+            map_ids(recorded, |id| self.ids.get(id).cloned().unwrap_or_else(|| id.to_owned()));
         // What a fixture says is as it was recorded.
         if expected != got && recorded != got && !is_refused_key(recorded, got) {
             self.differences.push(format!("{at}: recorded {recorded:?}, got {got:?}"));
@@ -180,7 +217,9 @@ pub fn is_id(text: &str) -> bool {
 fn was_earlier(keys: &[&String], recorded: &Map<String, Value>) -> bool {
     let keys: Vec<_> = keys.iter().map(|key| key.as_str()).collect();
     let of = recorded.get("object").and_then(Value::as_str).unwrap_or_default();
-    EARLIER.iter().any(|(object, earlier)| of == *object && earlier.split_whitespace().eq(keys.iter().copied()))
+    EARLIER.iter().any(|(object, earlier)| {
+        of == *object && earlier.split_whitespace().eq(keys.iter().copied())
+    })
 }
 
 /// Of a refused key the recordings show no more than that there was one.

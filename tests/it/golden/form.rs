@@ -3,7 +3,8 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-/// What is known of the uploads of a flow: the parts so far, and how large each of them must have been.
+/// What is known of the uploads of a flow: the parts so far, and how large each of them must have
+/// been.
 #[derive(Default)]
 pub struct Uploads {
     pub parts: Vec<String>,
@@ -16,7 +17,9 @@ pub fn multipart(fields: &[Value]) -> Form {
         let name = field["name"].as_str().unwrap_or_default().to_owned();
         let content = match field["content"].as_str() {
             Some(text) => text.as_bytes().to_vec(),
-            None => vec![b'x'; usize::try_from(field["bytes"].as_u64().unwrap_or_default()).unwrap()],
+            None => {
+                vec![b'x'; usize::try_from(field["bytes"].as_u64().unwrap_or_default()).unwrap()]
+            }
         };
         match field["filename"].as_str() {
             Some(filename) => form.part(name, Part::bytes(content).file_name(filename.to_owned())),
@@ -45,19 +48,30 @@ pub fn of_answer(path: &str, answer: Option<&Value>, uploads: &Uploads) -> Optio
         Some(Value::Object(given.map(|key| ((*key).to_owned(), answer[*key].clone())).collect()))
     };
     match answer["object"].as_str()? {
-        "assistant" => {
-            given(&["model", "name", "description", "instructions", "tools", "file_ids", "metadata", "temperature", "top_p"])
-        }
+        "assistant" => given(&[
+            "model",
+            "name",
+            "description",
+            "instructions",
+            "tools",
+            "file_ids",
+            "metadata",
+            "temperature",
+            "top_p",
+        ]),
         "thread" => given(&["metadata", "tool_resources"]),
         "vector_store" => given(&["name", "metadata", "expires_after"]),
         "assistant.file" => Some(json!({"file_id": answer["id"]})),
-        "thread.run" if path.ends_with("/runs") => given(&["assistant_id", "model", "instructions", "tools", "metadata"]),
+        "thread.run" if path.ends_with("/runs") => {
+            given(&["assistant_id", "model", "instructions", "tools", "metadata"])
+        }
         "thread.message" => Some(json!({
             "role": answer["role"],
             "content": answer["content"][0]["text"]["value"],
             "metadata": answer["metadata"],
         })),
-        "upload.part" => Some(json!({"_multipart": [{"name": "data", "filename": "part", "bytes": uploads.part_bytes}]})),
+        "upload.part" => Some(json!({"_multipart": [{"name": "data", "filename": "part",
+                "bytes": uploads.part_bytes}]})),
         "upload" if path == "/v1/uploads" => Some(json!({
             "filename": answer["filename"],
             "purpose": answer["purpose"],

@@ -1,5 +1,6 @@
-//! What a recorded flow found there when it began: objects that were made before the recording. They are seeded with
-//! the ids that the recording knows; runs, which nobody can seed, are made behind the scenes.
+//! What a recorded flow found there when it began: objects that were made before the recording.
+//! They are seeded with the ids that the recording knows; runs, which nobody can seed, are made
+//! behind the scenes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -44,8 +45,11 @@ impl Found {
             if status != 401 {
                 let body = exchange.request.body.as_ref().map(Value::to_string).unwrap_or_default();
                 // What was not there then is not to be there now.
-                let missing = if status == 404 { path.rsplit('/').next().unwrap_or_default() } else { "" };
-                for id in ids_in(&format!("{path} {body}")).filter(|id| *id != missing && !made.contains(*id)) {
+                let missing =
+                    if status == 404 { path.rsplit('/').next().unwrap_or_default() } else { "" };
+                for id in ids_in(&format!("{path} {body}"))
+                    .filter(|id| *id != missing && !made.contains(*id))
+                {
                     found.note(id, exchange, exchanges);
                 }
             }
@@ -63,41 +67,71 @@ impl Found {
             Some("asst") => self.assistant(id, as_said(), exchange, exchanges),
             Some("thread") => self.thread(id, as_said(), exchanges),
             Some("file") => {
-                let content = exchanges.iter().find(|exchange| exchange.request.path == format!("/v1/files/{id}/content"));
+                let content = exchanges
+                    .iter()
+                    .find(|exchange| exchange.request.path == format!("/v1/files/{id}/content"));
                 self.file(id, as_said());
-                if let Some(content) = content.filter(|content| content.response.status == Some(200)) {
+                if let Some(content) =
+                    content.filter(|content| content.response.status == Some(200))
+                {
                     self.give_content(id, &content.response);
                 }
             }
             Some("vs") => {
                 let said = as_said().unwrap_or_default();
                 let name = said["name"].as_str().unwrap_or("Recorded");
-                self.stores.insert(id.to_owned(), json!({"id": id, "name": name, "metadata": given(&said, "metadata")}));
+                self.stores.insert(
+                    id.to_owned(),
+                    json!({"id": id, "name": name, "metadata": given(&said, "metadata")}),
+                );
             }
             Some("run") => self.run(id, exchange, exchanges),
             _ => {}
         }
     }
 
-    fn assistant(&mut self, id: &str, said: Option<Value>, exchange: &Exchange, exchanges: &[Exchange]) {
+    fn assistant(
+        &mut self,
+        id: &str,
+        said: Option<Value>,
+        exchange: &Exchange,
+        exchanges: &[Exchange],
+    ) {
         if self.assistants.contains_key(id) {
             return;
         }
         let run = || {
             let answers = exchanges.iter().flat_map(Exchange::objects);
-            answers.into_iter().find(|object| object["object"] == "thread.run" && object["assistant_id"] == id)
+            answers
+                .into_iter()
+                .find(|object| object["object"] == "thread.run" && object["assistant_id"] == id)
         };
         let mut said = said.or_else(run).unwrap_or_else(|| json!({"model": "gpt-4"}));
-        if said["object"] == "thread.run" && exchange.request.body.as_ref().is_some_and(|body| !body["instructions"].is_null()) {
+        if said["object"] == "thread.run"
+            && exchange.request.body.as_ref().is_some_and(|body| !body["instructions"].is_null())
+        {
             said["instructions"] = Value::Null;
         }
         let mut seed = json!({"id": id});
-        for key in ["name", "description", "model", "instructions", "metadata", "temperature", "top_p", "response_format"] {
+        for key in [
+            "name",
+            "description",
+            "model",
+            "instructions",
+            "metadata",
+            "temperature",
+            "top_p",
+            "response_format",
+        ] {
             if !said[key].is_null() {
                 seed[key] = said[key].clone();
             }
         }
-        let tools: Value = said["tools"].to_string().replace("\"retrieval\"", "\"file_search\"").parse().unwrap_or_default();
+        let tools: Value = said["tools"]
+            .to_string()
+            .replace("\"retrieval\"", "\"file_search\"")
+            .parse()
+            .unwrap_or_default();
         seed["tools"] = if tools.is_array() { tools } else { json!([]) };
         if exchange.beta.as_deref() == Some("v1") {
             self.given(id, &said, exchanges);
@@ -116,13 +150,28 @@ impl Found {
     fn given(&mut self, id: &str, said: &Value, exchanges: &[Exchange]) {
         let prefix = format!("/v1/assistants/{id}/files");
         let of_it = exchanges.iter().filter(|exchange| exchange.request.path.starts_with(&prefix));
-        let mut files: Vec<String> =
-            said["file_ids"].as_array().into_iter().flatten().filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+        let mut files: Vec<String> = said["file_ids"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|id| Some(id.as_str()?.to_owned()))
+            .collect();
         for exchange in of_it.filter(|exchange| exchange.request.method != "POST") {
-            let listed = exchange.objects().into_iter().filter(|object| object["object"] == "assistant.file");
+            let listed = exchange
+                .objects()
+                .into_iter()
+                .filter(|object| object["object"] == "assistant.file");
             // Newest first.
-            files.extend(listed.filter_map(|file| file["id"].as_str().map(str::to_owned)).collect::<Vec<_>>().into_iter().rev());
-            files.extend(exchange.request.path.strip_prefix(&format!("{prefix}/")).map(str::to_owned));
+            files.extend(
+                listed
+                    .filter_map(|file| file["id"].as_str().map(str::to_owned))
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev(),
+            );
+            files.extend(
+                exchange.request.path.strip_prefix(&format!("{prefix}/")).map(str::to_owned),
+            );
         }
         for file in files {
             self.file(&file, None);
@@ -136,17 +185,23 @@ impl Found {
         let said = said.unwrap_or_default();
         let mut seed = json!({"id": id, "metadata": given(&said, "metadata")});
         if said["tool_resources"].is_object() {
-            for inner in ids_in(&said["tool_resources"].to_string()).map(str::to_owned).collect::<Vec<_>>() {
+            for inner in
+                ids_in(&said["tool_resources"].to_string()).map(str::to_owned).collect::<Vec<_>>()
+            {
                 if inner.starts_with("file-") {
                     self.file(&inner, None);
                 } else {
-                    self.stores.entry(inner.clone()).or_insert_with(|| json!({"id": inner, "name": "Recorded"}));
+                    self.stores
+                        .entry(inner.clone())
+                        .or_insert_with(|| json!({"id": inner, "name": "Recorded"}));
                 }
             }
         }
         let sent: HashSet<String> = exchanges
             .iter()
-            .filter(|exchange| exchange.request.method == "POST" && !exchange.request.path.contains("/runs"))
+            .filter(|exchange| {
+                exchange.request.method == "POST" && !exchange.request.path.contains("/runs")
+            })
             .flat_map(Exchange::objects)
             .filter_map(|object| object["id"].as_str().map(str::to_owned))
             .collect();
@@ -157,13 +212,17 @@ impl Found {
                 && message["run_id"].is_null()
                 && !sent.contains(message["id"].as_str().unwrap_or_default());
             if is_found {
-                let key =
-                    (message["created_at"].as_i64().unwrap_or_default(), message["id"].as_str().unwrap_or_default().to_owned());
+                let key = (
+                    message["created_at"].as_i64().unwrap_or_default(),
+                    message["id"].as_str().unwrap_or_default().to_owned(),
+                );
                 messages.insert(key, message);
             }
         }
-        let shown =
-            messages.values().map(|message| json!({"role": message["role"], "content": message["content"][0]["text"]["value"]}));
+        let shown = messages.values().map(|message| {
+            json!({"role": message["role"],
+                "content": message["content"][0]["text"]["value"]})
+        });
         let shown: Vec<_> = shown.collect();
         if !shown.is_empty() {
             seed["messages"] = Value::Array(shown);
@@ -175,25 +234,28 @@ impl Found {
     fn file(&mut self, id: &str, said: Option<Value>) {
         let said = said.unwrap_or_default();
         let name = said["filename"].as_str().unwrap_or("recorded.txt");
-        let purpose = said["purpose"]
-            .as_str()
-            .filter(|purpose| ["assistants", "vision", "fine-tune", "batch", "user_data"].contains(purpose));
+        let purpose = said["purpose"].as_str().filter(|purpose| {
+            ["assistants", "vision", "fine-tune", "batch", "user_data"].contains(purpose)
+        });
         let bytes = usize::try_from(said["bytes"].as_u64().unwrap_or(9)).unwrap();
         let text = format!("{:x<bytes$}", "x");
-        let seed = json!({"id": id, "path": {"name": name, "text": text}, "purpose": purpose.unwrap_or("assistants")});
+        let seed = json!({"id": id, "path": {"name": name, "text": text},
+            "purpose": purpose.unwrap_or("assistants")});
         self.files.entry(id.to_owned()).or_insert(seed);
     }
 
     /// A file whose content was handed out.
     fn give_content(&mut self, id: &str, response: &Response) {
         let (Some(file), Some(content)) = (self.files.get_mut(id), &response.body) else { return };
-        let disposition = response.headers.as_ref().and_then(|headers| headers.get("content-disposition"));
+        let disposition =
+            response.headers.as_ref().and_then(|headers| headers.get("content-disposition"));
         if let Some((_, name)) = disposition.and_then(|value| value.split_once("filename=")) {
             file["path"]["name"] = json!(name.trim_matches('"'));
         }
         file["purpose"] = json!("fine-tune");
         let bytes = usize::try_from(content["_bytes"].as_u64().unwrap_or(9)).unwrap();
-        file["path"]["text"] = content.as_str().map_or_else(|| json!(format!("{:x<bytes$}", "x")), |text| json!(text));
+        file["path"]["text"] =
+            content.as_str().map_or_else(|| json!(format!("{:x<bytes$}", "x")), |text| json!(text));
     }
 
     fn run(&mut self, id: &str, exchange: &Exchange, exchanges: &[Exchange]) {
@@ -202,8 +264,11 @@ impl Found {
         if !is_id(thread) {
             return;
         }
-        let assistant = exchanges.iter().flat_map(Exchange::objects).find(|object| object["id"] == id);
-        let assistant = assistant.and_then(|run| run["assistant_id"].as_str().map(str::to_owned)).unwrap_or(NOBODY.to_owned());
+        let assistant =
+            exchanges.iter().flat_map(Exchange::objects).find(|object| object["id"] == id);
+        let assistant = assistant
+            .and_then(|run| run["assistant_id"].as_str().map(str::to_owned))
+            .unwrap_or(NOBODY.to_owned());
         if !self.assistants.contains_key(&assistant) {
             let said = last_said(&assistant, exchanges);
             self.assistant(&assistant, said, exchange, exchanges);
@@ -232,33 +297,78 @@ impl Found {
     }
 
     /// Makes what cannot be seeded, and learns what it is called here.
-    pub async fn make(&self, server: &TestServer, ids: &mut HashMap<String, String>, exchanges: &[Exchange]) {
-        let ask = async |version: &str, method: Method, path: &str, reply: Option<&str>, body: Option<Value>| {
-            let mut request =
-                server.bare(method, path).bearer_auth("sk-test").header("openai-beta", format!("assistants={version}"));
+    pub async fn make(
+        &self,
+        server: &TestServer,
+        ids: &mut HashMap<String, String>,
+        exchanges: &[Exchange],
+    ) {
+        let ask = async |version: &str,
+                         method: Method,
+                         path: &str,
+                         reply: Option<&str>,
+                         body: Option<Value>| {
+            let mut request = server
+                .bare(method, path)
+                .bearer_auth("sk-test")
+                .header("openai-beta", format!("assistants={version}"));
             if let Some(reply) = reply {
                 request = request.header("x-rehearsal-reply", reply);
             }
             server.send(if let Some(body) = body { request.json(&body) } else { request }).await
         };
         for (assistant, file) in &self.given {
-            ask("v1", Method::POST, &format!("/v1/assistants/{assistant}/files"), None, Some(json!({"file_id": file}))).await;
+            ask(
+                "v1",
+                Method::POST,
+                &format!("/v1/assistants/{assistant}/files"),
+                None,
+                Some(json!({"file_id": file})),
+            )
+            .await;
         }
         for (thread, known) in &self.messages {
-            let listed = ask("v2", Method::GET, &format!("/v1/threads/{thread}/messages?order=asc"), None, None).await;
+            let listed = ask(
+                "v2",
+                Method::GET,
+                &format!("/v1/threads/{thread}/messages?order=asc"),
+                None,
+                None,
+            )
+            .await;
             for (message, id) in listed.body["data"].as_array().into_iter().flatten().zip(known) {
                 ids.insert(id.clone(), message["id"].as_str().unwrap_or_default().to_owned());
             }
         }
         for (thread, run, version, met) in &self.runs {
-            let recorded = exchanges.iter().flat_map(Exchange::objects).find(|object| object["id"] == run.as_str());
+            let recorded = exchanges
+                .iter()
+                .flat_map(Exchange::objects)
+                .find(|object| object["id"] == run.as_str());
             let recorded = recorded.unwrap_or_default();
-            let mut order = json!({"assistant_id": recorded["assistant_id"].as_str().unwrap_or(NOBODY)});
-            let keys = ["model", "instructions", "tools", "metadata", "max_prompt_tokens", "max_completion_tokens"];
-            for key in keys.into_iter().filter(|key| !recorded[*key].is_null() && recorded[*key] != "") {
+            let mut order =
+                json!({"assistant_id": recorded["assistant_id"].as_str().unwrap_or(NOBODY)});
+            let keys = [
+                "model",
+                "instructions",
+                "tools",
+                "metadata",
+                "max_prompt_tokens",
+                "max_completion_tokens",
+            ];
+            for key in
+                keys.into_iter().filter(|key| !recorded[*key].is_null() && recorded[*key] != "")
+            {
                 order[key] = recorded[key].clone();
             }
-            let made = ask(version, Method::POST, &format!("/v1/threads/{thread}/runs"), Some(run), Some(order)).await;
+            let made = ask(
+                version,
+                Method::POST,
+                &format!("/v1/threads/{thread}/runs"),
+                Some(run),
+                Some(order),
+            )
+            .await;
             let Some(id) = made.body["id"].as_str() else { continue };
             ids.insert(run.clone(), id.to_owned());
             for _ in 0..5 {
@@ -267,7 +377,8 @@ impl Found {
                 if met.as_deref().is_none_or(|met| listed.body["data"][0]["status"] == met) {
                     break;
                 }
-                ask(version, Method::GET, &format!("/v1/threads/{thread}/runs/{id}"), None, None).await;
+                ask(version, Method::GET, &format!("/v1/threads/{thread}/runs/{id}"), None, None)
+                    .await;
                 server.idle().await;
             }
         }
@@ -277,15 +388,18 @@ impl Found {
 /// Whether it lists what anybody may have made.
 fn is_list_of_all(exchange: &Exchange) -> bool {
     let path = exchange.request.path.as_str();
-    exchange.request.method == "GET" && matches!(path, "/v1/assistants" | "/v1/files" | "/v1/vector_stores")
+    exchange.request.method == "GET"
+        && matches!(path, "/v1/assistants" | "/v1/files" | "/v1/vector_stores")
 }
 
-/// The status of a run in an answer, or the one that a refusal names; the one before it if the answer made another of it.
+/// The status of a run in an answer, or the one that a refusal names; the one before it if the
+/// answer made another of it.
 fn status_of(answer: &Value) -> Option<String> {
-    let named = answer["error"]["message"]
-        .as_str()
-        .and_then(|text| text.split(['\'', '"']).find(|word| word.contains("complete") || word.contains("progress")));
-    let status = named.or_else(|| answer["status"].as_str().filter(|_| answer["object"] == "thread.run"))?;
+    let named = answer["error"]["message"].as_str().and_then(|text| {
+        text.split(['\'', '"']).find(|word| word.contains("complete") || word.contains("progress"))
+    });
+    let status =
+        named.or_else(|| answer["status"].as_str().filter(|_| answer["object"] == "thread.run"))?;
     Some(
         match status {
             "cancelling" => "in_progress",
@@ -297,7 +411,8 @@ fn status_of(answer: &Value) -> Option<String> {
 
 fn last_said(id: &str, exchanges: &[Exchange]) -> Option<Value> {
     let objects = exchanges.iter().flat_map(Exchange::objects);
-    let mut objects = objects.filter(|object| object["id"] == id && !object["created_at"].is_null());
+    let mut objects =
+        objects.filter(|object| object["id"] == id && !object["created_at"].is_null());
     objects.find(|object| object["object"] != "vector_store.file")
 }
 

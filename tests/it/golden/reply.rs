@@ -23,7 +23,8 @@ pub fn replies(exchanges: &[Exchange]) -> Value {
     let mut runs: Vec<(String, Recorded)> = Vec::new();
     for exchange in exchanges {
         // Of a run that nobody recorded there is at least its name.
-        let named = exchange.request.path.split('/').find(|part| part.starts_with("run_") && is_id(part));
+        let named =
+            exchange.request.path.split('/').find(|part| part.starts_with("run_") && is_id(part));
         if let Some(run) = named.filter(|run| !runs.iter().any(|(id, _)| id == run)) {
             runs.push((run.to_owned(), Recorded::default()));
         }
@@ -50,17 +51,25 @@ fn note(runs: &mut Vec<(String, Recorded)>, item: &Value, cancels: bool) {
     let recorded = &mut runs[place].1;
     match object {
         "thread.run" => {
-            if let Some(calls) = item["required_action"]["submit_tool_outputs"]["tool_calls"].as_array() {
+            if let Some(calls) =
+                item["required_action"]["submit_tool_outputs"]["tool_calls"].as_array()
+            {
                 recorded.calls.clone_from(calls);
             }
             recorded.cancelled |= cancels;
             recorded.run = item.clone();
         }
-        "thread.run.step" => match recorded.steps.iter_mut().find(|step| step["id"] == item["id"]) {
-            Some(step) => *step = item.clone(),
-            None => recorded.steps.push(item.clone()),
-        },
-        "thread.message" => _ = recorded.messages.insert(item["id"].as_str().unwrap_or_default().to_owned(), item.clone()),
+        "thread.run.step" => {
+            match recorded.steps.iter_mut().find(|step| step["id"] == item["id"]) {
+                Some(step) => *step = item.clone(),
+                None => recorded.steps.push(item.clone()),
+            }
+        }
+        "thread.message" => {
+            _ = recorded
+                .messages
+                .insert(item["id"].as_str().unwrap_or_default().to_owned(), item.clone())
+        }
         _ => {}
     }
 }
@@ -87,8 +96,13 @@ impl Recorded {
                 Some(_) if self.calls.is_empty() => {}
                 Some(_) => steps.push(functions(&self.calls)),
                 None => {
-                    let message = details["message_creation"]["message_id"].as_str().unwrap_or_default();
-                    steps.push(self.messages.get(message).map_or_else(|| json!({"message": "Not recorded."}), said));
+                    let message =
+                        details["message_creation"]["message_id"].as_str().unwrap_or_default();
+                    steps.push(
+                        self.messages
+                            .get(message)
+                            .map_or_else(|| json!({"message": "Not recorded."}), said),
+                    );
                 }
             }
         }
@@ -99,15 +113,21 @@ impl Recorded {
 fn said(message: &Value) -> Value {
     let parts = message["content"].as_array().cloned().unwrap_or_default();
     let text = parts.iter().find_map(|part| part["text"]["value"].as_str()).unwrap_or_default();
-    let annotations = parts.iter().find_map(|part| part["text"]["annotations"].as_array()).cloned().unwrap_or_default();
+    let annotations = parts
+        .iter()
+        .find_map(|part| part["text"]["annotations"].as_array())
+        .cloned()
+        .unwrap_or_default();
     let (mut text, mut citations) = (raw(text), Vec::new());
-    for annotation in annotations.iter().filter(|annotation| annotation["type"] == "file_citation") {
+    for annotation in annotations.iter().filter(|annotation| annotation["type"] == "file_citation")
+    {
         let marker = annotation["text"].as_str().unwrap_or_default();
         text = text.replacen(marker, "{% endraw %}{{ cite }}{% raw %}", 1);
         let name = marker.trim_end_matches('】').rsplit('†').next().unwrap_or_default();
         citations.push(json!({"file": raw(name)}));
     }
-    let images: Vec<_> = parts.iter().filter_map(|part| part["image_file"]["file_id"].as_str()).map(image).collect();
+    let images: Vec<_> =
+        parts.iter().filter_map(|part| part["image_file"]["file_id"].as_str()).map(image).collect();
     json!({"message": {"text": text, "citations": citations, "images": images}})
 }
 
@@ -125,25 +145,30 @@ fn functions(calls: &[Value]) -> Value {
         .iter()
         .map(|call| match call["type"].as_str() {
             Some("code_interpreter") => {
-                let outputs = call["code_interpreter"]["outputs"].as_array().cloned().unwrap_or_default();
-                let outputs = outputs.iter().map(|output| match output["image"]["file_id"].as_str() {
-                    Some(id) => json!({"image": image(id)}),
-                    None => json!({"logs": raw(output["logs"].as_str().unwrap_or_default())}),
-                });
+                let outputs =
+                    call["code_interpreter"]["outputs"].as_array().cloned().unwrap_or_default();
+                let outputs =
+                    outputs.iter().map(|output| match output["image"]["file_id"].as_str() {
+                        Some(id) => json!({"image": image(id)}),
+                        None => json!({"logs": raw(output["logs"].as_str().unwrap_or_default())}),
+                    });
                 let outputs: Vec<_> = outputs.collect();
                 let input = raw(call["code_interpreter"]["input"].as_str().unwrap_or_default());
                 json!({"code_interpreter": {"input": input, "outputs": outputs}})
             }
             Some("retrieval") => json!({"file_search": {}}),
             Some("file_search") => {
-                let results = call["file_search"]["results"].as_array().cloned().unwrap_or_default();
+                let results =
+                    call["file_search"]["results"].as_array().cloned().unwrap_or_default();
                 let results = results.iter().map(|result| {
                     let text = result["content"][0]["text"].as_str().unwrap_or("Not recorded.");
-                    json!({"file": raw(result["file_name"].as_str().unwrap_or_default()), "score": result["score"], "text": raw(text)})
+                    json!({"file": raw(result["file_name"].as_str().unwrap_or_default()),
+                        "score": result["score"], "text": raw(text)})
                 });
                 json!({"file_search": {"results": results.collect::<Vec<_>>()}})
             }
-            _ => json!({"function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]}}),
+            _ => json!({"function": {"name": call["function"]["name"],
+                "arguments": call["function"]["arguments"]}}),
         })
         .collect();
     json!({ "tool_calls": calls })

@@ -1,5 +1,6 @@
-//! `FIDELITY.md`: how near to the recorded service this one is, as the replay of the recordings found. It is written by
-//! `REHEARSAL_BLESS=1 cargo test --test it golden`; without that, a page that is not true any more fails the test.
+//! `FIDELITY.md`: how near to the recorded service this one is, as the replay of the recordings
+//! found. It is written by `REHEARSAL_BLESS=1 cargo test --test it golden`; without that, a page
+//! that is not true any more fails the test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,7 +46,8 @@ impl Tally {
 
     fn shown(self) -> String {
         let mut parts = Vec::new();
-        for (count, word) in [(self.matched + self.earlier, "matched"), (self.deviates, "deviates")] {
+        for (count, word) in [(self.matched + self.earlier, "matched"), (self.deviates, "deviates")]
+        {
             if count > 0 {
                 parts.push(format!("{count} {word}"));
             }
@@ -60,8 +62,8 @@ pub fn summary(lines: &[Line]) -> String {
     let (all, close) = (tally.all(), tally.matched + tally.earlier);
     let percent = |count: usize| count as f64 * 100.0 / all.max(1) as f64;
     format!(
-        "{} of {all} exchanges match exactly ({:.1} %), {} more but for shapes that the service changed later ({:.1} % together), \
-         {} are listed",
+        "{} of {all} exchanges match exactly ({:.1} %), {} more but for shapes that the service \
+         changed later ({:.1} % together), {} are listed",
         tally.matched,
         percent(tally.matched),
         tally.earlier,
@@ -89,17 +91,38 @@ fn clients() -> String {
     let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
     let read = |name: &str| std::fs::read_to_string(sdk.join(name)).unwrap();
     let listed = |name: &str| {
-        let versions: Vec<_> = read(name).lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect();
+        let versions: Vec<_> = read(name)
+            .lines()
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect();
         versions.join(", ")
     };
-    let found = |name: &str, pattern: &str| Regex::new(pattern).unwrap().captures(&read(name)).unwrap()[1].to_owned();
+    let found = |name: &str, pattern: &str| {
+        Regex::new(pattern).unwrap().captures(&read(name)).unwrap()[1].to_owned()
+    };
     let rows = [
         ("Python", "openai", listed("versions/python.txt")),
         ("Node", "openai", listed("versions/node.txt")),
-        ("Go", "github.com/openai/openai-go/v3", found("go/official/go.mod", r"openai-go/v3 v(\S+)")),
-        ("Go", "github.com/sashabaranov/go-openai", found("go/community/go.mod", r"go-openai v(\S+)")),
-        ("Java", "com.openai:openai-java", found("java/pom.xml", r"(?s)openai-java</artifactId>\s*<version>([^<]+)")),
-        ("Rust", "async-openai", found("../../Cargo.lock", r#"name = "async-openai"\nversion = "([^"]+)""#)),
+        (
+            "Go",
+            "github.com/openai/openai-go/v3",
+            found("go/official/go.mod", r"openai-go/v3 v(\S+)"),
+        ),
+        (
+            "Go",
+            "github.com/sashabaranov/go-openai",
+            found("go/community/go.mod", r"go-openai v(\S+)"),
+        ),
+        (
+            "Java",
+            "com.openai:openai-java",
+            found("java/pom.xml", r"(?s)openai-java</artifactId>\s*<version>([^<]+)"),
+        ),
+        (
+            "Rust",
+            "async-openai",
+            found("../../Cargo.lock", r#"name = "async-openai"\nversion = "([^"]+)""#),
+        ),
     ];
     let mut table = String::from("| language | client | versions |\n| --- | --- | --- |\n");
     for (language, client, versions) in rows {
@@ -114,7 +137,9 @@ fn table(lines: &[Line], documents: &[Value; 2]) -> String {
     for (version, document) in documents.iter().enumerate() {
         for (template, operations) in document["paths"].as_object().into_iter().flatten() {
             templates.insert(template.clone());
-            for method in ["get", "post", "delete"].iter().filter(|method| operations.get(**method).is_some()) {
+            for method in
+                ["get", "post", "delete"].iter().filter(|method| operations.get(**method).is_some())
+            {
                 let row = rows.entry((template.clone(), method.to_uppercase())).or_default();
                 row[version] = Some(Tally::default());
                 // Files, and what else needs no version, are the same in both.
@@ -134,12 +159,15 @@ fn table(lines: &[Line], documents: &[Value; 2]) -> String {
     }
     let mut table = String::from("| endpoint | v1 | v2 | Azure |\n| --- | --- | --- | --- |\n");
     for ((template, method), [v1, v2]) in rows {
-        let shown = |tally: Option<Tally>, other: &str| tally.map_or_else(|| other.to_owned(), Tally::shown);
+        let shown = |tally: Option<Tally>, other: &str| {
+            tally.map_or_else(|| other.to_owned(), Tally::shown)
+        };
         let is_versioned = template.starts_with("/assistants") || template.starts_with("/threads");
         let v1 = shown(v1, if is_versioned { "none there" } else { "as v2" });
         let has_v2 = v2.is_some();
         let azure = if has_v2 { "not recorded" } else { "none there" };
-        writeln!(table, "| `{method} {template}` | {v1} | {} | {azure} |", shown(v2, "none there")).unwrap();
+        writeln!(table, "| `{method} {template}` | {v1} | {} | {azure} |", shown(v2, "none there"))
+            .unwrap();
     }
     table
 }
@@ -147,8 +175,10 @@ fn table(lines: &[Line], documents: &[Value; 2]) -> String {
 fn template_of<'t>(templates: &'t BTreeSet<String>, path: &str) -> Option<&'t str> {
     let path = path.strip_prefix("/v1")?;
     let fits = |template: &str| {
-        let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-        template.len() == path.len() && template.iter().zip(&path).all(|(part, got)| part.starts_with('{') || part == got)
+        let (template, path): (Vec<_>, Vec<_>) =
+            (template.split('/').collect(), path.split('/').collect());
+        template.len() == path.len()
+            && template.iter().zip(&path).all(|(part, got)| part.starts_with('{') || part == got)
     };
     let fitting = templates.iter().filter(|template| fits(template));
     fitting.min_by_key(|template| template.matches('{').count()).map(String::as_str)
@@ -161,7 +191,14 @@ fn listed(exceptions: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut flush = |reason: &mut String, names: &mut Vec<&str>| {
         if !names.is_empty() {
-            writeln!(text, "- {} ({}): {}", reason.trim().trim_end_matches(':'), names.len(), names.join(", ")).unwrap();
+            writeln!(
+                text,
+                "- {} ({}): {}",
+                reason.trim().trim_end_matches(':'),
+                names.len(),
+                names.join(", ")
+            )
+            .unwrap();
         }
         reason.clear();
         names.clear();
@@ -190,6 +227,7 @@ pub fn settle(page: &str) {
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         there == page,
-        "FIDELITY.md is not what the recordings say: write it anew with REHEARSAL_BLESS=1 cargo test --test it golden"
+        "FIDELITY.md is not what the recordings say: write it anew with REHEARSAL_BLESS=1 cargo \
+         test --test it golden"
     );
 }

@@ -7,10 +7,7 @@ use std::{io, time::Duration};
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
-use futures_util::{
-    Stream, StreamExt,
-    stream::{self, Fuse},
-};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::damage::frames;
 use crate::fixture::fault::Chunks;
@@ -24,10 +21,10 @@ pub(super) fn cut(body: Body, chunks: Chunks) -> Body {
         Chunks::Split => {
             Body::from_stream(one_by_one(frames(body).flat_map(|frame| stream::iter(split(frame)))))
         }
-        Chunks::Join => Body::from_stream(one_by_one(joined(body.into_data_stream()))),
+        Chunks::Join => Body::from_stream(one_by_one(Gathering::stream(body, Until::Silence))),
         Chunks::Bytes(bytes) => {
             let bytes = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
-            Body::from_stream(one_by_one(of_length(body.into_data_stream().fuse(), bytes)))
+            Body::from_stream(one_by_one(Gathering::stream(body, Until::Length(bytes))))
         }
     }
 }
@@ -63,34 +60,65 @@ fn split(frame: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
         .collect()
 }
 
-/// All that comes without a pause, together.
-fn joined(pieces: BodyDataStream) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold(Some(pieces), |pieces| async {
-        let mut pieces = pieces?;
-        let mut gathered = BytesMut::from(pieces.next().await?.ok()?.as_ref());
-        loop {
-            match tokio::time::timeout(SILENCE, pieces.next()).await {
-                Ok(Some(Ok(piece))) => gathered.extend_from_slice(&piece),
-                Ok(Some(Err(_)) | None) => return Some((Ok(gathered.freeze()), None)),
-                Err(_) => return Some((Ok(gathered.freeze()), Some(pieces))),
-            }
-        }
-    })
+/// How much goes out in one chunk.
+enum Until {
+    Silence,
+    Length(usize),
 }
 
-/// Pieces of one length, but for the last.
-fn of_length(pieces: Fuse<BodyDataStream>, length: usize) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold((pieces, BytesMut::new()), move |(mut pieces, mut buffer)| async move {
-        while buffer.len() < length {
-            match pieces.next().await {
-                Some(Ok(piece)) => buffer.extend_from_slice(&piece),
-                Some(Err(error)) => return Some((Err(io::Error::other(error)), (pieces, buffer))),
-                None if buffer.is_empty() => return None,
-                None => return Some((Ok(buffer.split().freeze()), (pieces, buffer))),
-            }
+/// Gathers the pieces of a stream. What was gathered goes out before the stream ends or breaks off.
+struct Gathering {
+    pieces: BodyDataStream,
+    until: Until,
+    buffer: BytesMut,
+    ended: Option<io::Result<()>>,
+}
+
+impl Gathering {
+    fn stream(body: Body, until: Until) -> impl Stream<Item = io::Result<Bytes>> {
+        let (pieces, buffer) = (body.into_data_stream(), BytesMut::new());
+        stream::unfold(Self { pieces, until, buffer, ended: None }, |mut gathering| async move {
+            Some((gathering.next().await?, gathering))
+        })
+    }
+
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        match self.until {
+            Until::Silence => self.gather_until_silence().await,
+            Until::Length(length) => self.gather(length).await,
         }
-        Some((Ok(buffer.split_to(length).freeze()), (pieces, buffer)))
-    })
+        if !self.buffer.is_empty() {
+            let length = match self.until {
+                Until::Silence => self.buffer.len(),
+                Until::Length(length) => length.min(self.buffer.len()),
+            };
+            return Some(Ok(self.buffer.split_to(length).freeze()));
+        }
+        self.ended.replace(Ok(()))?.err().map(Err)
+    }
+
+    async fn gather(&mut self, length: usize) {
+        while self.buffer.len() < length && self.ended.is_none() {
+            let piece = self.pieces.next().await;
+            self.take(piece);
+        }
+    }
+
+    async fn gather_until_silence(&mut self) {
+        self.gather(1).await;
+        while self.ended.is_none() {
+            let Ok(piece) = tokio::time::timeout(SILENCE, self.pieces.next()).await else { return };
+            self.take(piece);
+        }
+    }
+
+    fn take(&mut self, piece: Option<Result<Bytes, axum::Error>>) {
+        match piece {
+            Some(Ok(piece)) => self.buffer.extend_from_slice(&piece),
+            Some(Err(error)) => self.ended = Some(Err(io::Error::other(error))),
+            None => self.ended = Some(Ok(())),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +171,18 @@ mod tests {
     #[tokio::test]
     async fn join_puts_what_is_there_into_one_chunk() {
         assert_eq!(chunks(Chunks::Join).await, [Bytes::from(STREAM)]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_does_so_behind_its_last_byte() {
+        for chunks in [Chunks::Split, Chunks::Join, Chunks::Bytes(50.try_into().unwrap())] {
+            let pieces = [Ok(Bytes::from(STREAM)), Err(io::Error::other("broken"))];
+            let body = Body::from_stream(stream::iter(pieces));
+            let pieces: Vec<_> = cut(body, chunks).into_data_stream().collect().await;
+            let (last, whole) = pieces.split_last().unwrap();
+            let whole: Vec<_> = whole.iter().map(|piece| piece.as_ref().unwrap().clone()).collect();
+            assert!(last.is_err() && whole.concat() == STREAM.as_bytes(), "{chunks:?}");
+        }
     }
 
     #[tokio::test]

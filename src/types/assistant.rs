@@ -7,7 +7,8 @@ use super::{
     File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, View,
     limits,
     model::Family,
-    reader::{Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
+    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
+    schema::fault_of_parameters,
     tool::{ToolResources, searches},
     v1,
 };
@@ -491,10 +492,18 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             let mut schema = Fields::of(schema, &place, fields.faults)?;
             let name = schema.required::<super::tool::FunctionName>("name");
             schema.optional::<String>("description");
-            schema.optional::<serde_json::Map<String, Value>>("schema");
-            schema.optional::<bool>("strict");
+            let given = schema.optional::<serde_json::Map<String, Value>>("schema");
+            let strict = schema.optional::<bool>("strict");
             schema.finish();
-            name.map(|_| ())
+            let (name, is_strict) = (name?.0, strict?.unwrap_or_default());
+            // Only a strict one has to keep rules.
+            let is_checked = is_strict && fields.faults.is_request();
+            let given = given?.filter(|_| is_checked);
+            if let Some(what) = given.and_then(|given| fault_of_parameters(&given, is_strict)) {
+                fields.faults.note(at, FaultKind::FormatSchema { format: name, what });
+                return None;
+            }
+            Some(())
         }
         other => {
             fields.faults.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"])

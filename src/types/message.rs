@@ -474,10 +474,15 @@ impl Read for ImageUrl {
 /// Whether it can be the address of an image; `data:` is none, as reported. Nothing is ever fetched
 /// from it.
 fn is_url(text: &str) -> bool {
-    let is_of_urls = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && text.bytes().all(is_of_urls)
+    let is_of_urls = |letter: char| {
+        !letter.is_whitespace() && !letter.is_control() && !"\"<>\\^`{|}".contains(letter)
+    };
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let is_web = ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    is_web
+        && !rest.is_empty()
+        && !rest.starts_with(['/', ':', '?', '#'])
+        && text.chars().all(is_of_urls)
 }
 
 impl Read for Detail {

@@ -51,22 +51,36 @@ const REASONING: Family = Family { stem: "o1", takes_sampling: false, takes_effo
 /// Sources: the models that the v2 document lists for assistants; reports of refused models and
 /// parameters (o-series, gpt-5, gpt-3.5-turbo-0301); the documented number of results of a file
 /// search.
-const FAMILIES: [Family; 14] = [
+const FAMILIES: [Family; 28] = [
     Family { stem: "gpt-3.5", search_results: 5, ..OLDER },
     // The name of Azure's deployments of it.
     Family { stem: "gpt-35", search_results: 5, ..OLDER },
     Family { stem: "gpt-3.5-turbo-0301", has_assistants: false, search_results: 5, ..OLDER },
+    Family { stem: "gpt-3.5-turbo-instruct", has_assistants: false, search_results: 5, ..OLDER },
     OLDER,
+    Family { stem: "gpt-4-vision-preview", has_assistants: false, ..OLDER },
     NEWER,
     Family { stem: "gpt-4.1", ..NEWER },
     Family { stem: "gpt-4.5", ..NEWER },
     Family { stem: "chatgpt-4o", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-audio", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-realtime", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-search", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-transcribe", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-mini-audio", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-mini-realtime", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-mini-search", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-mini-transcribe", has_assistants: false, ..NEWER },
+    Family { stem: "gpt-4o-mini-tts", has_assistants: false, ..NEWER },
     // Whether these take sampling there was nobody to say: they never had assistants.
     Family { stem: "gpt-5", has_assistants: false, takes_effort: true, ..NEWER },
     REASONING,
     Family { stem: "o1-mini", has_assistants: false, takes_effort: false, ..REASONING },
     Family { stem: "o1-preview", has_assistants: false, takes_effort: false, ..REASONING },
+    Family { stem: "o1-pro", has_assistants: false, ..REASONING },
     Family { stem: "o3", ..REASONING },
+    Family { stem: "o3-pro", has_assistants: false, ..REASONING },
+    Family { stem: "o3-deep-research", has_assistants: false, ..REASONING },
     Family { stem: "o4", ..REASONING },
 ];
 

@@ -30,11 +30,12 @@ fn print(text: &mut String, value: &Value) {
         Value::Bool(true) => text.write_str("True"),
         Value::Bool(false) => text.write_str("False"),
         Value::Number(number) => write!(text, "{number}"),
-        Value::String(string) => write!(
-            text,
-            "'{}'",
-            string.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")
-        ),
+        Value::String(string) => {
+            // Double quotes only where they save an escape.
+            let quote = if string.contains('\'') && !string.contains('"') { '"' } else { '\'' };
+            let escaped = string.replace('\\', "\\\\").replace('\n', "\\n");
+            write!(text, "{quote}{}{quote}", escaped.replace(quote, &format!("\\{quote}")))
+        }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 text.push_str(if index == 0 { "[" } else { ", " });
@@ -69,7 +70,8 @@ mod tests {
             (json!(-2), "-2"),
             (json!(0.5), "0.5"),
             (json!([]), "[]"),
-            (json!(["it's", 1]), r"['it\'s', 1]"),
+            (json!(["it's", 1]), r#"["it's", 1]"#),
+            (json!("it's \"so\""), r#"'it\'s "so"'"#),
             (json!({"a": {"b": false}}), "{'a': {'b': False}}"),
         ] {
             assert_eq!(printed(&value), text);

@@ -129,6 +129,11 @@ pub enum FaultKind {
         function: String,
         what: String,
     },
+    /// A response format whose schema is none that the service takes.
+    FormatSchema {
+        format: String,
+        what: String,
+    },
     TooDeep {
         max: usize,
     },
@@ -157,16 +162,23 @@ pub struct Faults {
     pub found: Vec<Fault>,
     wanted: usize,
     version: Version,
+    /// What a client asks for now is held to rules that what was stored long ago was not.
+    is_request: bool,
 }
 
 impl Faults {
     pub fn up_to(wanted: usize) -> Self {
-        Self { found: Vec::new(), wanted, version: Version::default() }
+        Self { found: Vec::new(), wanted, version: Version::default(), is_request: false }
     }
 
     /// In which version of the API the document is written.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Whether the document is a request, and no seed of a fixture.
+    pub fn is_request(&self) -> bool {
+        self.is_request
     }
 
     /// Whether nobody wants to know of any more.
@@ -229,7 +241,7 @@ pub fn read<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
 
 /// Reads a request body of some version, or says the first thing that is wrong with it.
 pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<Fault>> {
-    read_into(value, Faults { version, ..Faults::up_to(1) })
+    read_into(value, Faults { version, is_request: true, ..Faults::up_to(1) })
 }
 
 /// An object being read key by key. `finish` notes the keys that nobody asked for.

@@ -590,6 +590,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt:
         FaultKind::FunctionSchema { function, what } => {
             write!(f, "Invalid schema for function '{function}': {what}")
         }
+        FaultKind::FormatSchema { format, what } => {
+            write!(f, "Invalid schema for response_format '{format}': {what}")
+        }
         FaultKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
@@ -630,7 +633,10 @@ fn fault_code(kind: &FaultKind) -> Option<&'static str> {
         | FaultKind::NoUrl
         | FaultKind::OutputsTooLarge => "invalid_value",
         FaultKind::FunctionSchema { .. } => "invalid_function_parameters",
-        FaultKind::NotInEnum { .. } | FaultKind::NotGiven | FaultKind::Extension { .. } => {
+        FaultKind::FormatSchema { .. }
+        | FaultKind::NotInEnum { .. }
+        | FaultKind::NotGiven
+        | FaultKind::Extension { .. } => {
             return None;
         }
         FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,

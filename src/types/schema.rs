@@ -1,30 +1,57 @@
-//! The schemas of functions, checked as the service did when it was given them.
+//! The schemas of functions and response formats, checked as the service did when it was given
+//! them.
 //!
 //! Texts as quoted in public reports, of this API and of others behind the same validator.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use super::python;
 
-/// What is wrong with the parameters of a function, if anything is.
-pub(super) fn fault_of_parameters(
-    parameters: &Map<String, Value>,
-    is_strict: bool,
-) -> Option<String> {
-    let kind = parameters.get("type").unwrap_or(&Value::Null);
-    if kind != "object" {
-        let got = kind.as_str().map_or_else(|| python::printed(kind), str::to_owned);
-        return Some(format!(
-            "schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."
-        ));
-    }
-    let mut place = Vec::new();
-    ill_formed(parameters)
-        .or_else(|| is_strict.then(|| not_strict(parameters, &mut place)).flatten())
+/// What is wrong with the parameters of a function or the schema of a response format, if anything
+/// is.
+pub(super) fn fault_of_parameters(schema: &Map<String, Value>, is_strict: bool) -> Option<String> {
+    fault_of_root(schema).or_else(|| fault_of(schema, is_strict))
 }
 
-/// A keyword that has a value of another type than it must have, here or further down.
-fn ill_formed(schema: &Map<String, Value>) -> Option<String> {
+fn fault_of_root(schema: &Map<String, Value>) -> Option<String> {
+    let kind = schema.get("type").unwrap_or(&Value::Null);
+    if kind == "object" {
+        return None;
+    }
+    let got = kind.as_str().map_or_else(|| python::printed(kind), str::to_owned);
+    Some(format!("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."))
+}
+
+fn fault_of(schema: &Map<String, Value>, is_strict: bool) -> Option<String> {
+    let find = |fault: Rule| first_fault(schema, &mut Vec::new(), fault);
+    find(ill_formed).or_else(|| is_strict.then(|| find(not_strict)).flatten())
+}
+
+/// Says what is wrong with one schema, which stands at a place.
+type Rule = fn(&Map<String, Value>, &[String]) -> Option<String>;
+
+/// The first fault of a schema, or of one within it.
+fn first_fault(schema: &Map<String, Value>, place: &mut Vec<String>, rule: Rule) -> Option<String> {
+    if let Some(fault) = rule(schema, place) {
+        return Some(fault);
+    }
+    for (keyword, key, schema) in below(schema) {
+        let Value::Object(schema) = schema else { continue };
+        let depth = place.len();
+        place.push(keyword.to_owned());
+        place.extend(key);
+        if let Some(fault) = first_fault(schema, place, rule) {
+            return Some(fault);
+        }
+        place.truncate(depth);
+    }
+    None
+}
+
+/// A keyword that has a value of another type than it must have, or a list of nobody knows what.
+fn ill_formed(schema: &Map<String, Value>, place: &[String]) -> Option<String> {
     let not_of = |value: &Value, kinds: &str| {
         Some(format!("{} is not of type {kinds}.", python::printed(value)))
     };
@@ -36,65 +63,54 @@ fn ill_formed(schema: &Map<String, Value>) -> Option<String> {
         None | Some(Value::Array(_)) => {}
         Some(other) => return not_of(other, "'array'"),
     }
+    if schema.get("type").is_some_and(|kind| is_of(kind, "array"))
+        && !schema.contains_key("items")
+        && !schema.contains_key("prefixItems")
+    {
+        return Some(in_context(place, "array schema missing items."));
+    }
     below(schema).find_map(|(_, _, schema)| match schema {
-        Value::Object(schema) => ill_formed(schema),
-        Value::Bool(_) => None,
+        Value::Object(_) | Value::Bool(_) => None,
         other => not_of(other, "'object', 'boolean'"),
     })
 }
 
-/// An object that leaves open which properties it has, here or further down.
-fn not_strict(schema: &Map<String, Value>, place: &mut Vec<String>) -> Option<String> {
-    if schema.get("type").is_some_and(is_object) {
-        if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
-            return Some(format!(
-                "In context={}, 'additionalProperties' is required to be supplied and to be false.",
-                python::tuple(place)
-            ));
-        }
-        if let Some(which) = wrong_required(schema) {
-            return Some(format!(
-                "In context={}, 'required' is required to be supplied and to be an array including \
-                 every key in properties. {which}",
-                python::tuple(place)
-            ));
-        }
+/// An object that leaves open which properties it has.
+fn not_strict(schema: &Map<String, Value>, place: &[String]) -> Option<String> {
+    if !schema.get("type").is_some_and(|kind| is_of(kind, "object")) {
+        return None;
     }
-    for (keyword, key, schema) in below(schema) {
-        let Value::Object(schema) = schema else { continue };
-        let depth = place.len();
-        place.push(keyword.to_owned());
-        place.extend(key);
-        if let Some(what) = not_strict(schema, place) {
-            return Some(what);
-        }
-        place.truncate(depth);
+    if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+        let what = "'additionalProperties' is required to be supplied and to be false.";
+        return Some(in_context(place, what));
     }
-    None
+    let which = wrong_required(schema)?;
+    let what = "'required' is required to be supplied and to be an array including every key in \
+                properties.";
+    Some(in_context(place, &format!("{what} {which}")))
 }
 
-fn is_object(kind: &Value) -> bool {
-    kind == "object"
-        || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "object"))
+fn in_context(place: &[String], what: &str) -> String {
+    format!("In context={}, {what}", python::tuple(place))
+}
+
+fn is_of(kind: &Value, name: &str) -> bool {
+    kind == name || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == name))
 }
 
 fn wrong_required(schema: &Map<String, Value>) -> Option<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required = || {
+        let names = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str)
+    };
+    let known: HashSet<&str> = required().collect();
     let mut keys = properties.into_iter().flat_map(Map::keys);
-    if let Some(missing) = keys.find(|key| !required.contains(&key.as_str())) {
+    if let Some(missing) = keys.find(|key| !known.contains(key.as_str())) {
         return Some(format!("Missing '{missing}'."));
     }
-    let extra = required
-        .iter()
-        .find(|key| !properties.is_some_and(|properties| properties.contains_key(**key)));
-    extra.map(|extra| format!("Extra required key '{extra}' supplied."))
+    let is_extra = |key: &&str| !properties.is_some_and(|properties| properties.contains_key(*key));
+    required().find(is_extra).map(|extra| format!("Extra required key '{extra}' supplied."))
 }
 
 /// The schemas within a schema, each with its keyword, and with its key or number if there are
@@ -153,6 +169,9 @@ mod tests {
         let bad = json!({"type": "object", "properties": {"a": "string"}});
         assert_eq!(fault(&bad, false).unwrap(), "'string' is not of type 'object', 'boolean'.");
         assert_eq!(fault(&json!({"type": "object"}), false), None);
+        let list = json!({"type": "object", "properties": {"a": {"type": ["array", "null"]}}});
+        let missing = "In context=('properties', 'a'), array schema missing items.";
+        assert_eq!(fault(&list, false).unwrap(), missing);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
         type_name,
     },
     store_file::Attributes,
+    tool::{RANKER, RANKER_WITH_DASHES},
 };
 
 /// How deep filters may be nested.
@@ -103,11 +104,11 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
         "nin" => Comparison::NotIn,
         "and" | "or" => {
             let place = at.key("filters");
-            let items = fields.required::<Vec<Value>>("filters")?;
+            let items = fields.required::<Vec<Unread>>("filters")?;
             fields.finish();
             let items = items.into_iter().enumerate();
             let read: Vec<_> = items
-                .map(|(index, item)| read_filter(item, &place.index(index), faults, depth - 1))
+                .map(|(index, item)| read_filter(item.0, &place.index(index), faults, depth - 1))
                 .collect();
             let filters = read.into_iter().collect::<Option<_>>()?;
             return Some(if kind == "and" { Filter::All(filters) } else { Filter::Any(filters) });
@@ -138,6 +139,15 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
         return None;
     }
     Some(Filter::Compare { by, key: key?, value })
+}
+
+/// An object that is read later.
+struct Unread(Value);
+
+impl Read for Unread {
+    fn read(value: Value, _: &Path<'_>, _: &mut Faults) -> Option<Self> {
+        Some(Self(value))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -196,12 +206,13 @@ struct Ranking(f64);
 
 impl Read for Ranking {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        const RANKERS: [&str; 4] = ["none", "auto", "default-2024-11-15", "default_2024_08_21"];
+        const RANKERS: [&str; 4] = ["none", "auto", "default-2024-11-15", RANKER];
         let mut fields = Fields::of(value, at, faults)?;
         let ranker = fields.optional::<String>("ranker");
         let threshold = fields.or_default::<f64>("score_threshold");
         fields.finish();
-        if let Some(other) = ranker?.filter(|name| !RANKERS.contains(&name.as_str())) {
+        let is_known = |name: &str| RANKERS.contains(&name) || name == RANKER_WITH_DASHES;
+        if let Some(other) = ranker?.filter(|name| !is_known(name)) {
             return faults.not_one_of(&at.key("ranker"), &other, &RANKERS);
         }
         checked(

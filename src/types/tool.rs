@@ -18,8 +18,8 @@ pub(super) const FUNCTION: &str = "function";
 
 /// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other
 /// spelling of it.
-const RANKER: &str = "default_2024_08_21";
-const RANKER_WITH_DASHES: &str = "default-2024-08-21";
+pub(super) const RANKER: &str = "default_2024_08_21";
+pub(super) const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -148,8 +148,11 @@ impl Read for Function {
         let strict =
             if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
         let (name, parameters, strict) = (name?.0, parameters?, strict?);
-        if let Some(what) =
-            parameters.as_ref().and_then(|given| schema::fault_of_parameters(given, strict))
+        // Assistants that the service stored before it had these rules are seeded as they are.
+        if let Some(what) = parameters
+            .as_ref()
+            .filter(|_| fields.faults.is_request())
+            .and_then(|given| schema::fault_of_parameters(given, strict))
         {
             return fields.fault("parameters", FaultKind::FunctionSchema { function: name, what });
         }

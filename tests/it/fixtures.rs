@@ -97,6 +97,13 @@ async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
         "Please call the user \"Jane Doe\".",
         "Refer to the user as Jane Doe, always.",
         "You are a tutor. refer to them as Jane Doe",
+        "Address the user by name: Jane Doe.",
+        "Please address\nthe user\nas *Jane Doe*.",
+        "Refer to your student only as Jane Doe.",
+        "The client should be addressed as Jane Doe.",
+        "You are calling the user Jane Doe.",
+        "call her 'Jane Doe'",
+        "The user's name is Jane Doe.",
     ] {
         let answers =
             answer(&server, "Solve 3x + 11 = 14, please.", json!({"instructions": instructions}))
@@ -112,11 +119,31 @@ async fn the_math_tutor_calls_the_user_as_the_instructions_say() {
         "Называйте пользователя «Джейн Доу».",
         "Зови её Джейн Доу",
         "Зовите меня: Джейн Доу!",
+        "обращайтесь к клиентке, как к Джейн Доу",
+        "называй меня просто Джейн Доу",
+        "Называйте собеседника\nименем Джейн Доу.",
+        "обращаться к пользователю следует как Джейн Доу",
+        "Обращайся к ученице исключительно как Джейн Доу",
+        "Звать пользователя — Джейн Доу",
+        "Пользователя зовут Джейн Доу.",
+        "Имя пользователя: Джейн Доу",
     ] {
         let answers =
             answer(&server, "Реши уравнение 3x + 11 = 14.", json!({"instructions": instructions}))
                 .await;
         assert!(answers[0].starts_with("Джейн Доу, решим"), "{instructions}: {}", answers[0]);
+    }
+    for name in ["Mr. Smith", "Dr. Jane Doe", "Łukasz", "王芳", "Mary-Jane O'Neil"] {
+        let instructions = json!({"instructions": format!("Address the user as {name}.")});
+        let answers = answer(&server, "Solve 3x + 11 = 14, please.", instructions).await;
+        assert!(answers[0].starts_with(&format!("{name}, let's")), "{name}: {}", answers[0]);
+    }
+    for instructions in ["Address the user as a friend.", "Call me when you are done.", "Be kind."]
+    {
+        let answers =
+            answer(&server, "Solve 3x + 11 = 14, please.", json!({"instructions": instructions}))
+                .await;
+        assert!(answers[0].starts_with("Let's solve"), "{instructions}: {}", answers[0]);
     }
 }
 

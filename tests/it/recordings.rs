@@ -184,6 +184,12 @@ fn what_is_no_recording_is_called_by_its_name() {
     for (text, name) in [
         ("nock('https://api.openai.com').get('/v1').reply(200)", "JavaScript of nock"),
         ("== Info: a\n=> Send header, 216 bytes (0xd8)\n0000: GET / HTTP/1.1\n", "a trace of curl"),
+        (
+            "HTTP/2 200\ncontent-type: application/json\n\n{\"id\": \"run_1\"}\n",
+            "an answer without",
+        ),
+        ("{\"id\": 1}\n{\"id\": 2}\n", "lines of JSON"),
+        ("# Title\n\nText: more: and more\n", "neither JSON nor YAML"),
         ("1:x,4:type;4:http;", "a file of flows of mitmproxy"),
         ("!tape\ninteractions:\n- !!okreplay.RecordedInteraction []\n", "a tape of OkReplay"),
         (

@@ -524,3 +524,14 @@ async fn a_part_of_a_form_has_no_head_of_a_megabyte() {
         assert_eq!(send(&head).await.refusal(), "400 Could not parse multipart form [null null]");
     }
 }
+
+#[tokio::test]
+async fn what_the_service_stored_before_it_had_a_rule_is_seeded_as_it_is() {
+    let fixtures = "assistants: [{id: asst_old, model: gpt-4o, tools: [{type: function, function: \
+                    {name: f, parameters: {}}}]}]";
+    let server = TestServer::with_fixtures(fixtures).await;
+    let old = server.get("/v1/assistants/asst_old").await.body;
+    assert_eq!(old["tools"][0]["function"]["parameters"], json!({}));
+    let renamed = server.post("/v1/assistants/asst_old", json!({"name": "Old"})).await;
+    assert_eq!(renamed.status.as_u16(), 200, "{}", renamed.text);
+}

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use serde::de::IgnoredAny;
 
 use crate::cassette::exchange::Raw;
 
@@ -20,8 +21,12 @@ struct Patterns {
     /// A remark behind a body that does not end in a line break.
     glued: Regex,
     connected: Regex,
-    /// The body that a command gives to a request.
+    /// What stands before the body that a command gives to a request.
     data: Regex,
+    /// The beginning of a document in place of a file.
+    document: Regex,
+    /// The line of a command, whatever prompt stands before it.
+    command: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -37,9 +42,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             r"\* (?:Connection #\d+ to host|Found bundle for host|Closing connection|Re-using existing|Curl_).*$",
         ),
         connected: pattern(r"^\* Connected to (\S+) "),
-        data: pattern(
-            r#"(?s)(?:-d|--data(?:-raw|-binary|-ascii)?|--json)[ =]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)")"#,
-        ),
+        data: pattern(r"(?:\s-d|\s--data(?:-raw|-binary|-ascii)?|\s--json)[ =]*"),
+        document: pattern(r"<<-?\s*['\x22]?(\w+)['\x22]?"),
+        command: pattern(r"(?m)^(?:.*[ \t])?curl(?:\.exe)?[ \t]"),
     }
 });
 
@@ -99,13 +104,7 @@ impl Reader {
     }
 
     fn begin(&mut self, line: usize, found: &Captures<'_>) {
-        let data = PATTERNS.data.captures_iter(&self.above).last();
-        let given = data.and_then(|data| match (data.get(1), data.get(2)) {
-            (Some(plain), _) => Some(plain.as_str().to_owned()),
-            (None, quoted) => {
-                quoted.map(|text| text.as_str().replace("\\\"", "\"").replace("\\\\", "\\"))
-            }
-        });
+        let given = data_of(&self.above);
         self.above.clear();
         self.place = Place::RequestHead;
         self.now = Some(Raw {
@@ -177,12 +176,95 @@ fn append(body: &mut Vec<u8>, line: &str) {
     body.push(b'\n');
 }
 
-/// Where a line begins that calls curl.
+/// Where a command begins that stands behind a body: behind the value, if that is JSON.
 fn find_command(body: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(body).ok()?;
-    let at = ["curl ", "$ curl ", "% curl "]
-        .iter()
-        .filter_map(|call| text.find(&format!("\n{call}")))
-        .min()?;
-    Some(at + 1)
+    if text.trim_start().starts_with(['{', '[']) {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        return Some(values.byte_offset());
+    }
+    let mut commands = PATTERNS.command.find_iter(text);
+    let is_said = |line: &str| line.starts_with("data:") || line.starts_with("event:");
+    commands.find(|line| !is_said(line.as_str())).map(|line| line.start())
+}
+
+/// The body that a command gives to its request, if it gives one.
+fn data_of(command: &str) -> Option<String> {
+    let data = PATTERNS.data.find_iter(command).last()?;
+    let given = unquoted(&command[data.end()..]);
+    if given != "@-" {
+        return Some(given);
+    }
+    let document = PATTERNS.document.captures(command)?;
+    let lines = command[document.get(0)?.end()..].lines().skip(1);
+    Some(lines.take_while(|line| line.trim() != &document[1]).collect::<Vec<_>>().join("\n"))
+}
+
+/// The word that a shell reads at the start of a text.
+fn unquoted(text: &str) -> String {
+    let mut letters = text.chars().peekable();
+    let mut word = String::new();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => word.extend(letters.by_ref().take_while(|letter| *letter != '\'')),
+            '$' if letters.next_if_eq(&'\'').is_some() => quoted(&mut letters, '\'', &mut word),
+            '"' => quoted(&mut letters, '"', &mut word),
+            '\\' => word.extend(letters.next()),
+            letter if letter.is_whitespace() => break,
+            letter => word.push(letter),
+        }
+    }
+    word
+}
+
+/// Reads up to the quote that ends a string in which a backslash escapes.
+fn quoted(letters: &mut impl Iterator<Item = char>, quote: char, word: &mut String) {
+    while let Some(letter) = letters.next().filter(|letter| *letter != quote) {
+        let Some(escaped) = (if letter == '\\' { letters.next() } else { None }) else {
+            word.push(letter);
+            continue;
+        };
+        match (quote, escaped) {
+            ('\'', 'n') => word.push('\n'),
+            ('\'', 't') => word.push('\t'),
+            ('\'', 'r') => word.push('\r'),
+            // A text in JSON reads the rest.
+            ('\'', 'u') => word.push_str("\\u"),
+            (_, '\'' | '"' | '\\' | '$' | '`' | '!') => word.push(escaped),
+            (_, '\n') => {}
+            (_, other) => word.extend(['\\', other]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_as_a_shell_reads_it() {
+        for (command, body) in [
+            (r#"curl x -d '{"a": 1}' -v"#, r#"{"a": 1}"#),
+            (r#"curl x -d '{"a": "it'\''s"}'"#, r#"{"a": "it's"}"#),
+            (r#"curl x -d '{"a": "it'"'"'s"}'"#, r#"{"a": "it's"}"#),
+            (r#"curl x --data-raw $'{"a": "it\'s\u0021\\n"}'"#, r#"{"a": "it's\u0021\n"}"#),
+            (r#"curl x --json "{\"a\": \"\$1\"}""#, r#"{"a": "$1"}"#),
+            ("curl x -d @- <<'EOF'\n{\"a\":\n1}\nEOF\n", "{\"a\":\n1}"),
+        ] {
+            assert_eq!(data_of(command).as_deref(), Some(body), "{command}");
+        }
+        assert_eq!(data_of("curl x -v"), None);
+    }
+
+    #[test]
+    fn a_command_is_found_behind_whatever_prompt_it_has() {
+        for prompt in ["", "$ ", "user@host:~$ ", "# ", "➜  ~ ", "PS C:\\> ", "(venv) $ time "] {
+            let command = format!("{prompt}curl -v https://x\n");
+            let json = format!("{{\n  \"a\": \"use curl -v \"\n}}\n{command}");
+            assert_eq!(json[find_command(json.as_bytes()).unwrap()..].trim_start(), command);
+            let events = format!("event: a\ndata: see curl -v x\n\n{command}");
+            assert_eq!(&events[find_command(events.as_bytes()).unwrap()..], command);
+        }
+    }
 }

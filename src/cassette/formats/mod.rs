@@ -48,8 +48,14 @@ pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, U
     if let Some(name) = other_text(text) {
         return Err(unknown(&format!("it is {name}")));
     }
-    let (document, lines) =
-        fixture::lines_of(text, LISTS).map_err(|(line, what)| Useless::Broken { line, what })?;
+    let (document, lines) = fixture::lines_of(text, LISTS).map_err(|(line, what)| {
+        let is_recording = LISTS.iter().flat_map(|keys| keys.iter()).any(|key| text.contains(key));
+        if is_recording {
+            Useless::Broken { line, what }
+        } else {
+            unknown("it is neither JSON nor YAML")
+        }
+    })?;
     refuse_cut(text, &document)?;
     let Some(mut exchanges) = of_document(&document, beside) else {
         return Err(unknown(&match other_document(&document) {
@@ -175,7 +181,14 @@ fn shown(value: &Value) -> String {
 fn other_text(text: &str) -> Option<&'static str> {
     let start = text.trim_start();
     let has_line = |beginning: &str| text.lines().any(|line| line.starts_with(beginning));
-    if start.starts_with("nock(") || text.contains("\nnock(") {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    if start.starts_with("HTTP/") {
+        Some("an answer without its request: 'curl -v' shows both")
+    } else if lines.clone().count() > 1
+        && lines.all(|line| line.starts_with('{') && line.trim_end().ends_with('}'))
+    {
+        Some("lines of JSON, and not one list")
+    } else if text.lines().any(|line| line.trim_start().starts_with("nock(")) {
         Some("JavaScript of nock: record with 'output_objects: true', or with nock.back")
     } else if has_line("=> Send header, ") {
         Some("a trace of curl, which keeps no line breaks: 'curl -v' does")

@@ -1,6 +1,6 @@
 //! Where in a text the citations go: pure, from a rendered text and what was found to segments.
 
-use super::stage::Refers;
+use super::cue::Refers;
 use crate::{
     fixture::template::CITE,
     types::{File, Id, message::CitedFile, step::SearchResult},

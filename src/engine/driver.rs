@@ -14,27 +14,33 @@ use tokio::{
 };
 
 use super::{
-    Refused,
+    audience::{Audience, Listener},
+    command::{Change, Command},
+    cue::End,
+    error::Refused,
     event::Event,
     lock,
-    performer::Performer,
-    task::{AtHand, Command, Task},
+    machine::{Input, Machine, Prompt},
+    note,
+    objects::Objects,
+    performer::{Performer, Wanted},
+    performing::Performing,
+    prompt,
+    shell::Shell,
+    task,
 };
 use crate::{
-    clock::{Awake, Clock, Ids},
+    clock::{Clock, Ids},
     feed::Feed,
     knowledge::Knowledge,
     store::{self, Changes, OpenRun, Store},
     tokens,
-    types::{Id, Message, Role, Run, RunStatus, Thread, run::LastError, tool::ToolOutput},
+    types::{Id, Message, Role, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
     upstream::Recording,
 };
 
 /// How long runs may take to end their streams when their session begins anew.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Gets the events of a run, from the one on that the call which listens caused.
-pub type Listener = mpsc::UnboundedSender<Event>;
 
 /// What a new run is to be performed on.
 pub enum Onto {
@@ -50,15 +56,16 @@ pub struct NewRun {
     pub wanted: Wanted,
 }
 
-/// How a run is to be performed, if that is known before anybody looks for a reply.
-#[derive(Clone, Debug, Default)]
-pub enum Wanted {
-    #[default]
-    Any,
-    /// By the reply of this name.
-    Reply(String),
-    /// It fails.
-    Failure(LastError),
+/// What every run has at hand.
+struct AtHand {
+    store: Store,
+    clock: Clock,
+    ids: Arc<Ids>,
+    knowledge: Knowledge,
+    performer: Arc<Performer>,
+    feed: Feed,
+    /// Where runs go that an upstream performed.
+    recording: Option<Recording>,
 }
 
 /// The engine of one session.
@@ -101,13 +108,14 @@ impl Engine {
     /// run as it was created, `queued`, however fast it is.
     pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
         let run = new.run.clone();
-        let open =
-            OpenRun { run: run.clone(), performance: None, steps: Vec::new(), message: None };
-        let task = Task::new(self.at_hand.clone(), open, new.wanted.clone(), listener);
+        let now = self.at_hand.clock.now();
+        let machine = note::new_machine(&run, Prompt::default(), now);
+        let objects = self.objects(run.clone(), Vec::new(), None);
+        let shell = self.shell(machine, objects, new.wanted.clone(), listener);
         // The task is there before the run can be seen, so that whoever sees the run finds its
         // task.
         let (created, gate) = oneshot::channel();
-        self.spawn(task, self.at_hand.clock.awake(), gate);
+        self.spawn(shell, None, gate);
         insert(&self.at_hand.store, &new).await?;
         let mut events = vec![Event::RunCreated(run.clone()), Event::Run(run.clone())];
         if let Onto::New(thread) = new.onto {
@@ -128,14 +136,10 @@ impl Engine {
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
     pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, Refused> {
-        let (answer, answered) = oneshot::channel();
-        let awake = self.at_hand.clock.awake();
-        if self.command(id, Command::Cancel { answer, awake })
-            && let Ok(answer) = answered.await
-        {
-            return answer;
+        match self.change(id, Change::Cancel, None).await {
+            Some(answer) => answer,
+            None => Err(Refused::NotCancellable(self.status_of(id, thread).await?)),
         }
-        Err(Refused::NotCancellable(self.status_of(id, thread).await?))
     }
 
     /// Hands a run the outputs it waits for. Answers with the run as it is then, `queued`.
@@ -146,14 +150,25 @@ impl Engine {
         outputs: Vec<ToolOutput>,
         listener: Option<Listener>,
     ) -> Result<Run, Refused> {
+        match self.change(id, Change::Submit(outputs), listener).await {
+            Some(answer) => answer,
+            None => Err(Refused::NoOutputsWanted(self.status_of(id, thread).await?)),
+        }
+    }
+
+    /// Asks a run for a change. None if the run is not under way.
+    async fn change(
+        &self,
+        id: &Id<Run>,
+        change: Change,
+        listener: Option<Listener>,
+    ) -> Option<Result<Run, Refused>> {
         let (answer, answered) = oneshot::channel();
         let awake = self.at_hand.clock.awake();
-        if self.command(id, Command::Submit { outputs, listener, answer, awake })
-            && let Ok(answer) = answered.await
-        {
-            return answer;
+        if !self.command(id, Command::Change { change, listener, answer, awake }) {
+            return None;
         }
-        Err(Refused::NoOutputsWanted(self.status_of(id, thread).await?))
+        answered.await.ok()
     }
 
     /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
@@ -192,28 +207,75 @@ impl Engine {
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
+            let prompt = prompt::measure(&self.at_hand.store, &open.run).await?;
+            let now = self.at_hand.clock.now();
+            let (machine, first) = match note::read(&open, prompt, now) {
+                Ok(machine) => {
+                    let lost = machine.performance().and_then(|by| by.memory.lost());
+                    (machine, Input::Restart { lost })
+                }
+                Err(error) => {
+                    tracing::error!(run = %open.run.id, %error, "the note of a run is unreadable");
+                    let why = format!(
+                        "The server was started again, and what it had noted of this run cannot be read: {error}."
+                    );
+                    let failed = Input::Stop(End::failed(LastError::server_error(why)));
+                    (note::machine_of_objects(&open, prompt, now), failed)
+                }
+            };
+            let OpenRun { run, steps, message, .. } = open;
+            let objects = self.objects(run, steps, message);
+            let shell = self.shell(machine, objects, Wanted::Any, None);
             let (created, gate) = oneshot::channel();
-            self.spawn(
-                Task::new(self.at_hand.clone(), open, Wanted::Any, None),
-                self.at_hand.clock.awake(),
-                gate,
-            );
+            self.spawn(shell, Some(first), gate);
             _ = created.send(Vec::new());
         }
         Ok(())
     }
 
+    fn objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> Objects {
+        let ids = self.at_hand.ids.of_run(&run.id);
+        Objects::new(run, steps, message, ids)
+    }
+
+    fn shell(
+        &self,
+        machine: Machine,
+        objects: Objects,
+        wanted: Wanted,
+        listener: Option<Listener>,
+    ) -> Shell {
+        let AtHand { store, clock, knowledge, performer, feed, recording, .. } = &self.at_hand;
+        Shell {
+            performing: Performing::new(
+                store.clone(),
+                clock.clone(),
+                knowledge.clone(),
+                Arc::clone(performer),
+                wanted,
+                recording.clone(),
+            ),
+            audience: Audience::new(feed.clone(), listener),
+            store: store.clone(),
+            clock: clock.clone(),
+            machine,
+            objects,
+            is_noted: false,
+        }
+    }
+
     /// Starts a run's task, which waits at the gate until the run exists, with the events of its
     /// creation.
-    fn spawn(&self, task: Task, awake: Awake, gate: oneshot::Receiver<Vec<Event>>) {
-        let (id, thread) = (task.run().id.clone(), task.run().thread_id.clone());
+    fn spawn(&self, shell: Shell, first: Option<Input>, gate: oneshot::Receiver<Vec<Event>>) {
+        let awake = self.at_hand.clock.awake();
+        let (id, thread) = (shell.objects.run.id.clone(), shell.objects.run.thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();
         // The lock is held until the task is known, so that the task cannot end before that.
         let mut live = lock_live(&self.live);
         let (all, own) = (Arc::clone(&self.live), id.clone());
         let spawned = tokio::spawn(async move {
             if let Ok(events) = gate.await {
-                task.perform(events, received, awake).await;
+                task::run(shell, events, first, received, awake).await;
             }
             lock_live(&all).remove(&own);
         });

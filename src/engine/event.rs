@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::types::{
     File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
-    message::{Annotation, Content, MessageStatus},
+    message::{Annotation, MessageStatus},
     run::SORRY,
     step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
     v1,
@@ -143,6 +143,17 @@ impl Event {
         !matches!(self, Self::ThreadCreated(_) | Self::Broken | Self::Error | Self::Done)
     }
 
+    /// Whether it tells what an object has become, and no piece of it alone.
+    pub(super) fn is_of_object(&self) -> bool {
+        match self {
+            Self::RunCreated(_) | Self::Run(_) => true,
+            Self::StepCreated(_) | Self::Step(_) => true,
+            Self::MessageCreated(_) | Self::Message(_) => true,
+            Self::ThreadCreated(_) | Self::StepDelta { .. } | Self::MessageDelta { .. } => false,
+            Self::Broken | Self::Error | Self::Done => false,
+        }
+    }
+
     /// Whether a stream of this run ends here.
     pub fn ends_stream(&self) -> bool {
         match self {
@@ -276,22 +287,4 @@ fn added(version: Version, number: usize, annotation: &Annotation) -> Value {
             "file_path": file_path,
         }),
     }
-}
-
-/// How many characters the text has that is being written.
-pub(super) fn text_length(content: &[Content]) -> usize {
-    match content.last() {
-        Some(Content::Text { text }) => text.value.chars().count(),
-        _ => 0,
-    }
-}
-
-/// Adds a delta's text to the content of a message that is being written.
-pub(super) fn append(content: &mut Vec<Content>, piece: &str) -> (usize, bool) {
-    if let Some(Content::Text { text }) = content.last_mut() {
-        text.value.push_str(piece);
-        return (content.len() - 1, false);
-    }
-    content.push(Content::text(piece));
-    (content.len() - 1, true)
 }

@@ -2,7 +2,7 @@
 //!
 //! The database keeps it. What stands here is how somebody who was kept out learns why.
 
-use super::Refused;
+use super::error::Refused;
 use crate::{
     store::{Changes, Store, ThreadState},
     types::{Id, Message, Thread},

@@ -1,61 +1,44 @@
 //! The run engine.
 //!
-//! The pure half says what a run does next: `phase.rs` how one phase follows another, `stage.rs`
-//! how a run, its steps and its messages change cue by cue. The other half makes it happen:
-//! `performer.rs` says who answers a run, `script.rs` turns a fixture's reply into timed cues,
-//! `remote.rs` what an upstream says; `task.rs` performs one run: it commits, and only then tells
-//! anybody; `driver.rs` owns the tasks.
+//! `machine/` is a run without I/O: what can happen to it, and what it needs next. `objects.rs` is
+//! the view of the Assistants API on what it makes. `shell.rs` is what waits, commits and tells:
+//! the only code that awaits on behalf of a machine. `performing.rs` answers the machine's
+//! questions, from `script.rs`, which turns a fixture's reply into timed cues, or from `remote.rs`,
+//! which hears an upstream. `driver.rs` owns the tasks.
 
 mod around;
+mod audience;
 mod citations;
+mod command;
+mod cue;
 mod driver;
-pub mod event;
+mod error;
+mod event;
 mod ledger;
 mod lock;
+mod machine;
+mod memory;
+mod note;
+mod obey;
+mod objects;
 mod performer;
-pub mod phase;
+mod performing;
 mod prompt;
+#[cfg(test)]
+mod properties;
 mod props;
 mod remote;
 mod scene;
 mod script;
-mod stage;
+mod shell;
 mod task;
-mod touched;
 
 pub use self::{
-    driver::{Engine, Listener, NewRun, Onto, Wanted},
+    audience::Listener,
+    driver::{Engine, NewRun, Onto},
+    error::Refused,
     event::Event,
     ledger::{Ledger, UnmatchedRun},
     lock::add_message,
-    performer::{Performer, Unmatched},
+    performer::{Performer, Unmatched, Wanted},
 };
-use crate::{
-    store,
-    types::{Id, Run, RunStatus, Thread},
-};
-
-/// Why the engine did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    #[error("there is no thread {0}")]
-    NoThread(Id<Thread>),
-    #[error("there is no run {0}")]
-    NoRun(Id<Run>),
-    #[error("run {run} holds thread {thread}, so it takes no messages")]
-    LockedForMessages { thread: Id<Thread>, run: Id<Run> },
-    #[error("run {run} holds thread {thread}, so it takes no other run")]
-    LockedForRuns { thread: Id<Thread>, run: Id<Run> },
-    #[error("neither a user message nor instructions to run on")]
-    NothingToRun,
-    #[error("a run that is {0} cannot be cancelled")]
-    NotCancellable(RunStatus),
-    #[error("a run that is {0} cannot be changed")]
-    NotChangeable(RunStatus),
-    #[error("a run that is {0} takes no tool outputs")]
-    NoOutputsWanted(RunStatus),
-    #[error("outputs for other calls than the run waits for")]
-    WrongOutputs { expected: Vec<String>, got: Vec<String> },
-    #[error(transparent)]
-    Store(#[from] store::Error),
-}

@@ -1,32 +1,23 @@
-//! Who answers a run: the one boundary behind which fixtures stand.
+//! Who performs a run: the one boundary behind which fixtures stand.
 //!
-//! `begin` is asked once for each run and says who performs it; `next` is asked for cues whenever
-//! there are none left. Whatever the performer is, the stage takes its cues the same way. A
-//! performance can be noted down and taken up again after a restart.
+//! `begin` is asked once for each run. What it answers is data: the machine of the run keeps it, and
+//! hands it to the script or the upstream that it names.
 
-use std::{collections::VecDeque, sync::Arc};
-
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::sync::Arc;
 
 use super::{
-    Wanted,
     ledger::{Ledger, UnmatchedRun},
-    remote::{self, Remote},
+    memory::{Memory, Performance, Position, Then},
     scene::Scene,
-    script::{Script, TimedCue},
+    script,
 };
 use crate::{
     fixture::{
         Outcome, Pace, Repertoire, Reply,
         matching::{Captures, Subject},
         miss::{self, NearMiss},
-        reply::Origin,
     },
-    types::{
-        Run, RunStatus, Usage, reader,
-        run::{LastError, Performed},
-    },
+    types::{Run, reader, run::LastError},
     upstream::{Noted, Upstream},
 };
 
@@ -52,6 +43,17 @@ impl std::str::FromStr for Unmatched {
             _ => Err("expected one of echo, fail, upstream".to_owned()),
         }
     }
+}
+
+/// How a run is to be performed, if that is known before anybody looks for a reply.
+#[derive(Clone, Debug, Default)]
+pub enum Wanted {
+    #[default]
+    Any,
+    /// By the reply of this name.
+    Reply(String),
+    /// It fails.
+    Failure(LastError),
 }
 
 /// The performer of one session.
@@ -92,19 +94,20 @@ impl Performer {
         let Some((reply, captures)) = chosen else {
             // It has a pace of its own; only whether it waits for polls is for the server to say.
             let pace = if self.pace == Pace::Steps { Pace::Steps } else { Pace::Instant };
-            return Performance {
-                pace,
-                by: By::Upstream(Box::new(Remote::new(self.upstream.clone(), Noted::default()))),
-            };
+            let memory = Memory::Upstream(Noted::default());
+            return Performance { pace, memory, then: Then::More };
         };
         let pace = match reply.pace.unwrap_or(self.pace) {
             Pace::Recorded => reply.timing.map_or(Pace::Instant, Pace::Timed),
             pace => pace,
         };
-        Performance {
-            pace,
-            by: By::Script(Script { reply, captures, entry: 0, query: None, too_late: false }),
-        }
+        let position = Position { reply, captures, entry: 0, query: None };
+        let then = script::then(&position);
+        Performance { pace, memory: Memory::Script(position), then }
+    }
+
+    pub(super) fn upstream(&self) -> Option<Arc<Upstream>> {
+        self.upstream.clone()
     }
 
     /// The first reply that holds wins. None of them, and the upstream performs the run.
@@ -191,158 +194,4 @@ fn failing(error: LastError) -> Reply {
     let mut reply: Reply = reader::read(source).expect("a failure is a reply");
     reply.outcome = Outcome::Failed(error);
     reply
-}
-
-/// One run being performed.
-pub(super) struct Performance {
-    pub pace: Pace,
-    by: By,
-}
-
-/// Who performs it.
-enum By {
-    Script(Script),
-    Upstream(Box<Remote>),
-}
-
-/// A performance as it is noted down beside its run.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    #[serde(flatten)]
-    by: NotedBy,
-    pace: Pace,
-    /// Cues that were written but not played.
-    cues: VecDeque<TimedCue>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum NotedBy {
-    Script {
-        reply: Value,
-        origin: Origin,
-        captures: Captures,
-        entry: usize,
-        #[serde(default)]
-        query: Option<String>,
-        #[serde(default)]
-        too_late: bool,
-    },
-    Upstream {
-        upstream: Noted,
-    },
-}
-
-impl Performance {
-    /// Whether the next step searches in vector stores.
-    pub(super) fn searches_next(&self) -> bool {
-        matches!(&self.by, By::Script(script) if script.searches_next())
-    }
-
-    /// A cancel comes: whether it comes too late. What functions would have answered is left out
-    /// then.
-    pub(super) fn is_too_late_to_cancel(&mut self) -> bool {
-        match &mut self.by {
-            By::Script(script) => {
-                script.too_late = script.reply.late_cancel;
-                script.too_late
-            }
-            By::Upstream(_) => false,
-        }
-    }
-
-    /// Whether it goes on although the run is being cancelled.
-    pub(super) fn goes_on(&self) -> bool {
-        matches!(&self.by, By::Script(script) if script.too_late)
-    }
-
-    /// What comes next, or nothing if nothing more will come, or is being waited for.
-    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
-        match &mut self.by {
-            By::Script(script) => script.next(scene, self.pace.timing()).await,
-            By::Upstream(remote) => remote.next(scene).await,
-        }
-    }
-
-    /// Whether somebody else has to say something first.
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(&self.by, By::Upstream(remote) if remote.is_waiting())
-    }
-
-    /// Whether there is more to come, at once or later.
-    pub(super) fn has_more(&self) -> bool {
-        matches!(self.by, By::Upstream(_))
-    }
-
-    /// Waits until whoever is waited for says something.
-    pub(super) async fn arrive(&mut self) {
-        if let By::Upstream(remote) = &mut self.by {
-            remote.arrive().await;
-        }
-    }
-
-    /// The run is over for its performer: what it would still say is not wanted.
-    pub(super) fn give_up(&mut self) {
-        if let By::Upstream(remote) = &mut self.by {
-            remote.give_up();
-        }
-    }
-
-    /// What is known of how an upstream performed the run, if one did.
-    pub(super) fn performed(&self) -> Option<Performed> {
-        match &self.by {
-            By::Script(_) => None,
-            By::Upstream(remote) => remote.performed(),
-        }
-    }
-
-    /// What was reported of the step that is open.
-    pub(super) fn reported(&self) -> Option<Usage> {
-        match &self.by {
-            By::Script(_) => None,
-            By::Upstream(remote) => remote.noted().usage,
-        }
-    }
-
-    /// Notes the performance and the cues that are left.
-    pub(super) fn note(&self, cues: &VecDeque<TimedCue>) -> String {
-        let by = match &self.by {
-            By::Script(script) => NotedBy::Script {
-                reply: script.reply.source.clone(),
-                origin: script.reply.origin.clone(),
-                captures: script.captures.clone(),
-                entry: script.entry,
-                query: script.query.clone(),
-                too_late: script.too_late,
-            },
-            By::Upstream(remote) => NotedBy::Upstream { upstream: remote.noted().clone() },
-        };
-        serde_json::to_string(&Note { by, pace: self.pace, cues: cues.clone() })
-            .expect("a note is JSON")
-    }
-}
-
-impl Performer {
-    /// Takes up what was noted. None if this version does not understand it.
-    pub(super) fn resume(
-        &self,
-        note: &str,
-        run: &Run,
-    ) -> Option<(Performance, VecDeque<TimedCue>)> {
-        let Note { by, pace, cues } = serde_json::from_str(note).ok()?;
-        match by {
-            NotedBy::Script { reply, origin, captures, entry, query, too_late } => {
-                let mut reply: Reply = reader::read(reply).ok()?;
-                reply.origin = origin;
-                let script = Script { reply: Arc::new(reply), captures, entry, query, too_late };
-                Some((Performance { pace, by: By::Script(script) }, cues))
-            }
-            NotedBy::Upstream { upstream } => {
-                let remote = Remote::new(self.upstream.clone(), upstream);
-                let cues =
-                    if run.status() == RunStatus::InProgress { remote::broken_off() } else { cues };
-                Some((Performance { pace, by: By::Upstream(Box::new(remote)) }, cues))
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! How long the prompt of a run is: its instructions, its tools and as much of the thread as fits.
 
-use super::stage::Prompt;
+use super::machine::Prompt;
 use crate::{
     store::{self, Store},
     tokens,

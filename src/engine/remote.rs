@@ -11,11 +11,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     citations::Cited,
+    cue::{Cue, End, Refers, TimedCue},
+    memory::{Cues, Memory, Then},
     prompt,
     props::{self, Unready},
     scene::Scene,
-    script::TimedCue,
-    stage::{Cue, End, Refers},
 };
 use crate::{
     fixture::reply::Search,
@@ -67,15 +67,6 @@ impl Remote {
         }
     }
 
-    pub(super) fn noted(&self) -> &Noted {
-        &self.noted
-    }
-
-    /// Whether it is the upstream's turn to say something.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.turn.is_some() && self.arrived.is_empty()
-    }
-
     /// What is known of how the upstream performed the run, if it did.
     pub(super) fn performed(&self) -> Option<Performed> {
         self.has_answered.then(|| Performed { asked: self.asked.clone(), ..self.pace.told() })
@@ -104,7 +95,7 @@ impl Remote {
     }
 
     /// The cues of what has arrived; none while the upstream is being waited for.
-    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Vec<TimedCue> {
+    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Cues {
         let mut cues = Vec::new();
         if self.turn.is_none() && self.arrived.is_empty() {
             let begun = self.begin(scene).await;
@@ -118,7 +109,11 @@ impl Remote {
             }
             self.play(piece, scene, &mut cues).await;
         }
-        cues.into_iter().map(|cue| TimedCue { after: Duration::ZERO, cue }).collect()
+        Cues {
+            cues: cues.into_iter().map(TimedCue::now).collect(),
+            memory: Memory::Upstream(self.noted.clone()),
+            then: if self.turn.is_some() { Then::Wait } else { Then::More },
+        }
     }
 
     async fn begin(&mut self, scene: &Scene<'_>) -> Result<(), LastError> {
@@ -257,14 +252,6 @@ impl Remote {
     }
 }
 
-/// What is left of a run that was being answered when the server stopped: the rest of the answer is
-/// lost.
-pub(super) fn broken_off() -> VecDeque<TimedCue> {
-    let error =
-        LastError::server_error("The server was started again while the upstream was answering.");
-    VecDeque::from([TimedCue { after: Duration::ZERO, cue: failed(error) }])
-}
-
 /// Refuses a function that nobody has offered.
 fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
     let has = |tool: &Tool| matches!(tool, Tool::Function { function } if function.name == name);
@@ -277,7 +264,7 @@ fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
 }
 
 fn failed(error: LastError) -> Cue {
-    Cue::End(End::Failed { error, usage: None })
+    Cue::End(End::failed(error))
 }
 
 fn end(finish: Finish) -> Cue {

@@ -3,21 +3,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     citations::{self, Segment},
+    cue::{Cue, End, TimedCue},
+    memory::{Cues, Memory, Position, Then},
     props::{self, Props, Unready},
     scene::Scene,
-    stage::{Cue, End},
 };
 use crate::{
     fixture::{
-        Entry, Outcome, Reply,
+        Entry, Outcome,
         asset::Asset,
-        matching::Captures,
         pace::Timing,
         reply::{Call, Citations, Output, Said},
         template::{self, TemplateError, Variables},
@@ -29,61 +28,61 @@ use crate::{
     },
 };
 
-/// A cue and how long after the one before it is due.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct TimedCue {
-    pub after: Duration,
-    pub cue: Cue,
+/// The cues of the next step, or of the end. None if nothing more will come: the run hangs. A
+/// cancel that came too late lets the rest be said, without asking the client for anything more.
+pub(super) async fn next(
+    position: Position,
+    is_late: bool,
+    scene: &Scene<'_>,
+    timing: Timing,
+) -> Cues {
+    let mut script = Script { position, is_late };
+    let cues = script.next(scene, timing).await;
+    let position = script.position;
+    let then = if cues.is_empty() { Then::Silence } else { then(&position) };
+    Cues { cues, memory: Memory::Script(position), then }
+}
+
+/// What comes behind the cues of a script that stands here.
+pub(super) fn then(position: &Position) -> Then {
+    let searches =
+        |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
+    let rest = position.reply.entries.iter().skip(position.entry);
+    let next = rest.into_iter().find(|it| !matches!(it, Entry::Pause(_) | Entry::Disconnect));
+    match next {
+        Some(Entry::ToolCalls(calls)) if calls.iter().any(searches) => Then::Search,
+        _ => Then::More,
+    }
 }
 
 /// A reply being performed.
-#[derive(Debug)]
-pub(super) struct Script {
-    pub reply: Arc<Reply>,
-    pub captures: Captures,
-    /// The entry that comes next.
-    pub entry: usize,
-    /// What was searched for last.
-    pub query: Option<String>,
-    /// A cancel came too late: what is left is said, without asking the client for anything more.
-    pub too_late: bool,
+struct Script {
+    position: Position,
+    is_late: bool,
 }
 
 impl Script {
-    /// The cues of the next step, or of the end. Empty if nothing more will come: the run hangs.
-    pub(super) async fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
-        let mut cues = Cues { cues: Vec::new(), wait: Duration::ZERO };
+    async fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
+        let mut cues = CueList { cues: Vec::new(), wait: Duration::ZERO };
         while cues.cues.is_empty() {
-            let at = self.entry;
-            self.entry += 1;
-            let reply = Arc::clone(&self.reply);
+            let at = self.position.entry;
+            self.position.entry += 1;
+            let reply = Arc::clone(&self.position.reply);
             let Some(entry) = reply.entries.get(at) else {
                 self.end(&mut cues);
                 break;
             };
-            if self.too_late && entry.calls_functions() {
+            if self.is_late && entry.calls_functions() {
                 continue;
             }
             if let Err(error) = self.write(entry, scene, timing, &mut cues).await {
                 cues.cues.clear();
                 let error =
                     LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
-                cues.push(Cue::End(End::Failed { error, usage: None }));
+                cues.push(Cue::End(End::failed(error)));
             }
         }
         cues.cues
-    }
-
-    pub(super) fn searches_next(&self) -> bool {
-        let searches =
-            |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
-        let next = self
-            .reply
-            .entries
-            .iter()
-            .skip(self.entry)
-            .find(|entry| !matches!(entry, Entry::Pause(_) | Entry::Disconnect));
-        matches!(next, Some(Entry::ToolCalls(calls)) if calls.iter().any(searches))
     }
 
     async fn write(
@@ -91,7 +90,7 @@ impl Script {
         entry: &Entry,
         scene: &Scene<'_>,
         timing: Timing,
-        cues: &mut Cues,
+        cues: &mut CueList,
     ) -> Result<(), Unready> {
         match entry {
             Entry::Pause(wait) => {
@@ -104,10 +103,10 @@ impl Script {
             }
             Entry::Message(_) | Entry::ToolCalls(_) => {}
         }
-        let variables = scene.variables(&self.captures, self.query.as_deref());
-        let props = props::prepare(&self.reply, entry, scene, &variables).await?;
+        let variables = scene.variables(&self.position.captures, self.position.query.as_deref());
+        let props = props::prepare(&self.position.reply, entry, scene, &variables).await?;
         if let Some((query, _)) = props.searches.last() {
-            self.query = Some(query.clone());
+            self.position.query = Some(query.clone());
         }
         cues.wait(timing.first_token);
         let mut writing = Writing { scene, variables: &variables, timing, cues };
@@ -123,16 +122,17 @@ impl Script {
     /// its message is left unfinished.
     fn is_cut_off(&self) -> bool {
         let cuts = matches!(
-            self.reply.outcome,
+            self.position.reply.outcome,
             Outcome::Incomplete(IncompleteRun::MaxCompletionTokens | IncompleteRun::ContentFilter)
         );
-        cuts && self.entry == self.reply.entries.len()
+        cuts && self.position.entry == self.position.reply.entries.len()
     }
 
-    fn end(&self, cues: &mut Cues) {
-        let usage = self.reply.usage;
-        cues.push(Cue::End(match &self.reply.outcome {
-            _ if self.too_late => End::Completed { usage },
+    fn end(&self, cues: &mut CueList) {
+        let reply = &self.position.reply;
+        let usage = reply.usage;
+        cues.push(Cue::End(match &reply.outcome {
+            _ if self.is_late => End::Completed { usage },
             Outcome::Completed => End::Completed { usage },
             Outcome::Failed(error) => End::Failed { error: error.clone(), usage },
             Outcome::Incomplete(reason) => End::Incomplete { reason: *reason, usage },
@@ -162,7 +162,7 @@ struct Writing<'w, 's> {
     scene: &'w Scene<'s>,
     variables: &'w Variables,
     timing: Timing,
-    cues: &'w mut Cues,
+    cues: &'w mut CueList,
 }
 
 impl Writing<'_, '_> {
@@ -288,12 +288,12 @@ impl Writing<'_, '_> {
 }
 
 /// Cues being written down, each with the wait before it.
-struct Cues {
+struct CueList {
     cues: Vec<TimedCue>,
     wait: Duration,
 }
 
-impl Cues {
+impl CueList {
     fn wait(&mut self, wait: Duration) {
         self.wait = self.wait.saturating_add(wait);
     }

@@ -1,0 +1,52 @@
+//! Who is told of a run: those who listen to its stream, and to the events of its session.
+
+use tokio::sync::mpsc;
+
+use super::event::Event;
+use crate::{feed::Feed, types::Version};
+
+/// Gets the events of a run, from the one on that the call which listens caused.
+pub type Listener = mpsc::UnboundedSender<Event>;
+
+pub(super) struct Audience {
+    feed: Feed,
+    listeners: Vec<Listener>,
+}
+
+impl Audience {
+    pub(super) fn new(feed: Feed, listener: Option<Listener>) -> Self {
+        Self { feed, listeners: listener.into_iter().collect() }
+    }
+
+    pub(super) fn listens(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    pub(super) fn join(&mut self, listener: Option<Listener>) {
+        self.listeners.extend(listener);
+    }
+
+    pub(super) fn tell(&mut self, events: Vec<Event>) {
+        for event in events {
+            if event.is_news() {
+                self.feed.tell(event.name(), || event.data(Version::V2, true));
+            }
+            let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
+            // A listener that hung up is no listener; the run goes on all the same.
+            self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
+            if ends {
+                self.dismiss(&Event::Done);
+            }
+            if breaks {
+                self.listeners.clear();
+            }
+        }
+    }
+
+    /// Ends all streams with this event.
+    pub(super) fn dismiss(&mut self, last: &Event) {
+        for listener in self.listeners.drain(..) {
+            _ = listener.send(last.clone());
+        }
+    }
+}

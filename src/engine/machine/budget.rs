@@ -1,0 +1,57 @@
+//! How many tokens a run has used, and how many it may: counted step by step, never anew.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Usage, limits};
+
+/// Tokens of the prompt that a run starts with, and the fewest it could be cut down to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(in super::super) struct Prompt {
+    pub tokens: u64,
+    pub fewest: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in super::super) struct Budget {
+    pub max_prompt: Option<u64>,
+    pub max_completion: Option<u64>,
+    pub prompt: Prompt,
+    /// What the closed steps have used.
+    pub spent: Usage,
+    /// What tools have answered in the closed steps: the prompt has grown by that.
+    pub answered: u64,
+}
+
+impl Budget {
+    /// By how much the prompt has grown since the run began: what the model said and the tools
+    /// answered.
+    fn grown(&self) -> u64 {
+        self.answered.saturating_add(self.spent.completion_tokens)
+    }
+
+    /// Whether another step fits.
+    pub(super) fn has_room_for_step(&self) -> bool {
+        let needed = self.prompt.fewest.saturating_add(self.grown());
+        let budget = self.max_prompt.unwrap_or(u64::MAX);
+        self.spent.prompt_tokens.saturating_add(needed) <= budget
+            && needed <= limits::CONTEXT_WINDOW
+    }
+
+    /// Whether the model may say so many tokens in the open step.
+    pub(super) fn has_room_to_say(&self, tokens: u64) -> bool {
+        let budget = self.max_completion.unwrap_or(u64::MAX);
+        self.spent.completion_tokens.saturating_add(tokens) <= budget
+    }
+
+    /// What a step uses that says so many tokens. Older messages are dropped from the prompt until
+    /// it fits.
+    pub(super) fn usage_of_step(&self, said: u64) -> Usage {
+        let left = self.max_prompt.unwrap_or(u64::MAX).saturating_sub(self.spent.prompt_tokens);
+        Usage::new(self.prompt.tokens.saturating_add(self.grown()).min(left), said)
+    }
+
+    pub(super) fn close_step(&mut self, usage: Usage, answered: u64) {
+        self.spent += usage;
+        self.answered = self.answered.saturating_add(answered);
+    }
+}

@@ -1,0 +1,364 @@
+//! A run as a machine without I/O: its whole state, what can happen to it, and what it needs next.
+//!
+//! `handle` takes an input at a time and answers with the events that it causes; `next` says what
+//! the machine waits for. It reads no clock and no database, awaits nothing, and knows no API: what
+//! it makes are messages, calls and an end. Written down and read back at any point, it goes on in
+//! the same way.
+//!
+//! Whatever a performer says, the events can be put together: one step at a time, every step
+//! closed before the run ends.
+
+mod budget;
+mod event;
+mod play;
+mod state;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use self::state::Action;
+pub(super) use self::{
+    budget::{Budget, Prompt},
+    event::{Call, Closing, Ending, Event, Output, What},
+    play::{Kind, OpenStep, Tool},
+    state::State,
+};
+use super::{
+    cue::{Cue, End, TimedCue},
+    memory::{Cues, Performance, Then},
+};
+use crate::{
+    clock::Moment,
+    fixture::Pace,
+    types::{Usage, run::LastError},
+};
+
+/// Something that happens to a run. What cannot happen to it now changes nothing.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    /// Time has passed.
+    Time,
+    /// The client looks at the run: under the pace `steps` it may take another status.
+    Poll,
+    /// Whether somebody listens to its stream, which under the pace `steps` is as good as polls.
+    Listened(bool),
+    /// Somebody performs it, and has read a prompt of this length.
+    Performed {
+        by: Performance,
+        prompt: Prompt,
+    },
+    /// The performer's answer.
+    Cues(Cues),
+    /// The performer can be asked again.
+    CuesReady,
+    /// The files of its stores are ready.
+    FilesReady,
+    /// The outputs of the functions that it waits for, in the order of their calls.
+    Submit(Vec<String>),
+    Cancel,
+    /// It goes on in another process. The performer's answer may be lost with the old one.
+    Restart {
+        lost: Option<LastError>,
+    },
+    /// It ends, whatever it is doing.
+    Stop(End),
+}
+
+/// What a run needs next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Next {
+    /// The performer is asked: who it is, or for its next cues.
+    FetchCues,
+    /// The performer can be asked again once somebody else has spoken.
+    WaitForCues {
+        until: Moment,
+    },
+    /// The performer can be asked again once the files of the run's stores are ready.
+    WaitForFiles {
+        until: Moment,
+    },
+    /// The client owes outputs.
+    WaitForClient {
+        until: Moment,
+    },
+    /// Time has to pass.
+    Wait {
+        until: Moment,
+    },
+    Done,
+}
+
+impl Next {
+    /// When time alone changes something, or none if nothing happens any more, or at once.
+    pub(super) fn until(self) -> Option<Moment> {
+        match self {
+            Self::FetchCues | Self::Done => None,
+            Self::WaitForCues { until }
+            | Self::WaitForFiles { until }
+            | Self::WaitForClient { until }
+            | Self::Wait { until } => Some(until),
+        }
+    }
+
+    /// Whether nothing but time and the client is waited for.
+    pub(super) fn is_timed(self) -> bool {
+        matches!(self, Self::Wait { .. } | Self::WaitForClient { .. })
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Machine {
+    /// By whose tokens the run is measured.
+    model: String,
+    deadline: Moment,
+    state: State,
+    performance: Option<Performance>,
+    /// What the performer has said, and is still to be played.
+    cues: VecDeque<TimedCue>,
+    /// When the last cue was played: the next one's wait counts from here.
+    played: Moment,
+    /// Whether the run may take another status under the pace `steps`.
+    is_polled: bool,
+    is_listened_to: bool,
+    step: Option<OpenStep>,
+    budget: Budget,
+}
+
+impl Machine {
+    /// A run that was just created.
+    pub(super) fn new(model: String, deadline: Moment, budget: Budget, now: Moment) -> Self {
+        Self {
+            model,
+            deadline,
+            state: State::Queued,
+            performance: None,
+            cues: VecDeque::new(),
+            played: now,
+            is_polled: false,
+            is_listened_to: false,
+            step: None,
+            budget,
+        }
+    }
+
+    /// Stands where a run stood that is taken up without its machine.
+    pub(super) fn stand(&mut self, state: State, step: Option<OpenStep>) {
+        (self.state, self.step) = (state, step);
+    }
+
+    /// Counts a step that was closed before.
+    pub(super) fn count_step(&mut self, usage: Usage, answered: u64) {
+        self.budget.close_step(usage, answered);
+    }
+
+    /// A cancel has come too late before.
+    pub(super) fn cancel_late(&mut self) {
+        if self.state == (State::Cancelling { late: false }) {
+            self.state = State::Cancelling { late: true };
+        }
+    }
+
+    /// Takes over what was reported of the open step before.
+    pub(super) fn report(&mut self, usage: Option<Usage>) {
+        self.step.iter_mut().for_each(|step| step.reported = usage);
+    }
+
+    /// Goes on with a performance that was under way, and what of it is still to be played.
+    pub(super) fn perform(&mut self, by: Performance, cues: VecDeque<TimedCue>) {
+        self.cues = match self.state {
+            State::Cancelling { late: false } => cancelled(),
+            State::Queued if cues.is_empty() => VecDeque::from([start(by.pace)]),
+            _ => cues,
+        };
+        self.performance = Some(by);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state.is_over()
+    }
+
+    pub(super) fn performance(&self) -> Option<&Performance> {
+        self.performance.as_ref()
+    }
+
+    /// Whether the performer is wanted, perhaps because a cancel came too late.
+    pub(super) fn is_performing(&self) -> bool {
+        matches!(self.state, State::Queued | State::Performing | State::Cancelling { late: true })
+    }
+
+    /// Whether it is being cancelled, but says the rest.
+    pub(super) fn is_cancelled_late(&self) -> bool {
+        matches!(self.state, State::Cancelling { late: true })
+    }
+
+    /// Whether it has been taken from the queue, and the performer has the word.
+    pub(super) fn has_started(&self) -> bool {
+        self.state == State::Performing
+    }
+
+    /// Whether an input of the client can happen to the run now.
+    pub(super) fn accepts(&self, input: &Input) -> bool {
+        match input {
+            Input::Cancel => self.state.after(Action::Cancel { late: false }).is_some(),
+            Input::Submit(outputs) => self.state == (State::Waiting { functions: outputs.len() }),
+            _ => !self.is_over(),
+        }
+    }
+
+    pub(super) fn handle(&mut self, input: Input, now: Moment) -> Vec<Event> {
+        let mut events = Vec::new();
+        if !self.accepts(&input) {
+            return events;
+        }
+        match input {
+            Input::Time => self.pass_time(now, &mut events),
+            Input::Poll => self.is_polled = true,
+            Input::Listened(listened) => self.is_listened_to = listened,
+            Input::Performed { by, prompt } => self.begin(by, prompt),
+            Input::Cues(Cues { cues, memory, then }) => {
+                self.cues.extend(cues);
+                if let Some(performance) = &mut self.performance {
+                    (performance.memory, performance.then) = (memory, then);
+                }
+            }
+            Input::CuesReady => self.ask_again(Then::Wait),
+            Input::FilesReady => self.ask_again(Then::Search),
+            Input::Submit(outputs) => self.submit(outputs, now, &mut events),
+            Input::Cancel => self.cancel(now, &mut events),
+            Input::Restart { lost } => self.restart(lost, now),
+            Input::Stop(end) => self.end(end, now.seconds(), &mut events),
+        }
+        events
+    }
+
+    pub(super) fn next(&self) -> Next {
+        let until = self.deadline;
+        if self.is_over() {
+            return Next::Done;
+        }
+        if let State::Waiting { .. } = self.state {
+            return Next::WaitForClient { until };
+        }
+        if let Some(due) = self.due() {
+            return Next::Wait { until: due.min(until) };
+        }
+        if !self.cues.is_empty() || !self.is_performing() {
+            return Next::Wait { until };
+        }
+        let Some(performance) = &self.performance else { return Next::FetchCues };
+        match performance.then {
+            Then::More => Next::FetchCues,
+            Then::Search if self.has_started() => Next::WaitForFiles { until },
+            Then::Search => Next::FetchCues,
+            Then::Wait => Next::WaitForCues { until },
+            Then::Silence => Next::Wait { until },
+        }
+    }
+
+    /// When the next cue is due, if it may be played.
+    fn due(&self) -> Option<Moment> {
+        let next = self.cues.front().filter(|next| self.may_play(&next.cue))?;
+        Some(self.played.after(next.after))
+    }
+
+    /// Under the pace `steps` a new status needs a poll, unless somebody listens to the stream.
+    fn may_play(&self, cue: &Cue) -> bool {
+        let by_polls = self.performance.as_ref().is_some_and(|by| by.pace == Pace::Steps);
+        !by_polls || self.is_listened_to || self.is_polled || !self.would_turn(cue)
+    }
+
+    /// Whether a cue would give the run another status.
+    fn would_turn(&self, cue: &Cue) -> bool {
+        match cue {
+            Cue::Start | Cue::End(_) => true,
+            Cue::CloseCalls => self.step.as_ref().is_some_and(|step| step.functions() > 0),
+            _ => false,
+        }
+    }
+
+    /// Plays what is due, and ends the run when its time is up.
+    fn pass_time(&mut self, now: Moment, events: &mut Vec<Event>) {
+        let is_cancelling = |state: &State| matches!(state, State::Cancelling { .. });
+        while !self.is_over() && !matches!(self.state, State::Waiting { .. }) {
+            let due = self
+                .due()
+                .filter(|due| *due <= now && (*due < self.deadline || is_cancelling(&self.state)));
+            let Some(due) = due else { break };
+            let Some(TimedCue { cue, .. }) = self.cues.pop_front() else { break };
+            let before = std::mem::discriminant(&self.state);
+            self.play(cue, due.seconds(), events);
+            self.played = due;
+            self.is_polled &= before == std::mem::discriminant(&self.state);
+        }
+        // What the performer still says before the deadline comes first.
+        if now >= self.deadline && !self.is_over() && self.next() != Next::FetchCues {
+            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what
+            // it is.
+            let end = if is_cancelling(&self.state) { End::Cancelled } else { End::Expired };
+            self.end(end, self.deadline.seconds(), events);
+        }
+    }
+
+    fn begin(&mut self, by: Performance, prompt: Prompt) {
+        self.budget.prompt = prompt;
+        if self.state == State::Queued && self.cues.is_empty() {
+            self.cues.push_back(start(by.pace));
+        }
+        self.performance = Some(by);
+    }
+
+    fn ask_again(&mut self, after: Then) {
+        if let Some(performance) = self.performance.as_mut().filter(|by| by.then == after) {
+            performance.then = Then::More;
+        }
+    }
+
+    fn submit(&mut self, outputs: Vec<String>, now: Moment, events: &mut Vec<Event>) {
+        let Some(state) = self.state.after(Action::SubmitOutputs) else { return };
+        self.give_outputs(outputs, now.seconds(), events);
+        self.state = state;
+        events.push(Event { at: now.seconds(), what: What::Requeued });
+        self.cues.extend(self.performance.as_ref().map(|by| start(by.pace)));
+        self.client_acted(now);
+    }
+
+    fn cancel(&mut self, now: Moment, events: &mut Vec<Event>) {
+        // A run that waits for its client can be cancelled whatever the reply says.
+        let late = self.is_performing()
+            && self.performance.as_ref().is_some_and(Performance::cancels_late);
+        let Some(state) = self.state.after(Action::Cancel { late }) else { return };
+        self.state = state;
+        events.push(Event { at: now.seconds(), what: What::Cancelling });
+        if late {
+            self.leave_calls_out(now.seconds(), events);
+        } else {
+            self.cues = cancelled();
+        }
+        self.client_acted(now);
+    }
+
+    fn client_acted(&mut self, now: Moment) {
+        self.played = now;
+        self.is_polled = false;
+    }
+
+    /// Waits that were under way begin anew.
+    fn restart(&mut self, lost: Option<LastError>, now: Moment) {
+        self.client_acted(now);
+        self.is_listened_to = false;
+        if let Some(error) = lost.filter(|_| self.has_started()) {
+            self.cues = VecDeque::from([TimedCue::now(Cue::End(End::failed(error)))]);
+        }
+    }
+}
+
+/// What is left to play of a run that is cancelled.
+fn cancelled() -> VecDeque<TimedCue> {
+    VecDeque::from([TimedCue::now(Cue::End(End::Cancelled))])
+}
+
+/// Takes a run from the queue.
+fn start(pace: Pace) -> TimedCue {
+    TimedCue { after: pace.timing().queue, cue: Cue::Start }
+}

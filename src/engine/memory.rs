@@ -1,0 +1,133 @@
+//! What a performer has to remember between two answers: where in a script it stands, or how often
+//! it has asked an upstream. It is data, kept beside the run, so that any process can go on.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::Value;
+
+use super::cue::TimedCue;
+use crate::{
+    fixture::{Pace, Reply, matching::Captures, reply::Origin},
+    types::{reader, run::LastError},
+    upstream::Noted,
+};
+
+/// Who performs a run, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Performance {
+    pub pace: Pace,
+    pub memory: Memory,
+    pub then: Then,
+}
+
+impl Performance {
+    /// Whether a cancel that comes while it performs comes too late.
+    pub(super) fn cancels_late(&self) -> bool {
+        matches!(&self.memory, Memory::Script(position) if position.reply.late_cancel)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Memory {
+    Script(Position),
+    Upstream(Noted),
+}
+
+impl Memory {
+    /// What a run fails with if the process ends while its performer speaks: a script can go on, an
+    /// upstream's answer is lost.
+    pub(super) fn lost(&self) -> Option<LastError> {
+        let why = "The server was started again while the upstream was answering.";
+        matches!(self, Self::Upstream(_)).then(|| LastError::server_error(why))
+    }
+}
+
+/// What comes behind the cues that a performer gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Then {
+    /// The performer can be asked again.
+    More,
+    /// It can be asked again once the files of the run's stores are ready: it will search them.
+    Search,
+    /// Somebody else has to speak first.
+    Wait,
+    /// Nothing more: the run hangs.
+    Silence,
+}
+
+/// A performer's answer.
+#[derive(Clone, Debug)]
+pub(super) struct Cues {
+    pub cues: Vec<TimedCue>,
+    pub memory: Memory,
+    pub then: Then,
+}
+
+/// Where in a reply a script stands.
+#[derive(Clone, Debug)]
+pub(super) struct Position {
+    pub reply: Arc<Reply>,
+    pub captures: Captures,
+    /// The entry that comes next.
+    pub entry: usize,
+    /// What was searched for last.
+    pub query: Option<String>,
+}
+
+/// A position as it is written: with the source of its reply, so that a run keeps the reply it
+/// began with whatever becomes of the fixture.
+#[derive(Deserialize)]
+struct Written {
+    reply: Value,
+    origin: Origin,
+    captures: Captures,
+    entry: usize,
+    query: Option<String>,
+}
+
+impl Position {
+    /// Reads a position. None if this version does not understand the reply.
+    pub(super) fn read(
+        source: Value,
+        origin: Origin,
+        captures: Captures,
+        entry: usize,
+        query: Option<String>,
+    ) -> Option<Self> {
+        let mut reply: Reply = reader::read(source).ok()?;
+        reply.origin = origin;
+        Some(Self { reply: Arc::new(reply), captures, entry, query })
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            reply: &'a Value,
+            origin: &'a Origin,
+            captures: &'a Captures,
+            entry: usize,
+            query: Option<&'a str>,
+        }
+        let written = Written {
+            reply: &self.reply.source,
+            origin: &self.reply.origin,
+            captures: &self.captures,
+            entry: self.entry,
+            query: self.query.as_deref(),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { reply, origin, captures, entry, query } = Written::deserialize(deserializer)?;
+        Self::read(reply, origin, captures, entry, query)
+            .ok_or_else(|| D::Error::custom("the reply is none that this version understands"))
+    }
+}

@@ -1,0 +1,363 @@
+//! The view of the Assistants API on a run: the run, its steps and its messages, folded from what
+//! the machine tells, each change with the events that streams show.
+//!
+//! Nothing here decides anything.
+
+use super::{
+    command::Change,
+    cue::{End, Refers},
+    error::Refused,
+    event::{CallDelta, ContentDelta, Event},
+    machine::{self, Call, Closing, Ending, Input, Machine, Output, What},
+};
+use crate::{
+    clock::RunIds,
+    store::{self, Changes},
+    types::{
+        Id, Message, Phase, Run, RunStatus, Step, Timestamp, Usage,
+        message::{
+            Annotation, Attachment, AttachmentTool, Content, FileRef, IncompleteDetails,
+            IncompleteMessage, MessageStatus,
+        },
+        run::IncompleteRun,
+        step::{
+            CalledFunction, CodeOutput, Interpreted, MessageCreation, StepDetails, StepEnd,
+            ToolCall, ToolCallKind,
+        },
+        tool::ToolOutput,
+    },
+};
+
+pub(super) struct Objects {
+    pub run: Run,
+    pub steps: Vec<Step>,
+    /// The message being written.
+    message: Option<Message>,
+    /// How many messages the run has begun.
+    messages: usize,
+    ids: RunIds,
+}
+
+impl Objects {
+    pub(super) fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
+        let is_message =
+            |step: &&Step| matches!(step.step_details, StepDetails::MessageCreation { .. });
+        let messages = steps.iter().filter(is_message).count();
+        Self { run, steps, message: message.filter(Message::is_open), messages, ids }
+    }
+
+    /// The ids of what the run makes.
+    pub(super) fn ids(&self) -> &RunIds {
+        &self.ids
+    }
+
+    /// What a client asks for, as the machine takes it, if it can be done now.
+    pub(super) fn input_of(&self, change: Change, machine: &Machine) -> Result<Input, Refused> {
+        let status = self.run.status();
+        match change {
+            Change::Cancel if machine.accepts(&Input::Cancel) => Ok(Input::Cancel),
+            Change::Cancel => Err(Refused::NotCancellable(status)),
+            Change::Submit(_) if status != RunStatus::RequiresAction => {
+                Err(Refused::NoOutputsWanted(status))
+            }
+            Change::Submit(outputs) => self.in_order(outputs).map(Input::Submit),
+        }
+    }
+
+    /// The outputs in the order of the calls that the run waits for.
+    fn in_order(&self, outputs: Vec<ToolOutput>) -> Result<Vec<String>, Refused> {
+        let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
+        let output_of = |id: &str| outputs.iter().find(|output| output.tool_call_id == id);
+        let found: Option<Vec<_>> =
+            calls.iter().map(|call| output_of(&call.id).map(|it| it.output.clone())).collect();
+        found.filter(|found| found.len() == outputs.len()).ok_or_else(|| Refused::WrongOutputs {
+            expected: calls.into_iter().map(|call| call.id).collect(),
+            got: outputs.into_iter().map(|output| output.tool_call_id).collect(),
+        })
+    }
+
+    /// Changes the objects as the machine says, and answers what streams show of it.
+    pub(super) fn apply(&mut self, events: Vec<machine::Event>) -> Vec<Event> {
+        let mut shown = Vec::new();
+        for machine::Event { at, what } in events {
+            self.apply_one(what, at, &mut shown);
+        }
+        shown
+    }
+
+    fn apply_one(&mut self, what: What, at: Timestamp, shown: &mut Vec<Event>) {
+        match what {
+            What::Started => {
+                self.run.started_at = Some(at);
+                self.turn(Phase::InProgress, shown);
+            }
+            What::MessageOpened => self.open_message(at, shown),
+            What::Text { piece, refers } => shown.extend(self.text(piece, refers)),
+            What::Image { file_id } => {
+                let delta = ContentDelta::Image(file_id.clone());
+                shown.extend(self.add(Content::image(&file_id), delta));
+            }
+            What::Attached { file_id } => {
+                // Shown with the message as a whole: there is no delta for it.
+                let tools = vec![AttachmentTool::CodeInterpreter];
+                let attachment = Attachment { file_id: file_id.to_string(), tools };
+                self.message.iter_mut().for_each(|it| it.attachments.push(attachment.clone()));
+            }
+            What::Refusal(refusal) => {
+                let delta = ContentDelta::Refusal(refusal.clone());
+                shown.extend(self.add(Content::Refusal { refusal }, delta));
+            }
+            What::CallsOpened => {
+                self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, shown);
+            }
+            What::Called(call) => shown.extend(self.call(call)),
+            What::CallInput(piece) => shown.extend(self.call_input(piece)),
+            What::Output(output) => shown.extend(self.output(output)),
+            What::OutputsGiven(outputs) => self.give_outputs(outputs),
+            What::Closed { how, usage } => self.close(how, usage, at, shown),
+            What::OutputsWanted => {
+                let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
+                self.turn(Phase::RequiresAction { calls }, shown);
+            }
+            What::Requeued => self.turn(Phase::Queued, shown),
+            What::Cancelling => {
+                // Recorded: a run that is cancelled while it is queued shows itself as started all
+                // the same.
+                self.run.started_at.get_or_insert(at);
+                self.turn(Phase::Cancelling, shown);
+            }
+            What::BrokeOff => shown.push(Event::Broken),
+            What::Ended(ending) => self.turn(phase_of(ending, at), shown),
+        }
+    }
+
+    fn turn(&mut self, phase: Phase, shown: &mut Vec<Event>) {
+        self.run.phase = phase;
+        shown.push(Event::Run(self.run.clone()));
+    }
+
+    fn open_message(&mut self, at: Timestamp, shown: &mut Vec<Event>) {
+        let message_id = self.ids.message(self.messages);
+        let message_creation = MessageCreation { message_id: message_id.clone() };
+        self.open_step(StepDetails::MessageCreation { message_creation }, at, shown);
+        self.messages += 1;
+        let message = Message::begun(message_id, at, &self.run);
+        shown.push(Event::MessageCreated(message.clone()));
+        shown.push(Event::Message(message.clone()));
+        self.message = Some(message);
+    }
+
+    fn open_step(&mut self, details: StepDetails, at: Timestamp, shown: &mut Vec<Event>) {
+        let step = Step::begun(self.ids.step(self.steps.len()), at, &self.run, details);
+        shown.push(Event::StepCreated(step.clone()));
+        shown.push(Event::Step(step.clone()));
+        self.steps.push(step);
+    }
+
+    /// A piece of text; one that stands for a file has an annotation that says which.
+    fn text(&mut self, value: String, refers: Option<Refers>) -> Option<Event> {
+        let message = self.message.as_mut()?;
+        let is_first = !matches!(message.content.last(), Some(Content::Text { .. }));
+        if is_first {
+            message.content.push(Content::text(""));
+        }
+        let index = message.content.len() - 1;
+        let Content::Text { text } = &mut message.content[index] else { return None };
+        let annotation = refers.map(|refers| {
+            let start = text.value.chars().count();
+            annotation(value.clone(), start, refers)
+        });
+        text.value.push_str(&value);
+        let numbered = annotation.map(|annotation| {
+            text.annotations.push(annotation.clone());
+            (text.annotations.len() - 1, annotation)
+        });
+        let delta = ContentDelta::Text { value, is_first, annotation: numbered };
+        Some(Event::MessageDelta { id: message.id.clone(), index, delta })
+    }
+
+    fn add(&mut self, content: Content, delta: ContentDelta) -> Option<Event> {
+        let message = self.message.as_mut()?;
+        message.content.push(content);
+        let index = message.content.len() - 1;
+        Some(Event::MessageDelta { id: message.id.clone(), index, delta })
+    }
+
+    fn call(&mut self, call: Call) -> Option<Event> {
+        let nth = self.steps.iter().map(|step| step.tool_calls().len()).sum();
+        let kind = match call {
+            Call::Function { name } => ToolCallKind::Function {
+                function: CalledFunction { name, arguments: String::new(), output: None },
+            },
+            Call::CodeInterpreter => ToolCallKind::CodeInterpreter {
+                code_interpreter: Interpreted { input: String::new(), outputs: Vec::new() },
+            },
+            Call::FileSearch(file_search) => ToolCallKind::FileSearch { file_search },
+        };
+        let call = ToolCall { id: self.ids.call(nth), kind };
+        let step = self.steps.last_mut()?;
+        let id = step.id.clone();
+        let calls = step.tool_calls_mut()?;
+        calls.push(call.clone());
+        let index = calls.len() - 1;
+        Some(Event::StepDelta { id, index, delta: CallDelta::Begins(call) })
+    }
+
+    /// The last call of the open step, and its index.
+    fn last_call(&mut self) -> Option<(Id<Step>, usize, &mut ToolCall)> {
+        let step = self.steps.last_mut()?;
+        let id = step.id.clone();
+        let (index, call) = step.tool_calls_mut()?.iter_mut().enumerate().last()?;
+        Some((id, index, call))
+    }
+
+    fn call_input(&mut self, piece: String) -> Option<Event> {
+        let (id, index, call) = self.last_call()?;
+        let delta = match &mut call.kind {
+            ToolCallKind::Function { function } => {
+                function.arguments.push_str(&piece);
+                CallDelta::Arguments(piece)
+            }
+            ToolCallKind::CodeInterpreter { code_interpreter } => {
+                code_interpreter.input.push_str(&piece);
+                CallDelta::Input(piece)
+            }
+            ToolCallKind::FileSearch { .. } => return None,
+        };
+        Some(Event::StepDelta { id, index, delta })
+    }
+
+    fn output(&mut self, output: Output) -> Option<Event> {
+        let (id, index, call) = self.last_call()?;
+        let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else {
+            return None;
+        };
+        let output = match output {
+            Output::Logs(logs) => CodeOutput::Logs { logs },
+            Output::Drawing(file_id) => {
+                CodeOutput::Image { image: FileRef { file_id: file_id.to_string() } }
+            }
+        };
+        let number = code_interpreter.outputs.len();
+        code_interpreter.outputs.push(output.clone());
+        Some(Event::StepDelta { id, index, delta: CallDelta::Output { number, output } })
+    }
+
+    fn give_outputs(&mut self, outputs: Vec<String>) {
+        let calls = self.steps.last_mut().and_then(Step::tool_calls_mut).into_iter().flatten();
+        let functions = calls.filter_map(|call| match &mut call.kind {
+            ToolCallKind::Function { function } => Some(function),
+            ToolCallKind::CodeInterpreter { .. } | ToolCallKind::FileSearch { .. } => None,
+        });
+        for (function, output) in functions.zip(outputs) {
+            function.output = Some(output);
+        }
+    }
+
+    fn close(&mut self, how: Closing, usage: Usage, at: Timestamp, shown: &mut Vec<Event>) {
+        if let Some(mut message) = self.message.take() {
+            close_message(&mut message, &how, at);
+            shown.push(Event::Message(message));
+        }
+        if let Some(step) = self.steps.last_mut().filter(|step| step.is_open()) {
+            step.end(how_step_ends(how, step), at, usage);
+            shown.push(Event::Step(step.clone()));
+        }
+    }
+
+    /// Every object that the events changed, what is open as it stands now, and what it takes to
+    /// go on from here.
+    pub(super) fn changes(&self, shown: &[Event], note: Option<&str>) -> store::Result<Changes> {
+        let (mut steps, mut messages, mut begun) = (Vec::new(), Vec::new(), Vec::new());
+        for event in shown {
+            match event {
+                Event::StepCreated(step) | Event::Step(step) => steps.push(&step.id),
+                Event::MessageCreated(message) => begun.push(&message.id),
+                Event::Message(message) if !message.is_open() => messages.push(message),
+                _ => {}
+            }
+        }
+        let mut changes = Changes::new();
+        changes.update_run(&self.run, note)?;
+        for step in self.steps.iter().filter(|it| it.is_open() || steps.contains(&&it.id)) {
+            changes.put_step(step)?;
+        }
+        for message in messages.into_iter().chain(&self.message) {
+            if begun.contains(&&message.id) {
+                changes.insert_message(message, Some(&self.run.id))?;
+            } else {
+                changes.update_message(message)?;
+            }
+        }
+        Ok(changes)
+    }
+}
+
+fn annotation(text: String, start_index: usize, refers: Refers) -> Annotation {
+    let end_index = start_index + text.chars().count();
+    match refers {
+        Refers::Citation(file_citation) => {
+            Annotation::FileCitation { text, start_index, end_index, file_citation }
+        }
+        Refers::Path(id) => {
+            let file_path = FileRef { file_id: id.to_string() };
+            Annotation::FilePath { text, start_index, end_index, file_path }
+        }
+    }
+}
+
+fn phase_of(ending: Ending, at: Timestamp) -> Phase {
+    match ending {
+        Ending::Completed(usage) => Phase::Completed { at, usage },
+        Ending::Incomplete(reason, usage) => Phase::Incomplete { at, reason, usage },
+        Ending::Failed(error, usage) => Phase::Failed { at, error, usage },
+        Ending::Expired(usage) => Phase::Expired { usage },
+        Ending::Cancelled(usage) => Phase::Cancelled { at, usage },
+    }
+}
+
+fn close_message(message: &mut Message, how: &Closing, at: Timestamp) {
+    let reason = match how {
+        Closing::Finished => {
+            if message.content.is_empty() {
+                // Clients look at the first part of a message without asking whether there is one.
+                message.content.push(Content::text(""));
+            }
+            message.status = MessageStatus::Completed;
+            message.completed_at = Some(at);
+            return;
+        }
+        Closing::LeftOut => IncompleteMessage::RunCancelled,
+        Closing::BrokenOff(end) => why_incomplete(end),
+    };
+    message.status = MessageStatus::Incomplete;
+    message.incomplete_at = Some(at);
+    message.incomplete_details = Some(IncompleteDetails { reason });
+}
+
+fn why_incomplete(end: &End) -> IncompleteMessage {
+    match end {
+        End::Completed { .. } | End::Cancelled => IncompleteMessage::RunCancelled,
+        End::Failed { .. } => IncompleteMessage::RunFailed,
+        End::Incomplete { reason: IncompleteRun::ContentFilter, .. } => {
+            IncompleteMessage::ContentFilter
+        }
+        End::Incomplete { .. } => IncompleteMessage::MaxTokens,
+        End::Expired => IncompleteMessage::RunExpired,
+    }
+}
+
+fn how_step_ends(how: Closing, step: &Step) -> StepEnd {
+    match how {
+        Closing::Finished | Closing::BrokenOff(End::Completed { .. }) => StepEnd::Completed,
+        Closing::LeftOut | Closing::BrokenOff(End::Cancelled) => StepEnd::Cancelled,
+        Closing::BrokenOff(End::Failed { error, .. }) => StepEnd::Failed(error),
+        // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut
+        // off in the middle were never made.
+        Closing::BrokenOff(End::Incomplete { .. }) => match step.step_details {
+            StepDetails::ToolCalls { .. } => StepEnd::Cancelled,
+            StepDetails::MessageCreation { .. } => StepEnd::Completed,
+        },
+        Closing::BrokenOff(End::Expired) => StepEnd::Expired,
+    }
+}

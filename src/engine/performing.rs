@@ -1,0 +1,143 @@
+//! What a run's machine asks of the world: who performs the run, what comes next, and when it can
+//! be asked again. Here a performer meets what surrounds the run.
+
+use std::sync::Arc;
+
+use super::{
+    around::Around,
+    cue::{Cue, End, TimedCue},
+    error::Stop,
+    machine::{Input, Machine, Next},
+    memory::{Cues, Memory, Performance, Then},
+    objects::Objects,
+    performer::{Performer, Wanted},
+    prompt,
+    remote::Remote,
+    scene::Scene,
+    script,
+};
+use crate::{
+    clock::Clock,
+    knowledge::Knowledge,
+    store::Store,
+    upstream::{Begun, Recording},
+};
+
+pub(super) struct Performing {
+    store: Store,
+    clock: Clock,
+    knowledge: Knowledge,
+    performer: Arc<Performer>,
+    wanted: Wanted,
+    around: Option<Around>,
+    /// The connection to an upstream, if one performs the run.
+    remote: Option<Remote>,
+    /// Where runs go that an upstream performed.
+    recording: Option<Recording>,
+}
+
+impl Performing {
+    pub(super) fn new(
+        store: Store,
+        clock: Clock,
+        knowledge: Knowledge,
+        performer: Arc<Performer>,
+        wanted: Wanted,
+        recording: Option<Recording>,
+    ) -> Self {
+        Self { store, clock, knowledge, performer, wanted, around: None, remote: None, recording }
+    }
+
+    /// Answers a machine that fetches cues.
+    pub(super) async fn answer(
+        &mut self,
+        machine: &Machine,
+        objects: &Objects,
+    ) -> Result<Input, Stop> {
+        self.look_around(objects).await?;
+        let Self { store, clock, knowledge, performer, wanted, around, remote, .. } = self;
+        let around = around.as_ref().ok_or(Stop::Gone)?;
+        let scene = Scene {
+            run: &objects.run,
+            steps: &objects.steps,
+            surroundings: &around.surroundings,
+            turn: around.surroundings.turn.ok_or(Stop::Gone)?,
+            stores: around.stores.as_deref().unwrap_or_default(),
+            files: &around.files,
+            has_stored_files: around.has_stored_files,
+            knowledge,
+            store,
+            ids: objects.ids(),
+            now: clock.now().to_string(),
+        };
+        let Some(Performance { pace, memory, .. }) = machine.performance() else {
+            let prompt = prompt::measure(store, &objects.run).await?;
+            return Ok(Input::Performed { by: performer.begin(&scene, wanted), prompt });
+        };
+        if let Err(error) = &around.stores
+            && machine.has_started()
+        {
+            // A run whose store has expired fails, once it has been taken from the queue.
+            let cues = vec![TimedCue::now(Cue::End(End::failed(error.clone())))];
+            return Ok(Input::Cues(Cues { cues, memory: memory.clone(), then: Then::Silence }));
+        }
+        Ok(Input::Cues(match memory.clone() {
+            Memory::Script(position) => {
+                let is_late = machine.is_cancelled_late();
+                script::next(position, is_late, &scene, pace.timing()).await
+            }
+            Memory::Upstream(noted) => {
+                let connect = || Remote::new(performer.upstream(), noted);
+                remote.get_or_insert_with(connect).next(&scene).await
+            }
+        }))
+    }
+
+    /// Whether the files of the stores that the run searches are ready.
+    pub(super) async fn has_files(&mut self, objects: &Objects) -> Result<bool, Stop> {
+        self.look_around(objects).await?;
+        Ok(self.knowledge.is_settled(self.stores()))
+    }
+
+    /// Waits until the machine can go on, where that does not come by the clock.
+    pub(super) async fn ready(&mut self, next: Next) -> Input {
+        match (next, &mut self.remote) {
+            (Next::WaitForCues { .. }, Some(remote)) => {
+                remote.arrive().await;
+                Input::CuesReady
+            }
+            (Next::WaitForCues { .. }, None) => Input::CuesReady,
+            (Next::WaitForFiles { .. }, _) => {
+                self.knowledge.settle(self.stores()).await;
+                Input::FilesReady
+            }
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// What the performer would still say is not wanted.
+    pub(super) fn stop(&mut self) {
+        if let Some(remote) = &mut self.remote {
+            remote.give_up();
+        }
+    }
+
+    /// Begins to record a run that has ended, if an upstream performed it and it is to be recorded.
+    pub(super) async fn record(&self, objects: &mut Objects) -> Option<Begun> {
+        objects.run.performed = Some(self.remote.as_ref()?.performed()?);
+        Some(self.recording.as_ref()?.begin().await)
+    }
+
+    fn stores(&self) -> &[String] {
+        self.around.as_ref().and_then(|around| around.stores.as_deref().ok()).unwrap_or_default()
+    }
+
+    async fn look_around(&mut self, objects: &Objects) -> Result<(), Stop> {
+        if self.around.is_none() {
+            let surroundings = self.store.surroundings(&objects.run).await?;
+            let around = Around::of(&objects.run, surroundings, &self.knowledge).await?;
+            self.around = Some(around);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,414 @@
+//! Properties of a run that hold whatever happens to it, in whatever order: without tokio, without a
+//! database.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    cue::{Cue, End, Refers, TimedCue},
+    event::Event,
+    machine::{Input, Machine, Next, Prompt},
+    memory::{Cues, Memory, Performance, Position, Then},
+    note,
+    objects::Objects,
+};
+use crate::{
+    clock::{Ids, Moment},
+    fixture::{Pace, Reply, matching::Captures},
+    store::OpenRun,
+    tokens::Piece,
+    types::{
+        File, Id, Run, Timestamp, Usage, Version, View,
+        message::CitedFile,
+        reader,
+        run::{IncompleteRun, LastError},
+        step::Searched,
+        tool::Ranking,
+    },
+};
+
+/// Something that a client, a clock or a crash does.
+#[derive(Clone, Debug)]
+enum Doing {
+    Pass(u64),
+    Poll,
+    Listen(bool),
+    Cancel,
+    Submit,
+    SubmitWrongly(usize),
+    Restart,
+    SpeakUp,
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    prop_oneof![
+        4 => (0_u64..90_000).prop_map(Doing::Pass),
+        2 => Just(Doing::Poll),
+        1 => any::<bool>().prop_map(Doing::Listen),
+        1 => Just(Doing::Cancel),
+        3 => Just(Doing::Submit),
+        1 => (0_usize..3).prop_map(Doing::SubmitWrongly),
+        1 => Just(Doing::Restart),
+        2 => Just(Doing::SpeakUp),
+    ]
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    ("[a-zé ]{0,6}", 0_u64..4).prop_map(|(text, tokens)| Piece { text, tokens })
+}
+
+fn end() -> impl Strategy<Value = End> {
+    let usage =
+        prop::option::of((0_u64..9, 0_u64..9).prop_map(|(said, read)| Usage::new(said, read)));
+    (usage, 0..5).prop_map(|(usage, which)| match which {
+        0 => End::Completed { usage },
+        1 => End::Failed { error: LastError::server_error("no"), usage },
+        2 => End::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage },
+        3 => End::Expired,
+        _ => End::Cancelled,
+    })
+}
+
+/// Any cue: a performer may say them in any order.
+fn cue() -> impl Strategy<Value = Cue> {
+    let file_id = || Id::<File>::new("file-a");
+    let cited = || Refers::Citation(CitedFile { file_id: "file-a".to_owned(), quote: None });
+    let search = || Searched {
+        ranking_options: Ranking::default(),
+        results: Vec::new(),
+        query: Some("q".to_owned()),
+    };
+    prop_oneof![
+        Just(Cue::OpenMessage),
+        piece().prop_map(Cue::Text),
+        piece().prop_map(move |piece| Cue::Marked { piece, refers: cited() }),
+        Just(Cue::Image { file_id: file_id() }),
+        Just(Cue::Attach { file_id: file_id() }),
+        Just(Cue::Refusal("No.".to_owned())),
+        Just(Cue::CloseMessage),
+        Just(Cue::OpenCalls),
+        Just(Cue::Function { name: "f".to_owned() }),
+        piece().prop_map(Cue::Arguments),
+        Just(Cue::CodeInterpreter),
+        piece().prop_map(Cue::Input),
+        Just(Cue::Logs("1".to_owned())),
+        Just(Cue::Drawing { file_id: file_id() }),
+        Just(Cue::FileSearch { file_search: search(), tokens: 1 }),
+        Just(Cue::Usage(Usage::new(3, 4))),
+        Just(Cue::CloseCalls),
+        Just(Cue::Disconnect),
+        Just(Cue::Start),
+    ]
+}
+
+/// Whole messages and rounds of calls, or anything at all.
+fn answer() -> impl Strategy<Value = Vec<Cue>> {
+    let around = |open: Cue, cues: Vec<Cue>, close: Cue| {
+        std::iter::once(open).chain(cues).chain([close]).collect::<Vec<_>>()
+    };
+    prop_oneof![
+        prop::collection::vec(piece().prop_map(Cue::Text), 0..4).prop_map(move |cues| around(
+            Cue::OpenMessage,
+            cues,
+            Cue::CloseMessage
+        )),
+        prop::collection::vec(cue(), 0..5).prop_map(move |cues| around(
+            Cue::OpenCalls,
+            cues,
+            Cue::CloseCalls
+        )),
+        prop::collection::vec(cue(), 0..6),
+        end().prop_map(|end| vec![Cue::End(end)]),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Play {
+    answers: Vec<(Vec<Cue>, Then)>,
+    doings: Vec<Doing>,
+    pace: Pace,
+    is_late: bool,
+    waits: u64,
+    max_completion: Option<i64>,
+    max_prompt: Option<i64>,
+}
+
+fn play() -> impl Strategy<Value = Play> {
+    let then = prop_oneof![
+        6 => Just(Then::More), 1 => Just(Then::Search), 1 => Just(Then::Wait), 1 => Just(Then::Silence)
+    ];
+    let answers = prop::collection::vec((answer(), then), 0..6);
+    let pace = prop_oneof![Just(Pace::Instant), Just(Pace::Steps), Just(Pace::REALISTIC)];
+    let budget = || prop::option::weighted(0.3, 0_i64..40);
+    let doings = prop::collection::vec(doing(), 0..16);
+    (answers, doings, pace, any::<bool>(), 0_u64..3_000, budget(), budget()).prop_map(
+        |(answers, doings, pace, is_late, waits, max_completion, max_prompt)| Play {
+            answers,
+            doings,
+            pace,
+            is_late,
+            waits,
+            max_completion,
+            max_prompt,
+        },
+    )
+}
+
+fn run_of(play: &Play) -> Run {
+    serde_json::from_value(json!({
+        "id": "run_1", "object": "thread.run", "created_at": 1_000, "assistant_id": "asst_1",
+        "thread_id": "thread_1", "status": "queued", "started_at": null, "expires_at": 1_600,
+        "cancelled_at": null, "failed_at": null, "completed_at": null, "required_action": null,
+        "last_error": null, "model": "gpt-4o", "instructions": "", "tools": [],
+        "tool_resources": {}, "metadata": {}, "temperature": 1.0, "top_p": 1.0,
+        "reasoning_effort": null, "max_completion_tokens": play.max_completion,
+        "max_prompt_tokens": play.max_prompt, "truncation_strategy": {"type": "auto",
+        "last_messages": null}, "incomplete_details": null, "usage": null,
+        "response_format": "auto", "tool_choice": "auto", "parallel_tool_calls": true,
+    }))
+    .unwrap()
+}
+
+/// A run on a bare stage: the machine, its view, and a client that listens.
+struct Stage {
+    play: Play,
+    machine: Machine,
+    objects: Objects,
+    now: Moment,
+    fetched: usize,
+    shown: Vec<Event>,
+    /// Whether the machine is written down and read back before everything that happens.
+    is_written: bool,
+}
+
+impl Stage {
+    fn new(play: Play, is_written: bool) -> Self {
+        let run = run_of(&play);
+        let now = Moment::from(Timestamp(1_000));
+        let machine = note::new_machine(&run, Prompt::default(), now);
+        let ids = Ids::new(7, 0).of_run(&run.id);
+        let objects = Objects::new(run, Vec::new(), None, ids);
+        Self { play, machine, objects, now, fetched: 0, shown: Vec::new(), is_written }
+    }
+
+    fn open_run(&self) -> OpenRun {
+        OpenRun {
+            run: self.objects.run.clone(),
+            performance: Some(note::write(&self.machine)),
+            steps: self.objects.steps.clone(),
+            message: None,
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        if self.is_written {
+            self.machine = note::read(&self.open_run(), Prompt::default(), self.now).unwrap();
+        }
+        let was_over = self.machine.is_over();
+        let events = self.machine.handle(input, self.now);
+        assert!(!was_over || events.is_empty(), "a run that has ended stays as it is");
+        self.shown.extend(self.objects.apply(events));
+    }
+
+    fn performance(&self) -> Performance {
+        let source = json!({"steps": [{"message": "m"}], "late_cancel": self.play.is_late});
+        let reply: Reply = reader::read(source).unwrap();
+        let captures = Captures::new();
+        let position = Position { reply: Arc::new(reply), captures, entry: 0, query: None };
+        let memory = Memory::Script(position);
+        Performance { pace: self.play.pace, memory, then: Then::More }
+    }
+
+    /// Plays whatever can be played without anybody else.
+    fn advance(&mut self) {
+        loop {
+            match self.machine.next() {
+                Next::FetchCues if self.machine.performance().is_none() => {
+                    let prompt = Prompt { tokens: 7, fewest: 5 };
+                    self.handle(Input::Performed { by: self.performance(), prompt });
+                }
+                Next::FetchCues => {
+                    let answer = self.play.answers.get(self.fetched).cloned();
+                    let (cues, then) = answer.unwrap_or((Vec::new(), Then::Silence));
+                    self.fetched += 1;
+                    let after = Duration::from_millis(self.play.waits);
+                    let cues = cues.into_iter().map(|cue| TimedCue { after, cue }).collect();
+                    let memory = self.performance().memory;
+                    self.handle(Input::Cues(Cues { cues, memory, then }));
+                }
+                next if next.until().is_some_and(|until| until <= self.now) => {
+                    self.handle(Input::Time);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        self.objects.steps.last().map_or(0, |step| step.function_calls().len())
+    }
+
+    fn perform(&mut self) {
+        self.advance();
+        for doing in self.play.doings.clone() {
+            match doing {
+                Doing::Pass(millis) => self.now = self.now.after(Duration::from_millis(millis)),
+                Doing::Poll => self.handle(Input::Poll),
+                Doing::Listen(listens) => self.handle(Input::Listened(listens)),
+                Doing::Cancel => self.handle(Input::Cancel),
+                Doing::Submit => {
+                    self.handle(Input::Submit(vec!["out".to_owned(); self.outputs()]));
+                }
+                Doing::SubmitWrongly(outputs) if outputs != self.outputs() => {
+                    let shown = self.shown.len();
+                    self.handle(Input::Submit(vec![String::new(); outputs]));
+                    assert_eq!(self.shown.len(), shown, "outputs of other calls change nothing");
+                }
+                Doing::SubmitWrongly(_) => {}
+                Doing::Restart => self.handle(Input::Restart { lost: None }),
+                Doing::SpeakUp => {
+                    self.handle(Input::CuesReady);
+                    self.handle(Input::FilesReady);
+                }
+            }
+            self.advance();
+        }
+        self.now = self.now.max(Moment::from(Timestamp(1_600)));
+        self.advance();
+    }
+
+    fn told(&self) -> Vec<(&'static str, String)> {
+        self.shown.iter().map(|event| (event.name(), event.data(Version::V2, true))).collect()
+    }
+}
+
+/// What a client has put together from a stream.
+#[derive(Default)]
+struct Client {
+    objects: BTreeMap<String, Value>,
+}
+
+impl Client {
+    fn hear(&mut self, event: &Event) {
+        let data = event.data(Version::V2, true);
+        let Ok(data) = serde_json::from_str::<Value>(&data) else { return };
+        let Some(id) = data["id"].as_str().map(str::to_owned) else { return };
+        if let Some(delta) = data.get("delta") {
+            let known = self.objects.get_mut(&id).expect("a delta is of something that is known");
+            merge(known, delta);
+            return;
+        }
+        if let (Some(known), true) = (self.objects.get(&id), data["status"] != "in_progress") {
+            assert_eq!(said(known), said(&data), "what was said in pieces is what was said");
+        }
+        self.objects.insert(id, data);
+    }
+}
+
+/// What a message or a step says, but for what no delta tells.
+fn said(object: &Value) -> Value {
+    let mut said = json!({"content": object["content"], "details": object["step_details"]});
+    if said["content"] == json!([{"type": "text", "text": {"value": "", "annotations": []}}]) {
+        said["content"] = json!([]);
+    }
+    // A delta quotes nothing, in so many words: recorded.
+    for part in said["content"].as_array_mut().into_iter().flatten() {
+        for annotation in part["text"]["annotations"].as_array_mut().into_iter().flatten() {
+            if let Some(cited) = annotation["file_citation"].as_object_mut() {
+                cited.remove("quote");
+            }
+        }
+    }
+    for call in said["details"]["tool_calls"].as_array_mut().into_iter().flatten() {
+        if let Some(function) = call.get_mut("function") {
+            function["output"].take();
+        }
+    }
+    said
+}
+
+/// Merges a delta as the official clients do.
+fn merge(into: &mut Value, delta: &Value) {
+    match (into, delta) {
+        (Value::Object(into), Value::Object(delta)) => {
+            for (key, value) in delta.iter().filter(|(key, _)| *key != "index") {
+                match into.get_mut(key) {
+                    Some(known) if !known.is_null() && key != "type" => merge(known, value),
+                    _ => _ = into.insert(key.clone(), without_indices(value)),
+                }
+            }
+        }
+        (Value::Array(into), Value::Array(delta)) => {
+            for item in delta {
+                let index = item["index"].as_u64().expect("items of deltas are numbered") as usize;
+                match into.get_mut(index) {
+                    Some(known) => merge(known, item),
+                    None => {
+                        assert_eq!(into.len(), index, "items come in their order");
+                        into.push(without_indices(item));
+                    }
+                }
+            }
+        }
+        (Value::String(into), Value::String(more)) => into.push_str(more),
+        (into, other) => *into = other.clone(),
+    }
+}
+
+fn without_indices(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| *key != "index");
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_indices(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_indices).collect()),
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 512, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_run_ends_and_nothing_of_it_stays_open(play in play()) {
+        let mut stage = Stage::new(play, false);
+        stage.perform();
+        prop_assert!(stage.machine.is_over());
+        prop_assert!(stage.objects.run.status().is_terminal());
+        prop_assert!(stage.objects.steps.iter().all(|step| !step.is_open()));
+        prop_assert_eq!(stage.machine.next(), Next::Done);
+    }
+
+    #[test]
+    fn a_client_puts_the_stored_objects_together_from_the_stream(play in play()) {
+        let mut stage = Stage::new(play, false);
+        stage.perform();
+        let mut client = Client::default();
+        stage.shown.iter().for_each(|event| client.hear(event));
+        let run = serde_json::to_value(stage.objects.run.in_stream().seen(Version::V2)).unwrap();
+        prop_assert_eq!(&client.objects["run_1"], &run);
+        for step in &stage.objects.steps {
+            let step = serde_json::to_value(step.seen(Version::V2)).unwrap();
+            prop_assert_eq!(&client.objects[step["id"].as_str().unwrap()], &step);
+        }
+        let is_message = |object: &&Value| object["object"] == "thread.message";
+        for message in client.objects.values().filter(is_message) {
+            prop_assert_ne!(&message["status"], "in_progress");
+            prop_assert!(!message["content"].as_array().unwrap().is_empty()
+                || message["status"] == "incomplete");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_written_down_and_read_back_goes_on_in_the_same_way(play in play()) {
+        let (mut one, mut other) = (Stage::new(play.clone(), false), Stage::new(play, true));
+        one.perform();
+        other.perform();
+        prop_assert_eq!(one.told(), other.told());
+        prop_assert_eq!(note::write(&one.machine), note::write(&other.machine));
+    }
+}

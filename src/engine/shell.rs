@@ -1,0 +1,108 @@
+//! The shell of a run's machine: it waits, commits, and only then tells.
+//!
+//! It owns the run from its creation to its end: what clients ask reaches it as commands, so
+//! everything about a run happens in one order. The run goes on whether anybody polls, listens or
+//! hangs up.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{
+    audience::Audience,
+    command::Command,
+    error::Stop,
+    event::Event,
+    machine::{Input, Machine, Next},
+    note,
+    objects::Objects,
+    performing::Performing,
+};
+use crate::{
+    clock::{Awake, Clock},
+    store::Store,
+};
+
+pub(super) struct Shell {
+    pub store: Store,
+    pub clock: Clock,
+    pub machine: Machine,
+    pub objects: Objects,
+    pub performing: Performing,
+    pub audience: Audience,
+    /// Whether the database knows who performs the run.
+    pub is_noted: bool,
+}
+
+impl Shell {
+    /// Performs the run to its end.
+    pub(super) async fn perform(
+        &mut self,
+        commands: &mut UnboundedReceiver<Command>,
+        awake: Awake,
+    ) -> Result<(), Stop> {
+        let mut awake = Some(awake);
+        while !self.machine.is_over() {
+            self.advance().await?;
+            let next = self.machine.next();
+            let Some(until) = next.until() else { break };
+            // Who waits for anything but time keeps the clock from moving on.
+            let asleep = if next.is_timed() { awake.take() } else { None };
+            let asleep = asleep.unwrap_or_else(|| self.clock.awake());
+            awake = tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => Some(self.obey(command).await?),
+                    None => return Ok(()),
+                },
+                input = self.performing.ready(next) => {
+                    self.machine.handle(input, self.clock.now());
+                    awake
+                }
+                woken = self.clock.sleep_until(until, asleep) => Some(woken),
+            };
+        }
+        Ok(())
+    }
+
+    /// Lets happen what is due, commits it, and tells it.
+    pub(super) async fn advance(&mut self) -> Result<(), Stop> {
+        let (now, mut shown) = (self.clock.now(), Vec::new());
+        self.machine.handle(Input::Listened(self.audience.listens()), now);
+        loop {
+            let input = match self.machine.next() {
+                Next::FetchCues => self.performing.answer(&self.machine, &self.objects).await?,
+                Next::WaitForFiles { .. } if self.performing.has_files(&self.objects).await? => {
+                    Input::FilesReady
+                }
+                next if next.until().is_some_and(|until| until <= now) => Input::Time,
+                _ => break,
+            };
+            shown.extend(self.objects.apply(self.machine.handle(input, now)));
+        }
+        // Whoever sees the end of a run finds its recording.
+        let recording = if self.machine.is_over() {
+            self.performing.record(&mut self.objects).await
+        } else {
+            None
+        };
+        self.commit(&shown).await?;
+        if let Some(recording) = recording {
+            recording.record(&self.store, &self.objects.run.thread_id).await;
+        }
+        self.audience.tell(shown);
+        Ok(())
+    }
+
+    /// Writes down what has changed. Deltas alone need no commit: the cues they come from were
+    /// noted before.
+    pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), Stop> {
+        let is_performed = self.machine.performance().is_some();
+        if !shown.iter().any(Event::is_of_object) && (self.is_noted || !is_performed) {
+            return Ok(());
+        }
+        self.is_noted = is_performed;
+        let goes_on = is_performed && !self.machine.is_over();
+        let note = goes_on.then(|| note::write(&self.machine));
+        let changes = self.objects.changes(shown, note.as_deref())?;
+        if self.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
+    }
+}

@@ -139,3 +139,85 @@ async fn nothing_more_is_said_past_the_deadline() {
     assert_eq!(server.get(&run).await.body["status"], "expired");
     assert_eq!(server.said(&thread).await, ["Hello"]);
 }
+
+/// Exchanges what was noted of the runs in a database.
+async fn write_notes(path: &std::path::Path, note: Option<&str>) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let update = sqlx::query("update runs set performance = ?").bind(note);
+    assert_eq!(update.execute(&mut connection).await.unwrap().rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn a_run_whose_note_cannot_be_read_fails_and_says_so() {
+    for (note, why) in [
+        (Some("garbage"), "it does not parse"),
+        (Some(r#"{"version": 1}"#), "it does not parse"),
+        (Some(r#"{"version": 99, "machine": {}}"#), "it has version 99"),
+        (None, "there is none"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unreadable.db");
+        let server = TestServer::on(&path, SLOW).await;
+        let (thread, run) = server.run("Hello").await;
+        server.clock().await.advance(Duration::from_secs(3)).await;
+        server.stop().await;
+        write_notes(&path, note).await;
+
+        let server = TestServer::on(&path, "replies: [{steps: [{message: Another}]}]").await;
+        server.idle().await;
+        let failed = server.get(&run).await.body;
+        assert_eq!(failed["status"], "failed", "{why}");
+        let said = failed["last_error"]["message"].as_str().unwrap();
+        assert!(said.contains("cannot be read") && said.contains(why), "{said}");
+        let steps = server.get(&format!("{run}/steps")).await.body;
+        assert_eq!(steps["data"].as_array().unwrap().len(), 1, "nothing is begun anew");
+        assert_eq!(steps["data"][0]["status"], "failed");
+        assert_eq!(server.said(&thread).await.len(), 2);
+        // The thread is free again.
+        let again = json!({"role": "user", "content": "Again"});
+        let added = server.post(&format!("{thread}/messages"), again).await;
+        assert_eq!(added.status.as_u16(), 200, "{}", added.text);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_waits_fails_too_if_its_note_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waiting.db");
+    let server = TestServer::on(&path, CALL).await;
+    let (_, run) = server.run("Hello").await;
+    server.stop().await;
+    write_notes(&path, Some("{}")).await;
+    let server = TestServer::on(&path, "replies: []").await;
+    server.idle().await;
+    assert_eq!(server.get(&run).await.body["status"], "failed");
+}
+
+#[tokio::test]
+async fn notes_of_version_0_1_0_are_converted() {
+    const NOTE: &str = r#"{"reply":{"pace":{"queue":"2s","per_token":"1s"},
+        "steps":[{"message":"one two three"},{"message":"four"}]},
+        "origin":{"file":"a.yaml","line":1,"steps":[1,1]},"captures":{},"entry":1,"query":null,
+        "too_late":false,"pace":{"Timed":{"queue":{"secs":2,"nanos":0},
+        "first_token":{"secs":0,"nanos":0},"per_token":{"secs":1,"nanos":0}}},
+        "cues":[{"after":{"secs":1,"nanos":0},"cue":{"Text":{"text":" two","tokens":1}}},
+        {"after":{"secs":1,"nanos":0},"cue":{"Text":{"text":" three","tokens":1}}},
+        {"after":{"secs":0,"nanos":0},"cue":"CloseMessage"}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    let server = TestServer::on(&path, SLOW).await;
+    let (thread, run) = server.run("Hello").await;
+    // The first token is said with the status.
+    server.clock().await.advance(Duration::from_secs(2)).await;
+    server.stop().await;
+    write_notes(&path, Some(NOTE)).await;
+    let server = TestServer::on(&path, "replies: []").await;
+    server.clock().await.advance(Duration::from_secs(60)).await;
+    let ended = server.get(&run).await.body;
+    assert_eq!(
+        (&ended["status"], &ended["usage"]["completion_tokens"]),
+        (&json!("completed"), &json!(4))
+    );
+    assert_eq!(server.said(&thread).await, ["Hello", "one two three", "four"]);
+}

@@ -1,33 +1,55 @@
-//! The program as one router: the rooms' routes merged, and the door in front of them.
+//! The program as one router: the layers that every request passes, and behind them the routes.
 
 use axum::{
     Router,
     extract::Request,
     http::Uri,
-    middleware,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::Router as Routes,
 };
-use tower::Layer;
+use tower::ServiceBuilder;
 
 use crate::{
     api, control,
-    http::{ApiError, Manner, door},
+    http::{
+        ApiError, AppState, Manner, endings, faults, headers, journal, key, manner, origin, paths,
+        session, work,
+    },
     types::Refusal,
 };
 
-pub(crate) use crate::http::door::Door;
-
-/// The whole program, ready to be served. The door is outside of the routing, because it takes the
-/// session off the path before anything is routed.
-pub(crate) fn app(door: Door) -> Router {
-    let routes: Routes = Router::new()
+/// The whole program, ready to be served. The layers stand outside of the routing, because a path
+/// loses its session before it is routed.
+pub(crate) fn app(app: AppState) -> Router {
+    let routes = Router::new()
         .nest("/v1", api::routes())
         .nest("/_rehearsal", control::routes())
         .fallback(unknown_url)
-        .method_not_allowed_fallback(wrong_method);
-    let inside = middleware::from_fn_with_state(door, door::pass).layer(routes);
-    Router::new().fallback_service(inside)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app.clone());
+    let layers = ServiceBuilder::new()
+        // First in, last out: every answer carries the headers, whoever gives it.
+        .layer(from_fn_with_state(app.clone(), headers::add))
+        // Everybody behind it sees OpenAI's paths, without sessions.
+        .layer(from_fn(paths::normalise))
+        // Web pages of others are turned away before they can make anything.
+        .layer(from_fn_with_state(app.clone(), origin::check))
+        // What follows belongs to a session: its request ids, its journal, its faults.
+        .layer(from_fn_with_state(app.clone(), session::enter))
+        // The journal sees what the client sees, faults and refusals too.
+        .layer(from_fn_with_state(app.clone(), journal::note))
+        // A fault strikes like a failing gateway: before anybody looks at the key.
+        .layer(from_fn_with_state(app.clone(), faults::strike))
+        // What a fault damages is a whole answer.
+        .layer(from_fn_with_state(app.clone(), endings::write))
+        // Nobody learns what exists without a key.
+        .layer(from_fn_with_state(app.clone(), key::check))
+        // Handlers answer in the version and the dialect that the request asks for.
+        .layer(from_fn_with_state(app.clone(), manner::judge))
+        // A client that hangs up does not stop what it asked for.
+        .layer(from_fn_with_state(app, work::on_a_task))
+        .service(routes);
+    Router::new().fallback_service(layers)
 }
 
 async fn wrong_method(request: Request) -> Response {

@@ -5,16 +5,16 @@ use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    app::{self, Door},
+    app,
     clock::Moment,
     engine::Unmatched,
     extract::Extractor,
     fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
-    http::{guard::Hosts, key::Keys, listen, manner::Policy},
+    http::{AppState, key::Keys, listen, manner::Policy, origin::Hosts, state::Shared},
     store::{Database, OpenError},
     transcript::{Redaction, Redactor},
     upstream::{Recorder, Settings, Unusable, Upstream},
-    world::{Making, Unmade, Worlds},
+    world::{DEFAULT_SESSION, Making, Unmade, Worlds},
 };
 
 /// What a server needs to know. See `rehearsal serve --help` for the meaning of each.
@@ -115,7 +115,7 @@ impl Drop for Leftovers {
 
 /// A server that is ready to run.
 pub struct Server {
-    door: Door,
+    app: AppState,
     recorder: Option<Arc<Recorder>>,
 }
 
@@ -159,17 +159,20 @@ impl Server {
             strict_models: config.strict_models,
         };
         let worlds = Arc::new(Worlds::open(making).await?);
-        let keys = Arc::new(Keys::new(config.api_keys));
-        let policy = Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset };
-        Ok(Self {
-            door: Door { worlds, keys, hosts: Arc::new(Hosts::new(config.allowed_hosts)), policy },
-            recorder,
-        })
+        let default = worlds.enter(DEFAULT_SESSION).await?;
+        let app = AppState::new(Shared {
+            worlds,
+            default,
+            keys: Keys::new(config.api_keys),
+            hosts: Hosts::new(config.allowed_hosts),
+            policy: Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset },
+        });
+        Ok(Self { app, recorder })
     }
 
     /// The worlds of its sessions.
     pub fn worlds(&self) -> &Arc<Worlds> {
-        &self.door.worlds
+        &self.app.worlds
     }
 
     /// Who writes down what an upstream answers, if somebody does.
@@ -180,7 +183,7 @@ impl Server {
     /// Removes the files of a private database when it is dropped: the last thing that a server
     /// does.
     pub fn leftovers(&self) -> Leftovers {
-        Leftovers(Arc::clone(self.door.worlds.database()))
+        Leftovers(Arc::clone(self.app.worlds.database()))
     }
 
     /// Serves until `stop` is done, and then what is in flight.
@@ -189,12 +192,12 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (worlds, recorder) = (Arc::clone(&self.door.worlds), self.recorder.clone());
+        let (worlds, recorder) = (Arc::clone(&self.app.worlds), self.recorder.clone());
         let stop = async move {
             stop.await;
             worlds.end();
         };
-        listen::serve(listener, app::app(self.door), stop).await;
+        listen::serve(listener, app::app(self.app), stop).await;
         if let Some(recorder) = recorder {
             recorder.settle().await;
         }

@@ -10,7 +10,7 @@ use axum::{
 use super::{assistants::change_of_v1, within};
 use crate::{
     http::{
-        Answer, ApiError, Asked, Found, Here, PageQuery,
+        Answer, ApiError, AppState, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Ids, OnlyV1},
     },
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/assistants/{assistant_id}/files", get(list).post(create))
         .route("/assistants/{assistant_id}/files/{file_id}", get(retrieve).delete(delete))

@@ -5,7 +5,7 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     http::{
-        Answer, Asked, Found, Here, PageQuery,
+        Answer, AppState, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Body, Ids},
     },
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/assistants", get(list).post(create))
         .route("/assistants/{assistant_id}", get(retrieve).post(modify).delete(delete::<Assistant>))

@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{deleted, page, retrieve};
 use crate::{
-    http::{Answer, ApiError, Form, Found, Here, error::Result, extract::FileQuery},
+    http::{Answer, ApiError, AppState, Form, Found, Here, error::Result, extract::FileQuery},
     knowledge::on_disk,
     store,
     types::{
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/files", get(list).post(create))
         .route("/files/{file_id}", get(retrieve::<File>).delete(delete))

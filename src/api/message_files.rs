@@ -5,14 +5,14 @@ use axum::{Router, routing::get};
 use super::within;
 use crate::{
     http::{
-        Answer, ApiError, Found, Here, PageQuery,
+        Answer, ApiError, AppState, Found, Here, PageQuery,
         error::Result,
         extract::{Ids, OnlyV1},
     },
     types::{List, Message, v1::MessageFile},
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     const FILES: &str = "/threads/{thread_id}/messages/{message_id}/files";
     Router::new().route(FILES, get(list)).route(&format!("{FILES}/{{file_id}}"), get(retrieve))
 }

@@ -5,7 +5,7 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     engine,
-    http::{Answer, ApiError, Asked, Found, Here, PageQuery, error::Result},
+    http::{Answer, ApiError, AppState, Asked, Found, Here, PageQuery, error::Result},
     types::{
         Id, List, Message, Metadata, Thread, View,
         message::{MessageView, NewMessage},
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/threads/{thread_id}/messages", get(list).post(create)).route(
         "/threads/{thread_id}/messages/{message_id}",
         get(retrieve).post(modify).delete(delete::<Message>),

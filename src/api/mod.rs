@@ -20,7 +20,7 @@ use axum::Router;
 use serde::Serialize;
 
 use crate::{
-    http::{Answer, ApiError, Found, Here, error::Result, extract::Ids},
+    http::{Answer, ApiError, AppState, Found, Here, error::Result, extract::Ids},
     store::{self, Changeable, Deletable, Paged, Stored},
     types::{
         Deleted, Id, List, Order, Resource,
@@ -29,7 +29,7 @@ use crate::{
     world::World,
 };
 
-pub(crate) fn routes() -> Router {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .merge(assistants::routes())
         .merge(assistant_files::routes())

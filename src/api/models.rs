@@ -9,11 +9,11 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    http::{Answer, Here, error::Result},
+    http::{Answer, AppState, Here, error::Result},
     types::{Model, Refusal},
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/models", get(list)).route("/models/{model}", get(retrieve))
 }
 

@@ -11,7 +11,7 @@ use super::{change, page, threads};
 use crate::{
     engine::{NewRun, Onto, Refused, Wanted},
     http::{
-        Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
+        Answer, ApiError, AppState, Asked, Found, Here, PageQuery, Polled,
         answer::OfRun,
         error::Result,
         extract::{Body, Ids, Include, NamedReply},
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/threads/runs", post(create_with_thread))
         .route("/threads/{thread_id}/runs", get(list).post(create))

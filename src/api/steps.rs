@@ -4,12 +4,12 @@ use axum::{Router, routing::get};
 
 use super::page;
 use crate::{
-    http::{Answer, Found, Here, PageQuery, error::Result, extract::Include},
+    http::{Answer, AppState, Found, Here, PageQuery, error::Result, extract::Include},
     store,
     types::{List, Run, Step, View, version::Seen},
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/threads/{thread_id}/runs/{run_id}/steps", get(list))
         .route("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", get(retrieve))

@@ -8,7 +8,7 @@ use axum::{
 use super::{change, deleted, page};
 use crate::{
     http::{
-        Answer, ApiError, Asked, Found, Here, PageQuery, Polled,
+        Answer, ApiError, AppState, Asked, Found, Here, PageQuery, Polled,
         error::Result,
         extract::{Ids, StatusFilter},
     },
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     const FILES: &str = "/vector_stores/{vector_store_id}/files";
     const BATCHES: &str = "/vector_stores/{vector_store_id}/file_batches";
     Router::new()

@@ -5,7 +5,7 @@ use axum::{Router, extract::Request, routing::get};
 
 use super::change;
 use crate::{
-    http::{Answer, ApiError, Asked, Found, Here, error::Result, extract::Body},
+    http::{Answer, ApiError, AppState, Asked, Found, Here, error::Result, extract::Body},
     store::Changes,
     types::{
         Deleted, Message, Patch, Refusal, Thread,
@@ -15,7 +15,7 @@ use crate::{
     world::World,
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/threads", get(list).post(create))
         .route("/threads/{thread_id}", get(retrieve).post(modify).delete(delete))

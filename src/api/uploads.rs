@@ -3,7 +3,7 @@
 use axum::{Router, extract::Request, routing::post};
 
 use crate::{
-    http::{Answer, Asked, Form, Found, Here, error::Result, extract::Body},
+    http::{Answer, AppState, Asked, Form, Found, Here, error::Result, extract::Body},
     types::{
         Upload, UploadPart, limits,
         reader::{Faults, Fields, Path, Read},
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/uploads", post(create))
         .route("/uploads/{upload_id}/parts", post(add_part))

@@ -8,7 +8,7 @@ use axum::{
 use super::{change, deleted, page};
 use crate::{
     http::{
-        Answer, ApiError, Asked, Found, Here, PageQuery,
+        Answer, ApiError, AppState, Asked, Found, Here, PageQuery,
         error::Result,
         extract::{Body, Ids, PageToken},
     },
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/vector_stores", get(list).post(create))
         .route("/vector_stores/{vector_store_id}", get(retrieve).post(modify).delete(delete))

@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, Moment},
     fixture::pace::Wait,
     http::{
-        Answer,
+        Answer, AppState,
         error::Result,
         extract::{Body, InSession},
     },
@@ -22,7 +22,7 @@ use crate::{
     world::Session,
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/clock", get(show).post(set))
 }
 

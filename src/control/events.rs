@@ -13,9 +13,9 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::http::{extract::InSession, sse};
+use crate::http::{AppState, extract::InSession, sse};
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/events", get(listen))
 }
 

@@ -12,7 +12,7 @@ use super::Removed;
 use crate::{
     fixture::{Diagnostic, Fixtures, Origin, diagnostic::render_all},
     http::{
-        Answer, ApiError,
+        Answer, ApiError, AppState,
         error::Result,
         extract::{InSession, read_all},
     },
@@ -20,7 +20,7 @@ use crate::{
     world::Unmade,
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/fixtures", get(list).post(add).delete(clear))
 }
 

@@ -25,14 +25,14 @@ use serde_json::{Map, Value};
 
 use crate::{
     http::{
-        Answer, ApiError,
+        Answer, ApiError, AppState,
         error::Result,
         extract::{InSession, pairs, read_all},
     },
     types::{Refusal, limits, reader::FaultKind},
 };
 
-pub(crate) fn routes() -> Router {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/health", get(health))
         .route("/reset", post(reset))
@@ -132,11 +132,11 @@ impl Query {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Query {
+impl FromRequestParts<AppState> for Query {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        pairs(parts, state).await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        pairs(parts, app).await.map(Self)
     }
 }
 

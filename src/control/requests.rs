@@ -7,11 +7,11 @@ use super::{Listed, Query, Removed};
 use crate::{
     engine::UnmatchedRun,
     fixture::fault::PathGlob,
-    http::{Answer, error::Result, extract, extract::InSession},
+    http::{Answer, AppState, error::Result, extract, extract::InSession},
     types::{Refusal, reader::FaultKind},
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/requests", get(list).delete(clear)).route("/unmatched", get(unmatched))
 }
 

@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::Listed;
 use crate::{
-    http::{Answer, ApiError, door, error::Result, extract::InSession},
+    http::{Answer, ApiError, AppState, error::Result, extract::InSession, paths},
     store::Snapshot,
     types::Refusal,
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/snapshots", get(list))
         .route("/snapshots/{name}", put(keep).delete(forget))
@@ -33,11 +33,11 @@ struct Forgotten {
 /// The name of a snapshot. What is no text is no name.
 struct Name(String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Name {
+impl FromRequestParts<AppState> for Name {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        match Path::from_request_parts(parts, state).await {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        match Path::from_request_parts(parts, app).await {
             Ok(Path(name)) => Ok(Self(name)),
             Err(_) => Err(Refusal::BadName { name: parts.uri.path().to_owned() }.into()),
         }
@@ -50,7 +50,7 @@ async fn list(InSession(session): InSession) -> Result<Answer<Listed<Value>>> {
 }
 
 async fn keep(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
-    if !door::is_name(&name) {
+    if !paths::is_name(&name) {
         return Err(Refusal::BadName { name }.into());
     }
     Ok(Answer(session.keep(&name).await?.shown()))

@@ -9,12 +9,12 @@ use axum::{
 };
 
 use crate::{
-    http::{ApiError, error::Result, extract::InSession},
+    http::{ApiError, AppState, error::Result, extract::InSession},
     transcript::{self, NotExported},
     types::{Id, Thread},
 };
 
-pub(super) fn routes() -> Router {
+pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/threads/{thread_id}/fixture", get(export))
 }
 

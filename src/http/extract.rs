@@ -3,7 +3,7 @@
 //! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON
 //! syntax, fields, ids, existence.
 
-use std::{ops::Deref, sync::Arc};
+use std::{convert::Infallible, ops::Deref, sync::Arc};
 
 use axum::{
     body::Body as RawBody,
@@ -17,6 +17,7 @@ use super::{
     answer::{Answer, Polled},
     error::{ApiError, Result},
     manner::Manner,
+    state::{AppState, Visit},
 };
 use crate::{
     store::Stored,
@@ -81,28 +82,24 @@ impl Deref for Here {
 }
 
 /// The session that the request names.
-#[derive(Clone)]
 pub(crate) struct InSession(pub Arc<Session>);
 
-impl<S: Sync> FromRequestParts<S> for InSession {
-    type Rejection = ApiError;
+impl FromRequestParts<AppState> for InSession {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        let visit = Visit::from_request_parts(parts, app).await?;
+        Ok(Self(visit.session))
     }
 }
 
 /// The reply that the client names for a run, in a header.
 pub(crate) struct NamedReply(pub Option<String>);
 
-impl<S: Sync> FromRequestParts<S> for NamedReply {
+impl FromRequestParts<AppState> for NamedReply {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         let name = parts
             .headers
             .get("x-rehearsal-reply")
@@ -111,16 +108,16 @@ impl<S: Sync> FromRequestParts<S> for NamedReply {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Here {
-    type Rejection = ApiError;
+/// Anything that was not brought to a session is done in the default one.
+impl FromRequestParts<AppState> for Here {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        // The door puts it there before anything is routed.
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| Refusal::Internal { request_id: String::new() }.into())
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        let here = parts.extensions.get::<Self>().cloned();
+        Ok(here.unwrap_or_else(|| Self {
+            world: app.default.world(),
+            manner: Manner::of_parts(parts),
+        }))
     }
 }
 
@@ -150,10 +147,10 @@ impl<T: Resource> Ids<T> {
     }
 
     /// Takes the ids as they stand in the URL.
-    async fn take<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Self> {
-        let manner = Manner::from_request_parts(parts, state).await?;
+    async fn take(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let manner = Manner::of_parts(parts);
         let unknown = manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unknown)?;
+        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown)?;
         let value = |name: &str| {
             params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
@@ -186,11 +183,11 @@ impl<T: Resource> Ids<T> {
 /// What exists under v1 only.
 pub(crate) struct OnlyV1;
 
-impl<S: Send + Sync> FromRequestParts<S> for OnlyV1 {
+impl FromRequestParts<AppState> for OnlyV1 {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let manner = Manner::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let manner = Manner::of_parts(parts);
         let unknown = || manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
         if manner.version.is_v1() { Ok(Self) } else { Err(unknown().into()) }
     }
@@ -211,12 +208,12 @@ fn prefix_of(name: &str) -> Option<&'static str> {
     }
 }
 
-impl<S: Send + Sync, T: Resource> FromRequestParts<S> for Ids<T> {
+impl<T: Resource> FromRequestParts<AppState> for Ids<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let ids = Self::take(parts, state).await?;
-        ids.judge(&Manner::from_request_parts(parts, state).await?)?;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let ids = Self::take(parts, app).await?;
+        ids.judge(&Manner::of_parts(parts))?;
         Ok(ids)
     }
 }
@@ -224,12 +221,12 @@ impl<S: Send + Sync, T: Resource> FromRequestParts<S> for Ids<T> {
 /// An object that exists. A message asked for under the wrong thread does not.
 pub(crate) struct Found<T>(pub T);
 
-impl<S: Send + Sync, T: Stored> FromRequestParts<S> for Found<T> {
+impl<T: Stored> FromRequestParts<AppState> for Found<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let world = Here::from_request_parts(parts, state).await?;
-        let ids = Ids::<T>::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let Ok(world) = Here::from_request_parts(parts, app).await;
+        let ids = Ids::<T>::from_request_parts(parts, app).await?;
         Ok(Self(ids.find(&world).await?))
     }
 }
@@ -241,14 +238,14 @@ pub(crate) struct Asked<T, B> {
     pub body: B,
 }
 
-impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
+impl<T: Resource, B: Read> FromRequest<AppState> for Asked<T, B> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let value = json(&parts.headers, body).await?;
-        let manner = Manner::from_request_parts(&mut parts, state).await?;
-        let of = Ids::take(&mut parts, state).await?;
+        let manner = Manner::of_parts(&parts);
+        let of = Ids::take(&mut parts, app).await?;
         // Reported of `POST /v1/threads//messages`: the fields are judged before the id.
         let body = reader::read_as(manner.version, value)?;
         of.judge(&manner)?;
@@ -259,10 +256,10 @@ impl<S: Send + Sync, T: Resource, B: Read> FromRequest<S> for Asked<T, B> {
 /// The body of a request that asks nothing of an existing object.
 pub(crate) struct Body<B>(pub B);
 
-impl<S: Send + Sync, B: Read> FromRequest<S> for Body<B> {
+impl<B: Read> FromRequest<AppState> for Body<B> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
+    async fn from_request(request: Request, _: &AppState) -> Result<Self> {
         let version = Manner::of(&request).version;
         let (parts, body) = request.into_parts();
         Ok(Self(reader::read_as(version, json(&parts.headers, body).await?)?))
@@ -325,11 +322,11 @@ pub(crate) struct PageQuery {
 /// Only files of a store in this status.
 pub(crate) struct StatusFilter(pub Option<String>);
 
-impl<S: Send + Sync> FromRequestParts<S> for StatusFilter {
+impl FromRequestParts<AppState> for StatusFilter {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let filter = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "filter");
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let filter = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "filter");
         let Some((path, value)) = filter else { return Ok(Self(None)) };
         Ok(Self(Some(status(value).map_err(|kind| Refusal::invalid(path, kind))?)))
     }
@@ -342,10 +339,10 @@ pub(crate) struct FileQuery {
     pub purpose: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
+impl FromRequestParts<AppState> for FileQuery {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let page = PageRequest {
             limit: limits::FILE_PAGE,
             order: Order::Descending,
@@ -353,7 +350,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
             before: None,
         };
         let mut query = Self { page, purpose: None };
-        for (key, value) in pairs(parts, state).await? {
+        for (key, value) in pairs(parts, app).await? {
             let fault = |kind| Refusal::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 0, limits::FILE_PAGE).map_err(fault)?,
@@ -370,11 +367,11 @@ impl<S: Send + Sync> FromRequestParts<S> for FileQuery {
 /// Where in a list of results to go on.
 pub(crate) struct PageToken(pub usize);
 
-impl<S: Send + Sync> FromRequestParts<S> for PageToken {
+impl FromRequestParts<AppState> for PageToken {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let page = pairs(parts, state).await?.into_iter().find(|(key, _)| key == "page");
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let page = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "page");
         let Some((path, token)) = page else { return Ok(Self(0)) };
         let kind = FaultKind::WrongType {
             expected: "the next_page of an earlier answer".to_owned(),
@@ -388,10 +385,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PageToken {
 /// The one thing that can be included.
 const INCLUDABLE: &str = "step_details.tool_calls[*].file_search.results[*].content";
 
-impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
+impl FromRequestParts<AppState> for PageQuery {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let mut query = Self {
             page: PageRequest {
                 limit: limits::PAGE_DEFAULT,
@@ -401,7 +398,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
             },
             run_id: None,
         };
-        for (key, value) in pairs(parts, state).await? {
+        for (key, value) in pairs(parts, app).await? {
             let fault = |kind| Refusal::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 1, limits::PAGE_MAX).map_err(fault)?,
@@ -422,12 +419,12 @@ pub(crate) struct Include {
     pub results: bool,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Include {
+impl FromRequestParts<AppState> for Include {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let mut include = Self { results: false };
-        for (key, value) in pairs(parts, state).await? {
+        for (key, value) in pairs(parts, app).await? {
             if !matches!(key.as_str(), "include" | "include[]") {
                 continue;
             }
@@ -441,11 +438,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Include {
     }
 }
 
-pub(crate) async fn pairs<S: Send + Sync>(
-    parts: &mut Parts,
-    state: &S,
-) -> Result<Vec<(String, String)>> {
-    let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+pub(crate) async fn pairs(parts: &mut Parts, app: &AppState) -> Result<Vec<(String, String)>> {
+    let query = Query::<Vec<(String, String)>>::from_request_parts(parts, app).await;
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 

@@ -1,18 +1,64 @@
-//! Which fault strikes a request.
+//! Faults: a request may be struck by one of the fixtures', before anybody looks at its key.
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::Request, http::header};
+use axum::{body::Body, extract::Request, http::header, middleware::Next, response::Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::manner::Manner;
+use super::{
+    damage,
+    manner::Manner,
+    state::{Visit, is_api},
+};
 use crate::{fixture::Fault, types::limits, world::World};
+
+/// The fault that struck a request.
+#[derive(Clone)]
+pub(super) struct Struck(pub Arc<Fault>);
+
+pub(crate) async fn strike(visit: Visit, request: Request, next: Next) -> Response {
+    if !is_api(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let (request, fault) = select(&visit.world, request).await;
+    let Some(fault) = fault else { return next.run(request).await };
+    if let Some(delay) = fault.delay {
+        tokio::time::sleep(delay).await;
+    }
+    let damage = fault.damage.as_ref();
+    let instead = damage.and_then(|damage| damage::instead(damage, &visit.request_id));
+    let mut response = match instead {
+        Some(response) => {
+            drain(request).await;
+            response
+        }
+        None => next.run(request).await,
+    };
+    if let Some(damage) = damage {
+        response = damage::damaged(damage, response, &visit.request_id);
+    }
+    response.extensions_mut().insert(Struck(fault));
+    response
+}
+
+/// Reads what nobody is going to look at: a client that still sends would not get to read its
+/// answer.
+async fn drain(request: Request) {
+    let mut pieces = request.into_body().into_data_stream();
+    let mut left = limits::JSON_BODY;
+    while let Some(Ok(piece)) = pieces.next().await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            return;
+        }
+    }
+}
 
 /// The fault that strikes, if one does. Of a request's body no more is read than it takes to know
 /// that.
-pub(super) async fn strike(world: &World, request: Request) -> (Request, Option<Arc<Fault>>) {
+async fn select(world: &World, request: Request) -> (Request, Option<Arc<Fault>>) {
     if !world.repertoire.has_faults() {
         return (request, None);
     }

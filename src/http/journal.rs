@@ -2,12 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{extract::Request, response::Response};
+use axum::{extract::Request, middleware::Next, response::Response};
 use compact_str::CompactString;
 
-use super::{answer::OfRun, listen::NoAnswer, manner::Manner, tee};
+use super::{
+    answer::OfRun,
+    faults::Struck,
+    key,
+    listen::NoAnswer,
+    manner::Manner,
+    state::{Visit, is_api},
+    tee,
+};
 use crate::{
-    fixture::Fault,
     types::Timestamp,
     world::{
         Session, World,
@@ -15,8 +22,22 @@ use crate::{
     },
 };
 
+/// Notes a request to the API with its answer, if a journal is kept.
+pub(crate) async fn note(visit: Visit, request: Request, next: Next) -> Response {
+    let Visit { session, world, request_id } = visit;
+    if !is_api(request.uri().path()) || !session.journal.is_kept() {
+        return next.run(request).await;
+    }
+    let line = Line::of(&world, &request, &request_id);
+    let secret = session.journal.secret(&key::sent(&Manner::of(&request), request.headers()));
+    let (parts, body) = request.into_parts();
+    let (body, shown) = tee::request(&session.journal, &parts.headers, body, secret.as_ref());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    line.note(&session, response, shown, secret.as_ref()).await
+}
+
 /// A request, as far as it is known before it is answered.
-pub(super) struct Line {
+struct Line {
     id: String,
     created_at: Timestamp,
     begun: Instant,
@@ -26,11 +47,11 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of(world: &World, request: &Request, id: &str, begun: Instant) -> Self {
+    fn of(world: &World, request: &Request, id: &str) -> Self {
         Self {
             id: id.to_owned(),
             created_at: world.clock.now().seconds(),
-            begun,
+            begun: Instant::now(),
             method: request.method().as_str().into(),
             path: Manner::of(request)
                 .azure
@@ -40,19 +61,16 @@ impl Line {
     }
 
     /// Notes the request with its answer, which goes on its way.
-    pub(super) async fn note(
+    async fn note(
         self,
         session: &Session,
         response: Response,
         request: Body,
-        fault: Option<&Fault>,
         secret: Option<&Arc<Secret>>,
     ) -> Response {
-        if !session.journal.is_kept() {
-            return response;
-        }
         let is_cut = response.extensions().get::<NoAnswer>().is_some();
         let run = response.extensions().get::<OfRun>().map(|of| of.0.clone());
+        let fault = response.extensions().get::<Struck>().map(|struck| struck.0.called());
         let status = (!is_cut).then_some(response.status().as_u16());
         let (response, shown) = tee::response(&session.journal, response, secret).await;
         let entry = Arc::new(Entry {
@@ -66,26 +84,12 @@ impl Line {
             request,
             response: shown,
             run,
-            fault: fault.map(|fault| fault.called()),
+            fault,
         });
         session.feed.tell("request", || entry.shown(None).to_string());
         session.journal.note(entry);
         response
     }
-}
-
-/// Shows the body of a request to the journal, if one is kept.
-pub(super) fn shown(
-    session: &Session,
-    request: Request,
-    secret: Option<&Arc<Secret>>,
-) -> (Request, Body) {
-    if !session.journal.is_kept() {
-        return (request, Body::None);
-    }
-    let (parts, body) = request.into_parts();
-    let (body, kept) = tee::request(&session.journal, &parts.headers, body, secret);
-    (Request::from_parts(parts, body), kept)
 }
 
 fn clean(text: &str, secret: Option<&Arc<Secret>>) -> String {

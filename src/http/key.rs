@@ -1,10 +1,29 @@
 //! Who is asking: the key.
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::manner::Manner;
+use super::{
+    error::ApiError,
+    manner::Manner,
+    state::{AppState, is_api},
+};
 use crate::types::Refusal;
+
+/// The key is asked for before anybody is told what exists and what does not.
+pub(crate) async fn check(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    if is_api(request.uri().path())
+        && let Err(refusal) = app.keys.judge(&Manner::of(&request), request.headers())
+    {
+        return ApiError::from(refusal).into_response();
+    }
+    next.run(request).await
+}
 
 /// The keys that are let in.
 #[derive(Clone, Debug)]

@@ -1,15 +1,36 @@
 //! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta.
 //! Judged once, at the door; behind it every path is spelled as OpenAI spells it.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, Request, State},
     http::{HeaderMap, Uri, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 
-use super::error::ApiError;
+use super::{
+    error::ApiError,
+    paths::with_path,
+    state::{AppState, is_api},
+};
 use crate::types::{Refusal, Version};
+
+/// Judges in which version a request to the API is to be answered.
+pub(crate) async fn judge(
+    State(app): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if is_api(request.uri().path()) {
+        match Manner::of(&request).judge(app.policy, &request) {
+            Ok(manner) => _ = request.extensions_mut().insert(manner),
+            Err(refusal) => return ApiError::from(refusal).into_response(),
+        }
+    }
+    next.run(request).await
+}
 
 /// How a request speaks. Carried by the request itself.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +84,10 @@ impl Manner {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
+    pub(super) fn of_parts(parts: &Parts) -> Self {
+        parts.extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
     pub(crate) fn is_azure(&self) -> bool {
         self.azure.is_some()
     }
@@ -102,10 +127,10 @@ impl Manner {
 }
 
 impl<S: Sync> FromRequestParts<S> for Manner {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of_parts(parts))
     }
 }
 
@@ -124,8 +149,7 @@ impl Azure {
             None if api_version.is_some() => (true, uri.path().strip_prefix("/v1/")?),
             None => return None,
         };
-        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-        let inner = format!("/v1/{rest}{query}").parse().ok()?;
+        let inner = with_path(uri, &format!("/v1/{rest}"))?;
         Some((Self { path: uri.path().to_owned(), needs_version, api_version }, inner))
     }
 

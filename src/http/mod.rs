@@ -1,20 +1,26 @@
-//! The manners of the wire, and no routes: how a request is let in, read and answered.
+//! How a request is let in, read and answered: the layers that it passes, the extractors and the
+//! shapes of answers. No routes.
 
 pub(crate) mod answer;
 mod chunks;
 mod damage;
-pub(crate) mod door;
+pub(crate) mod endings;
 pub(crate) mod error;
 pub(crate) mod extract;
-mod faults;
+pub(crate) mod faults;
 pub(crate) mod form;
-pub(crate) mod guard;
-mod journal;
+pub(crate) mod headers;
+pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod listen;
 pub(crate) mod manner;
+pub(crate) mod origin;
+pub(crate) mod paths;
+pub(crate) mod session;
 pub(crate) mod sse;
+pub(crate) mod state;
 mod tee;
+pub(crate) mod work;
 
 pub(crate) use self::{
     answer::{Answer, Polled},
@@ -22,4 +28,5 @@ pub(crate) use self::{
     extract::{Asked, Found, Here, PageQuery},
     form::Form,
     manner::Manner,
+    state::AppState,
 };

@@ -76,13 +76,32 @@ async fn whoever_is_refused_makes_no_world() {
     }
     server.get("/s/d/v1/models").await;
     server.stop().await;
-    let mut connection =
-        sqlx::ConnectOptions::connect(&sqlx::sqlite::SqliteConnectOptions::new().filename(&path))
-            .await
-            .unwrap();
-    let names: Vec<String> = sqlx::query_scalar("select name from sessions order by key")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(names, ["default", "d"]);
+    assert_eq!(names_in(&path).await, ["default", "d"]);
+}
+
+#[tokio::test]
+async fn a_session_is_made_for_a_key_that_is_let_in_and_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.db");
+    let config = rehearsal::serve::Config {
+        database: Some(path.clone()),
+        api_keys: vec!["sk-right".to_owned()],
+        ..crate::server::config()
+    };
+    let server = TestServer::with(config).await;
+    let ask = async |session: &str, key: &str| {
+        let url = format!("{}/s/{session}/v1/models", server.base);
+        crate::server::client().get(url).bearer_auth(key).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((ask("wrong", "sk-wrong").await, ask("right", "sk-right").await), (401, 200));
+    server.stop().await;
+    assert_eq!(names_in(&path).await, ["default", "right"]);
+}
+
+/// The sessions that a database knows.
+async fn names_in(path: &std::path::Path) -> Vec<String> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let names = sqlx::query_scalar("select name from sessions order by key");
+    names.fetch_all(&mut connection).await.unwrap()
 }

@@ -3,9 +3,25 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use axum::http::{HeaderMap, Method, header};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 
+use super::{error::ApiError, state::AppState};
 use crate::types::Refusal;
+
+/// The path that answers to any host, so that a container's health check needs no name.
+pub(super) const HEALTH: &str = "/_rehearsal/health";
+
+pub(crate) async fn check(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    match app.hosts.judge_request(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    }
+}
 
 /// The host names that are answered to, beside those that are always local.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +30,15 @@ pub(crate) struct Hosts(Vec<String>);
 impl Hosts {
     pub(crate) fn new(allowed: Vec<String>) -> Self {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    fn judge_request(&self, request: &Request) -> Result<(), Refusal> {
+        if request.uri().path() == HEALTH {
+            return Ok(());
+        }
+        let target = request.uri().authority().map(Authority::as_str);
+        self.judge(target, request.headers())?;
+        judge_origin(request.method(), request.headers())
     }
 
     /// Refuses a request for a host that is not this one. A target with a host of its own overrules

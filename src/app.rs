@@ -1,5 +1,7 @@
 //! The program as one router: the layers that every request passes, and behind them the routes.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Request,
@@ -33,7 +35,7 @@ pub(crate) fn app(app: AppState) -> Router {
         // Everybody behind it sees OpenAI's paths, without sessions.
         .layer(from_fn(paths::normalise))
         // Web pages of others are turned away before they can make anything.
-        .layer(from_fn_with_state(app.clone(), origin::check))
+        .layer(from_fn_with_state(Arc::clone(&app.hosts), origin::check))
         // What follows belongs to a session: its request ids, its journal, its faults.
         .layer(from_fn_with_state(app.clone(), session::enter))
         // The journal sees what the client sees, faults and refusals too.
@@ -43,9 +45,9 @@ pub(crate) fn app(app: AppState) -> Router {
         // What a fault damages is a whole answer.
         .layer(from_fn_with_state(app.clone(), endings::write))
         // Nobody learns what exists without a key.
-        .layer(from_fn_with_state(app.clone(), key::check))
+        .layer(from_fn_with_state(Arc::clone(&app.keys), key::check))
         // Handlers answer in the version and the dialect that the request asks for.
-        .layer(from_fn_with_state(app.clone(), manner::judge))
+        .layer(from_fn_with_state(app.policy, manner::judge))
         // A client that hangs up does not stop what it asked for.
         .layer(from_fn_with_state(app, work::on_a_task))
         .service(routes);

@@ -163,8 +163,8 @@ impl Server {
         let app = AppState::new(Shared {
             worlds,
             default,
-            keys: Keys::new(config.api_keys),
-            hosts: Hosts::new(config.allowed_hosts),
+            keys: Arc::new(Keys::new(config.api_keys)),
+            hosts: Arc::new(Hosts::new(config.allowed_hosts)),
             policy: Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset },
         });
         Ok(Self { app, recorder })

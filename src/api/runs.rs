@@ -24,12 +24,13 @@ use crate::{
         limits,
         message::NewMessage,
         metadata::MetadataChange,
+        new_thread::NewThread,
         reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
-        run::{LastError, RunView, Truncation},
-        thread::NewThread,
+        run::{LastError, Truncation},
         tool::{ToolChoice, ToolOutput, ToolResources, searches},
         v1,
         version::Seen,
+        views::RunView,
     },
 };
 

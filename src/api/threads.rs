@@ -8,8 +8,7 @@ use crate::{
     http::{Answer, ApiError, AppState, Asked, Found, Here, error::Result, extract::Body},
     store::Changes,
     types::{
-        Deleted, Message, Patch, Refusal, Thread,
-        thread::{NewThread, ThreadChange},
+        Deleted, Message, Patch, Refusal, Thread, new_thread::NewThread, thread::ThreadChange,
         version::Seen,
     },
     world::World,

@@ -1,11 +1,11 @@
 //! One request and its answer: what was asked of the Assistants API, and what that said.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::io::Read as _;
 
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::Value;
 
-use super::formats::decoded;
 use crate::events::{Event, Lines};
 
 /// An exchange as it stands in a recording.
@@ -159,4 +159,9 @@ fn events(text: &str) -> Result<Vec<(String, Value)>, String> {
         }
     }
     if events.is_empty() { Err("there are no events in the stream".to_owned()) } else { Ok(events) }
+}
+
+/// What a text in base64 stands for, if it is one.
+pub(super) fn decoded(encoded: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(encoded.split_whitespace().collect::<String>()).ok()
 }

@@ -7,7 +7,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{count, print, serve::FIXTURES};
+use super::{
+    output::{count, print},
+    serve::FIXTURES,
+};
 use crate::{
     fixture::{Diagnostic, Fixtures, diagnostic::render_all},
     serve::{Config, Server},

@@ -10,8 +10,9 @@ use clap::Args;
 use tokio::{process::Command, sync::oneshot};
 
 use super::{
-    complain,
+    output::complain,
     serve::{self, LISTEN, Opened, ServeArgs},
+    watch,
 };
 use crate::{engine::Unmatched, world::Worlds};
 
@@ -59,7 +60,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let recorder = server.recorder();
     let worlds = Arc::clone(server.worlds());
     if watch {
-        tokio::spawn(super::watch::watch(paths, Arc::clone(&worlds)));
+        tokio::spawn(watch::watch(paths, Arc::clone(&worlds)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{complain, print};
+use super::output::{complain, print};
 use crate::{
     store::Database,
     transcript::{self, Exported, Redaction, Redactor},

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use serde_json::Value;
 
-use super::{UNUSABLE, complain, count, print};
+use super::output::{UNUSABLE, complain, count, print};
 use crate::{
     cassette::{self, Seen},
     fixture,

@@ -5,19 +5,23 @@ mod exec;
 mod export;
 mod health;
 mod import;
+mod output;
 mod serve;
 mod volume;
 mod watch;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use self::serve::ServeArgs;
-use self::{check::CheckArgs, exec::ExecArgs, export::ExportArgs, import::ImportArgs};
+use self::{
+    check::CheckArgs,
+    exec::ExecArgs,
+    export::ExportArgs,
+    import::ImportArgs,
+    output::{UNUSABLE, complain, print},
+};
 use crate::{
     extract::{self, Apart},
     fixture::SCHEMA,
@@ -62,9 +66,6 @@ struct HealthArgs {
     url: String,
 }
 
-/// What a user did wrong, or the machine could not do: one message, and exit code 2.
-const UNUSABLE: u8 = 2;
-
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
@@ -81,24 +82,4 @@ pub fn run(cli: Cli) -> ExitCode {
         complain(&message);
         ExitCode::from(UNUSABLE)
     })
-}
-
-/// Writes what was asked for. Whoever reads it may stop reading.
-fn print(text: &str) -> ExitCode {
-    _ = writeln!(io::stdout(), "{}", text.trim_end());
-    ExitCode::SUCCESS
-}
-
-/// So many of something, in words.
-fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {noun}s"),
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the last word to whoever started the program")]
-fn complain(message: &str) {
-    eprintln!("rehearsal: {message}");
 }

@@ -23,7 +23,7 @@ use crate::{
     types::{
         Id, Message, Step, Tool,
         message::Content,
-        run::{LastError, Performed},
+        run::{LastError, Performed, Question},
         step::{Searched, ToolCallKind},
         tool::Ranking,
     },
@@ -45,7 +45,7 @@ pub(super) struct Remote {
     marks: Finder,
     /// Whether the upstream has said anything of its own.
     has_answered: bool,
-    asked: Option<Id<Message>>,
+    asked: Option<Id<Question>>,
     /// The model of the run, by whose tokens it is measured.
     model: String,
     pace: Measured,
@@ -130,7 +130,8 @@ impl Remote {
             )));
         }
         self.noted.turns += 1;
-        self.asked = scene.surroundings.user_message.as_ref().map(|message| message.id.clone());
+        let question = scene.surroundings.user_message.as_ref();
+        self.asked = question.map(|message| Id::new(message.id.as_str()));
         scene.run.model.clone_into(&mut self.model);
         self.marks = Finder::of(scene);
         let conversation = conversation(scene)

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::{FileBatch, Id, Run, StoreFile, run::RunView, version::Seen};
+use crate::types::{FileBatch, Id, Run, StoreFile, version::Seen, views::RunView};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second
 /// (Python) or five (Node). The real service was never recorded to say so.

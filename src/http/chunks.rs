@@ -9,7 +9,7 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::damage::frames;
+use super::frames::frames;
 use crate::fixture::fault::Chunks;
 
 /// What goes out in one chunk under `join` was there without a pause of this length.

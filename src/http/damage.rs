@@ -4,18 +4,15 @@
 use std::io;
 
 use axum::{
-    body::{Body, BodyDataStream},
+    body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
-use futures_util::{
-    Stream, StreamExt,
-    stream::{self, Fuse},
-};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{chunks, error::ApiError, listen::NoAnswer, sse};
+use super::{chunks, error::ApiError, frames::frames, listen::NoAnswer, sse};
 use crate::{
     fixture::fault::{self, Damage, GivenError},
     types::Refusal,
@@ -160,34 +157,6 @@ fn broken_behind(body: Body, bytes: usize) -> Body {
             Some((piece, (pieces, left)))
         });
     Body::from_stream(beginning.chain(broken()))
-}
-
-/// The events of a stream, one by one. What is left where it breaks off goes out too.
-pub(super) fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold((body.into_data_stream().fuse(), BytesMut::new()), |(pieces, buffer)| {
-        next_frame(pieces, buffer)
-    })
-}
-
-type Pieces = Fuse<BodyDataStream>;
-
-async fn next_frame(
-    mut pieces: Pieces,
-    mut buffer: BytesMut,
-) -> Option<(io::Result<Bytes>, (Pieces, BytesMut))> {
-    loop {
-        if let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
-            let frame = buffer.split_to(end + 2).freeze();
-            return Some((Ok(frame), (pieces, buffer)));
-        }
-        let Some(piece) = pieces.next().await else {
-            return (!buffer.is_empty()).then(|| (Ok(buffer.split().freeze()), (pieces, buffer)));
-        };
-        match piece {
-            Ok(piece) => buffer.extend_from_slice(&piece),
-            Err(error) => return Some((Err(io::Error::other(error)), (pieces, buffer))),
-        }
-    }
 }
 
 /// An event whose data breaks off in the middle.

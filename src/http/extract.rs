@@ -27,9 +27,9 @@ use crate::{
         list::PageRequest,
         model::Family,
         reader::{self, FaultKind, Read, integer_between},
-        run::RunView,
         store_file::StoreFileStatus,
         version::Seen,
+        views::RunView,
     },
     world::{Session, World},
 };

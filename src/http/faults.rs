@@ -7,11 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{
-    damage,
-    manner::Manner,
-    state::{Visit, is_api},
-};
+use super::{damage, manner::Manner, state::Visit, uri::is_api};
 use crate::{fixture::Fault, types::limits, world::World};
 
 /// The fault that struck a request.

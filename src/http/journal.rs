@@ -6,13 +6,8 @@ use axum::{extract::Request, middleware::Next, response::Response};
 use compact_str::CompactString;
 
 use super::{
-    answer::OfRun,
-    faults::Struck,
-    key,
-    listen::NoAnswer,
-    manner::Manner,
-    state::{Visit, is_api},
-    tee,
+    answer::OfRun, faults::Struck, key, listen::NoAnswer, manner::Manner, state::Visit, tee,
+    uri::is_api,
 };
 use crate::{
     types::Timestamp,

@@ -1,5 +1,7 @@
 //! Who is asking: the key.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, header},
@@ -8,17 +10,13 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{
-    error::ApiError,
-    manner::Manner,
-    state::{AppState, is_api},
-};
+use super::{error::ApiError, manner::Manner, uri::is_api};
 use crate::types::Refusal;
 
 /// The key is asked for before anybody is told what exists and what does not.
-pub(crate) async fn check(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(keys): State<Arc<Keys>>, request: Request, next: Next) -> Response {
     if is_api(request.uri().path())
-        && let Err(refusal) = app.keys.judge(&Manner::of(&request), request.headers())
+        && let Err(refusal) = keys.judge(&Manner::of(&request), request.headers())
     {
         return ApiError::from(refusal).into_response();
     }

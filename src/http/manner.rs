@@ -12,19 +12,18 @@ use axum::{
 
 use super::{
     error::ApiError,
-    paths::with_path,
-    state::{AppState, is_api},
+    uri::{is_api, with_path},
 };
 use crate::types::{Refusal, Version};
 
 /// Judges in which version a request to the API is to be answered.
 pub(crate) async fn judge(
-    State(app): State<AppState>,
+    State(policy): State<Policy>,
     mut request: Request,
     next: Next,
 ) -> Response {
     if is_api(request.uri().path()) {
-        match Manner::of(&request).judge(app.policy, &request) {
+        match Manner::of(&request).judge(policy, &request) {
             Ok(manner) => _ = request.extensions_mut().insert(manner),
             Err(refusal) => return ApiError::from(refusal).into_response(),
         }

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod faults;
 pub(crate) mod form;
+mod frames;
 pub(crate) mod headers;
 pub(crate) mod journal;
 pub(crate) mod key;
@@ -20,6 +21,7 @@ pub(crate) mod session;
 pub(crate) mod sse;
 pub(crate) mod state;
 mod tee;
+mod uri;
 pub(crate) mod work;
 
 pub(crate) use self::{

@@ -1,7 +1,10 @@
 //! Keeps web pages out: a page that has been rebound to loopback always sends its own public name
 //! as `Host`, and a page of another origin says so when it wants to change something.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{Request, State},
@@ -10,14 +13,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, state::AppState};
+use super::error::ApiError;
 use crate::types::Refusal;
 
 /// The path that answers to any host, so that a container's health check needs no name.
 pub(super) const HEALTH: &str = "/_rehearsal/health";
 
-pub(crate) async fn check(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    match app.hosts.judge_request(&request) {
+pub(crate) async fn check(
+    State(hosts): State<Arc<Hosts>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match hosts.judge_request(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
     }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use axum::{
     extract::Request,
-    http::Uri,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, manner::Manner};
+use super::{error::ApiError, manner::Manner, uri::with_path};
 use crate::types::Refusal;
 
 /// The longest name of a session or a snapshot, in characters.
@@ -91,12 +90,4 @@ fn merge_slashes(request: &mut Request) {
     if let Some(uri) = with_path(request.uri(), &merged) {
         *request.uri_mut() = uri;
     }
-}
-
-/// The same URI with another path: host and query stay.
-pub(super) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
-    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(format!("{path}{query}").parse().ok()?);
-    Uri::from_parts(parts).ok()
 }

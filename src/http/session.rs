@@ -14,7 +14,8 @@ use super::{
     manner::Manner,
     origin::HEALTH,
     paths,
-    state::{AppState, Visit, is_api},
+    state::{AppState, Visit},
+    uri::is_api,
 };
 
 /// The id of the request that a response answers.

@@ -14,8 +14,8 @@ pub(crate) struct Shared {
     pub worlds: Arc<Worlds>,
     /// The session of requests that name none.
     pub default: Arc<Session>,
-    pub keys: Keys,
-    pub hosts: Hosts,
+    pub keys: Arc<Keys>,
+    pub hosts: Arc<Hosts>,
     pub policy: Policy,
 }
 
@@ -58,9 +58,4 @@ impl FromRequestParts<AppState> for Visit {
         let entered = parts.extensions.get::<Self>().cloned();
         Ok(entered.unwrap_or_else(|| Self::new(Arc::clone(&app.default))))
     }
-}
-
-/// Whether a path is one of the API, and not of the control API or none at all.
-pub(super) fn is_api(path: &str) -> bool {
-    path == "/v1" || path.starts_with("/v1/")
 }

@@ -8,11 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    extract::Here,
-    manner::Manner,
-    state::{Visit, is_api},
-};
+use super::{extract::Here, manner::Manner, state::Visit, uri::is_api};
 
 pub(crate) async fn on_a_task(visit: Visit, mut request: Request, next: Next) -> Response {
     let Visit { session, request_id, .. } = visit;

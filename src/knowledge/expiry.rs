@@ -1,38 +1,26 @@
 //! Ends what has had its time: files go, uploads and vector stores become `expired`, all at the
 //! moment at which they fall due.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::{Denied, Knowledge, Result};
+use super::{
+    error::{Denied, Result},
+    expiries::Expiries,
+    ingest::Ingest,
+    session::Knowledge,
+};
 use crate::{
-    clock::{Awake, Clock, Moment},
+    clock::{Awake, Clock, Ids, Moment},
+    extract::Extractor,
+    fixture::Pace,
+    store::Store,
     types::{VectorStore, upload::UploadStatus, vector_store::VectorStoreStatus},
 };
 
 /// How long to wait for a database that fails.
 const RECOVERY: Duration = Duration::from_secs(1);
-
-/// Tells the reaper that something expires, perhaps before all else.
-#[derive(Clone)]
-pub(super) struct Expiries {
-    clock: Clock,
-    changed: mpsc::UnboundedSender<Awake>,
-}
-
-impl Expiries {
-    pub(super) fn new(clock: Clock) -> (Self, mpsc::UnboundedReceiver<Awake>) {
-        let (changed, received) = mpsc::unbounded_channel();
-        (Self { clock, changed }, received)
-    }
-
-    /// The clock does not move on before the reaper knows.
-    pub(super) fn changed(&self) {
-        // If the reaper is gone, so is its world.
-        _ = self.changed.send(self.clock.awake());
-    }
-}
 
 /// The task that waits for what falls due. Dropping it stops it.
 pub struct Reaper {
@@ -87,6 +75,21 @@ async fn reap(knowledge: Knowledge, mut changed: mpsc::UnboundedReceiver<Awake>,
 }
 
 impl Knowledge {
+    /// The knowledge of a session, and the task that ends what has had its time.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        ids: Arc<Ids>,
+        pace: Pace,
+        extractor: Extractor,
+    ) -> (Self, Reaper) {
+        let ingest = Arc::new(Ingest::new(store.clone(), clock.clone(), pace, extractor));
+        let (expiries, changed) = Expiries::new(clock.clone());
+        let knowledge = Self { store, clock, ids, ingest, expiries, attaching: Arc::default() };
+        let reaper = Reaper::start(knowledge.clone(), changed);
+        (knowledge, reaper)
+    }
+
     /// Ends everything that is due, and says when the next thing is.
     async fn expire(&self) -> Result<Option<Moment>> {
         let now = self.clock.now().seconds();

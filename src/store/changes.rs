@@ -5,7 +5,11 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Result, Stored, corrupt, statements::Kind};
+use super::{
+    error::Result,
+    statements::Kind,
+    table::{Stored, corrupt},
+};
 use crate::types::{
     Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart,
     VectorStore, Version, View, store_file::IngestError, v1,
@@ -402,5 +406,5 @@ impl Changes {
 }
 
 pub(super) fn body_of<T: Stored>(item: &T) -> Result<String> {
-    serde_json::to_string(item).map_err(|source| corrupt::<T>(item.id().as_str(), source))
+    serde_json::to_string(item).map_err(|source| corrupt::<T>(item.id().to_string(), source))
 }

@@ -1,166 +1,21 @@
-//! Opens the database file: whose it is, which version, and in what mode.
-//!
-//! `:memory:` is a private file in the temporary folder that has no name any more by the time the
-//! first request comes in, so nothing of it outlives the process, however that ends.
+//! One database: a writer, a finder and readers of one file, and the contents of files beside it.
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-use sqlx::{
-    ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool,
-    migrate::MigrateError,
-    pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
+use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
 use tokio::sync::mpsc;
 
-use super::{Result, blobs::Blobs, finder::Finder, sessions, temporary, writer::Writer};
-
-/// "RHSL" in the file's header: this database is ours.
-const APPLICATION_ID: i32 = 0x5248_534c;
-
-/// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
-const READERS: u32 = 3;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+use super::{blobs::Blobs, error::Result, finder::Finder, writer::Writer};
 
 /// One database file, its writer and its readers.
 pub struct Database {
-    writer: Writer,
-    finder: Finder,
-    readers: SqlitePool,
-    blobs: Blobs,
+    pub(super) writer: Writer,
+    pub(super) finder: Finder,
+    pub(super) readers: SqlitePool,
+    pub(super) blobs: Blobs,
     /// The sessions that nobody can enter any more, by their keys: what is in them is removed.
     pub(super) purge: mpsc::UnboundedSender<i64>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("cannot open the database {path}: {source}")]
-    Unusable { path: String, source: sqlx::Error },
-    #[error("{path} is a database of another program, so it was left alone")]
-    Foreign { path: String },
-    #[error(
-        "the database {path} was written by a newer version of Rehearsal, so it was left alone; \
-         use that version, or another file"
-    )]
-    Newer { path: String },
-    #[error("cannot bring the database {path} up to date: {source}")]
-    Migration { path: String, source: MigrateError },
-    #[error("cannot read the database {path}: {source}")]
-    Unreadable { path: String, source: super::Error },
-    #[error(
-        "cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with \
-         --database)"
-    )]
-    Temporary { path: String, source: std::io::Error },
-}
-
 impl Database {
-    /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at
-    /// exit.
-    pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
-        match path {
-            Some(path) => {
-                let database =
-                    Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
-                let unreadable =
-                    |source| OpenError::Unreadable { path: path.display().to_string(), source };
-                database.sweep().await.map_err(unreadable)?;
-                database.purge_the_gone().await.map_err(unreadable)?;
-                Ok(database)
-            }
-            None => Self::open_private().await,
-        }
-    }
-
-    /// Opens what a server may be using at the moment: nothing in it is cleaned up.
-    pub async fn open_beside(path: &Path) -> Result<Arc<Self>, OpenError> {
-        Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await
-    }
-
-    async fn open_private() -> Result<Arc<Self>, OpenError> {
-        let folder = temporary::folder("rehearsal-").map_err(|source| OpenError::Temporary {
-            path: std::env::temp_dir().display().to_string(),
-            source,
-        })?;
-        let database = Self::open_file(
-            &folder.path().join("private.db"),
-            SqliteSynchronous::Off,
-            Blobs::of(None),
-        )
-        .await?;
-        // All connections are open: from here on the files need no name. Where open files cannot be
-        // deleted, the folder is left to whoever clears the temporary ones.
-        if let Err(error) = folder.close() {
-            tracing::debug!(%error, "the temporary database keeps its name");
-        }
-        Ok(database)
-    }
-
-    async fn open_file(
-        path: &Path,
-        synchronous: SqliteSynchronous,
-        blobs: Blobs,
-    ) -> Result<Arc<Self>, OpenError> {
-        let shown = path.display().to_string();
-        let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            .synchronous(synchronous)
-            // There may be no folder that can be written but that of the database.
-            .pragma("temp_store", "memory")
-            // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
-            .pragma("wal_autocheckpoint", "4096")
-            // A batch of writes tells of each row: all of that fits.
-            .row_buffer_size(1024)
-            .disable_statement_logging();
-
-        // A file that is not ours, or of a newer version, is found out before anything in it
-        // changes.
-        let mut first = options.connect().await.map_err(unusable)?;
-        recognise(&mut first, &shown).await?;
-        first.close().await.map_err(unusable)?;
-
-        let options = options.journal_mode(SqliteJournalMode::Wal);
-        let mut writer = options.connect().await.map_err(unusable)?;
-        sqlx::query("pragma application_id = 0x5248534c")
-            .execute(&mut writer)
-            .await
-            .map_err(unusable)?;
-        MIGRATIONS
-            .run(&mut writer)
-            .await
-            .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
-
-        let options = options.read_only(true).create_if_missing(false);
-        let readers = SqlitePoolOptions::new()
-            .min_connections(READERS)
-            .max_connections(READERS)
-            // A private file has lost its name: these connections are all there will ever be.
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(unusable)?;
-        let mut finder = options.connect().await.map_err(unusable)?;
-        warm(&readers, &mut finder).await.map_err(unusable)?;
-        let (purge, gone) = mpsc::unbounded_channel();
-        let database = Arc::new(Self {
-            writer: Writer::start(writer),
-            finder: Finder::start(finder),
-            readers,
-            blobs,
-            purge,
-        });
-        sessions::start_purging(&database, gone);
-        Ok(database)
-    }
-
     /// The contents of files.
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
@@ -181,43 +36,3 @@ impl Database {
 
 /// The session of a write that enters one: no row has it.
 pub(super) const NOBODY: i64 = 0;
-
-async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
-    let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
-    let id: i32 = sqlx::query_scalar("pragma application_id")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(unusable)?;
-    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(unusable)?;
-    if tables == 0 {
-        return Ok(());
-    }
-    if id != APPLICATION_ID {
-        return Err(OpenError::Foreign { path: path.to_owned() });
-    }
-    let newest: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(unusable)?;
-    if MIGRATIONS.iter().all(|migration| migration.version < newest) {
-        return Err(OpenError::Newer { path: path.to_owned() });
-    }
-    Ok(())
-}
-
-/// Makes every connection look at the file once, so that it holds the files of the write-ahead log
-/// open too.
-async fn warm(readers: &SqlitePool, finder: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    const LOOK: &str = "select count(*) from sessions";
-    sqlx::query(LOOK).execute(finder).await?;
-    let mut held = Vec::new();
-    for _ in 0..READERS {
-        let mut reader = readers.acquire().await?;
-        sqlx::query(LOOK).execute(&mut *reader).await?;
-        held.push(reader);
-    }
-    Ok(())
-}

@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Read, sync::Arc};
 
 use sqlx::Row;
 
-use super::{Changes, Database, Place, Result, Store, blobs::Blobs, parse};
+use super::{Changes, Database, Place, Result, Store, blobs::Blobs, table::parse};
 use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore, upload::UploadStatus};
 
 /// A file of a store that is still to be made ready.

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, Result};
+use super::error::{Error, Result};
 
 /// How many are looked up together at the most.
 const BATCH: usize = 64;
@@ -49,8 +49,8 @@ impl Finder {
         ids: Vec<String>,
     ) -> Result<Option<String>> {
         let (answer, answered) = oneshot::channel();
-        self.questions.send(Question { table, session, ids, answer }).map_err(|_| Error::Closed)?;
-        answered.await.unwrap_or(Err(Error::Closed))
+        self.questions.send(Question { table, session, ids, answer }).map_err(|_| Error::died())?;
+        answered.await.unwrap_or_else(|_| Err(Error::died()))
     }
 }
 
@@ -68,18 +68,17 @@ async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiv
 }
 
 async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<Question>) {
-    match look_up(connection, table, &questions).await {
-        Ok(mut bodies) => {
-            for (number, question) in questions.into_iter().enumerate() {
-                _ = question.answer.send(Ok(bodies.remove(&number)));
-            }
+    if let Ok(mut bodies) = look_up(connection, table, &questions).await {
+        for (number, question) in questions.into_iter().enumerate() {
+            _ = question.answer.send(Ok(bodies.remove(&number)));
         }
-        Err(error) => {
-            tracing::error!(%error, table = table.name, "objects cannot be looked up");
-            for question in questions {
-                _ = question.answer.send(Err(Error::Closed));
-            }
-        }
+        return;
+    }
+    // One by one, so that each is told what is wrong with its own.
+    for question in questions {
+        let found = look_up(connection, table, std::slice::from_ref(&question)).await;
+        let body = found.map(|mut bodies| bodies.remove(&0)).map_err(Error::from);
+        _ = question.answer.send(body);
     }
 }
 

@@ -9,7 +9,10 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Result, Store, parse};
+use super::{
+    Result, Store,
+    table::{corrupt, parse},
+};
 use crate::types::{File, Id, StoreFile, VectorStore, store_file::Attributes};
 
 /// How many occurrences a search looks at, of all its words together.
@@ -103,7 +106,7 @@ impl Store {
         let rows: Vec<(i64, String)> = query.fetch_all(&mut *self.database.reader().await?).await?;
         let parsed = rows.into_iter().map(|(number, attributes)| {
             let attributes = serde_json::from_str(&attributes)
-                .map_err(|source| super::corrupt::<StoreFile>("a row", source))?;
+                .map_err(|source| corrupt::<StoreFile>(format!("row {number}"), source))?;
             Ok((number, attributes))
         });
         parsed.collect()

@@ -8,12 +8,15 @@
 pub(crate) mod blobs;
 mod changes;
 mod database;
+mod error;
 mod files;
 mod finder;
 mod index;
+mod open;
 mod runs;
 mod sessions;
 mod statements;
+mod table;
 mod temporary;
 mod writer;
 
@@ -21,80 +24,19 @@ use std::{convert::Infallible, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
-use self::finder::Table;
 pub(crate) use self::{
     changes::{Changeable, Changes, Chunk, Deletable, Place, Ready},
-    database::{Database, OpenError},
+    database::Database,
+    error::{Error, Result},
     index::{Term, mark_of},
+    open::OpenError,
     runs::{OpenRun, Surroundings, ThreadState},
     sessions::{Prepared, Snapshot, Tenure},
+    table::Stored,
 };
+use self::{finder::Table, table::parse};
 use crate::feed::Feed;
-use crate::types::{
-    Assistant, File, FileBatch, Id, Message, Order, Page, Resource, Run, Step, StoreFile, Thread,
-    Upload, UploadPart, VectorStore, list::PageRequest,
-};
-
-/// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
-pub trait Stored: Resource {
-    const TABLE: &'static str;
-}
-
-impl Stored for Assistant {
-    const TABLE: &'static str = "assistants";
-}
-
-impl Stored for Thread {
-    const TABLE: &'static str = "threads";
-}
-
-impl Stored for Message {
-    const TABLE: &'static str = "messages";
-}
-
-impl Stored for Run {
-    const TABLE: &'static str = "runs";
-}
-
-impl Stored for Step {
-    const TABLE: &'static str = "run_steps";
-}
-
-impl Stored for File {
-    const TABLE: &'static str = "files";
-}
-
-impl Stored for Upload {
-    const TABLE: &'static str = "uploads";
-}
-
-impl Stored for UploadPart {
-    const TABLE: &'static str = "upload_parts";
-}
-
-impl Stored for VectorStore {
-    const TABLE: &'static str = "vector_stores";
-}
-
-impl Stored for StoreFile {
-    const TABLE: &'static str = "vector_store_files";
-}
-
-impl Stored for FileBatch {
-    const TABLE: &'static str = "vector_store_file_batches";
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the database failed")]
-    Database(#[from] sqlx::Error),
-    #[error("the body of {id} in {table} does not parse")]
-    Corrupt { table: &'static str, id: String, source: serde_json::Error },
-    #[error("the database is closed")]
-    Closed,
-}
-
-pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+use crate::types::{Id, Order, Page, list::PageRequest};
 
 /// A page of a list, or the cursor that does not exist.
 #[derive(Debug)]
@@ -193,14 +135,6 @@ impl Store {
         changes.delete(id);
         self.write(changes).await
     }
-}
-
-fn parse<T: Stored>(body: &str) -> Result<T> {
-    serde_json::from_str(body).map_err(|source| corrupt::<T>("a row", source))
-}
-
-fn corrupt<T: Stored>(id: &str, source: serde_json::Error) -> Error {
-    Error::Corrupt { table: T::TABLE, id: id.to_owned(), source }
 }
 
 /// ` and thread_id = ?` for each of the parents.

@@ -3,7 +3,7 @@
 
 use sqlx::Row;
 
-use super::{Result, Store, parse};
+use super::{Result, Store, table::parse};
 use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
 /// A run that has not ended, with what the performer noted for going on.

@@ -4,7 +4,7 @@
 //! is a handful of statements, and all of them go to SQLite in one command. Kinds run in the order
 //! in which they are listed, which is that of the references between tables.
 
-use super::Stored;
+use super::table::Stored;
 use crate::types::{Assistant, File, Message, Run, StoreFile, Thread, Upload, VectorStore};
 
 macro_rules! kinds {

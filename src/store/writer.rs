@@ -15,8 +15,8 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Error, Result,
     changes::{Changes, Claim},
+    error::{Error, Result},
     statements::Kind,
 };
 
@@ -64,16 +64,16 @@ impl Writer {
         let claims = changes.claims(session);
         self.jobs
             .send(Job::Changes(Wanted { session, changes, claims, answer }))
-            .map_err(|_| Error::Closed)?;
-        answered.await.unwrap_or(Err(Error::Closed))
+            .map_err(|_| Error::died())?;
+        answered.await.unwrap_or_else(|_| Err(Error::died()))
     }
 
     /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows
     /// the last statement has changed.
     pub(super) async fn alone(&self, statements: Vec<Statement>) -> Result<u64> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::Closed)?;
-        answered.await.unwrap_or(Err(Error::Closed))
+        self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::died())?;
+        answered.await.unwrap_or_else(|_| Err(Error::died()))
     }
 }
 
@@ -100,12 +100,10 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
                 let writes = rows.len();
                 tracing::warn!(%error, writes, "a batch failed: its writes are tried one by one");
                 for (rows, claims) in rows.iter().zip(claims) {
-                    let alone = commands.perform(&mut connection, rows.iter()).await;
-                    if let Err(error) = &alone {
-                        let error: &dyn std::error::Error = error;
-                        tracing::error!(error, "a write failed");
+                    match commands.perform(&mut connection, rows.iter()).await {
+                        Ok(changed) => claims.answer(Ok(&changed)),
+                        Err(error) => claims.answer(Err(error)),
                     }
-                    claims.answer(alone.as_ref().map_err(|_| ()));
                 }
             }
         }
@@ -176,11 +174,9 @@ struct Claims {
 }
 
 impl Claims {
-    fn answer(self, changed: Result<&HashSet<Claim>, ()>) {
+    fn answer(self, changed: Result<&HashSet<Claim>>) {
         // Whoever asked may have gone away; what was asked for is done all the same.
-        _ = self.answer.send(
-            changed.map(|changed| self.claims.is_subset(changed)).map_err(|()| Error::Closed),
-        );
+        _ = self.answer.send(changed.map(|changed| self.claims.is_subset(changed)));
     }
 }
 

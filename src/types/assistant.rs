@@ -1,16 +1,14 @@
 //! The assistant: a model, its instructions and its tools.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, View,
-    limits,
+    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, limits,
     model::Family,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
     schema::fault_of_parameters,
     tool::{ToolResources, searches},
-    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -309,16 +307,17 @@ impl Assistant {
     }
 }
 
-impl View for Assistant {
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Version::V1 => v1::Assistant::of(self).serialize(serializer),
-            Version::V2 if self.files.is_empty() && self.v1_store.is_none() => {
-                self.serialize(serializer)
-            }
-            Version::V2 => self.as_of_v2().serialize(serializer),
+/// The files of an assistant under v1: those that v1 gave it, and those of v2's code interpreter.
+pub fn files_of_v1(assistant: &Assistant) -> Vec<String> {
+    let given = assistant.files.iter().map(|given| given.id.as_str());
+    let lent = assistant.tool_resources.interpreter_files().iter().map(String::as_str);
+    let mut all: Vec<String> = Vec::new();
+    for id in given.chain(lent) {
+        if !all.iter().any(|known| known == id) {
+            all.push(id.to_owned());
         }
     }
+    all
 }
 
 /// What becomes of the files that an assistant shows under v1.
@@ -355,7 +354,7 @@ impl Assistant {
                     }
                 }
             }
-            Regiving::Give(id) if v1::files_of(self).contains(id) => {}
+            Regiving::Give(id) if files_of_v1(self).contains(id) => {}
             Regiving::Give(id) => {
                 self.files.push(Given { id: Id::new(id.as_str()), created_at: now })
             }
@@ -387,7 +386,7 @@ impl Assistant {
         stores
     }
 
-    fn as_of_v2(&self) -> Self {
+    pub(super) fn as_of_v2(&self) -> Self {
         let mut shown = Self { files: Vec::new(), v1_store: None, ..self.clone() };
         if self.searches() {
             let stores = self.searched_stores(Version::V2);

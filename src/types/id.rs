@@ -6,12 +6,8 @@
 use std::{fmt, hash, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
-use super::{
-    Resource,
-    reader::{FaultKind, Faults, Path, Read},
-};
+use super::reader::FaultKind;
 
 /// The id of a `T`, such as `thread_…` for a thread.
 pub struct Id<T> {
@@ -85,21 +81,4 @@ pub fn check(text: &str, prefix: &'static str) -> Result<(), FaultKind> {
         return Err(FaultKind::IdPrefix { prefix, got: text.to_owned() });
     }
     Ok(())
-}
-
-impl<T: Resource> Read for Id<T> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
-        // Recorded: v1 looked an id up whatever it began with.
-        if faults.version().is_v1() {
-            return Some(Self::new(text));
-        }
-        match check(&text, T::PREFIX) {
-            Ok(()) => Some(Self::new(text)),
-            Err(kind) => {
-                faults.note(at, kind);
-                None
-            }
-        }
-    }
 }

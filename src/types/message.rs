@@ -3,21 +3,18 @@
 //! The store keeps the shape of stream events, which tells everything. Answers over REST show less,
 //! and the answer to a modify shows `file_ids` where all others show `attachments`: both recorded.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, Version, View, limits,
+    Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, Version, limits,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
-    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
     pub id: Id<Self>,
-    object: Object,
+    pub(super) object: Object,
     pub created_at: Timestamp,
     pub assistant_id: Option<Id<Assistant>>,
     pub thread_id: Id<Thread>,
@@ -33,7 +30,7 @@ pub struct Message {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+pub(super) enum Object {
     #[serde(rename = "thread.message")]
     Message,
 }
@@ -231,32 +228,20 @@ impl Message {
     }
 }
 
-impl View for Message {
-    /// As events show it.
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Version::V1 => v1::Message::in_stream(self).serialize(serializer),
-            Version::V2 if !has_quotes(&self.content) => self.serialize(serializer),
-            Version::V2 => Self { content: without_quotes(&self.content), ..self.clone() }
-                .serialize(serializer),
-        }
-    }
-}
-
 fn annotations(content: &[Content]) -> impl Iterator<Item = &Annotation> {
     content.iter().flat_map(|part| {
         if let Content::Text { text } = part { text.annotations.as_slice() } else { &[] }
     })
 }
 
-fn has_quotes(content: &[Content]) -> bool {
+pub(super) fn has_quotes(content: &[Content]) -> bool {
     annotations(content).any(|annotation| {
         let Annotation::FileCitation { file_citation, .. } = annotation else { return false };
         file_citation.quote.is_some()
     })
 }
 
-fn without_quotes(content: &[Content]) -> Vec<Content> {
+pub(super) fn without_quotes(content: &[Content]) -> Vec<Content> {
     let mut content = content.to_vec();
     for part in &mut content {
         let Content::Text { text } = part else { continue };
@@ -272,9 +257,9 @@ fn without_quotes(content: &[Content]) -> Vec<Content> {
 /// A message as answers over REST show it.
 #[derive(Debug)]
 pub struct MessageView {
-    message: Message,
+    pub(super) message: Message,
     /// It is the answer to a modify.
-    was_modified: bool,
+    pub(super) was_modified: bool,
 }
 
 impl From<Message> for MessageView {
@@ -289,54 +274,10 @@ impl MessageView {
     }
 }
 
-impl View for MessageView {
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Version::V1 => v1::Message::over_rest(&self.message).serialize(serializer),
-            Version::V2 => OverRest::of(self).serialize(serializer),
-        }
-    }
-}
-
-/// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the
-/// shape of v1, under v2 too, in all of the recordings.
-#[derive(Serialize)]
-struct OverRest<'m> {
-    id: &'m Id<Message>,
-    object: Object,
-    created_at: Timestamp,
-    assistant_id: &'m Option<Id<Assistant>>,
-    thread_id: &'m Id<Thread>,
-    run_id: &'m Option<Id<Run>>,
-    role: Role,
-    content: Cow<'m, [Content]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attachments: Option<&'m [Attachment]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_ids: Option<[&'m str; 0]>,
-    metadata: &'m Metadata,
-}
-
-impl<'m> OverRest<'m> {
-    fn of(MessageView { message, was_modified }: &'m MessageView) -> Self {
-        let content = match has_quotes(&message.content) {
-            true => Cow::Owned(without_quotes(&message.content)),
-            false => Cow::Borrowed(message.content.as_slice()),
-        };
-        Self {
-            id: &message.id,
-            object: message.object,
-            created_at: message.created_at,
-            assistant_id: &message.assistant_id,
-            thread_id: &message.thread_id,
-            run_id: &message.run_id,
-            role: message.role,
-            content,
-            attachments: (!was_modified).then_some(message.attachments.as_slice()),
-            file_ids: was_modified.then_some([]),
-            metadata: &message.metadata,
-        }
-    }
+/// The attachments that stand for the files of a message: every tool may look at them that can.
+pub(super) fn attachments_of_v1(file_ids: Vec<String>) -> Vec<Attachment> {
+    let tools = vec![AttachmentTool::FileSearch, AttachmentTool::CodeInterpreter];
+    file_ids.into_iter().map(|file_id| Attachment { file_id, tools: tools.clone() }).collect()
 }
 
 /// A message to be added to a thread.
@@ -356,7 +297,7 @@ impl Read for NewMessage {
         let attachments = match fields.version() {
             Version::V1 => {
                 let files = fields.or_default::<Few<String, { limits::MESSAGE_FILES }>>("file_ids");
-                files.map(|files| v1::attachments(files.0))
+                files.map(|files| attachments_of_v1(files.0))
             }
             Version::V2 => fields
                 .or_default::<Few<Attachment, { limits::ATTACHMENTS }>>("attachments")

@@ -1,8 +1,13 @@
 //! What is peculiar to each noun; generic code in the other rooms does the rest.
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::Id;
+use super::{
+    Id,
+    id::check,
+    reader::{Faults, Path, Read},
+};
 
 /// How the random part of an id is spelled, as in recorded ids of 2025.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,5 +43,22 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
     /// The text of the 404, from the ids that were asked for, parents first.
     fn missing(ids: &[String]) -> String {
         format!("No {} found with id '{}'.", Self::NOUN, ids.last().map_or("", String::as_str))
+    }
+}
+
+impl<T: Resource> Read for Id<T> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = String::read(value, at, faults)?;
+        // Recorded: v1 looked an id up whatever it began with.
+        if faults.version().is_v1() {
+            return Some(Self::new(text));
+        }
+        match check(&text, T::PREFIX) {
+            Ok(()) => Some(Self::new(text)),
+            Err(kind) => {
+                faults.note(at, kind);
+                None
+            }
+        }
     }
 }

@@ -3,19 +3,15 @@
 //! Its phase is a sum type that carries what exists only in that phase; the wire shows it flat,
 //! with every key present. How one phase follows another is the engine's business.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::{
-    Assistant, Id, Message, Metadata, Resource, Thread, Timestamp, Tool, Usage, Version, View,
+    Assistant, Id, Metadata, Resource, RunStatus, Thread, Timestamp, Tool, Usage, Version,
     assistant::{ReasoningEffort, ResponseFormat},
     limits,
     reader::{FaultKind, Faults, Fields, Path, Read},
-    tool::{FunctionCall, ToolChoice, ToolResources},
-    v1,
-    words::words,
+    tool::{FunctionCall, ToolChoice},
 };
 
 #[derive(Clone, Debug)]
@@ -48,11 +44,15 @@ pub struct Run {
     pub performed: Option<Performed>,
 }
 
+/// The message that a run answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {}
+
 /// What an upstream answered with the run, and how long it took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Performed {
     /// The newest message of a user, if any.
-    pub asked: Option<Id<Message>>,
+    pub asked: Option<Id<Question>>,
     /// From the request to the first token, in milliseconds.
     pub first_token: u64,
     /// From one token to the next, in microseconds.
@@ -73,39 +73,6 @@ pub enum Phase {
     Expired { usage: Usage },
 }
 
-words! {
-    /// The name of a phase, as the wire spells it.
-    pub enum RunStatus {
-        Queued = "queued",
-        InProgress = "in_progress",
-        RequiresAction = "requires_action",
-        Cancelling = "cancelling",
-        Cancelled = "cancelled",
-        Completed = "completed",
-        Incomplete = "incomplete",
-        Failed = "failed",
-        Expired = "expired",
-    }
-}
-
-impl RunStatus {
-    /// Whether nothing can happen to the run any more, and its thread is free.
-    pub fn is_terminal(self) -> bool {
-        match self {
-            Self::Queued | Self::InProgress | Self::RequiresAction | Self::Cancelling => false,
-            Self::Cancelled | Self::Completed | Self::Incomplete | Self::Failed | Self::Expired => {
-                true
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for RunStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl Phase {
     pub fn status(&self) -> RunStatus {
         match self {
@@ -121,7 +88,7 @@ impl Phase {
         }
     }
 
-    fn usage(&self) -> Option<Usage> {
+    pub(super) fn usage(&self) -> Option<Usage> {
         match self {
             Self::Queued | Self::InProgress | Self::RequiresAction { .. } | Self::Cancelling => {
                 None
@@ -255,156 +222,6 @@ impl Run {
     /// When it expires unless it has ended before. Never extended.
     pub fn deadline(&self) -> Timestamp {
         self.created_at + limits::RUN_LIFETIME
-    }
-
-    /// As answers show it.
-    pub fn over_rest(&self) -> RunView<'_> {
-        RunView { run: Cow::Borrowed(self), in_stream: false }
-    }
-
-    /// As stream events show it.
-    pub fn in_stream(&self) -> RunView<'_> {
-        RunView { run: Cow::Borrowed(self), in_stream: true }
-    }
-
-    /// As the answer to whoever asked for it.
-    pub fn into_answer(self) -> RunView<'static> {
-        RunView { run: Cow::Owned(self), in_stream: false }
-    }
-}
-
-/// A run as the wire shows it.
-#[derive(Debug)]
-pub struct RunView<'a> {
-    pub run: Cow<'a, Run>,
-    in_stream: bool,
-}
-
-/// As it is kept: what v2 shows, and behind it what it does not.
-impl Serialize for Run {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.over_rest().write(Version::V2, &mut map)?;
-        if self.version.is_v1() {
-            map.serialize_entry("version", &self.version)?;
-        }
-        if !self.file_ids.is_empty() {
-            map.serialize_entry("v1_files", &self.file_ids)?;
-        }
-        if let Some(performed) = &self.performed {
-            map.serialize_entry("upstream", performed)?;
-        }
-        map.end()
-    }
-}
-
-impl View for RunView<'_> {
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.write(version, &mut map)?;
-        map.end()
-    }
-}
-
-impl RunView<'_> {
-    /// Over REST `tool_resources` are `{}`, in streams they have an empty list for the code
-    /// interpreter. Both recorded.
-    fn tool_resources(&self) -> ToolResources {
-        let none = ToolResources::default();
-        if self.in_stream { none.or_empty_interpreter() } else { none }
-    }
-
-    fn write<M: SerializeMap>(&self, version: Version, map: &mut M) -> Result<(), M::Error> {
-        let (run, phase) = (&self.run, &self.run.phase);
-        map.serialize_entry("id", &run.id)?;
-        map.serialize_entry("object", Run::OBJECT)?;
-        map.serialize_entry("created_at", &run.created_at)?;
-        map.serialize_entry("assistant_id", &run.assistant_id)?;
-        map.serialize_entry("thread_id", &run.thread_id)?;
-        map.serialize_entry("status", &phase.status())?;
-        map.serialize_entry("started_at", &run.started_at)?;
-        map.serialize_entry(
-            "expires_at",
-            &(!phase.status().is_terminal()).then(|| run.deadline()),
-        )?;
-        map.serialize_entry(
-            "cancelled_at",
-            &if let Phase::Cancelled { at, .. } = phase { Some(at) } else { None },
-        )?;
-        map.serialize_entry(
-            "failed_at",
-            &if let Phase::Failed { at, .. } = phase { Some(at) } else { None },
-        )?;
-        map.serialize_entry("completed_at", &completed_at(phase))?;
-        map.serialize_entry("required_action", &required_action(phase))?;
-        map.serialize_entry(
-            "last_error",
-            &if let Phase::Failed { error, .. } = phase { Some(error) } else { None },
-        )?;
-        map.serialize_entry("model", &run.model)?;
-        map.serialize_entry("instructions", &run.instructions)?;
-        match version {
-            Version::V1 => {
-                map.serialize_entry(
-                    "tools",
-                    &run.tools.iter().map(v1::ShownTool::of).collect::<Vec<_>>(),
-                )?;
-                map.serialize_entry("file_ids", &run.file_ids)?;
-            }
-            Version::V2 => {
-                map.serialize_entry("tools", &run.tools)?;
-                map.serialize_entry("tool_resources", &self.tool_resources())?;
-            }
-        }
-        map.serialize_entry("metadata", &run.metadata)?;
-        map.serialize_entry("temperature", &run.temperature)?;
-        map.serialize_entry("top_p", &run.top_p)?;
-        if version.is_v2() {
-            map.serialize_entry("reasoning_effort", &run.reasoning_effort)?;
-        }
-        map.serialize_entry("max_completion_tokens", &run.max_completion_tokens)?;
-        map.serialize_entry("max_prompt_tokens", &run.max_prompt_tokens)?;
-        map.serialize_entry("truncation_strategy", &run.truncation_strategy)?;
-        map.serialize_entry("incomplete_details", &incomplete_details(phase))?;
-        match version {
-            Version::V1 => map.serialize_entry("usage", &phase.usage().map(v1::Counts::of))?,
-            Version::V2 => map.serialize_entry("usage", &phase.usage())?,
-        }
-        map.serialize_entry("response_format", &run.response_format)?;
-        match version {
-            Version::V1 => map.serialize_entry("tool_choice", &v1::tool_choice(&run.tool_choice)),
-            Version::V2 => {
-                map.serialize_entry("tool_choice", &run.tool_choice)?;
-                map.serialize_entry("parallel_tool_calls", &run.parallel_tool_calls)
-            }
-        }
-    }
-}
-
-/// Reported once: an incomplete run has `completed_at` set.
-fn completed_at(phase: &Phase) -> Option<Timestamp> {
-    match phase {
-        Phase::Completed { at, .. } | Phase::Incomplete { at, .. } => Some(*at),
-        _ => None,
-    }
-}
-
-fn required_action(phase: &Phase) -> Option<Value> {
-    let Phase::RequiresAction { calls } = phase else { return None };
-    let tool_calls: Vec<Value> = calls
-        .iter()
-        .map(|call| {
-            json!({"id": call.id, "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments}})
-        })
-        .collect();
-    Some(json!({"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}))
-}
-
-fn incomplete_details(phase: &Phase) -> Option<Value> {
-    match phase {
-        Phase::Incomplete { reason, .. } => Some(json!({ "reason": reason })),
-        _ => None,
     }
 }
 

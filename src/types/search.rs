@@ -10,8 +10,12 @@ use super::{
         type_name,
     },
     store_file::Attributes,
-    tool::{RANKER, RANKER_WITH_DASHES},
 };
+
+/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other
+/// spelling of it.
+pub(super) const RANKER: &str = "default_2024_08_21";
+pub(super) const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
 /// How deep filters may be nested.
 const DEPTH: usize = 16;

@@ -1,15 +1,14 @@
 //! The run step: one thing a run did, a message it wrote or a round of tool calls.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage, Version, View,
+    Assistant, Id, Message, Resource, Run, Thread, Timestamp, Usage,
     message::FileRef,
     run::LastError,
     search::TextPart,
     store_file::Attributes,
     tool::{FunctionCall, Ranking},
-    v1,
 };
 
 /// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document
@@ -155,16 +154,6 @@ impl Resource for Step {
     }
 }
 
-impl View for Step {
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Version::V1 => v1::Step::of(self).serialize(serializer),
-            Version::V2 if !self.has_queries() => self.serialize(serializer),
-            Version::V2 => self.clone().without_queries().serialize(serializer),
-        }
-    }
-}
-
 impl Step {
     pub fn begun(
         id: Id<Self>,
@@ -264,14 +253,14 @@ impl Step {
         })
     }
 
-    fn has_queries(&self) -> bool {
+    pub(super) fn has_queries(&self) -> bool {
         self.tool_calls().iter().any(|call| {
             let ToolCallKind::FileSearch { file_search } = &call.kind else { return false };
             file_search.query.is_some()
         })
     }
 
-    fn without_queries(mut self) -> Self {
+    pub(super) fn without_queries(mut self) -> Self {
         for call in self.tool_calls_mut().into_iter().flatten() {
             if let ToolCallKind::FileSearch { file_search } = &mut call.kind {
                 file_search.query = None;

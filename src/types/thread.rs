@@ -1,14 +1,12 @@
 //! The thread: a conversation's metadata and tool resources. Its messages are objects of their own.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Id, Metadata, Patch, Resource, Timestamp, Version, View,
-    message::NewMessage,
+    Id, Metadata, Patch, Resource, Timestamp,
     reader::{Faults, Fields, Path, Read},
     tool::ToolResources,
-    v1,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,45 +59,6 @@ impl Thread {
     pub fn as_read(mut self) -> Self {
         self.tool_resources = self.tool_resources.or_empty_interpreter();
         self
-    }
-}
-
-impl View for Thread {
-    fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Version::V1 => v1::Thread::of(self).serialize(serializer),
-            Version::V2 => self.serialize(serializer),
-        }
-    }
-}
-
-/// A thread to be made, with the messages it starts with.
-#[derive(Clone, Debug, Default)]
-pub struct NewThread {
-    pub messages: Vec<NewMessage>,
-    pub metadata: Metadata,
-    pub tool_resources: ToolResources,
-}
-
-impl NewThread {
-    pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let messages = fields.or_default("messages");
-        let metadata = fields.or_default("metadata");
-        let tool_resources = if fields.version().is_v2() {
-            fields.or_default("tool_resources")
-        } else {
-            Some(ToolResources::default())
-        };
-        Some(Self { messages: messages?, metadata: metadata?, tool_resources: tool_resources? })
-    }
-}
-
-impl Read for NewThread {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let new = Self::read_from(&mut fields);
-        fields.finish();
-        new
     }
 }
 

@@ -8,18 +8,16 @@ use super::{
     reader::{
         FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between,
     },
-    schema, v1,
+    schema,
+    search::{RANKER, RANKER_WITH_DASHES},
     vector_store::HelperStore,
 };
 
 pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
+/// What searches in files were called under v1.
+pub const RETRIEVAL: &str = "retrieval";
 pub const FILE_SEARCH: &str = "file_search";
 pub(super) const FUNCTION: &str = "function";
-
-/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other
-/// spelling of it.
-pub(super) const RANKER: &str = "default_2024_08_21";
-pub(super) const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -43,7 +41,7 @@ impl Tool {
     pub fn answers_to(&self, name: &str) -> bool {
         match self {
             Self::Function { function } => name == FUNCTION || name == function.name,
-            Self::FileSearch { .. } => name == FILE_SEARCH || name == v1::RETRIEVAL,
+            Self::FileSearch { .. } => name == FILE_SEARCH || name == RETRIEVAL,
             other => name == other.kind(),
         }
     }
@@ -124,12 +122,12 @@ impl Tool {
     fn read_v1(kind: &str, mut fields: Fields<'_, '_>) -> Option<Self> {
         let tool = match kind {
             CODE_INTERPRETER => Some(Self::CodeInterpreter),
-            v1::RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
+            RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => {
                 let kind = FaultKind::NotOneOf {
                     got: other.to_owned(),
-                    supported: vec![CODE_INTERPRETER, FUNCTION, v1::RETRIEVAL],
+                    supported: vec![CODE_INTERPRETER, FUNCTION, RETRIEVAL],
                 };
                 return fields.fault("type", kind);
             }
@@ -384,7 +382,7 @@ impl Read for ToolChoice {
             Value::Object(_) => {
                 let mut fields = Fields::of(value.clone(), at, faults)?;
                 let kind: String = fields.required("type")?;
-                let search = if fields.version().is_v1() { v1::RETRIEVAL } else { FILE_SEARCH };
+                let search = if fields.version().is_v1() { RETRIEVAL } else { FILE_SEARCH };
                 match kind.as_str() {
                     CODE_INTERPRETER => {}
                     FUNCTION => _ = fields.required::<NamedFunction>("function")?,
@@ -398,7 +396,7 @@ impl Read for ToolChoice {
                     }
                 }
                 fields.finish();
-                Some(if kind == v1::RETRIEVAL {
+                Some(if kind == RETRIEVAL {
                     Self(json!({"type": FILE_SEARCH}))
                 } else {
                     Self(value)

@@ -13,31 +13,16 @@ use super::{
     Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep,
     Thread as KeptThread, Timestamp, Tool, Usage,
     assistant::ResponseFormat,
-    message::{Annotation, Attachment, AttachmentTool, Content, IncompleteDetails, MessageStatus},
+    message::{Annotation, Attachment, Content, IncompleteDetails, MessageStatus},
     run::LastError,
     step::{StepDetails, StepStatus, ToolCallKind},
     tool::{Function, ToolChoice},
 };
-
-/// What searches in files were called.
-pub const RETRIEVAL: &str = "retrieval";
-
-/// The attachments that stand for the files of a message: every tool may look at them that can.
-pub fn attachments(file_ids: Vec<String>) -> Vec<Attachment> {
-    let tools = vec![AttachmentTool::FileSearch, AttachmentTool::CodeInterpreter];
-    file_ids.into_iter().map(|file_id| Attachment { file_id, tools: tools.clone() }).collect()
-}
+pub use super::{assistant::files_of_v1 as files_of, tool::RETRIEVAL};
 
 /// The files of a message, each once, in the order given.
 pub fn file_ids(attachments: &[Attachment]) -> Vec<&str> {
     once(attachments.iter().map(|attachment| attachment.file_id.as_str()))
-}
-
-/// The files of an assistant: those that v1 gave it, and those of v2's code interpreter.
-pub fn files_of(assistant: &Kept) -> Vec<String> {
-    let given = assistant.files.iter().map(|given| given.id.as_str());
-    let lent = assistant.tool_resources.interpreter_files().iter().map(String::as_str);
-    once(given.chain(lent)).into_iter().map(str::to_owned).collect()
 }
 
 fn once<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
@@ -374,7 +359,7 @@ impl MessageFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Version, reader::read_as};
+    use crate::types::{Version, message::attachments_of_v1, reader::read_as};
 
     fn tool(version: Version, tool: Value) -> Tool {
         read_as(version, tool).unwrap()
@@ -398,7 +383,7 @@ mod tests {
     #[test]
     fn files_of_messages_go_there_and_back() {
         let files = ["file-a", "file-b"];
-        let attached = attachments(files.map(str::to_owned).to_vec());
+        let attached = attachments_of_v1(files.map(str::to_owned).to_vec());
         assert_eq!(file_ids(&attached), files);
         // As v2 attaches them: once for each tool.
         let twice: Vec<_> = attached.iter().chain(&attached).cloned().collect();

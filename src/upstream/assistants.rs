@@ -6,7 +6,7 @@
 //! follow.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,31 +15,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, stream::Events,
-    usage_of, whole,
+    afar::There,
+    client::{
+        Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, usage_of, whole,
+    },
+    stream::Events,
 };
 use crate::types::{
     Tool,
     run::{IncompleteRun, LastError},
 };
-
-/// What has been made over there.
-#[derive(Debug, Default)]
-pub(super) struct Afar {
-    /// Assistants, by what they were made of.
-    assistants: Mutex<HashMap<String, String>>,
-    /// Threads, by the ids that they have here.
-    threads: Mutex<HashMap<String, There>>,
-}
-
-/// A thread over there.
-#[derive(Clone, Debug)]
-struct There {
-    id: String,
-    /// The messages that it was given, and the runs whose messages it has by itself.
-    given: HashSet<String>,
-    runs: HashSet<String>,
-}
 
 /// Begins the run over there, or hands it the outputs that it waits for.
 pub(super) async fn perform(

@@ -4,8 +4,11 @@ use reqwest::header;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give,
-    stream::Events, too_long, usage_of, whole,
+    client::{
+        Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give, too_long,
+        usage_of, whole,
+    },
+    stream::Events,
 };
 use crate::types::{
     Role, Tool, Usage,

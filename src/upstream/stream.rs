@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 
-use super::{Broken, LONGEST, too_long, unreachable};
+use super::client::{Broken, LONGEST, too_long, unreachable};
 use crate::events::{Event, Lines};
 
 /// The events of an answer that comes as a stream.

@@ -357,11 +357,8 @@ impl Session {
         };
         let now = world.clock.now().seconds();
         world.store.take_snapshot(&self.name, name, now, &serde_json::to_string(&state)?).await?;
-        // It has just been made; whoever forgets it in this moment has it for the last time.
-        match self.snapshot(name).await? {
-            Some(snapshot) => Ok(snapshot),
-            None => Err(store::Error::Closed.into()),
-        }
+        // It has just been made. Somebody may forget it in this very moment.
+        Ok(self.snapshot(name).await?.ok_or_else(store::Error::vanished)?)
     }
 
     /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this

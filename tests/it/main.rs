@@ -26,6 +26,7 @@ mod files;
 mod fixtures;
 mod golden;
 mod hostile;
+mod layers;
 mod lists;
 mod messages;
 mod properties;

@@ -13,10 +13,12 @@ mod wiremock;
 
 use std::path::Path;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{Useless, exchange::Raw};
+use super::{
+    Useless,
+    exchange::{Raw, decoded},
+};
 use crate::fixture;
 
 /// How long a piece of a text is that is shown of something unknown.
@@ -253,10 +255,6 @@ fn bytes(value: &Value) -> Vec<u8> {
         Value::String(text) => text.as_bytes().to_vec(),
         other => other.to_string().into_bytes(),
     }
-}
-
-pub(super) fn decoded(encoded: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(encoded.split_whitespace().collect::<String>()).ok()
 }
 
 fn unhexed(text: &str) -> Option<Vec<u8>> {

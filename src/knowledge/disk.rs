@@ -1,0 +1,10 @@
+//! Work that blocks on the disk.
+
+/// Does what blocks on the disk where it holds nobody up.
+pub async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}

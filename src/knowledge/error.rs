@@ -1,0 +1,37 @@
+//! Why something was not done.
+
+use crate::{store, types::upload::UploadStatus};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    #[error("there is no file '{0}'")]
+    NoFile(String),
+    #[error(
+        "there is no vector store {}",
+        .0.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ")
+    )]
+    NoStores(Vec<String>),
+    #[error("files that end in {0:?} cannot be searched")]
+    NotSearchable(Vec<String>),
+    #[error("vector store {0} has expired")]
+    Expired(String),
+    #[error("vector store {0} is full")]
+    StoreFull(String),
+    #[error("{0} files are too many for the code interpreter")]
+    TooManyToolFiles(usize),
+    #[error("upload {id} is {}", status.name())]
+    NotPending { id: String, status: UploadStatus },
+    #[error("part {part} is not of upload {upload}")]
+    NoSuchPart { part: String, upload: String },
+    #[error("{got} bytes instead of {expected}")]
+    WrongBytes { expected: u64, got: u64 },
+    #[error("the checksum is {got} instead of {expected}")]
+    WrongChecksum { expected: String, got: String },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the disk failed")]
+    Disk(#[from] std::io::Error),
+}
+
+pub type Result<T, E = Denied> = std::result::Result<T, E>;

@@ -1,0 +1,84 @@
+//! Which table a resource is in, and how its rows are read.
+
+use serde_json::Value;
+
+use super::error::{Error, Result};
+use crate::types::{
+    Assistant, File, FileBatch, Message, Resource, Run, Step, StoreFile, Thread, Upload,
+    UploadPart, VectorStore,
+};
+
+/// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
+pub trait Stored: Resource {
+    const TABLE: &'static str;
+}
+
+impl Stored for Assistant {
+    const TABLE: &'static str = "assistants";
+}
+
+impl Stored for Thread {
+    const TABLE: &'static str = "threads";
+}
+
+impl Stored for Message {
+    const TABLE: &'static str = "messages";
+}
+
+impl Stored for Run {
+    const TABLE: &'static str = "runs";
+}
+
+impl Stored for Step {
+    const TABLE: &'static str = "run_steps";
+}
+
+impl Stored for File {
+    const TABLE: &'static str = "files";
+}
+
+impl Stored for Upload {
+    const TABLE: &'static str = "uploads";
+}
+
+impl Stored for UploadPart {
+    const TABLE: &'static str = "upload_parts";
+}
+
+impl Stored for VectorStore {
+    const TABLE: &'static str = "vector_stores";
+}
+
+impl Stored for StoreFile {
+    const TABLE: &'static str = "vector_store_files";
+}
+
+impl Stored for FileBatch {
+    const TABLE: &'static str = "vector_store_file_batches";
+}
+
+/// Reads the body of a row.
+pub(super) fn parse<T: Stored>(body: &str) -> Result<T> {
+    serde_json::from_str(body).map_err(|source| {
+        let id = serde_json::from_str::<Value>(body).ok();
+        let id = id.and_then(|body| body["id"].as_str().map(str::to_owned));
+        corrupt::<T>(id.unwrap_or_default(), source)
+    })
+}
+
+pub(super) fn corrupt<T: Stored>(id: String, source: serde_json::Error) -> Error {
+    Error::Corrupt { table: T::TABLE, id, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corrupt_row_is_named_with_its_table() {
+        let error = parse::<Thread>(r#"{"id": "thread_1", "object": "thread"}"#).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().starts_with("thread_1 in threads"), "{error}");
+        assert!(cause.contains("missing field"), "{cause}");
+    }
+}

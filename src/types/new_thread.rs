@@ -1,0 +1,40 @@
+//! A thread as a client asks for it.
+
+use serde_json::Value;
+
+use super::{
+    Metadata,
+    message::NewMessage,
+    reader::{Faults, Fields, Path, Read},
+    tool::ToolResources,
+};
+
+/// A thread to be made, with the messages it starts with.
+#[derive(Clone, Debug, Default)]
+pub struct NewThread {
+    pub messages: Vec<NewMessage>,
+    pub metadata: Metadata,
+    pub tool_resources: ToolResources,
+}
+
+impl NewThread {
+    pub fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let messages = fields.or_default("messages");
+        let metadata = fields.or_default("metadata");
+        let tool_resources = if fields.version().is_v2() {
+            fields.or_default("tool_resources")
+        } else {
+            Some(ToolResources::default())
+        };
+        Some(Self { messages: messages?, metadata: metadata?, tool_resources: tool_resources? })
+    }
+}
+
+impl Read for NewThread {
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, at, faults)?;
+        let new = Self::read_from(&mut fields);
+        fields.finish();
+        new
+    }
+}

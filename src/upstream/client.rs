@@ -1,0 +1,598 @@
+//! The client of an upstream: what it is asked, what it answers, and how troubles on the way are
+//! told.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::afar::Afar;
+use crate::types::{
+    Assistant, Role, Run, Step, Usage,
+    run::{IncompleteRun, LastError},
+};
+
+/// What kind of server an upstream is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// It has `/chat/completions`, as OpenAI, vLLM, Ollama and llama.cpp do.
+    #[default]
+    Chat,
+    /// It speaks the Assistants API itself.
+    Assistants,
+}
+
+/// A key. It is shown to nobody but the upstream.
+#[derive(Clone)]
+pub struct Key(String);
+
+impl Key {
+    pub fn new(key: String) -> Self {
+        Self(key)
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// Which upstream to ask, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub url: String,
+    pub kind: Kind,
+    pub key: Option<Key>,
+    /// Models that are called otherwise there.
+    pub models: Vec<Renamed>,
+    /// How many requests one run may make.
+    pub limit: usize,
+    /// How long the upstream may be silent; none for the usual two minutes.
+    pub patience: Option<Duration>,
+}
+
+/// A model, and what the upstream calls it. `*` stands for every model that has no name of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    from: String,
+    to: String,
+}
+
+impl std::str::FromStr for Renamed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+                Ok(Self { from: from.to_owned(), to: to.to_owned() })
+            }
+            _ => Err("expected FROM=TO, such as gpt-4o=llama3.1; FROM may be * for all models"
+                .to_owned()),
+        }
+    }
+}
+
+/// How many requests one run may make, unless told otherwise.
+pub const LIMIT: usize = 100;
+
+/// How long an upstream may be silent. Models that think may take a while to their first word.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long it may take to get through to it.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How often what failed at its beginning is tried again, and after which waits.
+const RETRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
+
+/// The longest wait that an upstream may ask for.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How much of what an upstream says of an error is passed on, in characters.
+const SAID: usize = 1_000;
+
+/// How much an upstream may say in one answer, in bytes. A whole message fits many times.
+pub(super) const LONGEST: usize = 16 << 20;
+
+/// Why an upstream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("the upstream's URL cannot be used: {0}")]
+    Url(String),
+    #[error("the client for the upstream cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("the upstream's key has characters that no header may have")]
+    Key,
+}
+
+/// Sets the cryptography of TLS up, once for the process.
+pub fn prepare_tls() {
+    // Whoever was faster has done the same.
+    _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// What has been said in a conversation so far.
+#[derive(Clone, Debug, Default)]
+pub struct Conversation {
+    /// The thread before the run, oldest first.
+    pub messages: Vec<Heard>,
+    /// What the run has said itself, by the ids of the messages.
+    pub own: HashMap<String, String>,
+    /// What searches have found, as the model is to read it, by the ids of the calls.
+    pub found: HashMap<String, String>,
+    /// Whether there is anything to search in.
+    pub can_search: bool,
+}
+
+/// A message of the thread.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub id: String,
+    /// The run that wrote it.
+    pub run: Option<String>,
+    pub role: Role,
+    pub parts: Vec<Part>,
+}
+
+/// A part of a message.
+#[derive(Clone, Debug)]
+pub enum Part {
+    Text(String),
+    /// A picture, by its address: `data:` if it is a file of the thread's.
+    Image(String),
+}
+
+/// What an upstream is asked.
+#[derive(Debug)]
+pub struct Asked {
+    pub run: Run,
+    pub assistant: Option<Assistant>,
+    pub steps: Vec<Step>,
+    pub conversation: Conversation,
+    /// What it noted when it was asked before, for the same run.
+    pub note: Value,
+}
+
+/// What an upstream says next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// A message begins.
+    Message,
+    Text(String),
+    Refusal(String),
+    /// The message is whole, and the step with it.
+    Said(Option<Usage>),
+    /// The calls of one step, all of them.
+    Calls(Vec<Call>, Option<Usage>),
+    /// What is to be known when it is asked again, after the client's outputs.
+    Note(Value),
+    /// The run ends.
+    End(Finish),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    Function {
+        name: String,
+        arguments: String,
+    },
+    Search {
+        query: String,
+    },
+    Interpreter {
+        input: String,
+        logs: Vec<String>,
+    },
+    /// A search that the upstream made itself.
+    Searched,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finish {
+    Completed(Option<Usage>),
+    Incomplete(IncompleteRun, Option<Usage>),
+    /// The upstream performed the run, and it failed.
+    Failed(LastError),
+    Expired,
+    /// The upstream did not perform the run.
+    Unanswered(LastError),
+}
+
+/// One turn of an upstream, which is given up when this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    pub(super) pieces: mpsc::Receiver<Piece>,
+    pub(super) task: JoinHandle<()>,
+}
+
+impl Turn {
+    /// The next piece; none when the turn is over.
+    pub async fn next(&mut self) -> Option<Piece> {
+        self.pieces.recv().await
+    }
+
+    /// The next piece, if it is there already.
+    pub fn ready(&mut self) -> Option<Piece> {
+        self.pieces.try_recv().ok()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where the pieces of a turn go.
+pub(super) type Pieces = mpsc::Sender<Piece>;
+
+/// How many pieces wait for whoever asked.
+pub(super) const AHEAD: usize = 256;
+
+/// A server that performs runs.
+#[derive(Debug)]
+pub struct Upstream {
+    pub(super) http: Client,
+    base: Url,
+    pub(super) kind: Kind,
+    key: Option<Key>,
+    models: Vec<Renamed>,
+    pub limit: usize,
+    pub(super) afar: Afar,
+}
+
+impl Upstream {
+    pub fn new(settings: Settings) -> Result<Self, Unusable> {
+        prepare_tls();
+        let base = base_of(&settings.url)?;
+        if settings
+            .key
+            .as_ref()
+            .is_some_and(|key| header::HeaderValue::from_str(key.reveal()).is_err())
+        {
+            return Err(Unusable::Key);
+        }
+        let http = Client::builder()
+            .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .read_timeout(settings.patience.unwrap_or(PATIENCE))
+            .build()?;
+        let Settings { kind, key, models, limit, .. } = settings;
+        Ok(Self { http, base, kind, key, models, limit, afar: Afar::default() })
+    }
+
+    /// The same upstream for another world, whose threads are not those of this one, whatever their
+    /// ids.
+    pub fn afresh(&self) -> Self {
+        let Self { http, base, kind, key, models, limit, afar: _ } = self;
+        let (http, base, models) = (http.clone(), base.clone(), models.clone());
+        Self {
+            http,
+            base,
+            kind: *kind,
+            key: key.clone(),
+            models,
+            limit: *limit,
+            afar: Afar::default(),
+        }
+    }
+
+    /// What the upstream calls a model.
+    pub(super) fn model<'m>(&'m self, model: &'m str) -> &'m str {
+        let named = |name: &str| self.models.iter().find(|renamed| renamed.from == name);
+        named(model).or_else(|| named("*")).map_or(model, |renamed| &renamed.to)
+    }
+
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    pub(super) fn post(&self, path: &str) -> RequestBuilder {
+        self.with_key(self.http.post(self.url(path)))
+    }
+
+    pub(super) fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.key {
+            // Azure has a header of its own.
+            Some(Key(key))
+                if self.base.host_str().is_some_and(|host| host.ends_with(".azure.com")) =>
+            {
+                request.header("api-key", key)
+            }
+            Some(Key(key)) => request.bearer_auth(key),
+            // The API asks for a key; another Rehearsal takes any.
+            None if self.kind == Kind::Assistants => request.bearer_auth("rehearsal"),
+            None => request,
+        }
+    }
+
+    /// Sends a request until something other than a passing trouble comes of it.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        body: &Value,
+    ) -> Result<Response, Broken> {
+        let request =
+            request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        let mut waits = RETRIES.into_iter();
+        loop {
+            let attempt = request.try_clone().expect("the body is a text");
+            let (error, asked_to_wait) = match attempt.send().await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let (status, wait) = (response.status(), wait_of(&response));
+                    let error = self.refusal(status, response).await;
+                    if !(status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()) {
+                        return Err(error.into());
+                    }
+                    (error, wait)
+                }
+                Err(error) if error.is_timeout() => return Err(unreachable(&error).into()),
+                // Whether the request was heard is not known, and a message must not be said twice.
+                Err(error) if self.kind == Kind::Assistants && !error.is_connect() => {
+                    return Err(unreachable(&error).into());
+                }
+                Err(error) => (unreachable(&error), None),
+            };
+            match waits.next() {
+                Some(wait) => tokio::time::sleep(asked_to_wait.unwrap_or(wait)).await,
+                None => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What an answer that is none becomes.
+    pub(super) async fn refusal(&self, status: StatusCode, response: Response) -> LastError {
+        let code = match status {
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_exceeded",
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => "invalid_prompt",
+            _ => "server_error",
+        };
+        if status.is_redirection() {
+            return LastError::server_error(format!(
+                "The upstream answered {}: it redirects elsewhere, which is not followed. Name the \
+                 address itself in --upstream.",
+                status.as_u16()
+            ));
+        }
+        let said =
+            message_of(&String::from_utf8_lossy(&beginning(response).await)).trim().to_owned();
+        let hint = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                " The key is taken from the variable that --upstream-key-env names."
+            }
+            StatusCode::NOT_FOUND => {
+                " Look at the address in --upstream, and at the model: --upstream-model FROM=TO \
+                 renames it."
+            }
+            _ => "",
+        };
+        let message = match (status, said.is_empty()) {
+            // As the service had it: in its own words.
+            (StatusCode::TOO_MANY_REQUESTS, false) => said,
+            (_, false) => {
+                let end = if said.ends_with(['.', '!', '?']) { "" } else { "." };
+                format!("The upstream answered {}: {said}{end}{hint}", status.as_u16())
+            }
+            (_, true) => format!("The upstream answered {}.{hint}", status.as_u16()),
+        };
+        LastError { code: code.to_owned(), message }
+    }
+
+    /// An error without the key, if the upstream has said that too, and no longer than people read.
+    pub fn cleaned(&self, error: LastError) -> LastError {
+        let whole = match &self.key {
+            Some(Key(key)) if !key.is_empty() => error.message.replace(key.as_str(), "…"),
+            _ => error.message,
+        };
+        let message = match whole.char_indices().nth(SAID) {
+            Some((end, _)) => format!("{}…", &whole[..end]),
+            None => whole,
+        };
+        LastError { code: error.code, message }
+    }
+}
+
+/// Why a turn came to nothing.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Upstream(LastError),
+    /// Nobody listens any more.
+    Unheard,
+}
+
+impl From<LastError> for Broken {
+    fn from(error: LastError) -> Self {
+        Self::Upstream(error)
+    }
+}
+
+impl Broken {
+    pub(super) fn because(what: impl fmt::Display) -> Self {
+        Self::Upstream(LastError::server_error(format!("The upstream {what}.")))
+    }
+}
+
+pub(super) async fn give(pieces: &Pieces, piece: Piece) -> Result<(), Broken> {
+    pieces.send(piece).await.map_err(|_| Broken::Unheard)
+}
+
+/// The base URL as clients take it, with `/v1` where nothing is said of a path.
+fn base_of(text: &str) -> Result<Url, Unusable> {
+    let mut url: Url = text.parse().map_err(|error| {
+        Unusable::Url(format!("{error}; write it like http://127.0.0.1:11434/v1"))
+    })?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(Unusable::Url("it must begin with http:// or https://".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Unusable::Url(
+            "it has a password in it; the key comes from the environment, by --upstream-key-env"
+                .to_owned(),
+        ));
+    }
+    url.set_fragment(None);
+    for end in ["/chat/completions", "/assistants"] {
+        if let Some(base) = url.path().trim_end_matches('/').strip_suffix(end).map(str::to_owned) {
+            url.set_path(&base);
+        }
+    }
+    if url.path() == "/" {
+        url.set_path("/v1");
+    }
+    Ok(url)
+}
+
+/// The whole of an answer, unless that is too long.
+pub(super) async fn whole(mut response: Response) -> Result<String, Broken> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => {
+                return String::from_utf8(body)
+                    .map_err(|_| Broken::because("sent something that is not JSON"));
+            }
+            Err(_) => return Err(Broken::because("broke off in the middle of its answer")),
+        }
+        if body.len() > LONGEST {
+            return Err(too_long());
+        }
+    }
+}
+
+/// The beginning of an answer, of which no more is looked at.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    const ENOUGH: usize = 64 << 10;
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await
+        && body.len() < ENOUGH
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(ENOUGH);
+    body
+}
+
+pub(super) fn too_long() -> Broken {
+    Broken::because("answered with more than 16 MiB")
+}
+
+fn wait_of(response: &Response) -> Option<Duration> {
+    let seconds: f64 = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
+}
+
+pub(super) fn unreachable(error: &reqwest::Error) -> LastError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    LastError::server_error(match error {
+        error if error.is_timeout() => "The upstream did not answer in time.".to_owned(),
+        error if !error.is_connect() => {
+            format!("The upstream broke off before it answered: {cause}.")
+        }
+        _ => format!("The upstream cannot be reached: {cause}."),
+    })
+}
+
+/// What the body of an error says: its message if it is one of OpenAI's kind, nothing of a page for
+/// people.
+fn message_of(body: &str) -> String {
+    let parsed = serde_json::from_str::<Value>(body).unwrap_or_default();
+    let said = parsed["error"]["message"]
+        .as_str()
+        .or_else(|| parsed["error"].as_str())
+        .or_else(|| parsed["message"].as_str());
+    match said {
+        Some(said) => said.to_owned(),
+        None if body.trim_start().starts_with(['<', '{']) => String::new(),
+        None => body.to_owned(),
+    }
+}
+
+/// The counts of an upstream, as far as it gives any.
+pub(super) fn usage_of(usage: &Value) -> Option<Usage> {
+    Some(Usage::new(usage["prompt_tokens"].as_u64()?, usage["completion_tokens"].as_u64()?))
+}
+
+/// What is noted of a run that an upstream performs, so that it can go on after a restart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Noted {
+    pub turns: usize,
+    pub note: Value,
+    pub usage: Option<Usage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_clients_take_them() {
+        for (given, base) in [
+            ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
+            ("http://127.0.0.1:11434/", "http://127.0.0.1:11434/v1"),
+            ("https://api.example.com/v1/", "https://api.example.com/v1/"),
+            ("http://h:1/v1/chat/completions", "http://h:1/v1"),
+            (
+                "https://h/openai/deployments/d?api-version=2024-10-21",
+                "https://h/openai/deployments/d?api-version=2024-10-21",
+            ),
+        ] {
+            assert_eq!(base_of(given).unwrap().as_str(), base, "{given}");
+        }
+        for wrong in ["localhost:11434", "ftp://h/v1", "http://me:secret@h/v1", "", "/v1"] {
+            assert!(base_of(wrong).is_err(), "{wrong}");
+        }
+        let upstream = Upstream::new(Settings {
+            url: "https://h/openai/deployments/d?api-version=1".to_owned(),
+            kind: Kind::Chat,
+            key: None,
+            models: vec!["gpt-4o=llama".parse().unwrap(), "*=other".parse().unwrap()],
+            limit: LIMIT,
+            patience: None,
+        });
+        let upstream = upstream.unwrap();
+        assert_eq!(
+            upstream.url("/chat/completions").as_str(),
+            "https://h/openai/deployments/d/chat/completions?api-version=1"
+        );
+        assert_eq!((upstream.model("gpt-4o"), upstream.model("gpt-4")), ("llama", "other"));
+    }
+
+    #[test]
+    fn waits_that_are_asked_for_have_a_bound() {
+        let asked = |after: &'static str| {
+            let answer = axum::http::Response::builder()
+                .header(header::RETRY_AFTER, after)
+                .body(String::new())
+                .unwrap();
+            wait_of(&Response::from(answer))
+        };
+        assert_eq!(asked("1.5"), Some(Duration::from_millis(1_500)));
+        assert_eq!(asked("3600"), Some(LONGEST_WAIT));
+        for unread in ["-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "NaN"] {
+            assert_eq!(asked(unread), None, "{unread}");
+        }
+    }
+
+    #[test]
+    fn what_errors_say_is_found_in_any_body() {
+        assert_eq!(message_of(r#"{"error": {"message": "No."}}"#), "No.");
+        assert_eq!(message_of(r#"{"error": "model not found"}"#), "model not found");
+        assert_eq!(message_of("<html><body>502</body></html>"), "");
+        assert_eq!(message_of("upstream connect error"), "upstream connect error");
+    }
+}

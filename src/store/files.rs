@@ -5,7 +5,10 @@ use std::{collections::HashSet, io::Read, sync::Arc};
 
 use sqlx::Row;
 
-use super::{Changes, Database, Place, Result, Store, blobs::Blobs, table::parse};
+use super::{
+    Changes, Database, Place, Result, Store, blobs::Blobs, database::NOBODY, table::parse,
+};
+use crate::feed::Feed;
 use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore, upload::UploadStatus};
 
 /// A file of a store that is still to be made ready.
@@ -219,7 +222,7 @@ impl Database {
         for name in removed.await.unwrap_or_default() {
             changes.bury(&name);
         }
-        self.writer().write(super::database::NOBODY, changes).await?;
+        self.writer().write(NOBODY, &Feed::default(), changes).await?;
         Ok(())
     }
 

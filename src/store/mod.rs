@@ -9,13 +9,13 @@ pub(crate) mod blobs;
 mod changes;
 mod database;
 mod error;
+mod events;
 mod files;
 mod finder;
 mod index;
 mod open;
 mod runs;
 mod sessions;
-mod statements;
 mod table;
 mod temporary;
 mod writer;
@@ -82,12 +82,7 @@ impl Store {
     /// Makes the changes, and answers once they are committed: whether every row that had a
     /// condition met it.
     pub async fn write(&self, changes: Changes) -> Result<bool> {
-        let news = if self.feed.is_heard() { changes.news() } else { Vec::new() };
-        let all_met = self.database.writer().write(self.session, changes).await?;
-        for (name, data) in news.into_iter().filter(|_| all_met) {
-            self.feed.tell(name, || data);
-        }
-        Ok(all_met)
+        self.database.writer().write(self.session, &self.feed, changes).await
     }
 
     /// The same view, which tells its changes here.

@@ -192,7 +192,7 @@ mod tests {
         let migration = include_str!("../../migrations/0001_first.sql");
         let sources = [
             include_str!("runs.rs"),
-            include_str!("statements.rs"),
+            include_str!("changes/objects.rs"),
             include_str!("sessions.rs"),
             migration,
         ];

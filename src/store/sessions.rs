@@ -157,7 +157,7 @@ fn copy(from: i64, to: &str) -> Vec<Statement> {
 impl Database {
     /// The view of one session, made on first use, and how often a server entered it before.
     pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
-        self.writer().write(NOBODY, Changes::enter_session(name)).await?;
+        self.writer().write(NOBODY, &Feed::default(), Changes::enter_session(name)).await?;
         let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
         let (session, starts) = query.fetch_one(&mut *self.reader().await?).await?;
         Ok((Store { database: Arc::clone(self), session, feed: Feed::default() }, starts))

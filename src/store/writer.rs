@@ -4,7 +4,7 @@
 //! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
 //! which are at fault.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -15,10 +15,11 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    changes::{Changes, Claim},
+    changes::{Changes, Claim, IN_ORDER},
     error::{Error, Result},
-    statements::Kind,
+    events::StoreEvent,
 };
+use crate::feed::Feed;
 
 /// How many writes share a transaction at the most, so that nobody waits long for a commit.
 const BATCH: usize = 256;
@@ -33,6 +34,10 @@ struct Wanted {
     session: i64,
     changes: Changes,
     claims: HashSet<Claim>,
+    kinds: BTreeSet<u8>,
+    touches: HashSet<String>,
+    /// Where the changes are told.
+    feed: Feed,
     answer: oneshot::Sender<Result<bool>>,
 }
 
@@ -59,12 +64,13 @@ impl Writer {
     }
 
     /// Answers once the changes are committed: whether every row that had a condition met it.
-    pub(super) async fn write(&self, session: i64, changes: Changes) -> Result<bool> {
+    pub(super) async fn write(&self, session: i64, feed: &Feed, changes: Changes) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
-        let claims = changes.claims(session);
-        self.jobs
-            .send(Job::Changes(Wanted { session, changes, claims, answer }))
-            .map_err(|_| Error::died())?;
+        let (claims, kinds, touches) =
+            (changes.claims(session), changes.kinds(), changes.touches());
+        let feed = feed.clone();
+        let wanted = Wanted { session, changes, claims, kinds, touches, feed, answer };
+        self.jobs.send(Job::Changes(wanted)).map_err(|_| Error::died())?;
         answered.await.unwrap_or_else(|_| Err(Error::died()))
     }
 
@@ -90,19 +96,19 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
         if let Some(Alone { statements, answer }) = alone {
             _ = answer.send(perform_alone(&mut connection, &statements).await);
         }
-        let (rows, claims): (Vec<_>, Vec<_>) = batch.into_iter().map(Wanted::split).unzip();
+        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(Wanted::split).unzip();
         if rows.is_empty() {
             continue;
         }
         match commands.perform(&mut connection, rows.iter().flatten()).await {
-            Ok(changed) => claims.into_iter().for_each(|claims| claims.answer(Ok(&changed))),
+            Ok(changed) => askers.into_iter().for_each(|asker| asker.answer(Ok(&changed))),
             Err(error) => {
                 let writes = rows.len();
                 tracing::warn!(%error, writes, "a batch failed: its writes are tried one by one");
-                for (rows, claims) in rows.iter().zip(claims) {
+                for (rows, asker) in rows.iter().zip(askers) {
                     match commands.perform(&mut connection, rows.iter()).await {
-                        Ok(changed) => claims.answer(Ok(&changed)),
-                        Err(error) => claims.answer(Err(error)),
+                        Ok(changed) => asker.answer(Ok(&changed)),
+                        Err(error) => asker.answer(Err(error)),
                     }
                 }
             }
@@ -110,16 +116,15 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
     }
 }
 
-/// Takes writes from the queue, but no two that claim the same row: which of them changed it could
-/// not be told.
+/// Takes writes from the queue that can be done together, such that nobody can tell that they were
+/// not done one after the other: no two that claim the same row, because which of them changed it
+/// could not be told, and none that touches an object to which another one does other things. What
+/// has to wait keeps its place before whatever touches the same objects.
 fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
-    let (mut claimed, mut batch, mut later) = (HashSet::new(), Vec::new(), VecDeque::new());
+    let (mut company, mut batch, mut later) = (Company::default(), Vec::new(), VecDeque::new());
     for _ in 0..queue.len().min(BATCH) {
         match queue.pop_front() {
-            Some(Job::Changes(wanted)) if wanted.claims.is_disjoint(&claimed) => {
-                claimed.extend(wanted.claims.iter().cloned());
-                batch.push(wanted);
-            }
+            Some(Job::Changes(wanted)) if company.takes(&wanted) => batch.push(wanted),
             // Whatever came before it is done before it.
             Some(Job::Alone(alone)) if batch.is_empty() && later.is_empty() => {
                 return (batch, Some(alone));
@@ -128,7 +133,7 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
                 queue.push_front(alone);
                 break;
             }
-            Some(conflicting) => later.push_back(conflicting),
+            Some(waiting) => later.push_back(waiting),
             None => break,
         }
     }
@@ -136,6 +141,37 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
         queue.push_front(job);
     }
     (batch, None)
+}
+
+/// The writes of a batch, as far as others have to go with them.
+#[derive(Default)]
+struct Company {
+    claimed: HashSet<Claim>,
+    /// The objects that are touched, and by which kinds of changes.
+    touched: HashMap<(i64, String), BTreeSet<u8>>,
+    /// The objects of writes that wait.
+    waited_for: HashSet<(i64, String)>,
+}
+
+impl Company {
+    /// Takes a write in, if it goes with the others.
+    fn takes(&mut self, wanted: &Wanted) -> bool {
+        let objects: Vec<_> =
+            wanted.touches.iter().map(|id| (wanted.session, id.clone())).collect();
+        let goes = wanted.claims.is_disjoint(&self.claimed)
+            && objects.iter().all(|object| {
+                !self.waited_for.contains(object)
+                    && self.touched.get(object).is_none_or(|kinds| *kinds == wanted.kinds)
+            });
+        if goes {
+            self.claimed.extend(wanted.claims.iter().cloned());
+            let kinds = objects.into_iter().map(|object| (object, wanted.kinds.clone()));
+            self.touched.extend(kinds);
+        } else {
+            self.waited_for.extend(objects);
+        }
+        goes
+    }
 }
 
 async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {
@@ -155,28 +191,35 @@ async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statemen
     Ok(changed)
 }
 
-/// The rows of a job, with their kinds.
-type Rows = Vec<(Kind, Value)>;
+/// The rows of a job, with the ranks of their kinds.
+type Rows = Vec<(u8, Value)>;
 
 impl Wanted {
-    fn split(self) -> (Rows, Claims) {
-        let Self { session, changes, claims, answer } = self;
-        let rows =
-            changes.list.into_iter().map(|change| (change.kind, change.row(session))).collect();
-        (rows, Claims { claims, answer })
+    fn split(self) -> (Rows, Asker) {
+        let Self { session, mut changes, claims, feed, answer, .. } = self;
+        let events = if feed.is_heard() { changes.take_events() } else { Vec::new() };
+        (changes.into_rows(session), Asker { claims, feed, events, answer })
     }
 }
 
-/// What a job wants to know of its batch.
-struct Claims {
+/// Who waits for a job, and what is told once it is committed.
+struct Asker {
     claims: HashSet<Claim>,
+    feed: Feed,
+    events: Vec<StoreEvent>,
     answer: oneshot::Sender<Result<bool>>,
 }
 
-impl Claims {
+impl Asker {
     fn answer(self, changed: Result<&HashSet<Claim>>) {
+        let all_met = changed.map(|changed| self.claims.is_subset(changed));
+        if let Ok(true) = all_met {
+            for event in &self.events {
+                self.feed.tell(&event.name(), || event.data());
+            }
+        }
         // Whoever asked may have gone away; what was asked for is done all the same.
-        _ = self.answer.send(changed.map(|changed| self.claims.is_subset(changed)));
+        _ = self.answer.send(all_met);
     }
 }
 
@@ -192,19 +235,18 @@ impl Commands {
     async fn perform<'r>(
         &mut self,
         connection: &mut SqliteConnection,
-        rows: impl Iterator<Item = &'r (Kind, Value)>,
+        rows: impl Iterator<Item = &'r (u8, Value)>,
     ) -> Result<HashSet<Claim>> {
-        let mut by_kind = [const { Vec::new() }; Kind::ALL.len()];
+        let mut by_kind = [const { Vec::new() }; IN_ORDER.len()];
         for (kind, row) in rows {
-            by_kind[*kind as usize].push(row);
+            by_kind[usize::from(*kind)].push(row);
         }
-        let present =
-            || Kind::ALL.iter().copied().filter(|kind| !by_kind[*kind as usize].is_empty());
-        let mask = present().map(|kind| 1 << kind as u64).sum();
+        let present = || (0..IN_ORDER.len()).filter(|kind| !by_kind[*kind].is_empty());
+        let mask = present().map(|kind| 1 << kind).sum();
         let text = self.texts.entry(mask).or_insert_with(|| command(present()));
         let mut query = sqlx::query(AssertSqlSafe(text.as_str()));
         for kind in present() {
-            let rows = serde_json::to_string(&by_kind[kind as usize]).expect("rows are JSON");
+            let rows = serde_json::to_string(&by_kind[kind]).expect("rows are JSON");
             query = query.bind(rows);
         }
         match run(connection, query).await {
@@ -218,8 +260,9 @@ impl Commands {
     }
 }
 
-fn command(kinds: impl Iterator<Item = Kind>) -> String {
-    let statements: String = kinds.map(|kind| format!("{};\n", kind.sql())).collect();
+fn command(kinds: impl Iterator<Item = usize>) -> String {
+    let statements: String =
+        kinds.map(|kind| format!("{};\n", IN_ORDER[kind].statement(kind))).collect();
     format!("begin immediate;\n{statements}commit")
 }
 

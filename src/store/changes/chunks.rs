@@ -1,0 +1,112 @@
+//! Changes of the index: a file is made ready, as long as somebody still waits for it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::kind::Kind;
+use crate::types::store_file::IngestError;
+
+/// What an earlier attempt left of a file's chunks goes.
+#[derive(Serialize)]
+pub(super) struct ClearChunks {
+    pub id: String,
+    pub file: i64,
+    pub attempt: i64,
+}
+
+impl Kind for ClearChunks {
+    fn sql() -> Cow<'static, str> {
+        "delete from chunks where key in (select it.key from json_each(?) cross join \
+         vector_store_files as file cross join chunks as it where file.seq = value ->> '$.file' \
+         and file.attempt = value ->> '$.attempt' and file.status = 'in_progress' and it.key >= \
+         file.seq << 20 and it.key < (file.seq + 1) << 20)"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct InsertChunk {
+    pub id: String,
+    pub file: i64,
+    pub attempt: i64,
+    pub key: i64,
+    pub start: usize,
+    pub words: usize,
+    pub text: String,
+}
+
+impl Kind for InsertChunk {
+    fn sql() -> Cow<'static, str> {
+        "insert into chunks (key, start, words, text) select value ->> '$.key', value ->> \
+         '$.start', value ->> '$.words', value ->> '$.text' from json_each(?) where exists (select \
+         1 from vector_store_files where seq = value ->> '$.file' and attempt = value ->> \
+         '$.attempt' and status = 'in_progress')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The words of a chunk, by how often they occur in it.
+#[derive(Serialize)]
+pub(super) struct IndexChunk {
+    pub id: String,
+    pub file: i64,
+    pub attempt: i64,
+    pub key: i64,
+    pub once: String,
+    pub twice: String,
+    pub thrice: String,
+    pub often: String,
+}
+
+impl Kind for IndexChunk {
+    fn sql() -> Cow<'static, str> {
+        "insert into chunk_words (rowid, once, twice, thrice, often) select value ->> '$.key', \
+         value ->> '$.once', value ->> '$.twice', value ->> '$.thrice', value ->> '$.often' from \
+         json_each(?) where exists (select 1 from vector_store_files where seq = value ->> \
+         '$.file' and attempt = value ->> '$.attempt' and status = 'in_progress')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The making ready of a file ends, one way or the other, unless somebody else has ended it.
+#[derive(Serialize)]
+pub(super) struct FinishStoreFile {
+    pub id: String,
+    pub file: i64,
+    pub attempt: i64,
+    pub chunks: usize,
+    pub words: usize,
+    pub status: &'static str,
+    pub bytes: usize,
+    pub last_error: Option<IngestError>,
+}
+
+impl Kind for FinishStoreFile {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "update vector_store_files set chunks = value ->> '$.chunks', words = value ->> \
+         '$.words', body = json_set(body, '$.status', value ->> '$.status', '$.usage_bytes', value \
+         ->> '$.bytes', '$.last_error', value -> '$.last_error') from json_each(?) where \
+         vector_store_files.seq = value ->> '$.file' and attempt = value ->> '$.attempt' and \
+         status = 'in_progress'"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

@@ -1,0 +1,168 @@
+//! Changes of files and uploads, and of who has files.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use serde::Serialize;
+
+use super::{super::table::Stored, kind::Kind};
+use crate::types::{Id, Upload};
+
+/// A file whose content is in a blob. A run that goes on after a crash makes the same file again.
+/// The file of an upload comes only if that still is what it was.
+#[derive(Serialize)]
+pub(super) struct InsertFile {
+    pub id: String,
+    pub body: String,
+    pub blob: String,
+    pub upload_id: Option<Id<Upload>>,
+    pub upload_was: Option<String>,
+}
+
+impl Kind for InsertFile {
+    fn sql() -> Cow<'static, str> {
+        "insert into files (session, body, blob) select value ->> '$.session', value ->> '$.body', \
+         value ->> '$.blob' from json_each(?) where value ->> '$.upload_id' is null or exists \
+         (select 1 from uploads where session = value ->> '$.session' and id = value ->> \
+         '$.upload_id' and body = value ->> '$.upload_was') on conflict do nothing"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        std::iter::once(self.id.as_str()).chain(self.upload_id.as_ref().map(Id::as_str)).collect()
+    }
+}
+
+/// A part, as long as its upload takes any.
+#[derive(Serialize)]
+pub(super) struct InsertPart {
+    pub id: String,
+    pub body: String,
+    pub blob: String,
+    pub bytes: u64,
+    pub upload_id: Id<Upload>,
+}
+
+impl Kind for InsertPart {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "insert into upload_parts (session, body, blob, bytes) select value ->> '$.session', value \
+         ->> '$.body', value ->> '$.blob', value ->> '$.bytes' from json_each(?) where exists \
+         (select 1 from uploads where session = value ->> '$.session' and id = value ->> \
+         '$.upload_id' and status = 'pending')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.upload_id.as_str()]
+    }
+}
+
+/// The parts of an upload go.
+#[derive(Serialize)]
+pub(super) struct DeleteParts {
+    /// The upload's.
+    pub id: String,
+}
+
+impl Kind for DeleteParts {
+    fn sql() -> Cow<'static, str> {
+        "delete from upload_parts where seq in (select it.seq from json_each(?) cross join \
+         upload_parts as it where it.session = value ->> '$.session' and it.upload_id = value ->> \
+         '$.id')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Somebody may have a file in the list of a code interpreter.
+#[derive(Serialize)]
+pub(super) struct NoteToolFile {
+    /// The file's.
+    pub id: String,
+    pub owner: String,
+}
+
+impl Kind for NoteToolFile {
+    fn sql() -> Cow<'static, str> {
+        "insert or ignore into tool_files select value ->> '$.session', value ->> '$.id', value \
+         ->> '$.owner' from json_each(?)"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, &self.owner]
+    }
+}
+
+/// Takes a file out of the lists that it is noted to be in.
+#[derive(Serialize)]
+pub(super) struct Detach<T> {
+    /// The file's.
+    pub id: String,
+    #[serde(skip)]
+    pub of: PhantomData<fn() -> T>,
+}
+
+impl<T: Stored> Kind for Detach<T> {
+    fn sql() -> Cow<'static, str> {
+        // Where files are listed, how an item of the list names one, and how it is put into another
+        // list.
+        const LISTS: [(&str, &str, &str); 2] = [
+            ("'$.tool_resources.code_interpreter.file_ids'", "listed.value", "listed.value"),
+            ("'$.v1_files'", "listed.value ->> '$.id'", "json(listed.value)"),
+        ];
+        let table = T::TABLE;
+        let without = LISTS.map(|(list, file, item)| {
+            format!(
+                "{list}, (select json_group_array({item}) from json_each(body, {list}) as listed \
+                 where {file} not in (select file from gone where gone.session = \
+                 {table}.session))"
+            )
+        });
+        let without = without.join(", ");
+        format!(
+            "with gone as materialized (select value ->> '$.session' as session, value ->> '$.id' \
+             as file from json_each(?)) update {table} set body = json_replace(body, {without}) \
+             where seq in (select it.seq from gone cross join tool_files on tool_files.session = \
+             gone.session and file_id = gone.file cross join {table} as it on it.session = \
+             gone.session and it.id = owner)"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The name of a blob that is gone is forgotten.
+#[derive(Serialize)]
+pub(super) struct BuryBlob {
+    pub id: String,
+}
+
+impl Kind for BuryBlob {
+    fn sql() -> Cow<'static, str> {
+        "delete from dead_blobs where name in (select value ->> '$.id' from json_each(?))".into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

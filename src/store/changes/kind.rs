@@ -1,0 +1,26 @@
+//! What a kind of change is.
+//!
+//! A kind is one struct, whose fields are the columns of a row in JSON, and one statement, which
+//! has its condition in it. A statement takes any number of rows, given as one array, so a batch of
+//! a thousand writes is a handful of statements, and all of them go to SQLite in one command.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// A kind of change: one row of it.
+pub(super) trait Kind: Serialize + Send + Sync + 'static {
+    /// Whether a write fails of which a row did not meet the statement's condition.
+    const MUST_CHANGE: bool = false;
+
+    /// The statement. Its one parameter is an array of rows; each has the session beside its
+    /// fields.
+    fn sql() -> Cow<'static, str>;
+
+    fn id(&self) -> &str;
+
+    /// The ids of the objects that it changes or depends on.
+    fn touches(&self) -> Vec<&str> {
+        vec![self.id()]
+    }
+}

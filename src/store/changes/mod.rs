@@ -1,0 +1,408 @@
+//! What a write asks for, as data: rows of kinds, each kind with its statement and its condition.
+//!
+//! A write names its changes in the order in which they happen. What they tell the session is told
+//! once they are committed.
+
+mod chunks;
+mod files;
+mod kind;
+mod objects;
+mod order;
+mod runs;
+mod vector_stores;
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    marker::PhantomData,
+};
+
+use serde_json::Value;
+
+pub(super) use self::order::IN_ORDER;
+use self::{
+    chunks::{ClearChunks, FinishStoreFile, IndexChunk, InsertChunk},
+    files::{BuryBlob, DeleteParts, Detach, InsertFile, InsertPart, NoteToolFile},
+    kind::Kind,
+    objects::{AddMessage, Delete, EnterSession, Insert, Swap},
+    order::Row,
+    runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
+    vector_stores::{CancelBatch, DeleteStoreFile, InsertBatch, PutStoreFile},
+};
+use super::{
+    error::Result,
+    events::{StoreEvent, Told},
+    table::{Stored, corrupt},
+};
+use crate::types::{
+    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart,
+    VectorStore, store_file::IngestError, v1,
+};
+
+/// A row of a kind, by which a change is told afterwards: rank, session, id.
+pub(super) type Claim = (u8, i64, String);
+
+/// Where a file stands that is being made ready: by its number and that of its store, which are
+/// never used twice.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub id: String,
+    pub store_id: String,
+    pub file: i64,
+    pub store: i64,
+    /// Which time it is that the file is made ready.
+    pub attempt: i64,
+}
+
+/// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more
+/// often.
+#[derive(Debug)]
+pub struct Chunk {
+    pub start: usize,
+    pub text: String,
+    pub words: usize,
+    pub columns: [String; 4],
+}
+
+/// What has become of a file that was made ready.
+#[derive(Debug, Default)]
+pub struct Ready {
+    pub chunks: usize,
+    pub words: usize,
+    pub bytes: usize,
+    pub error: Option<IngestError>,
+}
+
+/// What one write asks for.
+#[derive(Default)]
+pub struct Changes {
+    rows: Vec<Box<dyn Row>>,
+    events: Vec<StoreEvent>,
+}
+
+/// A resource whose body can be exchanged for another.
+pub trait Changeable: Stored + Told {
+    /// The files that are listed in it, which are taken out of it when they are deleted.
+    fn given_files(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Changeable for Assistant {
+    fn given_files(&self) -> Vec<String> {
+        v1::files_of(self)
+    }
+}
+
+impl Changeable for Thread {
+    fn given_files(&self) -> Vec<String> {
+        self.tool_resources.interpreter_files().to_vec()
+    }
+}
+
+impl Changeable for Message {}
+
+impl Changeable for Run {}
+
+impl Changeable for Upload {}
+
+impl Changeable for VectorStore {}
+
+impl Changeable for StoreFile {}
+
+/// A resource that can be deleted.
+pub trait Deletable: Stored + Told {}
+
+impl Deletable for Assistant {}
+
+impl Deletable for Thread {}
+
+impl Deletable for Message {}
+
+impl Deletable for File {}
+
+impl Deletable for VectorStore {}
+
+impl Changes {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, row: impl Kind) {
+        self.rows.push(Box::new(row));
+    }
+
+    fn insert<T: Stored + Told>(&mut self, item: &T) -> Result<()> {
+        self.add(Insert::<T> { id: id_of(item), body: body_of(item)?, of: PhantomData });
+        self.creates(item);
+        Ok(())
+    }
+
+    fn creates(&mut self, item: &impl Told) {
+        self.events.push(StoreEvent::Created(item.clone().told()));
+    }
+
+    pub(super) fn enter_session(name: &str) -> Self {
+        let mut changes = Self::new();
+        changes.add(EnterSession { id: name.to_owned() });
+        changes
+    }
+
+    pub fn insert_assistant(&mut self, assistant: &Assistant) -> Result<()> {
+        self.insert(assistant)?;
+        self.note_tool_files(assistant);
+        Ok(())
+    }
+
+    pub fn insert_thread(&mut self, thread: &Thread) -> Result<()> {
+        self.insert(thread)?;
+        self.note_tool_files(thread);
+        Ok(())
+    }
+
+    /// Notes which files an assistant or a thread is given.
+    fn note_tool_files<T: Changeable>(&mut self, owner: &T) {
+        for id in owner.given_files() {
+            self.add(NoteToolFile { id, owner: id_of(owner) });
+        }
+    }
+
+    /// Inserts a file whose content is in a blob, unless there is one of this id.
+    pub fn insert_file(&mut self, file: &File, blob: &str) -> Result<()> {
+        self.add_file(file, blob, None)
+    }
+
+    fn add_file(&mut self, file: &File, blob: &str, upload: Option<(&Upload, &str)>) -> Result<()> {
+        self.add(InsertFile {
+            id: id_of(file),
+            body: body_of(file)?,
+            blob: blob.to_owned(),
+            upload_id: upload.map(|(upload, _)| upload.id.clone()),
+            upload_was: upload.map(|(_, was)| was.to_owned()),
+        });
+        self.creates(file);
+        Ok(())
+    }
+
+    /// Makes a file of an upload that still is what it was, and ends that.
+    pub(super) fn complete_upload(
+        &mut self,
+        upload: &Upload,
+        was: &str,
+        file: &File,
+        blob: &str,
+    ) -> Result<()> {
+        self.add_file(file, blob, Some((upload, was)))?;
+        self.swap(upload, was)?;
+        self.delete_parts(&upload.id);
+        Ok(())
+    }
+
+    pub fn insert_upload(&mut self, upload: &Upload) -> Result<()> {
+        self.insert(upload)
+    }
+
+    /// Inserts a part if its upload still takes any.
+    pub fn insert_part(&mut self, part: &UploadPart, blob: &str, bytes: u64) -> Result<()> {
+        self.add(InsertPart {
+            id: id_of(part),
+            body: body_of(part)?,
+            blob: blob.to_owned(),
+            bytes,
+            upload_id: part.upload_id.clone(),
+        });
+        Ok(())
+    }
+
+    pub fn delete_parts(&mut self, upload: &Id<Upload>) {
+        self.add(DeleteParts { id: upload.to_string() });
+    }
+
+    pub fn insert_vector_store(&mut self, store: &VectorStore) -> Result<()> {
+        self.insert(store)
+    }
+
+    /// Inserts a batch as long as its store is there.
+    pub fn insert_batch(&mut self, batch: &FileBatch) -> Result<()> {
+        let vector_store_id = batch.vector_store_id.clone();
+        self.add(InsertBatch { id: id_of(batch), body: body_of(batch)?, vector_store_id });
+        self.creates(batch);
+        Ok(())
+    }
+
+    /// Puts a file into a store, or takes it up anew, as long as both are there.
+    pub fn put_store_file(
+        &mut self,
+        file: &StoreFile,
+        batch: Option<&Id<FileBatch>>,
+    ) -> Result<()> {
+        self.add(PutStoreFile {
+            id: id_of(file),
+            body: body_of(file)?,
+            vector_store_id: file.vector_store_id.clone(),
+            batch_id: batch.cloned(),
+        });
+        self.creates(file);
+        Ok(())
+    }
+
+    /// Cancels the files of a batch that are not ready yet.
+    pub fn cancel_batch(&mut self, batch: &Id<FileBatch>) {
+        self.add(CancelBatch { id: batch.to_string() });
+    }
+
+    pub fn delete_store_file(&mut self, file: &StoreFile) {
+        let vector_store_id = file.vector_store_id.clone();
+        self.add(DeleteStoreFile { id: id_of(file), vector_store_id });
+        self.events.push(StoreEvent::Deleted { resource: StoreFile::EVENTS, id: id_of(file) });
+    }
+
+    /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is
+    /// taken out.
+    pub fn delete_file(&mut self, file: &Id<File>) {
+        self.add(Detach::<Assistant> { id: file.to_string(), of: PhantomData });
+        self.add(Detach::<Thread> { id: file.to_string(), of: PhantomData });
+        self.delete(file);
+    }
+
+    /// Removes what an earlier attempt left of a file's chunks.
+    pub fn clear_chunks(&mut self, place: &Place) {
+        let Place { id, file, attempt, .. } = place.clone();
+        self.add(ClearChunks { id, file, attempt });
+    }
+
+    /// Adds a chunk to a file that is being made ready.
+    pub fn insert_chunk(&mut self, place: &Place, number: usize, chunk: Chunk) {
+        let Place { id, file, attempt, .. } = place.clone();
+        let Chunk { start, text, words, columns } = chunk;
+        let key = file << 20 | i64::try_from(number).unwrap_or_default();
+        let [once, twice, thrice, often] = columns;
+        self.add(InsertChunk { id: id.clone(), file, attempt, key, start, words, text });
+        self.add(IndexChunk { id, file, attempt, key, once, twice, thrice, often });
+    }
+
+    /// Ends the making ready of a file, one way or the other, unless somebody else has ended it.
+    pub fn finish_store_file(&mut self, place: &Place, end: &Ready) {
+        let Place { id, file, attempt, store_id, .. } = place.clone();
+        let status = if end.error.is_none() { "completed" } else { "failed" };
+        let (vector_store_id, file_id) = (store_id, id.clone());
+        self.add(FinishStoreFile {
+            id,
+            file,
+            attempt,
+            chunks: end.chunks,
+            words: end.words,
+            status,
+            bytes: end.bytes,
+            last_error: end.error.clone(),
+        });
+        self.events.push(StoreEvent::StoreFileEnded { id: file_id, vector_store_id, status });
+    }
+
+    /// Forgets the name of a blob that is gone.
+    pub(super) fn bury(&mut self, blob: &str) {
+        self.add(BuryBlob { id: blob.to_owned() });
+    }
+
+    /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
+    /// or a message of a user in the thread. What a run does, its task tells.
+    pub fn insert_run(&mut self, run: &Run, anyway: bool) -> Result<()> {
+        let thread_id = run.thread_id.clone();
+        self.add(InsertRun { id: id_of(run), body: body_of(run)?, thread_id, anyway });
+        Ok(())
+    }
+
+    /// Adds a client's message if its thread is there and free.
+    pub fn add_message(&mut self, message: &Message) -> Result<()> {
+        let thread_id = message.thread_id.clone();
+        self.add(AddMessage { id: id_of(message), body: body_of(message)?, thread_id });
+        self.creates(message);
+        Ok(())
+    }
+
+    /// Inserts a message; if a run is given, only as long as that is there.
+    pub fn insert_message(&mut self, message: &Message, run: Option<&Id<Run>>) -> Result<()> {
+        let (thread_id, run_id) = (message.thread_id.clone(), run.cloned());
+        self.add(InsertMessage { id: id_of(message), body: body_of(message)?, run_id, thread_id });
+        // What a run writes, its task tells.
+        if message.run_id.is_none() {
+            self.creates(message);
+        }
+        Ok(())
+    }
+
+    /// Writes what a run has made of a message, all but its metadata.
+    pub fn update_message(&mut self, message: &Message) -> Result<()> {
+        let thread_id = message.thread_id.clone();
+        self.add(UpdateMessage { id: id_of(message), body: body_of(message)?, thread_id });
+        Ok(())
+    }
+
+    /// Writes a run's new state and its note, if the run is still there.
+    pub fn update_run(&mut self, run: &Run, note: Option<&str>) -> Result<()> {
+        self.add(UpdateRun {
+            id: id_of(run),
+            body: body_of(run)?,
+            performance: note.map(str::to_owned),
+            thread_id: run.thread_id.clone(),
+        });
+        Ok(())
+    }
+
+    /// Writes a step, new or not, as long as its run is there.
+    pub fn put_step(&mut self, step: &Step) -> Result<()> {
+        let (run_id, thread_id) = (step.run_id.clone(), step.thread_id.clone());
+        self.add(PutStep { id: id_of(step), body: body_of(step)?, run_id, thread_id });
+        Ok(())
+    }
+
+    /// Exchanges a body that still is what it was.
+    pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
+        self.note_tool_files(item);
+        let (id, body, was) = (id_of(item), body_of(item)?, was.to_owned());
+        self.add(Swap::<T> { id, body, was, of: PhantomData });
+        self.events.push(StoreEvent::Updated(item.clone().told()));
+        Ok(())
+    }
+
+    pub(super) fn delete<T: Deletable>(&mut self, id: &Id<T>) {
+        self.add(Delete::<T> { id: id.to_string(), of: PhantomData });
+        self.events.push(StoreEvent::Deleted { resource: T::EVENTS, id: id.to_string() });
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<StoreEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The rows whose change has to be told apart from that of the same row by another write.
+    pub(super) fn claims(&self, session: i64) -> HashSet<Claim> {
+        let claimed = self.rows.iter().filter(|row| row.must_change());
+        claimed.map(|row| (rank(&**row), session, row.id().to_owned())).collect()
+    }
+
+    /// The kinds of its rows, by their ranks.
+    pub(super) fn kinds(&self) -> BTreeSet<u8> {
+        self.rows.iter().map(|row| rank(&**row)).collect()
+    }
+
+    /// The ids of the objects that it changes or depends on.
+    pub(super) fn touches(&self) -> HashSet<String> {
+        self.rows.iter().flat_map(|row| row.touches()).map(str::to_owned).collect()
+    }
+
+    /// Its rows as the statements take them, with the ranks of their kinds.
+    pub(super) fn into_rows(self, session: i64) -> Vec<(u8, Value)> {
+        self.rows.iter().map(|row| (rank(&**row), row.value(session))).collect()
+    }
+}
+
+fn rank(row: &dyn Row) -> u8 {
+    u8::try_from(row.rank()).expect("there are few kinds")
+}
+
+fn id_of<T: Stored>(item: &T) -> String {
+    item.id().to_string()
+}
+
+fn body_of<T: Stored>(item: &T) -> Result<String> {
+    serde_json::to_string(item).map_err(|source| corrupt::<T>(item.id().to_string(), source))
+}

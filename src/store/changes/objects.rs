@@ -1,0 +1,131 @@
+//! Changes that are alike for all resources.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use serde::Serialize;
+
+use super::{super::table::Stored, kind::Kind};
+use crate::types::{Id, Thread};
+
+/// A session is entered, for the first time or again.
+#[derive(Serialize)]
+pub(super) struct EnterSession {
+    pub id: String,
+}
+
+impl Kind for EnterSession {
+    fn sql() -> Cow<'static, str> {
+        "insert into sessions (name) select value ->> '$.id' from json_each(?) where true on \
+         conflict (name) do update set starts = starts + 1"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// An object that depends on no other.
+#[derive(Serialize)]
+pub(super) struct Insert<T> {
+    pub id: String,
+    pub body: String,
+    #[serde(skip)]
+    pub of: PhantomData<fn() -> T>,
+}
+
+impl<T: Stored> Kind for Insert<T> {
+    fn sql() -> Cow<'static, str> {
+        format!(
+            "insert into {} (session, body) select value ->> '$.session', value ->> '$.body' from \
+             json_each(?)",
+            T::TABLE
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Exchanges a body that still is what it was.
+#[derive(Serialize)]
+pub(super) struct Swap<T> {
+    pub id: String,
+    pub body: String,
+    pub was: String,
+    #[serde(skip)]
+    pub of: PhantomData<fn() -> T>,
+}
+
+impl<T: Stored> Kind for Swap<T> {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        let table = T::TABLE;
+        format!(
+            "update {table} set body = value ->> '$.body' from json_each(?) where session = value \
+             ->> '$.session' and {table}.id = value ->> '$.id' and body = value ->> '$.was'"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Deletes an object. Its children go with it.
+#[derive(Serialize)]
+pub(super) struct Delete<T> {
+    pub id: String,
+    #[serde(skip)]
+    pub of: PhantomData<fn() -> T>,
+}
+
+impl<T: Stored> Kind for Delete<T> {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        let table = T::TABLE;
+        format!(
+            "delete from {table} where seq in (select it.seq from json_each(?) cross join {table} \
+             as it where it.session = value ->> '$.session' and it.id = value ->> '$.id')"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A client's message, as long as its thread is there and free.
+#[derive(Serialize)]
+pub(super) struct AddMessage {
+    pub id: String,
+    pub body: String,
+    pub thread_id: Id<Thread>,
+}
+
+impl Kind for AddMessage {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
+         from json_each(?) where exists (select 1 from threads where session = value ->> \
+         '$.session' and id = value ->> '$.thread_id') and not exists (select 1 from runs where \
+         session = value ->> '$.session' and thread_id = value ->> '$.thread_id' and status in \
+         ('queued', 'in_progress', 'requires_action', 'cancelling'))"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.thread_id.as_str()]
+    }
+}

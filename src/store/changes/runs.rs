@@ -1,0 +1,151 @@
+//! Changes that runs make.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::kind::Kind;
+use crate::types::{Id, Run, Thread};
+
+/// A run, as long as its thread is there and there is something to run on: `anyway`, or a message
+/// of a user. That the thread is free is what the unique index on open runs says.
+#[derive(Serialize)]
+pub(super) struct InsertRun {
+    pub id: String,
+    pub body: String,
+    pub thread_id: Id<Thread>,
+    pub anyway: bool,
+}
+
+impl Kind for InsertRun {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "insert into runs (session, body, turn) select value ->> '$.session', value ->> '$.body', \
+         1 + coalesce((select turn from runs as earlier where earlier.session = value ->> \
+         '$.session' and earlier.thread_id = value ->> '$.thread_id' order by seq desc limit 1), \
+         0) from json_each(?) where exists (select 1 from threads where session = value ->> \
+         '$.session' and id = value ->> '$.thread_id') and (value ->> '$.anyway' or exists \
+         (select 1 from messages where session = value ->> '$.session' and thread_id = value ->> \
+         '$.thread_id' and role = 'user')) on conflict do nothing"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.thread_id.as_str()]
+    }
+}
+
+/// A message; if a run is named, only as long as that is there.
+#[derive(Serialize)]
+pub(super) struct InsertMessage {
+    pub id: String,
+    pub body: String,
+    pub run_id: Option<Id<Run>>,
+    #[serde(skip)]
+    pub thread_id: Id<Thread>,
+}
+
+impl Kind for InsertMessage {
+    fn sql() -> Cow<'static, str> {
+        "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
+         from json_each(?) where value ->> '$.run_id' is null or exists (select 1 from runs where \
+         session = value ->> '$.session' and id = value ->> '$.run_id')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.thread_id.as_str()]
+    }
+}
+
+/// What a run has made of a message: what clients may change is left alone, and a message that was
+/// deleted stays deleted.
+#[derive(Serialize)]
+pub(super) struct UpdateMessage {
+    pub id: String,
+    pub body: String,
+    #[serde(skip)]
+    pub thread_id: Id<Thread>,
+}
+
+impl Kind for UpdateMessage {
+    fn sql() -> Cow<'static, str> {
+        "update messages set body = json_set(value ->> '$.body', '$.metadata', body -> \
+         '$.metadata') from json_each(?) where session = value ->> '$.session' and messages.id = \
+         value ->> '$.id'"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.thread_id.as_str()]
+    }
+}
+
+/// A run's new state and its note, if the run is still there.
+#[derive(Serialize)]
+pub(super) struct UpdateRun {
+    pub id: String,
+    pub body: String,
+    pub performance: Option<String>,
+    #[serde(skip)]
+    pub thread_id: Id<Thread>,
+}
+
+impl Kind for UpdateRun {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "update runs set body = value ->> '$.body', performance = value ->> '$.performance' from \
+         json_each(?) where session = value ->> '$.session' and runs.id = value ->> '$.id'"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.thread_id.as_str()]
+    }
+}
+
+/// A step, new or not, as long as its run is there.
+#[derive(Serialize)]
+pub(super) struct PutStep {
+    pub id: String,
+    pub body: String,
+    pub run_id: Id<Run>,
+    #[serde(skip)]
+    pub thread_id: Id<Thread>,
+}
+
+impl Kind for PutStep {
+    fn sql() -> Cow<'static, str> {
+        "insert into run_steps (session, body) select value ->> '$.session', value ->> '$.body' \
+         from json_each(?) where exists (select 1 from runs where session = value ->> '$.session' \
+         and id = value ->> '$.run_id') on conflict (session, id) do update set body = \
+         excluded.body"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.run_id.as_str(), self.thread_id.as_str()]
+    }
+}

@@ -1,0 +1,112 @@
+//! Changes of what is in vector stores.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::kind::Kind;
+use crate::types::{FileBatch, Id, VectorStore};
+
+/// A batch, as long as its store is there.
+#[derive(Serialize)]
+pub(super) struct InsertBatch {
+    pub id: String,
+    pub body: String,
+    pub vector_store_id: Id<VectorStore>,
+}
+
+impl Kind for InsertBatch {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "insert into vector_store_file_batches (session, body) select value ->> '$.session', value \
+         ->> '$.body' from json_each(?) where exists (select 1 from vector_stores where session = \
+         value ->> '$.session' and id = value ->> '$.vector_store_id')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.vector_store_id.as_str()]
+    }
+}
+
+/// A file of a store, as long as both are there. One that is in the store already is taken up anew.
+#[derive(Serialize)]
+pub(super) struct PutStoreFile {
+    pub id: String,
+    pub body: String,
+    pub vector_store_id: Id<VectorStore>,
+    pub batch_id: Option<Id<FileBatch>>,
+}
+
+impl Kind for PutStoreFile {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "insert into vector_store_files (session, body, batch_id) select value ->> '$.session', \
+         value ->> '$.body', value ->> '$.batch_id' from json_each(?) where exists (select 1 from \
+         vector_stores where session = value ->> '$.session' and id = value ->> \
+         '$.vector_store_id') and exists (select 1 from files where session = value ->> \
+         '$.session' and id = value ->> '$.id') on conflict (session, vector_store_id, id) do \
+         update set body = excluded.body, batch_id = excluded.batch_id, attempt = attempt + 1, \
+         chunks = 0, words = 0"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.vector_store_id.as_str()]
+    }
+}
+
+/// A file leaves a store.
+#[derive(Serialize)]
+pub(super) struct DeleteStoreFile {
+    pub id: String,
+    pub vector_store_id: Id<VectorStore>,
+}
+
+impl Kind for DeleteStoreFile {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "delete from vector_store_files where seq in (select it.seq from json_each(?) cross join \
+         vector_store_files as it where it.session = value ->> '$.session' and it.vector_store_id \
+         = value ->> '$.vector_store_id' and it.id = value ->> '$.id')"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.vector_store_id.as_str()]
+    }
+}
+
+/// The files of a batch that are not ready yet are cancelled.
+#[derive(Serialize)]
+pub(super) struct CancelBatch {
+    pub id: String,
+}
+
+impl Kind for CancelBatch {
+    fn sql() -> Cow<'static, str> {
+        "update vector_store_files set body = json_set(body, '$.status', 'cancelled') from \
+         json_each(?) where session = value ->> '$.session' and batch_id = value ->> '$.id' and \
+         status = 'in_progress'"
+            .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

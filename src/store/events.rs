@@ -1,0 +1,134 @@
+//! What a commit tells the session: which object was made, changed or deleted. A view of it in JSON
+//! is written only if somebody listens.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::types::{
+    Assistant, File, FileBatch, Message, Run, StoreFile, Thread, Upload, VectorStore, Version, View,
+};
+
+/// An object of a session has changed.
+#[derive(Debug)]
+pub(super) enum StoreEvent {
+    Created(Object),
+    Updated(Object),
+    /// What it was, as the events of its resource are called, and its id.
+    Deleted {
+        resource: &'static str,
+        id: String,
+    },
+    /// A file has been made ready, or has failed.
+    StoreFileEnded {
+        id: String,
+        vector_store_id: String,
+        status: &'static str,
+    },
+}
+
+#[derive(Debug)]
+pub enum Object {
+    Assistant(Assistant),
+    Thread(Thread),
+    Message(Message),
+    Run(Box<Run>),
+    File(File),
+    Upload(Upload),
+    VectorStore(VectorStore),
+    StoreFile(StoreFile),
+    FileBatch(FileBatch),
+}
+
+/// A resource whose changes are told.
+pub trait Told: Clone {
+    /// How its events are called.
+    const EVENTS: &'static str;
+
+    fn told(self) -> Object;
+}
+
+macro_rules! told {
+    ($($Noun:ident = $events:literal, $wrap:expr;)*) => {
+        $(impl Told for $Noun {
+            const EVENTS: &'static str = $events;
+
+            fn told(self) -> Object {
+                $wrap(self)
+            }
+        })*
+    };
+}
+
+told! {
+    Assistant = "assistant", Object::Assistant;
+    Thread = "thread", Object::Thread;
+    Message = "thread.message", Object::Message;
+    Run = "thread.run", |run| Object::Run(Box::new(run));
+    File = "file", Object::File;
+    Upload = "upload", Object::Upload;
+    VectorStore = "vector_store", Object::VectorStore;
+    StoreFile = "vector_store.file", Object::StoreFile;
+    FileBatch = "vector_store.file_batch", Object::FileBatch;
+}
+
+impl StoreEvent {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Created(object) => format!("{}.created", object.events()),
+            Self::Updated(object) => format!("{}.updated", object.events()),
+            Self::Deleted { resource, .. } => format!("{resource}.deleted"),
+            Self::StoreFileEnded { .. } => format!("{}.updated", StoreFile::EVENTS),
+        }
+    }
+
+    /// JSON in one line.
+    pub(super) fn data(&self) -> String {
+        match self {
+            Self::Created(object) | Self::Updated(object) => object.shown(),
+            Self::Deleted { resource, id } => {
+                compact(&json!({"id": id, "object": resource, "deleted": true}))
+            }
+            Self::StoreFileEnded { id, vector_store_id, status } => compact(&json!({
+                "id": id,
+                "object": StoreFile::EVENTS,
+                "vector_store_id": vector_store_id,
+                "status": status,
+            })),
+        }
+    }
+}
+
+impl Object {
+    fn events(&self) -> &'static str {
+        match self {
+            Self::Assistant(_) => Assistant::EVENTS,
+            Self::Thread(_) => Thread::EVENTS,
+            Self::Message(_) => Message::EVENTS,
+            Self::Run(_) => Run::EVENTS,
+            Self::File(_) => File::EVENTS,
+            Self::Upload(_) => Upload::EVENTS,
+            Self::VectorStore(_) => VectorStore::EVENTS,
+            Self::StoreFile(_) => StoreFile::EVENTS,
+            Self::FileBatch(_) => FileBatch::EVENTS,
+        }
+    }
+
+    /// As the API shows it, which need not be all that is kept.
+    fn shown(&self) -> String {
+        match self {
+            Self::Assistant(assistant) => compact(&assistant.seen(Version::V2)),
+            Self::Thread(thread) => compact(thread),
+            Self::Message(message) => compact(&message.seen(Version::V2)),
+            Self::Run(run) => compact(&run.over_rest().seen(Version::V2)),
+            Self::File(file) => compact(file),
+            Self::Upload(upload) => compact(&upload.clone().shown()),
+            Self::VectorStore(store) => compact(store),
+            Self::StoreFile(file) => compact(file),
+            Self::FileBatch(batch) => compact(batch),
+        }
+    }
+}
+
+fn compact(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("the API's objects are JSON")
+}

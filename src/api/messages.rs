@@ -30,8 +30,7 @@ async fn create(
     here.knowledge.judge_attached(&attached, Some(&Id::new(of.own()))).await?;
     let message =
         Message::sent(here.ids.next(), here.clock.now().seconds(), Id::new(of.own()), body);
-    let added = engine::add_message(&here.store, message).await?;
-    here.knowledge.attach_to(&added.thread_id, &attached).await?;
+    let added = engine::add_message(&here.store, &here.knowledge, message, &attached).await?;
     Ok(here.answer(added.into()))
 }
 

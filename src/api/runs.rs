@@ -254,16 +254,11 @@ async fn create(
         assistant,
         body.additional_instructions.as_deref(),
     );
-    if !attached.is_empty() {
-        // The run looks for these files at once, so they are there before it; not if it cannot be,
-        // though.
-        here.engine.judge_free(&thread_id).await?;
-        here.knowledge.attach_to(&thread_id, &attached).await?;
-    }
     start(
         &here,
         NewRun {
-            onto: Onto::Existing(thread_id),
+            // The run looks for the files that come along at once, so they are written with it.
+            onto: Onto::Existing(thread_id, attached),
             messages,
             wanted: wanted(&here, named, &run),
             run,
@@ -291,13 +286,18 @@ async fn create_with_thread(
     if here.manner.version.is_v2() && !asked && instructions.is_none_or(str::is_empty) {
         return Err(Refused::NothingToRun.into());
     }
-    let (thread, messages) = threads::make(&here, body.thread).await?;
+    let (thread, messages, attachments) = threads::make(&here, body.thread).await?;
     let stream = body.order.stream;
     let run =
         body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
     start(
         &here,
-        NewRun { onto: Onto::New(thread), messages, wanted: wanted(&here, named, &run), run },
+        NewRun {
+            onto: Onto::New(thread, Box::new(attachments)),
+            messages,
+            wanted: wanted(&here, named, &run),
+            run,
+        },
         stream,
         &include,
     )

@@ -6,6 +6,7 @@ use axum::{Router, extract::Request, routing::get};
 use super::change;
 use crate::{
     http::{Answer, ApiError, AppState, Asked, Found, Here, error::Result, extract::Body},
+    knowledge::Attachments,
     store::Changes,
     types::{
         Deleted, Message, Patch, Refusal, Thread, new_thread::NewThread, thread::ThreadChange,
@@ -29,30 +30,35 @@ async fn list(request: Request) -> ApiError {
 }
 
 async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Seen<Thread>>> {
-    let (thread, messages) = make(&here, new).await?;
+    let (thread, messages, attachments) = make(&here, new).await?;
     let mut changes = Changes::new();
+    attachments.write(&mut changes, None)?;
     changes.insert_thread(&thread)?;
     for message in &messages {
         changes.insert_message(message, None)?;
     }
     here.store.write(changes).await?;
+    here.knowledge.attached(attachments);
     Ok(here.answer(thread))
 }
 
-/// A new thread and its first messages, in the order given.
-pub(super) async fn make(here: &Here, mut new: NewThread) -> Result<(Thread, Vec<Message>)> {
+/// A new thread, its first messages, in the order given, and their files.
+pub(super) async fn make(
+    here: &Here,
+    mut new: NewThread,
+) -> Result<(Thread, Vec<Message>, Attachments)> {
     let world: &World = here;
     let attached = world.knowledge.brought(here.manner.version, &mut new.messages).await?;
     world.knowledge.judge_attached(&attached, None).await?;
     world.knowledge.provide(&mut new.tool_resources).await?;
-    world.knowledge.attach(&mut new.tool_resources, &attached).await?;
+    let attachments = world.knowledge.attach(&mut new.tool_resources, &attached).await?;
     let now = world.clock.now().seconds();
     let thread = Thread::new(world.ids.next(), now, new.metadata, new.tool_resources);
     let messages = new.messages.into_iter();
     let messages = messages
         .map(|message| Message::sent(world.ids.next(), now, thread.id.clone(), message))
         .collect();
-    Ok((thread, messages))
+    Ok((thread, messages, attachments))
 }
 
 async fn retrieve(here: Here, Found(thread): Found<Thread>) -> Answer<Seen<Thread>> {

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     clock::{Clock, Ids},
     feed::Feed,
-    knowledge::Knowledge,
+    knowledge::{Attached, Attachments, Knowledge},
     store::{self, Changes, OpenRun, Store},
     tokens,
     types::{Id, Message, Role, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
@@ -44,8 +44,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a new run is to be performed on.
 pub enum Onto {
-    Existing(Id<Thread>),
-    New(Thread),
+    /// A thread, and the files that come along.
+    Existing(Id<Thread>, Attached),
+    /// A thread that is made with its files.
+    New(Thread, Box<Attachments>),
 }
 
 /// A run to be created, with the messages that go before it.
@@ -106,7 +108,11 @@ impl Engine {
 
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the
     /// run as it was created, `queued`, however fast it is.
-    pub async fn create(&self, new: NewRun, listener: Option<Listener>) -> Result<Run, Refused> {
+    pub async fn create(
+        &self,
+        mut new: NewRun,
+        listener: Option<Listener>,
+    ) -> Result<Run, Refused> {
         let run = new.run.clone();
         let now = self.at_hand.clock.now();
         let machine = note::new_machine(&run, Prompt::default(), now);
@@ -116,9 +122,9 @@ impl Engine {
         // task.
         let (created, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
-        insert(&self.at_hand.store, &new).await?;
+        self.insert(&mut new).await?;
         let mut events = vec![Event::RunCreated(run.clone()), Event::Run(run.clone())];
-        if let Onto::New(thread) = new.onto {
+        if let Onto::New(thread, _) = new.onto {
             events.insert(0, Event::ThreadCreated(thread));
         }
         // If the task is gone already, so is its engine.
@@ -126,8 +132,53 @@ impl Engine {
         Ok(run)
     }
 
+    /// Writes a run with the messages and the files that go before it.
+    async fn insert(&self, new: &mut NewRun) -> Result<(), Refused> {
+        let AtHand { store, knowledge, .. } = &self.at_hand;
+        let NewRun { onto, messages, run, .. } = new;
+        // Recorded: v1 ran on nothing at all.
+        let has_question = run.version.is_v1()
+            || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
+            || messages.iter().any(|message| message.role == Role::User);
+        if matches!(onto, Onto::New(..)) && !has_question {
+            return Err(Refused::NothingToRun);
+        }
+        loop {
+            let mut changes = Changes::new();
+            let attachments = match onto {
+                Onto::New(_, attachments) => std::mem::take(&mut **attachments),
+                Onto::Existing(thread, attached) => {
+                    if !attached.is_empty() {
+                        self.judge_free(thread).await?;
+                    }
+                    knowledge.attachments_to(thread, attached).await?
+                }
+            };
+            attachments.write(&mut changes, Some(run.id.as_str()))?;
+            if let Onto::New(thread, _) = onto {
+                changes.insert_thread(thread)?;
+            }
+            changes.insert_run(run, has_question, attachments.thread_was())?;
+            for message in messages.iter() {
+                changes.insert_message(message, Some(&run.id))?;
+            }
+            if store.write(changes).await? {
+                knowledge.attached(attachments);
+                return Ok(());
+            }
+            let state = lock::state(store, &run.thread_id).await?;
+            if let Some(holder) = state.holder {
+                return Err(Refused::LockedForRuns { thread: run.thread_id.clone(), run: holder });
+            }
+            if !has_question && !state.has_user_message {
+                return Err(Refused::NothingToRun);
+            }
+            // The run that was in the way has just ended, or somebody has changed the thread.
+        }
+    }
+
     /// Refuses a thread that is held by a run.
-    pub async fn judge_free(&self, thread: &Id<Thread>) -> Result<(), Refused> {
+    async fn judge_free(&self, thread: &Id<Thread>) -> Result<(), Refused> {
         match lock::state(&self.at_hand.store, thread).await?.holder {
             Some(run) => Err(Refused::LockedForRuns { thread: thread.clone(), run }),
             None => Ok(()),
@@ -303,36 +354,4 @@ impl Drop for Engine {
 
 fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<Run>, Live>> {
     live.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn insert(store: &Store, new: &NewRun) -> Result<(), Refused> {
-    let NewRun { onto, messages, run, .. } = new;
-    // Recorded: v1 ran on nothing at all.
-    let has_question = run.version.is_v1()
-        || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
-        || messages.iter().any(|message| message.role == Role::User);
-    if matches!(onto, Onto::New(_)) && !has_question {
-        return Err(Refused::NothingToRun);
-    }
-    loop {
-        let mut changes = Changes::new();
-        if let Onto::New(thread) = onto {
-            changes.insert_thread(thread)?;
-        }
-        changes.insert_run(run, has_question)?;
-        for message in messages {
-            changes.insert_message(message, Some(&run.id))?;
-        }
-        if store.write(changes).await? {
-            return Ok(());
-        }
-        let state = lock::state(store, &run.thread_id).await?;
-        if let Some(holder) = state.holder {
-            return Err(Refused::LockedForRuns { thread: run.thread_id.clone(), run: holder });
-        }
-        if !has_question && !state.has_user_message {
-            return Err(Refused::NothingToRun);
-        }
-        // The run that was in the way has just ended.
-    }
 }

@@ -28,7 +28,18 @@ pub enum Refused {
     #[error("outputs for other calls than the run waits for")]
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
     #[error(transparent)]
+    Files(Denied),
+    #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Store(error) => Self::Store(error),
+            other => Self::Files(other),
+        }
+    }
 }
 
 /// Why a run is performed no further.

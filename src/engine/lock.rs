@@ -4,22 +4,32 @@
 
 use super::error::Refused;
 use crate::{
+    knowledge::{Attached, Knowledge},
     store::{Changes, Store, ThreadState},
     types::{Id, Message, Thread},
 };
 
-/// Adds a client's message to its thread, unless a run holds that.
-pub async fn add_message(store: &Store, message: Message) -> Result<Message, Refused> {
+/// Adds a client's message to its thread, with the files that are attached to it, unless a run
+/// holds the thread.
+pub async fn add_message(
+    store: &Store,
+    knowledge: &Knowledge,
+    message: Message,
+    attached: &Attached,
+) -> Result<Message, Refused> {
     loop {
+        let attachments = knowledge.attachments_to(&message.thread_id, attached).await?;
         let mut changes = Changes::new();
-        changes.add_message(&message)?;
+        changes.add_message(&message, attachments.thread_was())?;
+        attachments.write(&mut changes, Some(message.id.as_str()))?;
         if store.write(changes).await? {
+            knowledge.attached(attachments);
             return Ok(message);
         }
         if let Some(run) = state(store, &message.thread_id).await?.holder {
             return Err(Refused::LockedForMessages { thread: message.thread_id, run });
         }
-        // The run that was in the way has just ended.
+        // The run that was in the way has just ended, or somebody has changed the thread.
     }
 }
 

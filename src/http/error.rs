@@ -187,6 +187,7 @@ impl From<Refused> for ApiError {
             Refused::WrongOutputs { expected, got } => {
                 Refusal::WrongOutputs { expected, got }.into()
             }
+            Refused::Files(denied) => denied.into(),
             Refused::Store(error) => error.into(),
         }
     }

@@ -21,6 +21,6 @@ pub use self::{
     error::{Denied, Result},
     expiry::Reaper,
     lookup::Question,
-    resources::Attached,
+    resources::{Attached, Attachments},
     session::Knowledge,
 };

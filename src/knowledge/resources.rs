@@ -1,6 +1,8 @@
 //! Gives assistants and threads the files and stores that their tools work with.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Denied, Knowledge, Result,
@@ -8,15 +10,15 @@ use super::{
 };
 use crate::{
     extract,
-    store::{Changes, Paged},
+    store::{self, Changes, Paged},
     types::{
-        File, FileBatch, Id, Order, StoreFile, Thread, VectorStore,
+        File, FileBatch, Id, Order, StoreFile, Thread, Timestamp, VectorStore,
         chunking::Chunking,
         limits,
         list::PageRequest,
         message::{AttachmentTool, NewMessage},
         store_file::{Attributes, NewStoreFile},
-        tool::{CodeInterpreterResources, FileSearchResources, ToolResources},
+        tool::{CodeInterpreterResources, ToolResources},
         vector_store::{ExpiresAfter, NewVectorStore},
     },
 };
@@ -67,6 +69,43 @@ impl Attached {
     }
 }
 
+/// What the files of messages change: it is written together with the messages.
+#[derive(Debug, Default)]
+pub struct Attachments {
+    /// The store that is made for them.
+    store: Option<VectorStore>,
+    files: Vec<StoreFile>,
+    /// The thread that is given them, and its body before that.
+    thread: Option<(Thread, String)>,
+    /// Held until they are written.
+    _alone: Option<OwnedMutexGuard<()>>,
+}
+
+impl Attachments {
+    /// The body that the thread has to have for them to be written.
+    pub fn thread_was(&self) -> Option<&str> {
+        self.thread.as_ref().map(|(_, was)| was.as_str())
+    }
+
+    /// Adds them to a write, which names a message or a run that they are attached to.
+    pub fn write(&self, changes: &mut Changes, needs: Option<&str>) -> store::Result<()> {
+        if let Some(store) = &self.store {
+            changes.attach_store(store, needs)?;
+        }
+        for file in &self.files {
+            changes.attach_file(file, needs)?;
+        }
+        if let Some((thread, was)) = &self.thread {
+            changes.give_files(thread, was, needs)?;
+        }
+        Ok(())
+    }
+}
+
+fn store_files(store: &Id<VectorStore>, now: Timestamp, new: Vec<NewStoreFile>) -> Vec<StoreFile> {
+    new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect()
+}
+
 impl Knowledge {
     /// Makes the stores that resources ask for, and refuses what does not exist.
     pub async fn provide(&self, resources: &mut ToolResources) -> Result<()> {
@@ -82,52 +121,65 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Gives a thread that is yet to be made the files of its first messages.
-    pub async fn attach(&self, resources: &mut ToolResources, attached: &Attached) -> Result<()> {
+    /// Gives a thread that is yet to be made the files of its first messages. What is answered is
+    /// written together with the thread.
+    pub async fn attach(
+        &self,
+        resources: &mut ToolResources,
+        attached: &Attached,
+    ) -> Result<Attachments> {
         self.need_files(&attached.interpreter).await?;
         self.need_searchable(&attached.search).await?;
+        let mut attachments = Attachments::default();
         if !attached.search.is_empty() {
             let search = resources.file_search.get_or_insert_default();
+            let now = self.clock.now().seconds();
             match self.usable(search.vector_store_ids.first().map(Id::new).as_ref()).await? {
                 Some(store) => {
                     let new = self.not_yet_in(&store, &attached.search).await?;
-                    self.add_files(&store, new_files(&new), None).await?;
+                    self.judge_added(&store, &new).await?;
+                    attachments.files = store_files(&store, now, new_files(&new));
                 }
                 // There is none, or it is gone, or has expired: another takes its place.
                 None => {
-                    search.vector_store_ids =
-                        vec![self.make_store(attached.helper_store()).await?.id.to_string()]
+                    let store = VectorStore::new(self.ids.next(), now, attached.helper_store());
+                    attachments.files = store_files(&store.id, now, new_files(&attached.search));
+                    search.vector_store_ids = vec![store.id.to_string()];
+                    attachments.store = Some(store);
                 }
             }
         }
         give_interpreter(resources, &attached.interpreter);
-        Ok(())
+        Ok(attachments)
     }
 
-    /// Gives a thread the files of messages that are added to it.
-    pub async fn attach_to(&self, thread: &Id<Thread>, attached: &Attached) -> Result<()> {
+    /// The files of messages that are added to a thread. Nobody else gives it files before the
+    /// answer is dropped.
+    pub async fn attachments_to(
+        &self,
+        thread: &Id<Thread>,
+        attached: &Attached,
+    ) -> Result<Attachments> {
         if attached.is_empty() {
-            return Ok(());
+            return Ok(Attachments::default());
         }
-        let _alone = self.attaching.lock().await;
-        let ids = [thread.to_string()];
-        let Some(found) = self.store.find::<Thread>(&ids).await? else { return Ok(()) };
-        let mut given = found.tool_resources;
-        let before = given.vector_store_ids().to_vec();
-        self.attach(&mut given, attached).await?;
-        let store = given.vector_store_ids().first().cloned();
-        let change = |thread: &mut Thread| {
-            let resources = &mut thread.tool_resources;
-            if let Some(store) = store.clone().filter(|_| resources.vector_store_ids() == before) {
-                resources.file_search = Some(FileSearchResources {
-                    vector_store_ids: vec![store],
-                    vector_stores: Vec::new(),
-                });
-            }
-            give_interpreter(resources, &attached.interpreter);
-        };
-        self.store.update(&ids, change).await?;
-        Ok(())
+        let alone = Arc::clone(&self.attaching).lock_owned().await;
+        let found = self.store.find_stored::<Thread>(&[thread.to_string()]).await?;
+        let Some((mut thread, was)) = found else { return Ok(Attachments::default()) };
+        let attachments = self.attach(&mut thread.tool_resources, attached).await?;
+        Ok(Attachments { thread: Some((thread, was)), _alone: Some(alone), ..attachments })
+    }
+
+    /// Begins to make attachments ready that were written.
+    pub fn attached(&self, attachments: Attachments) {
+        if let Some(store) = &attachments.store {
+            self.expects(store);
+        }
+        for file in &attachments.files {
+            let (store, id) = (file.vector_store_id.as_str(), file.id.as_str());
+            self.ingest.forget(Look::File { store, file: id });
+        }
+        self.ingest.begin(attachments.files.into_iter().map(|file| (file, None)));
     }
 
     /// Refuses files that cannot be attached to a thread, before anything is done with one of them.
@@ -230,8 +282,7 @@ impl Knowledge {
         let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
         self.judge_added(store, &ids).await?;
         let now = self.clock.now().seconds();
-        let files: Vec<_> =
-            new.into_iter().map(|new| StoreFile::new(store.clone(), now, new)).collect();
+        let files = store_files(store, now, new);
         let mut changes = Changes::new();
         if let Some(batch) = batch {
             changes.insert_batch(batch)?;

@@ -63,6 +63,12 @@ impl Store {
         self.find_body::<T>(ids).await?.map(|body| parse(&body)).transpose()
     }
 
+    /// An object, and its body as it is stored.
+    pub async fn find_stored<T: Stored>(&self, ids: &[String]) -> Result<Option<(T, String)>> {
+        let Some(body) = self.find_body::<T>(ids).await? else { return Ok(None) };
+        Ok(Some((parse(&body)?, body)))
+    }
+
     async fn find_body<T: Stored>(&self, ids: &[String]) -> Result<Option<String>> {
         let parents = &T::PATH[..T::PATH.len() - 1];
         self.database

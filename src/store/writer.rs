@@ -279,3 +279,46 @@ async fn run(
     }
     Ok(changed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Id, Metadata, Thread, Timestamp, VectorStore, tool::ToolResources};
+
+    fn wanted(build: impl FnOnce(&mut Changes)) -> Job {
+        let mut changes = Changes::new();
+        build(&mut changes);
+        let (claims, kinds, touches) = (changes.claims(1), changes.kinds(), changes.touches());
+        let (answer, _) = oneshot::channel();
+        let feed = Feed::default();
+        Job::Changes(Wanted { session: 1, changes, claims, kinds, touches, feed, answer })
+    }
+
+    fn thread(id: &str) -> Thread {
+        Thread::new(Id::new(id), Timestamp(1), Metadata::default(), ToolResources::default())
+    }
+
+    #[test]
+    fn what_touches_one_object_is_done_in_the_order_of_calls() {
+        let insert = |id: &'static str| wanted(move |it| it.insert_thread(&thread(id)).unwrap());
+        let delete = |id: &'static str| wanted(move |it| it.delete(&Id::<Thread>::new(id)));
+        let store = wanted(|it| it.delete(&Id::<VectorStore>::new("vs_1")));
+        let mut queue = VecDeque::from([
+            insert("thread_a"),
+            delete("thread_a"),
+            insert("thread_b"),
+            delete("thread_a"),
+            delete("thread_b"),
+            store,
+        ]);
+        let mut batches = Vec::new();
+        while !queue.is_empty() {
+            let (batch, _) = next_batch(&mut queue);
+            let mut touched: Vec<_> = batch.iter().flat_map(|it| it.touches.clone()).collect();
+            touched.sort();
+            batches.push(touched.join(" "));
+        }
+        let expected = ["thread_a thread_b vs_1", "thread_a thread_b", "thread_a"];
+        assert_eq!(batches, expected);
+    }
+}

@@ -148,8 +148,10 @@ impl Planting<'_> {
             return Ok(());
         }
         let mut resources = ToolResources::default();
-        self.knowledge.attach(&mut resources, &Attached::to(&seed.messages)).await?;
+        let attached = Attached::to(&seed.messages);
+        let attachments = self.knowledge.attach(&mut resources, &attached).await?;
         let mut changes = Changes::new();
+        attachments.write(&mut changes, None)?;
         changes.insert_thread(&Thread::new(
             seed.id.clone(),
             self.now,
@@ -163,6 +165,7 @@ impl Planting<'_> {
             )?;
         }
         self.store.write(changes).await?;
+        self.knowledge.attached(attachments);
         Ok(())
     }
 }

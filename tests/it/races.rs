@@ -143,3 +143,57 @@ async fn a_run_does_not_oversleep_a_file_that_becomes_ready_while_it_looks() {
         assert!(said.len() == 2 && said[1].starts_with(&format!("{number}.txt says")), "{said:?}");
     }
 }
+
+#[tokio::test]
+async fn files_come_with_their_message_or_not_at_all() {
+    let server = TestServer::with_fixtures("replies: [{outcome: hang}]").await;
+    let file = server.document("a.txt", "apples").await;
+    let (thread, _) = server.run("Hello").await;
+    let attached = json!({"role": "user", "content": "With a file", "attachments":
+        [{"file_id": file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]});
+    // A run holds the thread: neither the message nor anything of its files is left behind.
+    let refused = server.post(&format!("{thread}/messages"), attached.clone()).await;
+    assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
+    let before = server.get(&thread).await.body;
+    assert!(before["tool_resources"].get("file_search").is_none(), "{before}");
+    assert_eq!(server.get("/v1/vector_stores").await.body["data"], json!([]));
+    let run = json!({"assistant_id": server.assistant().await, "additional_messages": [attached]});
+    let refused = server.post(&format!("{thread}/runs"), run).await;
+    assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
+    assert_eq!(server.get("/v1/vector_stores").await.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn messages_with_files_and_changes_of_their_thread_lose_nothing() {
+    let server = TestServer::start().await;
+    let thread = server.thread("Hello").await;
+    let mut files = Vec::new();
+    for number in 0..8 {
+        files.push(server.document(&format!("{number}.txt"), "apples").await);
+    }
+    let (server, thread) = (&server, &thread);
+    let add = |file: &String| {
+        let body = json!({"role": "user", "content": "x", "attachments":
+            [{"file_id": file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]});
+        async move { server.post(&format!("/v1/threads/{thread}/messages"), body).await }
+    };
+    let change = |number: usize| {
+        let metadata = json!({"metadata": {"n": number.to_string()}});
+        async move { server.post(&format!("/v1/threads/{thread}"), metadata).await }
+    };
+    let path = format!("/v1/threads/{thread}");
+    let added = futures_util::future::join_all(files.iter().map(add));
+    let changed = futures_util::future::join_all((0..8).map(change));
+    let (added, changed) = tokio::join!(added, changed);
+    assert!(added.iter().chain(&changed).all(|answer| answer.status.as_u16() == 200));
+    let resources = server.get(&path).await.body["tool_resources"].clone();
+    let given = resources["code_interpreter"]["file_ids"].as_array().unwrap();
+    assert_eq!(given.len(), files.len(), "{resources}");
+    let stores = resources["file_search"]["vector_store_ids"].as_array().unwrap();
+    assert_eq!(stores.len(), 1);
+    let store = stores[0].as_str().unwrap();
+    let counts =
+        server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"].clone();
+    assert_eq!(counts["total"], files.len());
+    assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
+}

@@ -26,7 +26,9 @@ use self::{
     objects::{AddMessage, Delete, EnterSession, Insert, Swap},
     order::Row,
     runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
-    vector_stores::{CancelBatch, DeleteStoreFile, InsertBatch, PutStoreFile},
+    vector_stores::{
+        AttachFile, AttachStore, CancelBatch, DeleteStoreFile, GiveFiles, InsertBatch, PutStoreFile,
+    },
 };
 use super::{
     error::Result,
@@ -245,6 +247,40 @@ impl Changes {
         Ok(())
     }
 
+    /// Makes the store of attachments, together with what they are attached to, if that is there
+    /// not yet: a message or a run of the same write.
+    pub fn attach_store(&mut self, store: &VectorStore, needs: Option<&str>) -> Result<()> {
+        let needs = needs.map(str::to_owned);
+        self.add(AttachStore { id: id_of(store), body: body_of(store)?, needs });
+        self.creates(store);
+        Ok(())
+    }
+
+    /// Puts a file that is attached into a store, under the same condition.
+    pub fn attach_file(&mut self, file: &StoreFile, needs: Option<&str>) -> Result<()> {
+        self.add(AttachFile {
+            id: id_of(file),
+            body: body_of(file)?,
+            vector_store_id: file.vector_store_id.clone(),
+            needs: needs.map(str::to_owned),
+        });
+        self.creates(file);
+        Ok(())
+    }
+
+    /// Gives a thread files, as long as it is what it was, and under the same condition.
+    pub fn give_files(&mut self, thread: &Thread, was: &str, needs: Option<&str>) -> Result<()> {
+        self.add(GiveFiles {
+            id: id_of(thread),
+            body: body_of(thread)?,
+            was: was.to_owned(),
+            needs: needs.map(str::to_owned),
+        });
+        self.note_tool_files(thread);
+        self.events.push(StoreEvent::Updated(thread.clone().told()));
+        Ok(())
+    }
+
     /// Cancels the files of a batch that are not ready yet.
     pub fn cancel_batch(&mut self, batch: &Id<FileBatch>) {
         self.add(CancelBatch { id: batch.to_string() });
@@ -305,16 +341,25 @@ impl Changes {
 
     /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
     /// or a message of a user in the thread. What a run does, its task tells.
-    pub fn insert_run(&mut self, run: &Run, anyway: bool) -> Result<()> {
-        let thread_id = run.thread_id.clone();
-        self.add(InsertRun { id: id_of(run), body: body_of(run)?, thread_id, anyway });
+    pub fn insert_run(&mut self, run: &Run, anyway: bool, thread_was: Option<&str>) -> Result<()> {
+        self.add(InsertRun {
+            id: id_of(run),
+            body: body_of(run)?,
+            thread_id: run.thread_id.clone(),
+            thread_was: thread_was.map(str::to_owned),
+            anyway,
+        });
         Ok(())
     }
 
     /// Adds a client's message if its thread is there and free.
-    pub fn add_message(&mut self, message: &Message) -> Result<()> {
-        let thread_id = message.thread_id.clone();
-        self.add(AddMessage { id: id_of(message), body: body_of(message)?, thread_id });
+    pub fn add_message(&mut self, message: &Message, thread_was: Option<&str>) -> Result<()> {
+        self.add(AddMessage {
+            id: id_of(message),
+            body: body_of(message)?,
+            thread_id: message.thread_id.clone(),
+            thread_was: thread_was.map(str::to_owned),
+        });
         self.creates(message);
         Ok(())
     }

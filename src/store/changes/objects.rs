@@ -101,12 +101,14 @@ impl<T: Stored> Kind for Delete<T> {
     }
 }
 
-/// A client's message, as long as its thread is there and free.
+/// A client's message, as long as its thread is there and free, and still what it was if files are
+/// attached.
 #[derive(Serialize)]
 pub(super) struct AddMessage {
     pub id: String,
     pub body: String,
     pub thread_id: Id<Thread>,
+    pub thread_was: Option<String>,
 }
 
 impl Kind for AddMessage {
@@ -115,7 +117,8 @@ impl Kind for AddMessage {
     fn sql() -> Cow<'static, str> {
         "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
          from json_each(?) where exists (select 1 from threads where session = value ->> \
-         '$.session' and id = value ->> '$.thread_id') and not exists (select 1 from runs where \
+         '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
+         threads.body = value ->> '$.thread_was')) and not exists (select 1 from runs where \
          session = value ->> '$.session' and thread_id = value ->> '$.thread_id' and status in \
          ('queued', 'in_progress', 'requires_action', 'cancelling'))"
             .into()

@@ -67,7 +67,7 @@ impl Info {
 
 /// All kinds. They run in this order, which is that of the references between tables, and that in
 /// which a write names its changes.
-pub(in super::super) const IN_ORDER: [Info; 38] = [
+pub(in super::super) const IN_ORDER: [Info; 41] = [
     Info::new::<EnterSession>(),
     Info::new::<InsertFile>(),
     Info::new::<Insert<Upload>>(),
@@ -79,6 +79,9 @@ pub(in super::super) const IN_ORDER: [Info; 38] = [
     Info::new::<InsertRun>(),
     Info::new::<AddMessage>(),
     Info::new::<InsertMessage>(),
+    Info::new::<AttachStore>(),
+    Info::new::<AttachFile>(),
+    Info::new::<GiveFiles>(),
     Info::new::<UpdateMessage>(),
     Info::new::<UpdateRun>(),
     Info::new::<PutStep>(),

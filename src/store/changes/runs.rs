@@ -8,12 +8,14 @@ use super::kind::Kind;
 use crate::types::{Id, Run, Thread};
 
 /// A run, as long as its thread is there and there is something to run on: `anyway`, or a message
-/// of a user. That the thread is free is what the unique index on open runs says.
+/// of a user. That the thread is free is what the unique index on open runs says. If files are
+/// attached, the thread has to be what it was.
 #[derive(Serialize)]
 pub(super) struct InsertRun {
     pub id: String,
     pub body: String,
     pub thread_id: Id<Thread>,
+    pub thread_was: Option<String>,
     pub anyway: bool,
 }
 
@@ -25,7 +27,8 @@ impl Kind for InsertRun {
          1 + coalesce((select turn from runs as earlier where earlier.session = value ->> \
          '$.session' and earlier.thread_id = value ->> '$.thread_id' order by seq desc limit 1), \
          0) from json_each(?) where exists (select 1 from threads where session = value ->> \
-         '$.session' and id = value ->> '$.thread_id') and (value ->> '$.anyway' or exists \
+         '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
+         threads.body = value ->> '$.thread_was')) and (value ->> '$.anyway' or exists \
          (select 1 from messages where session = value ->> '$.session' and thread_id = value ->> \
          '$.thread_id' and role = 'user')) on conflict do nothing"
             .into()

@@ -110,3 +110,91 @@ impl Kind for CancelBatch {
         &self.id
     }
 }
+
+/// What a row of an attachment depends on, besides itself: a message or a run that is written
+/// together with it.
+const NEEDS: &str = "(value ->> '$.needs' is null or exists (select 1 from messages where session = \
+                     value ->> '$.session' and id = value ->> '$.needs') or exists (select 1 from \
+                     runs where session = value ->> '$.session' and id = value ->> '$.needs'))";
+
+/// The store that is made for attachments, as long as what they are attached to is written.
+#[derive(Serialize)]
+pub(super) struct AttachStore {
+    pub id: String,
+    pub body: String,
+    pub needs: Option<String>,
+}
+
+impl Kind for AttachStore {
+    fn sql() -> Cow<'static, str> {
+        format!(
+            "insert into vector_stores (session, body) select value ->> '$.session', value ->> \
+             '$.body' from json_each(?) where {NEEDS}"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        std::iter::once(self.id.as_str()).chain(self.needs.as_deref()).collect()
+    }
+}
+
+/// A file that is attached, as long as it is there, and what it is attached to is written.
+#[derive(Serialize)]
+pub(super) struct AttachFile {
+    pub id: String,
+    pub body: String,
+    pub vector_store_id: Id<VectorStore>,
+    pub needs: Option<String>,
+}
+
+impl Kind for AttachFile {
+    fn sql() -> Cow<'static, str> {
+        format!(
+            "insert into vector_store_files (session, body) select value ->> '$.session', value \
+             ->> '$.body' from json_each(?) where exists (select 1 from vector_stores where \
+             session = value ->> '$.session' and id = value ->> '$.vector_store_id') and exists \
+             (select 1 from files where session = value ->> '$.session' and id = value ->> '$.id') \
+             and {NEEDS} on conflict do nothing"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.id, self.vector_store_id.as_str()]
+    }
+}
+
+/// A thread is given files, as long as it is what it was, and what they are attached to is written.
+#[derive(Serialize)]
+pub(super) struct GiveFiles {
+    pub id: String,
+    pub body: String,
+    pub was: String,
+    pub needs: Option<String>,
+}
+
+impl Kind for GiveFiles {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        format!(
+            "update threads set body = value ->> '$.body' from json_each(?) where session = value \
+             ->> '$.session' and threads.id = value ->> '$.id' and body = value ->> '$.was' and \
+             {NEEDS}"
+        )
+        .into()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

@@ -120,7 +120,7 @@ impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "the store failed");
-        // The door, which knows the id of the request, fills it in.
+        // The layer that knows the id of the request fills it in.
         Refusal::Internal { request_id: String::new() }.into()
     }
 }

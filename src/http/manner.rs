@@ -1,5 +1,5 @@
 //! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta.
-//! Judged once, at the door; behind it every path is spelled as OpenAI spells it.
+//! Judged once, in a layer; behind it every path is spelled as OpenAI spells it.
 
 use std::{convert::Infallible, sync::Arc};
 

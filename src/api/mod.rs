@@ -68,7 +68,7 @@ async fn change<T: Changeable, E>(
 where
     ApiError: From<E>,
 {
-    match world.store.change(of.all(), change).await? {
+    match world.store.change(&of.key(), change).await? {
         Some(changed) => Ok(changed?),
         None => Err(ApiError::missing::<T>(of.all())),
     }

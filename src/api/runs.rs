@@ -325,9 +325,9 @@ async fn judge_stores(here: &Here, assistant: &Assistant, of_thread: &[String]) 
 }
 
 async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
-    let ids = [order.assistant_id.to_string()];
-    let found = here.store.find::<Assistant>(&ids).await?;
-    let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&ids))?;
+    let id = Id::new(order.assistant_id.as_str());
+    let found = here.store.find::<Assistant>(&id).await?;
+    let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))?;
     match &order.tools {
         // What searches need not be the assistant's own tool: its files are there for a run's as
         // well.
@@ -376,7 +376,8 @@ async fn list(
 type ShownRun = Seen<RunView<'static>>;
 
 async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<ShownRun>> {
-    here.engine.poll(&Id::new(ids.own()), &ids.all()[0]).await;
+    let (thread, run) = ids.key();
+    here.engine.poll(&run, &thread).await;
     ids.find(&here).await.map(|run| here.run(run))
 }
 

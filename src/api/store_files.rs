@@ -53,7 +53,8 @@ async fn list(
 }
 
 async fn retrieve(here: Here, ids: Ids<StoreFile>) -> Result<Polled<StoreFile>> {
-    here.knowledge.poll_file(&ids.all()[0], ids.own()).await;
+    let (store, file) = ids.key();
+    here.knowledge.poll_file(store.as_str(), file.as_str()).await;
     ids.find(&here).await.map(Polled)
 }
 

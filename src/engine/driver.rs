@@ -223,8 +223,8 @@ impl Engine {
     }
 
     /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
-    pub async fn poll(&self, id: &Id<Run>, thread: &str) {
-        if lock_live(&self.live).get(id).is_none_or(|live| live.thread.as_str() != thread) {
+    pub async fn poll(&self, id: &Id<Run>, thread: &Id<Thread>) {
+        if lock_live(&self.live).get(id).is_none_or(|live| live.thread != *thread) {
             return;
         }
         let (answer, answered) = oneshot::channel();
@@ -339,7 +339,7 @@ impl Engine {
     }
 
     async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, Refused> {
-        let run = self.at_hand.store.find::<Run>(&[thread.to_string(), id.to_string()]).await?;
+        let run = self.at_hand.store.find::<Run>(&(thread.clone(), id.clone())).await?;
         Ok(run.ok_or_else(|| Refused::NoRun(id.clone()))?.status())
     }
 }

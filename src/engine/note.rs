@@ -199,3 +199,157 @@ fn from_0_1_0(
     machine.perform(Performance { pace, memory, then }, cues);
     Ok(machine)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        engine::{
+            cue::End,
+            machine::{Ending, Input, Next, What},
+        },
+        types::Timestamp,
+    };
+
+    const START: Timestamp = Timestamp(1_000);
+
+    /// A run of version 0.1.0 with a closed message, and an open step that calls functions.
+    fn open(status: &str, note: &Value) -> OpenRun {
+        let wants = json!({"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls":
+            [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}});
+        let run = json!({
+            "id": "run_1", "object": "thread.run", "created_at": 1_000, "assistant_id": "asst_1",
+            "thread_id": "thread_1", "status": status, "started_at": 1_000, "model": "gpt-4o",
+            "required_action": (status == "requires_action").then_some(wants),
+            "instructions": null, "tools": [], "metadata": {}, "temperature": 1.0, "top_p": 1.0,
+            "max_completion_tokens": null, "max_prompt_tokens": null, "truncation_strategy":
+            {"type": "auto", "last_messages": null}, "response_format": "auto",
+            "tool_choice": "auto", "parallel_tool_calls": true,
+        });
+        let step = |id: &str, status: &str, details: Value, usage: Value| {
+            let kind = details["type"].clone();
+            serde_json::from_value(json!({
+                "id": id, "object": "thread.run.step", "created_at": 1_000, "run_id": "run_1",
+                "assistant_id": "asst_1", "thread_id": "thread_1", "type": kind, "status": status,
+                "cancelled_at": null, "completed_at": null, "expires_at": null, "failed_at": null,
+                "last_error": null, "step_details": details, "usage": usage,
+            }))
+            .unwrap()
+        };
+        let message = json!({"type": "message_creation", "message_creation": {"message_id": "m"}});
+        let calls = json!({"type": "tool_calls", "tool_calls": [{"id": "call_1", "type": "function",
+            "function": {"name": "f", "arguments": "{}", "output": null}}]});
+        let used = json!({"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8});
+        OpenRun {
+            run: serde_json::from_value(run).unwrap(),
+            performance: Some(note.to_string()),
+            steps: vec![
+                step("step_1", "completed", message, used),
+                step("step_2", "in_progress", calls, Value::Null),
+            ],
+            message: None,
+        }
+    }
+
+    fn note(cues: &Value, is_late: bool) -> Value {
+        json!({
+            "reply": {"steps": [{"message": "m"}], "late_cancel": is_late}, "captures": {},
+            "origin": {"file": "a.yaml", "line": 1, "steps": [1]}, "entry": 1, "query": null,
+            "too_late": is_late, "pace": "Instant", "cues": cues,
+        })
+    }
+
+    fn machine_of(status: &str, note: &Value) -> Machine {
+        let prompt = Prompt { tokens: 10, fewest: 10 };
+        read(&open(status, note), prompt, Moment::from(START)).unwrap()
+    }
+
+    #[test]
+    fn a_run_of_0_1_0_that_waits_still_waits_and_has_used_what_it_had() {
+        let mut machine = machine_of("requires_action", &note(&json!([]), false));
+        assert!(matches!(machine.next(), Next::WaitForClient { .. }));
+        assert!(!machine.accepts(&Input::Submit(Vec::new())));
+        let now = Moment::from(START);
+        let events = machine.handle(Input::Submit(vec!["it".to_owned()]), now);
+        let closed = events.iter().find_map(|event| match &event.what {
+            What::Closed { usage, .. } => Some(*usage),
+            _ => None,
+        });
+        // Ten of the prompt, and what the first step said; "f" and "{}" are a token each.
+        assert_eq!(closed, Some(Usage::new(13, 2)));
+        assert!(matches!(machine.next(), Next::Wait { until } if until == now), "it is queued");
+        machine.handle(Input::Time, now);
+        assert!(machine.has_started() && machine.is_performing() && !machine.is_cancelled_late());
+        assert_eq!(machine.next(), Next::FetchCues);
+    }
+
+    #[test]
+    fn a_run_of_0_1_0_goes_on_with_its_cues() {
+        let mut machine = machine_of(
+            "in_progress",
+            &note(
+                &json!([
+                    {"after": {"secs": 1, "nanos": 0}, "cue": "CloseCalls"}
+                ]),
+                false,
+            ),
+        );
+        let due = Moment::from(Timestamp(1_001));
+        assert_eq!(machine.next(), Next::Wait { until: due });
+        assert!(machine.next().is_timed() && machine.has_started());
+        let events = machine.handle(Input::Time, due);
+        assert_eq!(events.last().unwrap().what, What::OutputsWanted);
+        assert!(!machine.is_performing());
+    }
+
+    #[test]
+    fn a_run_of_0_1_0_that_was_being_cancelled_is_cancelled_or_says_the_rest() {
+        let cues = json!([{"after": {"secs": 0, "nanos": 0}, "cue": {"End": {"Completed":
+            {"usage": null}}}}]);
+        for is_late in [false, true] {
+            let mut machine = machine_of("cancelling", &note(&cues, is_late));
+            assert_eq!(machine.is_cancelled_late(), is_late);
+            assert_eq!(machine.is_performing(), is_late);
+            assert!(!machine.accepts(&Input::Cancel));
+            let events = machine.handle(Input::Time, Moment::from(START));
+            let What::Ended(ending) = &events.last().unwrap().what else { panic!("it ends") };
+            assert_eq!(matches!(ending, Ending::Completed(_)), is_late);
+            assert_eq!(matches!(ending, Ending::Cancelled(_)), !is_late);
+        }
+    }
+
+    #[test]
+    fn a_queued_run_of_0_1_0_is_taken_from_the_queue_once() {
+        let start = json!([{"after": {"secs": 9, "nanos": 0}, "cue": "Start"}]);
+        for (cues, seconds) in [(json!([]), 1_000), (start, 1_009)] {
+            let machine = machine_of("queued", &note(&cues, false));
+            let until = Moment::from(Timestamp(seconds));
+            assert_eq!(machine.next(), Next::Wait { until });
+        }
+    }
+
+    #[test]
+    fn what_an_upstream_reported_of_the_open_step_is_taken_over() {
+        let reported = json!({"upstream": {"turns": 1, "note": null, "usage": {"prompt_tokens": 40,
+            "completion_tokens": 2, "total_tokens": 42}}, "pace": "Instant", "cues": []});
+        let mut machine = machine_of("requires_action", &reported);
+        let now = Moment::from(START);
+        let events = machine.handle(Input::Submit(vec![String::new()]), now);
+        let is_reported = |event: &crate::engine::machine::Event| matches!(event.what, What::Closed { usage, .. } if usage == Usage::new(40, 2));
+        assert!(events.iter().any(is_reported), "{events:?}");
+    }
+
+    #[test]
+    fn a_machine_of_objects_can_be_stopped_whatever_it_was_doing() {
+        for status in ["queued", "in_progress", "requires_action", "cancelling"] {
+            let open = open(status, &Value::Null);
+            let mut machine = machine_of_objects(&open, Prompt::default(), Moment::from(START));
+            let error = crate::types::run::LastError::server_error("no");
+            let stop = Input::Stop(End::failed(error));
+            let events = machine.handle(stop, Moment::from(START));
+            assert!(machine.is_over() && events.len() == 2, "{status}: {events:?}");
+        }
+    }
+}

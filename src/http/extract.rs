@@ -27,6 +27,7 @@ use crate::{
         list::PageRequest,
         model::Family,
         reader::{self, FaultKind, Read, integer_between},
+        resource::Key,
         store_file::StoreFileStatus,
         version::Seen,
         views::RunView,
@@ -134,6 +135,11 @@ impl<T: Resource> Ids<T> {
     }
 
     /// All of them, for the store.
+    pub(crate) fn key(&self) -> T::Key {
+        T::Key::from_ids(&self.values)
+    }
+
+    /// All of them, for messages.
     pub(crate) fn all(&self) -> &[String] {
         &self.values
     }
@@ -175,7 +181,7 @@ impl<T: Resource> Ids<T> {
     where
         T: Stored,
     {
-        let found = world.store.find::<T>(&self.values).await?;
+        let found = world.store.find::<T>(&self.key()).await?;
         found.ok_or_else(|| ApiError::missing::<T>(&self.values))
     }
 }

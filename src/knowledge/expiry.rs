@@ -110,7 +110,7 @@ impl Knowledge {
                     store.status = VectorStoreStatus::Expired;
                 }
             };
-            self.store.update(&[store.to_string()], expire).await?;
+            self.store.update(store, expire).await?;
         }
         Ok(self.store.next_expiry().await?.map(Moment::from))
     }

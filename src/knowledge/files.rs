@@ -22,7 +22,7 @@ impl Knowledge {
     /// Makes a file of which the id is known before, unless it is there already: one that is
     /// seeded, or that a run gives to the user.
     pub async fn make_file_as(&self, id: Id<File>, new: NewFile, content: Vec<u8>) -> Result<File> {
-        if let Some(file) = self.store.find::<File>(&[id.to_string()]).await? {
+        if let Some(file) = self.store.find::<File>(&id).await? {
             return Ok(file);
         }
         let store = self.store.clone();
@@ -51,7 +51,7 @@ impl Knowledge {
 
     /// A file by its id, its name or its path; of several of the same name, the newest.
     pub async fn file_called(&self, called: &str) -> Result<Option<File>> {
-        if let Some(file) = self.store.find::<File>(&[called.to_owned()]).await? {
+        if let Some(file) = self.store.find::<File>(&Id::new(called)).await? {
             return Ok(Some(file));
         }
         match self.store.file_named(called).await? {
@@ -64,14 +64,14 @@ impl Knowledge {
 
     /// A file and its content; none if there is no such file.
     pub async fn content_of(&self, id: &str) -> Result<Option<(File, Vec<u8>)>> {
-        let Some(file) = self.store.find::<File>(&[id.to_owned()]).await? else { return Ok(None) };
+        let Some(file) = self.store.find::<File>(&Id::new(id)).await? else { return Ok(None) };
         let content = self.store.content_of(&file.id).await?;
         Ok(content.map(|content| (file, content)))
     }
 
     /// A file and its text; none if there is no such file, or no text in it.
     pub async fn text_of(&self, id: &str) -> Result<Option<(File, String)>> {
-        let Some(file) = self.store.find::<File>(&[id.to_owned()]).await? else { return Ok(None) };
+        let Some(file) = self.store.find::<File>(&Id::new(id)).await? else { return Ok(None) };
         let text = self.ingest.text_of(id).await?;
         Ok(text.ok().map(|text| (file, text)))
     }
@@ -195,8 +195,7 @@ impl Knowledge {
 
     /// Ends an upload that is pending without a file. Its parts are not needed any more.
     pub async fn end_upload(&self, id: &Id<Upload>, status: UploadStatus) -> Result<Upload> {
-        let ids = [id.to_string()];
-        let ended = self.store.change(&ids, |upload: &mut Upload| {
+        let ended = self.store.change(id, |upload: &mut Upload| {
             if upload.status != UploadStatus::Pending {
                 return Err(Denied::NotPending {
                     id: upload.id.to_string(),
@@ -218,7 +217,7 @@ impl Knowledge {
     }
 
     async fn not_pending(&self, id: &Id<Upload>) -> Result<Denied> {
-        let upload = self.store.find::<Upload>(&[id.to_string()]).await?;
+        let upload = self.store.find::<Upload>(id).await?;
         let status = upload.map_or(UploadStatus::Cancelled, |upload| upload.status);
         Ok(Denied::NotPending { id: id.to_string(), status })
     }

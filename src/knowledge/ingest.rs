@@ -23,7 +23,7 @@ use crate::{
     search::{chunks, reading::Reading},
     store::{self, Changes, Chunk, Place, Ready, Store, mark_of},
     types::{
-        File, StoreFile,
+        File, Id, StoreFile,
         chunking::Cut,
         limits,
         store_file::{IngestError, IngestErrorCode},
@@ -317,7 +317,7 @@ impl AtHand {
     }
 
     async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
-        let Some(whole) = self.store.find::<File>(&[file.to_owned()]).await? else {
+        let Some(whole) = self.store.find::<File>(&Id::new(file)).await? else {
             return Ok(Err(NoText::Unreadable));
         };
         let Some(blob) = self.store.blob_of(&whole.id).await? else {

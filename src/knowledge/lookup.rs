@@ -50,7 +50,7 @@ impl Knowledge {
         question: &Question<'_>,
     ) -> Result<(Vec<Hit>, bool)> {
         for id in stores {
-            let store = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+            let store = self.store.find::<VectorStore>(&Id::new(id.as_str())).await?;
             if store.ok_or_else(|| Denied::NoStores(vec![id.clone()]))?.is_expired() {
                 return Err(Denied::Expired(id.clone()));
             }

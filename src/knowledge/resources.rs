@@ -164,7 +164,7 @@ impl Knowledge {
             return Ok(Attachments::default());
         }
         let alone = Arc::clone(&self.attaching).lock_owned().await;
-        let found = self.store.find_stored::<Thread>(&[thread.to_string()]).await?;
+        let found = self.store.find_stored::<Thread>(thread).await?;
         let Some((mut thread, was)) = found else { return Ok(Attachments::default()) };
         let attachments = self.attach(&mut thread.tool_resources, attached).await?;
         Ok(Attachments { thread: Some((thread, was)), _alone: Some(alone), ..attachments })
@@ -192,7 +192,7 @@ impl Knowledge {
         self.need_searchable(&attached.search).await?;
         let given = match thread {
             Some(thread) if !attached.interpreter.is_empty() => {
-                self.store.find::<Thread>(&[thread.to_string()]).await?
+                self.store.find::<Thread>(thread).await?
             }
             _ => None,
         };
@@ -213,7 +213,7 @@ impl Knowledge {
         store: Option<&Id<VectorStore>>,
     ) -> Result<Option<Id<VectorStore>>> {
         let Some(id) = store else { return Ok(None) };
-        let found = self.store.find::<VectorStore>(&[id.to_string()]).await?;
+        let found = self.store.find::<VectorStore>(id).await?;
         Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
     }
 
@@ -225,7 +225,12 @@ impl Knowledge {
     ) -> Result<Vec<String>> {
         let mut new = Vec::new();
         for file in files {
-            if self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?.is_none() {
+            if self
+                .store
+                .find::<StoreFile>(&(store.clone(), Id::new(file.as_str())))
+                .await?
+                .is_none()
+            {
                 new.push(file.clone());
             }
         }
@@ -260,7 +265,7 @@ impl Knowledge {
         }
         self.store.write(changes).await?;
         self.expects(&store);
-        let made = self.store.find::<VectorStore>(&[store.id.to_string()]).await?;
+        let made = self.store.find::<VectorStore>(&store.id).await?;
         self.ingest.begin(files.into_iter().map(|file| (file, None)));
         made.ok_or_else(|| Denied::NoStores(vec![store.id.to_string()]))
     }
@@ -304,7 +309,7 @@ impl Knowledge {
 
     /// Refuses what cannot be put into a store.
     async fn judge_added(&self, store: &Id<VectorStore>, files: &[String]) -> Result<()> {
-        let found = self.store.find::<VectorStore>(&[store.to_string()]).await?;
+        let found = self.store.find::<VectorStore>(store).await?;
         let found = found.ok_or_else(|| Denied::NoStores(vec![store.to_string()]))?;
         if found.is_expired() {
             return Err(Denied::Expired(store.to_string()));
@@ -342,15 +347,15 @@ impl Knowledge {
         changes.cancel_batch(&batch.id);
         self.store.write(changes).await?;
         self.ingest.forget(Look::Batch(batch.id.as_str()));
-        let ids = [batch.vector_store_id.to_string(), batch.id.to_string()];
-        let after = self.store.find::<FileBatch>(&ids).await?;
+        let key = (batch.vector_store_id.clone(), batch.id.clone());
+        let after = self.store.find::<FileBatch>(&key).await?;
         after.ok_or_else(|| Denied::NoStores(vec![batch.vector_store_id.to_string()]))
     }
 
     /// The first of these stores that has expired, if one has.
     pub async fn expired_among(&self, stores: &[String]) -> Result<Option<String>> {
         for id in stores {
-            let found = self.store.find::<VectorStore>(std::slice::from_ref(id)).await?;
+            let found = self.store.find::<VectorStore>(&Id::new(id.as_str())).await?;
             if found.is_some_and(|store| store.is_expired()) {
                 return Ok(Some(id.clone()));
             }
@@ -364,13 +369,13 @@ impl Knowledge {
         let now = self.clock.now().seconds();
         let mut found = Vec::new();
         for id in stores {
-            let ids = std::slice::from_ref(id);
-            let Some(store) = self.store.find::<VectorStore>(ids).await? else { continue };
+            let key = Id::new(id.as_str());
+            let Some(store) = self.store.find::<VectorStore>(&key).await? else { continue };
             if store.is_expired() {
                 return Err(Denied::Expired(id.clone()));
             }
             if store.last_active_at != now {
-                self.store.update(ids, |store: &mut VectorStore| store.touch(now)).await?;
+                self.store.update(&key, |store: &mut VectorStore| store.touch(now)).await?;
             }
             found.push(store);
         }

@@ -50,7 +50,7 @@ impl Knowledge {
                     .await?
                     .id;
                 let update = |assistant: &mut Assistant| assistant.v1_store = Some(store.clone());
-                let updated = self.store.update(&[assistant.id.to_string()], update).await?;
+                let updated = self.store.update(&assistant.id, update).await?;
                 Ok(updated.unwrap_or(assistant))
             }
         }
@@ -65,7 +65,7 @@ impl Knowledge {
     async fn take_out(&self, store: &Id<VectorStore>, taken: &[String]) -> Result<()> {
         for file in taken {
             if let Some(file) =
-                self.store.find::<StoreFile>(&[store.to_string(), file.clone()]).await?
+                self.store.find::<StoreFile>(&(store.clone(), Id::new(file.as_str()))).await?
             {
                 self.remove_from_store(&file).await?;
             }

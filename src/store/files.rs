@@ -116,7 +116,7 @@ impl Store {
         complete: impl Fn(&mut Upload),
     ) -> Result<Option<(Upload, bool)>> {
         loop {
-            let Some(was) = self.find_body::<Upload>(&[id.to_string()]).await? else {
+            let Some(was) = self.find_body::<Upload>(id).await? else {
                 return Ok(None);
             };
             let mut upload: Upload = parse(&was)?;
@@ -186,7 +186,7 @@ impl Store {
     pub async fn missing_stores(&self, ids: &[String]) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for id in ids {
-            if self.find::<VectorStore>(std::slice::from_ref(id)).await?.is_none() {
+            if self.find::<VectorStore>(&Id::new(id.as_str())).await?.is_none() {
                 missing.push(id.clone());
             }
         }

@@ -36,7 +36,7 @@ pub(crate) use self::{
 };
 use self::{finder::Table, table::parse};
 use crate::feed::Feed;
-use crate::types::{Id, Order, Page, list::PageRequest};
+use crate::types::{Id, Order, Page, list::PageRequest, resource::Key};
 
 /// A page of a list, or the cursor that does not exist.
 #[derive(Debug)]
@@ -59,22 +59,20 @@ pub struct Store {
 
 impl Store {
     /// An object by its id and those of its parents, as `T::PATH` names them.
-    pub async fn find<T: Stored>(&self, ids: &[String]) -> Result<Option<T>> {
-        self.find_body::<T>(ids).await?.map(|body| parse(&body)).transpose()
+    pub async fn find<T: Stored>(&self, key: &T::Key) -> Result<Option<T>> {
+        self.find_body::<T>(key).await?.map(|body| parse(&body)).transpose()
     }
 
     /// An object, and its body as it is stored.
-    pub async fn find_stored<T: Stored>(&self, ids: &[String]) -> Result<Option<(T, String)>> {
-        let Some(body) = self.find_body::<T>(ids).await? else { return Ok(None) };
+    pub async fn find_stored<T: Stored>(&self, key: &T::Key) -> Result<Option<(T, String)>> {
+        let Some(body) = self.find_body::<T>(key).await? else { return Ok(None) };
         Ok(Some((parse(&body)?, body)))
     }
 
-    async fn find_body<T: Stored>(&self, ids: &[String]) -> Result<Option<String>> {
+    async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<String>> {
         let parents = &T::PATH[..T::PATH.len() - 1];
-        self.database
-            .finder()
-            .find(Table { name: T::TABLE, parents }, self.session, ids.to_vec())
-            .await
+        let ids = key.ids().into_iter().map(str::to_owned).collect();
+        self.database.finder().find(Table { name: T::TABLE, parents }, self.session, ids).await
     }
 
     pub async fn list<T: Stored>(
@@ -100,11 +98,11 @@ impl Store {
     /// the change is made again. None if it does not exist; what `change` refuses changes nothing.
     pub async fn change<T: Changeable, E>(
         &self,
-        ids: &[String],
+        key: &T::Key,
         change: impl Fn(&mut T) -> Result<(), E> + Send,
     ) -> Result<Option<Result<T, E>>> {
         loop {
-            let Some(was) = self.find_body::<T>(ids).await? else { return Ok(None) };
+            let Some(was) = self.find_body::<T>(key).await? else { return Ok(None) };
             let mut item = parse(&was)?;
             if let Err(refused) = change(&mut item) {
                 return Ok(Some(Err(refused)));
@@ -120,10 +118,10 @@ impl Store {
     /// Changes an object in a way that nobody refuses. None if it does not exist.
     pub async fn update<T: Changeable>(
         &self,
-        ids: &[String],
+        key: &T::Key,
         update: impl Fn(&mut T) + Send + Sync,
     ) -> Result<Option<T>> {
-        let changed = self.change(ids, |item: &mut T| {
+        let changed = self.change(key, |item: &mut T| {
             update(item);
             Ok::<_, Infallible>(())
         });

@@ -11,7 +11,7 @@ use crate::{
 
 /// Everything that is known of a thread. None if it does not exist.
 pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Option<Objects>> {
-    let Some(found) = store.find::<Thread>(&[thread.to_string()]).await? else { return Ok(None) };
+    let Some(found) = store.find::<Thread>(thread).await? else { return Ok(None) };
     let mut objects = Objects::default();
     objects.note(&shown(&found));
     let within = [("thread_id", thread.as_str())];
@@ -22,7 +22,7 @@ pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Opti
         objects.note(&message);
     }
     for run in all::<Run>(store, &within).await? {
-        if let Some(assistant) = store.find::<Assistant>(&[run.assistant_id.to_string()]).await? {
+        if let Some(assistant) = store.find::<Assistant>(&run.assistant_id).await? {
             objects.note(&shown(&assistant));
         }
         for step in
@@ -37,7 +37,7 @@ pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Opti
     }
     for id in files {
         let id = Id::<File>::new(id);
-        let Some(file) = store.find::<File>(&[id.to_string()]).await? else { continue };
+        let Some(file) = store.find::<File>(&id).await? else { continue };
         objects.note(&shown(&file));
         if let Some(content) = store.content_of(&id).await? {
             objects.note_content(id.as_str(), content);

@@ -52,6 +52,8 @@ enum Object {
 }
 
 impl Resource for Assistant {
+    type Key = Id<Self>;
+
     const PREFIX: &'static str = "asst_";
     const OBJECT: &'static str = "assistant";
     const DELETED: &'static str = "assistant.deleted";

@@ -38,6 +38,8 @@ enum Status {
 }
 
 impl Resource for File {
+    type Key = Id<Self>;
+
     const PREFIX: &'static str = "file-";
     const SPELLING: Spelling = Spelling::Base58;
     const OBJECT: &'static str = "file";

@@ -139,6 +139,8 @@ pub enum AttachmentTool {
 }
 
 impl Resource for Message {
+    type Key = (Id<Thread>, Id<Self>);
+
     const PREFIX: &'static str = "msg_";
     const OBJECT: &'static str = "thread.message";
     const DELETED: &'static str = "thread.message.deleted";

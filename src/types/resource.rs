@@ -23,7 +23,52 @@ pub enum Spelling {
     Dated,
 }
 
+/// The ids that name an object: its own, and before it those of its parents.
+pub trait Key: Clone + Send + Sync + 'static {
+    /// From as many ids as there are in `Resource::PATH`, in that order.
+    fn from_ids(ids: &[String]) -> Self;
+
+    fn ids(&self) -> Vec<&str>;
+}
+
+fn nth<T>(ids: &[String], place: usize) -> Id<T> {
+    Id::new(ids.get(place).map_or("", String::as_str))
+}
+
+impl<T: 'static> Key for Id<T> {
+    fn from_ids(ids: &[String]) -> Self {
+        nth(ids, 0)
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.as_str()]
+    }
+}
+
+impl<P: 'static, T: 'static> Key for (Id<P>, Id<T>) {
+    fn from_ids(ids: &[String]) -> Self {
+        (nth(ids, 0), nth(ids, 1))
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.0.as_str(), self.1.as_str()]
+    }
+}
+
+impl<G: 'static, P: 'static, T: 'static> Key for (Id<G>, Id<P>, Id<T>) {
+    fn from_ids(ids: &[String]) -> Self {
+        (nth(ids, 0), nth(ids, 1), nth(ids, 2))
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        vec![self.0.as_str(), self.1.as_str(), self.2.as_str()]
+    }
+}
+
 pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
+    /// The ids that name it, as `PATH` calls them.
+    type Key: Key;
+
     /// How its ids begin: `asst_`.
     const PREFIX: &'static str;
     const SPELLING: Spelling = Spelling::Base62;

@@ -203,6 +203,8 @@ impl Read for Truncation {
 }
 
 impl Resource for Run {
+    type Key = (Id<Thread>, Id<Self>);
+
     const PREFIX: &'static str = "run_";
     const OBJECT: &'static str = "thread.run";
     const DELETED: &'static str = "thread.run.deleted";

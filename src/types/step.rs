@@ -143,6 +143,8 @@ pub enum CodeOutput {
 }
 
 impl Resource for Step {
+    type Key = (Id<Thread>, Id<Run>, Id<Self>);
+
     const PREFIX: &'static str = "step_";
     const OBJECT: &'static str = "thread.run.step";
     const DELETED: &'static str = "thread.run.step.deleted";

@@ -60,6 +60,8 @@ pub enum IngestErrorCode {
 }
 
 impl Resource for StoreFile {
+    type Key = (Id<VectorStore>, Id<Self>);
+
     const PREFIX: &'static str = "file-";
     const SPELLING: Spelling = Spelling::Base58;
     const OBJECT: &'static str = "vector_store.file";
@@ -197,6 +199,8 @@ enum BatchObject {
 }
 
 impl Resource for FileBatch {
+    type Key = (Id<VectorStore>, Id<Self>);
+
     const PREFIX: &'static str = "vsfb_";
     const SPELLING: Spelling = Spelling::Hex;
     const OBJECT: &'static str = "vector_store.file_batch";

@@ -25,6 +25,8 @@ enum Object {
 }
 
 impl Resource for Thread {
+    type Key = Id<Self>;
+
     const PREFIX: &'static str = "thread_";
     const OBJECT: &'static str = "thread";
     const DELETED: &'static str = "thread.deleted";

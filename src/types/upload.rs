@@ -46,6 +46,8 @@ words! {
 }
 
 impl Resource for Upload {
+    type Key = Id<Self>;
+
     const PREFIX: &'static str = "upload_";
     const SPELLING: Spelling = Spelling::Dated;
     const OBJECT: &'static str = "upload";
@@ -107,6 +109,8 @@ enum PartObject {
 }
 
 impl Resource for UploadPart {
+    type Key = (Id<Upload>, Id<Self>);
+
     const PREFIX: &'static str = "part_";
     const SPELLING: Spelling = Spelling::Dated;
     const OBJECT: &'static str = "upload.part";

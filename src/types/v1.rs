@@ -293,6 +293,8 @@ pub struct AssistantFile {
 }
 
 impl Resource for AssistantFile {
+    type Key = (Id<Kept>, Id<Self>);
+
     const PREFIX: &'static str = "file-";
     const OBJECT: &'static str = "assistant.file";
     const DELETED: &'static str = "assistant.file.deleted";
@@ -332,6 +334,8 @@ pub struct MessageFile {
 }
 
 impl Resource for MessageFile {
+    type Key = (Id<KeptThread>, Id<KeptMessage>, Id<Self>);
+
     const PREFIX: &'static str = "file-";
     const OBJECT: &'static str = "thread.message.file";
     const DELETED: &'static str = "thread.message.file.deleted";

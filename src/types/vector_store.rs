@@ -55,6 +55,8 @@ pub struct FileCounts {
 }
 
 impl Resource for VectorStore {
+    type Key = Id<Self>;
+
     const PREFIX: &'static str = "vs_";
     const SPELLING: Spelling = Spelling::Dated;
     const OBJECT: &'static str = "vector_store";

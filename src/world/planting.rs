@@ -80,8 +80,8 @@ pub(super) struct Planting<'w> {
 }
 
 impl Planting<'_> {
-    async fn is_new<T: Stored>(&self, id: &Id<T>) -> store::Result<bool> {
-        Ok(self.store.find::<T>(&[id.to_string()]).await?.is_none())
+    async fn is_new<T: Stored<Key = Id<T>>>(&self, id: &Id<T>) -> store::Result<bool> {
+        Ok(self.store.find::<T>(id).await?.is_none())
     }
 
     async fn content(&self, asset: &Asset, fixture: &str) -> Result<Vec<u8>, Denied> {

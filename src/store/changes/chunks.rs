@@ -10,7 +10,6 @@ use crate::types::store_file::IngestError;
 /// What an earlier attempt left of a file's chunks goes.
 #[derive(Serialize)]
 pub(super) struct ClearChunks {
-    pub id: String,
     pub file: i64,
     pub attempt: i64,
 }
@@ -23,15 +22,10 @@ impl Kind for ClearChunks {
          file.seq << 20 and it.key < (file.seq + 1) << 20)"
             .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 #[derive(Serialize)]
 pub(super) struct InsertChunk {
-    pub id: String,
     pub file: i64,
     pub attempt: i64,
     pub key: i64,
@@ -48,16 +42,11 @@ impl Kind for InsertChunk {
          '$.attempt' and status = 'in_progress')"
             .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// The words of a chunk, by how often they occur in it.
 #[derive(Serialize)]
 pub(super) struct IndexChunk {
-    pub id: String,
     pub file: i64,
     pub attempt: i64,
     pub key: i64,
@@ -75,16 +64,11 @@ impl Kind for IndexChunk {
          '$.file' and attempt = value ->> '$.attempt' and status = 'in_progress')"
             .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// The making ready of a file ends, one way or the other, unless somebody else has ended it.
 #[derive(Serialize)]
 pub(super) struct FinishStoreFile {
-    pub id: String,
     pub file: i64,
     pub attempt: i64,
     pub chunks: usize,
@@ -104,9 +88,5 @@ impl Kind for FinishStoreFile {
          vector_store_files.seq = value ->> '$.file' and attempt = value ->> '$.attempt' and \
          status = 'in_progress'"
             .into()
-    }
-
-    fn id(&self) -> &str {
-        &self.id
     }
 }

@@ -11,7 +11,6 @@ use crate::types::{Id, Upload};
 /// The file of an upload comes only if that still is what it was.
 #[derive(Serialize)]
 pub(super) struct InsertFile {
-    pub id: String,
     pub body: String,
     pub blob: String,
     pub upload_id: Option<Id<Upload>>,
@@ -27,19 +26,14 @@ impl Kind for InsertFile {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        std::iter::once(self.id.as_str()).chain(self.upload_id.as_ref().map(Id::as_str)).collect()
+        self.upload_id.iter().map(Id::as_str).collect()
     }
 }
 
 /// A part, as long as its upload takes any.
 #[derive(Serialize)]
 pub(super) struct InsertPart {
-    pub id: String,
     pub body: String,
     pub blob: String,
     pub bytes: u64,
@@ -57,21 +51,14 @@ impl Kind for InsertPart {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.upload_id.as_str()]
+        vec![self.upload_id.as_str()]
     }
 }
 
 /// The parts of an upload go.
 #[derive(Serialize)]
-pub(super) struct DeleteParts {
-    /// The upload's.
-    pub id: String,
-}
+pub(super) struct DeleteParts;
 
 impl Kind for DeleteParts {
     fn sql() -> Cow<'static, str> {
@@ -80,17 +67,11 @@ impl Kind for DeleteParts {
          '$.id')"
             .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// Somebody may have a file in the list of a code interpreter.
 #[derive(Serialize)]
 pub(super) struct NoteToolFile {
-    /// The file's.
-    pub id: String,
     pub owner: String,
 }
 
@@ -101,20 +82,14 @@ impl Kind for NoteToolFile {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, &self.owner]
+        vec![&self.owner]
     }
 }
 
 /// Takes a file out of the lists that it is noted to be in.
 #[derive(Serialize)]
 pub(super) struct Detach<T> {
-    /// The file's.
-    pub id: String,
     #[serde(skip)]
     pub of: PhantomData<fn() -> T>,
 }
@@ -145,24 +120,14 @@ impl<T: Stored> Kind for Detach<T> {
         )
         .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// The name of a blob that is gone is forgotten.
 #[derive(Serialize)]
-pub(super) struct BuryBlob {
-    pub id: String,
-}
+pub(super) struct BuryBlob;
 
 impl Kind for BuryBlob {
     fn sql() -> Cow<'static, str> {
         "delete from dead_blobs where name in (select value ->> '$.id' from json_each(?))".into()
-    }
-
-    fn id(&self) -> &str {
-        &self.id
     }
 }

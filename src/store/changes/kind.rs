@@ -8,19 +8,17 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// A kind of change: one row of it.
+/// A kind of change: what a row of it has beside an id.
 pub(super) trait Kind: Serialize + Send + Sync + 'static {
     /// Whether a write fails of which a row did not meet the statement's condition.
     const MUST_CHANGE: bool = false;
 
-    /// The statement. Its one parameter is an array of rows; each has the session beside its
-    /// fields.
+    /// The statement. Its one parameter is an array of rows; each has the session and the id beside
+    /// its fields.
     fn sql() -> Cow<'static, str>;
 
-    fn id(&self) -> &str;
-
-    /// The ids of the objects that it changes or depends on.
+    /// The ids of other objects that it changes or depends on.
     fn touches(&self) -> Vec<&str> {
-        vec![self.id()]
+        Vec::new()
     }
 }

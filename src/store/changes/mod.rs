@@ -77,7 +77,7 @@ pub struct Ready {
 /// What one write asks for.
 #[derive(Default)]
 pub struct Changes {
-    rows: Vec<Box<dyn Row>>,
+    rows: Vec<Row>,
     events: Vec<StoreEvent>,
 }
 
@@ -129,12 +129,12 @@ impl Changes {
         Self::default()
     }
 
-    fn add(&mut self, row: impl Kind) {
-        self.rows.push(Box::new(row));
+    fn add(&mut self, id: String, fields: impl Kind) {
+        self.rows.push(Row::new(id, &fields));
     }
 
     fn insert<T: Stored + Told>(&mut self, item: &T) -> Result<()> {
-        self.add(Insert::<T> { id: id_of(item), body: body_of(item)?, of: PhantomData });
+        self.add(id_of(item), Insert::<T> { body: body_of(item)?, of: PhantomData });
         self.creates(item);
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Changes {
 
     pub(super) fn enter_session(name: &str) -> Self {
         let mut changes = Self::new();
-        changes.add(EnterSession { id: name.to_owned() });
+        changes.add(name.to_owned(), EnterSession);
         changes
     }
 
@@ -164,7 +164,7 @@ impl Changes {
     /// Notes which files an assistant or a thread is given.
     fn note_tool_files<T: Changeable>(&mut self, owner: &T) {
         for id in owner.given_files() {
-            self.add(NoteToolFile { id, owner: id_of(owner) });
+            self.add(id, NoteToolFile { owner: id_of(owner) });
         }
     }
 
@@ -174,13 +174,15 @@ impl Changes {
     }
 
     fn add_file(&mut self, file: &File, blob: &str, upload: Option<(&Upload, &str)>) -> Result<()> {
-        self.add(InsertFile {
-            id: id_of(file),
-            body: body_of(file)?,
-            blob: blob.to_owned(),
-            upload_id: upload.map(|(upload, _)| upload.id.clone()),
-            upload_was: upload.map(|(_, was)| was.to_owned()),
-        });
+        self.add(
+            id_of(file),
+            InsertFile {
+                body: body_of(file)?,
+                blob: blob.to_owned(),
+                upload_id: upload.map(|(upload, _)| upload.id.clone()),
+                upload_was: upload.map(|(_, was)| was.to_owned()),
+            },
+        );
         self.creates(file);
         Ok(())
     }
@@ -205,18 +207,20 @@ impl Changes {
 
     /// Inserts a part if its upload still takes any.
     pub fn insert_part(&mut self, part: &UploadPart, blob: &str, bytes: u64) -> Result<()> {
-        self.add(InsertPart {
-            id: id_of(part),
-            body: body_of(part)?,
-            blob: blob.to_owned(),
-            bytes,
-            upload_id: part.upload_id.clone(),
-        });
+        self.add(
+            id_of(part),
+            InsertPart {
+                body: body_of(part)?,
+                blob: blob.to_owned(),
+                bytes,
+                upload_id: part.upload_id.clone(),
+            },
+        );
         Ok(())
     }
 
     pub fn delete_parts(&mut self, upload: &Id<Upload>) {
-        self.add(DeleteParts { id: upload.to_string() });
+        self.add(upload.to_string(), DeleteParts);
     }
 
     pub fn insert_vector_store(&mut self, store: &VectorStore) -> Result<()> {
@@ -226,7 +230,7 @@ impl Changes {
     /// Inserts a batch as long as its store is there.
     pub fn insert_batch(&mut self, batch: &FileBatch) -> Result<()> {
         let vector_store_id = batch.vector_store_id.clone();
-        self.add(InsertBatch { id: id_of(batch), body: body_of(batch)?, vector_store_id });
+        self.add(id_of(batch), InsertBatch { body: body_of(batch)?, vector_store_id });
         self.creates(batch);
         Ok(())
     }
@@ -237,12 +241,14 @@ impl Changes {
         file: &StoreFile,
         batch: Option<&Id<FileBatch>>,
     ) -> Result<()> {
-        self.add(PutStoreFile {
-            id: id_of(file),
-            body: body_of(file)?,
-            vector_store_id: file.vector_store_id.clone(),
-            batch_id: batch.cloned(),
-        });
+        self.add(
+            id_of(file),
+            PutStoreFile {
+                body: body_of(file)?,
+                vector_store_id: file.vector_store_id.clone(),
+                batch_id: batch.cloned(),
+            },
+        );
         self.creates(file);
         Ok(())
     }
@@ -251,31 +257,35 @@ impl Changes {
     /// not yet: a message or a run of the same write.
     pub fn attach_store(&mut self, store: &VectorStore, needs: Option<&str>) -> Result<()> {
         let needs = needs.map(str::to_owned);
-        self.add(AttachStore { id: id_of(store), body: body_of(store)?, needs });
+        self.add(id_of(store), AttachStore { body: body_of(store)?, needs });
         self.creates(store);
         Ok(())
     }
 
     /// Puts a file that is attached into a store, under the same condition.
     pub fn attach_file(&mut self, file: &StoreFile, needs: Option<&str>) -> Result<()> {
-        self.add(AttachFile {
-            id: id_of(file),
-            body: body_of(file)?,
-            vector_store_id: file.vector_store_id.clone(),
-            needs: needs.map(str::to_owned),
-        });
+        self.add(
+            id_of(file),
+            AttachFile {
+                body: body_of(file)?,
+                vector_store_id: file.vector_store_id.clone(),
+                needs: needs.map(str::to_owned),
+            },
+        );
         self.creates(file);
         Ok(())
     }
 
     /// Gives a thread files, as long as it is what it was, and under the same condition.
     pub fn give_files(&mut self, thread: &Thread, was: &str, needs: Option<&str>) -> Result<()> {
-        self.add(GiveFiles {
-            id: id_of(thread),
-            body: body_of(thread)?,
-            was: was.to_owned(),
-            needs: needs.map(str::to_owned),
-        });
+        self.add(
+            id_of(thread),
+            GiveFiles {
+                body: body_of(thread)?,
+                was: was.to_owned(),
+                needs: needs.map(str::to_owned),
+            },
+        );
         self.note_tool_files(thread);
         self.events.push(StoreEvent::Updated(thread.clone().told()));
         Ok(())
@@ -283,27 +293,27 @@ impl Changes {
 
     /// Cancels the files of a batch that are not ready yet.
     pub fn cancel_batch(&mut self, batch: &Id<FileBatch>) {
-        self.add(CancelBatch { id: batch.to_string() });
+        self.add(batch.to_string(), CancelBatch);
     }
 
     pub fn delete_store_file(&mut self, file: &StoreFile) {
         let vector_store_id = file.vector_store_id.clone();
-        self.add(DeleteStoreFile { id: id_of(file), vector_store_id });
+        self.add(id_of(file), DeleteStoreFile { vector_store_id });
         self.events.push(StoreEvent::Deleted { resource: StoreFile::EVENTS, id: id_of(file) });
     }
 
     /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is
     /// taken out.
     pub fn delete_file(&mut self, file: &Id<File>) {
-        self.add(Detach::<Assistant> { id: file.to_string(), of: PhantomData });
-        self.add(Detach::<Thread> { id: file.to_string(), of: PhantomData });
+        self.add(file.to_string(), Detach::<Assistant> { of: PhantomData });
+        self.add(file.to_string(), Detach::<Thread> { of: PhantomData });
         self.delete(file);
     }
 
     /// Removes what an earlier attempt left of a file's chunks.
     pub fn clear_chunks(&mut self, place: &Place) {
         let Place { id, file, attempt, .. } = place.clone();
-        self.add(ClearChunks { id, file, attempt });
+        self.add(id, ClearChunks { file, attempt });
     }
 
     /// Adds a chunk to a file that is being made ready.
@@ -312,8 +322,8 @@ impl Changes {
         let Chunk { start, text, words, columns } = chunk;
         let key = file << 20 | i64::try_from(number).unwrap_or_default();
         let [once, twice, thrice, often] = columns;
-        self.add(InsertChunk { id: id.clone(), file, attempt, key, start, words, text });
-        self.add(IndexChunk { id, file, attempt, key, once, twice, thrice, often });
+        self.add(id.clone(), InsertChunk { file, attempt, key, start, words, text });
+        self.add(id, IndexChunk { file, attempt, key, once, twice, thrice, often });
     }
 
     /// Ends the making ready of a file, one way or the other, unless somebody else has ended it.
@@ -321,45 +331,51 @@ impl Changes {
         let Place { id, file, attempt, store_id, .. } = place.clone();
         let status = if end.error.is_none() { "completed" } else { "failed" };
         let (vector_store_id, file_id) = (store_id, id.clone());
-        self.add(FinishStoreFile {
+        self.add(
             id,
-            file,
-            attempt,
-            chunks: end.chunks,
-            words: end.words,
-            status,
-            bytes: end.bytes,
-            last_error: end.error.clone(),
-        });
+            FinishStoreFile {
+                file,
+                attempt,
+                chunks: end.chunks,
+                words: end.words,
+                status,
+                bytes: end.bytes,
+                last_error: end.error.clone(),
+            },
+        );
         self.events.push(StoreEvent::StoreFileEnded { id: file_id, vector_store_id, status });
     }
 
     /// Forgets the name of a blob that is gone.
     pub(super) fn bury(&mut self, blob: &str) {
-        self.add(BuryBlob { id: blob.to_owned() });
+        self.add(blob.to_owned(), BuryBlob);
     }
 
     /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
     /// or a message of a user in the thread. What a run does, its task tells.
     pub fn insert_run(&mut self, run: &Run, anyway: bool, thread_was: Option<&str>) -> Result<()> {
-        self.add(InsertRun {
-            id: id_of(run),
-            body: body_of(run)?,
-            thread_id: run.thread_id.clone(),
-            thread_was: thread_was.map(str::to_owned),
-            anyway,
-        });
+        self.add(
+            id_of(run),
+            InsertRun {
+                body: body_of(run)?,
+                thread_id: run.thread_id.clone(),
+                thread_was: thread_was.map(str::to_owned),
+                anyway,
+            },
+        );
         Ok(())
     }
 
     /// Adds a client's message if its thread is there and free.
     pub fn add_message(&mut self, message: &Message, thread_was: Option<&str>) -> Result<()> {
-        self.add(AddMessage {
-            id: id_of(message),
-            body: body_of(message)?,
-            thread_id: message.thread_id.clone(),
-            thread_was: thread_was.map(str::to_owned),
-        });
+        self.add(
+            id_of(message),
+            AddMessage {
+                body: body_of(message)?,
+                thread_id: message.thread_id.clone(),
+                thread_was: thread_was.map(str::to_owned),
+            },
+        );
         self.creates(message);
         Ok(())
     }
@@ -367,7 +383,7 @@ impl Changes {
     /// Inserts a message; if a run is given, only as long as that is there.
     pub fn insert_message(&mut self, message: &Message, run: Option<&Id<Run>>) -> Result<()> {
         let (thread_id, run_id) = (message.thread_id.clone(), run.cloned());
-        self.add(InsertMessage { id: id_of(message), body: body_of(message)?, run_id, thread_id });
+        self.add(id_of(message), InsertMessage { body: body_of(message)?, run_id, thread_id });
         // What a run writes, its task tells.
         if message.run_id.is_none() {
             self.creates(message);
@@ -378,25 +394,27 @@ impl Changes {
     /// Writes what a run has made of a message, all but its metadata.
     pub fn update_message(&mut self, message: &Message) -> Result<()> {
         let thread_id = message.thread_id.clone();
-        self.add(UpdateMessage { id: id_of(message), body: body_of(message)?, thread_id });
+        self.add(id_of(message), UpdateMessage { body: body_of(message)?, thread_id });
         Ok(())
     }
 
     /// Writes a run's new state and its note, if the run is still there.
     pub fn update_run(&mut self, run: &Run, note: Option<&str>) -> Result<()> {
-        self.add(UpdateRun {
-            id: id_of(run),
-            body: body_of(run)?,
-            performance: note.map(str::to_owned),
-            thread_id: run.thread_id.clone(),
-        });
+        self.add(
+            id_of(run),
+            UpdateRun {
+                body: body_of(run)?,
+                performance: note.map(str::to_owned),
+                thread_id: run.thread_id.clone(),
+            },
+        );
         Ok(())
     }
 
     /// Writes a step, new or not, as long as its run is there.
     pub fn put_step(&mut self, step: &Step) -> Result<()> {
         let (run_id, thread_id) = (step.run_id.clone(), step.thread_id.clone());
-        self.add(PutStep { id: id_of(step), body: body_of(step)?, run_id, thread_id });
+        self.add(id_of(step), PutStep { body: body_of(step)?, run_id, thread_id });
         Ok(())
     }
 
@@ -404,13 +422,13 @@ impl Changes {
     pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
         self.note_tool_files(item);
         let (id, body, was) = (id_of(item), body_of(item)?, was.to_owned());
-        self.add(Swap::<T> { id, body, was, of: PhantomData });
+        self.add(id, Swap::<T> { body, was, of: PhantomData });
         self.events.push(StoreEvent::Updated(item.clone().told()));
         Ok(())
     }
 
     pub(super) fn delete<T: Deletable>(&mut self, id: &Id<T>) {
-        self.add(Delete::<T> { id: id.to_string(), of: PhantomData });
+        self.add(id.to_string(), Delete::<T> { of: PhantomData });
         self.events.push(StoreEvent::Deleted { resource: T::EVENTS, id: id.to_string() });
     }
 
@@ -420,28 +438,24 @@ impl Changes {
 
     /// The rows whose change has to be told apart from that of the same row by another write.
     pub(super) fn claims(&self, session: i64) -> HashSet<Claim> {
-        let claimed = self.rows.iter().filter(|row| row.must_change());
-        claimed.map(|row| (rank(&**row), session, row.id().to_owned())).collect()
+        let claimed = self.rows.iter().filter(|row| row.must_change);
+        claimed.map(|row| (row.rank, session, row.id.clone())).collect()
     }
 
     /// The kinds of its rows, by their ranks.
     pub(super) fn kinds(&self) -> BTreeSet<u8> {
-        self.rows.iter().map(|row| rank(&**row)).collect()
+        self.rows.iter().map(|row| row.rank).collect()
     }
 
     /// The ids of the objects that it changes or depends on.
     pub(super) fn touches(&self) -> HashSet<String> {
-        self.rows.iter().flat_map(|row| row.touches()).map(str::to_owned).collect()
+        self.rows.iter().flat_map(|row| &row.touches).cloned().collect()
     }
 
     /// Its rows as the statements take them, with the ranks of their kinds.
     pub(super) fn into_rows(self, session: i64) -> Vec<(u8, Value)> {
-        self.rows.iter().map(|row| (rank(&**row), row.value(session))).collect()
+        self.rows.into_iter().map(|row| (row.rank, row.value(session))).collect()
     }
-}
-
-fn rank(row: &dyn Row) -> u8 {
-    u8::try_from(row.rank()).expect("there are few kinds")
 }
 
 fn id_of<T: Stored>(item: &T) -> String {

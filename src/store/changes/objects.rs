@@ -9,9 +9,7 @@ use crate::types::{Id, Thread};
 
 /// A session is entered, for the first time or again.
 #[derive(Serialize)]
-pub(super) struct EnterSession {
-    pub id: String,
-}
+pub(super) struct EnterSession;
 
 impl Kind for EnterSession {
     fn sql() -> Cow<'static, str> {
@@ -19,16 +17,11 @@ impl Kind for EnterSession {
          conflict (name) do update set starts = starts + 1"
             .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// An object that depends on no other.
 #[derive(Serialize)]
 pub(super) struct Insert<T> {
-    pub id: String,
     pub body: String,
     #[serde(skip)]
     pub of: PhantomData<fn() -> T>,
@@ -43,16 +36,11 @@ impl<T: Stored> Kind for Insert<T> {
         )
         .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// Exchanges a body that still is what it was.
 #[derive(Serialize)]
 pub(super) struct Swap<T> {
-    pub id: String,
     pub body: String,
     pub was: String,
     #[serde(skip)]
@@ -70,16 +58,11 @@ impl<T: Stored> Kind for Swap<T> {
         )
         .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// Deletes an object. Its children go with it.
 #[derive(Serialize)]
 pub(super) struct Delete<T> {
-    pub id: String,
     #[serde(skip)]
     pub of: PhantomData<fn() -> T>,
 }
@@ -95,17 +78,12 @@ impl<T: Stored> Kind for Delete<T> {
         )
         .into()
     }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// A client's message, as long as its thread is there and free, and still what it was if files are
 /// attached.
 #[derive(Serialize)]
 pub(super) struct AddMessage {
-    pub id: String,
     pub body: String,
     pub thread_id: Id<Thread>,
     pub thread_was: Option<String>,
@@ -124,11 +102,7 @@ impl Kind for AddMessage {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.thread_id.as_str()]
+        vec![self.thread_id.as_str()]
     }
 }

@@ -2,43 +2,44 @@
 
 use std::{any::TypeId, borrow::Cow};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{chunks::*, files::*, kind::Kind, objects::*, runs::*, vector_stores::*};
 use crate::types::{Assistant, File, Message, Run, StoreFile, Thread, Upload, VectorStore};
 
-/// A row of any kind.
-pub(super) trait Row: Send + Sync {
+/// A row of some kind.
+pub(super) struct Row {
+    pub id: String,
     /// The place of its kind among all.
-    fn rank(&self) -> usize;
-    fn id(&self) -> &str;
-    fn touches(&self) -> Vec<&str>;
-    fn must_change(&self) -> bool;
-    fn value(&self, session: i64) -> Value;
+    pub rank: u8,
+    pub must_change: bool,
+    /// The ids of the objects that it changes or depends on.
+    pub touches: Vec<String>,
+    fields: Value,
 }
 
-impl<K: Kind> Row for K {
-    fn rank(&self) -> usize {
-        let is_it = |info: &Info| info.of == TypeId::of::<K>();
-        IN_ORDER.iter().position(is_it).expect("every kind has its place")
+impl Row {
+    pub(super) fn new<K: Kind>(id: String, fields: &K) -> Self {
+        let rank = IN_ORDER.iter().position(|info| info.of == TypeId::of::<K>());
+        let others = fields.touches().into_iter().map(str::to_owned);
+        Self {
+            touches: std::iter::once(id.clone()).chain(others).collect(),
+            rank: rank.and_then(|rank| u8::try_from(rank).ok()).expect("each kind has its place"),
+            must_change: K::MUST_CHANGE,
+            fields: serde_json::to_value(fields).expect("rows are JSON"),
+            id,
+        }
     }
 
-    fn id(&self) -> &str {
-        Kind::id(self)
-    }
-
-    fn touches(&self) -> Vec<&str> {
-        Kind::touches(self)
-    }
-
-    fn must_change(&self) -> bool {
-        K::MUST_CHANGE
-    }
-
-    fn value(&self, session: i64) -> Value {
-        let mut row = serde_json::to_value(self).expect("rows are JSON");
-        row["session"] = session.into();
-        row
+    /// As the statement takes it.
+    pub(super) fn value(self, session: i64) -> Value {
+        let mut fields = match self.fields {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.insert("session".to_owned(), session.into());
+        fields.insert("id".to_owned(), self.id.into());
+        Value::Object(fields)
     }
 }
 

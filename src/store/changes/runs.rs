@@ -12,7 +12,6 @@ use crate::types::{Id, Run, Thread};
 /// attached, the thread has to be what it was.
 #[derive(Serialize)]
 pub(super) struct InsertRun {
-    pub id: String,
     pub body: String,
     pub thread_id: Id<Thread>,
     pub thread_was: Option<String>,
@@ -34,19 +33,14 @@ impl Kind for InsertRun {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.thread_id.as_str()]
+        vec![self.thread_id.as_str()]
     }
 }
 
 /// A message; if a run is named, only as long as that is there.
 #[derive(Serialize)]
 pub(super) struct InsertMessage {
-    pub id: String,
     pub body: String,
     pub run_id: Option<Id<Run>>,
     #[serde(skip)]
@@ -61,12 +55,8 @@ impl Kind for InsertMessage {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.thread_id.as_str()]
+        vec![self.thread_id.as_str()]
     }
 }
 
@@ -74,7 +64,6 @@ impl Kind for InsertMessage {
 /// deleted stays deleted.
 #[derive(Serialize)]
 pub(super) struct UpdateMessage {
-    pub id: String,
     pub body: String,
     #[serde(skip)]
     pub thread_id: Id<Thread>,
@@ -88,19 +77,14 @@ impl Kind for UpdateMessage {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.thread_id.as_str()]
+        vec![self.thread_id.as_str()]
     }
 }
 
 /// A run's new state and its note, if the run is still there.
 #[derive(Serialize)]
 pub(super) struct UpdateRun {
-    pub id: String,
     pub body: String,
     pub performance: Option<String>,
     #[serde(skip)]
@@ -116,19 +100,14 @@ impl Kind for UpdateRun {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.thread_id.as_str()]
+        vec![self.thread_id.as_str()]
     }
 }
 
 /// A step, new or not, as long as its run is there.
 #[derive(Serialize)]
 pub(super) struct PutStep {
-    pub id: String,
     pub body: String,
     pub run_id: Id<Run>,
     #[serde(skip)]
@@ -144,11 +123,7 @@ impl Kind for PutStep {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.run_id.as_str(), self.thread_id.as_str()]
+        vec![self.run_id.as_str(), self.thread_id.as_str()]
     }
 }

@@ -10,7 +10,6 @@ use crate::types::{FileBatch, Id, VectorStore};
 /// A batch, as long as its store is there.
 #[derive(Serialize)]
 pub(super) struct InsertBatch {
-    pub id: String,
     pub body: String,
     pub vector_store_id: Id<VectorStore>,
 }
@@ -25,19 +24,14 @@ impl Kind for InsertBatch {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.vector_store_id.as_str()]
+        vec![self.vector_store_id.as_str()]
     }
 }
 
 /// A file of a store, as long as both are there. One that is in the store already is taken up anew.
 #[derive(Serialize)]
 pub(super) struct PutStoreFile {
-    pub id: String,
     pub body: String,
     pub vector_store_id: Id<VectorStore>,
     pub batch_id: Option<Id<FileBatch>>,
@@ -57,19 +51,14 @@ impl Kind for PutStoreFile {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.vector_store_id.as_str()]
+        vec![self.vector_store_id.as_str()]
     }
 }
 
 /// A file leaves a store.
 #[derive(Serialize)]
 pub(super) struct DeleteStoreFile {
-    pub id: String,
     pub vector_store_id: Id<VectorStore>,
 }
 
@@ -83,20 +72,14 @@ impl Kind for DeleteStoreFile {
             .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.vector_store_id.as_str()]
+        vec![self.vector_store_id.as_str()]
     }
 }
 
 /// The files of a batch that are not ready yet are cancelled.
 #[derive(Serialize)]
-pub(super) struct CancelBatch {
-    pub id: String,
-}
+pub(super) struct CancelBatch;
 
 impl Kind for CancelBatch {
     fn sql() -> Cow<'static, str> {
@@ -104,10 +87,6 @@ impl Kind for CancelBatch {
          json_each(?) where session = value ->> '$.session' and batch_id = value ->> '$.id' and \
          status = 'in_progress'"
             .into()
-    }
-
-    fn id(&self) -> &str {
-        &self.id
     }
 }
 
@@ -120,7 +99,6 @@ const NEEDS: &str = "(value ->> '$.needs' is null or exists (select 1 from messa
 /// The store that is made for attachments, as long as what they are attached to is written.
 #[derive(Serialize)]
 pub(super) struct AttachStore {
-    pub id: String,
     pub body: String,
     pub needs: Option<String>,
 }
@@ -134,19 +112,14 @@ impl Kind for AttachStore {
         .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        std::iter::once(self.id.as_str()).chain(self.needs.as_deref()).collect()
+        self.needs.as_deref().into_iter().collect()
     }
 }
 
 /// A file that is attached, as long as it is there, and what it is attached to is written.
 #[derive(Serialize)]
 pub(super) struct AttachFile {
-    pub id: String,
     pub body: String,
     pub vector_store_id: Id<VectorStore>,
     pub needs: Option<String>,
@@ -164,19 +137,14 @@ impl Kind for AttachFile {
         .into()
     }
 
-    fn id(&self) -> &str {
-        &self.id
-    }
-
     fn touches(&self) -> Vec<&str> {
-        vec![&self.id, self.vector_store_id.as_str()]
+        vec![self.vector_store_id.as_str()]
     }
 }
 
 /// A thread is given files, as long as it is what it was, and what they are attached to is written.
 #[derive(Serialize)]
 pub(super) struct GiveFiles {
-    pub id: String,
     pub body: String,
     pub was: String,
     pub needs: Option<String>,
@@ -192,9 +160,5 @@ impl Kind for GiveFiles {
              {NEEDS}"
         )
         .into()
-    }
-
-    fn id(&self) -> &str {
-        &self.id
     }
 }

@@ -4,7 +4,7 @@
 //! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
 //! which are at fault.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -34,8 +34,6 @@ struct Wanted {
     session: i64,
     changes: Changes,
     claims: HashSet<Claim>,
-    kinds: BTreeSet<u8>,
-    touches: HashSet<String>,
     /// Where the changes are told.
     feed: Feed,
     answer: oneshot::Sender<Result<bool>>,
@@ -66,10 +64,8 @@ impl Writer {
     /// Answers once the changes are committed: whether every row that had a condition met it.
     pub(super) async fn write(&self, session: i64, feed: &Feed, changes: Changes) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
-        let (claims, kinds, touches) =
-            (changes.claims(session), changes.kinds(), changes.touches());
-        let feed = feed.clone();
-        let wanted = Wanted { session, changes, claims, kinds, touches, feed, answer };
+        let (claims, feed) = (changes.claims(session), feed.clone());
+        let wanted = Wanted { session, changes, claims, feed, answer };
         self.jobs.send(Job::Changes(wanted)).map_err(|_| Error::died())?;
         answered.await.unwrap_or_else(|_| Err(Error::died()))
     }
@@ -121,6 +117,12 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
 /// could not be told, and none that touches an object to which another one does other things. What
 /// has to wait keeps its place before whatever touches the same objects.
 fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
+    // A write alone is in nobody's company.
+    if queue.len() == 1
+        && let Some(Job::Changes(wanted)) = queue.pop_front_if(|job| matches!(job, Job::Changes(_)))
+    {
+        return (vec![wanted], None);
+    }
     let (mut company, mut batch, mut later) = (Company::default(), Vec::new(), VecDeque::new());
     for _ in 0..queue.len().min(BATCH) {
         match queue.pop_front() {
@@ -148,7 +150,7 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
 struct Company {
     claimed: HashSet<Claim>,
     /// The objects that are touched, and by which kinds of changes.
-    touched: HashMap<(i64, String), BTreeSet<u8>>,
+    touched: HashMap<(i64, String), u64>,
     /// The objects of writes that wait.
     waited_for: HashSet<(i64, String)>,
 }
@@ -156,19 +158,18 @@ struct Company {
 impl Company {
     /// Takes a write in, if it goes with the others.
     fn takes(&mut self, wanted: &Wanted) -> bool {
-        let objects: Vec<_> =
-            wanted.touches.iter().map(|id| (wanted.session, id.clone())).collect();
+        let kinds = wanted.changes.kinds();
+        let objects = || wanted.changes.touches().map(|id| (wanted.session, id.to_owned()));
         let goes = wanted.claims.is_disjoint(&self.claimed)
-            && objects.iter().all(|object| {
-                !self.waited_for.contains(object)
-                    && self.touched.get(object).is_none_or(|kinds| *kinds == wanted.kinds)
+            && objects().all(|object| {
+                !self.waited_for.contains(&object)
+                    && self.touched.get(&object).is_none_or(|others| *others == kinds)
             });
         if goes {
             self.claimed.extend(wanted.claims.iter().cloned());
-            let kinds = objects.into_iter().map(|object| (object, wanted.kinds.clone()));
-            self.touched.extend(kinds);
+            self.touched.extend(objects().map(|object| (object, kinds)));
         } else {
-            self.waited_for.extend(objects);
+            self.waited_for.extend(objects());
         }
         goes
     }
@@ -288,10 +289,9 @@ mod tests {
     fn wanted(build: impl FnOnce(&mut Changes)) -> Job {
         let mut changes = Changes::new();
         build(&mut changes);
-        let (claims, kinds, touches) = (changes.claims(1), changes.kinds(), changes.touches());
         let (answer, _) = oneshot::channel();
-        let feed = Feed::default();
-        Job::Changes(Wanted { session: 1, changes, claims, kinds, touches, feed, answer })
+        let (claims, feed) = (changes.claims(1), Feed::default());
+        Job::Changes(Wanted { session: 1, changes, claims, feed, answer })
     }
 
     fn thread(id: &str) -> Thread {
@@ -314,7 +314,7 @@ mod tests {
         let mut batches = Vec::new();
         while !queue.is_empty() {
             let (batch, _) = next_batch(&mut queue);
-            let mut touched: Vec<_> = batch.iter().flat_map(|it| it.touches.clone()).collect();
+            let mut touched: Vec<_> = batch.iter().flat_map(|it| it.changes.touches()).collect();
             touched.sort();
             batches.push(touched.join(" "));
         }

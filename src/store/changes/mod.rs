@@ -11,10 +11,7 @@ mod order;
 mod runs;
 mod vector_stores;
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    marker::PhantomData,
-};
+use std::{collections::HashSet, marker::PhantomData};
 
 use serde_json::Value;
 
@@ -442,14 +439,14 @@ impl Changes {
         claimed.map(|row| (row.rank, session, row.id.clone())).collect()
     }
 
-    /// The kinds of its rows, by their ranks.
-    pub(super) fn kinds(&self) -> BTreeSet<u8> {
-        self.rows.iter().map(|row| row.rank).collect()
+    /// The kinds of its rows: a bit for each.
+    pub(super) fn kinds(&self) -> u64 {
+        self.rows.iter().fold(0, |kinds, row| kinds | 1 << row.rank)
     }
 
-    /// The ids of the objects that it changes or depends on.
-    pub(super) fn touches(&self) -> HashSet<String> {
-        self.rows.iter().flat_map(|row| &row.touches).cloned().collect()
+    /// The ids of the objects that it changes or depends on, perhaps more than once.
+    pub(super) fn touches(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().flat_map(|row| &row.touches).map(String::as_str)
     }
 
     /// Its rows as the statements take them, with the ranks of their kinds.

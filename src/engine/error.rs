@@ -44,7 +44,7 @@ impl From<Denied> for Refused {
 
 /// Why a run is performed no further.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stop {
+pub(super) enum RunError {
     #[error("its thread was deleted, and the run with it")]
     Gone,
     #[error("it cannot be read or written")]
@@ -53,7 +53,7 @@ pub(super) enum Stop {
     Resources(#[source] Denied),
 }
 
-impl From<Denied> for Stop {
+impl From<Denied> for RunError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Store(error) => Self::Store(error),

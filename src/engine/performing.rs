@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     around::Around,
     cue::{Cue, End, TimedCue},
-    error::Stop,
+    error::RunError,
     machine::{Input, Machine, Next},
     memory::{Cues, Memory, Performance, Then},
     objects::Objects,
@@ -53,15 +53,15 @@ impl Performing {
         &mut self,
         machine: &Machine,
         objects: &Objects,
-    ) -> Result<Input, Stop> {
+    ) -> Result<Input, RunError> {
         self.look_around(objects).await?;
         let Self { store, clock, knowledge, performer, wanted, around, remote, .. } = self;
-        let around = around.as_ref().ok_or(Stop::Gone)?;
+        let around = around.as_ref().ok_or(RunError::Gone)?;
         let scene = Scene {
             run: &objects.run,
             steps: &objects.steps,
             surroundings: &around.surroundings,
-            turn: around.surroundings.turn.ok_or(Stop::Gone)?,
+            turn: around.surroundings.turn.ok_or(RunError::Gone)?,
             stores: around.stores.as_deref().unwrap_or_default(),
             files: &around.files,
             has_stored_files: around.has_stored_files,
@@ -94,7 +94,7 @@ impl Performing {
     }
 
     /// Whether the files of the stores that the run searches are ready.
-    pub(super) async fn has_files(&mut self, objects: &Objects) -> Result<bool, Stop> {
+    pub(super) async fn has_files(&mut self, objects: &Objects) -> Result<bool, RunError> {
         self.look_around(objects).await?;
         Ok(self.knowledge.is_settled(self.stores()))
     }
@@ -132,7 +132,7 @@ impl Performing {
         self.around.as_ref().and_then(|around| around.stores.as_deref().ok()).unwrap_or_default()
     }
 
-    async fn look_around(&mut self, objects: &Objects) -> Result<(), Stop> {
+    async fn look_around(&mut self, objects: &Objects) -> Result<(), RunError> {
         if self.around.is_none() {
             let surroundings = self.store.surroundings(&objects.run).await?;
             let around = Around::of(&objects.run, surroundings, &self.knowledge).await?;

@@ -269,6 +269,11 @@ impl Stage {
                 Doing::SubmitWrongly(_) => {}
                 Doing::Restart => self.handle(Input::Restart { lost: None }),
                 Doing::SpeakUp => {
+                    // Who waits for somebody to speak keeps the clock from moving on.
+                    let next = self.machine.next();
+                    let waits =
+                        matches!(next, Next::WaitForCues { .. } | Next::WaitForFiles { .. });
+                    assert!(!waits || !next.is_timed());
                     self.handle(Input::CuesReady);
                     self.handle(Input::FilesReady);
                 }

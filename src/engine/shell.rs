@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{
     audience::Audience,
     command::Command,
-    error::Stop,
+    error::RunError,
     event::Event,
     machine::{Input, Machine, Next},
     note,
@@ -38,7 +38,7 @@ impl Shell {
         &mut self,
         commands: &mut UnboundedReceiver<Command>,
         awake: Awake,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), RunError> {
         let mut awake = Some(awake);
         while !self.machine.is_over() {
             self.advance().await?;
@@ -64,7 +64,7 @@ impl Shell {
     }
 
     /// Lets happen what is due, commits it, and tells it.
-    pub(super) async fn advance(&mut self) -> Result<(), Stop> {
+    pub(super) async fn advance(&mut self) -> Result<(), RunError> {
         let (now, mut shown) = (self.clock.now(), Vec::new());
         self.machine.handle(Input::Listened(self.audience.listens()), now);
         loop {
@@ -94,7 +94,7 @@ impl Shell {
 
     /// Writes down what has changed. Deltas alone need no commit: the cues they come from were
     /// noted before.
-    pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), Stop> {
+    pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), RunError> {
         let is_performed = self.machine.performance().is_some();
         if !shown.iter().any(Event::is_of_object) && (self.is_noted || !is_performed) {
             return Ok(());
@@ -103,6 +103,6 @@ impl Shell {
         let goes_on = is_performed && !self.machine.is_over();
         let note = goes_on.then(|| note::write(&self.machine));
         let changes = self.objects.changes(shown, note.as_deref())?;
-        if self.store.write(changes).await? { Ok(()) } else { Err(Stop::Gone) }
+        if self.store.write(changes).await? { Ok(()) } else { Err(RunError::Gone) }
     }
 }

@@ -5,7 +5,9 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{command::Command, cue::End, error::Stop, event::Event, machine::Input, shell::Shell};
+use super::{
+    command::Command, cue::End, error::RunError, event::Event, machine::Input, shell::Shell,
+};
 use crate::{
     clock::Awake,
     types::run::{LastError, SORRY},
@@ -33,7 +35,7 @@ pub(super) async fn run(
     };
     match AssertUnwindSafe(to_end).catch_unwind().await {
         Ok(Ok(())) => return,
-        Ok(Err(Stop::Gone)) => return end_unseen(&mut shell),
+        Ok(Err(RunError::Gone)) => return end_unseen(&mut shell),
         Ok(Err(stop)) => {
             let stop: &dyn std::error::Error = &stop;
             tracing::error!(run = %shell.objects.run.id, error = stop, "a run stops");
@@ -62,8 +64,8 @@ async fn give_up(shell: &mut Shell) {
     for attempt in 0..ATTEMPTS {
         tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
         match shell.commit(&shown).await {
-            Ok(()) | Err(Stop::Gone) => return,
-            Err(Stop::Store(_) | Stop::Resources(_)) => {}
+            Ok(()) | Err(RunError::Gone) => return,
+            Err(RunError::Store(_) | RunError::Resources(_)) => {}
         }
     }
     tracing::error!(run = %shell.objects.run.id, "a run stays as it is until a restart");

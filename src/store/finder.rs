@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
@@ -88,21 +88,21 @@ async fn look_up(
     table: Table,
     questions: &[Question],
 ) -> Result<HashMap<usize, String>, sqlx::Error> {
-    let columns = table.parents.iter().chain(&["id"]).enumerate();
-    let conditions: String =
-        columns.map(|(index, column)| format!(" and {column} = value ->> {}", index + 1)).collect();
+    let columns = || table.parents.iter().chain(&["id"]).copied();
+    let name = table.name;
     // The names in a condition are those of the API; `key` and `value` are of `json_each`.
+    let conditions: String =
+        columns().map(|column| format!(" and {name}.{column} = value ->> '$.{column}'")).collect();
     let sql = format!(
-        "select asked.key, body from json_each(?) as asked cross join {} where session = value ->> \
-         0{}",
-        table.name,
-        conditions.replace(" and id =", &format!(" and {}.id =", table.name)),
+        "select asked.key, body from json_each(?) as asked cross join {name} where session = value \
+         ->> '$.session'{conditions}",
     );
     let rows: Vec<_> = questions
         .iter()
         .map(|question| {
-            let ids = question.ids.iter().map(|id| json!(id));
-            std::iter::once(json!(question.session)).chain(ids).collect::<Vec<_>>()
+            let ids = columns().zip(&question.ids).map(|(column, id)| (column, json!(id)));
+            let session = ("session", json!(question.session));
+            ids.chain([session]).map(|(key, id)| (key.to_owned(), id)).collect::<Map<_, _>>()
         })
         .collect();
     let asked = serde_json::to_string(&rows).expect("ids are JSON");

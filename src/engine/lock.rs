@@ -17,6 +17,12 @@ pub async fn add_message(
     message: Message,
     attached: &Attached,
 ) -> Result<Message, Refused> {
+    // Nothing is prepared for a thread that is held.
+    if !attached.is_empty()
+        && let Some(run) = state(store, &message.thread_id).await?.holder
+    {
+        return Err(Refused::LockedForMessages { thread: message.thread_id, run });
+    }
     loop {
         let attachments = knowledge.attachments_to(&message.thread_id, attached).await?;
         let mut changes = Changes::new();

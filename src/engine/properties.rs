@@ -417,3 +417,45 @@ proptest! {
         prop_assert_eq!(note::write(&one.machine), note::write(&other.machine));
     }
 }
+
+/// What a run of these cues tells: the names of its events, without what every run has.
+fn told_of(cues: Vec<Cue>, max_completion: Option<i64>) -> (Stage, Vec<&'static str>) {
+    let play = Play {
+        answers: vec![(cues, Then::Silence)],
+        doings: Vec::new(),
+        pace: Pace::Instant,
+        is_late: false,
+        waits: 0,
+        max_completion,
+        max_prompt: None,
+    };
+    let mut stage = Stage::new(play, false);
+    stage.advance();
+    let told = stage.shown.iter().map(Event::name).filter(|name| name.ends_with(".delta"));
+    let told = told.collect();
+    (stage, told)
+}
+
+#[test]
+fn what_is_said_and_printed_is_told_piece_by_piece() {
+    let piece = |text: &str| Piece { text: text.to_owned(), tokens: 1 };
+    let cues = vec![
+        Cue::OpenMessage,
+        Cue::Text(piece("one")),
+        Cue::Text(piece(" two")),
+        Cue::CloseMessage,
+        Cue::OpenCalls,
+        Cue::CodeInterpreter,
+        Cue::Input(piece("1+1")),
+        Cue::Logs("2".to_owned()),
+        Cue::CloseCalls,
+    ];
+    let (stage, told) = told_of(cues.clone(), None);
+    let (message, step) = ("thread.message.delta", "thread.run.step.delta");
+    assert_eq!(told, [message, message, step, step, step]);
+    assert!(stage.machine.has_started());
+    // Two tokens are said, the third is one too many.
+    let (stage, told) = told_of(cues, Some(2));
+    assert_eq!(told, [message, message, step]);
+    assert_eq!(stage.objects.run.status().name(), "incomplete");
+}

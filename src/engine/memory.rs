@@ -1,7 +1,7 @@
 //! What a performer has to remember between two answers: where in a script it stands, or how often
 //! it has asked an upstream. It is data, kept beside the run, so that any process can go on.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
@@ -78,14 +78,14 @@ pub(super) struct Position {
 }
 
 /// A position as it is written: with the source of its reply, so that a run keeps the reply it
-/// began with whatever becomes of the fixture.
-#[derive(Deserialize)]
-struct Written {
-    reply: Value,
-    origin: Origin,
-    captures: Captures,
+/// began with when the fixture changes.
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    reply: Cow<'a, Value>,
+    origin: Cow<'a, Origin>,
+    captures: Cow<'a, Captures>,
     entry: usize,
-    query: Option<String>,
+    query: Option<Cow<'a, str>>,
 }
 
 impl Position {
@@ -105,20 +105,12 @@ impl Position {
 
 impl Serialize for Position {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Written<'a> {
-            reply: &'a Value,
-            origin: &'a Origin,
-            captures: &'a Captures,
-            entry: usize,
-            query: Option<&'a str>,
-        }
         let written = Written {
-            reply: &self.reply.source,
-            origin: &self.reply.origin,
-            captures: &self.captures,
+            reply: Cow::Borrowed(&self.reply.source),
+            origin: Cow::Borrowed(&self.reply.origin),
+            captures: Cow::Borrowed(&self.captures),
             entry: self.entry,
-            query: self.query.as_deref(),
+            query: self.query.as_deref().map(Cow::Borrowed),
         };
         written.serialize(serializer)
     }
@@ -127,7 +119,8 @@ impl Serialize for Position {
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Written { reply, origin, captures, entry, query } = Written::deserialize(deserializer)?;
-        Self::read(reply, origin, captures, entry, query)
+        let query = query.map(Cow::into_owned);
+        Self::read(reply.into_owned(), origin.into_owned(), captures.into_owned(), entry, query)
             .ok_or_else(|| D::Error::custom("the reply is none that this version understands"))
     }
 }

@@ -112,7 +112,8 @@ impl ApiError {
 impl From<Vec<Fault>> for ApiError {
     /// A request is answered with its first fault.
     fn from(faults: Vec<Fault>) -> Self {
-        faults.into_iter().next().map_or(Refusal::NotJson, Refusal::Invalid).into()
+        let first = faults.into_iter().next();
+        first.map_or(Refusal::NotJson, |fault| Refusal::Invalid(Box::new(fault))).into()
     }
 }
 

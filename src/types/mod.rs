@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod model;
 pub mod new_thread;
 pub mod patch;
+pub mod place;
 mod python;
 pub mod reader;
 pub mod refusal;

@@ -2,18 +2,23 @@
 //!
 //! One reader serves request bodies, which are answered with the first fault, and fixture files,
 //! which report all of them at once. So reading never stops at a fault: it notes it, answers
-//! `None` for that value and goes on. The texts of the faults stand in `refusal.rs`.
+//! `None` for that value and goes on. The texts of the faults stand in `refusal.rs`. A fixture is
+//! read together with the places of its values, so each fault knows where it is.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::{Patch, Version};
+use super::{
+    Patch, Version,
+    place::{Place, Places},
+};
 
 /// Where in a document a value stands: `tools[0].function.name`.
 #[derive(Clone, Copy)]
 pub enum Path<'p> {
-    Root,
+    /// The document itself, with the places of its values if they are known.
+    Root(Option<&'p Places>),
     Key(&'p Self, &'p str),
     Index(&'p Self, usize),
 }
@@ -26,13 +31,51 @@ impl<'p> Path<'p> {
     pub fn index(&'p self, index: usize) -> Self {
         Path::Index(self, index)
     }
+
+    /// The place of the value, or of the nearest value around it that is there.
+    pub fn place(&self) -> Option<Place> {
+        self.nearest().map(|(places, _)| places.place)
+    }
+
+    /// The place of the key of an entry, or of the nearest value around it.
+    pub fn key_place(&self) -> Option<Place> {
+        let key = match self {
+            Path::Key(map, key) => map.nearest().and_then(|(places, _)| places.key(key)),
+            Path::Root(_) | Path::Index(..) => None,
+        };
+        key.or_else(|| self.place())
+    }
+
+    /// The line of the value; nought if nobody knows it.
+    pub fn line(&self) -> usize {
+        self.place().map_or(0, |place| place.line)
+    }
+
+    /// The places of the value, or of the nearest one around it; and whether it is the value.
+    fn nearest(&self) -> Option<(&'p Places, bool)> {
+        let (around, within) = match self {
+            Path::Root(places) => return places.map(|places| (places, true)),
+            Path::Key(map, key) => {
+                let around = map.nearest()?;
+                (around, around.0.entry(key))
+            }
+            Path::Index(list, index) => {
+                let around = list.nearest()?;
+                (around, around.0.items().and_then(|items| items.get(*index)))
+            }
+        };
+        match (around, within) {
+            ((_, true), Some(within)) => Some((within, true)),
+            ((around, _), _) => Some((around, false)),
+        }
+    }
 }
 
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Path::Root => Ok(()),
-            Path::Key(Path::Root, key) => f.write_str(key),
+            Path::Root(_) => Ok(()),
+            Path::Key(Path::Root(_), key) => f.write_str(key),
             Path::Key(parent, key) => write!(f, "{parent}.{key}"),
             Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
         }
@@ -43,7 +86,16 @@ impl fmt::Display for Path<'_> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     pub path: String,
+    /// Where it is in the text of the document, if that is known.
+    pub place: Option<Place>,
     pub kind: FaultKind,
+}
+
+impl Fault {
+    /// A fault of a document whose text nobody has.
+    pub fn new(path: impl Into<String>, kind: FaultKind) -> Self {
+        Self { path: path.into(), place: None, kind }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -156,6 +208,13 @@ pub enum FaultKind {
     Other(String),
 }
 
+impl FaultKind {
+    /// Whether it is the key of a value that is wrong, and not the value.
+    fn is_of_key(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::Key(_))
+    }
+}
+
 /// The faults of one document, in the order found, up to as many as somebody wants to know.
 #[derive(Debug)]
 pub struct Faults {
@@ -164,11 +223,28 @@ pub struct Faults {
     version: Version,
     /// What a client asks for now is held to rules that what was stored long ago was not.
     is_request: bool,
+    /// What the document is part of, if it is a fixture file.
+    pub scope: Option<Scope>,
+}
+
+/// What the values of a fixture file may refer to.
+#[derive(Debug)]
+pub struct Scope {
+    /// The name of the file, beside which the files are that it names.
+    pub file: String,
+    /// The names that templates of a reply know, beside the variables of every template.
+    pub names: Vec<String>,
 }
 
 impl Faults {
     pub fn up_to(wanted: usize) -> Self {
-        Self { found: Vec::new(), wanted, version: Version::default(), is_request: false }
+        Self {
+            found: Vec::new(),
+            wanted,
+            version: Version::default(),
+            is_request: false,
+            scope: None,
+        }
     }
 
     /// In which version of the API the document is written.
@@ -181,6 +257,13 @@ impl Faults {
         self.is_request
     }
 
+    /// Names what templates know from here on, if this is a fixture file.
+    pub fn name_only(&mut self, names: impl IntoIterator<Item = String>) {
+        if let Some(scope) = &mut self.scope {
+            scope.names = names.into_iter().collect();
+        }
+    }
+
     /// Whether nobody wants to know of any more.
     fn is_full(&self) -> bool {
         self.found.len() >= self.wanted
@@ -188,7 +271,8 @@ impl Faults {
 
     pub fn note(&mut self, at: &Path<'_>, kind: FaultKind) {
         if !self.is_full() {
-            self.found.push(Fault { path: at.to_string(), kind });
+            let place = if kind.is_of_key() { at.key_place() } else { at.place() };
+            self.found.push(Fault { path: at.to_string(), place, kind });
         }
     }
 
@@ -222,26 +306,42 @@ pub trait Read: Sized {
     fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
-/// Reads a whole document, or says so many of the things that are wrong with it.
-pub fn read_noting<T: Read>(value: Value, wanted: usize) -> Result<T, Vec<Fault>> {
-    read_into(value, Faults::up_to(wanted))
-}
-
-fn read_into<T: Read>(value: Value, mut faults: Faults) -> Result<T, Vec<Fault>> {
-    match T::read(value, &Path::Root, &mut faults) {
-        Some(read) if faults.found.is_empty() => Ok(read),
-        _ => Err(faults.found),
-    }
-}
-
 /// Reads a whole document, or says the first thing that is wrong with it.
 pub fn read<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
-    read_noting(value, 1)
+    read_into(value, None, Faults::up_to(1))
+}
+
+/// Reads a whole document, or says everything that is wrong with it.
+#[cfg(test)]
+pub fn read_many<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
+    read_into(value, None, Faults::up_to(usize::MAX))
 }
 
 /// Reads a request body of some version, or says the first thing that is wrong with it.
 pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<Fault>> {
-    read_into(value, Faults { version, is_request: true, ..Faults::up_to(1) })
+    read_into(value, None, Faults { version, is_request: true, ..Faults::up_to(1) })
+}
+
+/// Reads a fixture file, or says so many of the things that are wrong with it.
+pub fn read_file<T: Read>(
+    value: Value,
+    places: &Places,
+    file: &str,
+    wanted: usize,
+) -> Result<T, Vec<Fault>> {
+    let scope = Some(Scope { file: file.to_owned(), names: Vec::new() });
+    read_into(value, Some(places), Faults { scope, ..Faults::up_to(wanted) })
+}
+
+fn read_into<T: Read>(
+    value: Value,
+    places: Option<&Places>,
+    mut faults: Faults,
+) -> Result<T, Vec<Fault>> {
+    match T::read(value, &Path::Root(places), &mut faults) {
+        Some(read) if faults.found.is_empty() => Ok(read),
+        _ => Err(faults.found),
+    }
 }
 
 /// An object being read key by key. `finish` notes the keys that nobody asked for.
@@ -444,6 +544,21 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
+/// A value, and the line of the document that it begins at.
+#[derive(Debug)]
+pub struct Located<T> {
+    pub value: T,
+    pub line: usize,
+}
+
+impl<T: Read> Read for Located<T> {
+    const PLURAL: &'static str = T::PLURAL;
+
+    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+        T::read(value, at, faults).map(|value| Self { value, line: at.line() })
+    }
+}
+
 /// A string of at most `MAX` characters.
 #[derive(Clone, Debug)]
 pub struct Text<const MAX: usize>(pub String);
@@ -530,7 +645,7 @@ mod tests {
 
     #[test]
     fn paths_read_as_the_service_prints_them() {
-        let root = Path::Root;
+        let root = Path::Root(None);
         let tools = root.key("tools");
         let first = tools.index(0);
         assert_eq!(first.key("type").to_string(), "tools[0].type");
@@ -545,7 +660,7 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_list_is_noted() {
-        let faults = read_noting::<Vec<String>>(json!(["a", 1, "b", true]), 9).unwrap_err();
+        let faults = read_many::<Vec<String>>(json!(["a", 1, "b", true])).unwrap_err();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["[1]", "[3]"]);
     }

@@ -71,7 +71,7 @@ pub enum Refusal {
         path: String,
     },
     // Ids and fields.
-    Invalid(Fault),
+    Invalid(Box<Fault>),
     // Existence.
     Missing {
         text: String,
@@ -420,7 +420,7 @@ impl fmt::Display for Refusal {
 impl Refusal {
     /// One thing wrong with the value at this path.
     pub fn invalid(path: impl Into<String>, kind: FaultKind) -> Self {
-        Self::Invalid(Fault { path: path.into(), kind })
+        Self::Invalid(Box::new(Fault::new(path, kind)))
     }
 
     /// Whether Azure's gateway says it, which has another way of saying things.
@@ -468,7 +468,7 @@ impl Refusal {
     }
 }
 
-fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind }: &Fault) -> fmt::Result {
+fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind, .. }: &Fault) -> fmt::Result {
     match kind {
         FaultKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
         FaultKind::Missing => write!(f, "Missing required parameter: '{path}'."),

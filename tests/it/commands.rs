@@ -78,48 +78,6 @@ fn the_schema_takes_every_fixture_in_the_repository() {
     }
 }
 
-/// The keys that the schema knows are those that the reader knows, at every place where there are
-/// any.
-#[test]
-fn the_schema_knows_the_keys_that_the_reader_knows() {
-    let schema: Value = serde_json::from_str(rehearsal::fixture::SCHEMA).unwrap();
-    let mut compared = 0;
-    for (yaml, pointer) in [
-        ("{oops: 1}", "/properties"),
-        ("{replies: [{oops: 1}]}", "/definitions/reply/properties"),
-        ("{replies: [{when: {oops: 1}}]}", "/definitions/conditions/properties"),
-        ("{faults: [{oops: 1, delay: 1s}]}", "/definitions/fault/properties"),
-        ("{assistants: [{oops: 1, id: asst_a, model: m}]}", "/definitions/assistant/properties"),
-        ("{threads: [{oops: 1, id: thread_a}]}", "/definitions/thread/properties"),
-        (
-            "{files: [{oops: 1, id: file-a, path: {name: a, text: b}}]}",
-            "/definitions/file/properties",
-        ),
-        ("{vector_stores: [{oops: 1, id: vs_a}]}", "/definitions/vectorStore/properties"),
-    ] {
-        let Some(known) = schema.pointer(pointer).and_then(Value::as_object) else {
-            panic!("nothing at {pointer}")
-        };
-        let faults = rehearsal::fixture::Fixtures::parse([("x.yaml".to_owned(), yaml.to_owned())])
-            .unwrap_err()
-            .to_string();
-        let listed = faults.split("known here: ").nth(1).unwrap_or_else(|| panic!("{faults}"));
-        for key in known.keys() {
-            assert!(
-                listed.contains(&format!("'{key}'")),
-                "{pointer} has '{key}', the reader knows {listed}"
-            );
-        }
-        assert_eq!(
-            listed.matches('\'').count() / 2,
-            known.len(),
-            "{pointer}: the reader knows {listed}"
-        );
-        compared += 1;
-    }
-    assert_eq!(compared, 8);
-}
-
 #[cfg(unix)]
 #[test]
 fn files_that_cannot_be_fixtures_are_refused_each_with_a_word() {

@@ -37,6 +37,9 @@ static USE: LazyLock<Regex> =
 static PATH: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(?:crate|super|self)(?:::\w+)+").unwrap());
 
+/// Who may see a thing is no import.
+static VISIBILITY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"pub\(in [^)]*\)").unwrap());
+
 /// A module's name, as its path from the root of the crate.
 type Name = Vec<String>;
 
@@ -83,6 +86,7 @@ impl Source {
         for (path, name) in paths.iter().zip(names) {
             let text = std::fs::read_to_string(path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code = VISIBILITY.replace_all(code, "pub");
             let code: String = code
                 .lines()
                 .map(|line| line.split("//").next().unwrap().to_owned() + "\n")

@@ -1,0 +1,78 @@
+//! Places of values in the text of a document, for messages to people.
+//!
+//! A request has none: its values are named by their path alone.
+
+use std::collections::HashMap;
+
+/// A place in a text: line and column, both from 1, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Place {
+    /// The place of a document as a whole.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+/// The places of a value and of the values within it: a tree of the shape of the document.
+#[derive(Debug)]
+pub struct Places {
+    pub place: Place,
+    within: Within,
+}
+
+#[derive(Debug)]
+enum Within {
+    Nothing,
+    Items(Vec<Places>),
+    Entries(HashMap<String, Entry>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Place,
+    value: Places,
+}
+
+impl Places {
+    pub fn of_scalar(place: Place) -> Self {
+        Self { place, within: Within::Nothing }
+    }
+
+    pub fn of_list(place: Place, items: Vec<Self>) -> Self {
+        Self { place, within: Within::Items(items) }
+    }
+
+    /// The places of a map: of each entry its key, where the key is, and its value.
+    pub fn of_map(place: Place, entries: impl IntoIterator<Item = (String, Place, Self)>) -> Self {
+        let entries = entries.into_iter().map(|(name, key, value)| (name, Entry { key, value }));
+        Self { place, within: Within::Entries(entries.collect()) }
+    }
+
+    /// The items of a list.
+    pub fn items(&self) -> Option<&[Self]> {
+        match &self.within {
+            Within::Items(items) => Some(items),
+            Within::Nothing | Within::Entries(_) => None,
+        }
+    }
+
+    /// The value of an entry of a map.
+    pub fn entry(&self, name: &str) -> Option<&Self> {
+        self.of(name).map(|entry| &entry.value)
+    }
+
+    /// The key of an entry of a map.
+    pub fn key(&self, name: &str) -> Option<Place> {
+        self.of(name).map(|entry| entry.key)
+    }
+
+    fn of(&self, name: &str) -> Option<&Entry> {
+        match &self.within {
+            Within::Entries(entries) => entries.get(name),
+            Within::Nothing | Within::Items(_) => None,
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Reads server-sent events, however the bytes come. Knows nobody who sends them.
 
+use std::ops::Range;
+
 /// An event: its name, if it has one, and its data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Event {
@@ -10,7 +12,9 @@ pub(crate) struct Event {
 /// Bytes that have come, and the event that they are part of.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    rest: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where the first line begins that was not read.
+    start: usize,
     /// Up to where no end of a line was found.
     seen: usize,
     open: Event,
@@ -18,36 +22,37 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Takes more bytes.
+    /// Takes more bytes. Those that were read go: a byte moves only once, so all of a body takes
+    /// linear time.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
-        self.rest.extend_from_slice(bytes);
+        self.bytes.drain(..self.start);
+        self.seen -= std::mem::take(&mut self.start);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// How many bytes wait for the end of their event.
     pub(crate) fn waiting(&self) -> usize {
-        self.rest.len() + self.open.data.len()
+        self.bytes.len() - self.start + self.open.data.len()
     }
 
     /// An event that is whole.
     pub(crate) fn event(&mut self) -> Option<Event> {
-        while let Some(end) =
-            memchr::memchr(b'\n', &self.rest[self.seen..]).map(|end| end + self.seen)
-        {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.seen = 0;
-            if self.take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n'])) {
+        while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.seen..]) {
+            let line = self.start..self.seen + end;
+            (self.start, self.seen) = (line.end + 1, line.end + 1);
+            if self.take(line) {
                 return self.whole();
             }
         }
-        self.seen = self.rest.len();
+        self.seen = self.bytes.len();
         None
     }
 
     /// What is left at the end of a stream, whose last line may lack its end.
     pub(crate) fn last(&mut self) -> Option<Event> {
-        let line = std::mem::take(&mut self.rest);
-        self.seen = 0;
-        self.take(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+        let line = self.start..self.bytes.len();
+        (self.start, self.seen) = (line.end, line.end);
+        self.take(line);
         self.whole()
     }
 
@@ -57,7 +62,9 @@ impl Lines {
     }
 
     /// Whether the line ends an event that has data.
-    fn take(&mut self, line: &str) -> bool {
+    fn take(&mut self, line: Range<usize>) -> bool {
+        let line = String::from_utf8_lossy(&self.bytes[line]);
+        let line = line.trim_end_matches(['\r', '\n']);
         if line.is_empty() {
             return self.has_data;
         }

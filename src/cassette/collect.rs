@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    Complaint, Seen, Useless,
+    CassetteError, Complaint, Seen,
     exchange::{Answer, Raw},
 };
+use crate::{
+    transcript::{Message, file_ids},
+    types::lenient::{self, Items, lenient},
+};
 
-pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
+pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, CassetteError> {
     let mut seen = Seen::default();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     let all = exchanges.len();
@@ -30,7 +34,7 @@ pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, Useless> {
         let others =
             if hosts.is_empty() { String::new() } else { format!(", {}", hosts.join(", ")) };
         let exchanges = if all == 1 { "exchange" } else { "exchanges" };
-        return Err(Useless::OfAnotherApi(format!("{all} {exchanges}{others}")));
+        return Err(CassetteError::OfAnotherApi(format!("{all} {exchanges}{others}")));
     }
     Ok(seen)
 }
@@ -69,40 +73,8 @@ impl Seen {
 
     fn note(&mut self, raw: &Raw, path: &str, answer: Answer) {
         match answer {
-            Answer::Json(mut answer) => {
-                if raw.is_ascending()
-                    && let Some(items) = answer["data"].as_array_mut()
-                {
-                    items.reverse();
-                }
-                self.place(&answer, raw.line);
-                self.objects.note(&answer);
-                let thread =
-                    if answer["object"] == "thread" { &answer["id"] } else { &answer["thread_id"] };
-                self.note_asked(raw, path, thread.as_str(), answer["created_at"].as_i64());
-            }
-            Answer::Events(events) => {
-                let first = events
-                    .iter()
-                    .map(|(_, data)| data)
-                    .find(|data| data["object"] == "thread.run")
-                    .cloned()
-                    .unwrap_or_default();
-                for (name, data) in &events {
-                    self.place(data, raw.line);
-                    if name == "thread.message.delta" {
-                        self.objects.note_delta(data);
-                    } else if name.starts_with("thread.") && !name.ends_with(".delta") {
-                        self.objects.note(data);
-                    }
-                }
-                self.note_asked(
-                    raw,
-                    path,
-                    first["thread_id"].as_str(),
-                    first["created_at"].as_i64(),
-                );
-            }
+            Answer::Json(answer) => self.note_json(raw, path, answer),
+            Answer::Events(events) => self.note_events(raw, path, events),
             Answer::Bytes(bytes) => {
                 let id =
                     path.strip_prefix("/files/").and_then(|rest| rest.strip_suffix("/content"));
@@ -117,33 +89,60 @@ impl Seen {
         }
     }
 
-    /// What users said in requests whose answers do not repeat it.
-    fn note_asked(&mut self, raw: &Raw, path: &str, thread: Option<&str>, at: Option<i64>) {
-        if raw.method != "POST" {
-            return;
+    fn note_json(&mut self, raw: &Raw, path: &str, mut answer: Value) {
+        if raw.is_ascending()
+            && let Some(Value::Array(items)) = answer.get_mut("data")
+        {
+            items.reverse();
         }
-        let (Some(thread), asked) = (thread, raw.asked()) else { return };
-        let at = at.unwrap_or_default();
-        if path == "/threads" {
-            self.objects.note_said(thread, at, &asked["messages"]);
-        } else if path == "/threads/runs" {
-            self.objects.note_said(thread, at, &asked["thread"]["messages"]);
-        } else if path.ends_with("/runs") {
-            self.objects.note_said(thread, at, &asked["additional_messages"]);
+        self.place(&answer, raw.line);
+        self.objects.note(&answer);
+        self.note_asked(raw, path, &lenient::read(answer));
+    }
+
+    fn note_events(&mut self, raw: &Raw, path: &str, events: Vec<(String, Value)>) {
+        let mut run = None;
+        for (name, data) in events {
+            self.place(&data, raw.line);
+            if name == "thread.message.delta" {
+                self.objects.note_delta(lenient::read(data));
+                continue;
+            }
+            if name.starts_with("thread.") && !name.ends_with(".delta") {
+                self.objects.note(&data);
+            }
+            let head: Head = lenient::read(data);
+            run = run.or(Some(head).filter(|head| head.object == "thread.run"));
         }
+        self.note_asked(raw, path, &run.unwrap_or_default());
+    }
+
+    /// What users said in a request whose answer does not repeat it.
+    fn note_asked(&mut self, raw: &Raw, path: &str, answer: &Head) {
+        let thread = if answer.object == "thread" { &answer.id } else { &answer.thread_id };
+        let Some(thread) = thread.as_deref().filter(|_| raw.method == "POST") else { return };
+        let asked: Asked = raw.asked();
+        let said = match path {
+            "/threads" => asked.messages,
+            "/threads/runs" => asked.thread.messages,
+            _ if path.ends_with("/runs") => asked.additional_messages,
+            _ => return,
+        };
+        self.objects.note_said(thread, answer.created_at.unwrap_or_default(), &said);
     }
 
     /// Notes where the objects of an answer were first met.
     fn place(&mut self, answer: &Value, line: usize) {
-        let items = answer["data"].as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
-        let mut met = HashSet::new();
-        for item in items {
-            for key in ["id", "assistant_id", "run_id", "thread_id"] {
-                met.extend(item[key].as_str());
-            }
-            ids_of_files(item, &mut met);
-        }
-        for id in met {
+        let items = match answer.get("data") {
+            Some(Value::Array(items)) => items.as_slice(),
+            _ => std::slice::from_ref(answer),
+        };
+        let of_objects = items.iter().flat_map(|item| {
+            ["id", "assistant_id", "run_id", "thread_id"].map(|key| item.get(key)?.as_str())
+        });
+        let ids: HashSet<&str> =
+            of_objects.flatten().chain(items.iter().flat_map(file_ids)).collect();
+        for id in ids {
             if !self.lines.contains_key(id) {
                 self.lines.insert(id.to_owned(), line);
             }
@@ -151,13 +150,23 @@ impl Seen {
     }
 }
 
-fn ids_of_files<'v>(value: &'v Value, met: &mut HashSet<&'v str>) {
-    match value {
-        Value::Object(map) => {
-            met.extend(map.get("file_id").and_then(Value::as_str));
-            map.values().for_each(|value| ids_of_files(value, met));
-        }
-        Value::Array(items) => items.iter().for_each(|item| ids_of_files(item, met)),
-        _ => {}
+lenient! {
+    /// The beginning of an answer: which thread it is about, and when it was given.
+    struct Head {
+        object: String,
+        id: Option<String>,
+        thread_id: Option<String>,
+        created_at: Option<i64>,
+    }
+
+    /// A request, as far as it has messages of users.
+    struct Asked {
+        messages: Items<Message>,
+        thread: AskedThread,
+        additional_messages: Items<Message>,
+    }
+
+    struct AskedThread {
+        messages: Items<Message>,
     }
 }

@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::io::Read as _;
 
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::events::{Event, Lines};
@@ -63,7 +64,8 @@ impl Raw {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn asked(&self) -> Value {
+    /// The request, as far as it can be read.
+    pub(super) fn asked<T: DeserializeOwned + Default>(&self) -> T {
         serde_json::from_slice(&self.request).unwrap_or_default()
     }
 

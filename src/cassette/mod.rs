@@ -34,7 +34,7 @@ pub struct Seen {
 
 /// Why a recording is of no use at all.
 #[derive(Debug, thiserror::Error)]
-pub enum Useless {
+pub enum CassetteError {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("{line}: {what}")]
@@ -59,17 +59,17 @@ impl Seen {
 }
 
 /// Reads a recording from a file, or from a folder of WireMock's mappings.
-pub fn read(path: &Path) -> Result<Seen, Useless> {
+pub fn read(path: &Path) -> Result<Seen, CassetteError> {
     if path.is_dir() {
         return collect::collect(formats::in_folder(path)?);
     }
     let bytes = std::fs::read(path)?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| Useless::Unknown("it is not text".to_owned()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| CassetteError::Unknown("it is not text".to_owned()))?;
     collect::collect(formats::exchanges(&text, Some(path))?)
 }
 
 /// Reads the text of a recording.
-pub fn parse(text: &str) -> Result<Seen, Useless> {
+pub fn parse(text: &str) -> Result<Seen, CassetteError> {
     collect::collect(formats::exchanges(text, None)?)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::output::{complain, print};
 use crate::{
     store::Database,
-    transcript::{self, Exported, Redaction, Redactor},
+    transcript::{self, Exported, Omission, Redaction, Redactor},
     types::{Id, Thread},
     world::DEFAULT_SESSION,
 };
@@ -32,9 +32,9 @@ pub(super) struct ExportArgs {
 pub(super) fn run(args: ExportArgs) -> Result<ExitCode, String> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
-    let Exported { text, gaps } = runtime.block_on(export(args))?;
-    for gap in gaps {
-        complain(&format!("{}: {}", gap.about, gap.what));
+    let Exported { text, omissions } = runtime.block_on(export(args))?;
+    for Omission { about, what } in omissions {
+        complain(&format!("{about}: {what}"));
     }
     Ok(print(&text))
 }

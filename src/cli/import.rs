@@ -6,15 +6,16 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Args;
-use serde_json::Value;
-
 use super::output::{UNUSABLE, complain, count, print};
 use crate::{
     cassette::{self, Seen},
     fixture,
-    transcript::{self, Keeping, Manner, Redaction, Redactor, Retold, Taken, retell},
+    transcript::{
+        self, ExportOptions, FilePlacement, GeneratedFixture, GeneratedReply, Omission, Redaction,
+        Redactor, UsedNames, generate,
+    },
 };
+use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -37,8 +38,8 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
     // All of them are understood before anything is written.
     let mut read = Vec::new();
     for path in args.files {
-        let seen = cassette::read(&path).map_err(|useless| match useless {
-            cassette::Useless::Broken { line, what } => {
+        let seen = cassette::read(&path).map_err(|error| match error {
+            cassette::CassetteError::Broken { line, what } => {
                 format!("{}:{line}: {what}", path.display())
             }
             other => format!("{}: {other}", path.display()),
@@ -58,24 +59,25 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
     let (mut stems, mut all) = (HashSet::new(), Vec::new());
     let read: Vec<_> =
         read.into_iter().map(|(path, seen)| (stem_of(&path, &mut stems), path, seen)).collect();
-    let mut taken = others(folder, &stems)?;
+    let mut used = others(folder, &stems)?;
     for (stem, path, seen) in read {
-        let retold = retell(&seen.objects, &manner(Keeping::Beside, &stem, redactor), &mut taken);
-        tell(&path, &seen, &retold);
-        if retold.runs == 0 {
+        let generated =
+            generate(&seen.objects, &options(FilePlacement::Beside, &stem, redactor), &mut used);
+        report(&path, &seen, &generated);
+        if generated.runs == 0 {
             continue;
         }
         let comment = imported_from(&[&path]);
         judge_target(folder, &stem, &comment)?;
-        all.push((stem, comment, retold));
+        all.push((stem, comment, generated));
     }
     take_turns(&mut all);
     let mut runs = 0;
-    for (stem, comment, retold) in all {
-        let text = fixture::written(&retold.document, &comment)?;
-        transcript::keep(folder, &stem, &text, &retold)
+    for (stem, comment, generated) in all {
+        let text = fixture::written(&generated.document, &comment)?;
+        transcript::write_files(folder, &stem, &text, &generated)
             .map_err(|error| format!("--out {}: {error}", folder.display()))?;
-        runs += retold.runs;
+        runs += generated.runs;
     }
     Ok(runs)
 }
@@ -91,10 +93,10 @@ fn stem_of(path: &Path, stems: &mut HashSet<String>) -> String {
 }
 
 /// What the other fixtures of the folder have used up.
-fn others(folder: &Path, stems: &HashSet<String>) -> Result<Taken, String> {
-    let mut taken = Taken::default();
+fn others(folder: &Path, stems: &HashSet<String>) -> Result<UsedNames, String> {
+    let mut used = UsedNames::default();
     if !folder.is_dir() {
-        return Ok(taken);
+        return Ok(used);
     }
     let files = fixture::files(&[folder.to_owned()]).map_err(|error| error.to_string())?;
     for path in files {
@@ -105,10 +107,10 @@ fn others(folder: &Path, stems: &HashSet<String>) -> Result<Taken, String> {
                 .ok()
                 .and_then(|text| fixture::lines_of(&text, &[]).ok())
         {
-            taken.note(&document);
+            used.note(document);
         }
     }
-    Ok(taken)
+    Ok(used)
 }
 
 /// Refuses to write over anything but what was imported from the same recording.
@@ -130,43 +132,44 @@ fn judge_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> 
 
 /// Recordings that were asked the same are used one after the other, in the order in which fixtures
 /// are loaded.
-fn take_turns(all: &mut [(String, String, Retold)]) {
+fn take_turns(all: &mut [(String, String, GeneratedFixture)]) {
     all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let mut later = HashSet::new();
-    for (_, _, retold) in all.iter_mut().rev() {
-        let replies = retold.document["replies"].as_array_mut().into_iter().flatten();
-        let whens: Vec<_> = replies
-            .map(|reply| {
-                let when = reply["when"].to_string();
-                if later.contains(&when) {
-                    reply["times"] = Value::from(1);
-                }
-                when
-            })
-            .collect();
-        later.extend(whens);
+    for (_, _, generated) in all.iter_mut().rev() {
+        let replies = &mut generated.document.replies.0;
+        let conditions: Vec<_> = replies.iter().map(GeneratedReply::conditions).collect();
+        for (reply, conditions) in replies.iter_mut().zip(&conditions) {
+            if later.contains(conditions) {
+                reply.times = Some(1);
+            }
+        }
+        later.extend(conditions);
     }
 }
 
 /// One fixture for all recordings, on standard output.
 fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<usize, String> {
-    let manner = manner(Keeping::Inline, "", redactor);
+    let options = options(FilePlacement::Inline, "", redactor);
     let mut all = Seen::default();
     let paths: Vec<PathBuf> = read.iter().map(|(path, _)| path.clone()).collect();
     for (path, seen) in read {
-        tell(&path, &seen, &retell(&seen.objects, &manner, &mut Taken::default()));
+        report(&path, &seen, &generate(&seen.objects, &options, &mut UsedNames::default()));
         all.absorb(seen);
     }
-    let retold = retell(&all.objects, &manner, &mut Taken::default());
-    if retold.runs > 0 {
+    let generated = generate(&all.objects, &options, &mut UsedNames::default());
+    if generated.runs > 0 {
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-        _ = print(&fixture::written(&retold.document, &imported_from(&paths))?);
+        _ = print(&fixture::written(&generated.document, &imported_from(&paths))?);
     }
-    Ok(retold.runs)
+    Ok(generated.runs)
 }
 
-fn manner<'m>(keeping: Keeping, folder: &'m str, redactor: &'m Redactor) -> Manner<'m> {
-    Manner { keeping, folder, redactor, seeds: true, suffix: "", only_performed: false }
+fn options<'m>(
+    placement: FilePlacement,
+    folder: &'m str,
+    redactor: &'m Redactor,
+) -> ExportOptions<'m> {
+    ExportOptions { placement, folder, redactor, seeds: true, suffix: "", only_performed: false }
 }
 
 fn imported_from(paths: &[&Path]) -> String {
@@ -176,18 +179,18 @@ fn imported_from(paths: &[&Path]) -> String {
 }
 
 /// What could not be used, with file and line, and how much could.
-fn tell(path: &Path, seen: &Seen, retold: &Retold) {
+fn report(path: &Path, seen: &Seen, generated: &GeneratedFixture) {
     let path = path.display();
     let mut lines: Vec<_> =
         seen.complaints.iter().map(|complaint| (complaint.line, complaint.what.clone())).collect();
-    lines.extend(retold.gaps.iter().map(|gap| {
-        (seen.line_of(&gap.about).unwrap_or(1), format!("{}: {}", gap.about, gap.what))
+    lines.extend(generated.omissions.iter().map(|Omission { about, what }| {
+        (seen.line_of(about).unwrap_or(1), format!("{about}: {what}"))
     }));
     lines.sort();
     for (line, what) in lines {
         complain(&format!("{path}:{line}: {what}"));
     }
-    let nothing = if retold.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
-    let (replies, exchanges) = (count(retold.runs, "reply"), count(seen.exchanges, "exchange"));
+    let nothing = if generated.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
+    let (replies, exchanges) = (count(generated.runs, "reply"), count(seen.exchanges, "exchange"));
     complain(&format!("{path}: {replies} out of {exchanges}{nothing}"));
 }

@@ -10,7 +10,7 @@ use axum::{
 
 use crate::{
     http::{ApiError, AppState, error::Result, extract::InSession},
-    transcript::{self, NotExported},
+    transcript::{self, ExportError},
     types::{Id, Thread},
 };
 
@@ -26,8 +26,8 @@ async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Re
             let yaml = HeaderValue::from_static("application/yaml");
             Ok(([(header::CONTENT_TYPE, yaml)], exported.text).into_response())
         }
-        Err(NotExported::NoThread(id)) => Err(ApiError::missing::<Thread>(&[id.to_string()])),
-        Err(NotExported::Store(error)) => Err(error.into()),
-        Err(error @ NotExported::Unwritten(_)) => Err(std::io::Error::other(error).into()),
+        Err(ExportError::NoThread(id)) => Err(ApiError::missing::<Thread>(&[id.to_string()])),
+        Err(ExportError::Store(error)) => Err(error.into()),
+        Err(error @ ExportError::Unwritten(_)) => Err(std::io::Error::other(error).into()),
     }
 }

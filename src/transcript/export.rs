@@ -1,6 +1,6 @@
-//! A stored thread as a fixture that answers it again: one document, with everything in it.
+//! A stored thread as a fixture that repeats it: one document, with everything in it.
 
-use super::{Gap, Keeping, Manner, Redactor, Taken, of_thread, retell};
+use super::{ExportOptions, FilePlacement, Omission, Redactor, UsedNames, generate, of_thread};
 use crate::{
     fixture,
     store::Store,
@@ -11,12 +11,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Exported {
     pub text: String,
-    pub gaps: Vec<Gap>,
+    pub omissions: Vec<Omission>,
 }
 
 /// Why a thread was not exported.
 #[derive(Debug, thiserror::Error)]
-pub enum NotExported {
+pub enum ExportError {
     #[error("there is no thread {0}")]
     NoThread(Id<Thread>),
     #[error(transparent)]
@@ -25,24 +25,24 @@ pub enum NotExported {
     Unwritten(String),
 }
 
-/// Tells a stored thread as a fixture.
+/// Makes a fixture of a stored thread.
 pub async fn export(
     store: &Store,
     thread: &Id<Thread>,
     redactor: &Redactor,
-) -> Result<Exported, NotExported> {
+) -> Result<Exported, ExportError> {
     let objects =
-        of_thread(store, thread).await?.ok_or_else(|| NotExported::NoThread(thread.clone()))?;
-    let manner = Manner {
-        keeping: Keeping::Inline,
+        of_thread(store, thread).await?.ok_or_else(|| ExportError::NoThread(thread.clone()))?;
+    let options = ExportOptions {
+        placement: FilePlacement::Inline,
         folder: "",
         redactor,
         seeds: true,
         suffix: "",
         only_performed: false,
     };
-    let retold = retell(&objects, &manner, &mut Taken::default());
+    let generated = generate(&objects, &options, &mut UsedNames::default());
     let comment = format!("Exported from {thread}.");
-    let text = fixture::written(&retold.document, &comment).map_err(NotExported::Unwritten)?;
-    Ok(Exported { text, gaps: retold.gaps })
+    let text = fixture::written(&generated.document, &comment).map_err(ExportError::Unwritten)?;
+    Ok(Exported { text, omissions: generated.omissions })
 }

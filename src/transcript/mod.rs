@@ -1,26 +1,32 @@
-//! From conversations as the API shows them to fixtures that answer them again.
+//! From conversations as the API shows them to fixtures that repeat them.
 //!
-//! One way for all who need it: an old cassette is imported, a thread is exported, a run that was
-//! performed elsewhere is recorded. `objects.rs` keeps the last that was said of each object, in
-//! the shapes of either version; `retell.rs` makes replies of them and `seeds.rs` seeds, as
-//! `spelling.rs` spells; `redact.rs` takes out what must not be kept; `stored.rs` reads a thread
-//! out of the store, `export.rs` makes one document of it, and `keep.rs` puts fixtures on disk.
-//! Knows no HTTP and no SQL.
+//! An import, an export and a recording are made in the same way. `shown.rs` has the shapes of what
+//! an answer shows, and `objects.rs` keeps the last that was shown of each object. `generate.rs`
+//! makes replies of them, with their steps by `entries.rs` and seeds by `seeds.rs`, and
+//! `generated.rs` is what comes out. `escape.rs` writes texts such that templates leave them alone,
+//! `redact.rs` takes out what must not be kept, `stored.rs` reads a thread out of the store,
+//! `export.rs` makes one document of it, and `write_files.rs` puts fixtures on disk. Knows no HTTP
+//! and no SQL.
 
+mod entries;
+mod escape;
 mod export;
-mod keep;
+mod generate;
+mod generated;
 mod objects;
 mod redact;
-mod retell;
 mod seeds;
-mod spelling;
+mod shown;
 mod stored;
+mod write_files;
 
 pub use self::{
-    export::{Exported, NotExported, export},
-    keep::keep,
+    export::{ExportError, Exported, export},
+    generate::{ExportOptions, FilePlacement, generate},
+    generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames},
     objects::Objects,
     redact::{Redaction, Redactor},
-    retell::{Gap, Keeping, Manner, Retold, Taken, retell},
+    shown::{Message, MessageDelta, file_ids},
     stored::of_thread,
+    write_files::write_files,
 };

@@ -1,68 +1,118 @@
-//! The objects of conversations, each as it was last said to be.
+//! The objects of conversations, each as it was last shown.
 
 use std::{collections::HashMap, sync::Arc};
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::Redactor;
-use crate::types::RunStatus;
+use super::{
+    Redactor,
+    shown::{Assistant, Content, File, Message, MessageDelta, Part, Run, Step, ToolCall},
+};
+use crate::types::lenient::{self, Items, lenient};
+
+/// What has an id that tells it from all others of its kind.
+trait Identified {
+    fn id(&self) -> &str;
+}
+
+macro_rules! identified {
+    ($($name:ident),*) => {$(
+        impl Identified for $name {
+            fn id(&self) -> &str {
+                &self.id
+            }
+        }
+    )*};
+}
+
+identified!(Assistant, Run, Step, File);
+
+impl Identified for Message {
+    fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or_default()
+    }
+}
 
 /// Objects of one kind, in the order in which they were first met.
-#[derive(Clone, Debug, Default)]
-pub struct Kind {
-    order: Vec<Value>,
+#[derive(Clone, Debug)]
+pub struct Known<T> {
+    order: Vec<T>,
     places: HashMap<String, usize>,
 }
 
-impl Kind {
-    pub fn all(&self) -> &[Value] {
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { order: Vec::new(), places: HashMap::new() }
+    }
+}
+
+#[allow(private_bounds, reason = "all kinds are in this file")]
+impl<T: Identified> Known<T> {
+    pub fn all(&self) -> &[T] {
         &self.order
     }
 
-    pub fn get(&self, id: &str) -> Option<&Value> {
+    pub fn get(&self, id: &str) -> Option<&T> {
         self.places.get(id).map(|place| &self.order[*place])
     }
 
     /// Keeps an object, unless what is known of it already is more.
-    fn keep(&mut self, object: &Value, is_more: impl FnOnce(&Value) -> bool) {
-        let Some(id) = object["id"].as_str() else { return };
-        match self.places.get(id) {
-            Some(place) if is_more(&self.order[*place]) => self.order[*place] = object.clone(),
+    fn keep(&mut self, object: T, is_more: impl FnOnce(&T, &T) -> bool) {
+        match self.places.get(object.id()) {
+            _ if object.id().is_empty() => {}
+            Some(place) if is_more(&object, &self.order[*place]) => self.order[*place] = object,
             Some(_) => {}
             None => {
-                self.places.insert(id.to_owned(), self.order.len());
-                self.order.push(object.clone());
+                self.places.insert(object.id().to_owned(), self.order.len());
+                self.order.push(object);
             }
         }
     }
 }
 
+lenient! {
+    /// The beginning of any answer.
+    struct Head {
+        object: String,
+        /// The items of a list.
+        data: Items<Value>,
+    }
+}
+
+/// A message of a request that no answer repeats.
+#[derive(Clone, Debug)]
+struct Said {
+    thread: String,
+    /// When the request was answered.
+    at: i64,
+    message: Message,
+}
+
 /// Everything that is known of some conversations.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    pub assistants: Kind,
-    pub threads: Kind,
-    pub messages: Kind,
-    pub runs: Kind,
-    pub steps: Kind,
-    pub files: Kind,
+    pub assistants: Known<Assistant>,
+    pub messages: Known<Message>,
+    pub runs: Known<Run>,
+    pub steps: Known<Step>,
+    pub files: Known<File>,
     /// The functions that a run waited for, in rounds: of steps nobody may have been told.
-    rounds: HashMap<String, Vec<Vec<Value>>>,
+    rounds: HashMap<String, Vec<Vec<ToolCall>>>,
     /// Contents of files, by their ids.
     contents: HashMap<String, Arc<[u8]>>,
-    /// What users said of which only the request is known, by thread, and the time of the answer.
-    said: Vec<(String, i64, Value)>,
+    said: Vec<Said>,
 }
 
 impl Objects {
     /// Takes up everything that others know.
     pub fn absorb(&mut self, others: Self) {
-        let Self { assistants, threads, messages, runs, steps, files, rounds, contents, said } =
-            others;
-        for kind in [assistants, threads, messages, runs, steps, files] {
-            kind.order.iter().for_each(|object| self.note(object));
-        }
+        let Self { assistants, messages, runs, steps, files, rounds, contents, said } = others;
+        assistants.order.into_iter().for_each(|assistant| self.note_assistant(assistant));
+        messages.order.into_iter().for_each(|message| self.note_message(message));
+        runs.order.into_iter().for_each(|run| self.note_run(run));
+        steps.order.into_iter().for_each(|step| self.note_step(step));
+        files.order.into_iter().for_each(|file| self.note_file(file));
         self.rounds.extend(rounds);
         self.contents.extend(contents);
         self.said.extend(said);
@@ -72,91 +122,90 @@ impl Objects {
     /// are left out as a whole.
     pub(super) fn cleaned(&self, redactor: &Redactor) -> Self {
         let mut clean = self.clone();
-        let Self { assistants, threads, messages, runs, steps, files, rounds, contents: _, said } =
+        let Self { assistants, messages, runs, steps, files, rounds, contents: _, said } =
             &mut clean;
-        for kind in [assistants, threads, messages, runs, steps, files] {
-            kind.order.iter_mut().for_each(|object| redactor.clean_object(object));
-        }
-        rounds.values_mut().flatten().flatten().for_each(|call| redactor.clean_object(call));
-        said.iter_mut().for_each(|(_, _, message)| redactor.clean_object(message));
+        clean_all(&mut assistants.order, redactor);
+        clean_all(&mut messages.order, redactor);
+        clean_all(&mut runs.order, redactor);
+        clean_all(&mut steps.order, redactor);
+        clean_all(&mut files.order, redactor);
+        clean_all(rounds.values_mut().flatten().flatten(), redactor);
+        clean_all(said.iter_mut().map(|said| &mut said.message), redactor);
         clean
     }
 
     /// Takes up whatever an answer shows: one object, or a list of them.
     pub fn note(&mut self, answer: &Value) {
-        match answer["object"].as_str().unwrap_or_default() {
+        let head: Head = lenient::read(answer.clone());
+        match head.object.as_str() {
             // Lists are newest first, unless somebody asked otherwise.
-            "list" => answer["data"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .rev()
-                .for_each(|item| self.note(item)),
-            "assistant" => self.assistants.keep(answer, |_| true),
-            "thread" => self.threads.keep(answer, |_| true),
-            "thread.message" => {
-                self.messages.keep(answer, |known| !is_empty(answer) || is_empty(known))
-            }
-            "thread.run" => self.note_run(answer),
-            "thread.run.step" => self.steps.keep(answer, |known| {
-                answer["status"] != "in_progress" || known["status"] == "in_progress"
-            }),
-            "file" => self.files.keep(answer, |_| true),
+            "list" => head.data.iter().rev().for_each(|item| self.note(item)),
+            "assistant" => self.note_assistant(lenient::read(answer.clone())),
+            "thread.message" => self.note_message(lenient::read(answer.clone())),
+            "thread.run" => self.note_run(lenient::read(answer.clone())),
+            "thread.run.step" => self.note_step(lenient::read(answer.clone())),
+            "file" => self.note_file(lenient::read(answer.clone())),
             _ => {}
         }
     }
 
-    fn note_run(&mut self, run: &Value) {
-        if let (Some(id), Some(calls)) = (
-            run["id"].as_str(),
-            run["required_action"]["submit_tool_outputs"]["tool_calls"].as_array(),
-        ) {
-            let rounds = self.rounds.entry(id.to_owned()).or_default();
+    fn note_assistant(&mut self, assistant: Assistant) {
+        self.assistants.keep(assistant, |_, _| true);
+    }
+
+    fn note_message(&mut self, message: Message) {
+        self.messages.keep(message, |message, known| {
+            !message.parts().is_empty() || known.parts().is_empty()
+        });
+    }
+
+    fn note_run(&mut self, run: Run) {
+        if let Some(calls) = run.required_calls().filter(|_| !run.id.is_empty()) {
+            let rounds = self.rounds.entry(run.id.clone()).or_default();
             // It waits for the same calls as long as it is polled.
-            if rounds.last() != Some(calls) {
-                rounds.push(calls.clone());
+            if rounds.last().is_none_or(|last| last != calls) {
+                rounds.push(calls.to_vec());
             }
         }
-        self.runs.keep(run, |known| !is_over(known) || is_over(run));
+        self.runs.keep(run, |run, known| !known.is_over() || run.is_over());
+    }
+
+    fn note_step(&mut self, step: Step) {
+        let is_open = |step: &Step| step.status == "in_progress";
+        self.steps.keep(step, |step, known| !is_open(step) || is_open(known));
+    }
+
+    fn note_file(&mut self, file: File) {
+        self.files.keep(file, |_, _| true);
     }
 
     pub fn note_content(&mut self, file: &str, content: Vec<u8>) {
         self.contents.insert(file.to_owned(), content.into());
     }
 
-    /// What a user said in a request that no answer repeats.
-    pub fn note_said(&mut self, thread: &str, at: i64, messages: &Value) {
-        for message in messages.as_array().into_iter().flatten() {
-            self.said.push((thread.to_owned(), at, message.clone()));
-        }
+    /// What users said in a request that no answer repeats.
+    pub fn note_said(&mut self, thread: &str, at: i64, messages: &[Message]) {
+        let said = messages.iter().map(|message| Said {
+            thread: thread.to_owned(),
+            at,
+            message: message.clone(),
+        });
+        self.said.extend(said);
     }
 
     /// Adds text to a message of which only the pieces were seen.
-    pub fn note_delta(&mut self, delta: &Value) {
-        let Some(id) = delta["id"].as_str() else { return };
-        let Some(message) =
-            self.messages.places.get(id).map(|place| &mut self.messages.order[*place])
-        else {
-            return;
-        };
-        if message["status"] == "completed" || message["_pieces"].is_null() && !is_empty(message) {
+    pub fn note_delta(&mut self, MessageDelta { id, delta }: MessageDelta) {
+        let Some(place) = self.messages.places.get(&id) else { return };
+        let message = &mut self.messages.order[*place];
+        if message.status == "completed" || !message.is_in_pieces && !message.parts().is_empty() {
             return;
         }
-        message["_pieces"] = Value::Bool(true);
-        for part in delta["delta"]["content"].as_array().into_iter().flatten() {
-            let Some(piece) = part["text"]["value"].as_str() else { continue };
-            let text =
-                message["content"][0]["text"]["value"].as_str().unwrap_or_default().to_owned()
-                    + piece;
-            let empty = Map::from_iter([
-                ("value".to_owned(), Value::String(text)),
-                ("annotations".to_owned(), Value::Array(Vec::new())),
-            ]);
-            let part = Map::from_iter([
-                ("type".to_owned(), Value::from("text")),
-                ("text".to_owned(), Value::Object(empty)),
-            ]);
-            message["content"] = Value::Array(vec![Value::Object(part)]);
+        message.is_in_pieces = true;
+        let mut text = message.parts().first().and_then(part_value).unwrap_or_default().to_owned();
+        let pieces: Vec<&str> = delta.content.iter().filter_map(part_value).collect();
+        if !pieces.is_empty() {
+            text.extend(pieces);
+            message.content = Content::Parts(Items(vec![Part::of_text(text)]));
         }
     }
 
@@ -165,60 +214,51 @@ impl Objects {
     }
 
     /// The rounds of functions that a run waited for.
-    pub(super) fn rounds_of(&self, run: &str) -> &[Vec<Value>] {
+    pub(super) fn rounds_of(&self, run: &str) -> &[Vec<ToolCall>] {
         self.rounds.get(run).map_or(&[], Vec::as_slice)
     }
 
     /// The runs of each thread, oldest first; threads in the order of their first runs.
-    pub(super) fn runs_by_thread(&self) -> Vec<(String, Vec<&Value>)> {
-        let mut threads: Vec<(String, Vec<&Value>)> = Vec::new();
+    pub(super) fn runs_by_thread(&self) -> Vec<(&str, Vec<&Run>)> {
+        let mut threads: Vec<(&str, Vec<&Run>)> = Vec::new();
         let mut places = HashMap::new();
         for run in &self.runs.order {
-            let thread = run["thread_id"].as_str().unwrap_or_default();
-            let place = *places.entry(thread).or_insert_with(|| {
-                threads.push((thread.to_owned(), Vec::new()));
+            let place = *places.entry(run.thread_id.as_str()).or_insert_with(|| {
+                threads.push((&run.thread_id, Vec::new()));
                 threads.len() - 1
             });
             threads[place].1.push(run);
         }
         for (_, runs) in &mut threads {
-            runs.sort_by_key(|run| run["created_at"].as_i64());
+            runs.sort_by_key(|run| run.created_at);
         }
         threads
     }
 
     /// The messages of each thread, oldest first, and with them what users said that no answer
     /// repeated.
-    pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<Value>> {
-        let mut threads: HashMap<String, Vec<Value>> = HashMap::new();
+    pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<Message>> {
+        let mut threads: HashMap<String, Vec<Message>> = HashMap::new();
         for message in &self.messages.order {
-            threads
-                .entry(message["thread_id"].as_str().unwrap_or_default().to_owned())
-                .or_default()
-                .push(message.clone());
+            threads.entry(message.thread_id.clone()).or_default().push(message.clone());
         }
-        let mut unseen: HashMap<String, Vec<Value>> = HashMap::new();
-        for (thread, at, said) in &self.said {
+        let mut unseen: HashMap<String, Vec<Message>> = HashMap::new();
+        for Said { thread, at, message } in &self.said {
             let known = threads.entry(thread.clone()).or_default();
-            let text = text_of(said);
-            if !known
-                .iter()
-                .any(|message| message["role"] == said["role"] && text_of(message) == text)
-            {
-                let mut message = said.clone();
-                message["created_at"] = Value::from(*at);
+            let text = message.text();
+            if !known.iter().any(|known| known.role == message.role && known.text() == text) {
+                let message = Message { created_at: Some(*at), ..message.clone() };
                 unseen.entry(thread.clone()).or_default().push(message);
             }
         }
         for (thread, messages) in &mut threads {
-            messages.sort_by_key(|message| message["created_at"].as_i64());
+            messages.sort_by_key(|message| message.created_at);
             // What was said in a request goes before what its run answered, in the same second
             // perhaps.
             for message in unseen.remove(thread).into_iter().flatten() {
-                let is_later = |known: &Value| {
-                    let (one, other) =
-                        (known["created_at"].as_i64(), message["created_at"].as_i64());
-                    one > other || one == other && known["role"] == "assistant"
+                let is_later = |known: &Message| {
+                    known.created_at > message.created_at
+                        || known.created_at == message.created_at && known.role == "assistant"
                 };
                 let place = messages.iter().position(is_later).unwrap_or(messages.len());
                 messages.insert(place, message);
@@ -227,37 +267,29 @@ impl Objects {
         threads
     }
 
-    pub(super) fn steps_by_run(&self) -> HashMap<&str, Vec<&Value>> {
-        let mut runs: HashMap<&str, Vec<&Value>> = HashMap::new();
+    pub(super) fn steps_by_run(&self) -> HashMap<&str, Vec<&Step>> {
+        let mut runs: HashMap<&str, Vec<&Step>> = HashMap::new();
         for step in &self.steps.order {
-            runs.entry(step["run_id"].as_str().unwrap_or_default()).or_default().push(step);
+            runs.entry(&step.run_id).or_default().push(step);
         }
         for steps in runs.values_mut() {
-            steps.sort_by_key(|step| step["created_at"].as_i64());
+            steps.sort_by_key(|step| step.created_at);
         }
         runs
     }
 }
 
-/// Whether nothing can happen to a run any more.
-pub(super) fn is_over(run: &Value) -> bool {
-    RunStatus::deserialize(&run["status"]).is_ok_and(RunStatus::is_terminal)
+fn part_value(part: &Part) -> Option<&str> {
+    part.text.as_ref()?.value()
 }
 
-fn is_empty(message: &Value) -> bool {
-    message["content"].as_array().is_none_or(Vec::is_empty)
-}
-
-/// The text of a message, as an answer shows it or as a request says it.
-pub(super) fn text_of(message: &Value) -> String {
-    match &message["content"] {
-        Value::String(text) => text.clone(),
-        content => {
-            let parts = content.as_array().into_iter().flatten();
-            let texts: Vec<_> = parts
-                .filter_map(|part| part["text"]["value"].as_str().or_else(|| part["text"].as_str()))
-                .collect();
-            texts.join("\n")
-        }
+fn clean_all<'o, T: Serialize + DeserializeOwned + Default + 'o>(
+    objects: impl IntoIterator<Item = &'o mut T>,
+    redactor: &Redactor,
+) {
+    for object in objects {
+        let mut value = serde_json::to_value(&*object).unwrap_or_default();
+        redactor.clean_object(&mut value);
+        *object = lenient::read(value);
     }
 }

@@ -2,64 +2,70 @@
 
 use serde_json::{Map, Value, json};
 
+use super::shown::Assistant;
+use crate::types::lenient::{self, lenient};
+
+lenient! {
+    /// A tool, as far as a seed says it in another way than an answer.
+    struct Tool {
+        #[serde(rename = "type")]
+        kind: String,
+        file_search: FileSearch,
+    }
+
+    struct FileSearch {
+        max_num_results: Option<Value>,
+    }
+}
+
 /// An assistant as a seed: what a request would say to make it.
-pub(super) fn seed(assistant: &Value) -> Value {
+pub(super) fn seed(assistant: &Assistant) -> Value {
     let mut seed = Map::new();
-    seed.insert("id".to_owned(), assistant["id"].clone());
-    for key in ["name", "description", "model", "instructions"] {
-        if !assistant[key].is_null() {
-            seed.insert(key.to_owned(), assistant[key].clone());
+    seed.insert("id".to_owned(), Value::from(assistant.id.as_str()));
+    for (key, text) in [
+        ("name", &assistant.name),
+        ("description", &assistant.description),
+        ("model", &assistant.model),
+        ("instructions", &assistant.instructions),
+    ] {
+        if let Some(text) = text {
+            seed.insert(key.to_owned(), Value::from(text.as_str()));
         }
     }
-    let tools: Vec<_> = assistant["tools"].as_array().into_iter().flatten().map(tool).collect();
+    let tools: Vec<_> = assistant.tools.iter().map(tool).collect();
     if !tools.is_empty() {
         seed.insert("tools".to_owned(), Value::Array(tools));
     }
-    for (key, usual) in [
-        ("temperature", json!(1.0)),
-        ("top_p", json!(1.0)),
-        ("response_format", json!("auto")),
-        ("metadata", json!({})),
+    for (key, value, usual) in [
+        ("temperature", assistant.temperature.clone().map(Value::Number), json!(1.0)),
+        ("top_p", assistant.top_p.clone().map(Value::Number), json!(1.0)),
+        ("response_format", assistant.response_format.clone(), json!("auto")),
+        ("metadata", assistant.metadata.clone(), json!({})),
     ] {
-        if !assistant[key].is_null() && assistant[key] != usual {
-            seed.insert(key.to_owned(), assistant[key].clone());
+        if let Some(value) = value.filter(|value| *value != usual) {
+            seed.insert(key.to_owned(), value);
         }
     }
     Value::Object(seed)
 }
 
-/// An assistant that was never shown itself, as far as one of its runs tells.
-pub(super) fn seed_of_run(run: &Value) -> Value {
-    let mut assistant = run.clone();
-    assistant["id"] = run["assistant_id"].clone();
-    // What is said of a run is not said of its assistant.
-    assistant["metadata"] = Value::Null;
-    if assistant["model"].is_null() {
-        assistant["model"] = Value::from("gpt-4o");
-    }
-    seed(&assistant)
-}
-
-fn tool(tool: &Value) -> Value {
-    match tool["type"].as_str() {
-        Some("retrieval") => json!({"type": "file_search"}),
-        Some("file_search") => {
-            let most = &tool["file_search"]["max_num_results"];
-            if most.is_null() {
-                json!({"type": "file_search"})
-            } else {
-                json!({"type": "file_search", "file_search": {"max_num_results": most}})
-            }
+/// A tool as it was, but for what no request says.
+fn tool(tool: &Map<String, Value>) -> Value {
+    let known: Tool = lenient::read(Value::Object(tool.clone()));
+    let mut tool = tool.clone();
+    match (known.kind.as_str(), known.file_search.max_num_results) {
+        ("file_search", Some(most)) => {
+            return json!({"type": "file_search", "file_search": {"max_num_results": most}});
         }
-        Some("function") => {
-            let mut tool = tool.clone();
-            if let Some(function) = tool["function"].as_object_mut()
+        ("file_search" | "retrieval", _) => return json!({"type": "file_search"}),
+        ("function", _) => {
+            if let Some(Value::Object(function)) = tool.get_mut("function")
                 && function.get("strict") == Some(&Value::Bool(false))
             {
                 function.shift_remove("strict");
             }
-            tool
         }
-        _ => tool.clone(),
+        _ => {}
     }
+    Value::Object(tool)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Objects;
+use super::{Objects, shown::file_ids};
 use crate::{
     store::{self, Paged, Store, Stored},
     types::{Assistant, File, Id, Message, Order, Run, Step, Thread, limits, list::PageRequest},
@@ -11,15 +11,15 @@ use crate::{
 
 /// Everything that is known of a thread. None if it does not exist.
 pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Option<Objects>> {
-    let Some(found) = store.find::<Thread>(thread).await? else { return Ok(None) };
+    if store.find::<Thread>(thread).await?.is_none() {
+        return Ok(None);
+    }
     let mut objects = Objects::default();
-    objects.note(&shown(&found));
     let within = [("thread_id", thread.as_str())];
     let mut files = Vec::new();
     for message in all::<Message>(store, &within).await? {
-        let message = shown(&message);
-        files_of(&message["content"], &mut files);
-        objects.note(&message);
+        note_files(&shown(&message.content), &mut files);
+        objects.note(&shown(&message));
     }
     for run in all::<Run>(store, &within).await? {
         if let Some(assistant) = store.find::<Assistant>(&run.assistant_id).await? {
@@ -29,9 +29,8 @@ pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Opti
             all::<Step>(store, &[("thread_id", thread.as_str()), ("run_id", run.id.as_str())])
                 .await?
         {
-            let step = shown(&step);
-            files_of(&step["step_details"], &mut files);
-            objects.note(&step);
+            note_files(&shown(&step.step_details), &mut files);
+            objects.note(&shown(&step));
         }
         objects.note(&shown(&run));
     }
@@ -65,19 +64,11 @@ async fn all<T: Stored>(store: &Store, within: &[(&'static str, &str)]) -> store
     }
 }
 
-/// The ids of files that are named somewhere in a value.
-fn files_of(value: &Value, files: &mut Vec<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| files_of(item, files)),
-        Value::Object(map) => {
-            for (key, value) in map {
-                match value.as_str().filter(|_| key == "file_id") {
-                    Some(id) if !files.iter().any(|known| known == id) => files.push(id.to_owned()),
-                    Some(_) => {}
-                    None => files_of(value, files),
-                }
-            }
+/// Adds the files that are named somewhere in an object, each once.
+fn note_files(object: &Value, files: &mut Vec<String>) {
+    for id in file_ids(object) {
+        if !files.iter().any(|known| known == id) {
+            files.push(id.to_owned());
         }
-        _ => {}
     }
 }

@@ -7,6 +7,7 @@ pub mod assistant;
 pub mod chunking;
 pub mod file;
 pub mod id;
+pub mod lenient;
 pub mod limits;
 pub mod list;
 pub mod message;

@@ -11,14 +11,16 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     fixture,
     store::Store,
-    transcript::{self, Keeping, Manner, Objects, Redactor, Retold, Taken},
-    types::{Id, Thread},
+    transcript::{
+        self, ExportOptions, FilePlacement, GeneratedDocument, GeneratedFixture, GeneratedReply,
+        Objects, Redactor, UsedNames,
+    },
+    types::{Id, Thread, lenient},
 };
 
 /// Makes fixtures of what upstreams answer.
@@ -36,7 +38,7 @@ struct State {
     /// The last number that begins the name of a file.
     number: u32,
     /// What is in the files.
-    documents: HashMap<PathBuf, Value>,
+    documents: HashMap<PathBuf, GeneratedDocument>,
     /// Which files of a folder have a reply for some conditions.
     files: HashMap<(PathBuf, String), BTreeSet<PathBuf>>,
 }
@@ -105,8 +107,9 @@ impl State {
             return;
         };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        for reply in document["replies"].as_array().into_iter().flatten() {
-            let key = (folder.clone(), reply["when"].to_string());
+        let document: GeneratedDocument = lenient::read(document);
+        for reply in &*document.replies {
+            let key = (folder.clone(), reply.conditions());
             self.files.entry(key).or_default().insert(path.clone());
         }
         self.threads.insert((folder, thread.to_owned()), path.clone());
@@ -139,13 +142,13 @@ impl Begun {
     fn write(&mut self, objects: &Objects, thread: &str) -> io::Result<PathBuf> {
         let folder = self.recording.folder.clone();
         let key = (folder.clone(), thread.to_owned());
-        let (stem, mut retold) = match self.go_on(objects, &key) {
+        let (stem, mut generated) = match self.go_on(objects, &key) {
             Some(known) => known,
             None => self.begin_file(objects, &folder),
         };
         let path = folder.join(format!("{stem}.yaml"));
-        self.take_turns(&folder, &path, &mut retold.document)?;
-        let text = fixture::written(&retold.document, &format!("{HEADER}{thread}."))
+        self.take_turns(&folder, &path, &mut generated.document)?;
+        let text = fixture::written(&generated.document, &format!("{HEADER}{thread}."))
             .map_err(io::Error::other)?;
         if text.len() as u64 > fixture::LARGEST {
             return Err(io::Error::other(format!(
@@ -153,76 +156,81 @@ impl Begun {
                 path.display()
             )));
         }
-        transcript::keep(&folder, &stem, &text, &retold)?;
+        transcript::write_files(&folder, &stem, &text, &generated)?;
         self.state.threads.insert(key, path.clone());
-        self.state.documents.insert(path.clone(), retold.document);
+        self.state.documents.insert(path.clone(), generated.document);
         Ok(path)
     }
 
     /// The file of a thread, if it has one: unless something is in it that the thread has not. Ids
     /// come again after a reset, and people edit files.
-    fn go_on(&self, objects: &Objects, key: &(PathBuf, String)) -> Option<(String, Retold)> {
+    fn go_on(
+        &self,
+        objects: &Objects,
+        key: &(PathBuf, String),
+    ) -> Option<(String, GeneratedFixture)> {
         let path = self.state.threads.get(key)?;
         let stem = path.file_stem()?.to_str()?.to_owned();
-        let retold = self.retell(objects, &stem, number_of(path));
-        let told = retold.document["replies"].as_array()?;
-        let is_told = |old: &Value| {
-            told.iter()
-                .any(|new| ["when", "steps", "outcome"].iter().all(|part| new[part] == old[part]))
-        };
-        let before = self.state.documents.get(path)?["replies"].as_array()?;
-        before.iter().all(is_told).then_some((stem, retold))
+        let generated = self.generate(objects, &stem, number_of(path));
+        let is_kept =
+            |old: &GeneratedReply| generated.document.replies.iter().any(|new| new.repeats(old));
+        self.state.documents.get(path)?.replies.iter().all(is_kept).then_some((stem, generated))
     }
 
     /// A name by which files stand in the order in which their threads were first recorded.
-    fn begin_file(&mut self, objects: &Objects, folder: &Path) -> (String, Retold) {
+    fn begin_file(&mut self, objects: &Objects, folder: &Path) -> (String, GeneratedFixture) {
         loop {
             self.state.number = self.state.number.saturating_add(1);
             let number = self.state.number;
-            let retold = self.retell(objects, "", number);
-            let name = retold.document["replies"][0]["name"].as_str().unwrap_or_default();
+            let generated = self.generate(objects, "", number);
+            let name = generated.document.replies.first().map_or("", |reply| reply.name.as_str());
             let stem =
                 format!("{number:04}-{}", name.strip_suffix(&suffix(number)).unwrap_or("run"));
             if folder.join(format!("{stem}.yaml")).exists() {
                 continue;
             }
             // The files beside it lie in a folder of its name.
-            let retold =
-                if retold.files.is_empty() { retold } else { self.retell(objects, &stem, number) };
-            return (stem, retold);
+            let generated = if generated.files.is_empty() {
+                generated
+            } else {
+                self.generate(objects, &stem, number)
+            };
+            return (stem, generated);
         }
     }
 
-    fn retell(&self, objects: &Objects, stem: &str, number: u32) -> Retold {
-        let manner = Manner {
-            keeping: Keeping::Beside,
+    fn generate(&self, objects: &Objects, stem: &str, number: u32) -> GeneratedFixture {
+        let options = ExportOptions {
+            placement: FilePlacement::Beside,
             folder: stem,
             redactor: &self.recording.recorder.redactor,
             seeds: false,
             suffix: &suffix(number),
             only_performed: true,
         };
-        transcript::retell(objects, &manner, &mut Taken::default())
+        transcript::generate(objects, &options, &mut UsedNames::default())
     }
 
     /// Two threads may begin alike and go on differently: the answer that stands first is then used
     /// once, and the next one after it, as it was when they were recorded.
-    fn take_turns(&mut self, folder: &Path, path: &Path, document: &mut Value) -> io::Result<()> {
+    fn take_turns(
+        &mut self,
+        folder: &Path,
+        path: &Path,
+        document: &mut GeneratedDocument,
+    ) -> io::Result<()> {
         let state = &mut *self.state;
-        for reply in document["replies"].as_array_mut().into_iter().flatten() {
-            let files =
-                state.files.entry((folder.to_owned(), reply["when"].to_string())).or_default();
+        for reply in &mut document.replies.0 {
+            let key = (folder.to_owned(), reply.conditions());
+            let files = state.files.entry(key).or_default();
             files.insert(path.to_owned());
             if files.last().is_some_and(|last| last != path) {
-                reply["times"] = Value::from(1);
-            } else if let Some(before) = files.iter().nth_back(1) {
-                let earlier = state
-                    .documents
-                    .get_mut(before)
-                    .and_then(|document| document["replies"].as_array_mut());
-                for earlier in
-                    earlier.into_iter().flatten().filter(|earlier| earlier["when"] == reply["when"])
-                {
+                reply.times = Some(1);
+            } else if let Some(before) = files.iter().nth_back(1)
+                && let Some(document) = state.documents.get_mut(before)
+            {
+                let earlier = document.replies.0.iter_mut();
+                for earlier in earlier.filter(|earlier| earlier.when == reply.when) {
                     retire(before, earlier)?;
                 }
             }
@@ -232,25 +240,23 @@ impl Begun {
 }
 
 /// Lets a reply be used once. The rest of its file stays as people may have edited it.
-fn retire(path: &Path, reply: &mut Value) -> io::Result<()> {
-    if !reply["times"].is_null() {
+fn retire(path: &Path, reply: &mut GeneratedReply) -> io::Result<()> {
+    if reply.times.is_some() {
         return Ok(());
     }
-    reply["times"] = Value::from(1);
+    reply.times = Some(1);
     let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
-    let name = format!("- name: {}\n", reply["name"].as_str().unwrap_or_default());
-    let Some((before, after)) = text.split_once(&name) else { return Ok(()) };
-    let (Some(folder), Some(stem)) =
-        (path.parent(), path.file_stem().and_then(|stem| stem.to_str()))
-    else {
+    let Some(edited) = fixture::with_times(&text, &reply.name, 1) else {
+        let (path, reply) = (path.display(), &reply.name);
+        tracing::warn!(%path, reply, "an edited recording is left alone: give it `times: 1`");
         return Ok(());
     };
-    transcript::keep(
-        folder,
-        stem,
-        &format!("{before}{name}  times: 1\n{after}"),
-        &Retold::default(),
-    )
+    match (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) {
+        (Some(folder), Some(stem)) => {
+            transcript::write_files(folder, stem, &edited, &GeneratedFixture::default())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What stands behind the names of replies, so that none is the same in two files.

@@ -18,14 +18,7 @@ use std::{
     path::PathBuf,
 };
 
-use rehearsal::{
-    cassette,
-    engine::Unmatched,
-    fixture::Pace,
-    serve::Config,
-    transcript::{self, Keeping, Redactor, Taken, retell},
-    types::RunStatus,
-};
+use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config, types::RunStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -209,20 +202,17 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
 
 /// What an import makes of a flow that was recorded in some format.
 fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
-    let cassette = cassettes::write(&flow.exchanges, format);
-    let seen = cassette::parse(&cassette)
-        .unwrap_or_else(|useless| panic!("{name} as {format:?}: {useless}"));
-    let redactor = Redactor::default();
-    let manner = transcript::Manner {
-        keeping: Keeping::Inline,
-        folder: "",
-        redactor: &redactor,
-        seeds: true,
-        suffix: "",
-        only_performed: false,
-    };
-    let retold = retell(&seen.objects, &manner, &mut Taken::default());
-    rehearsal::fixture::written(&retold.document, "Imported.").unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("recording"), cassettes::write(&flow.exchanges, format))
+        .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .current_dir(folder.path())
+        .args(["import", "recording"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("there is nothing of"), "{name} as {format:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

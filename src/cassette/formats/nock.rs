@@ -2,44 +2,67 @@
 
 use serde_json::Value;
 
-use super::{bytes, headers, text, unhexed};
-use crate::cassette::exchange::Raw;
+use super::parts::{Body, Headers, unhexed};
+use crate::{cassette::exchange::Raw, types::lenient::lenient};
 
-pub(super) fn is_it(item: &Value) -> bool {
-    item["scope"].is_string() && item["path"].is_string()
-}
-
-pub(super) fn of(item: &Value) -> Raw {
-    let headers = headers(&item["rawHeaders"]);
-    let is_packed =
-        headers.iter().any(|(name, value)| name == "content-encoding" && !value.is_empty());
-    Raw {
-        method: text(&item["method"]).to_uppercase(),
-        url: format!("{}{}", text(&item["scope"]), text(&item["path"])),
-        request: bytes(&item["body"]),
-        // Older versions wrote it as text, under another name.
-        status: item["status"]
-            .as_u64()
-            .or_else(|| item["reply"].as_str()?.parse().ok())
-            .or(Some(200)),
-        response: response(item, is_packed),
-        headers,
-        ..Raw::default()
+lenient! {
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct Definition {
+        scope: Option<String>,
+        method: String,
+        path: Option<String>,
+        body: Body,
+        status: Option<u64>,
+        /// The status, as older versions wrote it: a text.
+        reply: Option<String>,
+        response: Value,
+        response_is_binary: bool,
+        raw_headers: Headers,
     }
 }
 
-/// JSON that nock has read, or text. What is no text stands in hex: as a whole, or if it is packed,
-/// in pieces.
-fn response(item: &Value, is_packed: bool) -> Vec<u8> {
-    let response = &item["response"];
-    if item["responseIsBinary"] == true
-        && let Some(hex) = response.as_str().and_then(unhexed)
-    {
-        return hex;
+impl Definition {
+    /// Whether it is one.
+    pub(super) fn is_whole(&self) -> bool {
+        self.scope.is_some() && self.path.is_some()
     }
-    let pieces = response.as_array().filter(|_| is_packed).and_then(|pieces| {
-        let hex = pieces.iter().map(|piece| piece.as_str().and_then(unhexed));
-        hex.collect::<Option<Vec<_>>>()
-    });
-    pieces.map_or_else(|| bytes(response), |pieces| pieces.concat())
+
+    /// JSON that nock has read, or text. What is no text stands in hex: as a whole, or if it is
+    /// packed, in pieces.
+    fn response(&self) -> Vec<u8> {
+        if self.response_is_binary
+            && let Some(hex) = self.response.as_str().and_then(unhexed)
+        {
+            return hex;
+        }
+        let pieces = self.response.as_array().filter(|_| self.is_packed()).and_then(|pieces| {
+            let hex = pieces.iter().map(|piece| piece.as_str().and_then(unhexed));
+            hex.collect::<Option<Vec<_>>>()
+        });
+        match pieces {
+            Some(pieces) => pieces.concat(),
+            None => Body(self.response.clone()).into_bytes(),
+        }
+    }
+
+    fn is_packed(&self) -> bool {
+        let mut headers = self.raw_headers.0.iter();
+        headers.any(|(name, value)| name == "content-encoding" && !value.is_empty())
+    }
+}
+
+impl From<Definition> for Raw {
+    fn from(definition: Definition) -> Self {
+        let response = definition.response();
+        let Definition { scope, method, path, body, status, reply, raw_headers, .. } = definition;
+        Self {
+            method: method.to_uppercase(),
+            url: scope.unwrap_or_default() + &path.unwrap_or_default(),
+            request: body.into_bytes(),
+            status: status.or_else(|| reply?.parse().ok()).or(Some(200)),
+            response,
+            headers: raw_headers.0,
+            ..Self::default()
+        }
+    }
 }

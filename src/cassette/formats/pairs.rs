@@ -6,83 +6,168 @@
 
 use serde_json::Value;
 
-use super::{bytes, decoded, headers, text};
-use crate::cassette::exchange::Raw;
+use super::parts::{Body, Headers};
+use crate::{
+    cassette::exchange::{Raw, decoded},
+    types::lenient::{self, lenient},
+};
 
-/// Whether an item of a list is such a pair.
-pub(super) fn is_it(item: &Value) -> bool {
-    item["request"].is_object() && item["response"].is_object() && !url(&item["request"]).is_empty()
-}
+lenient! {
+    pub(super) struct Pair {
+        request: Option<Request>,
+        response: Option<Response>,
+    }
 
-pub(super) fn of(item: &Value) -> Raw {
-    read(item, body)
-}
+    pub(super) struct Request {
+        method: String,
+        uri: Option<String>,
+        url: Option<String>,
+        path: Option<String>,
+        body: Option<Value>,
+        request_body: Option<Value>,
+        binary: bool,
+    }
 
-/// Betamax for Python says in which encoding it has read a text: of a stream it takes the bytes for
-/// Latin-1.
-pub(super) fn of_betamax(item: &Value) -> Raw {
-    read(item, |value, response| {
-        let is_latin =
-            value["encoding"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("ISO-8859-1"));
-        let of_latin = |text: &str| {
-            text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>()
-        };
-        let latin = value["string"].as_str().filter(|_| is_latin).and_then(of_latin);
-        latin.unwrap_or_else(|| body(value, response))
-    })
-}
+    pub(super) struct Response {
+        code: Status,
+        status_code: Status,
+        status: Status,
+        headers: Headers,
+        body: Option<Value>,
+        content: Option<Value>,
+        binary: bool,
+    }
 
-fn read(item: &Value, body: impl Fn(&Value, &Value) -> Vec<u8>) -> Raw {
-    let (request, response) = (&item["request"], &item["response"]);
-    let either = |one: &'_ str, other: &'_ str, of: &Value| {
-        if of[one].is_null() { of[other].clone() } else { of[one].clone() }
-    };
-    Raw {
-        method: text(&request["method"]).to_uppercase(),
-        url: url(request),
-        request: body(&either("body", "request_body", request), request),
-        status: status(response),
-        headers: headers(&response["headers"]),
-        response: body(&either("body", "content", response), response),
-        ..Raw::default()
+    /// A body within a map that says how it is written.
+    pub(super) struct Wrapped {
+        /// Null where the body is empty.
+        #[serde(rename = "string")]
+        text: Option<String>,
+        base64_string: Option<String>,
+        encoding: Option<String>,
+    }
+
+    pub(super) struct StatusMap {
+        code: StatusNumber,
+        status_code: StatusNumber,
     }
 }
 
-fn url(request: &Value) -> String {
-    ["uri", "url", "path"]
-        .iter()
-        .find_map(|key| request[*key].as_str())
-        .unwrap_or_default()
-        .to_owned()
+/// A status code.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum StatusNumber {
+    Number(u64),
+    Text(String),
+    #[default]
+    None,
 }
 
-/// A number, by itself or within a map or a list, under one of three names.
-fn status(response: &Value) -> Option<u64> {
-    let within = |value: &Value| {
-        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-        number(value)
-            .or_else(|| number(&value["code"]))
-            .or_else(|| number(&value["status_code"]))
-            .or_else(|| value.as_array()?.iter().find_map(Value::as_u64))
-    };
-    ["code", "status_code", "status"].iter().find_map(|key| within(&response[*key]))
+/// A status code, by itself or within a map or a list.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum Status {
+    Number(StatusNumber),
+    List(Vec<Value>),
+    Map(StatusMap),
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self::Number(StatusNumber::None)
+    }
+}
+
+impl StatusNumber {
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Text(text) => text.parse().ok(),
+            Self::None => None,
+        }
+    }
+}
+
+impl Status {
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Number(number) => number.number(),
+            Self::List(items) => items.iter().find_map(Value::as_u64),
+            Self::Map(map) => map.code.number().or_else(|| map.status_code.number()),
+        }
+    }
+}
+
+impl Pair {
+    /// Whether it is one.
+    pub(super) fn is_whole(&self) -> bool {
+        let url = self.request.as_ref().and_then(Request::url);
+        self.response.is_some() && url.is_some_and(|url| !url.is_empty())
+    }
+
+    /// Betamax for Python says in which encoding it has read a text: of a stream it takes the bytes
+    /// for Latin-1.
+    pub(super) fn of_betamax(self) -> Raw {
+        self.read(|body, is_binary| latin(&body).unwrap_or_else(|| bytes(body, is_binary)))
+    }
+
+    fn read(self, bytes: impl Fn(Value, bool) -> Vec<u8>) -> Raw {
+        let (request, response) =
+            (self.request.unwrap_or_default(), self.response.unwrap_or_default());
+        let url = request.url().unwrap_or_default().to_owned();
+        let asked = request.body.or(request.request_body).unwrap_or_default();
+        let answered = response.body.or(response.content).unwrap_or_default();
+        let [code, status_code, status] =
+            [response.code, response.status_code, response.status].map(Status::number);
+        Raw {
+            method: request.method.to_uppercase(),
+            url,
+            request: bytes(asked, request.binary),
+            status: code.or(status_code).or(status),
+            headers: response.headers.0,
+            response: bytes(answered, response.binary),
+            ..Raw::default()
+        }
+    }
+}
+
+impl From<Pair> for Raw {
+    fn from(pair: Pair) -> Self {
+        pair.read(bytes)
+    }
+}
+
+impl Request {
+    fn url(&self) -> Option<&str> {
+        self.uri.as_deref().or(self.url.as_deref()).or(self.path.as_deref())
+    }
 }
 
 /// A body as it stands, or within a map that says how it is written.
-fn body(value: &Value, of: &Value) -> Vec<u8> {
-    if let Some(encoded) = value["base64_string"].as_str() {
-        return decoded(encoded).unwrap_or_default();
-    }
-    match value {
-        Value::Object(map)
-            if map.get("string").is_some_and(|text| text.is_string() || text.is_null()) =>
-        {
-            bytes(&map["string"])
+fn bytes(body: Value, is_binary: bool) -> Vec<u8> {
+    match &body {
+        Value::Object(map) => {
+            let is_wrapped = map.get("string").is_some_and(|it| it.is_string() || it.is_null());
+            let wrapped: Wrapped = lenient::read(body.clone());
+            match wrapped.base64_string {
+                Some(encoded) => decoded(&encoded).unwrap_or_default(),
+                None if is_wrapped => wrapped.text.unwrap_or_default().into_bytes(),
+                None => Body(body).into_bytes(),
+            }
         }
         // ExVCR keeps what is no text as Elixir does: six bytes in front of it.
-        Value::String(encoded) if of["binary"] == true => {
+        Value::String(encoded) if is_binary => {
             decoded(encoded).and_then(|term| term.get(6..).map(<[u8]>::to_vec)).unwrap_or_default()
         }
-        other => bytes(other),
+        _ => Body(body).into_bytes(),
     }
+}
+
+/// The bytes of a text that was read as Latin-1, if one was.
+fn latin(body: &Value) -> Option<Vec<u8>> {
+    let Wrapped { text, encoding, .. } = lenient::read(body.clone());
+    if !encoding?.eq_ignore_ascii_case("ISO-8859-1") {
+        return None;
+    }
+    text?.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }

@@ -2,24 +2,41 @@
 
 use serde_json::Value;
 
-use super::{decoded, headers, text};
-use crate::cassette::exchange::Raw;
+use super::parts::Headers;
+use crate::{
+    cassette::exchange::{Raw, decoded},
+    types::lenient::lenient,
+};
 
-pub(super) fn of(entry: &Value) -> Raw {
-    let answered = headers(&entry["ResponseHeaders"]);
-    Raw {
-        method: text(&entry["RequestMethod"]).to_uppercase(),
-        url: text(&entry["RequestUri"]),
-        request: body(&entry["RequestBody"], &headers(&entry["RequestHeaders"])),
-        status: entry["StatusCode"].as_u64(),
-        response: body(&entry["ResponseBody"], &answered),
-        headers: answered,
-        ..Raw::default()
+lenient! {
+    #[serde(rename_all = "PascalCase")]
+    pub(super) struct Entry {
+        request_method: String,
+        request_uri: String,
+        request_headers: Headers,
+        request_body: Value,
+        status_code: Option<u64>,
+        response_headers: Headers,
+        response_body: Value,
+    }
+}
+
+impl From<Entry> for Raw {
+    fn from(entry: Entry) -> Self {
+        Self {
+            method: entry.request_method.to_uppercase(),
+            url: entry.request_uri,
+            request: body(&entry.request_body, &entry.request_headers),
+            status: entry.status_code,
+            response: body(&entry.response_body, &entry.response_headers),
+            headers: entry.response_headers.0,
+            ..Self::default()
+        }
     }
 }
 
 /// JSON as such, text as one string or as the list of its lines, and all else in base64.
-fn body(value: &Value, headers: &[(String, String)]) -> Vec<u8> {
+fn body(value: &Value, Headers(headers): &Headers) -> Vec<u8> {
     let kind =
         headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value);
     let is_text = ["text/", "json", "xml", "urlencoded", "charset=utf-8"]

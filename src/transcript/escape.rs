@@ -1,4 +1,4 @@
-//! How things are spelled in a fixture: texts that templates leave alone, arguments, names of
+//! Writes things as a fixture has them: texts that templates leave alone, arguments, names of
 //! replies and of files.
 
 use regex::Regex;
@@ -69,7 +69,7 @@ mod tests {
     use crate::fixture::template;
 
     #[test]
-    fn templates_leave_retold_texts_alone() {
+    fn templates_leave_escaped_texts_alone() {
         let variables = template::Variables::new(&Default::default(), []);
         for text in [
             "{{ x }}",

@@ -7,11 +7,16 @@ use std::{
     path::Path,
 };
 
-use super::Retold;
+use super::GeneratedFixture;
 
 /// Writes a fixture as `STEM.yaml`, after everything that it names.
-pub fn keep(folder: &Path, stem: &str, text: &str, retold: &Retold) -> io::Result<()> {
-    for (path, content) in &retold.files {
+pub fn write_files(
+    folder: &Path,
+    stem: &str,
+    text: &str,
+    fixture: &GeneratedFixture,
+) -> io::Result<()> {
+    for (path, content) in &fixture.files {
         write_whole(&folder.join(path), content)?;
     }
     write_whole(&folder.join(format!("{stem}.yaml")), text.as_bytes())

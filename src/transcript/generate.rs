@@ -1,0 +1,250 @@
+//! Makes a fixture of conversations: seeds for the assistants that took part, and a reply for each
+//! run.
+//!
+//! What a fixture cannot repeat is left out, and named as an omission. Texts are escaped such that
+//! templates leave them alone.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Objects,
+    escape::slug,
+    generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames, named},
+    redact::{REDACTED, Redactor},
+    seeds::seed,
+    shown::{Assistant, Message, Performed, Run, Step},
+};
+use crate::types::lenient::Items;
+
+/// Where contents of files are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilePlacement {
+    /// In the document itself.
+    Inline,
+    /// In files beside it.
+    Beside,
+}
+
+/// How a fixture is made of conversations.
+#[derive(Debug)]
+pub struct ExportOptions<'m> {
+    pub placement: FilePlacement,
+    /// The folder, beside the document, that files go to.
+    pub folder: &'m str,
+    pub redactor: &'m Redactor,
+    /// Whether assistants are seeded, and files that are cited.
+    pub seeds: bool,
+    /// What stands behind the name of each reply.
+    pub suffix: &'m str,
+    /// Whether there are replies for those runs only that an upstream performed.
+    pub only_performed: bool,
+}
+
+/// Makes a fixture of conversations.
+pub fn generate(
+    objects: &Objects,
+    options: &ExportOptions<'_>,
+    used: &mut UsedNames,
+) -> GeneratedFixture {
+    // Whatever is written from here on has no secret in it.
+    let objects = &objects.cleaned(options.redactor);
+    let mut generator = Generator {
+        objects,
+        options,
+        used,
+        messages: objects.messages_by_thread(),
+        steps: objects.steps_by_run(),
+        fixture: GeneratedFixture::default(),
+        seeded_files: Vec::new(),
+    };
+    let mut replies = Vec::new();
+    for (thread, runs) in objects.runs_by_thread() {
+        for (index, run) in runs.iter().enumerate() {
+            if options.only_performed && run.upstream.is_none() {
+                continue;
+            }
+            // What is written anew as a thread goes on says the same of each run every time.
+            let turn = (options.only_performed || runs.len() > 1).then_some(index + 1);
+            replies.push(generator.reply(thread, run, runs.get(index + 1).copied(), turn));
+        }
+    }
+    generator.finish(replies)
+}
+
+pub(super) struct Generator<'o> {
+    pub(super) objects: &'o Objects,
+    pub(super) options: &'o ExportOptions<'o>,
+    pub(super) used: &'o mut UsedNames,
+    pub(super) messages: HashMap<String, Vec<Message>>,
+    pub(super) steps: HashMap<&'o str, Vec<&'o Step>>,
+    pub(super) fixture: GeneratedFixture,
+    /// Files that are seeded.
+    pub(super) seeded_files: Vec<Value>,
+}
+
+impl<'o> Generator<'o> {
+    pub(super) fn omit(&mut self, about: &str, what: impl Into<String>) {
+        let omission = Omission { about: about.to_owned(), what: what.into() };
+        if !self.fixture.omissions.contains(&omission) {
+            self.fixture.omissions.push(omission);
+        }
+    }
+
+    fn reply(
+        &mut self,
+        thread: &str,
+        run: &'o Run,
+        next: Option<&Run>,
+        turn: Option<usize>,
+    ) -> GeneratedReply {
+        if !run.is_over() {
+            let status = if run.status.is_empty() { "unknown" } else { &run.status };
+            let what = format!("the run was last seen as {status}: what became of it is not known");
+            self.omit(&run.id, what);
+        }
+        let asked = self.asked(thread, run, next);
+        if asked.is_none() {
+            self.omit(&run.id, "what was asked is not known: its reply holds for any question");
+        }
+        let when = self.when(run, asked.as_deref(), turn);
+        let steps = self.entries(thread, run);
+        if steps.is_empty() && run.status == "completed" {
+            let what = "nothing that the run wrote was ever shown: its reply says nothing";
+            self.omit(&run.id, what);
+        }
+        self.fixture.runs += 1;
+        GeneratedReply {
+            name: asked.as_deref().map(slug).unwrap_or_default(),
+            when,
+            times: None,
+            steps,
+            outcome: outcome(run),
+            usage: usage(run),
+            timing: run.upstream.as_ref().and_then(timing),
+        }
+    }
+
+    /// What the user said last before the run.
+    fn asked(&self, thread: &str, run: &Run, next: Option<&Run>) -> Option<String> {
+        let messages = self.messages.get(thread)?;
+        let noted = run.upstream.as_ref().and_then(|performed| performed.asked.as_deref());
+        if let Some(known) =
+            messages.iter().find(|message| message.id.is_some() && message.id.as_deref() == noted)
+        {
+            return Some(known.text());
+        }
+        let of = |run: &Run| {
+            messages.iter().position(|message| message.run_id.as_ref() == Some(&run.id))
+        };
+        let (run_at, made) = (run.created_at.unwrap_or_default(), of(run));
+        let created = |message: &Message| message.created_at.unwrap_or_default();
+        let end = made.unwrap_or_else(|| {
+            // It wrote nothing: whatever was said up to its time, and before the next one wrote.
+            let until = next.and_then(of).unwrap_or(messages.len());
+            let later = messages[..until].iter().position(|message| created(message) > run_at);
+            later.unwrap_or(until)
+        });
+        let mut users = (0..end).rev().filter(|place| messages[*place].role == "user");
+        let (last, before) = (users.next()?, users.next());
+        // In the same second, what was said last may be what the next run was asked.
+        let is_of_next = made.is_none() && next.is_some() && created(&messages[last]) == run_at;
+        let goes_before =
+            |before: &usize| messages[*before..last].iter().all(|message| message.role == "user");
+        let asked = before.filter(|before| is_of_next && goes_before(before)).unwrap_or(last);
+        Some(messages[asked].text())
+    }
+
+    fn when(&self, run: &Run, asked: Option<&str>, turn: Option<usize>) -> Map<String, Value> {
+        let mut when = Map::new();
+        let assistant = self.objects.assistants.get(&run.assistant_id);
+        let name = assistant.and_then(|assistant| assistant.name.as_deref());
+        if let Some(name) = name.filter(|name| !name.is_empty() && !name.contains(REDACTED)) {
+            when.insert("assistant".to_owned(), Value::from(name));
+        }
+        if let Some(asked) = asked {
+            when.insert("message".to_owned(), matcher(asked));
+        }
+        if let Some(turn) = turn {
+            when.insert("turn".to_owned(), Value::from(turn));
+        }
+        if let Some(model) = run.model.as_deref().filter(|_| when.is_empty()) {
+            when.insert("model".to_owned(), Value::from(model));
+        }
+        when
+    }
+
+    fn finish(mut self, replies: Vec<GeneratedReply>) -> GeneratedFixture {
+        let assistants = if self.options.seeds { self.assistants() } else { Vec::new() };
+        self.fixture.document = GeneratedDocument {
+            assistants: assistants.iter().map(seed).collect(),
+            files: std::mem::take(&mut self.seeded_files),
+            replies: Items(named(replies, self.options.suffix, self.used)),
+        };
+        self.fixture
+    }
+
+    /// The assistants of the runs. One that was never shown itself is made of what its first run
+    /// says.
+    fn assistants(&mut self) -> Vec<Assistant> {
+        let objects = self.objects;
+        let ids = objects.runs.all().iter().map(|run| run.assistant_id.as_str());
+        let ids: HashSet<&str> = ids.filter(|id| !id.is_empty()).collect();
+        let shown = objects.assistants.all().iter();
+        let shown = shown.filter(|assistant| ids.contains(assistant.id.as_str()));
+        let mut assistants: Vec<Assistant> =
+            shown.filter(|assistant| self.used.use_id(&assistant.id)).cloned().collect();
+        let unseen: BTreeSet<&str> =
+            ids.into_iter().filter(|id| objects.assistants.get(id).is_none()).collect();
+        for id in unseen {
+            if self.used.use_id(id) {
+                let what =
+                    "the assistant was never shown: its seed is made of what its first run says";
+                self.omit(id, what);
+                let run = objects.runs.all().iter().find(|run| run.assistant_id == id);
+                assistants.extend(run.map(Run::assistant));
+            }
+        }
+        assistants
+    }
+}
+
+/// A matcher of this text, also where something was taken out of it.
+fn matcher(text: &str) -> Value {
+    if !text.contains(REDACTED) {
+        return Value::from(text);
+    }
+    let parts: Vec<_> = text.split(REDACTED).map(regex::escape).collect();
+    json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
+}
+
+fn usage(run: &Run) -> Option<Value> {
+    let (prompt, completion) = (run.usage.prompt_tokens?, run.usage.completion_tokens?);
+    Some(json!({"prompt_tokens": prompt, "completion_tokens": completion}))
+}
+
+/// How long an upstream took, in the words of fixtures.
+fn timing(performed: &Performed) -> Option<Value> {
+    let (first_token, per_token) = (performed.first_token?, performed.per_token?);
+    Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
+}
+
+fn outcome(run: &Run) -> Option<Value> {
+    match run.status.as_str() {
+        "failed" => {
+            let code = run.last_error.code.as_deref().unwrap_or("server_error");
+            let message =
+                run.last_error.message.as_deref().unwrap_or("Sorry, something went wrong.");
+            Some(json!({"failed": {"code": code, "message": message}}))
+        }
+        "incomplete" => {
+            let reason = run.incomplete_details.reason.as_deref();
+            Some(json!({"incomplete": reason.unwrap_or("max_completion_tokens")}))
+        }
+        "expired" => Some(json!("expired")),
+        // It stays until its client cancels it again.
+        "cancelled" | "cancelling" => Some(json!("hang")),
+        _ => None,
+    }
+}

@@ -32,6 +32,7 @@ pub mod feed;
 pub mod fixture;
 mod http;
 pub mod knowledge;
+mod redact;
 pub mod search;
 pub mod serve;
 mod store;

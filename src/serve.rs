@@ -11,8 +11,8 @@ use crate::{
     extract::Extractor,
     fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
     http::{AppState, key::Keys, listen, manner::Policy, origin::Hosts, state::Shared},
+    redact::{Redaction, Redactor},
     store::{Database, OpenError},
-    transcript::{Redaction, Redactor},
     upstream::{Recorder, Settings, Unusable, Upstream},
     world::{DEFAULT_SESSION, Making, Unmade, Worlds},
 };

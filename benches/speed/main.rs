@@ -6,7 +6,6 @@
 //! `search`, `fixtures`, `control`, `recording`) it measures only those. The load comes from this
 //! process, so with few cores it competes with what it measures, for the bare route too.
 
-#![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
 mod client;

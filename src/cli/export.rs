@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::output::{complain, print};
 use crate::{
+    redact::{Redaction, Redactor},
     store::Database,
-    transcript::{self, Exported, Omission, Redaction, Redactor},
+    transcript::{self, Exported, Omission},
     types::{Id, Thread},
     world::DEFAULT_SESSION,
 };

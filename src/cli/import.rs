@@ -10,9 +10,10 @@ use super::output::{UNUSABLE, complain, count, print};
 use crate::{
     cassette::{self, Seen},
     fixture,
+    redact::{Redaction, Redactor},
     transcript::{
-        self, ExportOptions, FilePlacement, GeneratedFixture, GeneratedReply, Omission, Redaction,
-        Redactor, UsedNames, generate,
+        self, ExportOptions, FilePlacement, GeneratedFixture, GeneratedReply, Omission, UsedNames,
+        generate,
     },
 };
 use clap::Args;

@@ -19,8 +19,8 @@ use crate::{
     clock::Moment,
     engine::Unmatched,
     fixture::Pace,
+    redact::Redaction,
     serve::{Config, JOURNAL, Server},
-    transcript::Redaction,
     upstream::{Key, Kind, LIMIT, Renamed, Settings},
 };
 

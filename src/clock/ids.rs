@@ -3,8 +3,7 @@
 //! ChaCha8 promises the same numbers in every version, so the same requests in the same order give
 //! the same ids.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -90,8 +89,8 @@ impl Ids {
     /// Goes on where others stood.
     pub fn resumed(stand: &IdsStand) -> Self {
         let ids = Self::new(stand.seed, stand.starts);
-        lock(&ids.objects).set_word_pos(stand.objects.into());
-        lock(&ids.requests).set_word_pos(stand.requests.into());
+        ids.objects.lock().set_word_pos(stand.objects.into());
+        ids.requests.lock().set_word_pos(stand.requests.into());
         ids
     }
 
@@ -106,7 +105,7 @@ impl Ids {
     pub fn stand(&self) -> IdsStand {
         // What does not fit into 64 bits would take longer than anybody draws.
         let place = |generator: &Mutex<ChaCha8Rng>| {
-            u64::try_from(lock(generator).get_word_pos()).unwrap_or_default()
+            u64::try_from(generator.lock().get_word_pos()).unwrap_or_default()
         };
         IdsStand {
             seed: self.seed,
@@ -122,12 +121,12 @@ impl Ids {
 
     /// An id that is not spelled as usual.
     pub fn next_as<T>(&self, prefix: &str, spelling: Spelling) -> Id<T> {
-        Id::new(spell(prefix, spelling, &mut lock(&self.objects)))
+        Id::new(spell(prefix, spelling, &mut self.objects.lock()))
     }
 
     /// `req_` and 32 hexadecimal digits.
     pub fn next_request(&self) -> String {
-        let mut generator = lock(&self.requests);
+        let mut generator = self.requests.lock();
         format!("req_{:016x}{:016x}", generator.next_u64(), generator.next_u64())
     }
 
@@ -152,10 +151,6 @@ pub struct IdsStand {
     starts: u32,
     objects: u64,
     requests: u64,
-}
-
-fn lock(generator: &Mutex<ChaCha8Rng>) -> std::sync::MutexGuard<'_, ChaCha8Rng> {
-    generator.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The ids of what one run makes.

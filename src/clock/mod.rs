@@ -6,13 +6,9 @@
 
 mod ids;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
@@ -148,17 +144,13 @@ impl Clock {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub fn now(&self) -> Moment {
-        self.lock().stand.now()
+        self.inner.lock().stand.now()
     }
 
     /// How it is set.
     pub fn stand(&self) -> ClockStand {
-        self.lock().stand
+        self.inner.lock().stand
     }
 
     pub fn is_frozen(&self) -> bool {
@@ -182,7 +174,7 @@ impl Clock {
     pub async fn sleep_until(&self, due: Moment, awake: Awake) -> Awake {
         let mut turned = self.turned.subscribe();
         let (sleeper, mut woken) = {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             if inner.stand.now() >= due {
                 return awake;
             }
@@ -252,7 +244,7 @@ impl Clock {
     }
 
     fn set(&self, stand: ClockStand) {
-        self.lock().stand = stand;
+        self.inner.lock().stand = stand;
         self.turned.send_modify(|turns| *turns += 1);
     }
 
@@ -262,13 +254,13 @@ impl Clock {
         while self.wake_next(end) {
             self.idle().await;
         }
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(end));
     }
 
     /// Sets the clock to the next thing due by `end` and wakes its sleeper.
     fn wake_next(&self, end: Moment) -> bool {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let Some(entry) = inner.sleepers.first_entry() else { return false };
         let due = entry.key().0;
         if due > end {
@@ -290,7 +282,7 @@ struct Sleeper<'c> {
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        self.clock.lock().sleepers.remove(&self.key);
+        self.clock.inner.lock().sleepers.remove(&self.key);
     }
 }
 
@@ -312,11 +304,11 @@ mod tests {
                 let due = start.after(Duration::from_secs(seconds));
                 let awake = clock.sleep_until(due, clock.awake()).await;
                 tokio::task::yield_now().await;
-                seen.lock().unwrap().push((seconds, clock.now().seconds().0 - start.seconds().0));
+                seen.lock().push((seconds, clock.now().seconds().0 - start.seconds().0));
                 drop(awake);
             });
         }
-        while clock.lock().sleepers.len() < seconds.len() {
+        while clock.inner.lock().sleepers.len() < seconds.len() {
             tokio::task::yield_now().await;
         }
         seen
@@ -327,7 +319,7 @@ mod tests {
         let clock = Clock::new(ClockStand::frozen(Moment(0)));
         let seen = sleepers(&clock, &[3, 1, 2]).await;
         clock.advance(Duration::from_secs(2)).await;
-        assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2)]);
+        assert_eq!(*seen.lock(), [(1, 1), (2, 2)]);
         assert_eq!(clock.now().seconds(), Timestamp(2));
     }
 
@@ -337,10 +329,10 @@ mod tests {
         let start = clock.now();
         let seen = sleepers(&clock, &[3_600, 7_200, 90_000]).await;
         clock.advance(Duration::from_secs(3_600)).await;
-        assert_eq!(*seen.lock().unwrap(), [(3_600, 3_600)]);
+        assert_eq!(*seen.lock(), [(3_600, 3_600)]);
         assert!(!clock.is_frozen() && clock.now() >= start.after(Duration::from_secs(3_600)));
         clock.freeze(Some(start.after(Duration::from_secs(8_000)))).await;
-        assert_eq!(seen.lock().unwrap().len(), 2);
+        assert_eq!(seen.lock().len(), 2);
         assert_eq!(clock.now(), start.after(Duration::from_secs(8_000)));
         clock.freeze(Some(Moment(0))).await;
         assert_eq!(clock.now(), Moment(0), "it can be set back too");
@@ -356,7 +348,7 @@ mod tests {
             let clock = clock.clone();
             async move { drop(clock.sleep_until(due, clock.awake()).await) }
         });
-        while clock.lock().sleepers.is_empty() {
+        while clock.inner.lock().sleepers.is_empty() {
             tokio::task::yield_now().await;
         }
         clock.resume().await;

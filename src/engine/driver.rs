@@ -1,13 +1,10 @@
 //! The engine of a session: creates runs, tells their tasks what clients ask of them, and takes up
 //! after a restart whatever had not ended. It owns the tasks; dropping it stops them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -224,7 +221,7 @@ impl Engine {
 
     /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
     pub async fn poll(&self, id: &Id<Run>, thread: &Id<Thread>) {
-        if lock_live(&self.live).get(id).is_none_or(|live| live.thread != *thread) {
+        if self.live.lock().get(id).is_none_or(|live| live.thread != *thread) {
             return;
         }
         let (answer, answered) = oneshot::channel();
@@ -236,14 +233,14 @@ impl Engine {
 
     /// Stops the run on a thread that is gone.
     pub fn abandon(&self, thread: &Id<Thread>) {
-        for live in lock_live(&self.live).values().filter(|live| live.thread == *thread) {
+        for live in self.live.lock().values().filter(|live| live.thread == *thread) {
             _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
         }
     }
 
     /// Stops all runs, because their session begins anew.
     pub async fn abandon_all(&self) {
-        let stopped: Vec<_> = lock_live(&self.live).drain().map(|(_, live)| live).collect();
+        let stopped: Vec<_> = self.live.lock().drain().map(|(_, live)| live).collect();
         for live in &stopped {
             _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
         }
@@ -322,20 +319,20 @@ impl Engine {
         let (id, thread) = (shell.objects.run.id.clone(), shell.objects.run.thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();
         // The lock is held until the task is known, so that the task cannot end before that.
-        let mut live = lock_live(&self.live);
+        let mut live = self.live.lock();
         let (all, own) = (Arc::clone(&self.live), id.clone());
         let spawned = tokio::spawn(async move {
             if let Ok(events) = gate.await {
                 task::run(shell, events, first, received, awake).await;
             }
-            lock_live(&all).remove(&own);
+            all.lock().remove(&own);
         });
         live.insert(id, Live { thread, commands, task: spawned });
     }
 
     /// `false` if the run has no task: it has ended, or does not exist.
     fn command(&self, id: &Id<Run>, command: Command) -> bool {
-        lock_live(&self.live).get(id).is_some_and(|live| live.commands.send(command).is_ok())
+        self.live.lock().get(id).is_some_and(|live| live.commands.send(command).is_ok())
     }
 
     async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, Refused> {
@@ -346,12 +343,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        for (_, live) in lock_live(&self.live).drain() {
+        for (_, live) in self.live.lock().drain() {
             live.task.abort();
         }
     }
-}
-
-fn lock_live(live: &Mutex<HashMap<Id<Run>, Live>>) -> MutexGuard<'_, HashMap<Id<Run>, Live>> {
-    live.lock().unwrap_or_else(PoisonError::into_inner)
 }

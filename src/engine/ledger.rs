@@ -3,9 +3,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
@@ -55,13 +56,9 @@ impl Ledger {
         Self { feed, ..Self::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Uses a reply once more, unless it is used up.
     pub(super) fn take(&self, reply: &Reply) -> bool {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let used = entries.uses.entry(reply.key).or_default();
         let left = reply.times.is_none_or(|times| *used < times);
         *used += u64::from(left);
@@ -69,7 +66,7 @@ impl Ledger {
     }
 
     pub(super) fn answers(&self, run: &Id<Run>, reply: &Arc<Reply>) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         if entries.answered.insert(run.clone(), Arc::clone(reply)).is_none() {
             entries.order.push_back(run.clone());
         }
@@ -82,7 +79,7 @@ impl Ledger {
 
     pub(super) fn misses(&self, run: UnmatchedRun) {
         self.feed.tell("unmatched", || serde_json::to_string(&run).unwrap_or_default());
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         if entries.unmatched.len() == UNMATCHED {
             entries.unmatched.pop_front();
         }
@@ -91,26 +88,26 @@ impl Ledger {
 
     /// How often a reply was used.
     pub fn uses_of(&self, reply: &Reply) -> u64 {
-        self.lock().uses.get(&reply.key).copied().unwrap_or_default()
+        self.entries.lock().uses.get(&reply.key).copied().unwrap_or_default()
     }
 
     /// The reply that answered a run, by its name, or where it stands.
     pub fn answered(&self, run: &Id<Run>) -> Option<String> {
-        self.lock().answered.get(run).map(|reply| reply.called())
+        self.entries.lock().answered.get(run).map(|reply| reply.called())
     }
 
     /// The runs that no reply matched, oldest first.
     pub fn unmatched(&self) -> Vec<UnmatchedRun> {
-        self.lock().unmatched.iter().cloned().collect()
+        self.entries.lock().unmatched.iter().cloned().collect()
     }
 
     /// All uses, by the keys of the replies.
     pub fn uses(&self) -> BTreeMap<u64, u64> {
-        self.lock().uses.clone()
+        self.entries.lock().uses.clone()
     }
 
     /// Goes on with the uses of another.
     pub fn resume(&self, uses: BTreeMap<u64, u64>) {
-        self.lock().uses = uses;
+        self.entries.lock().uses = uses;
     }
 }

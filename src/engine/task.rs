@@ -1,6 +1,6 @@
 //! The task of one open run: how it begins, and what becomes of a run that cannot go on.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -10,12 +10,9 @@ use super::{
 };
 use crate::{
     clock::Awake,
+    store::Recovery,
     types::run::{LastError, SORRY},
 };
-
-/// How often, and after which first wait, a run that cannot be written is tried again.
-const ATTEMPTS: u32 = 6;
-const RECOVERY: Duration = Duration::from_millis(100);
 
 /// Tells how the run came to be, and performs it.
 pub(super) async fn run(
@@ -61,11 +58,10 @@ fn end_unseen(shell: &mut Shell) {
 async fn give_up(shell: &mut Shell) {
     let failed = Input::Stop(End::failed(LastError::server_error(SORRY)));
     let shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
-    for attempt in 0..ATTEMPTS {
-        tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
-        match shell.commit(&shown).await {
-            Ok(()) | Err(RunError::Gone) => return,
-            Err(RunError::Store(_) | RunError::Resources(_)) => {}
+    let mut recovery = Recovery::default();
+    while recovery.wait().await {
+        if let Ok(()) | Err(RunError::Gone) = shell.commit(&shown).await {
+            return;
         }
     }
     tracing::error!(run = %shell.objects.run.id, "a run stays as it is until a restart");

@@ -4,7 +4,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -13,7 +13,8 @@ use std::{
 use axum::{body::BodyDataStream, extract::Request, http::header};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use multer::{Field, Multipart};
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -28,8 +29,10 @@ use crate::{
     world::World,
 };
 
-/// How much all fields but the content may have together, in bytes.
-const FIELDS: usize = 64 << 10;
+/// How many fields there may be beside the content, and how much each may have, in bytes. The parser
+/// holds each to its size.
+const FIELDS: usize = 64;
+const FIELD: u64 = 64 << 10;
 
 /// A form that came in as a whole.
 pub(crate) struct Form {
@@ -61,7 +64,9 @@ impl Form {
         let not_a_form = |_| Refusal::NotAForm { content_type: content_type.to_owned() };
         let boundary = boundary.map_err(not_a_form)?;
         let body = Arriving::of(request);
-        let mut parts = Multipart::new(body.clone(), boundary);
+        let sizes = SizeLimit::new().per_field(FIELD).for_field(name, u64::MAX);
+        let limits = Constraints::new().size_limit(sizes);
+        let mut parts = Multipart::with_constraints(body.clone(), boundary, limits);
         let mut form = Self { fields: Map::new(), content: None };
         let mut left = FIELDS;
         while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
@@ -80,16 +85,11 @@ impl Form {
         Ok(form)
     }
 
-    async fn take(&mut self, mut part: Field<'static>, left: &mut usize) -> Result<()> {
+    async fn take(&mut self, part: Field<'static>, left: &mut usize) -> Result<()> {
         let name = part.name().unwrap_or_default().to_owned();
-        let mut bytes = Vec::new();
-        // A field without a value is not for nothing.
-        *left = left.checked_sub(name.len() + 1_024).ok_or(Refusal::BrokenForm)?;
-        while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
-            *left = left.checked_sub(piece.len()).ok_or(Refusal::BrokenForm)?;
-            bytes.extend_from_slice(&piece);
-        }
-        let text = String::from_utf8(bytes).map_err(|_| Refusal::BrokenForm)?;
+        *left = left.checked_sub(1).ok_or(Refusal::BrokenForm)?;
+        let bytes = part.bytes().await.map_err(|_| Refusal::BrokenForm)?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| Refusal::BrokenForm)?;
         // Forms know no numbers and no maps: `expires_after[seconds]`.
         match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             Some((outer, inner)) => {
@@ -225,7 +225,7 @@ impl Stream for Arriving {
             return Poll::Pending;
         }
         let polled = {
-            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stream = self.stream.lock();
             Pin::new(&mut *stream).poll_next(context)
         };
         match &polled {

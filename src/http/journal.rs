@@ -10,10 +10,11 @@ use super::{
     uri::is_api,
 };
 use crate::{
+    redact::KnownKeys,
     types::Timestamp,
     world::{
         Session, World,
-        journal::{Body, Entry, Secret, without_secrets},
+        journal::{Body, Entry, Journal},
     },
 };
 
@@ -24,11 +25,11 @@ pub(crate) async fn note(visit: Visit, request: Request, next: Next) -> Response
         return next.run(request).await;
     }
     let line = Line::of(&world, &request, &request_id);
-    let secret = session.journal.secret(&key::sent(&Manner::of(&request), request.headers()));
+    let keys = session.journal.known(key::sent(&Manner::of(&request), request.headers()));
     let (parts, body) = request.into_parts();
-    let (body, shown) = tee::request(&session.journal, &parts.headers, body, secret.as_ref());
+    let (body, shown) = tee::request(&session.journal, &parts.headers, body, &keys);
     let response = next.run(Request::from_parts(parts, body)).await;
-    line.note(&session, response, shown, secret.as_ref()).await
+    line.note(&session, response, shown, &keys).await
 }
 
 /// A request, as far as it is known before it is answered.
@@ -61,20 +62,20 @@ impl Line {
         session: &Session,
         response: Response,
         request: Body,
-        secret: Option<&Arc<Secret>>,
+        keys: &Arc<KnownKeys>,
     ) -> Response {
         let is_cut = response.extensions().get::<NoAnswer>().is_some();
         let run = response.extensions().get::<OfRun>().map(|of| of.0.clone());
         let fault = response.extensions().get::<Struck>().map(|struck| struck.0.called());
         let status = (!is_cut).then_some(response.status().as_u16());
-        let (response, shown) = tee::response(&session.journal, response, secret).await;
+        let (response, shown) = tee::response(&session.journal, response, keys).await;
         let entry = Arc::new(Entry {
             id: self.id,
             created_at: self.created_at,
             duration: self.begun.elapsed(),
             method: self.method,
             path: self.path,
-            query: self.query.map(|query| clean(&query, secret)),
+            query: self.query.map(|query| Journal::clean(&query, keys)),
             status,
             request,
             response: shown,
@@ -85,8 +86,4 @@ impl Line {
         session.journal.note(entry);
         response
     }
-}
-
-fn clean(text: &str, secret: Option<&Arc<Secret>>) -> String {
-    String::from_utf8_lossy(&without_secrets(text.as_bytes(), secret.map(Arc::as_ref))).into_owned()
 }

@@ -12,19 +12,22 @@ use futures_util::StreamExt;
 use http_body_util::{BodyExt, Collected};
 use hyper::body::Body as _;
 
-use crate::world::journal::{self, Journal, Secret, Text};
+use crate::{
+    redact::KnownKeys,
+    world::journal::{self, Journal, Text},
+};
 
 /// Shows a request's body.
 pub(super) fn request(
     journal: &Journal,
     headers: &HeaderMap,
     body: Body,
-    secret: Option<&Arc<Secret>>,
+    keys: &Arc<KnownKeys>,
 ) -> (Body, journal::Body) {
     if body.is_end_stream() {
         (body, journal::Body::None)
     } else {
-        show(journal, headers, body, secret)
+        show(journal, headers, body, keys)
     }
 }
 
@@ -32,16 +35,16 @@ pub(super) fn request(
 pub(super) async fn response(
     journal: &Journal,
     response: Response,
-    secret: Option<&Arc<Secret>>,
+    keys: &Arc<KnownKeys>,
 ) -> (Response, journal::Body) {
     let (parts, body) = response.into_parts();
     // What is there as a whole comes in one piece, and is kept without another body around it.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
         let whole = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-        let kept = journal::Body::Whole(Text::of(&whole, secret.map(Arc::as_ref)));
+        let kept = journal::Body::Whole(Text::of(&whole, keys));
         return (Response::from_parts(parts, Body::from(whole)), kept);
     }
-    let (body, kept) = show(journal, &parts.headers, body, secret);
+    let (body, kept) = show(journal, &parts.headers, body, keys);
     (Response::from_parts(parts, body), kept)
 }
 
@@ -49,9 +52,9 @@ fn show(
     journal: &Journal,
     headers: &HeaderMap,
     body: Body,
-    secret: Option<&Arc<Secret>>,
+    keys: &Arc<KnownKeys>,
 ) -> (Body, journal::Body) {
-    let passing = journal.passing(secret.cloned());
+    let passing = journal.passing(Arc::clone(keys));
     let (is_text, keeping) = (is_text(headers), Arc::clone(&passing));
     let pieces = body.into_data_stream().inspect(move |piece| match piece {
         Ok(piece) if is_text => keeping.keep(piece),

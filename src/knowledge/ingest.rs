@@ -7,10 +7,10 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::AbortHandle,
@@ -21,7 +21,7 @@ use crate::{
     extract::{Extractor, NoText},
     fixture::Pace,
     search::{chunks, reading::Reading},
-    store::{self, Changes, Chunk, Place, Ready, Store, mark_of},
+    store::{self, Changes, Chunk, Place, Ready, Recovery, Store, mark_of},
     types::{
         File, Id, StoreFile,
         chunking::Cut,
@@ -30,9 +30,6 @@ use crate::{
     },
 };
 
-/// How often, and after which first wait, the end of a file that cannot be written is tried again.
-const ATTEMPTS: u32 = 6;
-const RECOVERY: Duration = Duration::from_millis(100);
 /// How many chunks are written together.
 const GROUP: usize = 128;
 
@@ -121,7 +118,7 @@ impl Ingest {
         for (file, batch) in files {
             let job = Job { file, batch };
             if self.pace == Pace::Steps {
-                lock(&self.waiting).push_back(job);
+                self.waiting.lock().push_back(job);
             } else {
                 self.start(job);
             }
@@ -131,7 +128,7 @@ impl Ingest {
     /// Somebody looks: under the pace `steps`, one of the files that they look at becomes ready.
     pub(super) async fn poll(&self, look: Look<'_>) {
         let next = {
-            let mut waiting = lock(&self.waiting);
+            let mut waiting = self.waiting.lock();
             let place = waiting.iter().position(|job| look.sees(job));
             place.and_then(|place| waiting.remove(place))
         };
@@ -144,15 +141,15 @@ impl Ingest {
 
     /// Whether all files of these stores are ready.
     pub(super) fn is_settled(&self, stores: &[String]) -> bool {
-        let waits = lock(&self.waiting).iter().any(|job| of_stores(job, stores));
-        !waits && !lock(&self.under_way).keys().any(|key| stores.contains(&key.store))
+        let waits = self.waiting.lock().iter().any(|job| of_stores(job, stores));
+        !waits && !self.under_way.lock().keys().any(|key| stores.contains(&key.store))
     }
 
     /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to
     /// the pace.
     pub(super) async fn settle(&self, stores: &[String]) {
         let due: VecDeque<Job> = {
-            let mut waiting = lock(&self.waiting);
+            let mut waiting = self.waiting.lock();
             let (due, others) =
                 std::mem::take(&mut *waiting).into_iter().partition(|job| of_stores(job, stores));
             *waiting = others;
@@ -162,7 +159,7 @@ impl Ingest {
             self.start(job);
         }
         for under_way in
-            lock(&self.under_way).values().filter(|under_way| of_stores(&under_way.job, stores))
+            self.under_way.lock().values().filter(|under_way| of_stores(&under_way.job, stores))
         {
             under_way.hurry.notify_one();
         }
@@ -172,7 +169,7 @@ impl Ingest {
     /// Waits until all files are ready.
     pub(super) async fn settle_all(&self) {
         let stores: HashSet<String> = {
-            let (waiting, under_way) = (lock(&self.waiting), lock(&self.under_way));
+            let (waiting, under_way) = (self.waiting.lock(), self.under_way.lock());
             let waiting = waiting.iter().map(|job| job.file.vector_store_id.to_string());
             waiting.chain(under_way.keys().map(|key| key.store.clone())).collect()
         };
@@ -181,8 +178,8 @@ impl Ingest {
 
     /// Nobody waits any more for these files: those that are under way are stopped.
     pub(super) fn forget(&self, look: Look<'_>) {
-        lock(&self.waiting).retain(|job| !look.sees(job));
-        lock(&self.under_way).retain(|_, under_way| {
+        self.waiting.lock().retain(|job| !look.sees(job));
+        self.under_way.lock().retain(|_, under_way| {
             let gone = look.sees(&under_way.job);
             if gone {
                 under_way.task.abort();
@@ -194,7 +191,7 @@ impl Ingest {
 
     async fn wait(&self, busy: impl Fn(&HashMap<Key, UnderWay>) -> bool) {
         let mut ready = self.ready.subscribe();
-        while busy(&lock(&self.under_way)) {
+        while busy(&self.under_way.lock()) {
             if ready.changed().await.is_err() {
                 return;
             }
@@ -208,7 +205,7 @@ impl Ingest {
         let (queue, hurried, awake) =
             (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.awake());
         // The lock is held until the task is known, so that the task cannot end before that.
-        let mut under_way = lock(&self.under_way);
+        let mut under_way = self.under_way.lock();
         let number = under_way.get(&key).map_or(0, |earlier| earlier.number + 1);
         let end = End {
             all: Arc::clone(&self.under_way),
@@ -247,7 +244,7 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        let mut under_way = lock(&self.all);
+        let mut under_way = self.all.lock();
         if under_way.get(&self.key).is_some_and(|it| it.number == self.number) {
             under_way.remove(&self.key);
         }
@@ -258,7 +255,7 @@ impl Drop for End {
 
 impl Drop for Ingest {
     fn drop(&mut self) {
-        let under_way: Vec<_> = lock(&self.under_way).drain().collect();
+        let under_way: Vec<_> = self.under_way.lock().drain().collect();
         for (_, under_way) in under_way {
             under_way.task.abort();
         }
@@ -271,10 +268,6 @@ impl Key {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl AtHand {
     async fn make_ready(&self, file: &StoreFile) {
         let Some(_place) = self.extractor.place().await else { return };
@@ -284,8 +277,8 @@ impl AtHand {
             let (store, file) = (&file.vector_store_id, &file.id);
             tracing::error!(%file, %store, error, "a file cannot be made ready");
         }
-        for attempt in 0..ATTEMPTS {
-            tokio::time::sleep(RECOVERY * 2_u32.pow(attempt)).await;
+        let mut recovery = Recovery::default();
+        while recovery.wait().await {
             if self.give_up(file).await.is_ok() {
                 return;
             }

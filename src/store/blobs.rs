@@ -9,11 +9,11 @@ use std::{
     fs, io,
     io::{Read, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use super::temporary;
 use crate::clock;
+use parking_lot::Mutex;
 
 /// The folder of a private database begins like this, and holds a lock for as long as its process
 /// lives.
@@ -85,7 +85,7 @@ impl Blobs {
     /// Removes the blobs that no row names, unless another process is at work in the same folder.
     /// What is not named like a blob is not ours.
     pub(super) fn sweep(&self, named: &HashSet<String>) -> io::Result<()> {
-        let Folder::Beside { path, lock } = &mut *self.lock() else { return Ok(()) };
+        let Folder::Beside { path, lock } = &mut *self.folder.lock() else { return Ok(()) };
         if !path.is_dir() || !hold(path, lock)? {
             return Ok(());
         }
@@ -104,17 +104,13 @@ impl Blobs {
 
     /// Removes the folder of a private database.
     pub fn forget(&self) {
-        if let Folder::Private(folder) = &mut *self.lock() {
+        if let Folder::Private(folder) = &mut *self.folder.lock() {
             *folder = None;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Folder> {
-        self.folder.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn folder(&self) -> io::Result<PathBuf> {
-        match &mut *self.lock() {
+        match &mut *self.folder.lock() {
             Folder::Beside { path, lock } => {
                 if lock.is_none() {
                     fs::create_dir_all(&*path)?;

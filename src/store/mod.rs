@@ -14,6 +14,7 @@ mod files;
 mod finder;
 mod index;
 mod open;
+mod recovery;
 mod runs;
 mod sessions;
 mod table;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     error::{Error, Result},
     index::{Term, mark_of},
     open::OpenError,
+    recovery::Recovery,
     runs::{OpenRun, Surroundings, ThreadState},
     sessions::{Prepared, Snapshot, Tenure},
     table::Stored,

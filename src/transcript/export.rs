@@ -1,8 +1,9 @@
 //! A stored thread as a fixture that repeats it: one document, with everything in it.
 
-use super::{ExportOptions, FilePlacement, Omission, Redactor, UsedNames, generate, of_thread};
+use super::{ExportOptions, FilePlacement, Omission, UsedNames, generate, of_thread};
 use crate::{
     fixture,
+    redact::Redactor,
     store::Store,
     types::{Id, Thread},
 };

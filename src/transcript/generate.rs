@@ -12,11 +12,13 @@ use super::{
     Objects,
     escape::slug,
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames, named},
-    redact::{REDACTED, Redactor},
     seeds::seed,
     shown::{Assistant, Message, Performed, Run, Step},
 };
-use crate::types::lenient::Items;
+use crate::{
+    redact::{REDACTED, Redactor},
+    types::lenient::Items,
+};
 
 /// Where contents of files are put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

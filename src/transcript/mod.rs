@@ -4,17 +4,17 @@
 //! an answer shows, and `objects.rs` keeps the last that was shown of each object. `generate.rs`
 //! makes replies of them, with their steps by `entries.rs` and seeds by `seeds.rs`, and
 //! `generated.rs` is what comes out. `escape.rs` writes texts such that templates leave them alone,
-//! `redact.rs` takes out what must not be kept, `stored.rs` reads a thread out of the store,
+//! `clean.rs` takes secrets out of objects, `stored.rs` reads a thread out of the store,
 //! `export.rs` makes one document of it, and `write_files.rs` puts fixtures on disk. Knows no HTTP
 //! and no SQL.
 
+mod clean;
 mod entries;
 mod escape;
 mod export;
 mod generate;
 mod generated;
 mod objects;
-mod redact;
 mod seeds;
 mod shown;
 mod stored;
@@ -25,7 +25,6 @@ pub use self::{
     generate::{ExportOptions, FilePlacement, generate},
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames},
     objects::Objects,
-    redact::{Redaction, Redactor},
     shown::{Message, MessageDelta, file_ids},
     stored::of_thread,
     write_files::write_files,

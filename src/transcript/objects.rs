@@ -6,10 +6,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Redactor,
+    clean::clean_object,
     shown::{Assistant, Content, File, Message, MessageDelta, Part, Run, Step, ToolCall},
 };
-use crate::types::lenient::{self, Items, lenient};
+use crate::{
+    redact::Redactor,
+    types::lenient::{self, Items, lenient},
+};
 
 /// What has an id that tells it from all others of its kind.
 trait Identified {
@@ -289,7 +292,7 @@ fn clean_all<'o, T: Serialize + DeserializeOwned + Default + 'o>(
 ) {
     for object in objects {
         let mut value = serde_json::to_value(&*object).unwrap_or_default();
-        redactor.clean_object(&mut value);
+        clean_object(redactor, &mut value);
         *object = lenient::read(value);
     }
 }

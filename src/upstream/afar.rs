@@ -1,9 +1,8 @@
 //! What an upstream that speaks the Assistants API was given, so that it is given nothing twice.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
-};
+use std::collections::{HashMap, HashSet};
+
+use parking_lot::Mutex;
 
 /// What has been made over there.
 #[derive(Debug, Default)]

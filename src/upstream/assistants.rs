@@ -5,10 +5,7 @@
 //! Files and vector stores stay where they are. The thread over there is kept for the runs that
 //! follow.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashSet;
 
 use reqwest::RequestBuilder;
 use serde::Deserialize;
@@ -87,7 +84,7 @@ impl Upstream {
 }
 
 async fn begin(upstream: &Upstream, asked: &Asked) -> Result<Events, Broken> {
-    let known = locked(&upstream.afar.threads).get(asked.run.thread_id.as_str()).cloned();
+    let known = upstream.afar.threads.lock().get(asked.run.thread_id.as_str()).cloned();
     if let Some(there) = known
         && let Ok(events) = begin_on(upstream, asked, there).await
     {
@@ -116,7 +113,7 @@ async fn begin_on(upstream: &Upstream, asked: &Asked, mut there: There) -> Resul
     let events =
         upstream.stream(&format!("/threads/{}/runs", there.id), &order(asked, &assistant)).await?;
     there.runs.insert(asked.run.id.to_string());
-    locked(&upstream.afar.threads).insert(asked.run.thread_id.to_string(), there);
+    upstream.afar.threads.lock().insert(asked.run.thread_id.to_string(), there);
     Ok(events)
 }
 
@@ -137,12 +134,12 @@ async fn assistant(upstream: &Upstream, asked: &Asked) -> Result<String, Broken>
         body["metadata"] = json!(assistant.metadata);
     }
     let key = body.to_string();
-    let known = locked(&upstream.afar.assistants).get(&key).cloned();
+    let known = upstream.afar.assistants.lock().get(&key).cloned();
     if let Some(id) = known {
         return Ok(id);
     }
     let id = upstream.make("/assistants", &body).await?;
-    locked(&upstream.afar.assistants).insert(key, id.clone());
+    upstream.afar.assistants.lock().insert(key, id.clone());
     Ok(id)
 }
 
@@ -293,8 +290,4 @@ fn finish(event: &str, run: &Value) -> Option<Finish> {
         }
         _ => return None,
     })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,10 +15,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     fixture,
+    redact::Redactor,
     store::Store,
     transcript::{
         self, ExportOptions, FilePlacement, GeneratedDocument, GeneratedFixture, GeneratedReply,
-        Objects, Redactor, UsedNames,
+        Objects, UsedNames,
     },
     types::{Id, Thread, lenient},
 };

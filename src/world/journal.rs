@@ -3,20 +3,25 @@
 //! Secrets are removed before a body is kept, or, where it comes by in pieces, before it is shown.
 
 use std::{
-    borrow::Cow,
     collections::VecDeque,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use compact_str::CompactString;
-use memchr::memmem;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 
-use crate::types::{Id, Resource, Run, Timestamp};
+use crate::{
+    redact::KnownKeys,
+    types::{Id, Resource, Run, Timestamp},
+};
+
+/// What stands in place of a secret in a journal.
+const REMOVED: &str = "[removed]";
 
 /// How much of a body is kept, in bytes.
 const BODY: usize = 256 << 10;
@@ -66,7 +71,7 @@ pub struct Text {
 #[derive(Debug)]
 pub struct Passing {
     text: Mutex<Vec<u8>>,
-    secret: Option<Arc<Secret>>,
+    keys: Arc<KnownKeys>,
     /// How many bytes there were.
     bytes: AtomicUsize,
     /// How many bytes all bodies of the journal hold.
@@ -75,7 +80,7 @@ pub struct Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        let held = self.text.get_mut().unwrap_or_else(PoisonError::into_inner).len();
+        let held = self.text.get_mut().len();
         self.total.fetch_sub(held, Ordering::Relaxed);
     }
 }
@@ -84,7 +89,7 @@ impl Passing {
     /// Keeps a piece of a text, if there is room for it.
     pub fn keep(&self, piece: &[u8]) {
         self.count(piece.len());
-        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = self.text.lock();
         let piece = &piece[..piece.len().min(BODY.saturating_sub(text.len()))];
         text.extend_from_slice(piece);
         self.total.fetch_add(piece.len(), Ordering::Relaxed);
@@ -97,8 +102,8 @@ impl Passing {
 }
 
 impl Text {
-    pub fn of(text: &[u8], secret: Option<&Secret>) -> Self {
-        let clean = without_secrets(text, secret);
+    pub fn of(text: &[u8], keys: &KnownKeys) -> Self {
+        let clean = keys.replaced(text, REMOVED);
         Self { kept: clean[..clean.len().min(BODY)].into(), bytes: text.len() }
     }
 }
@@ -110,8 +115,8 @@ impl Body {
             Self::None => Value::Null,
             Self::Whole(text) => shown(&text.kept),
             Self::Passing(passing) => {
-                let text = passing.text.lock().unwrap_or_else(PoisonError::into_inner);
-                shown(&without_secrets(&text, passing.secret.as_deref()))
+                let text = passing.text.lock();
+                shown(&passing.keys.replaced(&text, REMOVED))
             }
         }
     }
@@ -149,53 +154,28 @@ pub struct Journal {
     /// How many bytes all bodies hold.
     total: Arc<AtomicUsize>,
     /// The keys that were met last: they mostly are the next ones too.
-    secret: RwLock<Option<Arc<Secret>>>,
-}
-
-/// The keys of a request, which are not to be kept, ready to be looked for.
-#[derive(Debug)]
-pub struct Secret {
-    keys: Vec<memmem::Finder<'static>>,
-}
-
-impl Secret {
-    /// One that is too short to tell it from other words is none.
-    fn of(keys: &[String]) -> Option<Self> {
-        const SHORTEST: usize = 6;
-        let keys = keys.iter().filter(|key| key.len() >= SHORTEST);
-        let keys: Vec<_> = keys.map(|key| memmem::Finder::new(key).into_owned()).collect();
-        (!keys.is_empty()).then_some(Self { keys })
-    }
-
-    fn is_of(&self, keys: &[String]) -> bool {
-        self.keys.len() == keys.len()
-            && self.keys.iter().zip(keys).all(|(known, key)| known.needle() == key.as_bytes())
-    }
-
-    /// Those of the keys that stand in a text.
-    fn in_text<'s>(&'s self, text: &[u8]) -> Vec<&'s [u8]> {
-        self.keys
-            .iter()
-            .filter(|key| key.find(text).is_some())
-            .map(memmem::Finder::needle)
-            .collect()
-    }
+    keys: RwLock<Arc<KnownKeys>>,
 }
 
 impl Journal {
     pub fn of(most: usize) -> Self {
-        Self { most, entries: Mutex::default(), total: Arc::default(), secret: RwLock::default() }
+        Self { most, entries: Mutex::default(), total: Arc::default(), keys: RwLock::default() }
     }
 
-    /// A request's keys, as what is not to be kept.
-    pub fn secret(&self, keys: &[String]) -> Option<Arc<Secret>> {
-        let known = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.is_of(keys)) {
-            return Some(known);
+    /// The keys of a request, ready to be looked for.
+    pub fn known(&self, keys: Vec<String>) -> Arc<KnownKeys> {
+        let known = Arc::clone(&self.keys.read());
+        if known.are(&keys) {
+            return known;
         }
-        let secret = Arc::new(Secret::of(keys)?);
-        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&secret));
-        Some(secret)
+        let known = Arc::new(KnownKeys::new(keys));
+        *self.keys.write() = Arc::clone(&known);
+        known
+    }
+
+    /// A text as it is kept: without secrets.
+    pub fn clean(text: &str, keys: &KnownKeys) -> String {
+        String::from_utf8_lossy(&keys.replaced(text.as_bytes(), REMOVED)).into_owned()
     }
 
     /// Whether anything is kept at all.
@@ -203,19 +183,15 @@ impl Journal {
         self.most > 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A body that is to be kept while it comes by.
-    pub fn passing(&self, secret: Option<Arc<Secret>>) -> Arc<Passing> {
+    pub fn passing(&self, keys: Arc<KnownKeys>) -> Arc<Passing> {
         let (text, bytes) = (Mutex::default(), AtomicUsize::default());
-        Arc::new(Passing { text, secret, bytes, total: Arc::clone(&self.total) })
+        Arc::new(Passing { text, keys, bytes, total: Arc::clone(&self.total) })
     }
 
     pub fn note(&self, entry: Arc<Entry>) {
         self.total.fetch_add(entry.held(), Ordering::Relaxed);
-        self.lock().push_back(entry);
+        self.entries.lock().push_back(entry);
         // What goes is let go of when nobody waits for the lock.
         while let Some(oldest) = self.pop_if_full() {
             self.total.fetch_sub(oldest.held(), Ordering::Relaxed);
@@ -223,7 +199,7 @@ impl Journal {
     }
 
     fn pop_if_full(&self) -> Option<Arc<Entry>> {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let is_full = entries.len() > self.most
             || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES);
         if is_full { entries.pop_front() } else { None }
@@ -231,12 +207,12 @@ impl Journal {
 
     /// All entries, oldest first.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
-        self.lock().iter().cloned().collect()
+        self.entries.lock().iter().cloned().collect()
     }
 
     /// Forgets all entries. Answers how many there were.
     pub fn clear(&self) -> usize {
-        let entries = std::mem::take(&mut *self.lock());
+        let entries = std::mem::take(&mut *self.entries.lock());
         self.total.fetch_sub(entries.iter().map(|entry| entry.held()).sum(), Ordering::Relaxed);
         entries.len()
     }
@@ -276,69 +252,9 @@ impl Entry {
     }
 }
 
-/// What is put in place of a secret.
-const HIDDEN: &[u8] = b"[removed]";
-
-/// Removes keys wherever they stand, and whatever looks like one of OpenAI's.
-pub fn without_secrets<'t>(text: &'t [u8], secret: Option<&Secret>) -> Cow<'t, [u8]> {
-    static KEY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("sk-"));
-    let keys = secret.map_or_else(Vec::new, |secret| secret.in_text(text));
-    if keys.is_empty() && KEY.find(text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let (mut clean, mut rest) = (Vec::with_capacity(text.len()), text);
-    while !rest.is_empty() {
-        // A word of which the key is only a part is another word.
-        let begins = text.len() == rest.len() || !is_part(&text[text.len() - rest.len() - 1]);
-        let ends = |key: &[u8]| !rest.get(key.len()).is_some_and(is_part);
-        let is_key = |key: &&[u8]| begins && rest.starts_with(key) && ends(key);
-        let secret = keys.iter().copied().find(is_key).map(<[u8]>::len).or_else(|| key_like(rest));
-        match secret {
-            Some(length) => {
-                clean.extend_from_slice(HIDDEN);
-                rest = &rest[length..];
-            }
-            None => {
-                clean.push(rest[0]);
-                rest = &rest[1..];
-            }
-        }
-    }
-    Cow::Owned(clean)
-}
-
-/// How long what stands here is, if it looks like a key of OpenAI's.
-fn key_like(text: &[u8]) -> Option<usize> {
-    const SHORTEST: usize = 20;
-    if !text.starts_with(b"sk-") {
-        return None;
-    }
-    let length = text
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        .count();
-    (length >= SHORTEST).then_some(length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn clean(text: &str, key: Option<&str>) -> String {
-        let secret = key.and_then(|key| Secret::of(&[key.to_owned()]));
-        String::from_utf8(without_secrets(text.as_bytes(), secret.as_ref()).to_vec()).unwrap()
-    }
-
-    #[test]
-    fn secrets_are_removed_and_nothing_else() {
-        assert_eq!(
-            clean(r#"{"a":"hunter22","b":1}"#, Some("hunter22")),
-            r#"{"a":"[removed]","b":1}"#
-        );
-        assert_eq!(clean("my key is sk-proj-0123456789abcdefghij!", None), "my key is [removed]!");
-        assert_eq!(clean("a task-list of sk-ills", Some("short")), "a task-list of sk-ills");
-    }
 
     #[test]
     fn what_is_oldest_goes_first() {

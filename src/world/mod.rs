@@ -10,10 +10,11 @@ pub mod strikes;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -36,8 +37,8 @@ use crate::{
         repertoire::{Addition, Loaded, Text},
     },
     knowledge::{Knowledge, Reaper},
+    redact::Redactor,
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
-    transcript::Redactor,
     types::{Model, Refusal, model::Family},
     upstream::{Recorder, Upstream},
 };
@@ -178,7 +179,7 @@ impl Worlds {
     /// A session, made on first use. Whoever comes while it is being made waits for it.
     pub async fn enter(&self, name: &str) -> Result<Arc<Session>, Unmade> {
         let cell = {
-            let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut by_name = self.by_name.lock();
             match by_name.get(name) {
                 Some(cell) => Arc::clone(cell),
                 None => Arc::clone(by_name.entry(name.to_owned()).or_default()),
@@ -191,16 +192,12 @@ impl Worlds {
 
     /// Whether a session has been used.
     pub fn has(&self, name: &str) -> bool {
-        self.by_name
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .is_some_and(|cell| cell.initialized())
+        self.by_name.lock().get(name).is_some_and(|cell| cell.initialized())
     }
 
     /// The sessions that there are, in the order of their names.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        let by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_name = self.by_name.lock();
         let mut sessions: Vec<_> =
             by_name.values().filter_map(|cell| cell.get().cloned()).collect();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
@@ -281,7 +278,7 @@ impl Session {
 
     /// The world that it has now.
     pub fn world(&self) -> Arc<World> {
-        Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.world.read())
     }
 
     /// The world that it has now, which is not exchanged as long as the answer is held.
@@ -322,7 +319,7 @@ impl Session {
 
     /// Puts another world in the place of this one, of which all streams are ended.
     async fn exchange(&self, before: &World, world: Arc<World>) {
-        *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
+        *self.world.write() = world;
         before.engine.abandon_all().await;
     }
 

@@ -1,11 +1,9 @@
 //! Which faults strike which requests: counted per session, by chance only as far as the session's
 //! seed says.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,7 +26,7 @@ impl Strikes {
     /// The first of these faults that strikes. All of them are for this request; each has met one
     /// more by it.
     pub fn next(&self, faults: &[Arc<Fault>], ids: &Ids) -> Option<Arc<Fault>> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         let mut strikes = None;
         for fault in faults {
             let counts = counts.entry(fault.key).or_default();
@@ -51,19 +49,15 @@ impl Strikes {
 
     /// How often a fault struck.
     pub fn of(&self, fault: &Fault) -> u64 {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&fault.key)
-            .map_or(0, |counts| counts.struck)
+        self.0.lock().get(&fault.key).map_or(0, |counts| counts.struck)
     }
 
     pub fn counts(&self) -> BTreeMap<u64, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// Goes on with the counts of another.
     pub fn resume(&self, counts: BTreeMap<u64, Counts>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.0.lock() = counts;
     }
 }

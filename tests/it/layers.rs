@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 15] = [
     &["knowledge"],
     &["store", "extract", "search"],
     &["fixture", "events", "feed"],
-    &["clock", "tokens"],
+    &["clock", "tokens", "redact"],
     &["types"],
 ];
 

@@ -2,7 +2,6 @@
 //! with a clock that stands still and a fixed seed. Nothing sleeps, nothing is mocked, all of it
 //! runs in parallel.
 
-#![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

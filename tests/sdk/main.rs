@@ -2,7 +2,6 @@
 //!
 //! What they need is installed into `target/`, from the registries, the first time.
 
-#![allow(unreachable_pub, reason = "nothing here is for anybody else")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

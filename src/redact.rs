@@ -1,0 +1,181 @@
+//! Takes secrets out of everything that is kept: whatever looks like a key, keys that are known, and
+//! what people name.
+//!
+//! Journals, recordings and exports use the same rules, so a key that one of them leaves out is in
+//! none.
+
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use memchr::memmem::Finder;
+use regex::{Regex, bytes};
+
+/// What stands in place of a secret in fixtures.
+pub const REDACTED: &str = "[redacted]";
+
+/// What keys of known services look like, and the words that go before a token.
+static KEY_LIKE: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    let pattern = concat!(
+        r"(?-u)\bsk-[A-Za-z0-9_-]{16,}",
+        r"|\b(?:pk|rk|sess|org|proj)-[A-Za-z0-9]{16,}",
+        r"|\bgithub_pat_[A-Za-z0-9_]{20,}",
+        r"|\bglpat-[A-Za-z0-9_-]{16,}",
+        r"|\bhf_[A-Za-z0-9]{20,}",
+        r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        r"|\bgh[pousr]_[A-Za-z0-9]{20,}",
+        r"|\bxox[abprs]-[A-Za-z0-9-]{10,}",
+        r"|\bAIza[A-Za-z0-9_-]{30,}",
+        r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}",
+        r"|(?i:\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*",
+        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----",
+    );
+    bytes::Regex::new(pattern).expect("the pattern is one")
+});
+
+/// The shortest key that is taken for a secret, in bytes. Local servers are given words such as
+/// `none` or `ollama`.
+const SHORTEST: usize = 7;
+
+/// From so many bytes on a key is taken out of the midst of a word too.
+const UNMISTAKABLE: usize = 20;
+
+/// Keys that are known, ready to be looked for.
+#[derive(Clone, Debug, Default)]
+pub struct KnownKeys {
+    keys: Vec<String>,
+    /// For each key that is a secret: as it is, and in base64.
+    finders: Vec<Finder<'static>>,
+}
+
+impl KnownKeys {
+    pub fn new(keys: impl IntoIterator<Item = String>) -> Self {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let secret = keys.iter().filter(|key| key.len() >= SHORTEST);
+        let forms = secret
+            .flat_map(|key| [STANDARD.encode(key).trim_end_matches('=').to_owned(), key.clone()]);
+        let finders = forms.map(|form| Finder::new(&form).into_owned()).collect();
+        Self { keys, finders }
+    }
+
+    /// Whether these are the known keys.
+    pub fn are(&self, keys: &[String]) -> bool {
+        self.keys == keys
+    }
+
+    /// A text with something else in place of its keys, and of whatever looks like one.
+    pub fn replaced<'t>(&self, text: &'t [u8], replacement: &str) -> Cow<'t, [u8]> {
+        let mut found: Vec<Range<usize>> =
+            KEY_LIKE.find_iter(text).map(|found| found.range()).collect();
+        found.extend(self.finders.iter().flat_map(|finder| places(finder, text)));
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        found.sort_by_key(|range| (range.start, usize::MAX - range.end));
+        let (mut clean, mut end) = (Vec::with_capacity(text.len()), 0);
+        for range in found {
+            if range.start >= end {
+                clean.extend_from_slice(&text[end..range.start]);
+                clean.extend_from_slice(replacement.as_bytes());
+            }
+            end = end.max(range.end);
+        }
+        clean.extend_from_slice(&text[end..]);
+        Cow::Owned(clean)
+    }
+}
+
+/// Where a key stands in a text. A word of which a short key is only a part is another word.
+fn places(finder: &Finder<'_>, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let length = finder.needle().len();
+    let is_part = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    finder.find_iter(text).map(move |start| start..start + length).filter(move |range| {
+        let before = range.start.checked_sub(1).and_then(|before| text.get(before));
+        length >= UNMISTAKABLE || !is_part(before) && !is_part(text.get(range.end))
+    })
+}
+
+/// A pattern of things that must not be kept.
+#[derive(Clone, Debug)]
+pub struct Redaction(Regex);
+
+impl std::str::FromStr for Redaction {
+    type Err = String;
+
+    fn from_str(pattern: &str) -> Result<Self, String> {
+        let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
+        // What is nothing cannot be taken out.
+        if regex.is_match("") {
+            Err("the pattern matches the empty text".to_owned())
+        } else {
+            Ok(Self(regex))
+        }
+    }
+}
+
+/// Takes secrets out of fixtures: known keys, and what people name.
+#[derive(Clone, Debug, Default)]
+pub struct Redactor {
+    patterns: Vec<Redaction>,
+    known: KnownKeys,
+}
+
+impl Redactor {
+    pub fn new(patterns: Vec<Redaction>, keys: impl IntoIterator<Item = String>) -> Self {
+        Self { patterns, known: KnownKeys::new(keys) }
+    }
+
+    /// A text without its secrets.
+    pub fn clean(&self, text: &str) -> String {
+        let clean = self.known.replaced(text.as_bytes(), REDACTED);
+        let mut text = String::from_utf8_lossy(&clean).into_owned();
+        for Redaction(pattern) in &self.patterns {
+            text = pattern.replace_all(&text, REDACTED).into_owned();
+        }
+        text
+    }
+
+    /// Whether contents of a file have no secret in them. Those that have one are not kept.
+    pub fn is_clean(&self, content: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(content);
+        self.clean(&text) == text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_what_people_name_are_taken_out() {
+        let redactor =
+            Redactor::new(vec![r"\d{4}-\d{4}".parse().unwrap()], ["hunter22".to_owned()]);
+        for (text, clean) in [
+            ("my key is sk-proj-0123456789abcdefghij.", "my key is [redacted]."),
+            ("Authorization: Bearer abcdefghijklmnop1234", "Authorization: [redacted]"),
+            (
+                "the password is hunter22, or aHVudGVyMjI=",
+                "the password is [redacted], or [redacted]=",
+            ),
+            ("{\"a\":\"hunter22\",\"b\":1}", "{\"a\":\"[redacted]\",\"b\":1}"),
+            ("card 1234-5678", "card [redacted]"),
+            ("a task-list of sk-ills; bearer of news", "a task-list of sk-ills; bearer of news"),
+            ("the proj-management-dashboard", "the proj-management-dashboard"),
+            ("hunter22s are no hunter22", "hunter22s are no [redacted]"),
+        ] {
+            assert_eq!(redactor.clean(text), clean);
+        }
+        let short = Redactor::new(Vec::new(), ["ollama".to_owned()]);
+        assert_eq!(short.clean("an ollama"), "an ollama", "no secret");
+        assert!("x*".parse::<Redaction>().is_err());
+    }
+
+    #[test]
+    fn a_long_key_is_found_in_the_midst_of_a_word() {
+        let key = "0123456789abcdefghijk";
+        let keys = KnownKeys::new([key.to_owned()]);
+        let text = format!("x{key}{key}\u{e9}");
+        assert_eq!(*keys.replaced(text.as_bytes(), "-"), *"x--\u{e9}".as_bytes());
+    }
+}

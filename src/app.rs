@@ -17,7 +17,7 @@ use crate::{
         ApiError, AppState, Manner, endings, faults, headers, journal, key, manner, origin, paths,
         session, work,
     },
-    types::Refusal,
+    types::ApiErrorKind,
 };
 
 /// The whole program, ready to be served. The layers stand outside of the routing, because a path
@@ -56,10 +56,10 @@ pub(crate) fn app(app: AppState) -> Router {
 
 async fn wrong_method(request: Request) -> Response {
     if Manner::of(&request).is_azure() {
-        return ApiError::from(Refusal::ResourceNotFound).into_response();
+        return ApiError::from(ApiErrorKind::ResourceNotFound).into_response();
     }
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    ApiError::from(Refusal::WrongMethod { method, path }).into_response()
+    ApiError::from(ApiErrorKind::WrongMethod { method, path }).into_response()
 }
 
 /// The wrong base URL is the commonest first error, so it is answered with what to set.
@@ -73,8 +73,8 @@ async fn unknown_url(request: Request) -> Response {
         request.uri(),
         request.headers().get("host").and_then(|host| host.to_str().ok()),
     ) {
-        Some(advice) => Refusal::WrongBase { method, path, advice },
-        None => Refusal::UnknownUrl { method, path },
+        Some(advice) => ApiErrorKind::WrongBase { method, path, advice },
+        None => ApiErrorKind::UnknownUrl { method, path },
     };
     ApiError::from(refusal).into_response()
 }

@@ -15,7 +15,7 @@ use crate::{
         extract::{Ids, OnlyV1},
     },
     types::{
-        Assistant, Deleted, List, Refusal,
+        Assistant, Deleted, List, ApiErrorKind,
         assistant::Regiving,
         limits,
         reader::{FaultKind, Faults, Fields, Path, Read},
@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for NoForm {
             .get(header::CONTENT_TYPE)
             .map(|kind| kind.as_bytes().to_ascii_lowercase());
         if sent.is_some_and(|kind| kind.starts_with(b"multipart/form-data")) {
-            Err(Refusal::NotADict.into())
+            Err(ApiErrorKind::NotADict.into())
         } else {
             Ok(Self)
         }
@@ -71,7 +71,7 @@ async fn create(
     let files = v1::files_of(&known);
     if files.len() >= limits::ASSISTANT_FILES && !files.contains(&body.file_id) {
         let kind = FaultKind::ArrayTooLong { max: limits::ASSISTANT_FILES, got: files.len() + 1 };
-        return Err(Refusal::invalid("file_ids", kind).into());
+        return Err(ApiErrorKind::invalid("file_ids", kind).into());
     }
     let assistant = change_of_v1(&here, &of, Regiving::Give(body.file_id.clone()), None).await?;
     find(&assistant, &body.file_id).map(Answer)

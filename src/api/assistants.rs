@@ -11,7 +11,7 @@ use crate::{
     },
     store::Changes,
     types::{
-        Assistant, List, Patch, Refusal, Version, View,
+        Assistant, List, Patch, ApiErrorKind, Version, View,
         assistant::{AssistantChange, NewAssistant, Regiving},
         v1,
         version::Seen,
@@ -100,7 +100,7 @@ pub(super) async fn change_of_v1(
             assistant.try_change(body.clone())?;
         }
         assistant.regive(&files, now);
-        Ok::<_, Refusal>(())
+        Ok::<_, ApiErrorKind>(())
     };
     let mut after = of.find(here).await?;
     let before = v1::files_of(&after);

@@ -20,7 +20,7 @@ use crate::{
     knowledge::on_disk,
     store,
     types::{
-        File, Refusal,
+        File, ApiErrorKind,
         file::{FileForm, NewFile, check_extension},
         limits,
         list::{DeletedFile, FileList},
@@ -39,10 +39,10 @@ async fn create(here: Here, request: Request) -> Result<Answer<File>> {
     let mut form = Form::receive(&here, request, "file", limits::FILE_BYTES).await?;
     let FileForm { purpose, expires_after } = form.read()?;
     let content = form.content("file")?;
-    let filename = content.filename.ok_or(Refusal::NoFilename)?;
-    check_extension(&filename, purpose).map_err(|kind| Refusal::invalid("", kind))?;
+    let filename = content.filename.ok_or(ApiErrorKind::NoFilename)?;
+    check_extension(&filename, purpose).map_err(|kind| ApiErrorKind::invalid("", kind))?;
     if content.draft.bytes() == 0 {
-        return Err(Refusal::EmptyFile.into());
+        return Err(ApiErrorKind::EmptyFile.into());
     }
     let new = NewFile { filename, purpose, expires_after };
     let id = if here.manner.is_azure() {
@@ -72,7 +72,7 @@ const STRIDE: usize = 256 << 10;
 /// The bytes as they came, as an attachment: nothing here is ever shown by a browser.
 async fn content(here: Here, Found(file): Found<File>) -> Result<Response> {
     if !file.purpose.may_be_downloaded() {
-        return Err(Refusal::NotForDownload { purpose: file.purpose }.into());
+        return Err(ApiErrorKind::NotForDownload { purpose: file.purpose }.into());
     }
     let missing = || ApiError::missing::<File>(&[file.id.to_string()]);
     let blob = here.store.blob_of(&file.id).await?.ok_or_else(missing)?;

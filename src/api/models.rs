@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     http::{Answer, AppState, Here, error::Result},
-    types::{Model, Refusal},
+    types::{Model, ApiErrorKind},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -34,8 +34,8 @@ async fn retrieve(
     uri: Uri,
 ) -> Result<Answer<Model>> {
     let unknown =
-        |_| Refusal::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
+        |_| ApiErrorKind::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
     let Path(id) = id.map_err(unknown)?;
     let found = here.models().into_iter().find(|model| model.id == id);
-    found.map(Answer).ok_or_else(|| Refusal::MissingModel { model: id }.into())
+    found.map(Answer).ok_or_else(|| ApiErrorKind::MissingModel { model: id }.into())
 }

@@ -18,7 +18,7 @@ use crate::{
         sse,
     },
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, Refusal, Role, Run, Thread, Timestamp, Tool,
+        Assistant, Id, List, Message, Metadata, Phase, ApiErrorKind, Role, Run, Thread, Timestamp, Tool,
         Version, View,
         assistant::{Sampling, Settings},
         limits,
@@ -319,7 +319,7 @@ async fn judge_stores(here: &Here, assistant: &Assistant, of_thread: &[String]) 
     let mut stores = assistant.searched_stores(here.manner.version);
     stores.extend_from_slice(of_thread);
     match here.knowledge.expired_among(&stores).await? {
-        Some(id) => Err(Refusal::RunOnExpiredStore { id }.into()),
+        Some(id) => Err(ApiErrorKind::RunOnExpiredStore { id }.into()),
         None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     knowledge::Attachments,
     store::Changes,
     types::{
-        Deleted, Message, Patch, Refusal, Thread, new_thread::NewThread, thread::ThreadChange,
+        Deleted, Message, Patch, ApiErrorKind, Thread, new_thread::NewThread, thread::ThreadChange,
         version::Seen,
     },
     world::World,
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn list(request: Request) -> ApiError {
-    Refusal::SessionKeyNeeded {
+    ApiErrorKind::SessionKeyNeeded {
         method: request.method().to_string(),
         path: format!("/v1{}", request.uri().path()),
     }

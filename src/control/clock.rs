@@ -16,7 +16,7 @@ use crate::{
         extract::{Body, InSession},
     },
     types::{
-        Refusal, Timestamp,
+        ApiErrorKind, Timestamp,
         reader::{FaultKind, Faults, Fields, Path, Read},
     },
     world::Session,
@@ -160,7 +160,7 @@ fn judge(then: Moment) -> Result<()> {
         return Ok(());
     }
     let kind = FaultKind::Other("No date is that far away.".to_owned());
-    Err(Refusal::invalid("advance", kind).into())
+    Err(ApiErrorKind::invalid("advance", kind).into())
 }
 
 /// An object that has changed: not what only streams tell, nor requests.

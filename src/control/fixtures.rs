@@ -16,7 +16,7 @@ use crate::{
         error::Result,
         extract::{InSession, read_all},
     },
-    types::{Refusal, limits},
+    types::{ApiErrorKind, limits},
     world::Unmade,
 };
 
@@ -146,7 +146,7 @@ pub(super) fn refused(unmade: Unmade) -> Result<Response> {
 
 /// What is wrong, as text for people and as a list for tools.
 fn faulty(diagnostics: &[Diagnostic]) -> Response {
-    let error = ApiError::from(Refusal::FaultyFixture { diagnostics: render_all(diagnostics) });
+    let error = ApiError::from(ApiErrorKind::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
 }
 

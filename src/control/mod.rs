@@ -29,7 +29,7 @@ use crate::{
         error::Result,
         extract::{InSession, pairs, read_all},
     },
-    types::{Refusal, limits, reader::FaultKind},
+    types::{ApiErrorKind, limits, reader::FaultKind},
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -64,7 +64,7 @@ async fn judge_body(request: Request, next: Next) -> Result<Response> {
     if read_all(body, limits::JSON_BODY).await?.is_empty() {
         return Ok(next.run(Request::from_parts(parts, Body::empty())).await);
     }
-    Err(Refusal::UnsupportedControlBody { content_type: sent }.into())
+    Err(ApiErrorKind::UnsupportedControlBody { content_type: sent }.into())
 }
 
 #[derive(Serialize)]
@@ -116,7 +116,7 @@ impl Query {
             return Ok(());
         };
         let kind = FaultKind::Unknown { known: known.to_vec() };
-        Err(Refusal::invalid(other, kind).into())
+        Err(ApiErrorKind::invalid(other, kind).into())
     }
 
     fn flag(&self, name: &'static str) -> Result<bool> {
@@ -126,7 +126,7 @@ impl Query {
             Some(other) => {
                 let kind =
                     FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
-                Err(Refusal::invalid(name, kind).into())
+                Err(ApiErrorKind::invalid(name, kind).into())
             }
         }
     }

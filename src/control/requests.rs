@@ -8,7 +8,7 @@ use crate::{
     engine::UnmatchedRun,
     fixture::fault::PathGlob,
     http::{Answer, AppState, error::Result, extract, extract::InSession},
-    types::{Refusal, reader::FaultKind},
+    types::{ApiErrorKind, reader::FaultKind},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -22,7 +22,7 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
     let mut entries = session.journal.entries();
     if let Some(id) = query.get("after") {
         let place = entries.iter().position(|entry| entry.id == id);
-        let missing = || Refusal::Missing {
+        let missing = || ApiErrorKind::Missing {
             text: format!("No request found with id '{id}'."),
             param: Some("after"),
         };
@@ -46,21 +46,21 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
 fn glob(query: &Query) -> Result<Option<PathGlob>> {
     let parsed = query.get("path").map(str::parse).transpose();
     parsed.map_err(|error: String| {
-        Refusal::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into()
+        ApiErrorKind::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into()
     })
 }
 
 fn status(query: &Query) -> Result<Option<u16>> {
     let kind = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     let parsed = query.get("status").map(|status| status.parse().map_err(kind)).transpose();
-    parsed.map_err(|kind| Refusal::invalid("status", kind).into())
+    parsed.map_err(|kind| ApiErrorKind::invalid("status", kind).into())
 }
 
 /// As many as there are, unless fewer are asked for.
 fn limit(query: &Query) -> Result<usize> {
     let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
     let limit =
-        extract::limit(given, 1, i64::MAX).map_err(|kind| Refusal::invalid("limit", kind))?;
+        extract::limit(given, 1, i64::MAX).map_err(|kind| ApiErrorKind::invalid("limit", kind))?;
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
 }
 

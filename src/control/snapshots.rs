@@ -13,7 +13,7 @@ use super::Listed;
 use crate::{
     http::{Answer, ApiError, AppState, error::Result, extract::InSession, paths},
     store::Snapshot,
-    types::Refusal,
+    types::ApiErrorKind,
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -39,7 +39,7 @@ impl FromRequestParts<AppState> for Name {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         match Path::from_request_parts(parts, app).await {
             Ok(Path(name)) => Ok(Self(name)),
-            Err(_) => Err(Refusal::BadName { name: parts.uri.path().to_owned() }.into()),
+            Err(_) => Err(ApiErrorKind::BadName { name: parts.uri.path().to_owned() }.into()),
         }
     }
 }
@@ -51,7 +51,7 @@ async fn list(InSession(session): InSession) -> Result<Answer<Listed<Value>>> {
 
 async fn keep(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     if !paths::is_name(&name) {
-        return Err(Refusal::BadName { name }.into());
+        return Err(ApiErrorKind::BadName { name }.into());
     }
     Ok(Answer(session.keep(&name).await?.shown()))
 }
@@ -59,7 +59,7 @@ async fn keep(InSession(session): InSession, Name(name): Name) -> Result<Answer<
 async fn restore(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     match session.restore(&name).await? {
         Some(snapshot) => Ok(Answer(snapshot.shown())),
-        None => Err(Refusal::UnknownSnapshot { name }.into()),
+        None => Err(ApiErrorKind::UnknownSnapshot { name }.into()),
     }
 }
 
@@ -67,5 +67,5 @@ async fn forget(InSession(session): InSession, Name(name): Name) -> Result<Answe
     if session.forget(&name).await? {
         return Ok(Answer(Forgotten { object: "snapshot.deleted", name, deleted: true }));
     }
-    Err(Refusal::UnknownSnapshot { name }.into())
+    Err(ApiErrorKind::UnknownSnapshot { name }.into())
 }

@@ -4,7 +4,7 @@
 use crate::{
     knowledge::{Denied, Knowledge},
     store::Surroundings,
-    types::{File, Refusal, Run, run::LastError},
+    types::{File, ApiErrorKind, Run, run::LastError},
 };
 
 pub(super) struct Around {
@@ -39,7 +39,7 @@ impl Around {
             }
             Err(Denied::Expired(id)) => {
                 around.stores =
-                    Err(LastError::server_error(Refusal::StoreExpired { id }.to_string()));
+                    Err(LastError::server_error(ApiErrorKind::StoreExpired { id }.to_string()));
             }
             Err(other) => return Err(other),
         }

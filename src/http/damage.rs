@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{chunks, error::ApiError, frames::frames, listen::NoAnswer, sse};
 use crate::{
     fixture::fault::{self, Damage, GivenError},
-    types::Refusal,
+    types::ApiErrorKind,
 };
 
 /// The answer that a fault gives in place of the real one, if it does: then nothing is carried out.
@@ -73,12 +73,12 @@ fn kind_of(text: &str) -> &'static str {
 /// An error, filled up with what fits its status.
 fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value {
     let usual = match status {
-        StatusCode::TOO_MANY_REQUESTS => Refusal::RateLimited,
-        StatusCode::SERVICE_UNAVAILABLE => Refusal::Overloaded,
+        StatusCode::TOO_MANY_REQUESTS => ApiErrorKind::RateLimited,
+        StatusCode::SERVICE_UNAVAILABLE => ApiErrorKind::Overloaded,
         status if status.is_server_error() => {
-            Refusal::Internal { request_id: request_id.to_owned() }
+            ApiErrorKind::Internal { request_id: request_id.to_owned() }
         }
-        status => Refusal::Faulty { status: status.as_u16() },
+        status => ApiErrorKind::Faulty { status: status.as_u16() },
     };
     json!({"error": {
         "message": error.message.clone().unwrap_or_else(|| usual.to_string()),

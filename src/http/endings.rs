@@ -13,7 +13,7 @@ use axum::{
 };
 
 use super::{damage::Finished, error::ApiError, state::Visit};
-use crate::types::Refusal;
+use crate::types::ApiErrorKind;
 
 pub(crate) async fn write(visit: Visit, request: Request, next: Next) -> Response {
     let ends_lines = ends_lines(request.uri().path());
@@ -22,7 +22,7 @@ pub(crate) async fn write(visit: Visit, request: Request, next: Next) -> Respons
         return response;
     }
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        let refusal = Refusal::Internal { request_id: visit.request_id.to_string() };
+        let refusal = ApiErrorKind::Internal { request_id: visit.request_id.to_string() };
         let mut told = ApiError::from(refusal).into_response();
         *told.extensions_mut() = response.extensions().clone();
         told.extensions_mut().insert(Finished);

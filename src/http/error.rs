@@ -13,7 +13,7 @@ use crate::{
     knowledge::Denied,
     store,
     types::{
-        File, Refusal, Resource, Run, Thread, limits,
+        File, ApiErrorKind, Resource, Run, Thread, limits,
         reader::{Fault, FaultKind},
     },
     world::Unmade,
@@ -23,74 +23,74 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
-    refusal: Refusal,
+    refusal: ApiErrorKind,
 }
 
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiErrorKind> for ApiError {
+    fn from(refusal: ApiErrorKind) -> Self {
         let status = match &refusal {
-            Refusal::NoKey | Refusal::WrongKey { .. } | Refusal::AccessDenied => {
+            ApiErrorKind::NoKey | ApiErrorKind::WrongKey { .. } | ApiErrorKind::AccessDenied => {
                 StatusCode::UNAUTHORIZED
             }
-            Refusal::SessionKeyNeeded { .. } | Refusal::ForeignOrigin { .. } => {
+            ApiErrorKind::SessionKeyNeeded { .. } | ApiErrorKind::ForeignOrigin { .. } => {
                 StatusCode::FORBIDDEN
             }
-            Refusal::UnknownUrl { .. } | Refusal::WrongBase { .. } | Refusal::Sunset => {
+            ApiErrorKind::UnknownUrl { .. } | ApiErrorKind::WrongBase { .. } | ApiErrorKind::Sunset => {
                 StatusCode::NOT_FOUND
             }
-            Refusal::ResourceNotFound => StatusCode::NOT_FOUND,
-            Refusal::Missing { .. }
-            | Refusal::MissingModel { .. }
-            | Refusal::MissingStores { .. } => StatusCode::NOT_FOUND,
-            Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::UnsupportedControlBody { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::UnknownSnapshot { .. } => StatusCode::NOT_FOUND,
-            Refusal::FaultyFixture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::Faulty { status } => {
+            ApiErrorKind::ResourceNotFound => StatusCode::NOT_FOUND,
+            ApiErrorKind::Missing { .. }
+            | ApiErrorKind::MissingModel { .. }
+            | ApiErrorKind::MissingStores { .. } => StatusCode::NOT_FOUND,
+            ApiErrorKind::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            ApiErrorKind::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiErrorKind::UnsupportedControlBody { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ApiErrorKind::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
+            ApiErrorKind::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ApiErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            ApiErrorKind::UnknownSnapshot { .. } => StatusCode::NOT_FOUND,
+            ApiErrorKind::FaultyFixture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiErrorKind::Faulty { status } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
-            Refusal::NoBeta
-            | Refusal::UnknownBeta { .. }
-            | Refusal::V1Deprecated { .. }
-            | Refusal::NotInV1 { .. }
-            | Refusal::NotForAssistants { .. }
-            | Refusal::UnsupportedParameter { .. }
-            | Refusal::OnlyFunctions
-            | Refusal::UnsupportedContentType { .. }
-            | Refusal::NotJson
-            | Refusal::NotAForm { .. }
-            | Refusal::NotADict
-            | Refusal::BrokenForm
-            | Refusal::NotForDownload { .. }
-            | Refusal::EmptyFile
-            | Refusal::NoFilename
-            | Refusal::NotForRetrieval { .. }
-            | Refusal::StoreExpired { .. }
-            | Refusal::RunOnExpiredStore { .. }
-            | Refusal::StoreFull { .. }
-            | Refusal::UploadNotPending { .. }
-            | Refusal::NoSuchPart { .. }
-            | Refusal::WrongBytes { .. }
-            | Refusal::WrongChecksum { .. }
-            | Refusal::Invalid(_)
-            | Refusal::ActiveRunBlocksMessages { .. }
-            | Refusal::ThreadHasActiveRun { .. }
-            | Refusal::NothingToRun
-            | Refusal::CannotCancel { .. }
-            | Refusal::CannotUpdate { .. }
-            | Refusal::NoOutputsWanted { .. }
-            | Refusal::WrongOutputs { .. }
-            | Refusal::UnknownModel { .. }
-            | Refusal::BadName { .. }
-            | Refusal::HostMissing
-            | Refusal::HostInvalid { .. } => StatusCode::BAD_REQUEST,
+            ApiErrorKind::NoBeta
+            | ApiErrorKind::UnknownBeta { .. }
+            | ApiErrorKind::V1Deprecated { .. }
+            | ApiErrorKind::NotInV1 { .. }
+            | ApiErrorKind::NotForAssistants { .. }
+            | ApiErrorKind::UnsupportedParameter { .. }
+            | ApiErrorKind::OnlyFunctions
+            | ApiErrorKind::UnsupportedContentType { .. }
+            | ApiErrorKind::NotJson
+            | ApiErrorKind::NotAForm { .. }
+            | ApiErrorKind::NotADict
+            | ApiErrorKind::BrokenForm
+            | ApiErrorKind::NotForDownload { .. }
+            | ApiErrorKind::EmptyFile
+            | ApiErrorKind::NoFilename
+            | ApiErrorKind::NotForRetrieval { .. }
+            | ApiErrorKind::StoreExpired { .. }
+            | ApiErrorKind::RunOnExpiredStore { .. }
+            | ApiErrorKind::StoreFull { .. }
+            | ApiErrorKind::UploadNotPending { .. }
+            | ApiErrorKind::NoSuchPart { .. }
+            | ApiErrorKind::WrongBytes { .. }
+            | ApiErrorKind::WrongChecksum { .. }
+            | ApiErrorKind::Invalid(_)
+            | ApiErrorKind::ActiveRunBlocksMessages { .. }
+            | ApiErrorKind::ThreadHasActiveRun { .. }
+            | ApiErrorKind::NothingToRun
+            | ApiErrorKind::CannotCancel { .. }
+            | ApiErrorKind::CannotUpdate { .. }
+            | ApiErrorKind::NoOutputsWanted { .. }
+            | ApiErrorKind::WrongOutputs { .. }
+            | ApiErrorKind::UnknownModel { .. }
+            | ApiErrorKind::BadName { .. }
+            | ApiErrorKind::HostMissing
+            | ApiErrorKind::HostInvalid { .. } => StatusCode::BAD_REQUEST,
         };
         Self { status, refusal }
     }
@@ -105,7 +105,7 @@ impl ApiError {
 
     /// The 404 of a resource, from its id and those of its parents.
     pub(crate) fn missing<T: Resource>(ids: &[String]) -> Self {
-        Refusal::Missing { text: T::missing(ids), param: T::MISSING_PARAM }.into()
+        ApiErrorKind::Missing { text: T::missing(ids), param: T::MISSING_PARAM }.into()
     }
 }
 
@@ -113,7 +113,7 @@ impl From<Vec<Fault>> for ApiError {
     /// A request is answered with its first fault.
     fn from(faults: Vec<Fault>) -> Self {
         let first = faults.into_iter().next();
-        first.map_or(Refusal::NotJson, |fault| Refusal::Invalid(Box::new(fault))).into()
+        first.map_or(ApiErrorKind::NotJson, |fault| ApiErrorKind::Invalid(Box::new(fault))).into()
     }
 }
 
@@ -122,7 +122,7 @@ impl From<store::Error> for ApiError {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "the store failed");
         // The layer that knows the id of the request fills it in.
-        Refusal::Internal { request_id: String::new() }.into()
+        ApiErrorKind::Internal { request_id: String::new() }.into()
     }
 }
 
@@ -130,24 +130,24 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::NoFile(id) => Self::missing::<File>(&[id]),
-            Denied::NoStores(ids) => Refusal::MissingStores { ids }.into(),
-            Denied::NotSearchable(extensions) => Refusal::NotForRetrieval { extensions }.into(),
-            Denied::Expired(id) => Refusal::StoreExpired { id }.into(),
-            Denied::StoreFull(id) => Refusal::StoreFull { id }.into(),
+            Denied::NoStores(ids) => ApiErrorKind::MissingStores { ids }.into(),
+            Denied::NotSearchable(extensions) => ApiErrorKind::NotForRetrieval { extensions }.into(),
+            Denied::Expired(id) => ApiErrorKind::StoreExpired { id }.into(),
+            Denied::StoreFull(id) => ApiErrorKind::StoreFull { id }.into(),
             Denied::TooManyToolFiles(got) => {
                 let kind = FaultKind::ArrayTooLong { max: limits::CODE_INTERPRETER_FILES, got };
-                Refusal::invalid("tool_resources.code_interpreter.file_ids", kind).into()
+                ApiErrorKind::invalid("tool_resources.code_interpreter.file_ids", kind).into()
             }
-            Denied::NotPending { id, status } => Refusal::UploadNotPending { id, status }.into(),
-            Denied::NoSuchPart { part, upload } => Refusal::NoSuchPart { part, upload }.into(),
-            Denied::WrongBytes { expected, got } => Refusal::WrongBytes { expected, got }.into(),
+            Denied::NotPending { id, status } => ApiErrorKind::UploadNotPending { id, status }.into(),
+            Denied::NoSuchPart { part, upload } => ApiErrorKind::NoSuchPart { part, upload }.into(),
+            Denied::WrongBytes { expected, got } => ApiErrorKind::WrongBytes { expected, got }.into(),
             Denied::WrongChecksum { expected, got } => {
-                Refusal::WrongChecksum { expected, got }.into()
+                ApiErrorKind::WrongChecksum { expected, got }.into()
             }
             Denied::Store(error) => error.into(),
             Denied::Disk(error) => {
                 tracing::error!(%error, "the disk failed");
-                Refusal::Internal { request_id: String::new() }.into()
+                ApiErrorKind::Internal { request_id: String::new() }.into()
             }
         }
     }
@@ -157,7 +157,7 @@ impl From<Unmade> for ApiError {
     fn from(error: Unmade) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "a session cannot be made or changed");
-        Refusal::Internal { request_id: String::new() }.into()
+        ApiErrorKind::Internal { request_id: String::new() }.into()
     }
 }
 
@@ -172,21 +172,21 @@ impl From<Refused> for ApiError {
         match refused {
             Refused::NoThread(thread) => Self::missing::<Thread>(&[thread.to_string()]),
             Refused::NoRun(run) => Self::missing::<Run>(&[run.to_string()]),
-            Refused::LockedForMessages { thread, run } => Refusal::ActiveRunBlocksMessages {
+            Refused::LockedForMessages { thread, run } => ApiErrorKind::ActiveRunBlocksMessages {
                 thread: thread.to_string(),
                 run: run.to_string(),
             }
             .into(),
             Refused::LockedForRuns { thread, run } => {
-                Refusal::ThreadHasActiveRun { thread: thread.to_string(), run: run.to_string() }
+                ApiErrorKind::ThreadHasActiveRun { thread: thread.to_string(), run: run.to_string() }
                     .into()
             }
-            Refused::NothingToRun => Refusal::NothingToRun.into(),
-            Refused::NotCancellable(status) => Refusal::CannotCancel { status }.into(),
-            Refused::NotChangeable(status) => Refusal::CannotUpdate { status }.into(),
-            Refused::NoOutputsWanted(status) => Refusal::NoOutputsWanted { status }.into(),
+            Refused::NothingToRun => ApiErrorKind::NothingToRun.into(),
+            Refused::NotCancellable(status) => ApiErrorKind::CannotCancel { status }.into(),
+            Refused::NotChangeable(status) => ApiErrorKind::CannotUpdate { status }.into(),
+            Refused::NoOutputsWanted(status) => ApiErrorKind::NoOutputsWanted { status }.into(),
             Refused::WrongOutputs { expected, got } => {
-                Refusal::WrongOutputs { expected, got }.into()
+                ApiErrorKind::WrongOutputs { expected, got }.into()
             }
             Refused::Files(denied) => denied.into(),
             Refused::Store(error) => error.into(),
@@ -210,7 +210,7 @@ impl ApiError {
 
     fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
         let Self { status, refusal } = self;
-        if refusal == Refusal::Sunset {
+        if refusal == ApiErrorKind::Sunset {
             return status.into_response();
         }
         let text = if refusal.is_of_gateway() {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     store::Stored,
     types::{
-        Assistant, FileBatch, Id, Message, Order, Refusal, Resource, Run, Thread, Upload,
+        Assistant, FileBatch, Id, Message, Order, ApiErrorKind, Resource, Run, Thread, Upload,
         VectorStore, View, id, limits,
         list::PageRequest,
         model::Family,
@@ -51,7 +51,7 @@ impl Here {
     /// Refuses a model that is not listed, if only those are accepted, and one that the version of
     /// the request never had. Azure took any name, and found at the first run that there was no
     /// such deployment.
-    pub(crate) fn judge_model(&self, model: &str) -> Result<(), Refusal> {
+    pub(crate) fn judge_model(&self, model: &str) -> Result<(), ApiErrorKind> {
         if self.manner.is_azure() {
             return Ok(());
         }
@@ -60,10 +60,10 @@ impl Here {
     }
 
     /// Refuses a model that came after v1, under v1.
-    pub(crate) fn judge_age(&self, model: &str) -> Result<(), Refusal> {
+    pub(crate) fn judge_age(&self, model: &str) -> Result<(), ApiErrorKind> {
         let is_newer = || Family::of(model).is_some_and(|family| family.is_newer_than_v1);
         if self.manner.version.is_v1() && !self.manner.is_azure() && is_newer() {
-            return Err(Refusal::NotInV1 { model: model.to_owned() });
+            return Err(ApiErrorKind::NotInV1 { model: model.to_owned() });
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl<T: Resource> Ids<T> {
         }
         for (name, value) in T::PATH.iter().zip(&self.values) {
             if let Some(prefix) = prefix_of(name) {
-                id::check(value, prefix).map_err(|kind| Refusal::invalid(*name, kind))?;
+                id::check(value, prefix).map_err(|kind| ApiErrorKind::invalid(*name, kind))?;
             }
         }
         Ok(())
@@ -283,7 +283,7 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
         let content_type = String::from_utf8_lossy(content_type.as_bytes());
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Refusal::UnsupportedContentType {
+            return Err(ApiErrorKind::UnsupportedContentType {
                 content_type: content_type.into_owned(),
             }
             .into());
@@ -292,7 +292,7 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
     match serde_json::from_slice(&bytes) {
         Ok(Value::Null) => Ok(Value::Object(Map::new())),
         Ok(value) => Ok(value),
-        Err(_) => Err(Refusal::NotJson.into()),
+        Err(_) => Err(ApiErrorKind::NotJson.into()),
     }
 }
 
@@ -303,7 +303,7 @@ pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>>
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
         // A client that breaks off gets no answer any more; whoever it was, it did not send JSON.
-        let frame = frame.map_err(|_| Refusal::NotJson)?;
+        let frame = frame.map_err(|_| ApiErrorKind::NotJson)?;
         let Ok(data) = frame.into_data() else { continue };
         read = read.saturating_add(data.len());
         if read > limit {
@@ -313,7 +313,7 @@ pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>>
         }
     }
     if read > limit {
-        return Err(Refusal::TooLarge { limit: limit as u64, read: read as u64 }.into());
+        return Err(ApiErrorKind::TooLarge { limit: limit as u64, read: read as u64 }.into());
     }
     Ok(bytes)
 }
@@ -334,7 +334,7 @@ impl FromRequestParts<AppState> for StatusFilter {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let filter = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "filter");
         let Some((path, value)) = filter else { return Ok(Self(None)) };
-        Ok(Self(Some(status(value).map_err(|kind| Refusal::invalid(path, kind))?)))
+        Ok(Self(Some(status(value).map_err(|kind| ApiErrorKind::invalid(path, kind))?)))
     }
 }
 
@@ -357,7 +357,7 @@ impl FromRequestParts<AppState> for FileQuery {
         };
         let mut query = Self { page, purpose: None };
         for (key, value) in pairs(parts, app).await? {
-            let fault = |kind| Refusal::invalid(&key, kind);
+            let fault = |kind| ApiErrorKind::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 0, limits::FILE_PAGE).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
@@ -383,7 +383,7 @@ impl FromRequestParts<AppState> for PageToken {
             expected: "the next_page of an earlier answer".to_owned(),
             got: "another string",
         };
-        let skip = token.parse().map_err(|_| Refusal::invalid(path, kind))?;
+        let skip = token.parse().map_err(|_| ApiErrorKind::invalid(path, kind))?;
         Ok(Self(skip))
     }
 }
@@ -405,7 +405,7 @@ impl FromRequestParts<AppState> for PageQuery {
             run_id: None,
         };
         for (key, value) in pairs(parts, app).await? {
-            let fault = |kind| Refusal::invalid(&key, kind);
+            let fault = |kind| ApiErrorKind::invalid(&key, kind);
             match key.as_str() {
                 "limit" => query.page.limit = limit(&value, 1, limits::PAGE_MAX).map_err(fault)?,
                 "order" => query.page.order = order(value).map_err(fault)?,
@@ -436,7 +436,7 @@ impl FromRequestParts<AppState> for Include {
             }
             if value != INCLUDABLE {
                 let kind = FaultKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
-                return Err(Refusal::invalid("include", kind).into());
+                return Err(ApiErrorKind::invalid("include", kind).into());
             }
             include.results = true;
         }

@@ -23,7 +23,7 @@ use super::error::Result;
 use crate::{
     store::blobs::Draft,
     types::{
-        Refusal,
+        ApiErrorKind,
         reader::{self, FaultKind, Read},
     },
     world::World,
@@ -61,7 +61,7 @@ impl Form {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
         let boundary = multer::parse_boundary(content_type);
-        let not_a_form = |_| Refusal::NotAForm { content_type: content_type.to_owned() };
+        let not_a_form = |_| ApiErrorKind::NotAForm { content_type: content_type.to_owned() };
         let boundary = boundary.map_err(not_a_form)?;
         let body = Arriving::of(request);
         let sizes = SizeLimit::new().per_field(FIELD).for_field(name, u64::MAX);
@@ -69,10 +69,10 @@ impl Form {
         let mut parts = Multipart::with_constraints(body.clone(), boundary, limits);
         let mut form = Self { fields: Map::new(), content: None };
         let mut left = FIELDS;
-        while let Some(part) = parts.next_field().await.map_err(|_| Refusal::BrokenForm)? {
+        while let Some(part) = parts.next_field().await.map_err(|_| ApiErrorKind::BrokenForm)? {
             body.was_taken();
             if size_of_headers(&part) > PART_HEADERS {
-                return Err(Refusal::BrokenForm.into());
+                return Err(ApiErrorKind::BrokenForm.into());
             }
             if part.name() == Some(name) {
                 form.content = Some(Content::receive(world, part, &body, most).await?);
@@ -87,9 +87,9 @@ impl Form {
 
     async fn take(&mut self, part: Field<'static>, left: &mut usize) -> Result<()> {
         let name = part.name().unwrap_or_default().to_owned();
-        *left = left.checked_sub(1).ok_or(Refusal::BrokenForm)?;
-        let bytes = part.bytes().await.map_err(|_| Refusal::BrokenForm)?;
-        let text = String::from_utf8(bytes.into()).map_err(|_| Refusal::BrokenForm)?;
+        *left = left.checked_sub(1).ok_or(ApiErrorKind::BrokenForm)?;
+        let bytes = part.bytes().await.map_err(|_| ApiErrorKind::BrokenForm)?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| ApiErrorKind::BrokenForm)?;
         // Forms know no numbers and no maps: `expires_after[seconds]`.
         match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             Some((outer, inner)) => {
@@ -111,7 +111,7 @@ impl Form {
 
     /// The content, which has to be there.
     pub(crate) fn content(self, name: &str) -> Result<Content> {
-        let missing = Refusal::invalid(name, FaultKind::NotGiven);
+        let missing = ApiErrorKind::invalid(name, FaultKind::NotGiven);
         Ok(self.content.ok_or(missing)?)
     }
 }
@@ -138,7 +138,7 @@ impl Content {
             Ok::<_, std::io::Error>(draft)
         });
         let mut read = 0_u64;
-        while let Some(piece) = part.chunk().await.map_err(|_| Refusal::BrokenForm)? {
+        while let Some(piece) = part.chunk().await.map_err(|_| ApiErrorKind::BrokenForm)? {
             arriving.was_taken();
             read += piece.len() as u64;
             // If the disk has failed, the answer below says so.
@@ -149,7 +149,7 @@ impl Content {
         drop(pieces);
         let draft = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))?;
         if read > most {
-            return Err(Refusal::TooLarge { limit: most, read }.into());
+            return Err(ApiErrorKind::TooLarge { limit: most, read }.into());
         }
         Ok(Self { filename, draft })
     }
@@ -208,7 +208,7 @@ impl Arriving {
     /// Reads what is left.
     async fn end(mut self) -> Result<()> {
         while let Some(piece) = self.next().await {
-            piece.map_err(|_| Refusal::BrokenForm)?;
+            piece.map_err(|_| ApiErrorKind::BrokenForm)?;
             self.was_taken();
         }
         Ok(())

@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{error::ApiError, manner::Manner, uri::is_api};
-use crate::types::Refusal;
+use crate::types::ApiErrorKind;
 
 /// The key is asked for before anybody is told what exists and what does not.
 pub(crate) async fn check(State(keys): State<Arc<Keys>>, request: Request, next: Next) -> Response {
@@ -36,15 +36,15 @@ impl Keys {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    pub(crate) fn judge(&self, manner: &Manner, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, manner: &Manner, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
         let keys = sent(manner, headers);
         if keys.iter().any(|key| self.admits(key)) {
             return Ok(());
         }
         Err(match keys.into_iter().next() {
-            _ if manner.is_azure() => Refusal::AccessDenied,
-            Some(key) => Refusal::WrongKey { key },
-            None => Refusal::NoKey,
+            _ if manner.is_azure() => ApiErrorKind::AccessDenied,
+            Some(key) => ApiErrorKind::WrongKey { key },
+            None => ApiErrorKind::NoKey,
         })
     }
 

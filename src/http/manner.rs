@@ -14,7 +14,7 @@ use super::{
     error::ApiError,
     uri::{is_api, with_path},
 };
-use crate::types::{Refusal, Version};
+use crate::types::{ApiErrorKind, Version};
 
 /// Judges in which version a request to the API is to be answered.
 pub(crate) async fn judge(
@@ -92,34 +92,34 @@ impl Manner {
     }
 
     /// What there is nothing at.
-    pub(crate) fn unknown(&self, method: &str, path: &str) -> Refusal {
+    pub(crate) fn unknown(&self, method: &str, path: &str) -> ApiErrorKind {
         match self.azure {
-            Some(_) => Refusal::ResourceNotFound,
-            None => Refusal::UnknownUrl { method: method.to_owned(), path: path.to_owned() },
+            Some(_) => ApiErrorKind::ResourceNotFound,
+            None => ApiErrorKind::UnknownUrl { method: method.to_owned(), path: path.to_owned() },
         }
     }
 
     /// Judges which version is asked for, of a request whose key is right.
-    pub(crate) fn judge(mut self, policy: Policy, request: &Request) -> Result<Self, Refusal> {
+    pub(crate) fn judge(mut self, policy: Policy, request: &Request) -> Result<Self, ApiErrorKind> {
         let path = request.uri().path();
         if self.azure.as_ref().is_some_and(|azure| !azure.is_known()) {
-            return Err(Refusal::ResourceNotFound);
+            return Err(ApiErrorKind::ResourceNotFound);
         }
         if !is_of_assistants(path) {
             return Ok(self);
         }
         if policy.is_sunset {
-            return Err(if self.is_azure() { Refusal::ResourceNotFound } else { Refusal::Sunset });
+            return Err(if self.is_azure() { ApiErrorKind::ResourceNotFound } else { ApiErrorKind::Sunset });
         }
         self.version = match (asked_for(request.headers()), &self.azure) {
             (Beta::Assistants(version), _) => version,
             // Azure goes by its own versions, and needs no header.
             (_, Some(azure)) => azure.beta(policy),
-            (Beta::Other(name), None) => return Err(Refusal::UnknownBeta { name }),
-            (Beta::None, None) => return Err(Refusal::NoBeta),
+            (Beta::Other(name), None) => return Err(ApiErrorKind::UnknownBeta { name }),
+            (Beta::None, None) => return Err(ApiErrorKind::NoBeta),
         };
         if self.version.is_v1() && policy.refuses_v1 {
-            return Err(Refusal::V1Deprecated { in_both: !is_of_v1_only(path) });
+            return Err(ApiErrorKind::V1Deprecated { in_both: !is_of_v1_only(path) });
         }
         Ok(self)
     }

@@ -14,7 +14,7 @@ use axum::{
 };
 
 use super::error::ApiError;
-use crate::types::Refusal;
+use crate::types::ApiErrorKind;
 
 /// The path that answers to any host, so that a container's health check needs no name.
 pub(super) const HEALTH: &str = "/_rehearsal/health";
@@ -39,7 +39,7 @@ impl Hosts {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    fn judge_request(&self, request: &Request) -> Result<(), Refusal> {
+    fn judge_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
         if request.uri().path() == HEALTH {
             return Ok(());
         }
@@ -50,25 +50,25 @@ impl Hosts {
 
     /// Refuses a request for a host that is not this one. A target with a host of its own overrules
     /// the header.
-    pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
         if let Some(target) = target {
             self.judge_host(target)?;
         }
         let mut sent = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (sent.next(), sent.next()) else {
-            return Err(Refusal::HostMissing);
+            return Err(ApiErrorKind::HostMissing);
         };
         self.judge_host(&String::from_utf8_lossy(host.as_bytes()))
     }
 
-    fn judge_host(&self, host: &str) -> Result<(), Refusal> {
+    fn judge_host(&self, host: &str) -> Result<(), ApiErrorKind> {
         if !is_host(host) {
-            return Err(Refusal::HostInvalid { host: host.to_owned() });
+            return Err(ApiErrorKind::HostInvalid { host: host.to_owned() });
         }
         if self.is_ours(host) {
             Ok(())
         } else {
-            Err(Refusal::HostRefused { host: name_of(host).to_owned() })
+            Err(ApiErrorKind::HostRefused { host: name_of(host).to_owned() })
         }
     }
 
@@ -83,7 +83,7 @@ impl Hosts {
 }
 
 /// Refuses a change that a page of another origin asks for.
-pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
     if method.is_safe() {
         return Ok(());
     }
@@ -93,14 +93,14 @@ pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), R
     if let Some(value) =
         text("sec-fetch-site").filter(|value| value.trim().eq_ignore_ascii_case("cross-site"))
     {
-        return Err(Refusal::ForeignOrigin { what: "Sec-Fetch-Site", value });
+        return Err(ApiErrorKind::ForeignOrigin { what: "Sec-Fetch-Site", value });
     }
     let Some(origin) = text("origin") else { return Ok(()) };
     let host = text("host").unwrap_or_default();
     let own = origin
         .split_once("://")
         .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host));
-    if own { Ok(()) } else { Err(Refusal::ForeignOrigin { what: "Origin", value: origin }) }
+    if own { Ok(()) } else { Err(ApiErrorKind::ForeignOrigin { what: "Origin", value: origin }) }
 }
 
 /// Whether it can be a host at all: an address in brackets or a name, and perhaps a port.

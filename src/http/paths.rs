@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{error::ApiError, manner::Manner, uri::with_path};
-use crate::types::Refusal;
+use crate::types::ApiErrorKind;
 
 /// The longest name of a session or a snapshot, in characters.
 const NAME: usize = 64;
@@ -41,7 +41,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 /// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the
 /// path stays as it is and is an unknown one.
-fn take_session(request: &mut Request) -> Result<(), Refusal> {
+fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
     let uri = request.uri();
     let Some((name, rest)) =
         uri.path().strip_prefix("/s/").and_then(|rest| rest.split_at_checked(rest.find('/')?))
@@ -52,7 +52,7 @@ fn take_session(request: &mut Request) -> Result<(), Refusal> {
         return Ok(());
     }
     let unknown =
-        Refusal::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
+        ApiErrorKind::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
     if rest.starts_with("//") {
         // A base URL with a slash too many: there is nothing at it, and the answer says why.
         *request.uri_mut() = with_path(uri, rest).ok_or(unknown)?;

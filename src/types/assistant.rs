@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, Refusal, Resource, Timestamp, Tool, VectorStore, Version, limits,
+    File, Id, Metadata, Patch, ApiErrorKind, Resource, Timestamp, Tool, VectorStore, Version, limits,
     model::Family,
     reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
     schema::fault_of_parameters,
@@ -110,7 +110,7 @@ pub struct Settings<'s> {
 impl Settings<'_> {
     /// Refuses settings that do not go together. What the request itself gives counts also where it
     /// is the usual value.
-    pub fn check(&self, given: &Sampling) -> Result<(), Refusal> {
+    pub fn check(&self, given: &Sampling) -> Result<(), ApiErrorKind> {
         if let Some(family) = Family::of(self.model) {
             let is_set = |patch: &Patch<f64>, value: f64| {
                 matches!(patch, Patch::Set(_)) || value != USUAL_SAMPLING
@@ -126,12 +126,12 @@ impl Settings<'_> {
                     None
                 };
             if let Some(name) = unsupported {
-                return Err(Refusal::UnsupportedParameter { name });
+                return Err(ApiErrorKind::UnsupportedParameter { name });
             }
         }
         let is_function = |tool: &Tool| matches!(tool, Tool::Function { .. });
         if self.response_format.is_schema() && !self.tools.iter().all(is_function) {
-            return Err(Refusal::OnlyFunctions);
+            return Err(ApiErrorKind::OnlyFunctions);
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl NewAssistant {
     }
 
     /// Refuses settings that do not go together.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub fn check(&self) -> Result<(), ApiErrorKind> {
         let rest = &self.rest;
         let auto = ResponseFormat::auto();
         let settings = Settings {
@@ -281,7 +281,7 @@ impl Assistant {
     }
 
     /// Changes what is given, unless what comes of it does not go together.
-    pub fn try_change(&mut self, change: AssistantChange) -> Result<(), Refusal> {
+    pub fn try_change(&mut self, change: AssistantChange) -> Result<(), ApiErrorKind> {
         let given = change.sampling.clone();
         self.change(change);
         self.settings().check(&given)

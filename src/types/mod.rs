@@ -45,7 +45,7 @@ pub use message::{Message, Role};
 pub use metadata::Metadata;
 pub use model::Model;
 pub use patch::Patch;
-pub use refusal::Refusal;
+pub use refusal::ApiErrorKind;
 pub use resource::Resource;
 pub use run::{Phase, Run};
 pub use status::RunStatus;

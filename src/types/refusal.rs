@@ -19,7 +19,7 @@ use super::{
 
 /// What the API refuses, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
+pub enum ApiErrorKind {
     // Who is asking.
     NoKey,
     WrongKey {
@@ -190,7 +190,7 @@ pub enum Refusal {
     },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ApiErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKey => f.write_str(
@@ -417,7 +417,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Refusal {
+impl ApiErrorKind {
     /// One thing wrong with the value at this path.
     pub fn invalid(path: impl Into<String>, kind: FaultKind) -> Self {
         Self::Invalid(Box::new(Fault::new(path, kind)))
@@ -671,7 +671,7 @@ mod tests {
 
     #[test]
     fn call_ids_are_listed_as_python_prints_them() {
-        let refusal = Refusal::WrongOutputs {
+        let refusal = ApiErrorKind::WrongOutputs {
             expected: vec!["call_a".into(), "call_b".into()],
             got: vec!["call_a".into()],
         };

@@ -39,7 +39,7 @@ use crate::{
     knowledge::{Knowledge, Reaper},
     redact::Redactor,
     store::{self, Database, Prepared, Snapshot, Store, Tenure},
-    types::{Model, Refusal, model::Family},
+    types::{Model, ApiErrorKind, model::Family},
     upstream::{Recorder, Upstream},
 };
 
@@ -490,14 +490,14 @@ impl World {
     }
 
     /// Refuses a model that is not listed, if only those are accepted.
-    pub fn judge_model(&self, model: &str) -> Result<(), Refusal> {
+    pub fn judge_model(&self, model: &str) -> Result<(), ApiErrorKind> {
         if !self.strict_models || self.models().iter().any(|listed| listed.id == model) {
             return Ok(());
         }
         let model = model.to_owned();
         Err(match Family::of(&model) {
-            Some(family) if !family.has_assistants => Refusal::NotForAssistants { model },
-            _ => Refusal::UnknownModel { model },
+            Some(family) if !family.has_assistants => ApiErrorKind::NotForAssistants { model },
+            _ => ApiErrorKind::UnknownModel { model },
         })
     }
 

@@ -14,8 +14,8 @@ use tower::ServiceBuilder;
 use crate::{
     api, control,
     http::{
-        ApiError, AppState, Manner, endings, faults, headers, journal, key, manner, origin, paths,
-        session, work,
+        ApiError, AppState, Dialect, dialect, endings, faults, headers, journal, key, origin_check,
+        paths, session, work,
     },
     types::ApiErrorKind,
 };
@@ -35,19 +35,19 @@ pub(crate) fn app(app: AppState) -> Router {
         // Everybody behind it sees OpenAI's paths, without sessions.
         .layer(from_fn(paths::normalise))
         // Web pages of others are turned away before they can make anything.
-        .layer(from_fn_with_state(Arc::clone(&app.hosts), origin::check))
+        .layer(from_fn_with_state(Arc::clone(&app.hosts), origin_check::check))
         // What follows belongs to a session: its request ids, its journal, its faults.
         .layer(from_fn_with_state(app.clone(), session::enter))
         // The journal sees what the client sees, faults and refusals too.
         .layer(from_fn_with_state(app.clone(), journal::note))
         // A fault strikes like a failing gateway: before anybody looks at the key.
-        .layer(from_fn_with_state(app.clone(), faults::strike))
+        .layer(from_fn_with_state(app.clone(), faults::select_fault))
         // What a fault damages is a whole answer.
         .layer(from_fn_with_state(app.clone(), endings::write))
         // Nobody learns what exists without a key.
         .layer(from_fn_with_state(Arc::clone(&app.keys), key::check))
         // Handlers answer in the version and the dialect that the request asks for.
-        .layer(from_fn_with_state(app.policy, manner::judge))
+        .layer(from_fn_with_state(app.policy, dialect::check))
         // A client that hangs up does not stop what it asked for.
         .layer(from_fn_with_state(app, work::on_a_task))
         .service(routes);
@@ -55,7 +55,7 @@ pub(crate) fn app(app: AppState) -> Router {
 }
 
 async fn wrong_method(request: Request) -> Response {
-    if Manner::of(&request).is_azure() {
+    if Dialect::from_request(&request).is_azure() {
         return ApiError::from(ApiErrorKind::ResourceNotFound).into_response();
     }
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
@@ -65,18 +65,18 @@ async fn wrong_method(request: Request) -> Response {
 /// The wrong base URL is the commonest first error, so it is answered with what to set.
 async fn unknown_url(request: Request) -> Response {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let manner = Manner::of(&request);
-    if manner.is_azure() {
-        return ApiError::from(manner.unknown(&method, &path)).into_response();
+    let dialect = Dialect::from_request(&request);
+    if dialect.is_azure() {
+        return ApiError::from(dialect.unknown(&method, &path)).into_response();
     }
-    let refusal = match advice(
+    let kind = match advice(
         request.uri(),
         request.headers().get("host").and_then(|host| host.to_str().ok()),
     ) {
         Some(advice) => ApiErrorKind::WrongBase { method, path, advice },
         None => ApiErrorKind::UnknownUrl { method, path },
     };
-    ApiError::from(refusal).into_response()
+    ApiError::from(kind).into_response()
 }
 
 fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {

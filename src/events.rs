@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// An event: its name, if it has one, and its data.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Event {
+pub(crate) struct SseEvent {
     pub name: String,
     pub data: String,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Lines {
     start: usize,
     /// Up to where no end of a line was found.
     seen: usize,
-    open: Event,
+    open: SseEvent,
     has_data: bool,
 }
 
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// An event that is whole.
-    pub(crate) fn event(&mut self) -> Option<Event> {
+    pub(crate) fn event(&mut self) -> Option<SseEvent> {
         while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.seen..]) {
             let line = self.start..self.seen + end;
             (self.start, self.seen) = (line.end + 1, line.end + 1);
@@ -49,14 +49,14 @@ impl Lines {
     }
 
     /// What is left at the end of a stream, whose last line may lack its end.
-    pub(crate) fn last(&mut self) -> Option<Event> {
+    pub(crate) fn last(&mut self) -> Option<SseEvent> {
         let line = self.start..self.bytes.len();
         (self.start, self.seen) = (line.end, line.end);
         self.take(line);
         self.whole()
     }
 
-    fn whole(&mut self) -> Option<Event> {
+    fn whole(&mut self) -> Option<SseEvent> {
         let event = std::mem::take(&mut self.open);
         std::mem::take(&mut self.has_data).then_some(event)
     }

@@ -1,43 +1,60 @@
-//! Rehearsal: a local emulator of the OpenAI Assistants API.
+//! A local emulator of the OpenAI Assistants API, as a library: a test starts a [`Server`] within
+//! its own process, on a free port, and points an official SDK at it.
 //!
-//! The rooms, in reading order:
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use rehearsal::{Config, Server};
 //!
-//! - [`types`]: the nouns of the API, the reader that judges requests, every text of refusal
-//! - [`clock`]: the only time and the only chance in the program
-//! - [`fixture`]: the format people write: what a run answers
-//! - `tokens`: what a model counts by
-//! - [`extract`], [`search`]: texts out of files, and words, chunks and passages out of texts
-//! - `store`: what is kept, in SQLite and beside it
-//! - [`knowledge`]: files, vector stores, and searches in them
-//! - [`engine`]: how a run goes from `queued` to its end
-//! - [`world`]: a session, with a store, a clock, ids and an engine of its own
-//! - `http`: the manners of the wire
-//! - `api`, `control`: the routes
-//! - `app`, [`serve`], [`cli`]: the program
+//! let server = Server::start(Config::default()).await?;
+//! let session = server.session("my-test").await?;
+//! session.add_fixtures("replies: [{when: {message: hi}, steps: [{message: Hello!}]}]").await?;
 //!
-//! Who may know whom: `cli → serve → app → api, control → http → world → engine → knowledge →
-//! fixture, extract, search, store → tokens, clock → types`. An arrow may skip a room, never turn
-//! back.
+//! // Give `session.base_url()` to the client under test, and any key. Then look at what it asked:
+//! for request in session.requests() {
+//!     println!("{} {}", request["method"], request["path"]);
+//! }
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A whole program is in `examples/embed.rs`. Fixtures, sessions and the control API are the same
+//! as those of the program `rehearsal`; the README says how they work.
+
+#![warn(missing_docs)]
 
 mod api;
 mod app;
-pub mod cassette;
-pub mod cli;
-pub mod clock;
+mod cassette;
+mod cli;
+mod clock;
 mod control;
-pub mod engine;
+mod engine;
+mod event_bus;
 mod events;
-pub mod extract;
-pub mod feed;
-pub mod fixture;
+mod extract;
+mod fixture;
 mod http;
-pub mod knowledge;
+#[doc(hidden)]
+pub mod internals;
+mod knowledge;
 mod redact;
-pub mod search;
-pub mod serve;
+mod search;
+mod serve;
+mod server;
+mod session;
 mod store;
-pub mod tokens;
-pub mod transcript;
-pub mod types;
-pub mod upstream;
-pub mod world;
+mod tokens;
+mod transcript;
+mod types;
+mod upstream;
+
+pub use self::{
+    clock::Moment,
+    engine::Unmatched,
+    fixture::{Diagnostic, Pace, Timing},
+    redact::Redaction,
+    serve::Config,
+    server::{Error, Server, Session},
+    upstream::{ApiKey, ModelName, UpstreamKind, UpstreamSettings},
+};

@@ -1,13 +1,10 @@
-//! Parse, run, exit code.
+//! The program `rehearsal`: all of it is in the library.
 
 use std::process::ExitCode;
-
-use clap::Parser;
-use rehearsal::cli::{self, Cli};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(Cli::parse())
+    rehearsal::internals::main()
 }

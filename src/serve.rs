@@ -9,26 +9,33 @@ use crate::{
     clock::Moment,
     engine::Unmatched,
     extract::Extractor,
-    fixture::{Diagnostic, Fixtures, LoadError, Pace, repertoire::Loaded},
-    http::{AppState, key::Keys, listen, manner::Policy, origin::Hosts, state::Shared},
+    fixture::{Diagnostic, Fixtures, LoadError, Pace, active_fixtures::Loaded},
+    http::{AppState, dialect::Policy, key::Keys, listen, origin_check::Hosts, state::SharedState},
     redact::{Redaction, Redactor},
+    session::{DEFAULT_SESSION, SessionConfig, SessionError, Sessions},
     store::{Database, OpenError},
-    upstream::{Recorder, Settings, Unusable, Upstream},
-    world::{DEFAULT_SESSION, Making, Unmade, Worlds},
+    upstream::{Recorder, Upstream, UpstreamConfigError, UpstreamSettings},
 };
 
-/// What a server needs to know. See `rehearsal serve --help` for the meaning of each.
+/// The settings of a server. `Config::default()` keeps nothing, calls nobody, and answers with the
+/// built-in fixtures; `rehearsal serve --help` says more of each.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// None for one that is forgotten at exit.
+    /// The database file; none for one that is removed in the end.
     pub database: Option<PathBuf>,
-    /// None of them for the built-in ones.
+    /// Fixture files and folders; none of them for the built-in ones.
     pub fixtures: Vec<PathBuf>,
+    /// What becomes of a run that no reply matches.
     pub unmatched: Unmatched,
+    /// How fast runs go.
     pub pace: Pace,
+    /// The seed of ids and of probabilities; none for another one in every session.
     pub seed: Option<u64>,
+    /// Where the clocks of sessions stand still at first; none for the time that it is.
     pub clock: Option<Moment>,
+    /// The keys that are let in; none of them for any key.
     pub api_keys: Vec<String>,
+    /// The host names that are answered to, beside those that are always local.
     pub allowed_hosts: Vec<String>,
     /// How many requests the journal of a session holds.
     pub journal: usize,
@@ -38,12 +45,14 @@ pub struct Config {
     pub refuse_v1: bool,
     /// Whether the Assistants API is answered as the service does since its shutdown.
     pub sunset: bool,
-    /// Who performs the runs that no reply matches, if that is what becomes of them.
-    pub upstream: Option<Settings>,
-    /// Where what the upstream answers is recorded, and what is taken out of it.
+    /// The server that performs runs which no reply matches, under [`Unmatched::Upstream`].
+    pub upstream: Option<UpstreamSettings>,
+    /// The folder in which the answers of the upstream are recorded.
     pub record: Option<PathBuf>,
+    /// What is taken out of recordings, beside whatever looks like a key.
     pub redact: Vec<Redaction>,
-    /// The program that takes documents apart, in processes of their own; none for this one.
+    /// A binary of `rehearsal`, which gets the text out of PDF, Word, PowerPoint and HTML documents
+    /// in processes of their own, with bounds on time and memory. Without one, this process does it.
     pub program: Option<PathBuf>,
     /// How long it may take to get the text out of one document; none for the usual half minute.
     pub patience: Option<Duration>,
@@ -84,11 +93,11 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error(transparent)]
-    Worlds(#[from] Unmade),
-    #[error("cannot find this program itself: {0}")]
-    Program(io::Error),
+    Worlds(#[from] SessionError),
+    #[error("cannot listen: {0}")]
+    Listen(io::Error),
     #[error(transparent)]
-    Upstream(#[from] Unusable),
+    Upstream(#[from] UpstreamConfigError),
     #[error("cannot record to {}: {source}", folder.display())]
     Record { folder: PathBuf, source: io::Error },
 }
@@ -99,7 +108,7 @@ impl StartError {
         match self {
             Self::Fixtures(error) => error.diagnostics(),
             Self::Worlds(unmade) => unmade.diagnostics(),
-            Self::Database(_) | Self::Program(_) | Self::Upstream(_) | Self::Record { .. } => None,
+            Self::Database(_) | Self::Listen(_) | Self::Upstream(_) | Self::Record { .. } => None,
         }
     }
 }
@@ -114,12 +123,12 @@ impl Drop for Leftovers {
 }
 
 /// A server that is ready to run.
-pub struct Server {
+pub struct PreparedServer {
     app: AppState,
     recorder: Option<Arc<Recorder>>,
 }
 
-impl Server {
+impl PreparedServer {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         // A folder for recordings may be one of fixtures too, and is there from the first start on.
         let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
@@ -138,12 +147,8 @@ impl Server {
             [] => Fixtures::built_in()?,
             paths => Fixtures::load(paths)?,
         };
-        let program = match config.program {
-            Some(program) => program,
-            None => std::env::current_exe().map_err(StartError::Program)?,
-        };
         let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
-        let making = Making {
+        let session_config = SessionConfig {
             upstream,
             recorder: recorder.clone(),
             redactor,
@@ -151,17 +156,17 @@ impl Server {
             fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,
-            extractor: Extractor::new(program, config.patience),
+            extractor: Extractor::new(config.program, config.patience),
             seed: config.seed,
             clock: config.clock,
             journal: config.journal,
             ending: watch::Sender::new(false),
             strict_models: config.strict_models,
         };
-        let worlds = Arc::new(Worlds::open(making).await?);
-        let default = worlds.enter(DEFAULT_SESSION).await?;
-        let app = AppState::new(Shared {
-            worlds,
+        let sessions = Arc::new(Sessions::open(session_config).await?);
+        let default = sessions.enter(DEFAULT_SESSION).await?;
+        let app = AppState::new(SharedState {
+            sessions,
             default,
             keys: Arc::new(Keys::new(config.api_keys)),
             hosts: Arc::new(Hosts::new(config.allowed_hosts)),
@@ -171,8 +176,8 @@ impl Server {
     }
 
     /// The worlds of its sessions.
-    pub fn worlds(&self) -> &Arc<Worlds> {
-        &self.app.worlds
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.app.sessions
     }
 
     /// Who writes down what an upstream answers, if somebody does.
@@ -183,7 +188,7 @@ impl Server {
     /// Removes the files of a private database when it is dropped: the last thing that a server
     /// does.
     pub fn leftovers(&self) -> Leftovers {
-        Leftovers(Arc::clone(self.app.worlds.database()))
+        Leftovers(Arc::clone(self.app.sessions.database()))
     }
 
     /// Serves until `stop` is done, and then what is in flight.
@@ -192,10 +197,10 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (worlds, recorder) = (Arc::clone(&self.app.worlds), self.recorder.clone());
+        let (sessions, recorder) = (Arc::clone(&self.app.sessions), self.recorder.clone());
         let stop = async move {
             stop.await;
-            worlds.end();
+            sessions.end();
         };
         listen::serve(listener, app::app(self.app), stop).await;
         if let Some(recorder) = recorder {

@@ -15,14 +15,14 @@ use crate::types::model::{Family, Vocabulary};
 
 /// A stretch of text that is whole characters and as few tokens as that allows: mostly one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Piece {
+pub struct TokenPiece {
     pub text: String,
     pub tokens: u64,
 }
 
 /// The tokenizer of a model. Names that are not known are taken for new models.
 fn of_model(model: &str) -> &'static Tokenizer {
-    match Family::of(model).map_or(Vocabulary::O200k, |family| family.vocabulary) {
+    match Family::of_model(model).map_or(Vocabulary::O200k, |family| family.vocabulary) {
         Vocabulary::Cl100k => bpe_openai::cl100k_base(),
         Vocabulary::O200k => bpe_openai::o200k_base(),
     }
@@ -89,7 +89,7 @@ pub fn count(model: &str, text: &str) -> u64 {
 }
 
 /// Cuts a text where the model would: at tokens, but never within a character.
-pub fn pieces(model: &str, text: &str) -> Vec<Piece> {
+pub fn pieces(model: &str, text: &str) -> Vec<TokenPiece> {
     let tokenizer = of_model(model);
     let mut pieces = Vec::new();
     let (mut rest, mut bytes, mut tokens) = (text, 0, 0);
@@ -97,13 +97,13 @@ pub fn pieces(model: &str, text: &str) -> Vec<Piece> {
         bytes += tokenizer.bpe.token_bytes(token).len();
         tokens += 1;
         if let Some((piece, after)) = rest.split_at_checked(bytes) {
-            pieces.push(Piece { text: piece.to_owned(), tokens });
+            pieces.push(TokenPiece { text: piece.to_owned(), tokens });
             (rest, bytes, tokens) = (after, 0, 0);
         }
     }
     // Only if the tokens did not add up to the text: nothing of it may be lost.
     if !rest.is_empty() {
-        pieces.push(Piece { text: rest.to_owned(), tokens: tokens.max(1) });
+        pieces.push(TokenPiece { text: rest.to_owned(), tokens: tokens.max(1) });
     }
     pieces
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rehearsal::fixture::Fixtures;
+use rehearsal::internals::load_fixtures;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -51,9 +51,8 @@ pub fn load_time(folder: &TempDir) -> Duration {
     let mut times: Vec<_> = (0..5)
         .map(|_| {
             let begun = Instant::now();
-            let fixtures =
-                Fixtures::load(&[folder.path().to_owned()]).expect("fixtures without mistakes");
-            assert_eq!(fixtures.replies.len(), REPLIES);
+            let replies = load_fixtures(&[folder.path().to_owned()]);
+            assert_eq!(replies.expect("fixtures without mistakes"), REPLIES);
             begun.elapsed()
         })
         .collect();

@@ -10,15 +10,15 @@ use axum::{
 use super::{assistants::change_of_v1, within};
 use crate::{
     http::{
-        Answer, ApiError, AppState, Asked, Found, Here, PageQuery,
+        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext,
         error::Result,
-        extract::{Ids, OnlyV1},
+        extract::{OnlyV1, PathIds},
     },
     types::{
-        Assistant, Deleted, List, ApiErrorKind,
-        assistant::Regiving,
+        ApiErrorKind, Assistant, Deleted, List,
+        assistant::FileReassignment,
         limits,
-        reader::{FaultKind, Faults, Fields, Path, Read},
+        reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
         v1::{self, AssistantFile},
     },
 };
@@ -29,13 +29,17 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/assistants/{assistant_id}/files/{file_id}", get(retrieve).delete(delete))
 }
 
-struct NewFile {
+struct NewAssistantFile {
     file_id: String,
 }
 
-impl Read for NewFile {
-    fn read(value: serde_json::Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+impl Read for NewAssistantFile {
+    fn read(
+        value: serde_json::Value,
+        at: &Path<'_>,
+        faults: &mut ValidationErrors,
+    ) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_id = fields.required("file_id");
         fields.finish();
         Some(Self { file_id: file_id? })
@@ -64,16 +68,20 @@ impl<S: Sync> FromRequestParts<S> for NoForm {
 async fn create(
     _: OnlyV1,
     _: NoForm,
-    here: Here,
-    Asked { of, body }: Asked<Assistant, NewFile>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<Assistant, NewAssistantFile>,
 ) -> Result<Answer<AssistantFile>> {
-    let known = of.find(&here).await?;
+    let known = of.find(&context).await?;
     let files = v1::files_of(&known);
     if files.len() >= limits::ASSISTANT_FILES && !files.contains(&body.file_id) {
-        let kind = FaultKind::ArrayTooLong { max: limits::ASSISTANT_FILES, got: files.len() + 1 };
+        let kind = ValidationErrorKind::ArrayTooLong {
+            max: limits::ASSISTANT_FILES,
+            got: files.len() + 1,
+        };
         return Err(ApiErrorKind::invalid("file_ids", kind).into());
     }
-    let assistant = change_of_v1(&here, &of, Regiving::Give(body.file_id.clone()), None).await?;
+    let assistant =
+        change_of_v1(&context, &of, FileReassignment::Give(body.file_id.clone()), None).await?;
     find(&assistant, &body.file_id).map(Answer)
 }
 
@@ -85,19 +93,23 @@ async fn list(
     within(AssistantFile::all(&assistant), &query.page, &[assistant.id.to_string()])
 }
 
-async fn retrieve(_: OnlyV1, here: Here, ids: Ids<AssistantFile>) -> Result<Answer<AssistantFile>> {
-    let assistant = ids.parent::<Assistant>().find(&here).await?;
+async fn retrieve(
+    _: OnlyV1,
+    context: RequestContext,
+    ids: PathIds<AssistantFile>,
+) -> Result<Answer<AssistantFile>> {
+    let assistant = ids.parent::<Assistant>().find(&context).await?;
     find(&assistant, ids.own()).map(Answer)
 }
 
 async fn delete(
     _: OnlyV1,
-    here: Here,
-    ids: Ids<AssistantFile>,
+    context: RequestContext,
+    ids: PathIds<AssistantFile>,
 ) -> Result<Answer<Deleted<AssistantFile>>> {
     let of = ids.parent::<Assistant>();
-    let file = find(&of.find(&here).await?, ids.own())?;
-    change_of_v1(&here, &of, Regiving::Take(ids.own().to_owned()), None).await?;
+    let file = find(&of.find(&context).await?, ids.own())?;
+    change_of_v1(&context, &of, FileReassignment::Take(ids.own().to_owned()), None).await?;
     Ok(Answer(Deleted::of(file.id)))
 }
 

@@ -5,16 +5,16 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     http::{
-        Answer, AppState, Asked, Found, Here, PageQuery,
+        Answer, AppState, Found, PageQuery, PathAndBody, RequestContext,
         error::Result,
-        extract::{Body, Ids},
+        extract::{JsonBody, PathIds},
     },
     store::Changes,
     types::{
-        Assistant, List, Patch, ApiErrorKind, Version, View,
-        assistant::{AssistantChange, NewAssistant, Regiving},
+        ApiErrorKind, Assistant, List, Patch, Version, View,
+        assistant::{AssistantChange, FileReassignment, NewAssistant},
         v1,
-        version::Seen,
+        version::Versioned,
     },
 };
 
@@ -24,77 +24,87 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/assistants/{assistant_id}", get(retrieve).post(modify).delete(delete::<Assistant>))
 }
 
-async fn create(here: Here, Body(mut new): Body<NewAssistant>) -> Result<Answer<Seen<Assistant>>> {
-    here.judge_model(new.model())?;
+async fn create(
+    context: RequestContext,
+    JsonBody(mut new): JsonBody<NewAssistant>,
+) -> Result<Answer<Versioned<Assistant>>> {
+    context.check_model(new.model())?;
     new.check()?;
     if let Patch::Set(resources) = new.tool_resources() {
-        here.knowledge.provide(resources).await?;
+        context.knowledge.provide(resources).await?;
     }
-    let (file_ids, now) = (new.file_ids(), here.clock.now().seconds());
-    let mut assistant = Assistant::new(here.ids.next(), now, new);
-    if here.manner.version.is_v1() {
-        here.knowledge.judge_given(&assistant.tools, &file_ids).await?;
-        assistant.regive(&Regiving::Only(file_ids), now);
+    let (file_ids, now) = (new.file_ids(), context.clock.now().seconds());
+    let mut assistant = Assistant::new(context.ids.next(), now, new);
+    if context.dialect.version.is_v1() {
+        context.knowledge.check_given(&assistant.tools, &file_ids).await?;
+        assistant.regive(&FileReassignment::Only(file_ids), now);
     }
     let mut changes = Changes::new();
     changes.insert_assistant(&assistant)?;
-    here.store.write(changes).await?;
-    here.engine.expect(&assistant.model);
+    context.store.write(changes).await?;
+    context.engine.expect(&assistant.model);
     if !assistant.files.is_empty() {
         let tools = assistant.tools.clone();
-        assistant = here.knowledge.restock(assistant, &tools, &[]).await?;
+        assistant = context.knowledge.restock(assistant, &tools, &[]).await?;
     }
-    Ok(here.answer(assistant))
+    Ok(context.answer(assistant))
 }
 
-async fn retrieve(here: Here, Found(assistant): Found<Assistant>) -> Answer<Seen<Assistant>> {
-    here.answer(assistant)
+async fn retrieve(
+    context: RequestContext,
+    Found(assistant): Found<Assistant>,
+) -> Answer<Versioned<Assistant>> {
+    context.answer(assistant)
 }
 
-async fn list(here: Here, query: PageQuery) -> Result<Answer<List<Seen<Assistant>>>> {
-    page(&here, &[], &query.page, |assistant: Assistant| assistant.seen(here.manner.version)).await
+async fn list(
+    context: RequestContext,
+    query: PageQuery,
+) -> Result<Answer<List<Versioned<Assistant>>>> {
+    page(&context, &[], &query.page, |assistant: Assistant| assistant.seen(context.dialect.version))
+        .await
 }
 
 async fn modify(
-    here: Here,
-    Asked { of, mut body }: Asked<Assistant, AssistantChange>,
-) -> Result<Answer<Seen<Assistant>>> {
+    context: RequestContext,
+    PathAndBody { ids: of, mut body }: PathAndBody<Assistant, AssistantChange>,
+) -> Result<Answer<Versioned<Assistant>>> {
     if let Some(model) = &body.model {
-        here.judge_model(model)?;
+        context.check_model(model)?;
     }
     if matches!(body.tool_resources, Patch::Set(_)) {
         // Before any store is made for a change that cannot be.
-        of.find(&here).await?.try_change(body.clone())?;
+        of.find(&context).await?.try_change(body.clone())?;
     }
     if let Patch::Set(resources) = &mut body.tool_resources {
-        here.knowledge.provide(resources).await?;
+        context.knowledge.provide(resources).await?;
     }
-    let changed = match here.manner.version {
+    let changed = match context.dialect.version {
         Version::V1 => {
             let files = match body.file_ids.clone() {
-                Patch::Keep => Regiving::Keep,
-                Patch::Clear => Regiving::Only(Vec::new()),
-                Patch::Set(given) => Regiving::Only(given),
+                Patch::Keep => FileReassignment::Keep,
+                Patch::Clear => FileReassignment::Only(Vec::new()),
+                Patch::Set(given) => FileReassignment::Only(given),
             };
-            change_of_v1(&here, &of, files, Some(body)).await?
+            change_of_v1(&context, &of, files, Some(body)).await?
         }
         Version::V2 => {
-            change(&here, &of, |assistant: &mut Assistant| assistant.try_change(body.clone()))
+            change(&context, &of, |assistant: &mut Assistant| assistant.try_change(body.clone()))
                 .await?
         }
     };
-    Ok(here.answer(changed))
+    Ok(context.answer(changed))
 }
 
 /// Changes an assistant under v1, which gives files to the assistant itself.
 pub(super) async fn change_of_v1(
-    here: &Here,
-    of: &Ids<Assistant>,
-    files: Regiving,
+    context: &RequestContext,
+    of: &PathIds<Assistant>,
+    files: FileReassignment,
     body: Option<AssistantChange>,
 ) -> Result<Assistant> {
-    let _alone = here.knowledge.alone().await;
-    let now = here.clock.now().seconds();
+    let _alone = context.knowledge.alone().await;
+    let now = context.clock.now().seconds();
     let apply = |assistant: &mut Assistant| {
         if let Some(body) = &body {
             assistant.try_change(body.clone())?;
@@ -102,15 +112,15 @@ pub(super) async fn change_of_v1(
         assistant.regive(&files, now);
         Ok::<_, ApiErrorKind>(())
     };
-    let mut after = of.find(here).await?;
+    let mut after = of.find(context).await?;
     let before = v1::files_of(&after);
     apply(&mut after)?;
     let (new, _) = differences(&before, &v1::files_of(&after));
-    here.knowledge.judge_given(&after.tools, &new).await?;
-    let changed = change(here, of, apply).await?;
+    context.knowledge.check_given(&after.tools, &new).await?;
+    let changed = change(context, of, apply).await?;
     let (_, taken) = differences(&before, &v1::files_of(&changed));
     let tools = changed.tools.clone();
-    Ok(here.knowledge.restock(changed, &tools, &taken).await?)
+    Ok(context.knowledge.restock(changed, &tools, &taken).await?)
 }
 
 /// What came, and what went.

@@ -16,11 +16,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{deleted, page, retrieve};
 use crate::{
-    http::{Answer, ApiError, AppState, Form, Found, Here, error::Result, extract::FileQuery},
+    http::{
+        Answer, ApiError, AppState, Form, Found, RequestContext, error::Result, extract::FileQuery,
+    },
     knowledge::on_disk,
     store,
     types::{
-        File, ApiErrorKind,
+        ApiErrorKind, File,
         file::{FileForm, NewFile, check_extension},
         limits,
         list::{DeletedFile, FileList},
@@ -35,8 +37,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/files/{file_id}/content", get(content))
 }
 
-async fn create(here: Here, request: Request) -> Result<Answer<File>> {
-    let mut form = Form::receive(&here, request, "file", limits::FILE_BYTES).await?;
+async fn create(context: RequestContext, request: Request) -> Result<Answer<File>> {
+    let mut form = Form::receive(&context, request, "file", limits::FILE_BYTES).await?;
     let FileForm { purpose, expires_after } = form.read()?;
     let content = form.content("file")?;
     let filename = content.filename.ok_or(ApiErrorKind::NoFilename)?;
@@ -45,24 +47,24 @@ async fn create(here: Here, request: Request) -> Result<Answer<File>> {
         return Err(ApiErrorKind::EmptyFile.into());
     }
     let new = NewFile { filename, purpose, expires_after };
-    let id = if here.manner.is_azure() {
-        here.ids.next_as("assistant-", Spelling::Base62)
+    let id = if context.dialect.is_azure() {
+        context.ids.next_as("assistant-", Spelling::Base62)
     } else {
-        here.ids.next()
+        context.ids.next()
     };
-    Ok(Answer(here.knowledge.make_file(id, new, content.draft).await?))
+    Ok(Answer(context.knowledge.make_file(id, new, content.draft).await?))
 }
 
-async fn list(here: Here, query: FileQuery) -> Result<Answer<FileList>> {
+async fn list(context: RequestContext, query: FileQuery) -> Result<Answer<FileList>> {
     let within: Vec<_> =
         query.purpose.iter().map(|purpose| ("purpose", purpose.as_str())).collect();
     let within: store::Within<'_> = &within;
-    let Answer(list) = page(&here, within, &query.page, |file: File| file).await?;
+    let Answer(list) = page(&context, within, &query.page, |file: File| file).await?;
     Ok(Answer(list.into()))
 }
 
-async fn delete(here: Here, Found(file): Found<File>) -> Result<Answer<DeletedFile>> {
-    let was_there = here.knowledge.delete_file(&file.id).await?;
+async fn delete(context: RequestContext, Found(file): Found<File>) -> Result<Answer<DeletedFile>> {
+    let was_there = context.knowledge.delete_file(&file.id).await?;
     Ok(Answer(deleted(was_there, &file.id, &[file.id.to_string()])?.into()))
 }
 
@@ -70,13 +72,13 @@ async fn delete(here: Here, Found(file): Found<File>) -> Result<Answer<DeletedFi
 const STRIDE: usize = 256 << 10;
 
 /// The bytes as they came, as an attachment: nothing here is ever shown by a browser.
-async fn content(here: Here, Found(file): Found<File>) -> Result<Response> {
+async fn content(context: RequestContext, Found(file): Found<File>) -> Result<Response> {
     if !file.purpose.may_be_downloaded() {
         return Err(ApiErrorKind::NotForDownload { purpose: file.purpose }.into());
     }
     let missing = || ApiError::missing::<File>(&[file.id.to_string()]);
-    let blob = here.store.blob_of(&file.id).await?.ok_or_else(missing)?;
-    let store = here.store.clone();
+    let blob = context.store.blob_of(&file.id).await?.ok_or_else(missing)?;
+    let store = context.store.clone();
     let opened = on_disk(move || store.blobs().open(&blob)).await?;
     let pieces = stream::try_unfold(opened, |mut opened| async {
         let read = move || {

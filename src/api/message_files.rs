@@ -5,9 +5,9 @@ use axum::{Router, routing::get};
 use super::within;
 use crate::{
     http::{
-        Answer, ApiError, AppState, Found, Here, PageQuery,
+        Answer, ApiError, AppState, Found, PageQuery, RequestContext,
         error::Result,
-        extract::{Ids, OnlyV1},
+        extract::{OnlyV1, PathIds},
     },
     types::{List, Message, v1::MessageFile},
 };
@@ -29,8 +29,12 @@ async fn list(
     )
 }
 
-async fn retrieve(_: OnlyV1, here: Here, ids: Ids<MessageFile>) -> Result<Answer<MessageFile>> {
-    let message = ids.parent::<Message>().find(&here).await?;
+async fn retrieve(
+    _: OnlyV1,
+    context: RequestContext,
+    ids: PathIds<MessageFile>,
+) -> Result<Answer<MessageFile>> {
+    let message = ids.parent::<Message>().find(&context).await?;
     let found = MessageFile::all(&message).into_iter().find(|file| file.id.as_str() == ids.own());
     found.map(Answer).ok_or_else(|| ApiError::missing::<MessageFile>(ids.all()))
 }

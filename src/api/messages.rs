@@ -5,12 +5,14 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     engine,
-    http::{Answer, ApiError, AppState, Asked, Found, Here, PageQuery, error::Result},
+    http::{
+        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext, error::Result,
+    },
     types::{
         Id, List, Message, Metadata, Thread, View,
         message::{MessageView, NewMessage},
         metadata::MetadataChange,
-        version::Seen,
+        version::Versioned,
     },
 };
 
@@ -22,42 +24,45 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn create(
-    here: Here,
-    Asked { of, mut body }: Asked<Thread, NewMessage>,
-) -> Result<Answer<Seen<MessageView>>> {
+    context: RequestContext,
+    PathAndBody { ids: of, mut body }: PathAndBody<Thread, NewMessage>,
+) -> Result<Answer<Versioned<MessageView>>> {
     let attached =
-        here.knowledge.brought(here.manner.version, std::slice::from_mut(&mut body)).await?;
-    here.knowledge.judge_attached(&attached, Some(&Id::new(of.own()))).await?;
+        context.knowledge.brought(context.dialect.version, std::slice::from_mut(&mut body)).await?;
+    context.knowledge.check_attached(&attached, Some(&Id::new(of.own()))).await?;
     let message =
-        Message::sent(here.ids.next(), here.clock.now().seconds(), Id::new(of.own()), body);
-    let added = engine::add_message(&here.store, &here.knowledge, message, &attached).await?;
-    Ok(here.answer(added.into()))
+        Message::sent(context.ids.next(), context.clock.now().seconds(), Id::new(of.own()), body);
+    let added = engine::add_message(&context.store, &context.knowledge, message, &attached).await?;
+    Ok(context.answer(added.into()))
 }
 
 async fn list(
-    here: Here,
+    context: RequestContext,
     Found(thread): Found<Thread>,
     query: PageQuery,
-) -> Result<Answer<List<Seen<MessageView>>>> {
+) -> Result<Answer<List<Versioned<MessageView>>>> {
     let mut within = vec![("thread_id", thread.id.as_str())];
     within.extend(query.run_id.as_ref().map(|run| ("run_id", run.as_str())));
-    page(&here, &within, &query.page, |message: Message| {
-        MessageView::from(message).seen(here.manner.version)
+    page(&context, &within, &query.page, |message: Message| {
+        MessageView::from(message).seen(context.dialect.version)
     })
     .await
 }
 
-async fn retrieve(here: Here, Found(message): Found<Message>) -> Answer<Seen<MessageView>> {
-    here.answer(message.into())
+async fn retrieve(
+    context: RequestContext,
+    Found(message): Found<Message>,
+) -> Answer<Versioned<MessageView>> {
+    context.answer(message.into())
 }
 
 async fn modify(
-    here: Here,
-    Asked { of, body }: Asked<Message, MetadataChange>,
-) -> Result<Answer<Seen<MessageView>>> {
-    let changed = change(&here, &of, |message: &mut Message| {
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<Message, MetadataChange>,
+) -> Result<Answer<Versioned<MessageView>>> {
+    let changed = change(&context, &of, |message: &mut Message| {
         body.metadata.clone().apply_or(&mut message.metadata, Metadata::default);
         Ok::<_, ApiError>(())
     });
-    changed.await.map(|message| here.answer(MessageView::modified(message)))
+    changed.await.map(|message| context.answer(MessageView::modified(message)))
 }

@@ -20,13 +20,13 @@ use axum::Router;
 use serde::Serialize;
 
 use crate::{
-    http::{Answer, ApiError, AppState, Found, Here, error::Result, extract::Ids},
+    http::{Answer, ApiError, AppState, Found, RequestContext, error::Result, extract::PathIds},
+    session::SessionState,
     store::{self, Changeable, Deletable, Paged, Stored},
     types::{
         Deleted, Id, List, Order, Resource,
         list::{Page, PageRequest},
     },
-    world::World,
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -49,8 +49,11 @@ async fn retrieve<T: Stored>(Found(found): Found<T>) -> Answer<T> {
     Answer(found)
 }
 
-async fn delete<T: Deletable>(here: Here, Found(found): Found<T>) -> Result<Answer<Deleted<T>>> {
-    let was_there = here.store.delete(found.id()).await?;
+async fn delete<T: Deletable>(
+    context: RequestContext,
+    Found(found): Found<T>,
+) -> Result<Answer<Deleted<T>>> {
+    let was_there = context.store.delete(found.id()).await?;
     deleted(was_there, found.id(), &[found.id().to_string()]).map(Answer)
 }
 
@@ -61,14 +64,14 @@ fn deleted<T: Resource>(was_there: bool, id: &Id<T>, path: &[String]) -> Result<
 
 /// Changes an object that exists. What `change` refuses changes nothing.
 async fn change<T: Changeable, E>(
-    world: &World,
-    of: &Ids<T>,
+    state: &SessionState,
+    of: &PathIds<T>,
     change: impl Fn(&mut T) -> Result<(), E> + Send,
 ) -> Result<T>
 where
     ApiError: From<E>,
 {
-    match world.store.change(&of.key(), change).await? {
+    match state.store.change(&of.key(), change).await? {
         Some(changed) => Ok(changed?),
         None => Err(ApiError::missing::<T>(of.all())),
     }
@@ -76,13 +79,13 @@ where
 
 /// A page of what stands within some parent, each item shown through `view`.
 async fn page<T: Stored, V: Serialize>(
-    world: &World,
+    state: &SessionState,
     within: store::Within<'_>,
     page: &PageRequest,
     view: impl FnMut(T) -> V,
 ) -> Result<Answer<List<V>>> {
-    match world.store.list::<T>(within, page).await? {
-        Paged::Page(page) => Ok(Answer(List::of(page, view))),
+    match state.store.list::<T>(within, page).await? {
+        Paged::Page(page) => Ok(Answer(List::from_page(page, view))),
         Paged::UnknownCursor(id) => {
             let parents = within
                 .iter()
@@ -123,5 +126,5 @@ fn within<T: Resource>(
         items.drain(..items.len().saturating_sub(limit));
     }
     items.truncate(limit);
-    Ok(Answer(List::of(Page { items, has_more }, |item| item)))
+    Ok(Answer(List::from_page(Page { items, has_more }, |item| item)))
 }

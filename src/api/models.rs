@@ -9,8 +9,8 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    http::{Answer, AppState, Here, error::Result},
-    types::{Model, ApiErrorKind},
+    http::{Answer, AppState, RequestContext, error::Result},
+    types::{ApiErrorKind, Model},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -24,18 +24,20 @@ struct Models {
     data: Vec<Model>,
 }
 
-async fn list(here: Here) -> Answer<Models> {
-    Answer(Models { object: "list", data: here.models() })
+async fn list(context: RequestContext) -> Answer<Models> {
+    Answer(Models { object: "list", data: context.models() })
 }
 
 async fn retrieve(
-    here: Here,
+    context: RequestContext,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Answer<Model>> {
-    let unknown =
-        |_| ApiErrorKind::UnknownUrl { method: "GET".to_owned(), path: format!("/v1{}", uri.path()) };
+    let unknown = |_| ApiErrorKind::UnknownUrl {
+        method: "GET".to_owned(),
+        path: format!("/v1{}", uri.path()),
+    };
     let Path(id) = id.map_err(unknown)?;
-    let found = here.models().into_iter().find(|model| model.id == id);
+    let found = context.models().into_iter().find(|model| model.id == id);
     found.map(Answer).ok_or_else(|| ApiErrorKind::MissingModel { model: id }.into())
 }

@@ -9,27 +9,27 @@ use serde_json::Value;
 
 use super::{change, page, threads};
 use crate::{
-    engine::{NewRun, Onto, Refused, Wanted},
+    engine::{EngineError, NewRun, PerformerChoice, RunTarget},
     http::{
-        Answer, ApiError, AppState, Asked, Found, Here, PageQuery, Polled,
+        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, Polled, RequestContext,
         answer::OfRun,
         error::Result,
-        extract::{Body, Ids, Include, NamedReply},
+        extract::{Include, JsonBody, NamedReply, PathIds},
         sse,
     },
     types::{
-        Assistant, Id, List, Message, Metadata, Phase, ApiErrorKind, Role, Run, Thread, Timestamp, Tool,
-        Version, View,
-        assistant::{Sampling, Settings},
+        ApiErrorKind, Assistant, Id, List, Message, Metadata, Phase, Role, Run, Thread, Timestamp,
+        Tool, Version, View,
+        assistant::{ModelSettings, Sampling},
         limits,
         message::NewMessage,
         metadata::MetadataChange,
         new_thread::NewThread,
-        reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
+        reader::{Few, Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors},
         run::{LastError, Truncation},
         tool::{ToolChoice, ToolOutput, ToolResources, searches},
         v1,
-        version::Seen,
+        version::Versioned,
         views::RunView,
     },
 };
@@ -44,7 +44,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// What both ways of creating a run say of it.
-struct Order {
+struct RunParams {
     assistant_id: Id<Assistant>,
     stream: bool,
     model: Option<String>,
@@ -60,7 +60,7 @@ struct Order {
     version: Version,
 }
 
-impl Order {
+impl RunParams {
     fn read_from(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let assistant_id = fields.required("assistant_id");
         let stream = fields.or_default("stream");
@@ -95,9 +95,9 @@ impl Order {
     }
 
     /// The settings of the run that is to be, as far as they have to go together.
-    fn settings<'s>(&'s self, assistant: &'s Assistant) -> Settings<'s> {
+    fn settings<'s>(&'s self, assistant: &'s Assistant) -> ModelSettings<'s> {
         let sampling = &self.sampling;
-        Settings {
+        ModelSettings {
             model: self.model.as_ref().unwrap_or(&assistant.model),
             tools: self.tools.as_ref().unwrap_or(&assistant.tools),
             temperature: sampling.temperature.get().copied().unwrap_or(assistant.temperature),
@@ -122,7 +122,7 @@ impl Order {
         more: Option<&str>,
     ) -> Run {
         let file_ids = v1::files_of(&assistant);
-        let Settings { temperature, top_p, reasoning_effort, .. } = self.settings(&assistant);
+        let ModelSettings { temperature, top_p, reasoning_effort, .. } = self.settings(&assistant);
         Run {
             file_ids,
             performed: None,
@@ -166,22 +166,22 @@ fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
 /// A token budget of at least `min`.
 fn budget(fields: &mut Fields<'_, '_>, key: &'static str, min: i64) -> Option<Option<i64>> {
     match fields.optional::<i64>(key)? {
-        Some(got) if got < min => fields.fault(key, FaultKind::IntegerBelow { min, got }),
+        Some(got) if got < min => fields.fault(key, ValidationErrorKind::IntegerBelow { min, got }),
         budget => Some(budget),
     }
 }
 
 /// A run on a thread that exists.
 struct CreateRun {
-    order: Order,
+    order: RunParams,
     additional_instructions: Option<String>,
     additional_messages: Vec<NewMessage>,
 }
 
 impl Read for CreateRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let order = Order::read_from(&mut fields);
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
+        let order = RunParams::read_from(&mut fields);
         let additional_instructions =
             fields.optional::<Text<{ limits::INSTRUCTIONS }>>("additional_instructions");
         let additional_messages = fields.or_default("additional_messages");
@@ -196,14 +196,14 @@ impl Read for CreateRun {
 
 /// A run on a thread that is made for it.
 struct CreateThreadAndRun {
-    order: Order,
+    order: RunParams,
     thread: NewThread,
 }
 
 impl Read for CreateThreadAndRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
-        let order = Order::read_from(&mut fields);
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
+        let order = RunParams::read_from(&mut fields);
         let thread = fields.or_default::<NewThread>("thread");
         // The run's own tool resources are the thread's.
         let tool_resources = if fields.version().is_v2() {
@@ -221,46 +221,47 @@ impl Read for CreateThreadAndRun {
 }
 
 async fn create(
-    here: Here,
+    context: RequestContext,
     include: Include,
     named: NamedReply,
-    Asked { of, mut body }: Asked<Thread, CreateRun>,
+    PathAndBody { ids: of, mut body }: PathAndBody<Thread, CreateRun>,
 ) -> Result<Response> {
-    let assistant = match find_assistant(&here, &body.order).await {
+    let assistant = match find_assistant(&context, &body.order).await {
         Ok(assistant) => assistant,
         // Of two things that are missing, the thread is named.
-        Err(error) => return of.find(&here).await.and(Err(error)),
+        Err(error) => return of.find(&context).await.and(Err(error)),
     };
-    judge(&here, &body.order, &assistant)?;
+    check(&context, &body.order, &assistant)?;
     let attached =
-        here.knowledge.brought(here.manner.version, &mut body.additional_messages).await?;
-    let (now, thread_id) = (here.clock.now().seconds(), Id::<Thread>::new(of.own()));
-    here.knowledge.judge_attached(&attached, Some(&thread_id)).await?;
+        context.knowledge.brought(context.dialect.version, &mut body.additional_messages).await?;
+    let (now, thread_id) = (context.clock.now().seconds(), Id::<Thread>::new(of.own()));
+    context.knowledge.check_attached(&attached, Some(&thread_id)).await?;
     if searches(body.order.settings(&assistant).tools) {
-        let thread = of.find(&here).await?;
+        let thread = of.find(&context).await?;
         // A file that comes along gets a store in place of one that has expired.
         let of_thread =
             if attached.has_searched() { &[] } else { thread.tool_resources.vector_store_ids() };
-        judge_stores(&here, &assistant, of_thread).await?;
+        check_stores(&context, &assistant, of_thread).await?;
     }
     let messages = body.additional_messages.into_iter();
-    let messages =
-        messages.map(|new| Message::sent(here.ids.next(), now, thread_id.clone(), new)).collect();
+    let messages = messages
+        .map(|new| Message::sent(context.ids.next(), now, thread_id.clone(), new))
+        .collect();
     let stream = body.order.stream;
     let run = body.order.run(
-        here.ids.next(),
+        context.ids.next(),
         now,
         thread_id.clone(),
         assistant,
         body.additional_instructions.as_deref(),
     );
     start(
-        &here,
+        &context,
         NewRun {
             // The run looks for the files that come along at once, so they are written with it.
-            onto: Onto::Existing(thread_id, attached),
+            onto: RunTarget::Existing(thread_id, attached),
             messages,
-            wanted: wanted(&here, named, &run),
+            wanted: wanted(&context, named, &run),
             run,
         },
         stream,
@@ -270,32 +271,32 @@ async fn create(
 }
 
 async fn create_with_thread(
-    here: Here,
+    context: RequestContext,
     include: Include,
     named: NamedReply,
-    Body(body): Body<CreateThreadAndRun>,
+    JsonBody(body): JsonBody<CreateThreadAndRun>,
 ) -> Result<Response> {
-    let assistant = find_assistant(&here, &body.order).await?;
-    judge(&here, &body.order, &assistant)?;
+    let assistant = find_assistant(&context, &body.order).await?;
+    check(&context, &body.order, &assistant)?;
     if searches(body.order.settings(&assistant).tools) {
-        judge_stores(&here, &assistant, body.thread.tool_resources.vector_store_ids()).await?;
+        check_stores(&context, &assistant, body.thread.tool_resources.vector_store_ids()).await?;
     }
     // Before anything is made for a run that cannot be.
     let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
     let asked = body.thread.messages.iter().any(|message| message.role == Role::User);
-    if here.manner.version.is_v2() && !asked && instructions.is_none_or(str::is_empty) {
-        return Err(Refused::NothingToRun.into());
+    if context.dialect.version.is_v2() && !asked && instructions.is_none_or(str::is_empty) {
+        return Err(EngineError::NothingToRun.into());
     }
-    let (thread, messages, attachments) = threads::make(&here, body.thread).await?;
+    let (thread, messages, attachments) = threads::make(&context, body.thread).await?;
     let stream = body.order.stream;
     let run =
-        body.order.run(here.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
+        body.order.run(context.ids.next(), thread.created_at, thread.id.clone(), assistant, None);
     start(
-        &here,
+        &context,
         NewRun {
-            onto: Onto::New(thread, Box::new(attachments)),
+            onto: RunTarget::New(thread, Box::new(attachments)),
             messages,
-            wanted: wanted(&here, named, &run),
+            wanted: wanted(&context, named, &run),
             run,
         },
         stream,
@@ -305,110 +306,122 @@ async fn create_with_thread(
 }
 
 /// Refuses a run whose model cannot be used, or whose settings do not go together.
-fn judge(here: &Here, order: &Order, assistant: &Assistant) -> Result<()> {
+fn check(context: &RequestContext, order: &RunParams, assistant: &Assistant) -> Result<()> {
     let settings = order.settings(assistant);
     match &order.model {
-        Some(model) => here.judge_model(model)?,
-        None => here.judge_age(settings.model)?,
+        Some(model) => context.check_model(model)?,
+        None => context.check_age(settings.model)?,
     }
     Ok(settings.check(&order.sampling)?)
 }
 
 /// Refuses a run that would search a store that has expired.
-async fn judge_stores(here: &Here, assistant: &Assistant, of_thread: &[String]) -> Result<()> {
-    let mut stores = assistant.searched_stores(here.manner.version);
+async fn check_stores(
+    context: &RequestContext,
+    assistant: &Assistant,
+    of_thread: &[String],
+) -> Result<()> {
+    let mut stores = assistant.searched_stores(context.dialect.version);
     stores.extend_from_slice(of_thread);
-    match here.knowledge.expired_among(&stores).await? {
+    match context.knowledge.expired_among(&stores).await? {
         Some(id) => Err(ApiErrorKind::RunOnExpiredStore { id }.into()),
         None => Ok(()),
     }
 }
 
-async fn find_assistant(here: &Here, order: &Order) -> Result<Assistant> {
+async fn find_assistant(context: &RequestContext, order: &RunParams) -> Result<Assistant> {
     let id = Id::new(order.assistant_id.as_str());
-    let found = here.store.find::<Assistant>(&id).await?;
+    let found = context.store.find::<Assistant>(&id).await?;
     let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))?;
     match &order.tools {
         // What searches need not be the assistant's own tool: its files are there for a run's as
         // well.
-        Some(tools) if here.manner.version.is_v1() && !assistant.files.is_empty() => {
-            let _alone = here.knowledge.alone().await;
-            Ok(here.knowledge.restock(assistant, tools, &[]).await?)
+        Some(tools) if context.dialect.version.is_v1() && !assistant.files.is_empty() => {
+            let _alone = context.knowledge.alone().await;
+            Ok(context.knowledge.restock(assistant, tools, &[]).await?)
         }
         _ => Ok(assistant),
     }
 }
 
 /// Under Azure it showed at the first run that there was no deployment of this name.
-fn wanted(here: &Here, named: NamedReply, run: &Run) -> Wanted {
+fn wanted(context: &RequestContext, named: NamedReply, run: &Run) -> PerformerChoice {
     match named.0 {
-        _ if here.manner.is_azure() && here.world.judge_model(&run.model).is_err() => {
-            Wanted::Failure(LastError::invalid_engine(&run.model))
+        _ if context.dialect.is_azure() && context.state.check_model(&run.model).is_err() => {
+            PerformerChoice::Failure(LastError::invalid_engine(&run.model))
         }
-        Some(name) => Wanted::Reply(name),
-        None => Wanted::Any,
+        Some(name) => PerformerChoice::Reply(name),
+        None => PerformerChoice::Any,
     }
 }
 
-async fn start(here: &Here, new: NewRun, stream: bool, include: &Include) -> Result<Response> {
+async fn start(
+    context: &RequestContext,
+    new: NewRun,
+    stream: bool,
+    include: &Include,
+) -> Result<Response> {
     let of_run = OfRun(new.run.id.clone());
     let mut response = if stream {
-        let (listener, stream) = sse::channel(here.manner.version, include);
-        here.engine.create(new, Some(listener)).await?;
+        let (listener, stream) = sse::channel(context.dialect.version, include);
+        context.engine.create(new, Some(listener)).await?;
         stream.into_response()
     } else {
-        here.run(here.engine.create(new, None).await?).into_response()
+        context.run(context.engine.create(new, None).await?).into_response()
     };
     response.extensions_mut().insert(of_run);
     Ok(response)
 }
 
 async fn list(
-    here: Here,
+    context: RequestContext,
     Found(thread): Found<Thread>,
     query: PageQuery,
 ) -> Result<Answer<List<ShownRun>>> {
-    let shown = |run: Run| run.into_answer().seen(here.manner.version);
-    page(&here, &[("thread_id", thread.id.as_str())], &query.page, shown).await
+    let shown = |run: Run| run.into_answer().seen(context.dialect.version);
+    page(&context, &[("thread_id", thread.id.as_str())], &query.page, shown).await
 }
 
 /// A run as answers show it.
-type ShownRun = Seen<RunView<'static>>;
+type ShownRun = Versioned<RunView<'static>>;
 
-async fn retrieve(here: Here, ids: Ids<Run>) -> Result<Polled<ShownRun>> {
+async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<Polled<ShownRun>> {
     let (thread, run) = ids.key();
-    here.engine.poll(&run, &thread).await;
-    ids.find(&here).await.map(|run| here.run(run))
+    context.engine.poll(&run, &thread).await;
+    ids.find(&context).await.map(|run| context.run(run))
 }
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.
 async fn modify(
-    here: Here,
-    Asked { of, body }: Asked<Run, MetadataChange>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<Run, MetadataChange>,
 ) -> Result<Polled<ShownRun>> {
-    let changed = change(&here, &of, |run: &mut Run| {
+    let changed = change(&context, &of, |run: &mut Run| {
         if !run.status().is_terminal() {
-            return Err(Refused::NotChangeable(run.status()));
+            return Err(EngineError::NotChangeable(run.status()));
         }
         body.metadata.clone().apply_or(&mut run.metadata, Metadata::default);
         Ok(())
     });
-    changed.await.map(|run| here.run(run))
+    changed.await.map(|run| context.run(run))
 }
 
 /// A cancel has no body, but some clients send an empty one.
 struct Nothing;
 
 impl Read for Nothing {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        Fields::of(value, at, faults)?.finish();
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        Fields::new(value, at, faults)?.finish();
         Some(Self)
     }
 }
 
-async fn cancel(here: Here, Asked { of, .. }: Asked<Run, Nothing>) -> Result<Polled<ShownRun>> {
-    let run = of.find(&here).await?;
-    Ok(here.run(here.engine.cancel(&run.id, &run.thread_id).await?))
+async fn cancel(
+    context: RequestContext,
+    PathAndBody { ids: of, .. }: PathAndBody<Run, Nothing>,
+) -> Result<Polled<ShownRun>> {
+    let run = of.find(&context).await?;
+    Ok(context.run(context.engine.cancel(&run.id, &run.thread_id).await?))
 }
 
 struct SubmitOutputs {
@@ -417,13 +430,13 @@ struct SubmitOutputs {
 }
 
 impl Read for SubmitOutputs {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let outputs = fields.required::<Vec<ToolOutput>>("tool_outputs");
         let stream = fields.or_default("stream");
         let outputs = outputs?;
         if outputs.iter().map(|output| output.output.len()).sum::<usize>() >= limits::TOOL_OUTPUTS {
-            return fields.fault("tool_outputs", FaultKind::OutputsTooLarge);
+            return fields.fault("tool_outputs", ValidationErrorKind::OutputsTooLarge);
         }
         fields.finish();
         Some(Self { outputs, stream: stream? })
@@ -431,17 +444,17 @@ impl Read for SubmitOutputs {
 }
 
 async fn submit(
-    here: Here,
+    context: RequestContext,
     include: Include,
-    Asked { of, body }: Asked<Run, SubmitOutputs>,
+    PathAndBody { ids: of, body }: PathAndBody<Run, SubmitOutputs>,
 ) -> Result<Response> {
-    let run = of.find(&here).await?;
+    let run = of.find(&context).await?;
     if body.stream {
-        let (listener, stream) = sse::channel(here.manner.version, &include);
-        here.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
+        let (listener, stream) = sse::channel(context.dialect.version, &include);
+        context.engine.submit(&run.id, &run.thread_id, body.outputs, Some(listener)).await?;
         return Ok(stream.into_response());
     }
-    Ok(here
-        .run(here.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?)
+    Ok(context
+        .run(context.engine.submit(&run.id, &run.thread_id, body.outputs, None).await?)
         .into_response())
 }

@@ -4,9 +4,9 @@ use axum::{Router, routing::get};
 
 use super::page;
 use crate::{
-    http::{Answer, AppState, Found, Here, PageQuery, error::Result, extract::Include},
+    http::{Answer, AppState, Found, PageQuery, RequestContext, error::Result, extract::Include},
     store,
-    types::{List, Run, Step, View, version::Seen},
+    types::{List, Run, Step, View, version::Versioned},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -16,29 +16,29 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn list(
-    here: Here,
+    context: RequestContext,
     Found(run): Found<Run>,
     query: PageQuery,
     include: Include,
-) -> Result<Answer<List<Seen<Step>>>> {
+) -> Result<Answer<List<Versioned<Step>>>> {
     let within: store::Within<'_> =
         &[("thread_id", run.thread_id.as_str()), ("run_id", run.id.as_str())];
-    page(&here, within, &query.page, |step: Step| {
-        shown(step, &run, &include).seen(here.manner.version)
+    page(&context, within, &query.page, |step: Step| {
+        view(step, &run, &include).seen(context.dialect.version)
     })
     .await
 }
 
 async fn retrieve(
-    here: Here,
+    context: RequestContext,
     Found(run): Found<Run>,
     Found(step): Found<Step>,
     include: Include,
-) -> Answer<Seen<Step>> {
-    here.answer(shown(step, &run, &include))
+) -> Answer<Versioned<Step>> {
+    context.answer(view(step, &run, &include))
 }
 
-fn shown(step: Step, run: &Run, include: &Include) -> Step {
+fn view(step: Step, run: &Run, include: &Include) -> Step {
     let step = step.over_rest(run);
     if include.results { step } else { step.without_content() }
 }

@@ -8,9 +8,9 @@ use axum::{
 use super::{change, deleted, page};
 use crate::{
     http::{
-        Answer, ApiError, AppState, Asked, Found, Here, PageQuery, Polled,
+        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, Polled, RequestContext,
         error::Result,
-        extract::{Ids, StatusFilter},
+        extract::{PathIds, StatusFilter},
     },
     types::{
         Deleted, FileBatch, List, StoreFile, VectorStore,
@@ -33,71 +33,83 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn create(
-    here: Here,
-    Asked { of, body }: Asked<VectorStore, NewStoreFile>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<VectorStore, NewStoreFile>,
 ) -> Result<Polled<StoreFile>> {
-    let store = of.find(&here).await?;
-    let mut added = here.knowledge.add_files(&store.id, vec![body], None).await?;
+    let store = of.find(&context).await?;
+    let mut added = context.knowledge.add_files(&store.id, vec![body], None).await?;
     added.pop().map(Polled).ok_or_else(|| ApiError::missing::<VectorStore>(of.all()))
 }
 
 async fn list(
-    here: Here,
+    context: RequestContext,
     Found(store): Found<VectorStore>,
     query: PageQuery,
     filter: StatusFilter,
 ) -> Result<Answer<List<StoreFile>>> {
     let mut within = vec![("vector_store_id", store.id.as_str())];
     within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
-    page(&here, &within, &query.page, |file: StoreFile| file).await
+    page(&context, &within, &query.page, |file: StoreFile| file).await
 }
 
-async fn retrieve(here: Here, ids: Ids<StoreFile>) -> Result<Polled<StoreFile>> {
+async fn retrieve(context: RequestContext, ids: PathIds<StoreFile>) -> Result<Polled<StoreFile>> {
     let (store, file) = ids.key();
-    here.knowledge.poll_file(store.as_str(), file.as_str()).await;
-    ids.find(&here).await.map(Polled)
+    context.knowledge.poll_file(store.as_str(), file.as_str()).await;
+    ids.find(&context).await.map(Polled)
 }
 
 async fn modify(
-    here: Here,
-    Asked { of, body }: Asked<StoreFile, AttributesChange>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<StoreFile, AttributesChange>,
 ) -> Result<Polled<StoreFile>> {
-    let changed = change(&here, &of, |file: &mut StoreFile| {
+    let changed = change(&context, &of, |file: &mut StoreFile| {
         file.attributes = body.attributes.clone();
         Ok::<_, ApiError>(())
     });
     changed.await.map(Polled)
 }
 
-async fn delete(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<Deleted<StoreFile>>> {
-    let was_there = here.knowledge.remove_from_store(&file).await?;
+async fn delete(
+    context: RequestContext,
+    Found(file): Found<StoreFile>,
+) -> Result<Answer<Deleted<StoreFile>>> {
+    let was_there = context.knowledge.remove_from_store(&file).await?;
     deleted(was_there, &file.id, &[file.vector_store_id.to_string(), file.id.to_string()])
         .map(Answer)
 }
 
-async fn content(here: Here, Found(file): Found<StoreFile>) -> Result<Answer<ContentPage>> {
-    Ok(Answer(ContentPage::new(here.store.text_of(&file).await?)))
+async fn content(
+    context: RequestContext,
+    Found(file): Found<StoreFile>,
+) -> Result<Answer<ContentPage>> {
+    Ok(Answer(ContentPage::new(context.store.text_of(&file).await?)))
 }
 
 async fn create_batch(
-    here: Here,
-    Asked { of, body }: Asked<VectorStore, NewFileBatch>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<VectorStore, NewFileBatch>,
 ) -> Result<Polled<FileBatch>> {
-    let store = of.find(&here).await?;
-    Ok(Polled(here.knowledge.add_batch(&store.id, body.files).await?))
+    let store = of.find(&context).await?;
+    Ok(Polled(context.knowledge.add_batch(&store.id, body.files).await?))
 }
 
-async fn retrieve_batch(here: Here, ids: Ids<FileBatch>) -> Result<Polled<FileBatch>> {
-    here.knowledge.poll_batch(ids.own()).await;
-    ids.find(&here).await.map(Polled)
+async fn retrieve_batch(
+    context: RequestContext,
+    ids: PathIds<FileBatch>,
+) -> Result<Polled<FileBatch>> {
+    context.knowledge.poll_batch(ids.own()).await;
+    ids.find(&context).await.map(Polled)
 }
 
-async fn cancel_batch(here: Here, Found(batch): Found<FileBatch>) -> Result<Polled<FileBatch>> {
-    Ok(Polled(here.knowledge.cancel_batch(&batch).await?))
+async fn cancel_batch(
+    context: RequestContext,
+    Found(batch): Found<FileBatch>,
+) -> Result<Polled<FileBatch>> {
+    Ok(Polled(context.knowledge.cancel_batch(&batch).await?))
 }
 
 async fn list_batch(
-    here: Here,
+    context: RequestContext,
     Found(batch): Found<FileBatch>,
     query: PageQuery,
     filter: StatusFilter,
@@ -105,5 +117,5 @@ async fn list_batch(
     let mut within =
         vec![("vector_store_id", batch.vector_store_id.as_str()), ("batch_id", batch.id.as_str())];
     within.extend(filter.0.as_ref().map(|status| ("status", status.as_str())));
-    page(&here, &within, &query.page, |file: StoreFile| file).await
+    page(&context, &within, &query.page, |file: StoreFile| file).await
 }

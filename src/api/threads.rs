@@ -5,14 +5,17 @@ use axum::{Router, extract::Request, routing::get};
 
 use super::change;
 use crate::{
-    http::{Answer, ApiError, AppState, Asked, Found, Here, error::Result, extract::Body},
+    http::{
+        Answer, ApiError, AppState, Found, PathAndBody, RequestContext, error::Result,
+        extract::JsonBody,
+    },
     knowledge::Attachments,
+    session::SessionState,
     store::Changes,
     types::{
-        Deleted, Message, Patch, ApiErrorKind, Thread, new_thread::NewThread, thread::ThreadChange,
-        version::Seen,
+        ApiErrorKind, Deleted, Message, Patch, Thread, new_thread::NewThread, thread::ThreadChange,
+        version::Versioned,
     },
-    world::World,
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -29,62 +32,71 @@ async fn list(request: Request) -> ApiError {
     .into()
 }
 
-async fn create(here: Here, Body(new): Body<NewThread>) -> Result<Answer<Seen<Thread>>> {
-    let (thread, messages, attachments) = make(&here, new).await?;
+async fn create(
+    context: RequestContext,
+    JsonBody(new): JsonBody<NewThread>,
+) -> Result<Answer<Versioned<Thread>>> {
+    let (thread, messages, attachments) = make(&context, new).await?;
     let mut changes = Changes::new();
     attachments.write(&mut changes, None)?;
     changes.insert_thread(&thread)?;
     for message in &messages {
         changes.insert_message(message, None)?;
     }
-    here.store.write(changes).await?;
-    here.knowledge.attached(attachments);
-    Ok(here.answer(thread))
+    context.store.write(changes).await?;
+    context.knowledge.attached(attachments);
+    Ok(context.answer(thread))
 }
 
 /// A new thread, its first messages, in the order given, and their files.
 pub(super) async fn make(
-    here: &Here,
+    context: &RequestContext,
     mut new: NewThread,
 ) -> Result<(Thread, Vec<Message>, Attachments)> {
-    let world: &World = here;
-    let attached = world.knowledge.brought(here.manner.version, &mut new.messages).await?;
-    world.knowledge.judge_attached(&attached, None).await?;
-    world.knowledge.provide(&mut new.tool_resources).await?;
-    let attachments = world.knowledge.attach(&mut new.tool_resources, &attached).await?;
-    let now = world.clock.now().seconds();
-    let thread = Thread::new(world.ids.next(), now, new.metadata, new.tool_resources);
+    let state: &SessionState = context;
+    let attached = state.knowledge.brought(context.dialect.version, &mut new.messages).await?;
+    state.knowledge.check_attached(&attached, None).await?;
+    state.knowledge.provide(&mut new.tool_resources).await?;
+    let attachments = state.knowledge.attach(&mut new.tool_resources, &attached).await?;
+    let now = state.clock.now().seconds();
+    let thread = Thread::new(state.ids.next(), now, new.metadata, new.tool_resources);
     let messages = new.messages.into_iter();
     let messages = messages
-        .map(|message| Message::sent(world.ids.next(), now, thread.id.clone(), message))
+        .map(|message| Message::sent(state.ids.next(), now, thread.id.clone(), message))
         .collect();
     Ok((thread, messages, attachments))
 }
 
-async fn retrieve(here: Here, Found(thread): Found<Thread>) -> Answer<Seen<Thread>> {
-    here.answer(thread.as_read())
+async fn retrieve(
+    context: RequestContext,
+    Found(thread): Found<Thread>,
+) -> Answer<Versioned<Thread>> {
+    context.answer(thread.as_read())
 }
 
 async fn modify(
-    here: Here,
-    Asked { of, mut body }: Asked<Thread, ThreadChange>,
-) -> Result<Answer<Seen<Thread>>> {
+    context: RequestContext,
+    PathAndBody { ids: of, mut body }: PathAndBody<Thread, ThreadChange>,
+) -> Result<Answer<Versioned<Thread>>> {
     if let Patch::Set(resources) = &mut body.tool_resources {
-        of.find(&here).await?;
-        here.knowledge.provide(resources).await?;
+        of.find(&context).await?;
+        context.knowledge.provide(resources).await?;
     }
-    let change = change(&here, &of, |thread: &mut Thread| {
+    let change = change(&context, &of, |thread: &mut Thread| {
         thread.change(body.clone());
         Ok::<_, ApiError>(())
     });
-    change.await.map(|thread| here.answer(thread))
+    change.await.map(|thread| context.answer(thread))
 }
 
 /// Messages and runs go with their thread; a run that is under way ends without a word.
-async fn delete(here: Here, Found(thread): Found<Thread>) -> Result<Answer<Deleted<Thread>>> {
-    if !here.store.delete(&thread.id).await? {
+async fn delete(
+    context: RequestContext,
+    Found(thread): Found<Thread>,
+) -> Result<Answer<Deleted<Thread>>> {
+    if !context.store.delete(&thread.id).await? {
         return Err(ApiError::missing::<Thread>(&[thread.id.to_string()]));
     }
-    here.engine.abandon(&thread.id);
+    context.engine.abandon(&thread.id);
     Ok(Answer(Deleted::of(thread.id)))
 }

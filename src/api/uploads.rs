@@ -3,10 +3,13 @@
 use axum::{Router, extract::Request, routing::post};
 
 use crate::{
-    http::{Answer, AppState, Asked, Form, Found, Here, error::Result, extract::Body},
+    http::{
+        Answer, AppState, Form, Found, PathAndBody, RequestContext, error::Result,
+        extract::JsonBody,
+    },
     types::{
         Upload, UploadPart, limits,
-        reader::{Faults, Fields, Path, Read},
+        reader::{Fields, Path, Read, ValidationErrors},
         upload::{CompleteUpload, NewUpload, UploadStatus},
     },
 };
@@ -19,41 +22,48 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/uploads/{upload_id}/cancel", post(cancel))
 }
 
-async fn create(here: Here, Body(new): Body<NewUpload>) -> Result<Answer<Upload>> {
-    let upload = Upload::new(here.ids.next(), here.clock.now().seconds(), new);
-    here.knowledge.make_upload(&upload).await?;
-    Ok(Answer(upload.shown()))
+async fn create(
+    context: RequestContext,
+    JsonBody(new): JsonBody<NewUpload>,
+) -> Result<Answer<Upload>> {
+    let upload = Upload::new(context.ids.next(), context.clock.now().seconds(), new);
+    context.knowledge.make_upload(&upload).await?;
+    Ok(Answer(upload.view()))
 }
 
 /// A form with the content and nothing beside it.
 struct PartForm;
 
 impl Read for PartForm {
-    fn read(value: serde_json::Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        Fields::of(value, at, faults)?.finish();
+    fn read(
+        value: serde_json::Value,
+        at: &Path<'_>,
+        faults: &mut ValidationErrors,
+    ) -> Option<Self> {
+        Fields::new(value, at, faults)?.finish();
         Some(Self)
     }
 }
 
 async fn add_part(
-    here: Here,
+    context: RequestContext,
     Found(upload): Found<Upload>,
     request: Request,
 ) -> Result<Answer<UploadPart>> {
-    let mut form = Form::receive(&here, request, "data", limits::PART_BYTES).await?;
+    let mut form = Form::receive(&context, request, "data", limits::PART_BYTES).await?;
     let PartForm = form.read()?;
     let content = form.content("data")?;
-    Ok(Answer(here.knowledge.add_part(&upload, content.draft).await?))
+    Ok(Answer(context.knowledge.add_part(&upload, content.draft).await?))
 }
 
 async fn complete(
-    here: Here,
-    Asked { of, body }: Asked<Upload, CompleteUpload>,
+    context: RequestContext,
+    PathAndBody { ids: of, body }: PathAndBody<Upload, CompleteUpload>,
 ) -> Result<Answer<Upload>> {
-    let upload = of.find(&here).await?;
-    Ok(Answer(here.knowledge.complete(&upload, &body).await?.shown()))
+    let upload = of.find(&context).await?;
+    Ok(Answer(context.knowledge.complete(&upload, &body).await?.view()))
 }
 
-async fn cancel(here: Here, Found(upload): Found<Upload>) -> Result<Answer<Upload>> {
-    Ok(Answer(here.knowledge.end_upload(&upload.id, UploadStatus::Cancelled).await?.shown()))
+async fn cancel(context: RequestContext, Found(upload): Found<Upload>) -> Result<Answer<Upload>> {
+    Ok(Answer(context.knowledge.end_upload(&upload.id, UploadStatus::Cancelled).await?.view()))
 }

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    CassetteError, Complaint, Seen,
-    exchange::{Answer, Raw},
+    CassetteContents, CassetteError, Complaint,
+    exchange::{Raw, RecordedAnswer},
 };
 use crate::{
-    transcript::{Message, file_ids},
+    transcript::{RecordedMessage, file_ids},
     types::lenient::{self, Items, lenient},
 };
 
-pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, CassetteError> {
-    let mut seen = Seen::default();
+pub(super) fn collect(exchanges: Vec<Raw>) -> Result<CassetteContents, CassetteError> {
+    let mut seen = CassetteContents::default();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     let all = exchanges.len();
     let mut of_assistants = 0;
@@ -39,7 +39,7 @@ pub(super) fn collect(exchanges: Vec<Raw>) -> Result<Seen, CassetteError> {
     Ok(seen)
 }
 
-impl Seen {
+impl CassetteContents {
     fn complain(&mut self, line: usize, what: impl Into<String>) {
         self.complaints.push(Complaint { line, what: what.into() });
     }
@@ -71,11 +71,11 @@ impl Seen {
         }
     }
 
-    fn note(&mut self, raw: &Raw, path: &str, answer: Answer) {
+    fn note(&mut self, raw: &Raw, path: &str, answer: RecordedAnswer) {
         match answer {
-            Answer::Json(answer) => self.note_json(raw, path, answer),
-            Answer::Events(events) => self.note_events(raw, path, events),
-            Answer::Bytes(bytes) => {
+            RecordedAnswer::Json(answer) => self.note_json(raw, path, answer),
+            RecordedAnswer::Events(events) => self.note_events(raw, path, events),
+            RecordedAnswer::Bytes(bytes) => {
                 let id =
                     path.strip_prefix("/files/").and_then(|rest| rest.strip_suffix("/content"));
                 match id {
@@ -111,17 +111,17 @@ impl Seen {
             if name.starts_with("thread.") && !name.ends_with(".delta") {
                 self.objects.note(&data);
             }
-            let head: Head = lenient::read(data);
+            let head: AnswerHead = lenient::read(data);
             run = run.or(Some(head).filter(|head| head.object == "thread.run"));
         }
         self.note_asked(raw, path, &run.unwrap_or_default());
     }
 
     /// What users said in a request whose answer does not repeat it.
-    fn note_asked(&mut self, raw: &Raw, path: &str, answer: &Head) {
+    fn note_asked(&mut self, raw: &Raw, path: &str, answer: &AnswerHead) {
         let thread = if answer.object == "thread" { &answer.id } else { &answer.thread_id };
         let Some(thread) = thread.as_deref().filter(|_| raw.method == "POST") else { return };
-        let asked: Asked = raw.asked();
+        let asked: AskedMessages = raw.asked();
         let said = match path {
             "/threads" => asked.messages,
             "/threads/runs" => asked.thread.messages,
@@ -152,7 +152,7 @@ impl Seen {
 
 lenient! {
     /// The beginning of an answer: which thread it is about, and when it was given.
-    struct Head {
+    struct AnswerHead {
         object: String,
         id: Option<String>,
         thread_id: Option<String>,
@@ -160,13 +160,13 @@ lenient! {
     }
 
     /// A request, as far as it has messages of users.
-    struct Asked {
-        messages: Items<Message>,
+    struct AskedMessages {
+        messages: Items<RecordedMessage>,
         thread: AskedThread,
-        additional_messages: Items<Message>,
+        additional_messages: Items<RecordedMessage>,
     }
 
     struct AskedThread {
-        messages: Items<Message>,
+        messages: Items<RecordedMessage>,
     }
 }

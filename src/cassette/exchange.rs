@@ -7,7 +7,7 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::events::{Event, Lines};
+use crate::events::{Lines, SseEvent};
 
 /// An exchange as it stands in a recording.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Raw {
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum RecordedAnswer {
     Json(Value),
     Events(Vec<(String, Value)>),
     Bytes(Vec<u8>),
@@ -70,20 +70,20 @@ impl Raw {
     }
 
     /// The answer, unpacked and read, or why it cannot be.
-    pub(super) fn answer(&self) -> Result<Answer, String> {
+    pub(super) fn answer(&self) -> Result<RecordedAnswer, String> {
         let bytes = self.unpacked()?;
         let kind = self.header("content-type").unwrap_or_default();
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
-            Err(error) => return Ok(Answer::Bytes(error.into_bytes())),
+            Err(error) => return Ok(RecordedAnswer::Bytes(error.into_bytes())),
         };
         if kind.starts_with("text/event-stream") || text.starts_with("event:") {
-            return events(&text).map(Answer::Events);
+            return events(&text).map(RecordedAnswer::Events);
         }
         match serde_json::from_str(&text) {
-            Ok(value) if !self.is_content() => Ok(Answer::Json(value)),
-            _ if self.is_content() => Ok(Answer::Bytes(text.into_bytes())),
-            Ok(value) => Ok(Answer::Json(value)),
+            Ok(value) if !self.is_content() => Ok(RecordedAnswer::Json(value)),
+            _ if self.is_content() => Ok(RecordedAnswer::Bytes(text.into_bytes())),
+            Ok(value) => Ok(RecordedAnswer::Json(value)),
             Err(error) => Err(format!("the answer is not JSON: {error}")),
         }
     }
@@ -150,7 +150,7 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 fn events(text: &str) -> Result<Vec<(String, Value)>, String> {
     let (mut events, mut lines) = (Vec::new(), Lines::default());
     lines.add(text.as_bytes());
-    while let Some(Event { name, data }) = lines.event().or_else(|| lines.last()) {
+    while let Some(SseEvent { name, data }) = lines.event().or_else(|| lines.last()) {
         if name.is_empty() || data == "[DONE]" {
             continue;
         }

@@ -11,7 +11,7 @@ mod formats;
 
 use std::{io, path::Path};
 
-use crate::transcript::Objects;
+use crate::transcript::ConversationObjects;
 
 /// Something in a recording that could not be used, or not be told again.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +23,8 @@ pub struct Complaint {
 
 /// What was seen in recordings.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub objects: Objects,
+pub struct CassetteContents {
+    pub objects: ConversationObjects,
     /// How many exchanges were of use.
     pub exchanges: usize,
     pub complaints: Vec<Complaint>,
@@ -45,7 +45,7 @@ pub enum CassetteError {
     OfAnotherApi(String),
 }
 
-impl Seen {
+impl CassetteContents {
     /// Two recordings as one; complaints about them are told apart before.
     pub fn absorb(&mut self, other: Self) {
         self.objects.absorb(other.objects);
@@ -59,7 +59,7 @@ impl Seen {
 }
 
 /// Reads a recording from a file, or from a folder of WireMock's mappings.
-pub fn read(path: &Path) -> Result<Seen, CassetteError> {
+pub fn read(path: &Path) -> Result<CassetteContents, CassetteError> {
     if path.is_dir() {
         return collect::collect(formats::in_folder(path)?);
     }
@@ -70,6 +70,6 @@ pub fn read(path: &Path) -> Result<Seen, CassetteError> {
 }
 
 /// Reads the text of a recording.
-pub fn parse(text: &str) -> Result<Seen, CassetteError> {
+pub fn parse(text: &str) -> Result<CassetteContents, CassetteError> {
     collect::collect(formats::exchanges(text, None)?)
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     fixture::{Diagnostic, Fixtures, diagnostic::render_all},
-    serve::{Config, Server},
+    serve::{Config, PreparedServer},
 };
 
 #[derive(Debug, Args)]
@@ -59,9 +59,9 @@ fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let config = Config { fixtures: paths.to_vec(), ..Config::default() };
-    match runtime
-        .block_on(async { Server::open(config).await.map(|server| drop(server.leftovers())) })
-    {
+    match runtime.block_on(async {
+        PreparedServer::open(config).await.map(|server| drop(server.leftovers()))
+    }) {
         Ok(()) => Ok(Vec::new()),
         Err(error) => error.diagnostics().map(<[_]>::to_vec).ok_or_else(|| error.to_string()),
     }

@@ -11,10 +11,10 @@ use tokio::{process::Command, sync::oneshot};
 
 use super::{
     output::complain,
-    serve::{self, LISTEN, Opened, ServeArgs},
+    serve::{self, LISTEN, ReadyServer, ServeArgs},
     watch,
 };
-use crate::{engine::Unmatched, world::Worlds};
+use crate::{engine::Unmatched, session::Sessions};
 
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
@@ -55,12 +55,12 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let ExecArgs { serve, command } = args;
     let (unmatched, key) =
         (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
-    let Opened { server, listener, bound, paths, watch } = serve::open(serve).await?;
+    let ReadyServer { server, listener, bound, paths, watch } = serve::open(serve).await?;
     let _leftovers = server.leftovers();
     let recorder = server.recorder();
-    let worlds = Arc::clone(server.worlds());
+    let sessions = Arc::clone(server.sessions());
     if watch {
-        tokio::spawn(watch::watch(paths, Arc::clone(&worlds)));
+        tokio::spawn(watch::watch(paths, Arc::clone(&sessions)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));
@@ -71,7 +71,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     )
     .await;
     drop(stop);
-    let missed = code != NOT_STARTED && report(&worlds);
+    let missed = code != NOT_STARTED && report(&sessions);
     if let Some(recorder) = recorder {
         recorder.settle().await;
     }
@@ -119,17 +119,17 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
 
 /// A ctrl-c reaches the command by itself, as it has the same terminal; SIGTERM does not.
 #[cfg(unix)]
-fn pass_on(signal: serve::Asked, child: &tokio::process::Child) {
+fn pass_on(signal: serve::SignalAction, child: &tokio::process::Child) {
     use rustix::process::{Pid, Signal, kill_process};
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let (serve::Asked::Terminate, Some(pid)) = (signal, pid) {
+    if let (serve::SignalAction::Terminate, Some(pid)) = (signal, pid) {
         // It may have ended in this moment.
         _ = kill_process(pid, Signal::TERM);
     }
 }
 
 #[cfg(not(unix))]
-fn pass_on(_: serve::Asked, _: &tokio::process::Child) {}
+fn pass_on(_: serve::SignalAction, _: &tokio::process::Child) {}
 
 fn code_of(status: ExitStatus) -> u8 {
     #[cfg(unix)]
@@ -144,13 +144,13 @@ fn code_of(status: ExitStatus) -> u8 {
 
 /// Says which runs no reply matched, and what of the fixtures was not used as often as it says.
 /// Answers whether there were such runs.
-fn report(worlds: &Worlds) -> bool {
+fn report(sessions: &Sessions) -> bool {
     let mut missed = 0;
     // Of what has `times`: how often it was used in the session that used it most.
     let mut used: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for session in worlds.sessions() {
-        let world = session.world();
-        for run in world.ledger.unmatched() {
+    for session in sessions.sessions() {
+        let world = session.state();
+        for run in world.reply_usage.unmatched() {
             missed += 1;
             let message = run.message.as_deref().unwrap_or("nothing");
             let near = run
@@ -160,14 +160,13 @@ fn report(worlds: &Worlds) -> bool {
                 .unwrap_or_default();
             complain(&format!("no reply matched the run {} (message: {message:?}{near})", run.run));
         }
-        for set in session.repertoire.sets() {
+        for set in session.fixtures.sets() {
             let replies = set.replies.iter().filter_map(|reply| {
-                Some((reply.title(), reply.times?, world.ledger.uses_of(reply)))
+                Some((reply.title(), reply.times?, world.reply_usage.uses_of(reply)))
             });
-            let faults = set
-                .faults
-                .iter()
-                .filter_map(|fault| Some((fault.title(), fault.times()?, world.strikes.of(fault))));
+            let faults = set.faults.iter().filter_map(|fault| {
+                Some((fault.title(), fault.times()?, world.fault_counters.uses_of(fault)))
+            });
             for (title, times, uses) in replies.chain(faults) {
                 let most = used.entry(title).or_insert((times, 0));
                 most.1 = most.1.max(uses);

@@ -7,10 +7,10 @@ use clap::Args;
 use super::output::{complain, print};
 use crate::{
     redact::{Redaction, Redactor},
+    session::DEFAULT_SESSION,
     store::Database,
     transcript::{self, Exported, Omission},
     types::{Id, Thread},
-    world::DEFAULT_SESSION,
 };
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use std::{
 
 use super::output::{UNUSABLE, complain, count, print};
 use crate::{
-    cassette::{self, Seen},
+    cassette::{self, CassetteContents},
     fixture,
     redact::{Redaction, Redactor},
     transcript::{
@@ -56,7 +56,11 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
 
 /// A fixture for each recording, such that all of them can be served together. Nothing is written
 /// over but what an import has written.
-fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Result<usize, String> {
+fn beside(
+    read: Vec<(PathBuf, CassetteContents)>,
+    folder: &Path,
+    redactor: &Redactor,
+) -> Result<usize, String> {
     let (mut stems, mut all) = (HashSet::new(), Vec::new());
     let read: Vec<_> =
         read.into_iter().map(|(path, seen)| (stem_of(&path, &mut stems), path, seen)).collect();
@@ -69,7 +73,7 @@ fn beside(read: Vec<(PathBuf, Seen)>, folder: &Path, redactor: &Redactor) -> Res
             continue;
         }
         let comment = imported_from(&[&path]);
-        judge_target(folder, &stem, &comment)?;
+        check_target(folder, &stem, &comment)?;
         all.push((stem, comment, generated));
     }
     take_turns(&mut all);
@@ -115,7 +119,7 @@ fn others(folder: &Path, stems: &HashSet<String>) -> Result<UsedNames, String> {
 }
 
 /// Refuses to write over anything but what was imported from the same recording.
-fn judge_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> {
+fn check_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> {
     let target = folder.join(format!("{stem}.yaml"));
     let there = match std::fs::read_to_string(&target) {
         Ok(there) => there.lines().next().unwrap_or_default().to_owned(),
@@ -149,9 +153,9 @@ fn take_turns(all: &mut [(String, String, GeneratedFixture)]) {
 }
 
 /// One fixture for all recordings, on standard output.
-fn together(read: Vec<(PathBuf, Seen)>, redactor: &Redactor) -> Result<usize, String> {
+fn together(read: Vec<(PathBuf, CassetteContents)>, redactor: &Redactor) -> Result<usize, String> {
     let options = options(FilePlacement::Inline, "", redactor);
-    let mut all = Seen::default();
+    let mut all = CassetteContents::default();
     let paths: Vec<PathBuf> = read.iter().map(|(path, _)| path.clone()).collect();
     for (path, seen) in read {
         report(&path, &seen, &generate(&seen.objects, &options, &mut UsedNames::default()));
@@ -180,7 +184,7 @@ fn imported_from(paths: &[&Path]) -> String {
 }
 
 /// What could not be used, with file and line, and how much could.
-fn report(path: &Path, seen: &Seen, generated: &GeneratedFixture) {
+fn report(path: &Path, seen: &CassetteContents, generated: &GeneratedFixture) {
     let path = path.display();
     let mut lines: Vec<_> =
         seen.complaints.iter().map(|complaint| (complaint.line, complaint.what.clone())).collect();

@@ -23,7 +23,7 @@ use self::{
     output::{UNUSABLE, complain, print},
 };
 use crate::{
-    extract::{self, Apart},
+    extract::{self, DocumentKind},
     fixture::SCHEMA,
 };
 
@@ -32,14 +32,14 @@ use crate::{
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     /// Without a subcommand the server is run.
     #[command(flatten)]
     serve: ServeArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the server (the default)
     Serve(Box<ServeArgs>),
     /// Check fixture files: every fault with its place, and how to mend it
@@ -56,7 +56,7 @@ enum Command {
     Health(HealthArgs),
     /// Take the text out of a document on standard input: the server asks itself for this
     #[command(hide = true)]
-    TakeApart { kind: Apart },
+    TakeApart { kind: DocumentKind },
 }
 
 #[derive(Debug, Args)]
@@ -68,15 +68,15 @@ struct HealthArgs {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
-    let done = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
-        Command::Serve(args) => serve::run(*args),
-        Command::Check(args) => check::run(&args),
-        Command::Schema => Ok(print(SCHEMA)),
-        Command::Exec(args) => exec::run(*args),
-        Command::Import(args) => import::run(args),
-        Command::Export(args) => export::run(args),
-        Command::Health(HealthArgs { url }) => Ok(health::run(&url)),
-        Command::TakeApart { kind } => Ok(extract::take_apart(kind).into()),
+    let done = match cli.command.unwrap_or(CliCommand::Serve(Box::new(cli.serve))) {
+        CliCommand::Serve(args) => serve::run(*args),
+        CliCommand::Check(args) => check::run(&args),
+        CliCommand::Schema => Ok(print(SCHEMA)),
+        CliCommand::Exec(args) => exec::run(*args),
+        CliCommand::Import(args) => import::run(args),
+        CliCommand::Export(args) => export::run(args),
+        CliCommand::Health(HealthArgs { url }) => Ok(health::run(&url)),
+        CliCommand::TakeApart { kind } => Ok(extract::take_apart(kind).into()),
     };
     done.unwrap_or_else(|message| {
         complain(&message);

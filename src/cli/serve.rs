@@ -20,8 +20,8 @@ use crate::{
     engine::Unmatched,
     fixture::Pace,
     redact::Redaction,
-    serve::{Config, JOURNAL, Server},
-    upstream::{Key, Kind, LIMIT, Renamed, Settings},
+    serve::{Config, JOURNAL, PreparedServer},
+    upstream::{ApiKey, LIMIT, ModelName, UpstreamKind, UpstreamSettings},
 };
 
 /// Loopback only, unless told otherwise.
@@ -122,7 +122,7 @@ struct UpstreamArgs {
         default_value = "chat",
         env = "REHEARSAL_UPSTREAM_KIND"
     )]
-    kind: Kind,
+    kind: UpstreamKind,
     /// The environment variable that the upstream's key is in
     #[arg(long = "upstream-key-env", value_name = "NAME", env = "REHEARSAL_UPSTREAM_KEY_ENV")]
     key_env: Option<String>,
@@ -133,7 +133,7 @@ struct UpstreamArgs {
         env = "REHEARSAL_UPSTREAM_MODEL",
         value_delimiter = ','
     )]
-    models: Vec<Renamed>,
+    models: Vec<ModelName>,
     /// How many requests one run may make of the upstream
     #[arg(
         long = "upstream-limit",
@@ -170,7 +170,7 @@ impl UpstreamArgs {
         }
     }
 
-    fn settings(&self) -> Result<Option<Settings>, String> {
+    fn settings(&self) -> Result<Option<UpstreamSettings>, String> {
         let Some(url) = self.named()? else { return Ok(None) };
         let key = match self.key_env.as_deref().filter(|name| !name.is_empty()) {
             Some(name) => {
@@ -180,12 +180,19 @@ impl UpstreamArgs {
                         "--upstream-key-env {name}: there is no such variable, or nothing in it"
                     )
                 })?;
-                Some(Key::new(key.trim().to_owned()))
+                Some(ApiKey::new(key.trim().to_owned()))
             }
             None => None,
         };
         let models = self.models.clone();
-        Ok(Some(Settings { url, kind: self.kind, key, models, limit: self.limit, patience: None }))
+        Ok(Some(UpstreamSettings {
+            url,
+            kind: self.kind,
+            key,
+            models,
+            limit: self.limit,
+            patience: None,
+        }))
     }
 }
 
@@ -247,8 +254,8 @@ pub(super) fn start_log(args: &ServeArgs) -> Result<(), String> {
 }
 
 /// A server that is ready, and where it is to listen.
-pub(super) struct Opened {
-    pub server: Server,
+pub(super) struct ReadyServer {
+    pub server: PreparedServer,
     pub listener: TcpListener,
     pub bound: SocketAddr,
     /// The fixtures that were named, and whether they are watched.
@@ -256,7 +263,7 @@ pub(super) struct Opened {
     pub watch: bool,
 }
 
-pub(super) async fn open(args: ServeArgs) -> Result<Opened, String> {
+pub(super) async fn open(args: ServeArgs) -> Result<ReadyServer, String> {
     // An empty variable, as compose files make them, is none.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
     let listener = TcpListener::bind(&address)
@@ -266,15 +273,15 @@ pub(super) async fn open(args: ServeArgs) -> Result<Opened, String> {
         listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let (watch, config) = (args.watch, config(args)?);
     let paths = config.fixtures.clone();
-    let server = Server::open(config).await.map_err(|error| error.to_string())?;
-    Ok(Opened { watch: watch && !paths.is_empty(), server, listener, bound, paths })
+    let server = PreparedServer::open(config).await.map_err(|error| error.to_string())?;
+    Ok(ReadyServer { watch: watch && !paths.is_empty(), server, listener, bound, paths })
 }
 
 async fn serve(args: ServeArgs) -> Result<(), String> {
-    let Opened { server, listener, bound, paths, watch } = open(args).await?;
+    let ReadyServer { server, listener, bound, paths, watch } = open(args).await?;
     let _leftovers = server.leftovers();
     if watch {
-        tokio::spawn(super::watch::watch(paths, Arc::clone(server.worlds())));
+        tokio::spawn(super::watch::watch(paths, Arc::clone(server.sessions())));
     }
     let (stop, stopped) = watch::channel(false);
     // From the first line of output on, a signal is an orderly end.
@@ -343,7 +350,10 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         strict_models: args.strict_models,
         refuse_v1: args.v1 == V1::Refuse,
         sunset: args.sunset,
-        program: None,
+        program: Some(
+            std::env::current_exe()
+                .map_err(|error| format!("cannot find this program itself: {error}"))?,
+        ),
         patience: None,
     })
 }
@@ -373,7 +383,7 @@ pub(super) struct Signals {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum SignalAction {
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal elsewhere"))]
     Terminate,
     Interrupt,
@@ -395,19 +405,19 @@ impl Signals {
     }
 
     #[cfg(unix)]
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Terminate,
-            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => SignalAction::Terminate,
+            _ = self.interrupt.recv() => SignalAction::Interrupt,
         }
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalAction {
         if signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
-        Asked::Interrupt
+        SignalAction::Interrupt
     }
 
     /// The first signal lets what is in flight finish, the second ends the process at once.

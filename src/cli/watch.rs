@@ -8,14 +8,14 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     fixture::{self, Fixtures},
-    world::Worlds,
+    session::Sessions,
 };
 
 /// How often it looks.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// Watches for as long as the server runs.
-pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
+pub(super) async fn watch(paths: Vec<PathBuf>, sessions: Arc<Sessions>) {
     let mut known = look(paths.clone()).await;
     loop {
         tokio::time::sleep(PERIOD).await;
@@ -29,7 +29,7 @@ pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
         let outcome = match loaded {
             Ok(Ok(fixtures)) => {
                 let replies = fixtures.replies.len();
-                worlds.reload(fixtures).await.map(|()| replies).map_err(|error| error.to_string())
+                sessions.reload(fixtures).await.map(|()| replies).map_err(|error| error.to_string())
             }
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -38,7 +38,7 @@ pub(super) async fn watch(paths: Vec<PathBuf>, worlds: Arc<Worlds>) {
             Ok(replies) => tracing::info!(replies, "the fixtures were loaded anew"),
             Err(why) => {
                 tracing::error!("the fixtures are at fault, so the last good ones stay:\n{why}");
-                worlds.tell("fixtures.broken", || {
+                sessions.publish("fixtures.broken", || {
                     serde_json::json!({"object": "fixtures", "message": why}).to_string()
                 });
             }

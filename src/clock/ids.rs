@@ -35,7 +35,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 /// The streams of numbers within one seed. Each use has its own, so that none disturbs another.
-enum Stream {
+enum SeedStream {
     /// Ids of objects that requests make; another for each start on the same database file.
     Objects { starts: u32 },
     /// Request ids.
@@ -55,7 +55,7 @@ enum Made {
     File,
 }
 
-impl Stream {
+impl SeedStream {
     fn number(&self) -> u64 {
         match self {
             Self::Objects { starts } => u64::from(*starts) << 3,
@@ -81,8 +81,8 @@ impl Ids {
         Self {
             seed,
             starts,
-            objects: Mutex::new(generator(seed, "", &Stream::Objects { starts })),
-            requests: Mutex::new(generator(seed, "", &Stream::Requests { starts })),
+            objects: Mutex::new(generator(seed, "", &SeedStream::Objects { starts })),
+            requests: Mutex::new(generator(seed, "", &SeedStream::Requests { starts })),
         }
     }
 
@@ -133,7 +133,8 @@ impl Ids {
     /// A number from nought up to one, for the n-th time that something is left to chance.
     pub fn chance(&self, of: u64, nth: u64) -> f64 {
         let nth = u32::try_from(nth).unwrap_or(u32::MAX);
-        let mut generator = generator(self.seed, &format!("{of:016x}"), &Stream::Faults { nth });
+        let mut generator =
+            generator(self.seed, &format!("{of:016x}"), &SeedStream::Faults { nth });
         f64::from(generator.next_u32()) / (f64::from(u32::MAX) + 1.0)
     }
 
@@ -177,13 +178,13 @@ impl RunIds {
     }
 
     fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
-        let stream = Stream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
+        let stream = SeedStream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
         spell(prefix, spelling, &mut generator(self.seed, self.run.as_str(), &stream))
     }
 }
 
 /// A ChaCha key has room for both the seed (8 bytes) and the random part of an id (24 characters).
-fn generator(seed: u64, of: &str, stream: &Stream) -> ChaCha8Rng {
+fn generator(seed: u64, of: &str, stream: &SeedStream) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     for (place, byte) in key[8..].iter_mut().zip(of.bytes().rev()) {

@@ -21,10 +21,21 @@ use crate::types::Timestamp;
 pub struct Moment(i64);
 
 impl Moment {
-    pub fn seconds(self) -> Timestamp {
+    /// A time in seconds since the Unix epoch.
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self::from(Timestamp(seconds))
+    }
+
+    /// The time in seconds since the Unix epoch, as objects of the API show it.
+    pub fn unix_seconds(self) -> i64 {
+        self.seconds().0
+    }
+
+    pub(crate) fn seconds(self) -> Timestamp {
         Timestamp(self.0.div_euclid(1_000_000))
     }
 
+    /// The time so much later.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
@@ -35,7 +46,7 @@ impl Moment {
     }
 
     /// Whether it can be written as a date.
-    pub fn is_a_date(self) -> bool {
+    pub(crate) fn is_a_date(self) -> bool {
         jiff::Timestamp::from_microsecond(self.0).is_ok()
     }
 }
@@ -52,10 +63,10 @@ impl fmt::Display for Moment {
 
 /// Reads RFC 3339.
 impl std::str::FromStr for Moment {
-    type Err = jiff::Error;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(Self::from)
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>().map(Self::from).map_err(|error| error.to_string())
     }
 }
 
@@ -86,7 +97,7 @@ pub struct Clock {
 struct Inner {
     stand: ClockStand,
     /// Who waits for what, in the order in which it falls due.
-    sleepers: BTreeMap<(Moment, u64), oneshot::Sender<Awake>>,
+    sleepers: BTreeMap<(Moment, u64), oneshot::Sender<ActivityGuard>>,
     next_sleeper: u64,
 }
 
@@ -123,11 +134,11 @@ impl ClockStand {
 
 /// Held by whoever is at work until it sleeps again; an advance of the clock waits for it.
 #[derive(Debug)]
-pub struct Awake {
+pub struct ActivityGuard {
     busy: watch::Sender<usize>,
 }
 
-impl Drop for Awake {
+impl Drop for ActivityGuard {
     fn drop(&mut self) {
         self.busy.send_modify(|busy| *busy -= 1);
     }
@@ -158,9 +169,9 @@ impl Clock {
     }
 
     /// Says that somebody is at work, until the answer is dropped.
-    pub fn awake(&self) -> Awake {
+    pub fn begin_activity(&self) -> ActivityGuard {
         self.busy.send_modify(|busy| *busy += 1);
-        Awake { busy: self.busy.clone() }
+        ActivityGuard { busy: self.busy.clone() }
     }
 
     /// Waits until nobody is at work.
@@ -171,12 +182,12 @@ impl Clock {
 
     /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work
     /// once it has lain down, and is again when it is woken.
-    pub async fn sleep_until(&self, due: Moment, awake: Awake) -> Awake {
+    pub async fn sleep_until(&self, due: Moment, activity: ActivityGuard) -> ActivityGuard {
         let mut turned = self.turned.subscribe();
         let (sleeper, mut woken) = {
             let mut inner = self.inner.lock();
             if inner.stand.now() >= due {
-                return awake;
+                return activity;
             }
             let key = (due, inner.next_sleeper);
             inner.next_sleeper += 1;
@@ -184,24 +195,24 @@ impl Clock {
             inner.sleepers.insert(key, wake);
             (Sleeper { clock: self, key }, woken)
         };
-        drop(awake);
-        let awake = loop {
+        drop(activity);
+        let activity = loop {
             let real = {
                 let stand = self.stand();
                 if stand.frozen_at.is_none() && stand.now() >= due {
-                    break self.awake();
+                    break self.begin_activity();
                 }
                 stand.frozen_at.is_none().then(|| stand.now().until(due))
             };
             tokio::select! {
                 biased;
-                awake = &mut woken => break awake.unwrap_or_else(|_| self.awake()),
+                activity = &mut woken => break activity.unwrap_or_else(|_| self.begin_activity()),
                 _ = turned.changed() => {}
                 () = tokio::time::sleep(real.unwrap_or_default()), if real.is_some() => {}
             }
         };
         drop(sleeper);
-        awake
+        activity
     }
 
     /// Moves the clock on. What falls due on the way happens at its own time, one thing after the
@@ -269,7 +280,7 @@ impl Clock {
         let wake = entry.remove();
         inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(due));
         // A sleeper that has given up in this very moment needs no waking.
-        _ = wake.send(self.awake());
+        _ = wake.send(self.begin_activity());
         true
     }
 }
@@ -302,10 +313,10 @@ mod tests {
             let (clock, seen) = (clock.clone(), Arc::clone(&seen));
             tokio::spawn(async move {
                 let due = start.after(Duration::from_secs(seconds));
-                let awake = clock.sleep_until(due, clock.awake()).await;
+                let activity = clock.sleep_until(due, clock.begin_activity()).await;
                 tokio::task::yield_now().await;
                 seen.lock().push((seconds, clock.now().seconds().0 - start.seconds().0));
-                drop(awake);
+                drop(activity);
             });
         }
         while clock.inner.lock().sleepers.len() < seconds.len() {
@@ -346,7 +357,7 @@ mod tests {
         let due = Moment(20_000);
         let sleeping = tokio::spawn({
             let clock = clock.clone();
-            async move { drop(clock.sleep_until(due, clock.awake()).await) }
+            async move { drop(clock.sleep_until(due, clock.begin_activity()).await) }
         });
         while clock.inner.lock().sleepers.is_empty() {
             tokio::task::yield_now().await;

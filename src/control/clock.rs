@@ -13,13 +13,13 @@ use crate::{
     http::{
         Answer, AppState,
         error::Result,
-        extract::{Body, InSession},
+        extract::{InSession, JsonBody},
     },
+    session::OpenSession,
     types::{
         ApiErrorKind, Timestamp,
-        reader::{FaultKind, Faults, Fields, Path, Read},
+        reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
     },
-    world::Session,
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -36,7 +36,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(clock: &Clock) -> Self {
+    fn new(clock: &Clock) -> Self {
         let now = clock.now();
         Self {
             object: "clock",
@@ -48,20 +48,20 @@ impl Shown {
 }
 
 async fn show(InSession(session): InSession) -> Answer<Shown> {
-    Answer(Shown::of(&session.world().clock))
+    Answer(Shown::new(&session.state().clock))
 }
 
 /// What is to be done with a clock.
-enum Change {
+enum ClockChange {
     Advance(Duration),
     /// At this time, or where it is.
     Freeze(Option<Moment>),
     Resume,
 }
 
-impl Read for Change {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+impl Read for ClockChange {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let advance = fields.optional::<Wait>("advance");
         let freeze = fields.optional::<Value>("freeze");
         let resume = fields.optional::<bool>("resume");
@@ -74,7 +74,7 @@ impl Read for Change {
                 Err(_) => {
                     let what =
                         format!("'{text}' is not a time: write it like 2026-01-31T12:00:00Z.");
-                    faults.note(&at.key("freeze"), FaultKind::Other(what));
+                    faults.note(&at.key("freeze"), ValidationErrorKind::Other(what));
                     None
                 }
             },
@@ -85,14 +85,14 @@ impl Read for Change {
             (None, None, Some(false)) => {
                 faults.note(
                     &at.key("resume"),
-                    FaultKind::Other("Only true makes sense of 'resume'.".to_owned()),
+                    ValidationErrorKind::Other("Only true makes sense of 'resume'.".to_owned()),
                 );
                 None
             }
             _ => {
                 let what = "Give exactly one of 'advance' (a duration), 'freeze' (a time, or true) \
                             and 'resume' (true).";
-                faults.note(at, FaultKind::Other(what.to_owned()));
+                faults.note(at, ValidationErrorKind::Other(what.to_owned()));
                 None
             }
         }
@@ -104,11 +104,11 @@ struct Changed {
     #[serde(flatten)]
     clock: Shown,
     /// What has happened because of it.
-    due: Vec<Happened>,
+    due: Vec<ClockEvents>,
 }
 
 #[derive(Serialize)]
-struct Happened {
+struct ClockEvents {
     event: String,
     object: Value,
     id: Value,
@@ -117,23 +117,26 @@ struct Happened {
 /// How much of what has happened is told.
 const TOLD: usize = 1_000;
 
-async fn set(InSession(session): InSession, Body(change): Body<Change>) -> Result<Answer<Changed>> {
-    let world = session.world();
+async fn set(
+    InSession(session): InSession,
+    JsonBody(change): JsonBody<ClockChange>,
+) -> Result<Answer<Changed>> {
+    let state = session.state();
     // What was under way before is not because of this.
-    world.clock.idle().await;
-    let mut news = session.feed.listen();
+    state.clock.idle().await;
+    let mut news = session.events.listen();
     let name = match change {
-        Change::Advance(by) => {
-            judge(world.clock.now().after(by))?;
-            world.clock.advance(by).await;
+        ClockChange::Advance(by) => {
+            check(state.clock.now().after(by))?;
+            state.clock.advance(by).await;
             "clock.advanced"
         }
-        Change::Freeze(at) => {
-            world.clock.freeze(at).await;
+        ClockChange::Freeze(at) => {
+            state.clock.freeze(at).await;
             "clock.frozen"
         }
-        Change::Resume => {
-            world.clock.resume().await;
+        ClockChange::Resume => {
+            state.clock.resume().await;
             "clock.resumed"
         }
     };
@@ -145,31 +148,31 @@ async fn set(InSession(session): InSession, Body(change): Body<Change>) -> Resul
             Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         }
     }
-    let changed = Changed { clock: Shown::of(&world.clock), due };
-    tell(&session, name, &changed);
+    let changed = Changed { clock: Shown::new(&state.clock), due };
+    publish(&session, name, &changed);
     Ok(Answer(changed))
 }
 
-fn tell(session: &Session, name: &str, changed: &Changed) {
-    session.feed.tell(name, || serde_json::to_string(changed).expect("a clock is JSON"));
+fn publish(session: &OpenSession, name: &str, changed: &Changed) {
+    session.events.publish(name, || serde_json::to_string(changed).expect("a clock is JSON"));
 }
 
 /// Refuses to go where no date is.
-fn judge(then: Moment) -> Result<()> {
+fn check(then: Moment) -> Result<()> {
     if then.is_a_date() {
         return Ok(());
     }
-    let kind = FaultKind::Other("No date is that far away.".to_owned());
+    let kind = ValidationErrorKind::Other("No date is that far away.".to_owned());
     Err(ApiErrorKind::invalid("advance", kind).into())
 }
 
 /// An object that has changed: not what only streams tell, nor requests.
-fn happened(event: &str, data: &str) -> Option<Happened> {
+fn happened(event: &str, data: &str) -> Option<ClockEvents> {
     if event == "request" || event.ends_with(".delta") {
         return None;
     }
     let mut object: Value = serde_json::from_str(data).ok()?;
-    Some(Happened {
+    Some(ClockEvents {
         event: event.to_owned(),
         object: object["object"].take(),
         id: object["id"].take(),

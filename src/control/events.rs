@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 async fn listen(InSession(session): InSession) -> Response {
     // Listening begins before the answer does, so whatever the client does next is heard.
-    let news = session.feed.listen();
+    let news = session.events.listen();
     let ended = async move { session.ending().await };
     let frames = stream::unfold(news, |mut news| async {
         // Whoever falls too far behind is cut off, rather than told half of it.

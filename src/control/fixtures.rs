@@ -16,8 +16,8 @@ use crate::{
         error::Result,
         extract::{InSession, read_all},
     },
+    session::SessionError,
     types::{ApiErrorKind, limits},
-    world::Unmade,
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -25,16 +25,16 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct FixtureList {
     object: &'static str,
-    data: Vec<Part>,
+    data: Vec<ListedPart>,
     has_more: bool,
-    faults: Vec<Part>,
+    faults: Vec<ListedPart>,
 }
 
 /// A reply or a fault, and how often it was used.
 #[derive(Serialize)]
-struct Part {
+struct ListedPart {
     object: &'static str,
     name: Option<String>,
     file: String,
@@ -45,8 +45,8 @@ struct Part {
     added: bool,
 }
 
-impl Part {
-    fn of(
+impl ListedPart {
+    fn new(
         object: &'static str,
         name: Option<&str>,
         origin: &Origin,
@@ -59,14 +59,14 @@ impl Part {
     }
 }
 
-async fn list(InSession(session): InSession) -> Answer<Listed> {
-    let (world, added) = (session.world(), session.repertoire.added());
+async fn list(InSession(session): InSession) -> Answer<FixtureList> {
+    let (state, added) = (session.state(), session.fixtures.added());
     let (mut data, mut faults) = (Vec::new(), Vec::new());
-    for (place, set) in session.repertoire.sets().iter().enumerate() {
+    for (place, set) in session.fixtures.sets().iter().enumerate() {
         let is_added = place < added;
         for reply in &set.replies {
-            let hits = world.ledger.uses_of(reply);
-            data.push(Part::of(
+            let hits = state.reply_usage.uses_of(reply);
+            data.push(ListedPart::new(
                 "fixture.reply",
                 reply.name.as_deref(),
                 &reply.origin,
@@ -76,8 +76,8 @@ async fn list(InSession(session): InSession) -> Answer<Listed> {
             ));
         }
         for fault in &set.faults {
-            let hits = world.strikes.of(fault);
-            faults.push(Part::of(
+            let hits = state.fault_counters.uses_of(fault);
+            faults.push(ListedPart::new(
                 "fixture.fault",
                 fault.name.as_deref(),
                 &fault.origin,
@@ -87,17 +87,17 @@ async fn list(InSession(session): InSession) -> Answer<Listed> {
             ));
         }
     }
-    Answer(Listed { object: "list", data, has_more: false, faults })
+    Answer(FixtureList { object: "list", data, has_more: false, faults })
 }
 
 #[derive(Serialize)]
-struct Added {
+struct AddedFixtures {
     object: &'static str,
-    added: Counts,
+    added: FixtureCounts,
 }
 
 #[derive(Serialize)]
-struct Counts {
+struct FixtureCounts {
     replies: usize,
     faults: usize,
     assistants: usize,
@@ -107,8 +107,8 @@ struct Counts {
     models: usize,
 }
 
-impl Counts {
-    fn of(fixtures: &Fixtures) -> Self {
+impl FixtureCounts {
+    fn new(fixtures: &Fixtures) -> Self {
         Self {
             replies: fixtures.replies.len(),
             faults: fixtures.faults.len(),
@@ -130,14 +130,15 @@ async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
     };
     match session.add(text).await {
         Ok(fixtures) => {
-            Ok(Answer(Added { object: "fixtures", added: Counts::of(&fixtures) }).into_response())
+            Ok(Answer(AddedFixtures { object: "fixtures", added: FixtureCounts::new(&fixtures) })
+                .into_response())
         }
         Err(unmade) => refused(unmade),
     }
 }
 
 /// Says what is wrong with the fixtures, if that is why.
-pub(super) fn refused(unmade: Unmade) -> Result<Response> {
+pub(super) fn refused(unmade: SessionError) -> Result<Response> {
     match unmade.diagnostics() {
         Some(diagnostics) => Ok(faulty(diagnostics)),
         None => Err(unmade.into()),
@@ -146,10 +147,11 @@ pub(super) fn refused(unmade: Unmade) -> Result<Response> {
 
 /// What is wrong, as text for people and as a list for tools.
 fn faulty(diagnostics: &[Diagnostic]) -> Response {
-    let error = ApiError::from(ApiErrorKind::FaultyFixture { diagnostics: render_all(diagnostics) });
+    let error =
+        ApiError::from(ApiErrorKind::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
 }
 
 async fn clear(InSession(session): InSession) -> Answer<Removed> {
-    Answer(Removed { object: "fixtures.deleted", deleted: session.repertoire.clear() })
+    Answer(Removed { object: "fixtures.deleted", deleted: session.fixtures.clear() })
 }

@@ -29,7 +29,7 @@ use crate::{
         error::Result,
         extract::{InSession, pairs, read_all},
     },
-    types::{ApiErrorKind, limits, reader::FaultKind},
+    types::{ApiErrorKind, limits, reader::ValidationErrorKind},
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -43,12 +43,12 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(requests::routes())
         .merge(snapshots::routes())
         .merge(threads::routes())
-        .layer(middleware::from_fn(judge_body))
+        .layer(middleware::from_fn(check_body))
 }
 
 /// Refuses a body of a type that no control call takes: what is left is nothing that a web page
 /// could send without asking. No body needs no type.
-async fn judge_body(request: Request, next: Next) -> Result<Response> {
+async fn check_body(request: Request, next: Next) -> Result<Response> {
     const TAKEN: [&str; 4] =
         ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
     let sent = request
@@ -115,7 +115,7 @@ impl Query {
         let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else {
             return Ok(());
         };
-        let kind = FaultKind::Unknown { known: known.to_vec() };
+        let kind = ValidationErrorKind::Unknown { known: known.to_vec() };
         Err(ApiErrorKind::invalid(other, kind).into())
     }
 
@@ -124,8 +124,10 @@ impl Query {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
             Some(other) => {
-                let kind =
-                    FaultKind::NotOneOf { got: other.to_owned(), supported: vec!["true", "false"] };
+                let kind = ValidationErrorKind::NotOneOf {
+                    got: other.to_owned(),
+                    supported: vec!["true", "false"],
+                };
                 Err(ApiErrorKind::invalid(name, kind).into())
             }
         }
@@ -142,13 +144,13 @@ impl FromRequestParts<AppState> for Query {
 
 /// A list that has all there is, or as much as was asked for.
 #[derive(Serialize)]
-struct Listed<T> {
+struct ListBody<T> {
     object: &'static str,
     data: Vec<T>,
     has_more: bool,
 }
 
-impl<T> Listed<T> {
+impl<T> ListBody<T> {
     fn all(data: Vec<T>) -> Self {
         Self { object: "list", data, has_more: false }
     }

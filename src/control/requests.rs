@@ -3,19 +3,19 @@
 use axum::{Router, routing::get};
 use serde_json::Value;
 
-use super::{Listed, Query, Removed};
+use super::{ListBody, Query, Removed};
 use crate::{
     engine::UnmatchedRun,
     fixture::fault::PathGlob,
     http::{Answer, AppState, error::Result, extract, extract::InSession},
-    types::{ApiErrorKind, reader::FaultKind},
+    types::{ApiErrorKind, reader::ValidationErrorKind},
 };
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/requests", get(list).delete(clear)).route("/unmatched", get(unmatched))
 }
 
-async fn list(InSession(session): InSession, query: Query) -> Result<Answer<Listed<Value>>> {
+async fn list(InSession(session): InSession, query: Query) -> Result<Answer<ListBody<Value>>> {
     query.only(&["method", "path", "status", "limit", "after"])?;
     let (method, path, status, limit) =
         (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
@@ -35,23 +35,25 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Answer<List
             && status.is_none_or(|wanted| entry.status == Some(wanted))
     });
     let has_more = entries.len() > limit;
-    let ledger = &session.world().ledger;
-    let shown = entries.iter().take(limit).map(|entry| {
-        let reply = entry.about().and_then(|run| ledger.answered(&run));
-        entry.shown(reply.as_deref())
-    });
-    Ok(Answer(Listed { object: "list", data: shown.collect(), has_more }))
+    let state = session.state();
+    let shown = entries.iter().take(limit).map(|entry| state.request_to_json(entry));
+    Ok(Answer(ListBody { object: "list", data: shown.collect(), has_more }))
 }
 
 fn glob(query: &Query) -> Result<Option<PathGlob>> {
     let parsed = query.get("path").map(str::parse).transpose();
     parsed.map_err(|error: String| {
-        ApiErrorKind::invalid("path", FaultKind::Other(format!("This is not a glob: {error}."))).into()
+        ApiErrorKind::invalid(
+            "path",
+            ValidationErrorKind::Other(format!("This is not a glob: {error}.")),
+        )
+        .into()
     })
 }
 
 fn status(query: &Query) -> Result<Option<u16>> {
-    let kind = |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
+    let kind =
+        |_| ValidationErrorKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     let parsed = query.get("status").map(|status| status.parse().map_err(kind)).transpose();
     parsed.map_err(|kind| ApiErrorKind::invalid("status", kind).into())
 }
@@ -68,6 +70,6 @@ async fn clear(InSession(session): InSession) -> Answer<Removed> {
     Answer(Removed { object: "requests.deleted", deleted: session.journal.clear() })
 }
 
-async fn unmatched(InSession(session): InSession) -> Answer<Listed<UnmatchedRun>> {
-    Answer(Listed::all(session.world().ledger.unmatched()))
+async fn unmatched(InSession(session): InSession) -> Answer<ListBody<UnmatchedRun>> {
+    Answer(ListBody::all(session.state().reply_usage.unmatched()))
 }

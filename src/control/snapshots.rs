@@ -9,7 +9,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Listed;
+use super::ListBody;
 use crate::{
     http::{Answer, ApiError, AppState, error::Result, extract::InSession, paths},
     store::Snapshot,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/snapshots", get(list))
-        .route("/snapshots/{name}", put(keep).delete(forget))
+        .route("/snapshots/{name}", put(take).delete(forget))
         .route("/snapshots/{name}/restore", post(restore))
 }
 
@@ -44,21 +44,21 @@ impl FromRequestParts<AppState> for Name {
     }
 }
 
-async fn list(InSession(session): InSession) -> Result<Answer<Listed<Value>>> {
+async fn list(InSession(session): InSession) -> Result<Answer<ListBody<Value>>> {
     let snapshots = session.snapshots().await?;
-    Ok(Answer(Listed::all(snapshots.iter().map(Snapshot::shown).collect())))
+    Ok(Answer(ListBody::all(snapshots.iter().map(Snapshot::to_json).collect())))
 }
 
-async fn keep(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
+async fn take(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     if !paths::is_name(&name) {
         return Err(ApiErrorKind::BadName { name }.into());
     }
-    Ok(Answer(session.keep(&name).await?.shown()))
+    Ok(Answer(session.take_snapshot(&name).await?.to_json()))
 }
 
 async fn restore(InSession(session): InSession, Name(name): Name) -> Result<Answer<Value>> {
     match session.restore(&name).await? {
-        Some(snapshot) => Ok(Answer(snapshot.shown())),
+        Some(snapshot) => Ok(Answer(snapshot.to_json())),
         None => Err(ApiErrorKind::UnknownSnapshot { name }.into()),
     }
 }

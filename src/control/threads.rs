@@ -20,7 +20,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Result<Response> {
     let exported =
-        transcript::export(&session.world().store, &Id::new(thread), session.redactor()).await;
+        transcript::export(&session.state().store, &Id::new(thread), session.redactor()).await;
     match exported {
         Ok(exported) => {
             let yaml = HeaderValue::from_static("application/yaml");

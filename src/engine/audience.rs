@@ -3,19 +3,19 @@
 use tokio::sync::mpsc;
 
 use super::event::Event;
-use crate::{feed::Feed, types::Version};
+use crate::{event_bus::EventBus, types::Version};
 
 /// Gets the events of a run, from the one on that the call which listens caused.
 pub type Listener = mpsc::UnboundedSender<Event>;
 
 pub(super) struct Audience {
-    feed: Feed,
+    bus: EventBus,
     listeners: Vec<Listener>,
 }
 
 impl Audience {
-    pub(super) fn new(feed: Feed, listener: Option<Listener>) -> Self {
-        Self { feed, listeners: listener.into_iter().collect() }
+    pub(super) fn new(bus: EventBus, listener: Option<Listener>) -> Self {
+        Self { bus, listeners: listener.into_iter().collect() }
     }
 
     pub(super) fn listens(&self) -> bool {
@@ -26,10 +26,10 @@ impl Audience {
         self.listeners.extend(listener);
     }
 
-    pub(super) fn tell(&mut self, events: Vec<Event>) {
+    pub(super) fn send(&mut self, events: Vec<Event>) {
         for event in events {
             if event.is_news() {
-                self.feed.tell(event.name(), || event.data(Version::V2, true));
+                self.bus.publish(event.name(), || event.data(Version::V2, true));
             }
             let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
             // A listener that hung up is no listener; the run goes on all the same.

@@ -1,6 +1,6 @@
 //! Where in a text the citations go: pure, from a rendered text and what was found to segments.
 
-use super::cue::Refers;
+use super::cue::MarkTarget;
 use crate::{
     fixture::template::CITE,
     types::{File, Id, message::CitedFile, step::SearchResult},
@@ -13,7 +13,7 @@ pub(super) enum Segment {
     /// A text that stands for a file.
     Marked {
         text: String,
-        refers: Refers,
+        refers: MarkTarget,
     },
 }
 
@@ -51,7 +51,7 @@ impl Cited {
     }
 
     /// The text of its marker, and what that stands for.
-    pub(super) fn marked(&self, manner: Marks) -> (String, Refers) {
+    pub(super) fn marked(&self, manner: Marks) -> (String, MarkTarget) {
         let (text, quote) = match manner {
             Marks::V1 => (
                 format!("【{}†source】", self.number),
@@ -61,7 +61,7 @@ impl Cited {
                 (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None)
             }
         };
-        (text, Refers::Citation(CitedFile { file_id: self.file_id.to_string(), quote }))
+        (text, MarkTarget::Citation(CitedFile { file_id: self.file_id.to_string(), quote }))
     }
 }
 
@@ -176,7 +176,7 @@ pub(super) fn link(
                         found = true;
                         split.push(Segment::Marked {
                             text: path.clone(),
-                            refers: Refers::Path(id.clone()),
+                            refers: MarkTarget::Path(id.clone()),
                         });
                         push_plain(&mut split, part);
                     }

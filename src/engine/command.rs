@@ -2,33 +2,33 @@
 
 use tokio::sync::oneshot;
 
-use super::{audience::Listener, error::Refused};
+use super::{audience::Listener, error::EngineError};
 use crate::{
-    clock::Awake,
+    clock::ActivityGuard,
     types::{Run, tool::ToolOutput},
 };
 
 /// A command. Its `Awake` keeps the clock from moving on before it is done.
-pub(super) enum Command {
+pub(super) enum RunCommand {
     /// Answered with the run as it is then.
     Change {
-        change: Change,
+        change: RunChange,
         listener: Option<Listener>,
-        answer: oneshot::Sender<Result<Run, Refused>>,
-        awake: Awake,
+        answer: oneshot::Sender<Result<Run, EngineError>>,
+        activity: ActivityGuard,
     },
     Poll {
         answer: oneshot::Sender<()>,
-        awake: Awake,
+        activity: ActivityGuard,
     },
     /// Its thread was deleted, and the run with it.
     Abandon {
-        awake: Awake,
+        activity: ActivityGuard,
     },
 }
 
 /// What a client can ask of an open run.
-pub(super) enum Change {
+pub(super) enum RunChange {
     Cancel,
     Submit(Vec<ToolOutput>),
 }

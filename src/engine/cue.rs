@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    tokens::Piece,
+    tokens::TokenPiece,
     types::{
         File, Id, Usage,
         message::CitedFile,
@@ -25,11 +25,11 @@ pub(super) enum Cue {
     Image {
         file_id: Id<File>,
     },
-    Text(Piece),
+    Text(TokenPiece),
     /// A stretch of text that stands for a file.
     Marked {
-        piece: Piece,
-        refers: Refers,
+        piece: TokenPiece,
+        refers: MarkTarget,
     },
     Attach {
         file_id: Id<File>,
@@ -40,9 +40,9 @@ pub(super) enum Cue {
     Function {
         name: String,
     },
-    Arguments(Piece),
+    Arguments(TokenPiece),
     CodeInterpreter,
-    Input(Piece),
+    Input(TokenPiece),
     Logs(String),
     /// The code has drawn something.
     Drawing {
@@ -60,19 +60,19 @@ pub(super) enum Cue {
     CloseCalls,
     /// Streams break off here; the run goes on.
     Disconnect,
-    End(End),
+    End(PerformanceEnd),
 }
 
 /// What a stretch of text stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Refers {
+pub(super) enum MarkTarget {
     Citation(CitedFile),
     Path(Id<File>),
 }
 
 /// How a performance ends. The usage is given where it differs from what was counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum End {
+pub(super) enum PerformanceEnd {
     Completed { usage: Option<Usage> },
     Failed { error: LastError, usage: Option<Usage> },
     Incomplete { reason: IncompleteRun, usage: Option<Usage> },
@@ -80,7 +80,7 @@ pub(super) enum End {
     Cancelled,
 }
 
-impl End {
+impl PerformanceEnd {
     pub(super) fn failed(error: LastError) -> Self {
         Self::Failed { error, usage: None }
     }

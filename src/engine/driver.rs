@@ -12,15 +12,15 @@ use tokio::{
 
 use super::{
     audience::{Audience, Listener},
-    command::{Change, Command},
-    cue::End,
-    error::Refused,
+    command::{RunChange, RunCommand},
+    cue::PerformanceEnd,
+    error::EngineError,
     event::Event,
     lock,
     machine::{Input, Machine, Prompt},
     note,
-    objects::Objects,
-    performer::{Performer, Wanted},
+    objects::RunObjects,
+    performer::{Performer, PerformerChoice},
     performing::Performing,
     prompt,
     shell::Shell,
@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     clock::{Clock, Ids},
-    feed::Feed,
-    knowledge::{Attached, Attachments, Knowledge},
+    event_bus::EventBus,
+    knowledge::{AttachedFiles, Attachments, Knowledge},
     store::{self, Changes, OpenRun, Store},
     tokens,
     types::{Id, Message, Role, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
@@ -40,42 +40,42 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a new run is to be performed on.
-pub enum Onto {
+pub enum RunTarget {
     /// A thread, and the files that come along.
-    Existing(Id<Thread>, Attached),
+    Existing(Id<Thread>, AttachedFiles),
     /// A thread that is made with its files.
     New(Thread, Box<Attachments>),
 }
 
 /// A run to be created, with the messages that go before it.
 pub struct NewRun {
-    pub onto: Onto,
+    pub onto: RunTarget,
     pub messages: Vec<Message>,
     pub run: Run,
-    pub wanted: Wanted,
+    pub wanted: PerformerChoice,
 }
 
 /// What every run has at hand.
-struct AtHand {
+struct RunServices {
     store: Store,
     clock: Clock,
     ids: Arc<Ids>,
     knowledge: Knowledge,
     performer: Arc<Performer>,
-    feed: Feed,
+    bus: EventBus,
     /// Where runs go that an upstream performed.
     recording: Option<Recording>,
 }
 
 /// The engine of one session.
 pub struct Engine {
-    at_hand: AtHand,
-    live: Arc<Mutex<HashMap<Id<Run>, Live>>>,
+    at_hand: RunServices,
+    live: Arc<Mutex<HashMap<Id<Run>, LiveRun>>>,
 }
 
-struct Live {
+struct LiveRun {
     thread: Id<Thread>,
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<RunCommand>,
     task: JoinHandle<()>,
 }
 
@@ -86,12 +86,12 @@ impl Engine {
         ids: Arc<Ids>,
         knowledge: Knowledge,
         performer: Performer,
-        feed: Feed,
+        bus: EventBus,
         recording: Option<Recording>,
     ) -> Self {
         let performer = Arc::new(performer);
         Self {
-            at_hand: AtHand { store, clock, ids, knowledge, performer, feed, recording },
+            at_hand: RunServices { store, clock, ids, knowledge, performer, bus, recording },
             live: Arc::default(),
         }
     }
@@ -109,7 +109,7 @@ impl Engine {
         &self,
         mut new: NewRun,
         listener: Option<Listener>,
-    ) -> Result<Run, Refused> {
+    ) -> Result<Run, EngineError> {
         let run = new.run.clone();
         let now = self.at_hand.clock.now();
         let machine = note::new_machine(&run, Prompt::default(), now);
@@ -121,7 +121,7 @@ impl Engine {
         self.spawn(shell, None, gate);
         self.insert(&mut new).await?;
         let mut events = vec![Event::RunCreated(run.clone()), Event::Run(run.clone())];
-        if let Onto::New(thread, _) = new.onto {
+        if let RunTarget::New(thread, _) = new.onto {
             events.insert(0, Event::ThreadCreated(thread));
         }
         // If the task is gone already, so is its engine.
@@ -130,29 +130,29 @@ impl Engine {
     }
 
     /// Writes a run with the messages and the files that go before it.
-    async fn insert(&self, new: &mut NewRun) -> Result<(), Refused> {
-        let AtHand { store, knowledge, .. } = &self.at_hand;
+    async fn insert(&self, new: &mut NewRun) -> Result<(), EngineError> {
+        let RunServices { store, knowledge, .. } = &self.at_hand;
         let NewRun { onto, messages, run, .. } = new;
         // Recorded: v1 ran on nothing at all.
         let has_question = run.version.is_v1()
             || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
             || messages.iter().any(|message| message.role == Role::User);
-        if matches!(onto, Onto::New(..)) && !has_question {
-            return Err(Refused::NothingToRun);
+        if matches!(onto, RunTarget::New(..)) && !has_question {
+            return Err(EngineError::NothingToRun);
         }
         loop {
             let mut changes = Changes::new();
             let attachments = match onto {
-                Onto::New(_, attachments) => std::mem::take(&mut **attachments),
-                Onto::Existing(thread, attached) => {
+                RunTarget::New(_, attachments) => std::mem::take(&mut **attachments),
+                RunTarget::Existing(thread, attached) => {
                     if !attached.is_empty() {
-                        self.judge_free(thread).await?;
+                        self.check_free(thread).await?;
                     }
                     knowledge.attachments_to(thread, attached).await?
                 }
             };
             attachments.write(&mut changes, Some(run.id.as_str()))?;
-            if let Onto::New(thread, _) = onto {
+            if let RunTarget::New(thread, _) = onto {
                 changes.insert_thread(thread)?;
             }
             changes.insert_run(run, has_question, attachments.thread_was())?;
@@ -165,28 +165,31 @@ impl Engine {
             }
             let state = lock::state(store, &run.thread_id).await?;
             if let Some(holder) = state.holder {
-                return Err(Refused::LockedForRuns { thread: run.thread_id.clone(), run: holder });
+                return Err(EngineError::LockedForRuns {
+                    thread: run.thread_id.clone(),
+                    run: holder,
+                });
             }
             if !has_question && !state.has_user_message {
-                return Err(Refused::NothingToRun);
+                return Err(EngineError::NothingToRun);
             }
             // The run that was in the way has just ended, or somebody has changed the thread.
         }
     }
 
     /// Refuses a thread that is held by a run.
-    async fn judge_free(&self, thread: &Id<Thread>) -> Result<(), Refused> {
+    async fn check_free(&self, thread: &Id<Thread>) -> Result<(), EngineError> {
         match lock::state(&self.at_hand.store, thread).await?.holder {
-            Some(run) => Err(Refused::LockedForRuns { thread: thread.clone(), run }),
+            Some(run) => Err(EngineError::LockedForRuns { thread: thread.clone(), run }),
             None => Ok(()),
         }
     }
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
-    pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, Refused> {
-        match self.change(id, Change::Cancel, None).await {
+    pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, EngineError> {
+        match self.change(id, RunChange::Cancel, None).await {
             Some(answer) => answer,
-            None => Err(Refused::NotCancellable(self.status_of(id, thread).await?)),
+            None => Err(EngineError::NotCancellable(self.status_of(id, thread).await?)),
         }
     }
 
@@ -197,10 +200,10 @@ impl Engine {
         thread: &Id<Thread>,
         outputs: Vec<ToolOutput>,
         listener: Option<Listener>,
-    ) -> Result<Run, Refused> {
-        match self.change(id, Change::Submit(outputs), listener).await {
+    ) -> Result<Run, EngineError> {
+        match self.change(id, RunChange::Submit(outputs), listener).await {
             Some(answer) => answer,
-            None => Err(Refused::NoOutputsWanted(self.status_of(id, thread).await?)),
+            None => Err(EngineError::NoOutputsWanted(self.status_of(id, thread).await?)),
         }
     }
 
@@ -208,12 +211,12 @@ impl Engine {
     async fn change(
         &self,
         id: &Id<Run>,
-        change: Change,
+        change: RunChange,
         listener: Option<Listener>,
-    ) -> Option<Result<Run, Refused>> {
+    ) -> Option<Result<Run, EngineError>> {
         let (answer, answered) = oneshot::channel();
-        let awake = self.at_hand.clock.awake();
-        if !self.command(id, Command::Change { change, listener, answer, awake }) {
+        let activity = self.at_hand.clock.begin_activity();
+        if !self.command(id, RunCommand::Change { change, listener, answer, activity }) {
             return None;
         }
         answered.await.ok()
@@ -225,8 +228,8 @@ impl Engine {
             return;
         }
         let (answer, answered) = oneshot::channel();
-        let awake = self.at_hand.clock.awake();
-        if self.command(id, Command::Poll { answer, awake }) {
+        let activity = self.at_hand.clock.begin_activity();
+        if self.command(id, RunCommand::Poll { answer, activity }) {
             _ = answered.await;
         }
     }
@@ -234,7 +237,9 @@ impl Engine {
     /// Stops the run on a thread that is gone.
     pub fn abandon(&self, thread: &Id<Thread>) {
         for live in self.live.lock().values().filter(|live| live.thread == *thread) {
-            _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
+            _ = live
+                .commands
+                .send(RunCommand::Abandon { activity: self.at_hand.clock.begin_activity() });
         }
     }
 
@@ -242,7 +247,9 @@ impl Engine {
     pub async fn abandon_all(&self) {
         let stopped: Vec<_> = self.live.lock().drain().map(|(_, live)| live).collect();
         for live in &stopped {
-            _ = live.commands.send(Command::Abandon { awake: self.at_hand.clock.awake() });
+            _ = live
+                .commands
+                .send(RunCommand::Abandon { activity: self.at_hand.clock.begin_activity() });
         }
         let aborts: Vec<_> = stopped.iter().map(|live| live.task.abort_handle()).collect();
         let ended = join_all(stopped.into_iter().map(|live| live.task));
@@ -267,13 +274,13 @@ impl Engine {
                     let why = format!(
                         "The server was started again, and what it had noted of this run cannot be read: {error}."
                     );
-                    let failed = Input::Stop(End::failed(LastError::server_error(why)));
+                    let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(why)));
                     (note::machine_of_objects(&open, prompt, now), failed)
                 }
             };
             let OpenRun { run, steps, message, .. } = open;
             let objects = self.objects(run, steps, message);
-            let shell = self.shell(machine, objects, Wanted::Any, None);
+            let shell = self.shell(machine, objects, PerformerChoice::Any, None);
             let (created, gate) = oneshot::channel();
             self.spawn(shell, Some(first), gate);
             _ = created.send(Vec::new());
@@ -281,19 +288,19 @@ impl Engine {
         Ok(())
     }
 
-    fn objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> Objects {
+    fn objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> RunObjects {
         let ids = self.at_hand.ids.of_run(&run.id);
-        Objects::new(run, steps, message, ids)
+        RunObjects::new(run, steps, message, ids)
     }
 
     fn shell(
         &self,
         machine: Machine,
-        objects: Objects,
-        wanted: Wanted,
+        objects: RunObjects,
+        wanted: PerformerChoice,
         listener: Option<Listener>,
     ) -> Shell {
-        let AtHand { store, clock, knowledge, performer, feed, recording, .. } = &self.at_hand;
+        let RunServices { store, clock, knowledge, performer, bus, recording, .. } = &self.at_hand;
         Shell {
             performing: Performing::new(
                 store.clone(),
@@ -303,7 +310,7 @@ impl Engine {
                 wanted,
                 recording.clone(),
             ),
-            audience: Audience::new(feed.clone(), listener),
+            audience: Audience::new(bus.clone(), listener),
             store: store.clone(),
             clock: clock.clone(),
             machine,
@@ -315,7 +322,7 @@ impl Engine {
     /// Starts a run's task, which waits at the gate until the run exists, with the events of its
     /// creation.
     fn spawn(&self, shell: Shell, first: Option<Input>, gate: oneshot::Receiver<Vec<Event>>) {
-        let awake = self.at_hand.clock.awake();
+        let activity = self.at_hand.clock.begin_activity();
         let (id, thread) = (shell.objects.run.id.clone(), shell.objects.run.thread_id.clone());
         let (commands, received) = mpsc::unbounded_channel();
         // The lock is held until the task is known, so that the task cannot end before that.
@@ -323,21 +330,21 @@ impl Engine {
         let (all, own) = (Arc::clone(&self.live), id.clone());
         let spawned = tokio::spawn(async move {
             if let Ok(events) = gate.await {
-                task::run(shell, events, first, received, awake).await;
+                task::run(shell, events, first, received, activity).await;
             }
             all.lock().remove(&own);
         });
-        live.insert(id, Live { thread, commands, task: spawned });
+        live.insert(id, LiveRun { thread, commands, task: spawned });
     }
 
     /// `false` if the run has no task: it has ended, or does not exist.
-    fn command(&self, id: &Id<Run>, command: Command) -> bool {
+    fn command(&self, id: &Id<Run>, command: RunCommand) -> bool {
         self.live.lock().get(id).is_some_and(|live| live.commands.send(command).is_ok())
     }
 
-    async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, Refused> {
+    async fn status_of(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<RunStatus, EngineError> {
         let run = self.at_hand.store.find::<Run>(&(thread.clone(), id.clone())).await?;
-        Ok(run.ok_or_else(|| Refused::NoRun(id.clone()))?.status())
+        Ok(run.ok_or_else(|| EngineError::NoRun(id.clone()))?.status())
     }
 }
 

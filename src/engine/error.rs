@@ -1,14 +1,14 @@
 //! Why the engine did not do what was asked, and why it stops performing a run.
 
 use crate::{
-    knowledge::Denied,
+    knowledge::KnowledgeError,
     store,
     types::{Id, Run, RunStatus, Thread},
 };
 
 /// Why the engine did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum EngineError {
     #[error("there is no thread {0}")]
     NoThread(Id<Thread>),
     #[error("there is no run {0}")]
@@ -28,15 +28,15 @@ pub enum Refused {
     #[error("outputs for other calls than the run waits for")]
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
     #[error(transparent)]
-    Files(Denied),
+    Files(KnowledgeError),
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
 }
 
-impl From<Denied> for Refused {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Store(error) => Self::Store(error),
+impl From<KnowledgeError> for EngineError {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Store(error) => Self::Store(error),
             other => Self::Files(other),
         }
     }
@@ -48,15 +48,15 @@ pub(super) enum RunError {
     #[error("its thread was deleted, and the run with it")]
     Gone,
     #[error("it cannot be read or written")]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     #[error("what it needs cannot be looked up")]
-    Resources(#[source] Denied),
+    Resources(#[source] KnowledgeError),
 }
 
-impl From<Denied> for RunError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Store(error) => Self::Store(error),
+impl From<KnowledgeError> for RunError {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Store(error) => Self::Store(error),
             other => Self::Resources(other),
         }
     }

@@ -122,10 +122,10 @@ impl Event {
                 "id": id,
                 "object": "thread.run.step.delta",
                 "delta": {"step_details": {"type": "tool_calls",
-                    "tool_calls": [delta.shown(version, *index)]}},
+                    "tool_calls": [delta.to_json(version, *index)]}},
             })),
             Self::MessageDelta { id, index, delta } => {
-                let part = delta.shown(version, *index);
+                let part = delta.to_json(version, *index);
                 compact(&json!({"id": id, "object": "thread.message.delta",
                         "delta": {"content": [part]}}))
             }
@@ -170,7 +170,7 @@ fn compact(value: &impl Serialize) -> String {
 }
 
 impl ContentDelta {
-    fn shown(&self, version: Version, index: usize) -> Value {
+    fn to_json(&self, version: Version, index: usize) -> Value {
         match self {
             Self::Text { value, annotation: Some((number, annotation)), .. } => {
                 let annotation = added(version, *number, annotation);
@@ -198,7 +198,7 @@ impl ContentDelta {
 }
 
 impl CallDelta {
-    fn shown(&self, version: Version, index: usize) -> Value {
+    fn to_json(&self, version: Version, index: usize) -> Value {
         match self {
             Self::Begins(ToolCall { id, kind: ToolCallKind::Function { function } }) => json!({
                 "index": index,

@@ -2,9 +2,9 @@
 //!
 //! The database keeps it. What stands here is how somebody who was kept out learns why.
 
-use super::error::Refused;
+use super::error::EngineError;
 use crate::{
-    knowledge::{Attached, Knowledge},
+    knowledge::{AttachedFiles, Knowledge},
     store::{Changes, Store, ThreadState},
     types::{Id, Message, Thread},
 };
@@ -15,13 +15,13 @@ pub async fn add_message(
     store: &Store,
     knowledge: &Knowledge,
     message: Message,
-    attached: &Attached,
-) -> Result<Message, Refused> {
+    attached: &AttachedFiles,
+) -> Result<Message, EngineError> {
     // Nothing is prepared for a thread that is held.
     if !attached.is_empty()
         && let Some(run) = state(store, &message.thread_id).await?.holder
     {
-        return Err(Refused::LockedForMessages { thread: message.thread_id, run });
+        return Err(EngineError::LockedForMessages { thread: message.thread_id, run });
     }
     loop {
         let attachments = knowledge.attachments_to(&message.thread_id, attached).await?;
@@ -33,13 +33,13 @@ pub async fn add_message(
             return Ok(message);
         }
         if let Some(run) = state(store, &message.thread_id).await?.holder {
-            return Err(Refused::LockedForMessages { thread: message.thread_id, run });
+            return Err(EngineError::LockedForMessages { thread: message.thread_id, run });
         }
         // The run that was in the way has just ended, or somebody has changed the thread.
     }
 }
 
 /// What a thread is like, if it exists.
-pub(super) async fn state(store: &Store, thread: &Id<Thread>) -> Result<ThreadState, Refused> {
-    store.thread_state(thread).await?.ok_or_else(|| Refused::NoThread(thread.clone()))
+pub(super) async fn state(store: &Store, thread: &Id<Thread>) -> Result<ThreadState, EngineError> {
+    store.thread_state(thread).await?.ok_or_else(|| EngineError::NoThread(thread.clone()))
 }

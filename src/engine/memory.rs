@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Performance {
     pub pace: Pace,
     pub memory: Memory,
-    pub then: Then,
+    pub then: AfterCues,
 }
 
 impl Performance {
@@ -47,7 +47,7 @@ impl Memory {
 /// What comes behind the cues that a performer gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Then {
+pub(super) enum AfterCues {
     /// The performer can be asked again.
     More,
     /// It can be asked again once the files of the run's stores are ready: it will search them.
@@ -63,7 +63,7 @@ pub(super) enum Then {
 pub(super) struct Cues {
     pub cues: Vec<TimedCue>,
     pub memory: Memory,
-    pub then: Then,
+    pub then: AfterCues,
 }
 
 /// Where in a reply a script stands.

@@ -6,7 +6,6 @@
 //! questions, from `script.rs`, which turns a fixture's reply into timed cues, or from `remote.rs`,
 //! which hears an upstream. `driver.rs` owns the tasks.
 
-mod around;
 mod audience;
 mod citations;
 mod command;
@@ -14,7 +13,6 @@ mod cue;
 mod driver;
 mod error;
 mod event;
-mod ledger;
 mod lock;
 mod machine;
 mod memory;
@@ -26,19 +24,21 @@ mod performing;
 mod prompt;
 #[cfg(test)]
 mod properties;
-mod props;
 mod remote;
-mod scene;
+mod reply_usage;
+mod run_context;
+mod run_resources;
 mod script;
 mod shell;
+mod step_inputs;
 mod task;
 
 pub use self::{
     audience::Listener,
-    driver::{Engine, NewRun, Onto},
-    error::Refused,
+    driver::{Engine, NewRun, RunTarget},
+    error::EngineError,
     event::Event,
-    ledger::{Ledger, UnmatchedRun},
     lock::add_message,
-    performer::{Performer, Unmatched, Wanted},
+    performer::{Performer, PerformerChoice, Unmatched},
+    reply_usage::{ReplyUsage, UnmatchedRun},
 };

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     cue::TimedCue,
-    machine::{Budget, Kind, Machine, OpenStep, Prompt, State, Tool},
-    memory::{Memory, Performance, Position, Then},
+    machine::{Budget, Machine, OpenStep, PlayKind, PlayTool, Prompt, RunState},
+    memory::{AfterCues, Memory, Performance, Position},
     script,
 };
 use crate::{
@@ -98,10 +98,10 @@ pub(super) fn machine_of_objects(open: &OpenRun, prompt: Prompt, now: Moment) ->
         }
     }
     let state = match &open.run.phase {
-        Phase::Queued => State::Queued,
-        Phase::RequiresAction { calls } => State::Waiting { functions: calls.len() },
-        Phase::Cancelling => State::Cancelling { late: false },
-        _ => State::Performing,
+        Phase::Queued => RunState::Queued,
+        Phase::RequiresAction { calls } => RunState::Waiting { functions: calls.len() },
+        Phase::Cancelling => RunState::Cancelling { late: false },
+        _ => RunState::Performing,
     };
     machine.stand(state, open_step);
     machine
@@ -135,15 +135,17 @@ fn answered_in(call: &ToolCall, count: impl Fn(&str) -> u64) -> u64 {
     }
 }
 
-fn kind_of(step: &Step) -> Kind {
-    let StepDetails::ToolCalls { tool_calls } = &step.step_details else { return Kind::Message };
-    let tool = |call: &ToolCall| match call.kind {
-        ToolCallKind::Function { .. } => Tool::Function,
-        ToolCallKind::CodeInterpreter { .. } => Tool::CodeInterpreter,
-        ToolCallKind::FileSearch { .. } => Tool::FileSearch,
+fn kind_of(step: &Step) -> PlayKind {
+    let StepDetails::ToolCalls { tool_calls } = &step.step_details else {
+        return PlayKind::Message;
     };
-    let functions = tool_calls.iter().filter(|call| tool(call) == Tool::Function).count();
-    Kind::Calls { functions, last: tool_calls.last().map(tool) }
+    let tool = |call: &ToolCall| match call.kind {
+        ToolCallKind::Function { .. } => PlayTool::Function,
+        ToolCallKind::CodeInterpreter { .. } => PlayTool::CodeInterpreter,
+        ToolCallKind::FileSearch { .. } => PlayTool::FileSearch,
+    };
+    let functions = tool_calls.iter().filter(|call| tool(call) == PlayTool::Function).count();
+    PlayKind::Calls { functions, last: tool_calls.last().map(tool) }
 }
 
 /// A note of version 0.1.0: the performer and what it had said. All else stood in the objects.
@@ -193,7 +195,7 @@ fn from_0_1_0(
         }
         By010::Upstream { upstream } => {
             machine.report(upstream.usage);
-            (Memory::Upstream(upstream), Then::More)
+            (Memory::Upstream(upstream), AfterCues::More)
         }
     };
     machine.perform(Performance { pace, memory, then }, cues);
@@ -207,8 +209,8 @@ mod tests {
     use super::*;
     use crate::{
         engine::{
-            cue::End,
-            machine::{Ending, Input, Next, What},
+            cue::PerformanceEnd,
+            machine::{Ending, EventKind, Input, Next},
         },
         types::Timestamp,
     };
@@ -274,7 +276,7 @@ mod tests {
         let now = Moment::from(START);
         let events = machine.handle(Input::Submit(vec!["it".to_owned()]), now);
         let closed = events.iter().find_map(|event| match &event.what {
-            What::Closed { usage, .. } => Some(*usage),
+            EventKind::Closed { usage, .. } => Some(*usage),
             _ => None,
         });
         // Ten of the prompt, and what the first step said; "f" and "{}" are a token each.
@@ -300,7 +302,7 @@ mod tests {
         assert_eq!(machine.next(), Next::Wait { until: due });
         assert!(machine.next().is_timed() && machine.has_started());
         let events = machine.handle(Input::Time, due);
-        assert_eq!(events.last().unwrap().what, What::OutputsWanted);
+        assert_eq!(events.last().unwrap().what, EventKind::OutputsWanted);
         assert!(!machine.is_performing());
     }
 
@@ -314,7 +316,7 @@ mod tests {
             assert_eq!(machine.is_performing(), is_late);
             assert!(!machine.accepts(&Input::Cancel));
             let events = machine.handle(Input::Time, Moment::from(START));
-            let What::Ended(ending) = &events.last().unwrap().what else { panic!("it ends") };
+            let EventKind::Ended(ending) = &events.last().unwrap().what else { panic!("it ends") };
             assert_eq!(matches!(ending, Ending::Completed(_)), is_late);
             assert_eq!(matches!(ending, Ending::Cancelled(_)), !is_late);
         }
@@ -337,7 +339,7 @@ mod tests {
         let mut machine = machine_of("requires_action", &reported);
         let now = Moment::from(START);
         let events = machine.handle(Input::Submit(vec![String::new()]), now);
-        let is_reported = |event: &crate::engine::machine::Event| matches!(event.what, What::Closed { usage, .. } if usage == Usage::new(40, 2));
+        let is_reported = |event: &crate::engine::machine::MachineEvent| matches!(event.what, EventKind::Closed { usage, .. } if usage == Usage::new(40, 2));
         assert!(events.iter().any(is_reported), "{events:?}");
     }
 
@@ -347,7 +349,7 @@ mod tests {
             let open = open(status, &Value::Null);
             let mut machine = machine_of_objects(&open, Prompt::default(), Moment::from(START));
             let error = crate::types::run::LastError::server_error("no");
-            let stop = Input::Stop(End::failed(error));
+            let stop = Input::Stop(PerformanceEnd::failed(error));
             let events = machine.handle(stop, Moment::from(START));
             assert!(machine.is_over() && events.len() == 2, "{status}: {events:?}");
         }

@@ -1,33 +1,33 @@
 //! How a run does what it is told from outside: what that causes is committed, then answered, then
 //! told to those who listen.
 
-use super::{command::Command, error::RunError, event::Event, machine::Input, shell::Shell};
-use crate::clock::Awake;
+use super::{command::RunCommand, error::RunError, event::Event, machine::Input, shell::Shell};
+use crate::clock::ActivityGuard;
 
 impl Shell {
-    pub(super) async fn obey(&mut self, command: Command) -> Result<Awake, RunError> {
+    pub(super) async fn obey(&mut self, command: RunCommand) -> Result<ActivityGuard, RunError> {
         match command {
-            Command::Abandon { awake } => {
-                drop(awake);
+            RunCommand::Abandon { activity } => {
+                drop(activity);
                 Err(RunError::Gone)
             }
-            Command::Poll { answer, awake } => {
+            RunCommand::Poll { answer, activity } => {
                 self.machine.handle(Input::Poll, self.clock.now());
                 self.advance().await?;
                 _ = answer.send(());
-                Ok(awake)
+                Ok(activity)
             }
-            Command::Change { change, listener, answer, awake } => {
+            RunCommand::Change { change, listener, answer, activity } => {
                 match self.objects.input_of(change, &self.machine) {
                     Err(refused) => _ = answer.send(Err(refused)),
                     Ok(input) => {
                         self.audience.join(listener);
                         let told = self.take(input).await?;
                         _ = answer.send(Ok(self.objects.run.clone()));
-                        self.audience.tell(told);
+                        self.audience.send(told);
                     }
                 }
-                Ok(awake)
+                Ok(activity)
             }
         }
     }

@@ -4,11 +4,11 @@
 //! Nothing here decides anything.
 
 use super::{
-    command::Change,
-    cue::{End, Refers},
-    error::Refused,
+    command::RunChange,
+    cue::{MarkTarget, PerformanceEnd},
+    error::EngineError,
     event::{CallDelta, ContentDelta, Event},
-    machine::{self, Call, Closing, Ending, Input, Machine, Output, What},
+    machine::{self, Closing, Ending, EventKind, Input, Machine, MachineCall, MachineOutput},
 };
 use crate::{
     clock::RunIds,
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-pub(super) struct Objects {
+pub(super) struct RunObjects {
     pub run: Run,
     pub steps: Vec<Step>,
     /// The message being written.
@@ -38,7 +38,7 @@ pub(super) struct Objects {
     ids: RunIds,
 }
 
-impl Objects {
+impl RunObjects {
     pub(super) fn new(run: Run, steps: Vec<Step>, message: Option<Message>, ids: RunIds) -> Self {
         let is_message =
             |step: &&Step| matches!(step.step_details, StepDetails::MessageCreation { .. });
@@ -52,82 +52,88 @@ impl Objects {
     }
 
     /// What a client asks for, as the machine takes it, if it can be done now.
-    pub(super) fn input_of(&self, change: Change, machine: &Machine) -> Result<Input, Refused> {
+    pub(super) fn input_of(
+        &self,
+        change: RunChange,
+        machine: &Machine,
+    ) -> Result<Input, EngineError> {
         let status = self.run.status();
         match change {
-            Change::Cancel if machine.accepts(&Input::Cancel) => Ok(Input::Cancel),
-            Change::Cancel => Err(Refused::NotCancellable(status)),
-            Change::Submit(_) if status != RunStatus::RequiresAction => {
-                Err(Refused::NoOutputsWanted(status))
+            RunChange::Cancel if machine.accepts(&Input::Cancel) => Ok(Input::Cancel),
+            RunChange::Cancel => Err(EngineError::NotCancellable(status)),
+            RunChange::Submit(_) if status != RunStatus::RequiresAction => {
+                Err(EngineError::NoOutputsWanted(status))
             }
-            Change::Submit(outputs) => self.in_order(outputs).map(Input::Submit),
+            RunChange::Submit(outputs) => self.in_order(outputs).map(Input::Submit),
         }
     }
 
     /// The outputs in the order of the calls that the run waits for.
-    fn in_order(&self, outputs: Vec<ToolOutput>) -> Result<Vec<String>, Refused> {
+    fn in_order(&self, outputs: Vec<ToolOutput>) -> Result<Vec<String>, EngineError> {
         let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
         let output_of = |id: &str| outputs.iter().find(|output| output.tool_call_id == id);
         let found: Option<Vec<_>> =
             calls.iter().map(|call| output_of(&call.id).map(|it| it.output.clone())).collect();
-        found.filter(|found| found.len() == outputs.len()).ok_or_else(|| Refused::WrongOutputs {
-            expected: calls.into_iter().map(|call| call.id).collect(),
-            got: outputs.into_iter().map(|output| output.tool_call_id).collect(),
+        found.filter(|found| found.len() == outputs.len()).ok_or_else(|| {
+            EngineError::WrongOutputs {
+                expected: calls.into_iter().map(|call| call.id).collect(),
+                got: outputs.into_iter().map(|output| output.tool_call_id).collect(),
+            }
         })
     }
 
     /// Changes the objects as the machine says, and answers what streams show of it.
-    pub(super) fn apply(&mut self, events: Vec<machine::Event>) -> Vec<Event> {
+    pub(super) fn apply(&mut self, events: Vec<machine::MachineEvent>) -> Vec<Event> {
         let mut shown = Vec::new();
-        for machine::Event { at, what } in events {
+        for machine::MachineEvent { at, what } in events {
             self.apply_one(what, at, &mut shown);
         }
         shown
     }
 
-    fn apply_one(&mut self, what: What, at: Timestamp, shown: &mut Vec<Event>) {
+    fn apply_one(&mut self, what: EventKind, at: Timestamp, shown: &mut Vec<Event>) {
         match what {
-            What::Started => {
+            EventKind::Started => {
                 self.run.started_at = Some(at);
                 self.turn(Phase::InProgress, shown);
             }
-            What::MessageOpened => self.open_message(at, shown),
-            What::Text { piece, refers } => shown.extend(self.text(piece, refers)),
-            What::Image { file_id } => {
+            EventKind::MessageOpened => self.open_message(at, shown),
+            EventKind::Text { piece, refers } => shown.extend(self.text(piece, refers)),
+            EventKind::Image { file_id } => {
                 let delta = ContentDelta::Image(file_id.clone());
                 shown.extend(self.add(Content::image(&file_id), delta));
             }
-            What::Attached { file_id } => {
+            EventKind::Attached { file_id } => {
                 // Shown with the message as a whole: there is no delta for it.
                 let tools = vec![AttachmentTool::CodeInterpreter];
                 let attachment = Attachment { file_id: file_id.to_string(), tools };
                 self.message.iter_mut().for_each(|it| it.attachments.push(attachment.clone()));
             }
-            What::Refusal(refusal) => {
+            EventKind::Refusal(refusal) => {
                 let delta = ContentDelta::Refusal(refusal.clone());
                 shown.extend(self.add(Content::Refusal { refusal }, delta));
             }
-            What::CallsOpened => {
+            EventKind::CallsOpened => {
                 self.open_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, at, shown);
             }
-            What::Called(call) => shown.extend(self.call(call)),
-            What::CallInput(piece) => shown.extend(self.call_input(piece)),
-            What::Output(output) => shown.extend(self.output(output)),
-            What::OutputsGiven(outputs) => self.give_outputs(outputs),
-            What::Closed { how, usage } => self.close(how, usage, at, shown),
-            What::OutputsWanted => {
+            EventKind::Called(call) => shown.extend(self.call(call)),
+            EventKind::CallInput(piece) => shown.extend(self.call_input(piece)),
+            EventKind::Output(output) => shown.extend(self.output(output)),
+            EventKind::OutputsGiven(outputs) => self.give_outputs(outputs),
+            EventKind::Closed { how, usage } => self.close(how, usage, at, shown),
+            EventKind::OutputsWanted => {
                 let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
                 self.turn(Phase::RequiresAction { calls }, shown);
             }
-            What::Requeued => self.turn(Phase::Queued, shown),
-            What::Cancelling => {
+            EventKind::Requeued => self.turn(Phase::Queued, shown),
+            EventKind::Cancelling => {
                 // Recorded: a run that is cancelled while it is queued shows itself as started all
                 // the same.
                 self.run.started_at.get_or_insert(at);
                 self.turn(Phase::Cancelling, shown);
             }
-            What::BrokeOff => shown.push(Event::Broken),
-            What::Ended(ending) => self.turn(phase_of(ending, at), shown),
+            EventKind::BrokeOff => shown.push(Event::Broken),
+            EventKind::Ended(ending) => self.turn(phase_of(ending, at), shown),
         }
     }
 
@@ -155,7 +161,7 @@ impl Objects {
     }
 
     /// A piece of text; one that stands for a file has an annotation that says which.
-    fn text(&mut self, value: String, refers: Option<Refers>) -> Option<Event> {
+    fn text(&mut self, value: String, refers: Option<MarkTarget>) -> Option<Event> {
         let message = self.message.as_mut()?;
         let is_first = !matches!(message.content.last(), Some(Content::Text { .. }));
         if is_first {
@@ -183,16 +189,16 @@ impl Objects {
         Some(Event::MessageDelta { id: message.id.clone(), index, delta })
     }
 
-    fn call(&mut self, call: Call) -> Option<Event> {
+    fn call(&mut self, call: MachineCall) -> Option<Event> {
         let nth = self.steps.iter().map(|step| step.tool_calls().len()).sum();
         let kind = match call {
-            Call::Function { name } => ToolCallKind::Function {
+            MachineCall::Function { name } => ToolCallKind::Function {
                 function: CalledFunction { name, arguments: String::new(), output: None },
             },
-            Call::CodeInterpreter => ToolCallKind::CodeInterpreter {
+            MachineCall::CodeInterpreter => ToolCallKind::CodeInterpreter {
                 code_interpreter: Interpreted { input: String::new(), outputs: Vec::new() },
             },
-            Call::FileSearch(file_search) => ToolCallKind::FileSearch { file_search },
+            MachineCall::FileSearch(file_search) => ToolCallKind::FileSearch { file_search },
         };
         let call = ToolCall { id: self.ids.call(nth), kind };
         let step = self.steps.last_mut()?;
@@ -227,14 +233,14 @@ impl Objects {
         Some(Event::StepDelta { id, index, delta })
     }
 
-    fn output(&mut self, output: Output) -> Option<Event> {
+    fn output(&mut self, output: MachineOutput) -> Option<Event> {
         let (id, index, call) = self.last_call()?;
         let ToolCallKind::CodeInterpreter { code_interpreter } = &mut call.kind else {
             return None;
         };
         let output = match output {
-            Output::Logs(logs) => CodeOutput::Logs { logs },
-            Output::Drawing(file_id) => {
+            MachineOutput::Logs(logs) => CodeOutput::Logs { logs },
+            MachineOutput::Drawing(file_id) => {
                 CodeOutput::Image { image: FileRef { file_id: file_id.to_string() } }
             }
         };
@@ -293,13 +299,13 @@ impl Objects {
     }
 }
 
-fn annotation(text: String, start_index: usize, refers: Refers) -> Annotation {
+fn annotation(text: String, start_index: usize, refers: MarkTarget) -> Annotation {
     let end_index = start_index + text.chars().count();
     match refers {
-        Refers::Citation(file_citation) => {
+        MarkTarget::Citation(file_citation) => {
             Annotation::FileCitation { text, start_index, end_index, file_citation }
         }
-        Refers::Path(id) => {
+        MarkTarget::Path(id) => {
             let file_path = FileRef { file_id: id.to_string() };
             Annotation::FilePath { text, start_index, end_index, file_path }
         }
@@ -335,29 +341,33 @@ fn close_message(message: &mut Message, how: &Closing, at: Timestamp) {
     message.incomplete_details = Some(IncompleteDetails { reason });
 }
 
-fn why_incomplete(end: &End) -> IncompleteMessage {
+fn why_incomplete(end: &PerformanceEnd) -> IncompleteMessage {
     match end {
-        End::Completed { .. } | End::Cancelled => IncompleteMessage::RunCancelled,
-        End::Failed { .. } => IncompleteMessage::RunFailed,
-        End::Incomplete { reason: IncompleteRun::ContentFilter, .. } => {
+        PerformanceEnd::Completed { .. } | PerformanceEnd::Cancelled => {
+            IncompleteMessage::RunCancelled
+        }
+        PerformanceEnd::Failed { .. } => IncompleteMessage::RunFailed,
+        PerformanceEnd::Incomplete { reason: IncompleteRun::ContentFilter, .. } => {
             IncompleteMessage::ContentFilter
         }
-        End::Incomplete { .. } => IncompleteMessage::MaxTokens,
-        End::Expired => IncompleteMessage::RunExpired,
+        PerformanceEnd::Incomplete { .. } => IncompleteMessage::MaxTokens,
+        PerformanceEnd::Expired => IncompleteMessage::RunExpired,
     }
 }
 
 fn how_step_ends(how: Closing, step: &Step) -> StepEnd {
     match how {
-        Closing::Finished | Closing::BrokenOff(End::Completed { .. }) => StepEnd::Completed,
-        Closing::LeftOut | Closing::BrokenOff(End::Cancelled) => StepEnd::Cancelled,
-        Closing::BrokenOff(End::Failed { error, .. }) => StepEnd::Failed(error),
+        Closing::Finished | Closing::BrokenOff(PerformanceEnd::Completed { .. }) => {
+            StepEnd::Completed
+        }
+        Closing::LeftOut | Closing::BrokenOff(PerformanceEnd::Cancelled) => StepEnd::Cancelled,
+        Closing::BrokenOff(PerformanceEnd::Failed { error, .. }) => StepEnd::Failed(error),
         // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut
         // off in the middle were never made.
-        Closing::BrokenOff(End::Incomplete { .. }) => match step.step_details {
+        Closing::BrokenOff(PerformanceEnd::Incomplete { .. }) => match step.step_details {
             StepDetails::ToolCalls { .. } => StepEnd::Cancelled,
             StepDetails::MessageCreation { .. } => StepEnd::Completed,
         },
-        Closing::BrokenOff(End::Expired) => StepEnd::Expired,
+        Closing::BrokenOff(PerformanceEnd::Expired) => StepEnd::Expired,
     }
 }

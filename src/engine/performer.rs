@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use super::{
-    ledger::{Ledger, UnmatchedRun},
-    memory::{Memory, Performance, Position, Then},
-    scene::Scene,
+    memory::{AfterCues, Memory, Performance, Position},
+    reply_usage::{ReplyUsage, UnmatchedRun},
+    run_context::RunContext,
     script,
 };
 use crate::{
     fixture::{
-        Outcome, Pace, Repertoire, Reply,
+        ActiveFixtures, Outcome, Pace, Reply,
         matching::{Captures, Subject},
         miss::{self, NearMiss},
     },
@@ -47,7 +47,7 @@ impl std::str::FromStr for Unmatched {
 
 /// How a run is to be performed, if that is known before anybody looks for a reply.
 #[derive(Clone, Debug, Default)]
-pub enum Wanted {
+pub enum PerformerChoice {
     #[default]
     Any,
     /// By the reply of this name.
@@ -58,8 +58,8 @@ pub enum Wanted {
 
 /// The performer of one session.
 pub struct Performer {
-    repertoire: Arc<Repertoire>,
-    ledger: Arc<Ledger>,
+    fixtures: Arc<ActiveFixtures>,
+    reply_usage: Arc<ReplyUsage>,
     unmatched: Unmatched,
     pace: Pace,
     echo: Arc<Reply>,
@@ -71,31 +71,31 @@ const NAMED_BY: &str = "rehearsal_reply";
 
 impl Performer {
     pub fn new(
-        repertoire: Arc<Repertoire>,
-        ledger: Arc<Ledger>,
+        fixtures: Arc<ActiveFixtures>,
+        reply_usage: Arc<ReplyUsage>,
         unmatched: Unmatched,
         pace: Pace,
         upstream: Option<Arc<Upstream>>,
     ) -> Self {
-        Self { repertoire, ledger, unmatched, pace, echo: Arc::new(echo()), upstream }
+        Self { fixtures, reply_usage, unmatched, pace, echo: Arc::new(echo()), upstream }
     }
 
     /// Says who performs the run: the reply that its client has named, or the first that holds.
-    pub(super) fn begin(&self, scene: &Scene<'_>, wanted: &Wanted) -> Performance {
-        let named = scene.run.metadata.get(NAMED_BY);
-        let chosen = scene.judged(|subject| match (wanted, named) {
-            (Wanted::Failure(error), _) => {
+    pub(super) fn begin(&self, context: &RunContext<'_>, wanted: &PerformerChoice) -> Performance {
+        let named = context.run.metadata.get(NAMED_BY);
+        let chosen = context.with_subject(|subject| match (wanted, named) {
+            (PerformerChoice::Failure(error), _) => {
                 Some((Arc::new(failing(error.clone())), Captures::new()))
             }
-            (Wanted::Reply(name), _) => Some(self.take_named(name, subject, scene.run)),
-            (Wanted::Any, Some(name)) => Some(self.take_named(name, subject, scene.run)),
-            (Wanted::Any, None) => self.choose(subject, scene.run),
+            (PerformerChoice::Reply(name), _) => Some(self.take_named(name, subject, context.run)),
+            (PerformerChoice::Any, Some(name)) => Some(self.take_named(name, subject, context.run)),
+            (PerformerChoice::Any, None) => self.choose(subject, context.run),
         });
         let Some((reply, captures)) = chosen else {
             // It has a pace of its own; only whether it waits for polls is for the server to say.
             let pace = if self.pace == Pace::Steps { Pace::Steps } else { Pace::Instant };
             let memory = Memory::Upstream(Noted::default());
-            return Performance { pace, memory, then: Then::More };
+            return Performance { pace, memory, then: AfterCues::More };
         };
         let pace = match reply.pace.unwrap_or(self.pace) {
             Pace::Recorded => reply.timing.map_or(Pace::Instant, Pace::Timed),
@@ -112,12 +112,12 @@ impl Performer {
 
     /// The first reply that holds wins. None of them, and the upstream performs the run.
     fn choose(&self, subject: &Subject<'_>, run: &Run) -> Option<(Arc<Reply>, Captures)> {
-        let sets = self.repertoire.sets();
+        let sets = self.fixtures.sets();
         for reply in sets.iter().flat_map(|set| set.candidates(subject)) {
             if let Some(captures) = reply.when.admits(subject)
-                && self.ledger.take(reply)
+                && self.reply_usage.take(reply)
             {
-                self.ledger.answers(&run.id, reply);
+                self.reply_usage.answers(&run.id, reply);
                 return Some((Arc::clone(reply), captures));
             }
         }
@@ -132,15 +132,15 @@ impl Performer {
     /// The reply that the client asks for, whatever its conditions.
     fn take_named(&self, name: &str, subject: &Subject<'_>, run: &Run) -> (Arc<Reply>, Captures) {
         let mut near = Vec::new();
-        if let Some(reply) = self.repertoire.named(name) {
-            if self.ledger.take(&reply) {
-                self.ledger.answers(&run.id, &reply);
+        if let Some(reply) = self.fixtures.named(name) {
+            if self.reply_usage.take(&reply) {
+                self.reply_usage.answers(&run.id, &reply);
                 let captures = reply.when.captures(subject);
                 return (reply, captures);
             }
             near.push(NearMiss { reply, used_up: true, misses: Vec::new() });
         }
-        let sets = self.repertoire.sets();
+        let sets = self.fixtures.sets();
         let known: Vec<_> = sets
             .iter()
             .flat_map(|set| &set.replies)
@@ -169,7 +169,7 @@ impl Performer {
     }
 
     fn note(&self, subject: &Subject<'_>, run: &Run, nearest: Vec<NearMiss>, stub: String) {
-        self.ledger.misses(UnmatchedRun {
+        self.reply_usage.misses(UnmatchedRun {
             object: "unmatched",
             run: run.id.clone(),
             thread: run.thread_id.clone(),

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use super::{
-    around::Around,
-    cue::{Cue, End, TimedCue},
+    cue::{Cue, PerformanceEnd, TimedCue},
     error::RunError,
     machine::{Input, Machine, Next},
-    memory::{Cues, Memory, Performance, Then},
-    objects::Objects,
-    performer::{Performer, Wanted},
+    memory::{AfterCues, Cues, Memory, Performance},
+    objects::RunObjects,
+    performer::{Performer, PerformerChoice},
     prompt,
     remote::Remote,
-    scene::Scene,
+    run_context::RunContext,
+    run_resources::RunResources,
     script,
 };
 use crate::{
@@ -28,8 +28,8 @@ pub(super) struct Performing {
     clock: Clock,
     knowledge: Knowledge,
     performer: Arc<Performer>,
-    wanted: Wanted,
-    around: Option<Around>,
+    wanted: PerformerChoice,
+    resources: Option<RunResources>,
     /// The connection to an upstream, if one performs the run.
     remote: Option<Remote>,
     /// Where runs go that an upstream performed.
@@ -42,29 +42,38 @@ impl Performing {
         clock: Clock,
         knowledge: Knowledge,
         performer: Arc<Performer>,
-        wanted: Wanted,
+        wanted: PerformerChoice,
         recording: Option<Recording>,
     ) -> Self {
-        Self { store, clock, knowledge, performer, wanted, around: None, remote: None, recording }
+        Self {
+            store,
+            clock,
+            knowledge,
+            performer,
+            wanted,
+            resources: None,
+            remote: None,
+            recording,
+        }
     }
 
     /// Answers a machine that fetches cues.
     pub(super) async fn answer(
         &mut self,
         machine: &Machine,
-        objects: &Objects,
+        objects: &RunObjects,
     ) -> Result<Input, RunError> {
         self.look_around(objects).await?;
-        let Self { store, clock, knowledge, performer, wanted, around, remote, .. } = self;
-        let around = around.as_ref().ok_or(RunError::Gone)?;
-        let scene = Scene {
+        let Self { store, clock, knowledge, performer, wanted, resources, remote, .. } = self;
+        let resources = resources.as_ref().ok_or(RunError::Gone)?;
+        let context = RunContext {
             run: &objects.run,
             steps: &objects.steps,
-            surroundings: &around.surroundings,
-            turn: around.surroundings.turn.ok_or(RunError::Gone)?,
-            stores: around.stores.as_deref().unwrap_or_default(),
-            files: &around.files,
-            has_stored_files: around.has_stored_files,
+            surroundings: &resources.surroundings,
+            turn: resources.surroundings.turn.ok_or(RunError::Gone)?,
+            stores: resources.stores.as_deref().unwrap_or_default(),
+            files: &resources.files,
+            has_stored_files: resources.has_stored_files,
             knowledge,
             store,
             ids: objects.ids(),
@@ -72,29 +81,33 @@ impl Performing {
         };
         let Some(Performance { pace, memory, .. }) = machine.performance() else {
             let prompt = prompt::measure(store, &objects.run).await?;
-            return Ok(Input::Performed { by: performer.begin(&scene, wanted), prompt });
+            return Ok(Input::Performed { by: performer.begin(&context, wanted), prompt });
         };
-        if let Err(error) = &around.stores
+        if let Err(error) = &resources.stores
             && machine.has_started()
         {
             // A run whose store has expired fails, once it has been taken from the queue.
-            let cues = vec![TimedCue::now(Cue::End(End::failed(error.clone())))];
-            return Ok(Input::Cues(Cues { cues, memory: memory.clone(), then: Then::Silence }));
+            let cues = vec![TimedCue::now(Cue::End(PerformanceEnd::failed(error.clone())))];
+            return Ok(Input::Cues(Cues {
+                cues,
+                memory: memory.clone(),
+                then: AfterCues::Silence,
+            }));
         }
         Ok(Input::Cues(match memory.clone() {
             Memory::Script(position) => {
                 let is_late = machine.is_cancelled_late();
-                script::next(position, is_late, &scene, pace.timing()).await
+                script::next(position, is_late, &context, pace.timing()).await
             }
             Memory::Upstream(noted) => {
                 let connect = || Remote::new(performer.upstream(), noted);
-                remote.get_or_insert_with(connect).next(&scene).await
+                remote.get_or_insert_with(connect).next(&context).await
             }
         }))
     }
 
     /// Whether the files of the stores that the run searches are ready.
-    pub(super) async fn has_files(&mut self, objects: &Objects) -> Result<bool, RunError> {
+    pub(super) async fn has_files(&mut self, objects: &RunObjects) -> Result<bool, RunError> {
         self.look_around(objects).await?;
         Ok(self.knowledge.is_settled(self.stores()))
     }
@@ -123,20 +136,23 @@ impl Performing {
     }
 
     /// Begins to record a run that has ended, if an upstream performed it and it is to be recorded.
-    pub(super) async fn record(&self, objects: &mut Objects) -> Option<Begun> {
+    pub(super) async fn record(&self, objects: &mut RunObjects) -> Option<Begun> {
         objects.run.performed = Some(self.remote.as_ref()?.performed()?);
         Some(self.recording.as_ref()?.begin().await)
     }
 
     fn stores(&self) -> &[String] {
-        self.around.as_ref().and_then(|around| around.stores.as_deref().ok()).unwrap_or_default()
+        self.resources
+            .as_ref()
+            .and_then(|resources| resources.stores.as_deref().ok())
+            .unwrap_or_default()
     }
 
-    async fn look_around(&mut self, objects: &Objects) -> Result<(), RunError> {
-        if self.around.is_none() {
+    async fn look_around(&mut self, objects: &RunObjects) -> Result<(), RunError> {
+        if self.resources.is_none() {
             let surroundings = self.store.surroundings(&objects.run).await?;
-            let around = Around::of(&objects.run, surroundings, &self.knowledge).await?;
-            self.around = Some(around);
+            let resources = RunResources::load(&objects.run, surroundings, &self.knowledge).await?;
+            self.resources = Some(resources);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ const PER_MESSAGE: u64 = 4;
 /// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it
 /// goes on.
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
-    let mut fitting = Fitting::of(run);
+    let mut fitting = ThreadWindow::new(run);
     store
         .walk_back(&run.thread_id, |message| is_of(message, run) || fitting.take(message).1)
         .await?;
@@ -22,7 +22,7 @@ pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
 
 /// What a model is shown of the thread, and what the run has written itself, both oldest first.
 pub(super) async fn heard(store: &Store, run: &Run) -> store::Result<(Vec<Message>, Vec<Message>)> {
-    let mut fitting = Fitting::of(run);
+    let mut fitting = ThreadWindow::new(run);
     let (mut before, mut own) = (Vec::new(), Vec::new());
     store
         .walk_back(&run.thread_id, |message| {
@@ -47,15 +47,15 @@ fn is_of(message: &Message, run: &Run) -> bool {
 }
 
 /// How much of a thread fits, counted from its end.
-struct Fitting<'r> {
+struct ThreadWindow<'r> {
     run: &'r Run,
     prompt: Prompt,
     seen: i64,
     has_question: bool,
 }
 
-impl<'r> Fitting<'r> {
-    fn of(run: &'r Run) -> Self {
+impl<'r> ThreadWindow<'r> {
+    fn new(run: &'r Run) -> Self {
         let fixed = fixed(run);
         Self { run, prompt: Prompt { tokens: fixed, fewest: fixed }, seen: 0, has_question: false }
     }

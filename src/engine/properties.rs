@@ -7,18 +7,18 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    cue::{Cue, End, Refers, TimedCue},
+    cue::{Cue, MarkTarget, PerformanceEnd, TimedCue},
     event::Event,
     machine::{Input, Machine, Next, Prompt},
-    memory::{Cues, Memory, Performance, Position, Then},
+    memory::{AfterCues, Cues, Memory, Performance, Position},
     note,
-    objects::Objects,
+    objects::RunObjects,
 };
 use crate::{
     clock::{Ids, Moment},
     fixture::{Pace, Reply, matching::Captures},
     store::OpenRun,
-    tokens::Piece,
+    tokens::TokenPiece,
     types::{
         File, Id, Run, Timestamp, Usage, Version, View,
         message::CitedFile,
@@ -55,26 +55,26 @@ fn doing() -> impl Strategy<Value = Doing> {
     ]
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
-    ("[a-zé ]{0,6}", 0_u64..4).prop_map(|(text, tokens)| Piece { text, tokens })
+fn piece() -> impl Strategy<Value = TokenPiece> {
+    ("[a-zé ]{0,6}", 0_u64..4).prop_map(|(text, tokens)| TokenPiece { text, tokens })
 }
 
-fn end() -> impl Strategy<Value = End> {
+fn end() -> impl Strategy<Value = PerformanceEnd> {
     let usage =
         prop::option::of((0_u64..9, 0_u64..9).prop_map(|(said, read)| Usage::new(said, read)));
     (usage, 0..5).prop_map(|(usage, which)| match which {
-        0 => End::Completed { usage },
-        1 => End::Failed { error: LastError::server_error("no"), usage },
-        2 => End::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage },
-        3 => End::Expired,
-        _ => End::Cancelled,
+        0 => PerformanceEnd::Completed { usage },
+        1 => PerformanceEnd::Failed { error: LastError::server_error("no"), usage },
+        2 => PerformanceEnd::Incomplete { reason: IncompleteRun::MaxCompletionTokens, usage },
+        3 => PerformanceEnd::Expired,
+        _ => PerformanceEnd::Cancelled,
     })
 }
 
 /// Any cue: a performer may say them in any order.
 fn cue() -> impl Strategy<Value = Cue> {
     let file_id = || Id::<File>::new("file-a");
-    let cited = || Refers::Citation(CitedFile { file_id: "file-a".to_owned(), quote: None });
+    let cited = || MarkTarget::Citation(CitedFile { file_id: "file-a".to_owned(), quote: None });
     let search = || Searched {
         ranking_options: Ranking::default(),
         results: Vec::new(),
@@ -105,16 +105,16 @@ fn cue() -> impl Strategy<Value = Cue> {
 
 /// Whole messages and rounds of calls, or anything at all.
 fn answer() -> impl Strategy<Value = Vec<Cue>> {
-    let around = |open: Cue, cues: Vec<Cue>, close: Cue| {
+    let resources = |open: Cue, cues: Vec<Cue>, close: Cue| {
         std::iter::once(open).chain(cues).chain([close]).collect::<Vec<_>>()
     };
     prop_oneof![
-        prop::collection::vec(piece().prop_map(Cue::Text), 0..4).prop_map(move |cues| around(
+        prop::collection::vec(piece().prop_map(Cue::Text), 0..4).prop_map(move |cues| resources(
             Cue::OpenMessage,
             cues,
             Cue::CloseMessage
         )),
-        prop::collection::vec(cue(), 0..5).prop_map(move |cues| around(
+        prop::collection::vec(cue(), 0..5).prop_map(move |cues| resources(
             Cue::OpenCalls,
             cues,
             Cue::CloseCalls
@@ -126,7 +126,7 @@ fn answer() -> impl Strategy<Value = Vec<Cue>> {
 
 #[derive(Clone, Debug)]
 struct Play {
-    answers: Vec<(Vec<Cue>, Then)>,
+    answers: Vec<(Vec<Cue>, AfterCues)>,
     doings: Vec<Doing>,
     pace: Pace,
     is_late: bool,
@@ -137,7 +137,7 @@ struct Play {
 
 fn play() -> impl Strategy<Value = Play> {
     let then = prop_oneof![
-        6 => Just(Then::More), 1 => Just(Then::Search), 1 => Just(Then::Wait), 1 => Just(Then::Silence)
+        6 => Just(AfterCues::More), 1 => Just(AfterCues::Search), 1 => Just(AfterCues::Wait), 1 => Just(AfterCues::Silence)
     ];
     let answers = prop::collection::vec((answer(), then), 0..6);
     let pace = prop_oneof![Just(Pace::Instant), Just(Pace::Steps), Just(Pace::REALISTIC)];
@@ -175,7 +175,7 @@ fn run_of(play: &Play) -> Run {
 struct Stage {
     play: Play,
     machine: Machine,
-    objects: Objects,
+    objects: RunObjects,
     now: Moment,
     fetched: usize,
     shown: Vec<Event>,
@@ -189,7 +189,7 @@ impl Stage {
         let now = Moment::from(Timestamp(1_000));
         let machine = note::new_machine(&run, Prompt::default(), now);
         let ids = Ids::new(7, 0).of_run(&run.id);
-        let objects = Objects::new(run, Vec::new(), None, ids);
+        let objects = RunObjects::new(run, Vec::new(), None, ids);
         Self { play, machine, objects, now, fetched: 0, shown: Vec::new(), is_written }
     }
 
@@ -218,7 +218,7 @@ impl Stage {
         let captures = Captures::new();
         let position = Position { reply: Arc::new(reply), captures, entry: 0, query: None };
         let memory = Memory::Script(position);
-        Performance { pace: self.play.pace, memory, then: Then::More }
+        Performance { pace: self.play.pace, memory, then: AfterCues::More }
     }
 
     /// Plays whatever can be played without anybody else.
@@ -231,7 +231,7 @@ impl Stage {
                 }
                 Next::FetchCues => {
                     let answer = self.play.answers.get(self.fetched).cloned();
-                    let (cues, then) = answer.unwrap_or((Vec::new(), Then::Silence));
+                    let (cues, then) = answer.unwrap_or((Vec::new(), AfterCues::Silence));
                     self.fetched += 1;
                     let after = Duration::from_millis(self.play.waits);
                     let cues = cues.into_iter().map(|cue| TimedCue { after, cue }).collect();
@@ -421,7 +421,7 @@ proptest! {
 /// What a run of these cues tells: the names of its events, without what every run has.
 fn told_of(cues: Vec<Cue>, max_completion: Option<i64>) -> (Stage, Vec<&'static str>) {
     let play = Play {
-        answers: vec![(cues, Then::Silence)],
+        answers: vec![(cues, AfterCues::Silence)],
         doings: Vec::new(),
         pace: Pace::Instant,
         is_late: false,
@@ -438,7 +438,7 @@ fn told_of(cues: Vec<Cue>, max_completion: Option<i64>) -> (Stage, Vec<&'static 
 
 #[test]
 fn what_is_said_and_printed_is_told_piece_by_piece() {
-    let piece = |text: &str| Piece { text: text.to_owned(), tokens: 1 };
+    let piece = |text: &str| TokenPiece { text: text.to_owned(), tokens: 1 };
     let cues = vec![
         Cue::OpenMessage,
         Cue::Text(piece("one")),

@@ -11,15 +11,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     citations::Cited,
-    cue::{Cue, End, Refers, TimedCue},
-    memory::{Cues, Memory, Then},
+    cue::{Cue, MarkTarget, PerformanceEnd, TimedCue},
+    memory::{AfterCues, Cues, Memory},
     prompt,
-    props::{self, Unready},
-    scene::Scene,
+    run_context::RunContext,
+    step_inputs::{self, PrepareError},
 };
 use crate::{
     fixture::reply::Search,
-    tokens::{self, Piece as Token},
+    tokens::{self, TokenPiece as Token},
     types::{
         Id, Message, Step, Tool,
         message::Content,
@@ -27,7 +27,10 @@ use crate::{
         step::{Searched, ToolCallKind},
         tool::Ranking,
     },
-    upstream::{Asked, Call, Conversation, Finish, Heard, Noted, Part, Piece, Turn, Upstream},
+    upstream::{
+        Conversation, Finish, MessagePart, Noted, ThreadMessage, Turn, Upstream, UpstreamCall,
+        UpstreamPiece, UpstreamRequest,
+    },
 };
 
 /// How much of a file that is attached to a message is shown to a model, in characters.
@@ -39,10 +42,10 @@ pub(super) struct Remote {
     upstream: Option<Arc<Upstream>>,
     noted: Noted,
     turn: Option<Turn>,
-    arrived: VecDeque<Piece>,
+    arrived: VecDeque<UpstreamPiece>,
     /// Whether a message is being written.
     is_open: bool,
-    marks: Finder,
+    marks: MarkFinder,
     /// Whether the upstream has said anything of its own.
     has_answered: bool,
     asked: Option<Id<Question>>,
@@ -59,7 +62,7 @@ impl Remote {
             turn: None,
             arrived: VecDeque::new(),
             is_open: false,
-            marks: Finder::default(),
+            marks: MarkFinder::default(),
             has_answered: false,
             asked: None,
             model: String::new(),
@@ -69,7 +72,7 @@ impl Remote {
 
     /// What is known of how the upstream performed the run, if it did.
     pub(super) fn performed(&self) -> Option<Performed> {
-        self.has_answered.then(|| Performed { asked: self.asked.clone(), ..self.pace.told() })
+        self.has_answered.then(|| Performed { asked: self.asked.clone(), ..self.pace.performed() })
     }
 
     /// Listens no more.
@@ -95,28 +98,29 @@ impl Remote {
     }
 
     /// The cues of what has arrived; none while the upstream is being waited for.
-    pub(super) async fn next(&mut self, scene: &Scene<'_>) -> Cues {
+    pub(super) async fn next(&mut self, context: &RunContext<'_>) -> Cues {
         let mut cues = Vec::new();
         if self.turn.is_none() && self.arrived.is_empty() {
-            let begun = self.begin(scene).await;
+            let begun = self.begin(context).await;
             if let Err(error) = begun {
                 cues.push(failed(error));
             }
         }
         while let Some(piece) = self.arrived.pop_front() {
-            if !matches!(piece, Piece::Note(_) | Piece::End(Finish::Unanswered(_))) {
+            if !matches!(piece, UpstreamPiece::Note(_) | UpstreamPiece::End(Finish::Unanswered(_)))
+            {
                 self.has_answered = true;
             }
-            self.play(piece, scene, &mut cues).await;
+            self.play(piece, context, &mut cues).await;
         }
         Cues {
             cues: cues.into_iter().map(TimedCue::now).collect(),
             memory: Memory::Upstream(self.noted.clone()),
-            then: if self.turn.is_some() { Then::Wait } else { Then::More },
+            then: if self.turn.is_some() { AfterCues::Wait } else { AfterCues::More },
         }
     }
 
-    async fn begin(&mut self, scene: &Scene<'_>) -> Result<(), LastError> {
+    async fn begin(&mut self, context: &RunContext<'_>) -> Result<(), LastError> {
         let Some(upstream) = &self.upstream else {
             return Err(LastError::server_error(
                 "The run was begun by an upstream, and the server was started again without one.",
@@ -130,48 +134,48 @@ impl Remote {
             )));
         }
         self.noted.turns += 1;
-        let question = scene.surroundings.user_message.as_ref();
+        let question = context.surroundings.user_message.as_ref();
         self.asked = question.map(|message| Id::new(message.id.as_str()));
-        scene.run.model.clone_into(&mut self.model);
-        self.marks = Finder::of(scene);
-        let conversation = conversation(scene)
+        context.run.model.clone_into(&mut self.model);
+        self.marks = MarkFinder::new(context);
+        let conversation = conversation(context)
             .await
             .map_err(|error| LastError::server_error(error.to_string()))?;
         self.pace.begins();
-        self.turn = Some(upstream.ask(Asked {
-            run: scene.run.clone(),
-            assistant: scene.surroundings.assistant.clone(),
-            steps: scene.steps.to_vec(),
+        self.turn = Some(upstream.ask(UpstreamRequest {
+            run: context.run.clone(),
+            assistant: context.surroundings.assistant.clone(),
+            steps: context.steps.to_vec(),
             conversation,
             note: self.noted.note.clone(),
         }));
         Ok(())
     }
 
-    async fn play(&mut self, piece: Piece, scene: &Scene<'_>, cues: &mut Vec<Cue>) {
+    async fn play(&mut self, piece: UpstreamPiece, context: &RunContext<'_>, cues: &mut Vec<Cue>) {
         match piece {
-            Piece::Message => self.open(cues),
-            Piece::Text(text) => {
+            UpstreamPiece::Message => self.open(cues),
+            UpstreamPiece::Text(text) => {
                 self.open(cues);
                 for said in self.marks.take(&text) {
-                    cues.push(said.cue(&scene.run.model));
+                    cues.push(said.cue(&context.run.model));
                 }
             }
-            Piece::Refusal(refusal) => {
+            UpstreamPiece::Refusal(refusal) => {
                 self.open(cues);
                 cues.push(Cue::Refusal(refusal));
             }
-            Piece::Said(usage) => {
-                self.flush(scene, cues);
+            UpstreamPiece::Said(usage) => {
+                self.flush(context, cues);
                 self.noted.usage = usage;
                 cues.extend(usage.map(Cue::Usage));
                 if std::mem::take(&mut self.is_open) {
                     cues.push(Cue::CloseMessage);
                 }
             }
-            Piece::Calls(calls, usage) => {
+            UpstreamPiece::Calls(calls, usage) => {
                 self.noted.usage = usage;
-                match self.calls(calls, scene).await {
+                match self.calls(calls, context).await {
                     Ok(made) => {
                         cues.extend(made);
                         // Behind the step's beginning, before its end.
@@ -181,9 +185,9 @@ impl Remote {
                     Err(error) => cues.push(failed(self.cleaned(error))),
                 }
             }
-            Piece::Note(note) => self.noted.note = note,
-            Piece::End(finish) => {
-                self.flush(scene, cues);
+            UpstreamPiece::Note(note) => self.noted.note = note,
+            UpstreamPiece::End(finish) => {
+                self.flush(context, cues);
                 if let Finish::Unanswered(_) = finish {
                     self.has_answered = false;
                 }
@@ -209,23 +213,27 @@ impl Remote {
     }
 
     /// Says what might have become a mark and did not.
-    fn flush(&mut self, scene: &Scene<'_>, cues: &mut Vec<Cue>) {
-        cues.extend(self.marks.rest().map(|said| said.cue(&scene.run.model)));
+    fn flush(&mut self, context: &RunContext<'_>, cues: &mut Vec<Cue>) {
+        cues.extend(self.marks.rest().map(|said| said.cue(&context.run.model)));
     }
 
-    async fn calls(&mut self, calls: Vec<Call>, scene: &Scene<'_>) -> Result<Vec<Cue>, LastError> {
+    async fn calls(
+        &mut self,
+        calls: Vec<UpstreamCall>,
+        context: &RunContext<'_>,
+    ) -> Result<Vec<Cue>, LastError> {
         let mut cues = vec![Cue::OpenCalls];
-        let model = scene.run.model.as_str();
+        let model = context.run.model.as_str();
         for call in calls {
             match call {
-                Call::Function { name, arguments } => {
-                    judge(scene, &name).inspect_err(|_| self.has_answered = false)?;
+                UpstreamCall::Function { name, arguments } => {
+                    check_function(context, &name).inspect_err(|_| self.has_answered = false)?;
                     cues.push(Cue::Function { name });
                     cues.extend(tokens::pieces(model, &arguments).into_iter().map(Cue::Arguments));
                 }
-                Call::Search { query } => {
+                UpstreamCall::Search { query } => {
                     let search = Search { query: None, max_num_results: None, results: None };
-                    let found = props::look_up(&search, query.clone(), scene).await;
+                    let found = step_inputs::look_up(&search, query.clone(), context).await;
                     let file_search =
                         found.map_err(|error| LastError::server_error(error.to_string()))?;
                     cues.push(Cue::FileSearch {
@@ -233,7 +241,7 @@ impl Remote {
                         tokens: tokens::count(model, &query),
                     });
                 }
-                Call::Searched => {
+                UpstreamCall::Searched => {
                     let file_search = Searched {
                         ranking_options: Ranking::default(),
                         results: Vec::new(),
@@ -241,7 +249,7 @@ impl Remote {
                     };
                     cues.push(Cue::FileSearch { file_search, tokens: 0 });
                 }
-                Call::Interpreter { input, logs } => {
+                UpstreamCall::Interpreter { input, logs } => {
                     cues.push(Cue::CodeInterpreter);
                     cues.extend(tokens::pieces(model, &input).into_iter().map(Cue::Input));
                     cues.extend(logs.into_iter().map(Cue::Logs));
@@ -254,9 +262,9 @@ impl Remote {
 }
 
 /// Refuses a function that nobody has offered.
-fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
+fn check_function(context: &RunContext<'_>, name: &str) -> Result<(), LastError> {
     let has = |tool: &Tool| matches!(tool, Tool::Function { function } if function.name == name);
-    if scene.run.tools.iter().any(has) {
+    if context.run.tools.iter().any(has) {
         return Ok(());
     }
     Err(LastError::server_error(format!(
@@ -265,44 +273,48 @@ fn judge(scene: &Scene<'_>, name: &str) -> Result<(), LastError> {
 }
 
 fn failed(error: LastError) -> Cue {
-    Cue::End(End::failed(error))
+    Cue::End(PerformanceEnd::failed(error))
 }
 
 fn end(finish: Finish) -> Cue {
     Cue::End(match finish {
-        Finish::Completed(usage) => End::Completed { usage },
-        Finish::Incomplete(reason, _) => End::Incomplete { reason, usage: None },
-        Finish::Failed(error) | Finish::Unanswered(error) => End::Failed { error, usage: None },
-        Finish::Expired => End::Expired,
+        Finish::Completed(usage) => PerformanceEnd::Completed { usage },
+        Finish::Incomplete(reason, _) => PerformanceEnd::Incomplete { reason, usage: None },
+        Finish::Failed(error) | Finish::Unanswered(error) => {
+            PerformanceEnd::Failed { error, usage: None }
+        }
+        Finish::Expired => PerformanceEnd::Expired,
     })
 }
 
 /// What the upstream needs to know of the thread.
-async fn conversation(scene: &Scene<'_>) -> Result<Conversation, Unready> {
-    let (before, own) = prompt::heard(scene.store, scene.run)
+async fn conversation(context: &RunContext<'_>) -> Result<Conversation, PrepareError> {
+    let (before, own) = prompt::heard(context.store, context.run)
         .await
-        .map_err(|error| Unready::Denied(error.into()))?;
+        .map_err(|error| PrepareError::Denied(error.into()))?;
     let mut messages = Vec::with_capacity(before.len());
     for message in &before {
-        messages.push(heard(message, scene).await?);
+        messages.push(heard(message, context).await?);
     }
     let own = own.into_iter().map(|message| (message.id.to_string(), message.text())).collect();
-    Ok(Conversation { messages, own, found: found(scene), can_search: scene.has_stored_files })
+    Ok(Conversation { messages, own, found: found(context), can_search: context.has_stored_files })
 }
 
-async fn heard(message: &Message, scene: &Scene<'_>) -> Result<Heard, Unready> {
+async fn heard(message: &Message, context: &RunContext<'_>) -> Result<ThreadMessage, PrepareError> {
     let mut parts = Vec::new();
     for content in &message.content {
         match content {
-            Content::Text { text } => parts.push(Part::Text(text.value.clone())),
-            Content::Refusal { refusal } => parts.push(Part::Text(refusal.clone())),
-            Content::ImageUrl { image_url } => parts.push(Part::Image(image_url.url.clone())),
+            Content::Text { text } => parts.push(MessagePart::Text(text.value.clone())),
+            Content::Refusal { refusal } => parts.push(MessagePart::Text(refusal.clone())),
+            Content::ImageUrl { image_url } => {
+                parts.push(MessagePart::Image(image_url.url.clone()))
+            }
             Content::ImageFile { image_file } => {
                 if let Some((file, content)) =
-                    scene.knowledge.content_of(&image_file.file_id).await?
+                    context.knowledge.content_of(&image_file.file_id).await?
                 {
                     let kind = file.extension().unwrap_or("png").replace("jpg", "jpeg");
-                    parts.push(Part::Image(format!(
+                    parts.push(MessagePart::Image(format!(
                         "data:image/{kind};base64,{}",
                         STANDARD.encode(content)
                     )));
@@ -313,26 +325,27 @@ async fn heard(message: &Message, scene: &Scene<'_>) -> Result<Heard, Unready> {
     let mut shown = Vec::new();
     for attachment in &message.attachments {
         if !shown.contains(&&attachment.file_id)
-            && let Some((file, text)) = scene.knowledge.text_of(&attachment.file_id).await?
+            && let Some((file, text)) = context.knowledge.text_of(&attachment.file_id).await?
         {
             let cut: String = text.chars().take(SHOWN).collect();
             let more = if cut.len() < text.len() { "\n[the rest is left out]" } else { "" };
-            parts.push(Part::Text(format!("[attached file {}]\n{cut}{more}", file.filename)));
+            parts
+                .push(MessagePart::Text(format!("[attached file {}]\n{cut}{more}", file.filename)));
             shown.push(&attachment.file_id);
         }
     }
     let run = message.run_id.as_ref().map(ToString::to_string);
-    Ok(Heard { id: message.id.to_string(), run, role: message.role, parts })
+    Ok(ThreadMessage { id: message.id.to_string(), run, role: message.role, parts })
 }
 
 /// What each search has found, with the marks that the model is to cite it by.
-fn found(scene: &Scene<'_>) -> HashMap<String, String> {
+fn found(context: &RunContext<'_>) -> HashMap<String, String> {
     let mut number = 0;
     let mut all = HashMap::new();
-    for call in scene.steps.iter().flat_map(Step::tool_calls) {
+    for call in context.steps.iter().flat_map(Step::tool_calls) {
         let ToolCallKind::FileSearch { file_search } = &call.kind else { continue };
         let results = file_search.results.iter().map(|result| {
-            let (mark, _) = Cited::of_result(number, result).marked(scene.marks());
+            let (mark, _) = Cited::of_result(number, result).marked(context.marks());
             number += 1;
             format!("{mark}\n{}", result.text())
         });
@@ -346,9 +359,9 @@ fn found(scene: &Scene<'_>) -> HashMap<String, String> {
 
 /// Finds the marks of citations in a text that comes in pieces.
 #[derive(Debug, Default)]
-struct Finder {
+struct MarkFinder {
     /// How each result is marked, and what it is when it is cited, in their order.
-    cited: Vec<(String, Refers)>,
+    cited: Vec<(String, MarkTarget)>,
     /// The first number of every mark, under v2.
     turn: Option<String>,
     /// What may become a mark yet.
@@ -357,12 +370,12 @@ struct Finder {
 
 /// What is said next.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum MarkedPiece {
     Plain(String),
-    Mark(String, Refers),
+    Mark(String, MarkTarget),
 }
 
-impl Said {
+impl MarkedPiece {
     fn cue(self, model: &str) -> Cue {
         let token = |text: String| Token { tokens: tokens::count(model, &text), text };
         match self {
@@ -378,23 +391,24 @@ const LONGEST_MARK: usize = 300;
 const OPENS: char = '【';
 const CLOSES: char = '】';
 
-impl Finder {
-    fn of(scene: &Scene<'_>) -> Self {
-        let results: Vec<_> = scene.results().cloned().collect();
+impl MarkFinder {
+    fn new(context: &RunContext<'_>) -> Self {
+        let results: Vec<_> = context.results().cloned().collect();
         let mut cited: Vec<_> = results
             .iter()
             .enumerate()
             .map(|(number, result)| Cited::of_result(number, result))
             .collect();
-        if scene.run.version.is_v1() {
-            scene.quote(&mut cited, &results);
+        if context.run.version.is_v1() {
+            context.quote(&mut cited, &results);
         }
-        let cited = cited.iter().map(|cited| cited.marked(scene.marks())).collect();
-        let turn = (!scene.run.version.is_v1()).then(|| scene.turn.saturating_mul(4).to_string());
+        let cited = cited.iter().map(|cited| cited.marked(context.marks())).collect();
+        let turn =
+            (!context.run.version.is_v1()).then(|| context.turn.saturating_mul(4).to_string());
         Self { cited, turn, held: String::new() }
     }
 
-    fn take(&mut self, text: &str) -> Vec<Said> {
+    fn take(&mut self, text: &str) -> Vec<MarkedPiece> {
         let mut said = Vec::new();
         if self.cited.is_empty() {
             plain(&mut said, text);
@@ -409,7 +423,7 @@ impl Finder {
                     let mark: String = self.held.drain(..closes + CLOSES.len_utf8()).collect();
                     match self.refers(&mark) {
                         // Models change what stands behind the number.
-                        Some((mark, refers)) => said.push(Said::Mark(mark, refers)),
+                        Some((mark, refers)) => said.push(MarkedPiece::Mark(mark, refers)),
                         None => plain(&mut said, &mark),
                     }
                 }
@@ -424,13 +438,13 @@ impl Finder {
         said
     }
 
-    fn rest(&mut self) -> Option<Said> {
+    fn rest(&mut self) -> Option<MarkedPiece> {
         let held = std::mem::take(&mut self.held);
-        (!held.is_empty()).then_some(Said::Plain(held))
+        (!held.is_empty()).then_some(MarkedPiece::Plain(held))
     }
 
     /// What a mark such as `【4:0†policy.txt】` stands for, and how it should read.
-    fn refers(&self, mark: &str) -> Option<(String, Refers)> {
+    fn refers(&self, mark: &str) -> Option<(String, MarkTarget)> {
         let inner = mark.trim_start_matches(OPENS).trim_end_matches(CLOSES);
         let number = inner.split('†').next()?.trim();
         let number = match (&self.turn, number.split_once(':')) {
@@ -442,11 +456,11 @@ impl Finder {
     }
 }
 
-fn plain(said: &mut Vec<Said>, text: &str) {
+fn plain(said: &mut Vec<MarkedPiece>, text: &str) {
     match said.last_mut() {
         _ if text.is_empty() => {}
-        Some(Said::Plain(last)) => last.push_str(text),
-        _ => said.push(Said::Plain(text.to_owned())),
+        Some(MarkedPiece::Plain(last)) => last.push_str(text),
+        _ => said.push(MarkedPiece::Plain(text.to_owned())),
     }
 }
 
@@ -468,12 +482,12 @@ impl Measured {
         self.turns += 1;
     }
 
-    fn heard(&mut self, piece: &Piece, model: &str) {
+    fn heard(&mut self, piece: &UpstreamPiece, model: &str) {
         let tokens = match piece {
-            Piece::Text(text) => tokens::count(model, text),
-            Piece::Calls(calls, _) => {
+            UpstreamPiece::Text(text) => tokens::count(model, text),
+            UpstreamPiece::Calls(calls, _) => {
                 let arguments = calls.iter().map(|call| match call {
-                    Call::Function { arguments, .. } => tokens::count(model, arguments),
+                    UpstreamCall::Function { arguments, .. } => tokens::count(model, arguments),
                     _ => 0,
                 });
                 arguments.sum()
@@ -494,7 +508,7 @@ impl Measured {
         self.last = Some(now);
     }
 
-    fn told(&self) -> Performed {
+    fn performed(&self) -> Performed {
         let mean = |whole: Duration, parts: u32| whole.checked_div(parts).unwrap_or_default();
         Performed {
             first_token: u64::try_from(mean(self.firsts, self.turns).as_millis())
@@ -512,7 +526,8 @@ mod tests {
 
     #[test]
     fn marks_are_found_however_the_text_is_cut() {
-        let cited = |id: &str| Refers::Citation(CitedFile { file_id: id.to_owned(), quote: None });
+        let cited =
+            |id: &str| MarkTarget::Citation(CitedFile { file_id: id.to_owned(), quote: None });
         let known = || {
             vec![
                 ("【4:0†policy.txt】".to_owned(), cited("a")),
@@ -522,17 +537,18 @@ mod tests {
         let text = "Within 14 days【4:0†policy.txt】 or【4:1†source】 never【8:0†x】【note】【4:9†x】.【4:";
         for size in 1..text.chars().count() {
             let mut marks =
-                Finder { cited: known(), turn: Some("4".to_owned()), held: String::new() };
+                MarkFinder { cited: known(), turn: Some("4".to_owned()), held: String::new() };
             let characters: Vec<char> = text.chars().collect();
             let (mut whole, mut found) = (String::new(), Vec::new());
             let pieces: Vec<String> =
                 characters.chunks(size).map(|chunk| chunk.iter().collect()).collect();
-            let mut said: Vec<Said> = pieces.iter().flat_map(|piece| marks.take(piece)).collect();
+            let mut said: Vec<MarkedPiece> =
+                pieces.iter().flat_map(|piece| marks.take(piece)).collect();
             said.extend(marks.rest());
             for said in said {
                 match said {
-                    Said::Plain(text) => whole += &text,
-                    Said::Mark(text, refers) => {
+                    MarkedPiece::Plain(text) => whole += &text,
+                    MarkedPiece::Mark(text, refers) => {
                         whole += &text;
                         found.push(refers);
                     }

@@ -8,17 +8,17 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     citations::{self, Segment},
-    cue::{Cue, End, TimedCue},
-    memory::{Cues, Memory, Position, Then},
-    props::{self, Props, Unready},
-    scene::Scene,
+    cue::{Cue, PerformanceEnd, TimedCue},
+    memory::{AfterCues, Cues, Memory, Position},
+    run_context::RunContext,
+    step_inputs::{self, PrepareError, StepInputs},
 };
 use crate::{
     fixture::{
-        Entry, Outcome,
+        Outcome, ReplyStep,
         asset::Asset,
         pace::Timing,
-        reply::{Call, Citations, Output, Said},
+        reply::{Citations, ReplyCall, ReplyMessage, ReplyOutput},
         template::{self, TemplateError, Variables},
     },
     tokens,
@@ -33,25 +33,25 @@ use crate::{
 pub(super) async fn next(
     position: Position,
     is_late: bool,
-    scene: &Scene<'_>,
+    context: &RunContext<'_>,
     timing: Timing,
 ) -> Cues {
     let mut script = Script { position, is_late };
-    let cues = script.next(scene, timing).await;
+    let cues = script.next(context, timing).await;
     let position = script.position;
-    let then = if cues.is_empty() { Then::Silence } else { then(&position) };
+    let then = if cues.is_empty() { AfterCues::Silence } else { then(&position) };
     Cues { cues, memory: Memory::Script(position), then }
 }
 
 /// What comes behind the cues of a script that stands here.
-pub(super) fn then(position: &Position) -> Then {
-    let searches =
-        |call: &Call| matches!(call, Call::FileSearch(search) if search.results.is_none());
+pub(super) fn then(position: &Position) -> AfterCues {
+    let searches = |call: &ReplyCall| matches!(call, ReplyCall::FileSearch(search) if search.results.is_none());
     let rest = position.reply.entries.iter().skip(position.entry);
-    let next = rest.into_iter().find(|it| !matches!(it, Entry::Pause(_) | Entry::Disconnect));
+    let next =
+        rest.into_iter().find(|it| !matches!(it, ReplyStep::Pause(_) | ReplyStep::Disconnect));
     match next {
-        Some(Entry::ToolCalls(calls)) if calls.iter().any(searches) => Then::Search,
-        _ => Then::More,
+        Some(ReplyStep::ToolCalls(calls)) if calls.iter().any(searches) => AfterCues::Search,
+        _ => AfterCues::More,
     }
 }
 
@@ -62,7 +62,7 @@ struct Script {
 }
 
 impl Script {
-    async fn next(&mut self, scene: &Scene<'_>, timing: Timing) -> Vec<TimedCue> {
+    async fn next(&mut self, context: &RunContext<'_>, timing: Timing) -> Vec<TimedCue> {
         let mut cues = CueList { cues: Vec::new(), wait: Duration::ZERO };
         while cues.cues.is_empty() {
             let at = self.position.entry;
@@ -75,11 +75,11 @@ impl Script {
             if self.is_late && entry.calls_functions() {
                 continue;
             }
-            if let Err(error) = self.write(entry, scene, timing, &mut cues).await {
+            if let Err(error) = self.write(entry, context, timing, &mut cues).await {
                 cues.cues.clear();
                 let error =
                     LastError::server_error(format!("{}: {error}", reply.origin.of_step(at)));
-                cues.push(Cue::End(End::failed(error)));
+                cues.push(Cue::End(PerformanceEnd::failed(error)));
             }
         }
         cues.cues
@@ -87,33 +87,33 @@ impl Script {
 
     async fn write(
         &mut self,
-        entry: &Entry,
-        scene: &Scene<'_>,
+        entry: &ReplyStep,
+        context: &RunContext<'_>,
         timing: Timing,
         cues: &mut CueList,
-    ) -> Result<(), Unready> {
+    ) -> Result<(), PrepareError> {
         match entry {
-            Entry::Pause(wait) => {
+            ReplyStep::Pause(wait) => {
                 cues.wait(wait.0);
                 return Ok(());
             }
-            Entry::Disconnect => {
+            ReplyStep::Disconnect => {
                 cues.push(Cue::Disconnect);
                 return Ok(());
             }
-            Entry::Message(_) | Entry::ToolCalls(_) => {}
+            ReplyStep::Message(_) | ReplyStep::ToolCalls(_) => {}
         }
-        let variables = scene.variables(&self.position.captures, self.position.query.as_deref());
-        let props = props::prepare(&self.position.reply, entry, scene, &variables).await?;
-        if let Some((query, _)) = props.searches.last() {
+        let variables = context.variables(&self.position.captures, self.position.query.as_deref());
+        let inputs = step_inputs::prepare(&self.position.reply, entry, context, &variables).await?;
+        if let Some((query, _)) = inputs.searches.last() {
             self.position.query = Some(query.clone());
         }
         cues.wait(timing.first_token);
-        let mut writing = Writing { scene, variables: &variables, timing, cues };
+        let mut writing = Writing { context, variables: &variables, timing, cues };
         off_the_workers(entry, || match entry {
-            Entry::Message(said) => writing.message(said, &props, !self.is_cut_off()),
-            Entry::ToolCalls(calls) => writing.calls(calls, props),
-            Entry::Pause(_) | Entry::Disconnect => Ok(()),
+            ReplyStep::Message(said) => writing.message(said, &inputs, !self.is_cut_off()),
+            ReplyStep::ToolCalls(calls) => writing.calls(calls, inputs),
+            ReplyStep::Pause(_) | ReplyStep::Disconnect => Ok(()),
         })?;
         Ok(())
     }
@@ -132,25 +132,25 @@ impl Script {
         let reply = &self.position.reply;
         let usage = reply.usage;
         cues.push(Cue::End(match &reply.outcome {
-            _ if self.is_late => End::Completed { usage },
-            Outcome::Completed => End::Completed { usage },
-            Outcome::Failed(error) => End::Failed { error: error.clone(), usage },
-            Outcome::Incomplete(reason) => End::Incomplete { reason: *reason, usage },
-            Outcome::Expired => End::Expired,
+            _ if self.is_late => PerformanceEnd::Completed { usage },
+            Outcome::Completed => PerformanceEnd::Completed { usage },
+            Outcome::Failed(error) => PerformanceEnd::Failed { error: error.clone(), usage },
+            Outcome::Incomplete(reason) => PerformanceEnd::Incomplete { reason: *reason, usage },
+            Outcome::Expired => PerformanceEnd::Expired,
             Outcome::Hang => return,
         }));
     }
 }
 
 /// A template that loops would hold up everybody else on its worker, so others take over meanwhile.
-fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
+fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
     let may_take_long = match entry {
-        Entry::Message(said) => {
+        ReplyStep::Message(said) => {
             template::may_take_long(&said.text)
                 || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
-        Entry::ToolCalls(_) => true,
-        Entry::Pause(_) | Entry::Disconnect => false,
+        ReplyStep::ToolCalls(_) => true,
+        ReplyStep::Pause(_) | ReplyStep::Disconnect => false,
     };
     let has_others = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -159,14 +159,19 @@ fn off_the_workers<R>(entry: &Entry, work: impl FnOnce() -> R) -> R {
 
 /// One entry being turned into cues.
 struct Writing<'w, 's> {
-    scene: &'w Scene<'s>,
+    context: &'w RunContext<'s>,
     variables: &'w Variables,
     timing: Timing,
     cues: &'w mut CueList,
 }
 
 impl Writing<'_, '_> {
-    fn message(&mut self, said: &Said, props: &Props, closes: bool) -> Result<(), TemplateError> {
+    fn message(
+        &mut self,
+        said: &ReplyMessage,
+        inputs: &StepInputs,
+        closes: bool,
+    ) -> Result<(), TemplateError> {
         let text = template::render(&said.text, self.variables)?;
         let refusal = said
             .refusal
@@ -175,7 +180,7 @@ impl Writing<'_, '_> {
             .transpose()?;
         self.cues.push(Cue::OpenMessage);
         let id_of = |asset: &Asset| {
-            props.files.iter().find(|(name, _)| *name == asset.name).map(|(_, id)| id.clone())
+            inputs.files.iter().find(|(name, _)| *name == asset.name).map(|(_, id)| id.clone())
         };
         for file_id in said.images.iter().filter_map(id_of) {
             self.cues.push(Cue::Image { file_id });
@@ -186,14 +191,15 @@ impl Writing<'_, '_> {
             .filter_map(|asset| Some((asset.name.clone(), id_of(asset)?)))
             .collect();
         let (segments, unlinked) =
-            citations::link(self.cited(&text, &said.citations, props), &linked);
+            citations::link(self.cited(&text, &said.citations, inputs), &linked);
         for segment in segments {
             match segment {
                 Segment::Plain(text) => self.pieces(&text, Cue::Text),
                 Segment::Marked { text, refers } => {
                     self.cues.wait(self.timing.per_token);
-                    let tokens = tokens::count(&self.scene.run.model, &text);
-                    self.cues.push(Cue::Marked { piece: tokens::Piece { text, tokens }, refers });
+                    let tokens = tokens::count(&self.context.run.model, &text);
+                    self.cues
+                        .push(Cue::Marked { piece: tokens::TokenPiece { text, tokens }, refers });
                 }
             }
         }
@@ -209,35 +215,35 @@ impl Writing<'_, '_> {
         Ok(())
     }
 
-    fn cited(&self, text: &str, citations: &Citations, props: &Props) -> Vec<Segment> {
-        let marks = self.scene.marks();
+    fn cited(&self, text: &str, citations: &Citations, inputs: &StepInputs) -> Vec<Segment> {
+        let marks = self.context.marks();
         match citations {
             Citations::None => citations::cite(text, &[], marks),
-            Citations::List(_) => citations::cite(text, &props.cited, marks),
+            Citations::List(_) => citations::cite(text, &inputs.cited, marks),
             Citations::Auto => {
-                let results: Vec<_> = self.scene.results().cloned().collect();
+                let results: Vec<_> = self.context.results().cloned().collect();
                 let mut used = citations::used(text, &results);
-                if self.scene.run.version.is_v1() {
-                    self.scene.quote(&mut used, &results);
+                if self.context.run.version.is_v1() {
+                    self.context.quote(&mut used, &results);
                 }
                 citations::cite(text, &used, marks)
             }
         }
     }
 
-    fn calls(&mut self, calls: &[Call], props: Props) -> Result<(), TemplateError> {
+    fn calls(&mut self, calls: &[ReplyCall], inputs: StepInputs) -> Result<(), TemplateError> {
         self.cues.push(Cue::OpenCalls);
-        let Props { searches, files, .. } = props;
+        let StepInputs { searches, files, .. } = inputs;
         let mut searches = searches.into_iter();
         for call in calls {
             match call {
-                Call::Function { name, arguments } => self.function(name, arguments)?,
-                Call::CodeInterpreter { input, outputs } => {
+                ReplyCall::Function { name, arguments } => self.function(name, arguments)?,
+                ReplyCall::CodeInterpreter { input, outputs } => {
                     self.interpreter(input, outputs, &files)?
                 }
-                Call::FileSearch(_) => {
+                ReplyCall::FileSearch(_) => {
                     if let Some((query, file_search)) = searches.next() {
-                        let tokens = tokens::count(&self.scene.run.model, &query);
+                        let tokens = tokens::count(&self.context.run.model, &query);
                         self.cues.push(Cue::FileSearch { file_search, tokens });
                     }
                 }
@@ -260,7 +266,7 @@ impl Writing<'_, '_> {
     fn interpreter(
         &mut self,
         input: &str,
-        outputs: &[Output],
+        outputs: &[ReplyOutput],
         files: &[(String, Id<File>)],
     ) -> Result<(), TemplateError> {
         let input = template::render(input, self.variables)?;
@@ -268,10 +274,10 @@ impl Writing<'_, '_> {
         self.pieces(&input, Cue::Input);
         for output in outputs {
             match output {
-                Output::Logs(logs) => {
+                ReplyOutput::Logs(logs) => {
                     self.cues.push(Cue::Logs(template::render(logs, self.variables)?))
                 }
-                Output::Image(asset) => {
+                ReplyOutput::Image(asset) => {
                     let drawn = files.iter().find(|(name, _)| *name == asset.name);
                     if let Some((_, file_id)) = drawn {
                         self.cues.push(Cue::Drawing { file_id: file_id.clone() });
@@ -282,8 +288,8 @@ impl Writing<'_, '_> {
         Ok(())
     }
 
-    fn pieces(&mut self, text: &str, cue: impl Fn(tokens::Piece) -> Cue) {
-        self.cues.pieces(&self.scene.run.model, text, self.timing, cue);
+    fn pieces(&mut self, text: &str, cue: impl Fn(tokens::TokenPiece) -> Cue) {
+        self.cues.pieces(&self.context.run.model, text, self.timing, cue);
     }
 }
 
@@ -307,7 +313,7 @@ impl CueList {
         model: &str,
         text: &str,
         timing: Timing,
-        cue: impl Fn(tokens::Piece) -> Cue,
+        cue: impl Fn(tokens::TokenPiece) -> Cue,
     ) {
         for (index, piece) in tokens::pieces(model, text).into_iter().enumerate() {
             if index > 0 {

@@ -8,16 +8,16 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     audience::Audience,
-    command::Command,
+    command::RunCommand,
     error::RunError,
     event::Event,
     machine::{Input, Machine, Next},
     note,
-    objects::Objects,
+    objects::RunObjects,
     performing::Performing,
 };
 use crate::{
-    clock::{Awake, Clock},
+    clock::{ActivityGuard, Clock},
     store::Store,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Shell {
     pub store: Store,
     pub clock: Clock,
     pub machine: Machine,
-    pub objects: Objects,
+    pub objects: RunObjects,
     pub performing: Performing,
     pub audience: Audience,
     /// Whether the database knows who performs the run.
@@ -36,18 +36,18 @@ impl Shell {
     /// Performs the run to its end.
     pub(super) async fn perform(
         &mut self,
-        commands: &mut UnboundedReceiver<Command>,
-        awake: Awake,
+        commands: &mut UnboundedReceiver<RunCommand>,
+        activity: ActivityGuard,
     ) -> Result<(), RunError> {
-        let mut awake = Some(awake);
+        let mut activity = Some(activity);
         while !self.machine.is_over() {
             self.advance().await?;
             let next = self.machine.next();
             let Some(until) = next.until() else { break };
             // Who waits for anything but time keeps the clock from moving on.
-            let asleep = if next.is_timed() { awake.take() } else { None };
-            let asleep = asleep.unwrap_or_else(|| self.clock.awake());
-            awake = tokio::select! {
+            let asleep = if next.is_timed() { activity.take() } else { None };
+            let asleep = asleep.unwrap_or_else(|| self.clock.begin_activity());
+            activity = tokio::select! {
                 biased;
                 command = commands.recv() => match command {
                     Some(command) => Some(self.obey(command).await?),
@@ -55,7 +55,7 @@ impl Shell {
                 },
                 input = self.performing.ready(next) => {
                     self.machine.handle(input, self.clock.now());
-                    awake
+                    activity
                 }
                 woken = self.clock.sleep_until(until, asleep) => Some(woken),
             };
@@ -88,7 +88,7 @@ impl Shell {
         if let Some(recording) = recording {
             recording.record(&self.store, &self.objects.run.thread_id).await;
         }
-        self.audience.tell(shown);
+        self.audience.send(shown);
         Ok(())
     }
 

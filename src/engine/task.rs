@@ -6,10 +6,11 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
-    command::Command, cue::End, error::RunError, event::Event, machine::Input, shell::Shell,
+    command::RunCommand, cue::PerformanceEnd, error::RunError, event::Event, machine::Input,
+    shell::Shell,
 };
 use crate::{
-    clock::Awake,
+    clock::ActivityGuard,
     store::Recovery,
     types::run::{LastError, SORRY},
 };
@@ -19,16 +20,16 @@ pub(super) async fn run(
     mut shell: Shell,
     created: Vec<Event>,
     first: Option<Input>,
-    mut commands: UnboundedReceiver<Command>,
-    awake: Awake,
+    mut commands: UnboundedReceiver<RunCommand>,
+    activity: ActivityGuard,
 ) {
-    shell.audience.tell(created);
+    shell.audience.send(created);
     let to_end = async {
         if let Some(input) = first {
             let told = shell.take(input).await?;
-            shell.audience.tell(told);
+            shell.audience.send(told);
         }
-        shell.perform(&mut commands, awake).await
+        shell.perform(&mut commands, activity).await
     };
     match AssertUnwindSafe(to_end).catch_unwind().await {
         Ok(Ok(())) => return,
@@ -47,16 +48,16 @@ pub(super) async fn run(
 fn end_unseen(shell: &mut Shell) {
     tracing::debug!(run = %shell.objects.run.id, "the thread of a run is gone");
     let now = shell.clock.now();
-    for input in [Input::Cancel, Input::Stop(End::Cancelled)] {
+    for input in [Input::Cancel, Input::Stop(PerformanceEnd::Cancelled)] {
         let shown = shell.objects.apply(shell.machine.handle(input, now));
-        shell.audience.tell(shown);
+        shell.audience.send(shown);
     }
 }
 
 /// Ends the run as failed, so that its thread is not locked for ever. A database that cannot be
 /// written to is given a while to recover; after that it is for a restart to take the run up.
 async fn give_up(shell: &mut Shell) {
-    let failed = Input::Stop(End::failed(LastError::server_error(SORRY)));
+    let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(SORRY)));
     let shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
     let mut recovery = Recovery::default();
     while recovery.wait().await {

@@ -4,7 +4,7 @@
 //! with bounds on time, memory and size (`apart.rs`): a hostile document fails alone. Knows no
 //! database and no HTTP.
 
-mod apart;
+mod document_kind;
 mod office;
 mod plain;
 
@@ -18,12 +18,12 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub use self::apart::{Apart, take_apart};
+pub use self::document_kind::{DocumentKind, take_apart};
 use crate::types::limits::TEXT;
 
 /// Why there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoText {
+pub enum ExtractError {
     #[error("The file type is not supported.")]
     Unsupported,
     #[error("The file could not be parsed because it is too large.")]
@@ -57,51 +57,63 @@ pub fn is_searchable(extension: Option<&str>) -> bool {
 /// Takes texts out of files.
 #[derive(Clone, Debug)]
 pub struct Extractor {
-    /// The program that takes documents apart: this one.
-    program: Arc<PathBuf>,
+    /// The program that takes documents apart, in processes of their own. Without one, they are
+    /// taken apart in this process.
+    program: Option<Arc<PathBuf>>,
     patience: Duration,
     places: Arc<Semaphore>,
 }
 
 impl Extractor {
     /// `patience` is how long one document may take; none for the usual half minute.
-    pub fn new(program: PathBuf, patience: Option<Duration>) -> Self {
+    pub fn new(program: Option<PathBuf>, patience: Option<Duration>) -> Self {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        Self { program: Arc::new(program), patience: patience.unwrap_or(apart::PATIENCE), places }
+        Self {
+            program: program.map(Arc::new),
+            patience: patience.unwrap_or(document_kind::PATIENCE),
+            places,
+        }
     }
 
     /// Waits for a turn: only so many files are made ready at the same time.
-    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.places.acquire().await.ok()
     }
 
     /// The text of a document, in which there is something to find. What it is, its name says.
-    pub async fn text_of(&self, path: &Path, extension: Option<&str>) -> Result<String, NoText> {
+    pub async fn text_of(
+        &self,
+        path: &Path,
+        extension: Option<&str>,
+    ) -> Result<String, ExtractError> {
         let text = self.read(path, extension).await?;
-        if text.trim().is_empty() { Err(NoText::Empty) } else { Ok(text) }
+        if text.trim().is_empty() { Err(ExtractError::Empty) } else { Ok(text) }
     }
 
-    async fn read(&self, path: &Path, extension: Option<&str>) -> Result<String, NoText> {
+    async fn read(&self, path: &Path, extension: Option<&str>) -> Result<String, ExtractError> {
         let kind = match extension {
-            Some("pdf") => Apart::Pdf,
-            Some("docx") => Apart::Docx,
-            Some("pptx") => Apart::Pptx,
-            Some("html") => Apart::Html,
+            Some("pdf") => DocumentKind::Pdf,
+            Some("docx") => DocumentKind::Docx,
+            Some("pptx") => DocumentKind::Pptx,
+            Some("html") => DocumentKind::Html,
             // Word's old format has been asked for by nobody yet.
-            Some("doc") => return Err(NoText::Unsupported),
+            Some("doc") => return Err(ExtractError::Unsupported),
             _ => {
                 let path = path.to_owned();
                 let read = tokio::task::spawn_blocking(move || plain::decode(read(&path, TEXT)?));
-                return read.await.unwrap_or(Err(NoText::Unreadable));
+                return read.await.unwrap_or(Err(ExtractError::Unreadable));
             }
         };
-        apart::in_a_process_of_its_own(&self.program, self.patience, kind, path).await
+        match &self.program {
+            Some(program) => document_kind::in_process(program, self.patience, kind, path).await,
+            None => document_kind::on_thread(self.patience, kind, path).await,
+        }
     }
 }
 
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, NoText> {
-    let file = fs::File::open(path).map_err(|_| NoText::Unreadable)?;
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, ExtractError> {
+    let file = fs::File::open(path).map_err(|_| ExtractError::Unreadable)?;
     let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|_| NoText::Unreadable)?;
-    if bytes.len() as u64 > most { Err(NoText::TooLarge) } else { Ok(bytes) }
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|_| ExtractError::Unreadable)?;
+    if bytes.len() as u64 > most { Err(ExtractError::TooLarge) } else { Ok(bytes) }
 }

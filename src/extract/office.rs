@@ -6,13 +6,13 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
 use zip::ZipArchive;
 
-use super::NoText;
+use super::ExtractError;
 use crate::types::limits::TEXT;
 
 /// How many slides are looked at.
 const SLIDES: usize = 2_000;
 
-pub(super) fn docx(bytes: Vec<u8>) -> Result<String, NoText> {
+pub(super) fn docx(bytes: Vec<u8>) -> Result<String, ExtractError> {
     let mut archive = open(bytes)?;
     let mut text = String::new();
     let mut left = TEXT;
@@ -20,7 +20,7 @@ pub(super) fn docx(bytes: Vec<u8>) -> Result<String, NoText> {
     Ok(text)
 }
 
-pub(super) fn pptx(bytes: Vec<u8>) -> Result<String, NoText> {
+pub(super) fn pptx(bytes: Vec<u8>) -> Result<String, ExtractError> {
     let mut archive = open(bytes)?;
     let number = |name: &str| {
         name.strip_prefix("ppt/slides/slide")?.strip_suffix(".xml")?.parse::<u32>().ok()
@@ -29,7 +29,7 @@ pub(super) fn pptx(bytes: Vec<u8>) -> Result<String, NoText> {
         archive.file_names().flatten().filter_map(|name| number(&name)).collect();
     slides.sort_unstable();
     if slides.is_empty() {
-        return Err(NoText::Broken);
+        return Err(ExtractError::Broken);
     }
     let mut text = String::new();
     let mut left = TEXT;
@@ -42,8 +42,8 @@ pub(super) fn pptx(bytes: Vec<u8>) -> Result<String, NoText> {
 
 type Archive = ZipArchive<Cursor<Vec<u8>>>;
 
-fn open(bytes: Vec<u8>) -> Result<Archive, NoText> {
-    ZipArchive::new(Cursor::new(bytes)).map_err(|_| NoText::Broken)
+fn open(bytes: Vec<u8>) -> Result<Archive, ExtractError> {
+    ZipArchive::new(Cursor::new(bytes)).map_err(|_| ExtractError::Broken)
 }
 
 /// Adds the text of a part, of which no more than `left` bytes are unpacked.
@@ -52,21 +52,21 @@ fn read_part(
     name: &str,
     left: &mut u64,
     text: &mut String,
-) -> Result<(), NoText> {
-    let part = archive.by_name(name).map_err(|_| NoText::Broken)?;
+) -> Result<(), ExtractError> {
+    let part = archive.by_name(name).map_err(|_| ExtractError::Broken)?;
     let mut bounded = part.take(*left);
     let read = read_xml(BufReader::new(&mut bounded), text);
     *left = bounded.limit();
     // What broke off at the bound was too large, not broken.
-    if *left == 0 { Err(NoText::TooLarge) } else { read }
+    if *left == 0 { Err(ExtractError::TooLarge) } else { read }
 }
 
 /// Text stands in `t` elements; paragraphs and breaks end lines, cells and tabs end columns.
-fn read_xml(source: impl BufRead, text: &mut String) -> Result<(), NoText> {
+fn read_xml(source: impl BufRead, text: &mut String) -> Result<(), ExtractError> {
     let mut reader = Reader::from_reader(source);
     let (mut buffer, mut in_text) = (Vec::new(), false);
     loop {
-        match reader.read_event_into(&mut buffer).map_err(|_| NoText::Broken)? {
+        match reader.read_event_into(&mut buffer).map_err(|_| ExtractError::Broken)? {
             Event::Start(element) => match element.local_name().as_ref() {
                 "t" => in_text = true,
                 "br" => text.push('\n'),

@@ -1,9 +1,9 @@
 //! Plain text in UTF-8 or UTF-16, with or without a mark at its beginning.
 
-use super::NoText;
+use super::ExtractError;
 
 /// Decodes a text. What is neither is not text.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NoText> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ExtractError> {
     let text = match bytes.as_slice() {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
@@ -15,7 +15,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NoText> {
         },
     };
     // A stray zero in a text says nothing.
-    text.map(|text| text.replace('\0', " ")).ok_or(NoText::Unsupported)
+    text.map(|text| text.replace('\0', " ")).ok_or(ExtractError::Unsupported)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
@@ -60,9 +60,12 @@ mod tests {
 
     #[test]
     fn what_is_not_text_is_refused() {
-        assert_eq!(decode(vec![0x89, b'P', b'N', b'G', 0, 0, 0, 13]), Err(NoText::Unsupported));
-        assert_eq!(decode(vec![0xff, 0xfe, 0x00]), Err(NoText::Unsupported));
-        assert_eq!(decode(vec![0xc3, 0x28]), Err(NoText::Unsupported));
+        assert_eq!(
+            decode(vec![0x89, b'P', b'N', b'G', 0, 0, 0, 13]),
+            Err(ExtractError::Unsupported)
+        );
+        assert_eq!(decode(vec![0xff, 0xfe, 0x00]), Err(ExtractError::Unsupported));
+        assert_eq!(decode(vec![0xc3, 0x28]), Err(ExtractError::Unsupported));
         assert_eq!(decode(b"refund policy\0 here!".to_vec()).unwrap(), "refund policy  here!");
     }
 }

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::{FileBatch, Id, Run, StoreFile, version::Seen, views::RunView};
+use crate::types::{FileBatch, Id, Run, StoreFile, version::Versioned, views::RunView};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second
 /// (Python) or five (Node). The real service was never recorded to say so.
@@ -25,23 +25,23 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 }
 
 /// What clients poll for as long as it is not final.
-pub(crate) trait Ends: Serialize {
+pub(crate) trait PolledObject: Serialize {
     fn is_final(&self) -> bool;
 }
 
-impl Ends for Seen<RunView<'_>> {
+impl PolledObject for Versioned<RunView<'_>> {
     fn is_final(&self) -> bool {
         self.it.run.status().is_terminal()
     }
 }
 
-impl Ends for StoreFile {
+impl PolledObject for StoreFile {
     fn is_final(&self) -> bool {
         self.is_final()
     }
 }
 
-impl Ends for FileBatch {
+impl PolledObject for FileBatch {
     fn is_final(&self) -> bool {
         self.is_final()
     }
@@ -54,7 +54,7 @@ pub(crate) struct OfRun(pub Id<Run>);
 /// A 200 with something that is polled.
 pub(crate) struct Polled<T>(pub T);
 
-impl<T: Ends> IntoResponse for Polled<T> {
+impl<T: PolledObject> IntoResponse for Polled<T> {
     fn into_response(self) -> Response {
         let is_final = self.0.is_final();
         let mut response = Answer(self.0).into_response();

@@ -21,10 +21,10 @@ pub(super) fn cut(body: Body, chunks: Chunks) -> Body {
         Chunks::Split => {
             Body::from_stream(one_by_one(frames(body).flat_map(|frame| stream::iter(split(frame)))))
         }
-        Chunks::Join => Body::from_stream(one_by_one(Gathering::stream(body, Until::Silence))),
+        Chunks::Join => Body::from_stream(one_by_one(ChunkBuffer::stream(body, Until::Silence))),
         Chunks::Bytes(bytes) => {
             let bytes = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
-            Body::from_stream(one_by_one(Gathering::stream(body, Until::Length(bytes))))
+            Body::from_stream(one_by_one(ChunkBuffer::stream(body, Until::Length(bytes))))
         }
     }
 }
@@ -67,14 +67,14 @@ enum Until {
 }
 
 /// Gathers the pieces of a stream. What was gathered goes out before the stream ends or breaks off.
-struct Gathering {
+struct ChunkBuffer {
     pieces: BodyDataStream,
     until: Until,
     buffer: BytesMut,
     ended: Option<io::Result<()>>,
 }
 
-impl Gathering {
+impl ChunkBuffer {
     fn stream(body: Body, until: Until) -> impl Stream<Item = io::Result<Bytes>> {
         let (pieces, buffer) = (body.into_data_stream(), BytesMut::new());
         stream::unfold(Self { pieces, until, buffer, ended: None }, |mut gathering| async move {

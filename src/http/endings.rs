@@ -12,18 +12,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{damage::Finished, error::ApiError, state::Visit};
+use super::{error::ApiError, fault_effect::Finished, state::SessionRequest};
 use crate::types::ApiErrorKind;
 
-pub(crate) async fn write(visit: Visit, request: Request, next: Next) -> Response {
+pub(crate) async fn write(in_session: SessionRequest, request: Request, next: Next) -> Response {
     let ends_lines = ends_lines(request.uri().path());
     let response = next.run(request).await;
     if response.extensions().get::<Finished>().is_some() {
         return response;
     }
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        let refusal = ApiErrorKind::Internal { request_id: visit.request_id.to_string() };
-        let mut told = ApiError::from(refusal).into_response();
+        let kind = ApiErrorKind::Internal { request_id: in_session.request_id.to_string() };
+        let mut told = ApiError::from(kind).into_response();
         *told.extensions_mut() = response.extensions().clone();
         told.extensions_mut().insert(Finished);
         return told;

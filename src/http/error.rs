@@ -9,37 +9,37 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    engine::Refused,
-    knowledge::Denied,
+    engine::EngineError,
+    knowledge::KnowledgeError,
+    session::SessionError,
     store,
     types::{
-        File, ApiErrorKind, Resource, Run, Thread, limits,
-        reader::{Fault, FaultKind},
+        ApiErrorKind, File, Resource, Run, Thread, limits,
+        reader::{ValidationError, ValidationErrorKind},
     },
-    world::Unmade,
 };
 
 /// The only thing that writes `{"error": {…}}`.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
-    refusal: ApiErrorKind,
+    kind: ApiErrorKind,
 }
 
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 impl From<ApiErrorKind> for ApiError {
-    fn from(refusal: ApiErrorKind) -> Self {
-        let status = match &refusal {
+    fn from(kind: ApiErrorKind) -> Self {
+        let status = match &kind {
             ApiErrorKind::NoKey | ApiErrorKind::WrongKey { .. } | ApiErrorKind::AccessDenied => {
                 StatusCode::UNAUTHORIZED
             }
             ApiErrorKind::SessionKeyNeeded { .. } | ApiErrorKind::ForeignOrigin { .. } => {
                 StatusCode::FORBIDDEN
             }
-            ApiErrorKind::UnknownUrl { .. } | ApiErrorKind::WrongBase { .. } | ApiErrorKind::Sunset => {
-                StatusCode::NOT_FOUND
-            }
+            ApiErrorKind::UnknownUrl { .. }
+            | ApiErrorKind::WrongBase { .. }
+            | ApiErrorKind::Sunset => StatusCode::NOT_FOUND,
             ApiErrorKind::ResourceNotFound => StatusCode::NOT_FOUND,
             ApiErrorKind::Missing { .. }
             | ApiErrorKind::MissingModel { .. }
@@ -92,7 +92,7 @@ impl From<ApiErrorKind> for ApiError {
             | ApiErrorKind::HostMissing
             | ApiErrorKind::HostInvalid { .. } => StatusCode::BAD_REQUEST,
         };
-        Self { status, refusal }
+        Self { status, kind }
     }
 }
 
@@ -109,16 +109,16 @@ impl ApiError {
     }
 }
 
-impl From<Vec<Fault>> for ApiError {
+impl From<Vec<ValidationError>> for ApiError {
     /// A request is answered with its first fault.
-    fn from(faults: Vec<Fault>) -> Self {
+    fn from(faults: Vec<ValidationError>) -> Self {
         let first = faults.into_iter().next();
         first.map_or(ApiErrorKind::NotJson, |fault| ApiErrorKind::Invalid(Box::new(fault))).into()
     }
 }
 
-impl From<store::Error> for ApiError {
-    fn from(error: store::Error) -> Self {
+impl From<store::StoreError> for ApiError {
+    fn from(error: store::StoreError) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "the store failed");
         // The layer that knows the id of the request fills it in.
@@ -126,26 +126,35 @@ impl From<store::Error> for ApiError {
     }
 }
 
-impl From<Denied> for ApiError {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::NoFile(id) => Self::missing::<File>(&[id]),
-            Denied::NoStores(ids) => ApiErrorKind::MissingStores { ids }.into(),
-            Denied::NotSearchable(extensions) => ApiErrorKind::NotForRetrieval { extensions }.into(),
-            Denied::Expired(id) => ApiErrorKind::StoreExpired { id }.into(),
-            Denied::StoreFull(id) => ApiErrorKind::StoreFull { id }.into(),
-            Denied::TooManyToolFiles(got) => {
-                let kind = FaultKind::ArrayTooLong { max: limits::CODE_INTERPRETER_FILES, got };
+impl From<KnowledgeError> for ApiError {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::NoFile(id) => Self::missing::<File>(&[id]),
+            KnowledgeError::NoStores(ids) => ApiErrorKind::MissingStores { ids }.into(),
+            KnowledgeError::NotSearchable(extensions) => {
+                ApiErrorKind::NotForRetrieval { extensions }.into()
+            }
+            KnowledgeError::Expired(id) => ApiErrorKind::StoreExpired { id }.into(),
+            KnowledgeError::StoreFull(id) => ApiErrorKind::StoreFull { id }.into(),
+            KnowledgeError::TooManyToolFiles(got) => {
+                let kind =
+                    ValidationErrorKind::ArrayTooLong { max: limits::CODE_INTERPRETER_FILES, got };
                 ApiErrorKind::invalid("tool_resources.code_interpreter.file_ids", kind).into()
             }
-            Denied::NotPending { id, status } => ApiErrorKind::UploadNotPending { id, status }.into(),
-            Denied::NoSuchPart { part, upload } => ApiErrorKind::NoSuchPart { part, upload }.into(),
-            Denied::WrongBytes { expected, got } => ApiErrorKind::WrongBytes { expected, got }.into(),
-            Denied::WrongChecksum { expected, got } => {
+            KnowledgeError::NotPending { id, status } => {
+                ApiErrorKind::UploadNotPending { id, status }.into()
+            }
+            KnowledgeError::NoSuchPart { part, upload } => {
+                ApiErrorKind::NoSuchPart { part, upload }.into()
+            }
+            KnowledgeError::WrongBytes { expected, got } => {
+                ApiErrorKind::WrongBytes { expected, got }.into()
+            }
+            KnowledgeError::WrongChecksum { expected, got } => {
                 ApiErrorKind::WrongChecksum { expected, got }.into()
             }
-            Denied::Store(error) => error.into(),
-            Denied::Disk(error) => {
+            KnowledgeError::Store(error) => error.into(),
+            KnowledgeError::Disk(error) => {
                 tracing::error!(%error, "the disk failed");
                 ApiErrorKind::Internal { request_id: String::new() }.into()
             }
@@ -153,8 +162,8 @@ impl From<Denied> for ApiError {
     }
 }
 
-impl From<Unmade> for ApiError {
-    fn from(error: Unmade) -> Self {
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "a session cannot be made or changed");
         ApiErrorKind::Internal { request_id: String::new() }.into()
@@ -163,63 +172,65 @@ impl From<Unmade> for ApiError {
 
 impl From<std::io::Error> for ApiError {
     fn from(error: std::io::Error) -> Self {
-        Denied::Disk(error).into()
+        KnowledgeError::Disk(error).into()
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
+impl From<EngineError> for ApiError {
+    fn from(refused: EngineError) -> Self {
         match refused {
-            Refused::NoThread(thread) => Self::missing::<Thread>(&[thread.to_string()]),
-            Refused::NoRun(run) => Self::missing::<Run>(&[run.to_string()]),
-            Refused::LockedForMessages { thread, run } => ApiErrorKind::ActiveRunBlocksMessages {
+            EngineError::NoThread(thread) => Self::missing::<Thread>(&[thread.to_string()]),
+            EngineError::NoRun(run) => Self::missing::<Run>(&[run.to_string()]),
+            EngineError::LockedForMessages { thread, run } => {
+                ApiErrorKind::ActiveRunBlocksMessages {
+                    thread: thread.to_string(),
+                    run: run.to_string(),
+                }
+                .into()
+            }
+            EngineError::LockedForRuns { thread, run } => ApiErrorKind::ThreadHasActiveRun {
                 thread: thread.to_string(),
                 run: run.to_string(),
             }
             .into(),
-            Refused::LockedForRuns { thread, run } => {
-                ApiErrorKind::ThreadHasActiveRun { thread: thread.to_string(), run: run.to_string() }
-                    .into()
-            }
-            Refused::NothingToRun => ApiErrorKind::NothingToRun.into(),
-            Refused::NotCancellable(status) => ApiErrorKind::CannotCancel { status }.into(),
-            Refused::NotChangeable(status) => ApiErrorKind::CannotUpdate { status }.into(),
-            Refused::NoOutputsWanted(status) => ApiErrorKind::NoOutputsWanted { status }.into(),
-            Refused::WrongOutputs { expected, got } => {
+            EngineError::NothingToRun => ApiErrorKind::NothingToRun.into(),
+            EngineError::NotCancellable(status) => ApiErrorKind::CannotCancel { status }.into(),
+            EngineError::NotChangeable(status) => ApiErrorKind::CannotUpdate { status }.into(),
+            EngineError::NoOutputsWanted(status) => ApiErrorKind::NoOutputsWanted { status }.into(),
+            EngineError::WrongOutputs { expected, got } => {
                 ApiErrorKind::WrongOutputs { expected, got }.into()
             }
-            Refused::Files(denied) => denied.into(),
-            Refused::Store(error) => error.into(),
+            EngineError::Files(error) => error.into(),
+            EngineError::Store(error) => error.into(),
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.shown(|_| {})
+        self.into_response_with(|_| {})
     }
 }
 
 impl ApiError {
     /// The error with something beside it.
     pub(crate) fn with(self, key: &str, more: &impl Serialize) -> Response {
-        self.shown(|body| {
+        self.into_response_with(|body| {
             body[key] = serde_json::to_value(more).expect("what stands beside an error is JSON")
         })
     }
 
-    fn shown(self, add: impl FnOnce(&mut Value)) -> Response {
-        let Self { status, refusal } = self;
-        if refusal == ApiErrorKind::Sunset {
+    fn into_response_with(self, add: impl FnOnce(&mut Value)) -> Response {
+        let Self { status, kind } = self;
+        if kind == ApiErrorKind::Sunset {
             return status.into_response();
         }
-        let text = if refusal.is_of_gateway() {
-            json!({"error": {"code": refusal.code(), "message": refusal.to_string()}}).to_string()
+        let text = if kind.is_of_gateway() {
+            json!({"error": {"code": kind.code(), "message": kind.to_string()}}).to_string()
         } else {
-            let kind = Self::kind_of(status);
             let mut body = json!({
-                "error": {"message": refusal.to_string(), "type": kind, "param": refusal.param(),
-                    "code": refusal.code()}
+                "error": {"message": kind.to_string(), "type": Self::kind_of(status), "param": kind.param(),
+                    "code": kind.code()}
             });
             add(&mut body);
             format!("{body:#}")

@@ -15,82 +15,82 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Polled},
+    dialect::Dialect,
     error::{ApiError, Result},
-    manner::Manner,
-    state::{AppState, Visit},
+    state::{AppState, SessionRequest},
 };
 use crate::{
+    session::{OpenSession, SessionState},
     store::Stored,
     types::{
-        Assistant, FileBatch, Id, Message, Order, ApiErrorKind, Resource, Run, Thread, Upload,
+        ApiErrorKind, Assistant, FileBatch, Id, Message, Order, Resource, Run, Thread, Upload,
         VectorStore, View, id, limits,
         list::PageRequest,
         model::Family,
-        reader::{self, FaultKind, Read, integer_between},
-        resource::Key,
+        reader::{self, Read, ValidationErrorKind, integer_between},
+        resource::ResourceKey,
         store_file::StoreFileStatus,
-        version::Seen,
+        version::Versioned,
         views::RunView,
     },
-    world::{Session, World},
 };
 
 /// The world of the session that the request names.
 #[derive(Clone)]
-pub(crate) struct Here {
-    pub world: Arc<World>,
-    pub manner: Manner,
+pub(crate) struct RequestContext {
+    pub state: Arc<SessionState>,
+    pub dialect: Dialect,
 }
 
-impl Here {
+impl RequestContext {
     /// Answers with an object as the version of the request shows it.
-    pub(crate) fn answer<T: View>(&self, it: T) -> Answer<Seen<T>> {
-        Answer(it.seen(self.manner.version))
+    pub(crate) fn answer<T: View>(&self, it: T) -> Answer<Versioned<T>> {
+        Answer(it.seen(self.dialect.version))
     }
 
     /// Refuses a model that is not listed, if only those are accepted, and one that the version of
     /// the request never had. Azure took any name, and found at the first run that there was no
     /// such deployment.
-    pub(crate) fn judge_model(&self, model: &str) -> Result<(), ApiErrorKind> {
-        if self.manner.is_azure() {
+    pub(crate) fn check_model(&self, model: &str) -> Result<(), ApiErrorKind> {
+        if self.dialect.is_azure() {
             return Ok(());
         }
-        self.world.judge_model(model)?;
-        self.judge_age(model)
+        self.state.check_model(model)?;
+        self.check_age(model)
     }
 
     /// Refuses a model that came after v1, under v1.
-    pub(crate) fn judge_age(&self, model: &str) -> Result<(), ApiErrorKind> {
-        let is_newer = || Family::of(model).is_some_and(|family| family.is_newer_than_v1);
-        if self.manner.version.is_v1() && !self.manner.is_azure() && is_newer() {
+    pub(crate) fn check_age(&self, model: &str) -> Result<(), ApiErrorKind> {
+        let is_newer = || Family::of_model(model).is_some_and(|family| family.is_newer_than_v1);
+        if self.dialect.version.is_v1() && !self.dialect.is_azure() && is_newer() {
             return Err(ApiErrorKind::NotInV1 { model: model.to_owned() });
         }
         Ok(())
     }
 
     /// Answers with a run, which is polled for as long as it is not final.
-    pub(crate) fn run(&self, run: Run) -> Polled<Seen<RunView<'static>>> {
-        Polled(run.into_answer().seen(self.manner.version))
+    pub(crate) fn run(&self, run: Run) -> Polled<Versioned<RunView<'static>>> {
+        Polled(run.into_answer().seen(self.dialect.version))
     }
 }
 
-impl Deref for Here {
-    type Target = World;
+impl Deref for RequestContext {
+    type Target = SessionState;
 
-    fn deref(&self) -> &World {
-        &self.world
+    fn deref(&self) -> &SessionState {
+        &self.state
     }
 }
 
 /// The session that the request names.
-pub(crate) struct InSession(pub Arc<Session>);
+pub(crate) struct InSession(pub Arc<OpenSession>);
 
 impl FromRequestParts<AppState> for InSession {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
-        let visit = Visit::from_request_parts(parts, app).await?;
-        Ok(Self(visit.session))
+        let in_session = SessionRequest::from_request_parts(parts, app).await?;
+        Ok(Self(in_session.session))
     }
 }
 
@@ -110,25 +110,25 @@ impl FromRequestParts<AppState> for NamedReply {
 }
 
 /// Anything that was not brought to a session is done in the default one.
-impl FromRequestParts<AppState> for Here {
+impl FromRequestParts<AppState> for RequestContext {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
-        let here = parts.extensions.get::<Self>().cloned();
-        Ok(here.unwrap_or_else(|| Self {
-            world: app.default.world(),
-            manner: Manner::of_parts(parts),
+        let context = parts.extensions.get::<Self>().cloned();
+        Ok(context.unwrap_or_else(|| Self {
+            state: app.default.state(),
+            dialect: Dialect::of_parts(parts),
         }))
     }
 }
 
 /// The ids in a URL, parents first, named as in `T::PATH`.
-pub(crate) struct Ids<T> {
+pub(crate) struct PathIds<T> {
     values: Vec<String>,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
-impl<T: Resource> Ids<T> {
+impl<T: Resource> PathIds<T> {
     /// The id of the `T` itself.
     pub(crate) fn own(&self) -> &str {
         self.values.last().map_or("", String::as_str)
@@ -145,8 +145,8 @@ impl<T: Resource> Ids<T> {
     }
 
     /// Those of a parent, which come first.
-    pub(crate) fn parent<P: Resource>(&self) -> Ids<P> {
-        Ids {
+    pub(crate) fn parent<P: Resource>(&self) -> PathIds<P> {
+        PathIds {
             values: self.values[..P::PATH.len().min(self.values.len())].to_vec(),
             of: std::marker::PhantomData,
         }
@@ -154,8 +154,8 @@ impl<T: Resource> Ids<T> {
 
     /// Takes the ids as they stand in the URL.
     async fn take(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let manner = Manner::of_parts(parts);
-        let unknown = manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
+        let dialect = Dialect::of_parts(parts);
+        let unknown = dialect.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
         let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown)?;
         let value = |name: &str| {
             params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
@@ -165,8 +165,8 @@ impl<T: Resource> Ids<T> {
     }
 
     /// Refuses ids that cannot be anybody's. Under v1 all of them were looked up: recorded.
-    fn judge(&self, manner: &Manner) -> Result<()> {
-        if manner.version.is_v1() {
+    fn check(&self, dialect: &Dialect) -> Result<()> {
+        if dialect.version.is_v1() {
             return Ok(());
         }
         for (name, value) in T::PATH.iter().zip(&self.values) {
@@ -177,11 +177,11 @@ impl<T: Resource> Ids<T> {
         Ok(())
     }
 
-    pub(crate) async fn find(&self, world: &World) -> Result<T>
+    pub(crate) async fn find(&self, state: &SessionState) -> Result<T>
     where
         T: Stored,
     {
-        let found = world.store.find::<T>(&self.key()).await?;
+        let found = state.store.find::<T>(&self.key()).await?;
         found.ok_or_else(|| ApiError::missing::<T>(&self.values))
     }
 }
@@ -193,9 +193,10 @@ impl FromRequestParts<AppState> for OnlyV1 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
-        let manner = Manner::of_parts(parts);
-        let unknown = || manner.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
-        if manner.version.is_v1() { Ok(Self) } else { Err(unknown().into()) }
+        let dialect = Dialect::of_parts(parts);
+        let unknown =
+            || dialect.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
+        if dialect.version.is_v1() { Ok(Self) } else { Err(unknown().into()) }
     }
 }
 
@@ -214,12 +215,12 @@ fn prefix_of(name: &str) -> Option<&'static str> {
     }
 }
 
-impl<T: Resource> FromRequestParts<AppState> for Ids<T> {
+impl<T: Resource> FromRequestParts<AppState> for PathIds<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let ids = Self::take(parts, app).await?;
-        ids.judge(&Manner::of_parts(parts))?;
+        ids.check(&Dialect::of_parts(parts))?;
         Ok(ids)
     }
 }
@@ -231,42 +232,42 @@ impl<T: Stored> FromRequestParts<AppState> for Found<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
-        let Ok(world) = Here::from_request_parts(parts, app).await;
-        let ids = Ids::<T>::from_request_parts(parts, app).await?;
-        Ok(Self(ids.find(&world).await?))
+        let Ok(state) = RequestContext::from_request_parts(parts, app).await;
+        let ids = PathIds::<T>::from_request_parts(parts, app).await?;
+        Ok(Self(ids.find(&state).await?))
     }
 }
 
 /// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the
 /// handler's to find out, after both make sense.
-pub(crate) struct Asked<T, B> {
-    pub of: Ids<T>,
+pub(crate) struct PathAndBody<T, B> {
+    pub ids: PathIds<T>,
     pub body: B,
 }
 
-impl<T: Resource, B: Read> FromRequest<AppState> for Asked<T, B> {
+impl<T: Resource, B: Read> FromRequest<AppState> for PathAndBody<T, B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let value = json(&parts.headers, body).await?;
-        let manner = Manner::of_parts(&parts);
-        let of = Ids::take(&mut parts, app).await?;
+        let dialect = Dialect::of_parts(&parts);
+        let of = PathIds::take(&mut parts, app).await?;
         // Reported of `POST /v1/threads//messages`: the fields are judged before the id.
-        let body = reader::read_as(manner.version, value)?;
-        of.judge(&manner)?;
-        Ok(Self { of, body })
+        let body = reader::read_as(dialect.version, value)?;
+        of.check(&dialect)?;
+        Ok(Self { ids: of, body })
     }
 }
 
 /// The body of a request that asks nothing of an existing object.
-pub(crate) struct Body<B>(pub B);
+pub(crate) struct JsonBody<B>(pub B);
 
-impl<B: Read> FromRequest<AppState> for Body<B> {
+impl<B: Read> FromRequest<AppState> for JsonBody<B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self> {
-        let version = Manner::of(&request).version;
+        let version = Dialect::from_request(&request).version;
         let (parts, body) = request.into_parts();
         Ok(Self(reader::read_as(version, json(&parts.headers, body).await?)?))
     }
@@ -379,7 +380,7 @@ impl FromRequestParts<AppState> for PageToken {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let page = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "page");
         let Some((path, token)) = page else { return Ok(Self(0)) };
-        let kind = FaultKind::WrongType {
+        let kind = ValidationErrorKind::WrongType {
             expected: "the next_page of an earlier answer".to_owned(),
             got: "another string",
         };
@@ -435,7 +436,8 @@ impl FromRequestParts<AppState> for Include {
                 continue;
             }
             if value != INCLUDABLE {
-                let kind = FaultKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
+                let kind =
+                    ValidationErrorKind::NotOneOf { got: value, supported: vec![INCLUDABLE] };
                 return Err(ApiErrorKind::invalid("include", kind).into());
             }
             include.results = true;
@@ -449,28 +451,29 @@ pub(crate) async fn pairs(parts: &mut Parts, app: &AppState) -> Result<Vec<(Stri
     Ok(query.map(|Query(pairs)| pairs).unwrap_or_default())
 }
 
-pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, FaultKind> {
+pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, ValidationErrorKind> {
     let wrong_type =
-        |_| FaultKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
+        |_| ValidationErrorKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
     // Digits that no number of ours holds are too large all the same.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
     integer_between(limit, least, most)
 }
 
-fn status(value: String) -> Result<String, FaultKind> {
+fn status(value: String) -> Result<String, ValidationErrorKind> {
     match StoreFileStatus::NAMES.contains(&value.as_str()) {
         true => Ok(value),
-        false => {
-            Err(FaultKind::NotOneOf { got: value, supported: StoreFileStatus::NAMES.to_vec() })
-        }
+        false => Err(ValidationErrorKind::NotOneOf {
+            got: value,
+            supported: StoreFileStatus::NAMES.to_vec(),
+        }),
     }
 }
 
-fn order(value: String) -> Result<Order, FaultKind> {
+fn order(value: String) -> Result<Order, ValidationErrorKind> {
     match value.as_str() {
         "asc" => Ok(Order::Ascending),
         "desc" => Ok(Order::Descending),
-        _ => Err(FaultKind::NotOneOf { got: value, supported: vec!["asc", "desc"] }),
+        _ => Err(ValidationErrorKind::NotOneOf { got: value, supported: vec!["asc", "desc"] }),
     }
 }

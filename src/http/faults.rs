@@ -7,24 +7,28 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{damage, manner::Manner, state::Visit, uri::is_api};
-use crate::{fixture::Fault, types::limits, world::World};
+use super::{dialect::Dialect, fault_effect, state::SessionRequest, uri::is_api};
+use crate::{fixture::Fault, session::SessionState, types::limits};
 
 /// The fault that struck a request.
 #[derive(Clone)]
-pub(super) struct Struck(pub Arc<Fault>);
+pub(super) struct SelectedFault(pub Arc<Fault>);
 
-pub(crate) async fn strike(visit: Visit, request: Request, next: Next) -> Response {
+pub(crate) async fn select_fault(
+    in_session: SessionRequest,
+    request: Request,
+    next: Next,
+) -> Response {
     if !is_api(request.uri().path()) {
         return next.run(request).await;
     }
-    let (request, fault) = select(&visit.world, request).await;
+    let (request, fault) = select(&in_session.state, request).await;
     let Some(fault) = fault else { return next.run(request).await };
     if let Some(delay) = fault.delay {
         tokio::time::sleep(delay).await;
     }
-    let damage = fault.damage.as_ref();
-    let instead = damage.and_then(|damage| damage::instead(damage, &visit.request_id));
+    let effect = fault.effect.as_ref();
+    let instead = effect.and_then(|effect| fault_effect::instead(effect, &in_session.request_id));
     let mut response = match instead {
         Some(response) => {
             drain(request).await;
@@ -32,10 +36,10 @@ pub(crate) async fn strike(visit: Visit, request: Request, next: Next) -> Respon
         }
         None => next.run(request).await,
     };
-    if let Some(damage) = damage {
-        response = damage::damaged(damage, response, &visit.request_id);
+    if let Some(effect) = effect {
+        response = fault_effect::damaged(effect, response, &in_session.request_id);
     }
-    response.extensions_mut().insert(Struck(fault));
+    response.extensions_mut().insert(SelectedFault(fault));
     response
 }
 
@@ -54,14 +58,14 @@ async fn drain(request: Request) {
 
 /// The fault that strikes, if one does. Of a request's body no more is read than it takes to know
 /// that.
-async fn select(world: &World, request: Request) -> (Request, Option<Arc<Fault>>) {
-    if !world.repertoire.has_faults() {
+async fn select(state: &SessionState, request: Request) -> (Request, Option<Arc<Fault>>) {
+    if !state.fixtures.has_faults() {
         return (request, None);
     }
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let faults = world.repertoire.faults();
+    let faults = state.fixtures.faults();
     // A path of Azure's may be named as it was sent, or as OpenAI spells it.
-    let azure = Manner::of(&request).azure;
+    let azure = Dialect::from_request(&request).azure;
     let is_meant = |fault: &Fault| {
         fault.when.includes(method, path)
             || azure.as_ref().is_some_and(|azure| fault.when.includes(method, &azure.path))
@@ -77,7 +81,7 @@ async fn select(world: &World, request: Request) -> (Request, Option<Arc<Fault>>
     } else {
         request
     };
-    let fault = world.strikes.next(&faults, &world.ids);
+    let fault = state.fault_counters.next(&faults, &state.ids);
     (request, fault)
 }
 

@@ -21,12 +21,12 @@ use tokio::sync::mpsc;
 
 use super::error::Result;
 use crate::{
+    session::SessionState,
     store::blobs::Draft,
     types::{
         ApiErrorKind,
-        reader::{self, FaultKind, Read},
+        reader::{self, Read, ValidationErrorKind},
     },
-    world::World,
 };
 
 /// How many fields there may be beside the content, and how much each may have, in bytes. The parser
@@ -37,11 +37,11 @@ const FIELD: u64 = 64 << 10;
 /// A form that came in as a whole.
 pub(crate) struct Form {
     fields: Map<String, Value>,
-    content: Option<Content>,
+    content: Option<UploadedContent>,
 }
 
 /// The content of the file that came with a form.
-pub(crate) struct Content {
+pub(crate) struct UploadedContent {
     pub filename: Option<String>,
     pub draft: Draft,
 }
@@ -50,7 +50,7 @@ impl Form {
     /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is
     /// read and thrown away, so that the client gets to read its refusal.
     pub(crate) async fn receive(
-        world: &World,
+        state: &SessionState,
         request: Request,
         name: &str,
         most: u64,
@@ -63,7 +63,7 @@ impl Form {
         let boundary = multer::parse_boundary(content_type);
         let not_a_form = |_| ApiErrorKind::NotAForm { content_type: content_type.to_owned() };
         let boundary = boundary.map_err(not_a_form)?;
-        let body = Arriving::of(request);
+        let body = IncomingBody::new(request);
         let sizes = SizeLimit::new().per_field(FIELD).for_field(name, u64::MAX);
         let limits = Constraints::new().size_limit(sizes);
         let mut parts = Multipart::with_constraints(body.clone(), boundary, limits);
@@ -75,7 +75,7 @@ impl Form {
                 return Err(ApiErrorKind::BrokenForm.into());
             }
             if part.name() == Some(name) {
-                form.content = Some(Content::receive(world, part, &body, most).await?);
+                form.content = Some(UploadedContent::receive(state, part, &body, most).await?);
             } else {
                 form.take(part, &mut left).await?;
             }
@@ -110,8 +110,8 @@ impl Form {
     }
 
     /// The content, which has to be there.
-    pub(crate) fn content(self, name: &str) -> Result<Content> {
-        let missing = ApiErrorKind::invalid(name, FaultKind::NotGiven);
+    pub(crate) fn content(self, name: &str) -> Result<UploadedContent> {
+        let missing = ApiErrorKind::invalid(name, ValidationErrorKind::NotGiven);
         Ok(self.content.ok_or(missing)?)
     }
 }
@@ -119,17 +119,17 @@ impl Form {
 /// How many pieces may wait for the disk.
 const WAITING: usize = 4;
 
-impl Content {
+impl UploadedContent {
     /// Writes the content to disk while more of it comes in.
     async fn receive(
-        world: &World,
+        state: &SessionState,
         mut part: Field<'static>,
-        arriving: &Arriving,
+        arriving: &IncomingBody,
         most: u64,
     ) -> Result<Self> {
         let filename = filename(&part).filter(|name| !name.is_empty());
         let (pieces, mut waiting) = mpsc::channel::<Bytes>(WAITING);
-        let store = world.store.clone();
+        let store = state.store.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let mut draft = store.blobs().begin()?;
             while let Some(piece) = waiting.blocking_recv() {
@@ -173,7 +173,7 @@ fn filename(part: &Field<'static>) -> Option<String> {
 /// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off
 /// behind that is broken all the same.
 #[derive(Clone)]
-struct Arriving {
+struct IncomingBody {
     stream: Arc<Mutex<BodyDataStream>>,
     /// How many bytes have come in since somebody took any out of the form.
     unclaimed: Arc<AtomicUsize>,
@@ -195,8 +195,8 @@ fn size_of_headers(part: &Field<'_>) -> usize {
     part.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-impl Arriving {
-    fn of(request: Request) -> Self {
+impl IncomingBody {
+    fn new(request: Request) -> Self {
         let stream = Arc::new(Mutex::new(request.into_body().into_data_stream()));
         Self { stream, unclaimed: Arc::default(), burst: 0 }
     }
@@ -215,7 +215,7 @@ impl Arriving {
     }
 }
 
-impl Stream for Arriving {
+impl Stream for IncomingBody {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -267,7 +267,7 @@ mod tests {
             .chain(std::iter::repeat_n(piece.clone(), PIECES))
             .chain([Bytes::from_static(b"\r\n--XX--\r\n")]);
         let body = Body::from_stream(futures_util::stream::iter(all.map(Ok::<_, std::io::Error>)));
-        let arriving = Arriving::of(Request::new(body));
+        let arriving = IncomingBody::new(Request::new(body));
         let mut parts = Multipart::new(arriving.clone(), "XX");
         let mut part = parts.next_field().await.unwrap().unwrap();
         let (mut read, mut largest) = (0, 0);

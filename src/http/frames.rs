@@ -16,12 +16,12 @@ pub(super) fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
     })
 }
 
-type Pieces = Fuse<BodyDataStream>;
+type FrameSource = Fuse<BodyDataStream>;
 
 async fn next_frame(
-    mut pieces: Pieces,
+    mut pieces: FrameSource,
     mut buffer: BytesMut,
-) -> Option<(io::Result<Bytes>, (Pieces, BytesMut))> {
+) -> Option<(io::Result<Bytes>, (FrameSource, BytesMut))> {
     loop {
         if let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
             let frame = buffer.split_to(end + 2).freeze();

@@ -24,7 +24,7 @@ pub(crate) async fn add(State(app): State<AppState>, request: Request, next: Nex
     let mut response = next.run(request).await;
     let request_id = match response.extensions_mut().remove::<RequestId>() {
         Some(RequestId(id)) => id,
-        None => app.default.world().ids.next_request().into(),
+        None => app.default.state().ids.next_request().into(),
     };
     let status = response.status();
     tracing::debug!(status = status.as_u16(), request_id = &*request_id, "answered");

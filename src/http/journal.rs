@@ -6,28 +6,29 @@ use axum::{extract::Request, middleware::Next, response::Response};
 use compact_str::CompactString;
 
 use super::{
-    answer::OfRun, faults::Struck, key, listen::NoAnswer, manner::Manner, state::Visit, tee,
-    uri::is_api,
+    answer::OfRun, body_capture, dialect::Dialect, faults::SelectedFault, key, listen::NoAnswer,
+    state::SessionRequest, uri::is_api,
 };
 use crate::{
     redact::KnownKeys,
-    types::Timestamp,
-    world::{
-        Session, World,
-        journal::{Body, Entry, Journal},
+    session::{
+        OpenSession, SessionState,
+        journal::{Journal, JournalEntry, KeptBody},
     },
+    types::Timestamp,
 };
 
 /// Notes a request to the API with its answer, if a journal is kept.
-pub(crate) async fn note(visit: Visit, request: Request, next: Next) -> Response {
-    let Visit { session, world, request_id } = visit;
+pub(crate) async fn note(in_session: SessionRequest, request: Request, next: Next) -> Response {
+    let SessionRequest { session, state, request_id } = in_session;
     if !is_api(request.uri().path()) || !session.journal.is_kept() {
         return next.run(request).await;
     }
-    let line = Line::of(&world, &request, &request_id);
-    let keys = session.journal.known(key::sent(&Manner::of(&request), request.headers()));
+    let line = Line::new(&state, &request, &request_id);
+    let keys =
+        session.journal.known(key::sent(&Dialect::from_request(&request), request.headers()));
     let (parts, body) = request.into_parts();
-    let (body, shown) = tee::request(&session.journal, &parts.headers, body, &keys);
+    let (body, shown) = body_capture::request(&session.journal, &parts.headers, body, &keys);
     let response = next.run(Request::from_parts(parts, body)).await;
     line.note(&session, response, shown, &keys).await
 }
@@ -43,13 +44,13 @@ struct Line {
 }
 
 impl Line {
-    fn of(world: &World, request: &Request, id: &str) -> Self {
+    fn new(state: &SessionState, request: &Request, id: &str) -> Self {
         Self {
             id: id.to_owned(),
-            created_at: world.clock.now().seconds(),
+            created_at: state.clock.now().seconds(),
             begun: Instant::now(),
             method: request.method().as_str().into(),
-            path: Manner::of(request)
+            path: Dialect::from_request(request)
                 .azure
                 .map_or_else(|| request.uri().path().to_owned(), |azure| azure.path.clone()),
             query: request.uri().query().map(str::to_owned),
@@ -59,17 +60,18 @@ impl Line {
     /// Notes the request with its answer, which goes on its way.
     async fn note(
         self,
-        session: &Session,
+        session: &OpenSession,
         response: Response,
-        request: Body,
+        request: KeptBody,
         keys: &Arc<KnownKeys>,
     ) -> Response {
         let is_cut = response.extensions().get::<NoAnswer>().is_some();
         let run = response.extensions().get::<OfRun>().map(|of| of.0.clone());
-        let fault = response.extensions().get::<Struck>().map(|struck| struck.0.called());
+        let fault =
+            response.extensions().get::<SelectedFault>().map(|selected| selected.0.called());
         let status = (!is_cut).then_some(response.status().as_u16());
-        let (response, shown) = tee::response(&session.journal, response, keys).await;
-        let entry = Arc::new(Entry {
+        let (response, shown) = body_capture::response(&session.journal, response, keys).await;
+        let entry = Arc::new(JournalEntry {
             id: self.id,
             created_at: self.created_at,
             duration: self.begun.elapsed(),
@@ -82,7 +84,7 @@ impl Line {
             run,
             fault,
         });
-        session.feed.tell("request", || entry.shown(None).to_string());
+        session.events.publish("request", || entry.to_json(None).to_string());
         session.journal.note(entry);
         response
     }

@@ -10,15 +10,15 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{error::ApiError, manner::Manner, uri::is_api};
+use super::{dialect::Dialect, error::ApiError, uri::is_api};
 use crate::types::ApiErrorKind;
 
 /// The key is asked for before anybody is told what exists and what does not.
 pub(crate) async fn check(State(keys): State<Arc<Keys>>, request: Request, next: Next) -> Response {
     if is_api(request.uri().path())
-        && let Err(refusal) = keys.judge(&Manner::of(&request), request.headers())
+        && let Err(kind) = keys.check(&Dialect::from_request(&request), request.headers())
     {
-        return ApiError::from(refusal).into_response();
+        return ApiError::from(kind).into_response();
     }
     next.run(request).await
 }
@@ -36,13 +36,13 @@ impl Keys {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    pub(crate) fn judge(&self, manner: &Manner, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
-        let keys = sent(manner, headers);
+    pub(crate) fn check(&self, dialect: &Dialect, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
+        let keys = sent(dialect, headers);
         if keys.iter().any(|key| self.admits(key)) {
             return Ok(());
         }
         Err(match keys.into_iter().next() {
-            _ if manner.is_azure() => ApiErrorKind::AccessDenied,
+            _ if dialect.is_azure() => ApiErrorKind::AccessDenied,
             Some(key) => ApiErrorKind::WrongKey { key },
             None => ApiErrorKind::NoKey,
         })
@@ -60,9 +60,9 @@ impl Keys {
 const API_KEY: &str = "api-key";
 
 /// The keys that a request brings: Azure's clients may send two.
-pub(super) fn sent(manner: &Manner, headers: &HeaderMap) -> Vec<String> {
+pub(super) fn sent(dialect: &Dialect, headers: &HeaderMap) -> Vec<String> {
     let api_key =
-        headers.get(API_KEY).filter(|_| manner.is_azure()).and_then(|value| value.to_str().ok());
+        headers.get(API_KEY).filter(|_| dialect.is_azure()).and_then(|value| value.to_str().ok());
     api_key.map(|key| key.trim().to_owned()).into_iter().chain(authorized(headers)).collect()
 }
 

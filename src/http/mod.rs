@@ -2,11 +2,13 @@
 //! shapes of answers. No routes.
 
 pub(crate) mod answer;
+mod body_capture;
 mod chunks;
-mod damage;
+pub(crate) mod dialect;
 pub(crate) mod endings;
 pub(crate) mod error;
 pub(crate) mod extract;
+mod fault_effect;
 pub(crate) mod faults;
 pub(crate) mod form;
 mod frames;
@@ -14,21 +16,19 @@ pub(crate) mod headers;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod listen;
-pub(crate) mod manner;
-pub(crate) mod origin;
+pub(crate) mod origin_check;
 pub(crate) mod paths;
 pub(crate) mod session;
 pub(crate) mod sse;
 pub(crate) mod state;
-mod tee;
 mod uri;
 pub(crate) mod work;
 
 pub(crate) use self::{
     answer::{Answer, Polled},
+    dialect::Dialect,
     error::ApiError,
-    extract::{Asked, Found, Here, PageQuery},
+    extract::{Found, PageQuery, PathAndBody, RequestContext},
     form::Form,
-    manner::Manner,
     state::AppState,
 };

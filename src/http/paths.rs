@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, manner::Manner, uri::with_path};
+use super::{dialect::Dialect, error::ApiError, uri::with_path};
 use crate::types::ApiErrorKind;
 
 /// The longest name of a session or a snapshot, in characters.
@@ -17,20 +17,20 @@ const NAME: usize = 64;
 
 /// The session that a path names. Most name none.
 #[derive(Clone)]
-struct Named(Arc<str>);
+struct PathSession(Arc<str>);
 
 pub(crate) async fn normalise(mut request: Request, next: Next) -> Response {
-    if let Err(refusal) = take_session(&mut request) {
-        return ApiError::from(refusal).into_response();
+    if let Err(kind) = take_session(&mut request) {
+        return ApiError::from(kind).into_response();
     }
     merge_slashes(&mut request);
-    Manner::take(&mut request);
+    Dialect::take(&mut request);
     next.run(request).await
 }
 
 /// The session that the path of a request named, if it named one.
 pub(super) fn session_of(request: &Request) -> Option<Arc<str>> {
-    request.extensions().get::<Named>().map(|named| Arc::clone(&named.0))
+    request.extensions().get::<PathSession>().map(|named| Arc::clone(&named.0))
 }
 
 /// Whether a session, or a snapshot of it, can be called this.
@@ -51,8 +51,10 @@ fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
     if !is_name(name) {
         return Ok(());
     }
-    let unknown =
-        ApiErrorKind::UnknownUrl { method: request.method().to_string(), path: uri.path().to_owned() };
+    let unknown = ApiErrorKind::UnknownUrl {
+        method: request.method().to_string(),
+        path: uri.path().to_owned(),
+    };
     if rest.starts_with("//") {
         // A base URL with a slash too many: there is nothing at it, and the answer says why.
         *request.uri_mut() = with_path(uri, rest).ok_or(unknown)?;
@@ -65,7 +67,7 @@ fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
     let name = Arc::from(name);
     let inner = with_path(uri, rest).ok_or(unknown)?;
     *request.uri_mut() = inner;
-    request.extensions_mut().insert(Named(name));
+    request.extensions_mut().insert(PathSession(name));
     Ok(())
 }
 

@@ -10,11 +10,11 @@ use axum::{
 };
 
 use super::{
+    dialect::Dialect,
     error::ApiError,
-    manner::Manner,
-    origin::HEALTH,
+    origin_check::HEALTH,
     paths,
-    state::{AppState, Visit},
+    state::{AppState, SessionRequest},
     uri::is_api,
 };
 
@@ -33,20 +33,21 @@ pub(crate) async fn enter(
         Some(name) => {
             // A session that is there may have faults, which come before its keys.
             if is_api(path)
-                && !app.worlds.has(&name)
-                && let Err(refusal) = app.keys.judge(&Manner::of(&request), request.headers())
+                && !app.sessions.has(&name)
+                && let Err(kind) =
+                    app.keys.check(&Dialect::from_request(&request), request.headers())
             {
-                return ApiError::from(refusal).into_response();
+                return ApiError::from(kind).into_response();
             }
-            match app.worlds.enter(&name).await {
+            match app.sessions.enter(&name).await {
                 Ok(session) => session,
                 Err(error) => return ApiError::from(error).into_response(),
             }
         }
     };
-    let visit = Visit::new(session);
-    let request_id = RequestId(Arc::clone(&visit.request_id));
-    request.extensions_mut().insert(visit);
+    let in_session = SessionRequest::new(session);
+    let request_id = RequestId(Arc::clone(&in_session.request_id));
+    request.extensions_mut().insert(in_session);
     let mut response = next.run(request).await;
     response.extensions_mut().insert(request_id);
     response

@@ -19,18 +19,18 @@ use crate::{
 };
 
 /// A listener for a run, and the response that streams what it hears.
-pub(crate) fn channel(version: Version, include: &Include) -> (Listener, Stream) {
+pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventStream) {
     let (listener, events) = mpsc::unbounded_channel();
-    (listener, Stream { events, version, with_results: include.results })
+    (listener, EventStream { events, version, with_results: include.results })
 }
 
-pub(crate) struct Stream {
+pub(crate) struct EventStream {
     events: mpsc::UnboundedReceiver<Event>,
     version: Version,
     with_results: bool,
 }
 
-impl IntoResponse for Stream {
+impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         let Self { version, with_results, .. } = self;
         let frames = stream::unfold(self.events, move |mut events| async move {

@@ -4,54 +4,54 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{key::Keys, manner::Policy, origin::Hosts};
-use crate::world::{Session, World, Worlds};
+use super::{dialect::Policy, key::Keys, origin_check::Hosts};
+use crate::session::{OpenSession, SessionState, Sessions};
 
 #[derive(Clone)]
-pub(crate) struct AppState(Arc<Shared>);
+pub(crate) struct AppState(Arc<SharedState>);
 
-pub(crate) struct Shared {
-    pub worlds: Arc<Worlds>,
+pub(crate) struct SharedState {
+    pub sessions: Arc<Sessions>,
     /// The session of requests that name none.
-    pub default: Arc<Session>,
+    pub default: Arc<OpenSession>,
     pub keys: Arc<Keys>,
     pub hosts: Arc<Hosts>,
     pub policy: Policy,
 }
 
 impl AppState {
-    pub(crate) fn new(shared: Shared) -> Self {
+    pub(crate) fn new(shared: SharedState) -> Self {
         Self(Arc::new(shared))
     }
 }
 
 impl std::ops::Deref for AppState {
-    type Target = Shared;
+    type Target = SharedState;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &SharedState {
         &self.0
     }
 }
 
 /// A request in its session.
 #[derive(Clone)]
-pub(crate) struct Visit {
-    pub session: Arc<Session>,
+pub(crate) struct SessionRequest {
+    pub session: Arc<OpenSession>,
     /// The world of the session when the request came.
-    pub world: Arc<World>,
+    pub state: Arc<SessionState>,
     pub request_id: Arc<str>,
 }
 
-impl Visit {
-    pub(super) fn new(session: Arc<Session>) -> Self {
-        let world = session.world();
-        let request_id = world.ids.next_request().into();
-        Self { session, world, request_id }
+impl SessionRequest {
+    pub(super) fn new(session: Arc<OpenSession>) -> Self {
+        let state = session.state();
+        let request_id = state.ids.next_request().into();
+        Self { session, state, request_id }
     }
 }
 
 /// A request that has entered no session is one of the default session.
-impl FromRequestParts<AppState> for Visit {
+impl FromRequestParts<AppState> for SessionRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {

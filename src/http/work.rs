@@ -8,23 +8,27 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{extract::Here, manner::Manner, state::Visit, uri::is_api};
+use super::{dialect::Dialect, extract::RequestContext, state::SessionRequest, uri::is_api};
 
-pub(crate) async fn on_a_task(visit: Visit, mut request: Request, next: Next) -> Response {
-    let Visit { session, request_id, .. } = visit;
+pub(crate) async fn on_a_task(
+    in_session: SessionRequest,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let SessionRequest { session, request_id, .. } = in_session;
     let request_id = &*request_id;
     // What is asked of the API is done in the world of this moment, which stays until it is done.
-    let mut stay = None;
+    let mut guard = None;
     if is_api(request.uri().path()) {
-        let (world, staying) = session.stay().await;
-        let manner = Manner::of(&request);
-        request.extensions_mut().insert(Here { world, manner });
-        stay = Some(staying);
+        let (state, staying) = session.hold_state().await;
+        let dialect = Dialect::from_request(&request);
+        request.extensions_mut().insert(RequestContext { state, dialect });
+        guard = Some(staying);
     }
     tracing::debug!(method = %request.method(), path = request.uri().path(), request_id, "asked");
     let work = async move {
         let response = next.run(request).await;
-        drop(stay);
+        drop(guard);
         response
     };
     tokio::spawn(work).await.unwrap_or_else(|error| {

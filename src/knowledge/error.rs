@@ -4,7 +4,7 @@ use crate::{store, types::upload::UploadStatus};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum Denied {
+pub enum KnowledgeError {
     #[error("there is no file '{0}'")]
     NoFile(String),
     #[error(
@@ -29,9 +29,9 @@ pub enum Denied {
     #[error("the checksum is {got} instead of {expected}")]
     WrongChecksum { expected: String, got: String },
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
     #[error("the disk failed")]
     Disk(#[from] std::io::Error),
 }
 
-pub type Result<T, E = Denied> = std::result::Result<T, E>;
+pub type Result<T, E = KnowledgeError> = std::result::Result<T, E>;

@@ -2,17 +2,17 @@
 
 use tokio::sync::mpsc;
 
-use crate::clock::{Awake, Clock};
+use crate::clock::{ActivityGuard, Clock};
 
 /// Tells the reaper that something expires, perhaps before all else.
 #[derive(Clone)]
 pub(super) struct Expiries {
     clock: Clock,
-    changed: mpsc::UnboundedSender<Awake>,
+    changed: mpsc::UnboundedSender<ActivityGuard>,
 }
 
 impl Expiries {
-    pub(super) fn new(clock: Clock) -> (Self, mpsc::UnboundedReceiver<Awake>) {
+    pub(super) fn new(clock: Clock) -> (Self, mpsc::UnboundedReceiver<ActivityGuard>) {
         let (changed, received) = mpsc::unbounded_channel();
         (Self { clock, changed }, received)
     }
@@ -20,6 +20,6 @@ impl Expiries {
     /// The clock does not move on before the reaper knows.
     pub(super) fn changed(&self) {
         // If the reaper is gone, so is its world.
-        _ = self.changed.send(self.clock.awake());
+        _ = self.changed.send(self.clock.begin_activity());
     }
 }

@@ -6,13 +6,13 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
-    error::{Denied, Result},
+    error::{KnowledgeError, Result},
     expiries::Expiries,
     ingest::Ingest,
     session::Knowledge,
 };
 use crate::{
-    clock::{Awake, Clock, Ids, Moment},
+    clock::{ActivityGuard, Clock, Ids, Moment},
     extract::Extractor,
     fixture::Pace,
     store::Store,
@@ -34,13 +34,20 @@ impl Drop for Reaper {
 }
 
 impl Reaper {
-    pub(super) fn start(knowledge: Knowledge, changed: mpsc::UnboundedReceiver<Awake>) -> Self {
-        let awake = knowledge.clock.awake();
-        Self { task: tokio::spawn(reap(knowledge, changed, awake)).abort_handle() }
+    pub(super) fn start(
+        knowledge: Knowledge,
+        changed: mpsc::UnboundedReceiver<ActivityGuard>,
+    ) -> Self {
+        let activity = knowledge.clock.begin_activity();
+        Self { task: tokio::spawn(reap(knowledge, changed, activity)).abort_handle() }
     }
 }
 
-async fn reap(knowledge: Knowledge, mut changed: mpsc::UnboundedReceiver<Awake>, mut awake: Awake) {
+async fn reap(
+    knowledge: Knowledge,
+    mut changed: mpsc::UnboundedReceiver<ActivityGuard>,
+    mut activity: ActivityGuard,
+) {
     loop {
         let next = loop {
             match knowledge.expire().await {
@@ -54,19 +61,19 @@ async fn reap(knowledge: Knowledge, mut changed: mpsc::UnboundedReceiver<Awake>,
                 }
             }
         };
-        awake = match next {
+        activity = match next {
             Some(due) => tokio::select! {
                 biased;
                 told = changed.recv() => match told {
-                    Some(awake) => awake,
+                    Some(activity) => activity,
                     None => return,
                 },
-                woken = knowledge.clock.sleep_until(due, awake) => woken,
+                woken = knowledge.clock.sleep_until(due, activity) => woken,
             },
             None => {
-                drop(awake);
+                drop(activity);
                 match changed.recv().await {
-                    Some(awake) => awake,
+                    Some(activity) => activity,
                     None => return,
                 }
             }
@@ -100,7 +107,7 @@ impl Knowledge {
         for upload in &due.uploads {
             match self.end_upload(upload, UploadStatus::Expired).await {
                 // Somebody may have completed it in this very moment.
-                Ok(_) | Err(Denied::NotPending { .. }) => {}
+                Ok(_) | Err(KnowledgeError::NotPending { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use super::{Denied, Knowledge, Result, ingest::Look, on_disk};
+use super::{Knowledge, KnowledgeError, Result, ingest::Look, on_disk};
 use crate::{
     store::{Changes, blobs::Draft},
     types::{
@@ -114,7 +114,7 @@ impl Knowledge {
     pub async fn add_part(&self, upload: &Upload, draft: Draft) -> Result<UploadPart> {
         let limit = limits::PART_BYTES.saturating_add(upload.bytes);
         if self.store.bytes_of_parts(&upload.id).await?.unsigned_abs() + draft.bytes() > limit {
-            return Err(Denied::WrongBytes { expected: upload.bytes, got: limit + 1 });
+            return Err(KnowledgeError::WrongBytes { expected: upload.bytes, got: limit + 1 });
         }
         let part = UploadPart::new(self.ids.next(), self.clock.now().seconds(), upload.id.clone());
         let mut changes = Changes::new();
@@ -129,23 +129,29 @@ impl Knowledge {
     /// Puts the parts together, in the order given, and makes a file of them.
     pub async fn complete(&self, upload: &Upload, how: &CompleteUpload) -> Result<Upload> {
         if upload.status != UploadStatus::Pending {
-            return Err(Denied::NotPending { id: upload.id.to_string(), status: upload.status });
+            return Err(KnowledgeError::NotPending {
+                id: upload.id.to_string(),
+                status: upload.status,
+            });
         }
         let parts = self.store.parts_of(&upload.id).await?;
         let (mut blobs, mut bytes) = (Vec::new(), 0);
         for id in &how.part_ids {
             let Some((_, blob, size)) = parts.iter().find(|(known, ..)| known == id) else {
-                return Err(Denied::NoSuchPart { part: id.clone(), upload: upload.id.to_string() });
+                return Err(KnowledgeError::NoSuchPart {
+                    part: id.clone(),
+                    upload: upload.id.to_string(),
+                });
             };
             blobs.push(blob.clone());
             bytes += size.unsigned_abs();
         }
         if bytes != upload.bytes {
-            return Err(Denied::WrongBytes { expected: upload.bytes, got: bytes });
+            return Err(KnowledgeError::WrongBytes { expected: upload.bytes, got: bytes });
         }
         let draft = match self.put_together(blobs, how.md5.clone()).await {
             // Somebody else has completed or cancelled it meanwhile, so its parts are gone.
-            Err(Denied::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(KnowledgeError::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(self.not_pending(&upload.id).await?);
             }
             put_together => put_together?,
@@ -165,7 +171,7 @@ impl Knowledge {
                 Ok(completed)
             }
             Some((other, false)) => {
-                Err(Denied::NotPending { id: other.id.to_string(), status: other.status })
+                Err(KnowledgeError::NotPending { id: other.id.to_string(), status: other.status })
             }
             None => Err(self.not_pending(&upload.id).await?),
         }
@@ -179,14 +185,16 @@ impl Knowledge {
             for blob in &blobs {
                 let mut part = store.blobs().open(blob)?;
                 match md5 {
-                    Some(_) => draft.append(&mut Summing { source: part, digest: &mut digest })?,
+                    Some(_) => {
+                        draft.append(&mut ChecksumReader { source: part, digest: &mut digest })?
+                    }
                     None => draft.append(&mut part)?,
                 }
             }
             let got: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
             let wrong = md5.filter(|expected| !expected.eq_ignore_ascii_case(&got));
             Ok(match wrong {
-                Some(expected) => Err(Denied::WrongChecksum { expected, got }),
+                Some(expected) => Err(KnowledgeError::WrongChecksum { expected, got }),
                 None => Ok(draft),
             })
         });
@@ -197,7 +205,7 @@ impl Knowledge {
     pub async fn end_upload(&self, id: &Id<Upload>, status: UploadStatus) -> Result<Upload> {
         let ended = self.store.change(id, |upload: &mut Upload| {
             if upload.status != UploadStatus::Pending {
-                return Err(Denied::NotPending {
+                return Err(KnowledgeError::NotPending {
                     id: upload.id.to_string(),
                     status: upload.status,
                 });
@@ -207,7 +215,7 @@ impl Knowledge {
         });
         let upload = match ended.await? {
             Some(ended) => ended?,
-            None => return Err(Denied::NotPending { id: id.to_string(), status }),
+            None => return Err(KnowledgeError::NotPending { id: id.to_string(), status }),
         };
         let mut changes = Changes::new();
         changes.delete_parts(id);
@@ -216,20 +224,20 @@ impl Knowledge {
         Ok(upload)
     }
 
-    async fn not_pending(&self, id: &Id<Upload>) -> Result<Denied> {
+    async fn not_pending(&self, id: &Id<Upload>) -> Result<KnowledgeError> {
         let upload = self.store.find::<Upload>(id).await?;
         let status = upload.map_or(UploadStatus::Cancelled, |upload| upload.status);
-        Ok(Denied::NotPending { id: id.to_string(), status })
+        Ok(KnowledgeError::NotPending { id: id.to_string(), status })
     }
 }
 
 /// Adds up a checksum of what is read through it.
-struct Summing<'d, R> {
+struct ChecksumReader<'d, R> {
     source: R,
     digest: &'d mut Md5,
 }
 
-impl<R: std::io::Read> std::io::Read for Summing<'_, R> {
+impl<R: std::io::Read> std::io::Read for ChecksumReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.source.read(buffer)?;
         self.digest.update(&buffer[..read]);

@@ -18,10 +18,10 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    extract::{Extractor, NoText},
+    extract::{ExtractError, Extractor},
     fixture::Pace,
     search::{chunks, reading::Reading},
-    store::{self, Changes, Chunk, Place, Ready, Recovery, Store, mark_of},
+    store::{self, Changes, Chunk, FilePlace, Ready, Recovery, Store, mark_of},
     types::{
         File, Id, StoreFile,
         chunking::Cut,
@@ -35,17 +35,17 @@ const GROUP: usize = 128;
 
 /// The files of one session that are being made ready.
 pub(super) struct Ingest {
-    at_hand: AtHand,
+    at_hand: IngestServices,
     /// Those that wait for somebody to look, in order: under the pace `steps` only.
-    waiting: Mutex<VecDeque<Job>>,
-    under_way: Arc<Mutex<HashMap<Key, UnderWay>>>,
+    waiting: Mutex<VecDeque<IngestJob>>,
+    under_way: Arc<Mutex<HashMap<FileKey, IngestTask>>>,
     /// Changes whenever a file is ready.
     ready: watch::Sender<u64>,
     pace: Pace,
 }
 
 #[derive(Clone)]
-struct AtHand {
+struct IngestServices {
     store: Store,
     clock: Clock,
     extractor: Extractor,
@@ -53,19 +53,19 @@ struct AtHand {
 
 /// A file within a store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct FileKey {
     store: String,
     file: String,
 }
 
 #[derive(Clone)]
-struct Job {
+struct IngestJob {
     file: StoreFile,
     batch: Option<String>,
 }
 
-struct UnderWay {
-    job: Job,
+struct IngestTask {
+    job: IngestJob,
     number: u64,
     task: AbortHandle,
     /// Told when somebody cannot wait for the pace.
@@ -86,7 +86,7 @@ pub(super) enum Look<'a> {
 }
 
 impl Look<'_> {
-    fn sees(&self, job: &Job) -> bool {
+    fn sees(&self, job: &IngestJob) -> bool {
         let store_of = job.file.vector_store_id.as_str();
         match self {
             Self::Store(store) => store_of == *store,
@@ -100,7 +100,7 @@ impl Look<'_> {
 impl Ingest {
     pub(super) fn new(store: Store, clock: Clock, pace: Pace, extractor: Extractor) -> Self {
         Self {
-            at_hand: AtHand { store, clock, extractor },
+            at_hand: IngestServices { store, clock, extractor },
             waiting: Mutex::default(),
             under_way: Arc::default(),
             ready: watch::Sender::new(0),
@@ -109,14 +109,14 @@ impl Ingest {
     }
 
     /// The text of a file, whatever it is in.
-    pub(super) async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
+    pub(super) async fn text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {
         self.at_hand.text_of(file).await
     }
 
     /// Begins to make files ready, in this order.
     pub(super) fn begin(&self, files: impl IntoIterator<Item = (StoreFile, Option<String>)>) {
         for (file, batch) in files {
-            let job = Job { file, batch };
+            let job = IngestJob { file, batch };
             if self.pace == Pace::Steps {
                 self.waiting.lock().push_back(job);
             } else {
@@ -133,7 +133,7 @@ impl Ingest {
             place.and_then(|place| waiting.remove(place))
         };
         if let Some(job) = next {
-            let key = Key::of(&job.file);
+            let key = FileKey::new(&job.file);
             self.start(job);
             self.wait(|under_way| under_way.contains_key(&key)).await;
         }
@@ -148,7 +148,7 @@ impl Ingest {
     /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to
     /// the pace.
     pub(super) async fn settle(&self, stores: &[String]) {
-        let due: VecDeque<Job> = {
+        let due: VecDeque<IngestJob> = {
             let mut waiting = self.waiting.lock();
             let (due, others) =
                 std::mem::take(&mut *waiting).into_iter().partition(|job| of_stores(job, stores));
@@ -189,7 +189,7 @@ impl Ingest {
         self.ready.send_modify(|count| *count += 1);
     }
 
-    async fn wait(&self, busy: impl Fn(&HashMap<Key, UnderWay>) -> bool) {
+    async fn wait(&self, busy: impl Fn(&HashMap<FileKey, IngestTask>) -> bool) {
         let mut ready = self.ready.subscribe();
         while busy(&self.under_way.lock()) {
             if ready.changed().await.is_err() {
@@ -199,15 +199,15 @@ impl Ingest {
     }
 
     /// Starts a task for a file; one that is at the same file already is stopped.
-    fn start(&self, job: Job) {
-        let (key, file) = (Key::of(&job.file), job.file.clone());
+    fn start(&self, job: IngestJob) {
+        let (key, file) = (FileKey::new(&job.file), job.file.clone());
         let (at_hand, hurry) = (self.at_hand.clone(), Arc::new(Notify::new()));
-        let (queue, hurried, awake) =
-            (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.awake());
+        let (queue, hurried, activity) =
+            (self.pace.timing().queue, Arc::clone(&hurry), at_hand.clock.begin_activity());
         // The lock is held until the task is known, so that the task cannot end before that.
         let mut under_way = self.under_way.lock();
         let number = under_way.get(&key).map_or(0, |earlier| earlier.number + 1);
-        let end = End {
+        let end = IngestEnd {
             all: Arc::clone(&self.under_way),
             key: key.clone(),
             number,
@@ -217,32 +217,32 @@ impl Ingest {
             let _end = end;
             let due = at_hand.clock.now().after(queue);
             let _awake = tokio::select! {
-                awake = at_hand.clock.sleep_until(due, awake) => awake,
-                () = hurried.notified() => at_hand.clock.awake(),
+                activity = at_hand.clock.sleep_until(due, activity) => activity,
+                () = hurried.notified() => at_hand.clock.begin_activity(),
             };
             at_hand.make_ready(&file).await;
         });
         if let Some(earlier) =
-            under_way.insert(key, UnderWay { job, number, task: task.abort_handle(), hurry })
+            under_way.insert(key, IngestTask { job, number, task: task.abort_handle(), hurry })
         {
             earlier.task.abort();
         }
     }
 }
 
-fn of_stores(job: &Job, stores: &[String]) -> bool {
+fn of_stores(job: &IngestJob, stores: &[String]) -> bool {
     stores.iter().any(|store| Look::Store(store).sees(job))
 }
 
 /// Tells that a file is no longer under way, however its task ended.
-struct End {
-    all: Arc<Mutex<HashMap<Key, UnderWay>>>,
-    key: Key,
+struct IngestEnd {
+    all: Arc<Mutex<HashMap<FileKey, IngestTask>>>,
+    key: FileKey,
     number: u64,
     ready: watch::Sender<u64>,
 }
 
-impl Drop for End {
+impl Drop for IngestEnd {
     fn drop(&mut self) {
         let mut under_way = self.all.lock();
         if under_way.get(&self.key).is_some_and(|it| it.number == self.number) {
@@ -262,15 +262,15 @@ impl Drop for Ingest {
     }
 }
 
-impl Key {
-    fn of(file: &StoreFile) -> Self {
+impl FileKey {
+    fn new(file: &StoreFile) -> Self {
         Self { store: file.vector_store_id.to_string(), file: file.id.to_string() }
     }
 }
 
-impl AtHand {
+impl IngestServices {
     async fn make_ready(&self, file: &StoreFile) {
-        let Some(_place) = self.extractor.place().await else { return };
+        let Some(_place) = self.extractor.turn().await else { return };
         let Err(error) = self.try_to_make_ready(file).await else { return };
         {
             let error: &dyn std::error::Error = &error;
@@ -290,7 +290,7 @@ impl AtHand {
     async fn give_up(&self, file: &StoreFile) -> store::Result<()> {
         let Some(place) = self.store.place_of_file(file).await? else { return Ok(()) };
         let mut changes = Changes::new();
-        changes.finish_store_file(&place, &failed(NoText::Unreadable));
+        changes.finish_store_file(&place, &failed(ExtractError::Unreadable));
         self.store.write(changes).await.map(|_| ())
     }
 
@@ -309,19 +309,21 @@ impl AtHand {
         Ok(())
     }
 
-    async fn text_of(&self, file: &str) -> store::Result<Result<String, NoText>> {
+    async fn text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {
         let Some(whole) = self.store.find::<File>(&Id::new(file)).await? else {
-            return Ok(Err(NoText::Unreadable));
+            return Ok(Err(ExtractError::Unreadable));
         };
         let Some(blob) = self.store.blob_of(&whole.id).await? else {
-            return Ok(Err(NoText::Unreadable));
+            return Ok(Err(ExtractError::Unreadable));
         };
-        let Ok(path) = self.store.blobs().path(&blob) else { return Ok(Err(NoText::Unreadable)) };
+        let Ok(path) = self.store.blobs().path(&blob) else {
+            return Ok(Err(ExtractError::Unreadable));
+        };
         Ok(self.extractor.text_of(&path, whole.extension()).await)
     }
 
     /// Cuts a text and writes its chunks, while the next ones are being taken apart.
-    async fn index(&self, place: &Place, text: String, cut: Cut) -> store::Result<Ready> {
+    async fn index(&self, place: &FilePlace, text: String, cut: Cut) -> store::Result<Ready> {
         let (send, mut groups) = mpsc::channel::<Vec<Chunk>>(2);
         let store = place.store;
         let analysis = tokio::task::spawn_blocking(move || analyse(&text, cut, store, &send));
@@ -334,26 +336,27 @@ impl AtHand {
             }
             self.store.write(changes).await?;
         }
-        Ok(analysis.await.unwrap_or_else(|_| failed(NoText::Unreadable)))
+        Ok(analysis.await.unwrap_or_else(|_| failed(ExtractError::Unreadable)))
     }
 }
 
-fn failed(why: NoText) -> Ready {
+fn failed(why: ExtractError) -> Ready {
     let code = match why {
-        NoText::Unsupported => IngestErrorCode::UnsupportedFile,
-        NoText::TooLarge | NoText::Empty | NoText::Broken | NoText::TooSlow => {
-            IngestErrorCode::InvalidFile
-        }
-        NoText::Unreadable => IngestErrorCode::ServerError,
+        ExtractError::Unsupported => IngestErrorCode::UnsupportedFile,
+        ExtractError::TooLarge
+        | ExtractError::Empty
+        | ExtractError::Broken
+        | ExtractError::TooSlow => IngestErrorCode::InvalidFile,
+        ExtractError::Unreadable => IngestErrorCode::ServerError,
     };
     Ready { error: Some(IngestError { code, message: why.to_string() }), ..Ready::default() }
 }
 
 fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) -> Ready {
     let Some(pieces) = chunks::cut(text, cut, limits::FILE_TOKENS) else {
-        return failed(NoText::TooLarge);
+        return failed(ExtractError::TooLarge);
     };
-    let (mut reading, mark) = (Reading::of(text), mark_of(store));
+    let (mut reading, mark) = (Reading::new(text), mark_of(store));
     let mut ready = Ready { chunks: pieces.len(), ..Ready::default() };
     for group in pieces.chunks(GROUP) {
         let group: Vec<Chunk> =
@@ -369,7 +372,7 @@ fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) ->
     ready
 }
 
-fn chunk(piece: &chunks::Piece<'_>, reading: &mut Reading<'_>, mark: &str) -> Chunk {
+fn chunk(piece: &chunks::TextPiece<'_>, reading: &mut Reading<'_>, mark: &str) -> Chunk {
     let mut columns: [String; 4] = Default::default();
     let words = reading.count(piece, |word, times| {
         let column = &mut columns[times.min(4) - 1];

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Denied, Knowledge, Result, ingest::Look};
+use super::{Knowledge, KnowledgeError, Result, ingest::Look};
 use crate::{
     search::words::Words,
     store::Term,
@@ -14,7 +14,7 @@ const STRIDE: usize = 16;
 
 /// What is asked of vector stores.
 #[derive(Clone, Debug)]
-pub struct Question<'q> {
+pub struct SearchQuestion<'q> {
     pub queries: &'q [String],
     pub filter: Option<&'q Filter>,
     pub score_threshold: f64,
@@ -47,12 +47,12 @@ impl Knowledge {
     pub async fn search(
         &self,
         stores: &[String],
-        question: &Question<'_>,
+        question: &SearchQuestion<'_>,
     ) -> Result<(Vec<Hit>, bool)> {
         for id in stores {
             let store = self.store.find::<VectorStore>(&Id::new(id.as_str())).await?;
-            if store.ok_or_else(|| Denied::NoStores(vec![id.clone()]))?.is_expired() {
-                return Err(Denied::Expired(id.clone()));
+            if store.ok_or_else(|| KnowledgeError::NoStores(vec![id.clone()]))?.is_expired() {
+                return Err(KnowledgeError::Expired(id.clone()));
             }
         }
         self.ingest.settle(stores).await;
@@ -82,7 +82,7 @@ impl Knowledge {
     }
 
     /// All chunks that answer, best first; among equals, in the order of stores and files.
-    async fn rank(&self, stores: &[String], question: &Question<'_>) -> Result<Vec<Ranked>> {
+    async fn rank(&self, stores: &[String], question: &SearchQuestion<'_>) -> Result<Vec<Ranked>> {
         let words = Words::default();
         let mut ranked = Vec::new();
         for (store, id) in stores.iter().enumerate() {

@@ -18,9 +18,9 @@ mod v1;
 
 pub use self::{
     disk::on_disk,
-    error::{Denied, Result},
+    error::{KnowledgeError, Result},
     expiry::Reaper,
-    lookup::Question,
-    resources::{Attached, Attachments},
+    lookup::SearchQuestion,
+    resources::{AttachedFiles, Attachments},
     session::Knowledge,
 };

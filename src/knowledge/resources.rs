@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Denied, Knowledge, Result,
+    Knowledge, KnowledgeError, Result,
     ingest::{Look, once},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// The files that messages bring along, by the tool that is to get them.
 #[derive(Clone, Debug, Default)]
-pub struct Attached {
+pub struct AttachedFiles {
     search: Vec<String>,
     interpreter: Vec<String>,
     /// Under v1 the code interpreter took any number of files, and what was attached could be
@@ -33,7 +33,7 @@ pub struct Attached {
     is_of_v1: bool,
 }
 
-impl Attached {
+impl AttachedFiles {
     pub fn to(messages: &[NewMessage]) -> Self {
         let attachments = || messages.iter().flat_map(|message| &message.attachments);
         let with = |tool| {
@@ -113,7 +113,7 @@ impl Knowledge {
         let Some(search) = &mut resources.file_search else { return Ok(()) };
         let missing = self.store.missing_stores(&search.vector_store_ids).await?;
         if !missing.is_empty() {
-            return Err(Denied::NoStores(missing));
+            return Err(KnowledgeError::NoStores(missing));
         }
         for helper in std::mem::take(&mut search.vector_stores) {
             search.vector_store_ids.push(self.make_store(helper.0).await?.id.to_string());
@@ -126,7 +126,7 @@ impl Knowledge {
     pub async fn attach(
         &self,
         resources: &mut ToolResources,
-        attached: &Attached,
+        attached: &AttachedFiles,
     ) -> Result<Attachments> {
         self.need_files(&attached.interpreter).await?;
         self.need_searchable(&attached.search).await?;
@@ -137,7 +137,7 @@ impl Knowledge {
             match self.usable(search.vector_store_ids.first().map(Id::new).as_ref()).await? {
                 Some(store) => {
                     let new = self.not_yet_in(&store, &attached.search).await?;
-                    self.judge_added(&store, &new).await?;
+                    self.check_added(&store, &new).await?;
                     attachments.files = store_files(&store, now, new_files(&new));
                 }
                 // There is none, or it is gone, or has expired: another takes its place.
@@ -158,7 +158,7 @@ impl Knowledge {
     pub async fn attachments_to(
         &self,
         thread: &Id<Thread>,
-        attached: &Attached,
+        attached: &AttachedFiles,
     ) -> Result<Attachments> {
         if attached.is_empty() {
             return Ok(Attachments::default());
@@ -183,9 +183,9 @@ impl Knowledge {
     }
 
     /// Refuses files that cannot be attached to a thread, before anything is done with one of them.
-    pub async fn judge_attached(
+    pub async fn check_attached(
         &self,
-        attached: &Attached,
+        attached: &AttachedFiles,
         thread: Option<&Id<Thread>>,
     ) -> Result<()> {
         self.need_files(&attached.interpreter).await?;
@@ -201,7 +201,7 @@ impl Knowledge {
             .map_or(&[] as &[String], |thread| thread.tool_resources.interpreter_files());
         let all = once(given.iter().chain(&attached.interpreter).cloned()).len();
         if all > limits::CODE_INTERPRETER_FILES && !attached.is_of_v1 {
-            Err(Denied::TooManyToolFiles(all))
+            Err(KnowledgeError::TooManyToolFiles(all))
         } else {
             Ok(())
         }
@@ -267,7 +267,7 @@ impl Knowledge {
         self.expects(&store);
         let made = self.store.find::<VectorStore>(&store.id).await?;
         self.ingest.begin(files.into_iter().map(|file| (file, None)));
-        made.ok_or_else(|| Denied::NoStores(vec![store.id.to_string()]))
+        made.ok_or_else(|| KnowledgeError::NoStores(vec![store.id.to_string()]))
     }
 
     /// Notes when a store that was changed expires.
@@ -285,7 +285,7 @@ impl Knowledge {
         batch: Option<&FileBatch>,
     ) -> Result<Vec<StoreFile>> {
         let ids: Vec<_> = new.iter().map(|new| new.file_id.clone()).collect();
-        self.judge_added(store, &ids).await?;
+        self.check_added(store, &ids).await?;
         let now = self.clock.now().seconds();
         let files = store_files(store, now, new);
         let mut changes = Changes::new();
@@ -302,20 +302,20 @@ impl Knowledge {
         if !all_are_in {
             // The store or one of the files was deleted in the meantime.
             self.need_files(&ids).await?;
-            return Err(Denied::NoStores(vec![store.to_string()]));
+            return Err(KnowledgeError::NoStores(vec![store.to_string()]));
         }
         Ok(files)
     }
 
     /// Refuses what cannot be put into a store.
-    async fn judge_added(&self, store: &Id<VectorStore>, files: &[String]) -> Result<()> {
+    async fn check_added(&self, store: &Id<VectorStore>, files: &[String]) -> Result<()> {
         let found = self.store.find::<VectorStore>(store).await?;
-        let found = found.ok_or_else(|| Denied::NoStores(vec![store.to_string()]))?;
+        let found = found.ok_or_else(|| KnowledgeError::NoStores(vec![store.to_string()]))?;
         if found.is_expired() {
-            return Err(Denied::Expired(store.to_string()));
+            return Err(KnowledgeError::Expired(store.to_string()));
         }
         if found.file_counts.total as usize + files.len() > limits::STORE_FILES {
-            return Err(Denied::StoreFull(store.to_string()));
+            return Err(KnowledgeError::StoreFull(store.to_string()));
         }
         self.need_searchable(files).await
     }
@@ -349,7 +349,7 @@ impl Knowledge {
         self.ingest.forget(Look::Batch(batch.id.as_str()));
         let key = (batch.vector_store_id.clone(), batch.id.clone());
         let after = self.store.find::<FileBatch>(&key).await?;
-        after.ok_or_else(|| Denied::NoStores(vec![batch.vector_store_id.to_string()]))
+        after.ok_or_else(|| KnowledgeError::NoStores(vec![batch.vector_store_id.to_string()]))
     }
 
     /// The first of these stores that has expired, if one has.
@@ -372,7 +372,7 @@ impl Knowledge {
             let key = Id::new(id.as_str());
             let Some(store) = self.store.find::<VectorStore>(&key).await? else { continue };
             if store.is_expired() {
-                return Err(Denied::Expired(id.clone()));
+                return Err(KnowledgeError::Expired(id.clone()));
             }
             if store.last_active_at != now {
                 self.store.update(&key, |store: &mut VectorStore| store.touch(now)).await?;
@@ -414,7 +414,7 @@ impl Knowledge {
         let found = self.store.find_files(ids).await?;
         ids.iter()
             .zip(found)
-            .map(|(id, file)| file.ok_or_else(|| Denied::NoFile(id.clone())))
+            .map(|(id, file)| file.ok_or_else(|| KnowledgeError::NoFile(id.clone())))
             .collect()
     }
 
@@ -423,7 +423,7 @@ impl Knowledge {
         let files = self.need_files(ids).await?;
         let wrong = files.iter().filter(|file| !extract::is_searchable(file.extension()));
         let wrong = once(wrong.map(|file| format!(".{}", file.extension().unwrap_or_default())));
-        if wrong.is_empty() { Ok(()) } else { Err(Denied::NotSearchable(wrong)) }
+        if wrong.is_empty() { Ok(()) } else { Err(KnowledgeError::NotSearchable(wrong)) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Knowledge, Result,
     ingest::once,
-    resources::{Attached, new_files},
+    resources::{AttachedFiles, new_files},
 };
 use crate::{
     extract,
@@ -18,7 +18,7 @@ use crate::{
 impl Knowledge {
     /// Refuses files that these tools cannot be given: any that do not exist, and for search alone
     /// what has no text.
-    pub async fn judge_given(&self, tools: &[Tool], files: &[String]) -> Result<()> {
+    pub async fn check_given(&self, tools: &[Tool], files: &[String]) -> Result<()> {
         self.need_files(files).await?;
         let interprets = tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter));
         if searches(tools) && !interprets { self.need_searchable(files).await } else { Ok(()) }
@@ -75,9 +75,13 @@ impl Knowledge {
 
     /// The files that messages bring along. Those of v1 are for every tool that can do something
     /// with them.
-    pub async fn brought(&self, version: Version, messages: &mut [NewMessage]) -> Result<Attached> {
+    pub async fn brought(
+        &self,
+        version: Version,
+        messages: &mut [NewMessage],
+    ) -> Result<AttachedFiles> {
         if version.is_v2() {
-            return Ok(Attached::to(messages));
+            return Ok(AttachedFiles::to(messages));
         }
         for attachment in messages.iter_mut().flat_map(|message| &mut message.attachments) {
             let found = self.need_files(std::slice::from_ref(&attachment.file_id)).await?;
@@ -85,7 +89,7 @@ impl Knowledge {
                 attachment.tools.retain(|tool| *tool != AttachmentTool::FileSearch);
             }
         }
-        Ok(Attached::to(messages).of_v1())
+        Ok(AttachedFiles::to(messages).of_v1())
     }
 
     /// Held while the files of an assistant change under v1, so that no two make a store for it.

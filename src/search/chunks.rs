@@ -4,7 +4,7 @@ use crate::{tokens, types::chunking::Cut};
 
 /// A piece of a text, and where in it that begins, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Piece<'t> {
+pub struct TextPiece<'t> {
     pub start: usize,
     pub text: &'t str,
 }
@@ -13,7 +13,7 @@ pub struct Piece<'t> {
 const STRETCH: usize = 1 << 18;
 
 /// Cuts a text. None if it has more than `most` tokens.
-pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<Piece<'_>>> {
+pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<TextPiece<'_>>> {
     let bounds = bounds(text, most)?;
     let mut pieces = Vec::new();
     // Numbers of bounds: where the chunk begins, and the first one that is not in it.
@@ -22,7 +22,7 @@ pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<Piece<'_>>> {
         let full = counted + cut.max_chunk_size_tokens;
         let until = from + bounds[from..].partition_point(|(_, tokens)| *tokens <= full).max(1);
         let end = bounds[until - 1].0;
-        pieces.push(Piece { start, text: &text[start..end] });
+        pieces.push(TextPiece { start, text: &text[start..end] });
         if until == bounds.len() {
             break;
         }

@@ -11,7 +11,7 @@ const LONGEST: usize = 300;
 pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     let words = Words::default();
     let sentences: Vec<Sentence> =
-        sentences(text).map(|place| Sentence::of(text, place, &words, sought)).collect();
+        sentences(text).map(|place| Sentence::new(text, place, &words, sought)).collect();
     let mut best: Option<(usize, &str)> = None;
     for (first, begin) in sentences.iter().enumerate() {
         let mut has = vec![false; sought.len()];
@@ -42,7 +42,7 @@ struct Sentence {
 }
 
 impl Sentence {
-    fn of(text: &str, (start, end): (usize, usize), words: &Words, sought: &[String]) -> Self {
+    fn new(text: &str, (start, end): (usize, usize), words: &Words, sought: &[String]) -> Self {
         let mut has = Vec::new();
         words.count(&text[start..end], |word, _| {
             has.extend(sought.iter().position(|sought| sought == word))

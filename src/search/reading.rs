@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    chunks::{Piece, stretch_end},
+    chunks::{TextPiece, stretch_end},
     words::Words,
 };
 
@@ -19,13 +19,13 @@ pub struct Reading<'t> {
 }
 
 impl<'t> Reading<'t> {
-    pub fn of(text: &'t str) -> Self {
+    pub fn new(text: &'t str) -> Self {
         Self { text, words: Words::default(), read: 0, ahead: VecDeque::new() }
     }
 
     /// Tells each word of the next chunk that is to be found, and how often it occurs; answers how
     /// many there are.
-    pub fn count(&mut self, piece: &Piece<'_>, tell: impl FnMut(&str, usize)) -> usize {
+    pub fn count(&mut self, piece: &TextPiece<'_>, tell: impl FnMut(&str, usize)) -> usize {
         let end = piece.start + piece.text.len();
         if self.words.forget_if_many() {
             self.ahead.clear();
@@ -58,7 +58,7 @@ mod tests {
         end: usize,
     ) -> Vec<(String, usize)> {
         let mut words = Vec::new();
-        let piece = Piece { start, text: &text[start..end] };
+        let piece = TextPiece { start, text: &text[start..end] };
         let all = reading.count(&piece, |word, times| words.push((word.to_owned(), times)));
         assert_eq!(all, words.iter().map(|(_, times)| times).sum::<usize>());
         words
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn chunks_that_overlap_have_the_words_of_their_texts() {
         let text = "one two three two one";
-        let mut reading = Reading::of(text);
+        let mut reading = Reading::new(text);
         let found = |words: &[(&str, usize)]| {
             words.iter().map(|(word, times)| ((*word).to_owned(), *times)).collect::<Vec<_>>()
         };
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_word_that_is_cut_is_found_where_it_begins() {
         let text = "a refundable fee; 返品期限";
-        let mut reading = Reading::of(text);
+        let mut reading = Reading::new(text);
         assert!(words(&mut reading, text, 0, 5).iter().any(|(word, _)| word == "refund"));
         assert!(!words(&mut reading, text, 5, 17).iter().any(|(word, _)| word.contains("und")));
         // A pair of neighbours is not lost between two chunks.

@@ -136,12 +136,12 @@ const COMMON: [&str; 113] = [
 pub struct Words {
     english: Stemmer,
     russian: Stemmer,
-    known: RefCell<Known>,
+    known: RefCell<KnownWords>,
 }
 
 /// The words that were met, by numbers.
 #[derive(Default)]
-struct Known {
+struct KnownWords {
     /// Words in lower case, and the numbers of their stems.
     words: HashMap<CompactString, usize, RandomState>,
     numbers: HashMap<CompactString, usize, RandomState>,
@@ -223,7 +223,7 @@ impl Words {
             let word = self.stem(word, kind);
             let words = if COMMON.contains(&word.as_str()) { &mut common } else { &mut telling };
             // Where there are pairs, single characters find too much.
-            let helps = kind != Kind::Single && !word.is_empty();
+            let helps = kind != WordKind::Single && !word.is_empty();
             if helps && words.len() < limits::QUERY_WORDS && !words.contains(&word) {
                 words.push(word);
             }
@@ -231,8 +231,8 @@ impl Words {
         if telling.is_empty() { common } else { telling }
     }
 
-    fn stem(&self, word: &str, kind: Kind) -> String {
-        if kind != Kind::Word {
+    fn stem(&self, word: &str, kind: WordKind) -> String {
+        if kind != WordKind::Word {
             return word.to_owned();
         }
         if word.is_ascii() {
@@ -252,7 +252,7 @@ impl Words {
     }
 }
 
-impl Known {
+impl KnownWords {
     /// The number of a word's stem, if it has one.
     fn number(&mut self, word: &str, stem: impl FnOnce() -> String) -> Option<usize> {
         if let Some(number) = self.words.get(word) {
@@ -277,7 +277,7 @@ impl Known {
 
 /// Takes the words of a text in order, with where each begins, in bytes. It is cut at everything in
 /// ASCII that is no part of a word; most pieces are words, then.
-fn split(text: &str, mut take: impl FnMut(usize, &str, Kind)) {
+fn split(text: &str, mut take: impl FnMut(usize, &str, WordKind)) {
     let mut lower = String::new();
     let mut start = 0;
     let between = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
@@ -287,7 +287,7 @@ fn split(text: &str, mut take: impl FnMut(usize, &str, Kind)) {
             lower.clear();
             lower.push_str(piece);
             lower.make_ascii_lowercase();
-            take(start, &lower, Kind::Word);
+            take(start, &lower, WordKind::Word);
         } else {
             split_piece(start, piece, &mut take);
         }
@@ -295,7 +295,7 @@ fn split(text: &str, mut take: impl FnMut(usize, &str, Kind)) {
     }
 }
 
-fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, Kind)) {
+fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, WordKind)) {
     let (mut word, mut word_start) = (String::new(), 0);
     // The stretch of a script without spaces that is being read.
     let mut stretch: Vec<(usize, char)> = Vec::new();
@@ -342,20 +342,20 @@ fn melts(character: char) -> bool {
         || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
-fn flush_word(start: usize, word: &mut String, take: &mut impl FnMut(usize, &str, Kind)) {
+fn flush_word(start: usize, word: &mut String, take: &mut impl FnMut(usize, &str, WordKind)) {
     if !word.is_empty() {
-        take(start, word, Kind::Word);
+        take(start, word, WordKind::Word);
         word.clear();
     }
 }
 
 /// Takes a stretch without spaces: its characters, each with its pair with the next one.
-fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, &str, Kind)) {
-    let kind = if stretch.len() == 1 { Kind::Alone } else { Kind::Single };
+fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, &str, WordKind)) {
+    let kind = if stretch.len() == 1 { WordKind::Alone } else { WordKind::Single };
     for (number, (start, character)) in stretch.iter().enumerate() {
         take(*start, character.encode_utf8(&mut [0; 4]), kind);
         if let Some((_, next)) = stretch.get(number + 1) {
-            take(*start, &String::from_iter([character, next]), Kind::Pair);
+            take(*start, &String::from_iter([character, next]), WordKind::Pair);
         }
     }
     stretch.clear();
@@ -363,7 +363,7 @@ fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, 
 
 /// What a word is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum WordKind {
     Word,
     /// Two neighbours of a stretch without spaces.
     Pair,

@@ -44,7 +44,7 @@ struct Locked {
 
 impl Blobs {
     /// The blobs of the database at `path`, or of a private one.
-    pub(super) fn of(database: Option<&Path>) -> Self {
+    pub(super) fn new(database: Option<&Path>) -> Self {
         let folder = match database {
             Some(path) => {
                 let mut name = path.as_os_str().to_owned();

@@ -3,12 +3,12 @@
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
 use tokio::sync::mpsc;
 
-use super::{blobs::Blobs, error::Result, finder::Finder, writer::Writer};
+use super::{batch_loader::BatchLoader, blobs::Blobs, error::Result, writer::Writer};
 
 /// One database file, its writer and its readers.
 pub struct Database {
     pub(super) writer: Writer,
-    pub(super) finder: Finder,
+    pub(super) loader: BatchLoader,
     pub(super) readers: SqlitePool,
     pub(super) blobs: Blobs,
     /// The sessions that nobody can enter any more, by their keys: what is in them is removed.
@@ -25,8 +25,8 @@ impl Database {
         Ok(self.readers.acquire().await?)
     }
 
-    pub(super) fn finder(&self) -> &Finder {
-        &self.finder
+    pub(super) fn loader(&self) -> &BatchLoader {
+        &self.loader
     }
 
     pub(super) fn writer(&self) -> &Writer {

@@ -11,8 +11,8 @@ use crate::types::{
 /// An object of a session has changed.
 #[derive(Debug)]
 pub(super) enum StoreEvent {
-    Created(Object),
-    Updated(Object),
+    Created(ChangedObject),
+    Updated(ChangedObject),
     /// What it was, as the events of its resource are called, and its id.
     Deleted {
         resource: &'static str,
@@ -27,7 +27,7 @@ pub(super) enum StoreEvent {
 }
 
 #[derive(Debug)]
-pub enum Object {
+pub enum ChangedObject {
     Assistant(Assistant),
     Thread(Thread),
     Message(Message),
@@ -39,36 +39,36 @@ pub enum Object {
     FileBatch(FileBatch),
 }
 
-/// A resource whose changes are told.
-pub trait Told: Clone {
+/// A resource whose changes are events.
+pub trait ChangeEvent: Clone {
     /// How its events are called.
     const EVENTS: &'static str;
 
-    fn told(self) -> Object;
+    fn changed(self) -> ChangedObject;
 }
 
-macro_rules! told {
+macro_rules! change_events {
     ($($Noun:ident = $events:literal, $wrap:expr;)*) => {
-        $(impl Told for $Noun {
+        $(impl ChangeEvent for $Noun {
             const EVENTS: &'static str = $events;
 
-            fn told(self) -> Object {
+            fn changed(self) -> ChangedObject {
                 $wrap(self)
             }
         })*
     };
 }
 
-told! {
-    Assistant = "assistant", Object::Assistant;
-    Thread = "thread", Object::Thread;
-    Message = "thread.message", Object::Message;
-    Run = "thread.run", |run| Object::Run(Box::new(run));
-    File = "file", Object::File;
-    Upload = "upload", Object::Upload;
-    VectorStore = "vector_store", Object::VectorStore;
-    StoreFile = "vector_store.file", Object::StoreFile;
-    FileBatch = "vector_store.file_batch", Object::FileBatch;
+change_events! {
+    Assistant = "assistant", ChangedObject::Assistant;
+    Thread = "thread", ChangedObject::Thread;
+    Message = "thread.message", ChangedObject::Message;
+    Run = "thread.run", |run| ChangedObject::Run(Box::new(run));
+    File = "file", ChangedObject::File;
+    Upload = "upload", ChangedObject::Upload;
+    VectorStore = "vector_store", ChangedObject::VectorStore;
+    StoreFile = "vector_store.file", ChangedObject::StoreFile;
+    FileBatch = "vector_store.file_batch", ChangedObject::FileBatch;
 }
 
 impl StoreEvent {
@@ -84,7 +84,7 @@ impl StoreEvent {
     /// JSON in one line.
     pub(super) fn data(&self) -> String {
         match self {
-            Self::Created(object) | Self::Updated(object) => object.shown(),
+            Self::Created(object) | Self::Updated(object) => object.to_json(),
             Self::Deleted { resource, id } => {
                 compact(&json!({"id": id, "object": resource, "deleted": true}))
             }
@@ -98,7 +98,7 @@ impl StoreEvent {
     }
 }
 
-impl Object {
+impl ChangedObject {
     fn events(&self) -> &'static str {
         match self {
             Self::Assistant(_) => Assistant::EVENTS,
@@ -114,14 +114,14 @@ impl Object {
     }
 
     /// As the API shows it, which need not be all that is kept.
-    fn shown(&self) -> String {
+    fn to_json(&self) -> String {
         match self {
             Self::Assistant(assistant) => compact(&assistant.seen(Version::V2)),
             Self::Thread(thread) => compact(thread),
             Self::Message(message) => compact(&message.seen(Version::V2)),
             Self::Run(run) => compact(&run.over_rest().seen(Version::V2)),
             Self::File(file) => compact(file),
-            Self::Upload(upload) => compact(&upload.clone().shown()),
+            Self::Upload(upload) => compact(&upload.clone().view()),
             Self::VectorStore(store) => compact(store),
             Self::StoreFile(file) => compact(file),
             Self::FileBatch(batch) => compact(batch),

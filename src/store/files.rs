@@ -6,14 +6,14 @@ use std::{collections::HashSet, io::Read, sync::Arc};
 use sqlx::Row;
 
 use super::{
-    Changes, Database, Place, Result, Store, blobs::Blobs, database::NOBODY, table::parse,
+    Changes, Database, FilePlace, Result, Store, blobs::Blobs, database::NOBODY, table::parse,
 };
-use crate::feed::Feed;
+use crate::event_bus::EventBus;
 use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore, upload::UploadStatus};
 
 /// A file of a store that is still to be made ready.
 #[derive(Debug)]
-pub struct UnderWay {
+pub struct UnfinishedFile {
     pub file: StoreFile,
     pub batch: Option<String>,
 }
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Where a file of a store stands, as long as somebody waits for it to be ready.
-    pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<Place>> {
+    pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<FilePlace>> {
         let sql = "select file.seq, store.seq, attempt from vector_store_files as file, \
                    vector_stores as store where file.session = ?1 and file.vector_store_id = ?2 \
                    and file.id = ?3 and file.status = 'in_progress' and store.session = ?1 and \
@@ -83,7 +83,7 @@ impl Store {
             .bind(file.id.as_str());
         let found: Option<(i64, i64, i64)> =
             query.fetch_optional(&mut *self.database.reader().await?).await?;
-        Ok(found.map(|(number, store, attempt)| Place {
+        Ok(found.map(|(number, store, attempt)| FilePlace {
             id: file.id.to_string(),
             store_id: file.vector_store_id.to_string(),
             file: number,
@@ -93,16 +93,16 @@ impl Store {
     }
 
     /// The files that are still to be made ready, oldest first.
-    pub async fn files_under_way(&self) -> Result<Vec<UnderWay>> {
+    pub async fn files_under_way(&self) -> Result<Vec<UnfinishedFile>> {
         let sql = "select body, batch_id from vector_store_files where session = ? and status = \
                    'in_progress' order by seq";
         let rows = sqlx::query(sql)
             .bind(self.session)
             .fetch_all(&mut *self.database.reader().await?)
             .await?;
-        let under_way = rows
-            .iter()
-            .map(|row| Ok(UnderWay { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? }));
+        let under_way = rows.iter().map(|row| {
+            Ok(UnfinishedFile { file: parse(row.try_get(0)?)?, batch: row.try_get(1)? })
+        });
         under_way.collect()
     }
 
@@ -222,7 +222,7 @@ impl Database {
         for name in removed.await.unwrap_or_default() {
             changes.bury(&name);
         }
-        self.writer().write(NOBODY, &Feed::default(), changes).await?;
+        self.writer().write(NOBODY, &EventBus::default(), changes).await?;
         Ok(())
     }
 

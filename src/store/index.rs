@@ -31,7 +31,7 @@ pub struct Term(pub String);
 
 /// A chunk that was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundChunk {
     pub key: i64,
     /// How well it answers: about 1 if all words that the store knows are there once.
     pub quality: f64,
@@ -58,7 +58,7 @@ impl Store {
         store: &Id<VectorStore>,
         terms: &[Term],
         files: Option<&[i64]>,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Vec<FoundChunk>> {
         let mut reader = self.database.reader().await?;
         let sql = "select seq, chunks, words from vector_stores where session = ? and id = ?";
         let query = sqlx::query_as(sql).bind(self.session).bind(store.as_str());
@@ -76,7 +76,7 @@ impl Store {
                    asked.value), 0) from json_each(?) as asked";
         let counted: Vec<(String, i64)> =
             sqlx::query_as(sql).bind(json!(marked).to_string()).fetch_all(&mut *reader).await?;
-        let weights = Weights::of(counted, chunks);
+        let weights = Weights::new(counted, chunks);
         if weights.known.is_empty() {
             return Ok(Vec::new());
         }
@@ -93,7 +93,7 @@ impl Store {
         let rows = query.fetch_all(&mut *reader).await?;
         let found = rows.iter().map(|row| {
             let quality: f64 = row.try_get(1)?;
-            Ok(Found { key: row.try_get(0)?, quality: quality / weights.total })
+            Ok(FoundChunk { key: row.try_get(0)?, quality: quality / weights.total })
         });
         found.collect()
     }
@@ -211,7 +211,7 @@ struct Weights {
 }
 
 impl Weights {
-    fn of(mut counted: Vec<(String, i64)>, chunks: i64) -> Self {
+    fn new(mut counted: Vec<(String, i64)>, chunks: i64) -> Self {
         counted.sort_by(|(one, one_count), (other, other_count)| {
             one_count.cmp(other_count).then_with(|| one.cmp(other))
         });

@@ -5,13 +5,13 @@
 //! through one writer, which commits what is waiting together (see `writer.rs`). The generic
 //! questions that every resource asks stand here, once; `runs.rs` has the few that only runs ask.
 
+mod batch_loader;
 pub(crate) mod blobs;
 mod changes;
 mod database;
 mod error;
 mod events;
 mod files;
-mod finder;
 mod index;
 mod open;
 mod recovery;
@@ -25,20 +25,20 @@ use std::{convert::Infallible, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
+use self::{batch_loader::Table, table::parse};
 pub(crate) use self::{
-    changes::{Changeable, Changes, Chunk, Deletable, Place, Ready},
+    changes::{Changeable, Changes, Chunk, Deletable, FilePlace, Ready},
     database::Database,
-    error::{Error, Result},
+    error::{Result, StoreError},
     index::{Term, mark_of},
     open::OpenError,
     recovery::Recovery,
-    runs::{OpenRun, Surroundings, ThreadState},
-    sessions::{Prepared, Snapshot, Tenure},
+    runs::{OpenRun, PerformerInputs, ThreadState},
+    sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
 };
-use self::{finder::Table, table::parse};
-use crate::feed::Feed;
-use crate::types::{Id, Order, Page, list::PageRequest, resource::Key};
+use crate::event_bus::EventBus;
+use crate::types::{Id, Order, Page, list::PageRequest, resource::ResourceKey};
 
 /// A page of a list, or the cursor that does not exist.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct Store {
     database: Arc<Database>,
     session: i64,
     /// Where changes are told.
-    feed: Feed,
+    bus: EventBus,
 }
 
 impl Store {
@@ -74,7 +74,7 @@ impl Store {
     async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<String>> {
         let parents = &T::PATH[..T::PATH.len() - 1];
         let ids = key.ids().into_iter().map(str::to_owned).collect();
-        self.database.finder().find(Table { name: T::TABLE, parents }, self.session, ids).await
+        self.database.loader().find(Table { name: T::TABLE, parents }, self.session, ids).await
     }
 
     pub async fn list<T: Stored>(
@@ -88,12 +88,12 @@ impl Store {
     /// Makes the changes, and answers once they are committed: whether every row that had a
     /// condition met it.
     pub async fn write(&self, changes: Changes) -> Result<bool> {
-        self.database.writer().write(self.session, &self.feed, changes).await
+        self.database.writer().write(self.session, &self.bus, changes).await
     }
 
     /// The same view, which tells its changes here.
-    pub fn telling(self, feed: Feed) -> Self {
-        Self { feed, ..self }
+    pub fn telling(self, bus: EventBus) -> Self {
+        Self { bus, ..self }
     }
 
     /// Changes an object. Nobody else's change is lost: if it has become another in the meantime,

@@ -14,8 +14,8 @@ use sqlx::{
 use tokio::sync::mpsc;
 
 use super::{
-    blobs::Blobs, database::Database, error::Error, finder::Finder, sessions, temporary,
-    writer::Writer,
+    batch_loader::BatchLoader, blobs::Blobs, database::Database, error::StoreError, sessions,
+    temporary, writer::Writer,
 };
 
 /// "RHSL" in the file's header: this database is ours.
@@ -40,7 +40,7 @@ pub enum OpenError {
     #[error("cannot bring the database {path} up to date: {source}")]
     Migration { path: String, source: MigrateError },
     #[error("cannot read the database {path}: {source}")]
-    Unreadable { path: String, source: Error },
+    Unreadable { path: String, source: StoreError },
     #[error(
         "cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with \
          --database)"
@@ -55,7 +55,8 @@ impl Database {
         match path {
             Some(path) => {
                 let database =
-                    Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await?;
+                    Self::open_file(path, SqliteSynchronous::Normal, Blobs::new(Some(path)))
+                        .await?;
                 let unreadable =
                     |source| OpenError::Unreadable { path: path.display().to_string(), source };
                 database.sweep().await.map_err(unreadable)?;
@@ -68,7 +69,7 @@ impl Database {
 
     /// Opens what a server may be using at the moment: nothing in it is cleaned up.
     pub async fn open_beside(path: &Path) -> Result<Arc<Self>, OpenError> {
-        Self::open_file(path, SqliteSynchronous::Normal, Blobs::of(Some(path))).await
+        Self::open_file(path, SqliteSynchronous::Normal, Blobs::new(Some(path))).await
     }
 
     async fn open_private() -> Result<Arc<Self>, OpenError> {
@@ -79,7 +80,7 @@ impl Database {
         let database = Self::open_file(
             &folder.path().join("private.db"),
             SqliteSynchronous::Off,
-            Blobs::of(None),
+            Blobs::new(None),
         )
         .await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
@@ -139,12 +140,12 @@ impl Database {
             .connect_with(options.clone())
             .await
             .map_err(unusable)?;
-        let mut finder = options.connect().await.map_err(unusable)?;
-        warm(&readers, &mut finder).await.map_err(unusable)?;
+        let mut loader = options.connect().await.map_err(unusable)?;
+        warm(&readers, &mut loader).await.map_err(unusable)?;
         let (purge, gone) = mpsc::unbounded_channel();
         let database = Arc::new(Self {
             writer: Writer::start(writer),
-            finder: Finder::start(finder),
+            loader: BatchLoader::start(loader),
             readers,
             blobs,
             purge,
@@ -182,9 +183,9 @@ async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), 
 
 /// Makes every connection look at the file once, so that it holds the files of the write-ahead log
 /// open too.
-async fn warm(readers: &SqlitePool, finder: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn warm(readers: &SqlitePool, loader: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     const LOOK: &str = "select count(*) from sessions";
-    sqlx::query(LOOK).execute(finder).await?;
+    sqlx::query(LOOK).execute(loader).await?;
     let mut held = Vec::new();
     for _ in 0..READERS {
         let mut reader = readers.acquire().await?;

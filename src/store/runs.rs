@@ -18,7 +18,7 @@ pub struct OpenRun {
 
 /// What a performer may look at before it answers.
 #[derive(Debug)]
-pub struct Surroundings {
+pub struct PerformerInputs {
     /// Which of its thread the run is, from 1; none if the run was deleted in the meantime.
     pub turn: Option<i64>,
     pub thread: Option<Thread>,
@@ -27,7 +27,7 @@ pub struct Surroundings {
     pub user_message: Option<Message>,
 }
 
-impl Surroundings {
+impl PerformerInputs {
     /// The vector stores that the tools of this run search: the assistant's before the thread's.
     pub fn stores(&self, run: &Run) -> Vec<String> {
         if !searches(&run.tools) {
@@ -80,7 +80,7 @@ pub struct ThreadState {
 const STRIDE: i64 = 100;
 
 impl Store {
-    pub async fn surroundings(&self, run: &Run) -> Result<Surroundings> {
+    pub async fn surroundings(&self, run: &Run) -> Result<PerformerInputs> {
         let sql = "select (select turn from runs where session = ?1 and id = ?2), (select body \
                    from threads where session = ?1 and id = ?3), (select body from assistants \
                    where session = ?1 and id = ?4), (select body from messages where session = ?1 \
@@ -93,7 +93,7 @@ impl Store {
                 .bind(run.assistant_id.as_str());
         let (turn, thread, assistant, message) =
             query.fetch_one(&mut *self.database.reader().await?).await?;
-        Ok(Surroundings {
+        Ok(PerformerInputs {
             turn,
             thread: thread.map(|body| parse(&body)).transpose()?,
             assistant: assistant.map(|body| parse(&body)).transpose()?,

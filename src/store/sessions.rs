@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{Changes, Database, Result, Store, database::NOBODY, writer::Statement};
-use crate::{clock, feed::Feed, types::Timestamp};
+use crate::{clock, event_bus::EventBus, types::Timestamp};
 
 /// The tables in which a session has rows, children before parents, with the columns that are
 /// copied and how. A file that was searchable is made so again, because its words are marked with
@@ -55,7 +55,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The snapshot as people see it.
-    pub fn shown(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({"object": "snapshot", "name": self.name, "created_at": self.created_at})
     }
 }
@@ -68,12 +68,12 @@ pub struct Prepared {
 
 /// One stay of a session at its row. When it is over what is in it is removed; a task that is being
 /// stopped may still write to it, and what it writes goes too.
-pub struct Tenure {
+pub struct RowLease {
     database: Arc<Database>,
     key: i64,
 }
 
-impl Drop for Tenure {
+impl Drop for RowLease {
     fn drop(&mut self) {
         // It is another's, or gone already, if this fails.
         _ = self.database.purge.send(self.key);
@@ -114,7 +114,7 @@ async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
         loop {
             // Between two strides others may write, and the server may end.
             let Some(database) = database.upgrade() else { return Ok(()) };
-            if database.writer().alone(vec![(sql.clone(), vec![json!(key)])]).await?
+            if database.writer().exclusive(vec![(sql.clone(), vec![json!(key)])]).await?
                 < STRIDE.unsigned_abs()
             {
                 break;
@@ -123,7 +123,7 @@ async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
     }
     let Some(database) = database.upgrade() else { return Ok(()) };
     let end = "delete from sessions where key = ?1 and name like '/%'";
-    database.writer().alone(vec![(end.to_owned(), vec![json!(key)])]).await?;
+    database.writer().exclusive(vec![(end.to_owned(), vec![json!(key)])]).await?;
     database.bury_the_dead().await
 }
 
@@ -157,10 +157,10 @@ fn copy(from: i64, to: &str) -> Vec<Statement> {
 impl Database {
     /// The view of one session, made on first use, and how often a server entered it before.
     pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
-        self.writer().write(NOBODY, &Feed::default(), Changes::enter_session(name)).await?;
+        self.writer().write(NOBODY, &EventBus::default(), Changes::enter_session(name)).await?;
         let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
         let (session, starts) = query.fetch_one(&mut *self.reader().await?).await?;
-        Ok((Store { database: Arc::clone(self), session, feed: Feed::default() }, starts))
+        Ok((Store { database: Arc::clone(self), session, bus: EventBus::default() }, starts))
     }
 
     /// The view of a session that has been used before.
@@ -172,7 +172,7 @@ impl Database {
         Ok(session.map(|session| Store {
             database: Arc::clone(self),
             session,
-            feed: Feed::default(),
+            bus: EventBus::default(),
         }))
     }
 
@@ -206,19 +206,19 @@ impl Database {
     /// The same, with everything in it that a snapshot has.
     pub async fn prepare_from(self: &Arc<Self>, snapshot: &Snapshot) -> Result<Prepared> {
         let name = hidden_name();
-        self.writer().alone(copy(snapshot.key, &name)).await?;
+        self.writer().exclusive(copy(snapshot.key, &name)).await?;
         let query =
             sqlx::query_scalar("select key from sessions where name = ?").bind(name.as_str());
         let session = query.fetch_one(&mut *self.reader().await?).await?;
         Ok(Prepared {
-            store: Store { database: Arc::clone(self), session, feed: Feed::default() },
+            store: Store { database: Arc::clone(self), session, bus: EventBus::default() },
             name,
         })
     }
 
     /// Makes a row that was prepared that of a session, in place of the one it had.
     pub async fn take(&self, session: &str, prepared: &str) -> Result<()> {
-        self.writer().alone(hand_over(session, prepared)).await?;
+        self.writer().exclusive(hand_over(session, prepared)).await?;
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl Database {
             gone("key", json!(snapshot.key)),
             (forget.to_owned(), vec![json!(session), json!(name)]),
         ];
-        let was_there = self.writer().alone(statements).await? > 0;
+        let was_there = self.writer().exclusive(statements).await? > 0;
         _ = self.purge.send(snapshot.key);
         Ok(was_there)
     }
@@ -258,8 +258,8 @@ fn gone(column: &str, is: Value) -> Statement {
 
 impl Store {
     /// To be dropped when nobody uses this session's row any more.
-    pub fn tenure(&self) -> Tenure {
-        Tenure { database: Arc::clone(&self.database), key: self.session }
+    pub fn lease(&self) -> RowLease {
+        RowLease { database: Arc::clone(&self.database), key: self.session }
     }
 
     /// Keeps everything as it is now, in place of an earlier snapshot of the same name. Whoever
@@ -281,7 +281,7 @@ impl Store {
         let bound =
             vec![json!(session), json!(name), json!(created_at.0), json!(state), json!(hidden)];
         statements.push((note.to_owned(), bound));
-        self.database.writer().alone(statements).await?;
+        self.database.writer().exclusive(statements).await?;
         if let Some(earlier) = earlier {
             _ = self.database.purge.send(earlier.key);
         }

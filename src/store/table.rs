@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::error::{Error, Result};
+use super::error::{Result, StoreError};
 use crate::types::{
     Assistant, File, FileBatch, Message, Resource, Run, Step, StoreFile, Thread, Upload,
     UploadPart, VectorStore,
@@ -66,8 +66,8 @@ pub(super) fn parse<T: Stored>(body: &str) -> Result<T> {
     })
 }
 
-pub(super) fn corrupt<T: Stored>(id: String, source: serde_json::Error) -> Error {
-    Error::Corrupt { table: T::TABLE, id, source }
+pub(super) fn corrupt<T: Stored>(id: String, source: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { table: T::TABLE, id, source }
 }
 
 #[cfg(test)]

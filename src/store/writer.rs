@@ -15,27 +15,27 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    changes::{Changes, Claim, IN_ORDER},
-    error::{Error, Result},
+    changes::{Changes, IN_ORDER, RowKey},
+    error::{Result, StoreError},
     events::StoreEvent,
 };
-use crate::feed::Feed;
+use crate::event_bus::EventBus;
 
 /// How many writes share a transaction at the most, so that nobody waits long for a commit.
 const BATCH: usize = 256;
 
-enum Job {
-    Changes(Wanted),
-    Alone(Alone),
+enum WriteJob {
+    Changes(PendingWrite),
+    Alone(ExclusiveWrite),
 }
 
 /// Changes that somebody wants to be made, together with those of others.
-struct Wanted {
+struct PendingWrite {
     session: i64,
     changes: Changes,
-    claims: HashSet<Claim>,
+    row_keys: HashSet<RowKey>,
     /// Where the changes are told.
-    feed: Feed,
+    bus: EventBus,
     answer: oneshot::Sender<Result<bool>>,
 }
 
@@ -43,13 +43,13 @@ struct Wanted {
 pub(super) type Statement = (String, Vec<Value>);
 
 /// Statements that have a transaction of their own.
-struct Alone {
+struct ExclusiveWrite {
     statements: Vec<Statement>,
     answer: oneshot::Sender<Result<u64>>,
 }
 
 pub(super) struct Writer {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<WriteJob>,
 }
 
 impl Writer {
@@ -62,24 +62,31 @@ impl Writer {
     }
 
     /// Answers once the changes are committed: whether every row that had a condition met it.
-    pub(super) async fn write(&self, session: i64, feed: &Feed, changes: Changes) -> Result<bool> {
+    pub(super) async fn write(
+        &self,
+        session: i64,
+        bus: &EventBus,
+        changes: Changes,
+    ) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
-        let (claims, feed) = (changes.claims(session), feed.clone());
-        let wanted = Wanted { session, changes, claims, feed, answer };
-        self.jobs.send(Job::Changes(wanted)).map_err(|_| Error::died())?;
-        answered.await.unwrap_or_else(|_| Err(Error::died()))
+        let (row_keys, bus) = (changes.row_keys(session), bus.clone());
+        let pending = PendingWrite { session, changes, row_keys, bus, answer };
+        self.jobs.send(WriteJob::Changes(pending)).map_err(|_| StoreError::died())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::died()))
     }
 
     /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows
     /// the last statement has changed.
-    pub(super) async fn alone(&self, statements: Vec<Statement>) -> Result<u64> {
+    pub(super) async fn exclusive(&self, statements: Vec<Statement>) -> Result<u64> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job::Alone(Alone { statements, answer })).map_err(|_| Error::died())?;
-        answered.await.unwrap_or_else(|_| Err(Error::died()))
+        self.jobs
+            .send(WriteJob::Alone(ExclusiveWrite { statements, answer }))
+            .map_err(|_| StoreError::died())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::died()))
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<Job>) {
+async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<WriteJob>) {
     let mut commands = Commands::default();
     let mut received = Vec::with_capacity(BATCH);
     let mut queue = VecDeque::new();
@@ -88,11 +95,11 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
             return;
         }
         queue.extend(received.drain(..));
-        let (batch, alone) = next_batch(&mut queue);
-        if let Some(Alone { statements, answer }) = alone {
+        let (batch, exclusive) = next_batch(&mut queue);
+        if let Some(ExclusiveWrite { statements, answer }) = exclusive {
             _ = answer.send(perform_alone(&mut connection, &statements).await);
         }
-        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(Wanted::split).unzip();
+        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(PendingWrite::split).unzip();
         if rows.is_empty() {
             continue;
         }
@@ -116,23 +123,24 @@ async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRece
 /// not done one after the other: no two that claim the same row, because which of them changed it
 /// could not be told, and none that touches an object to which another one does other things. What
 /// has to wait keeps its place before whatever touches the same objects.
-fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
+fn next_batch(queue: &mut VecDeque<WriteJob>) -> (Vec<PendingWrite>, Option<ExclusiveWrite>) {
     // A write alone is in nobody's company.
     if queue.len() == 1
-        && let Some(Job::Changes(wanted)) = queue.pop_front_if(|job| matches!(job, Job::Changes(_)))
+        && let Some(WriteJob::Changes(pending)) =
+            queue.pop_front_if(|job| matches!(job, WriteJob::Changes(_)))
     {
-        return (vec![wanted], None);
+        return (vec![pending], None);
     }
-    let (mut company, mut batch, mut later) = (Company::default(), Vec::new(), VecDeque::new());
+    let (mut rows, mut batch, mut later) = (BatchRows::default(), Vec::new(), VecDeque::new());
     for _ in 0..queue.len().min(BATCH) {
         match queue.pop_front() {
-            Some(Job::Changes(wanted)) if company.takes(&wanted) => batch.push(wanted),
+            Some(WriteJob::Changes(pending)) if rows.takes(&pending) => batch.push(pending),
             // Whatever came before it is done before it.
-            Some(Job::Alone(alone)) if batch.is_empty() && later.is_empty() => {
-                return (batch, Some(alone));
+            Some(WriteJob::Alone(exclusive)) if batch.is_empty() && later.is_empty() => {
+                return (batch, Some(exclusive));
             }
-            Some(alone @ Job::Alone(_)) => {
-                queue.push_front(alone);
+            Some(exclusive @ WriteJob::Alone(_)) => {
+                queue.push_front(exclusive);
                 break;
             }
             Some(waiting) => later.push_back(waiting),
@@ -147,26 +155,26 @@ fn next_batch(queue: &mut VecDeque<Job>) -> (Vec<Wanted>, Option<Alone>) {
 
 /// The writes of a batch, as far as others have to go with them.
 #[derive(Default)]
-struct Company {
-    claimed: HashSet<Claim>,
+struct BatchRows {
+    held_keys: HashSet<RowKey>,
     /// The objects that are touched, and by which kinds of changes.
     touched: HashMap<(i64, String), u64>,
     /// The objects of writes that wait.
     waited_for: HashSet<(i64, String)>,
 }
 
-impl Company {
+impl BatchRows {
     /// Takes a write in, if it goes with the others.
-    fn takes(&mut self, wanted: &Wanted) -> bool {
-        let kinds = wanted.changes.kinds();
-        let objects = || wanted.changes.touches().map(|id| (wanted.session, id.to_owned()));
-        let goes = wanted.claims.is_disjoint(&self.claimed)
+    fn takes(&mut self, pending: &PendingWrite) -> bool {
+        let kinds = pending.changes.kinds();
+        let objects = || pending.changes.touches().map(|id| (pending.session, id.to_owned()));
+        let goes = pending.row_keys.is_disjoint(&self.held_keys)
             && objects().all(|object| {
                 !self.waited_for.contains(&object)
                     && self.touched.get(&object).is_none_or(|others| *others == kinds)
             });
         if goes {
-            self.claimed.extend(wanted.claims.iter().cloned());
+            self.held_keys.extend(pending.row_keys.iter().cloned());
             self.touched.extend(objects().map(|object| (object, kinds)));
         } else {
             self.waited_for.extend(objects());
@@ -195,28 +203,28 @@ async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statemen
 /// The rows of a job, with the ranks of their kinds.
 type Rows = Vec<(u8, Value)>;
 
-impl Wanted {
+impl PendingWrite {
     fn split(self) -> (Rows, Asker) {
-        let Self { session, mut changes, claims, feed, answer, .. } = self;
-        let events = if feed.is_heard() { changes.take_events() } else { Vec::new() };
-        (changes.into_rows(session), Asker { claims, feed, events, answer })
+        let Self { session, mut changes, row_keys, bus, answer, .. } = self;
+        let events = if bus.is_heard() { changes.take_events() } else { Vec::new() };
+        (changes.into_rows(session), Asker { row_keys, bus, events, answer })
     }
 }
 
 /// Who waits for a job, and what is told once it is committed.
 struct Asker {
-    claims: HashSet<Claim>,
-    feed: Feed,
+    row_keys: HashSet<RowKey>,
+    bus: EventBus,
     events: Vec<StoreEvent>,
     answer: oneshot::Sender<Result<bool>>,
 }
 
 impl Asker {
-    fn answer(self, changed: Result<&HashSet<Claim>>) {
-        let all_met = changed.map(|changed| self.claims.is_subset(changed));
+    fn answer(self, changed: Result<&HashSet<RowKey>>) {
+        let all_met = changed.map(|changed| self.row_keys.is_subset(changed));
         if let Ok(true) = all_met {
             for event in &self.events {
-                self.feed.tell(&event.name(), || event.data());
+                self.bus.publish(&event.name(), || event.data());
             }
         }
         // Whoever asked may have gone away; what was asked for is done all the same.
@@ -237,7 +245,7 @@ impl Commands {
         &mut self,
         connection: &mut SqliteConnection,
         rows: impl Iterator<Item = &'r (u8, Value)>,
-    ) -> Result<HashSet<Claim>> {
+    ) -> Result<HashSet<RowKey>> {
         let mut by_kind = [const { Vec::new() }; IN_ORDER.len()];
         for (kind, row) in rows {
             by_kind[usize::from(*kind)].push(row);
@@ -270,7 +278,7 @@ fn command(kinds: impl Iterator<Item = usize>) -> String {
 async fn run(
     connection: &mut SqliteConnection,
     query: Query<'_, sqlx::Sqlite, SqliteArguments>,
-) -> Result<HashSet<Claim>> {
+) -> Result<HashSet<RowKey>> {
     let mut changed = HashSet::new();
     let mut results = connection.fetch_many(query);
     while let Some(result) = results.try_next().await? {
@@ -286,12 +294,12 @@ mod tests {
     use super::*;
     use crate::types::{Id, Metadata, Thread, Timestamp, VectorStore, tool::ToolResources};
 
-    fn wanted(build: impl FnOnce(&mut Changes)) -> Job {
+    fn pending(build: impl FnOnce(&mut Changes)) -> WriteJob {
         let mut changes = Changes::new();
         build(&mut changes);
         let (answer, _) = oneshot::channel();
-        let (claims, feed) = (changes.claims(1), Feed::default());
-        Job::Changes(Wanted { session: 1, changes, claims, feed, answer })
+        let (row_keys, bus) = (changes.row_keys(1), EventBus::default());
+        WriteJob::Changes(PendingWrite { session: 1, changes, row_keys, bus, answer })
     }
 
     fn thread(id: &str) -> Thread {
@@ -300,9 +308,9 @@ mod tests {
 
     #[test]
     fn what_touches_one_object_is_done_in_the_order_of_calls() {
-        let insert = |id: &'static str| wanted(move |it| it.insert_thread(&thread(id)).unwrap());
-        let delete = |id: &'static str| wanted(move |it| it.delete(&Id::<Thread>::new(id)));
-        let store = wanted(|it| it.delete(&Id::<VectorStore>::new("vs_1")));
+        let insert = |id: &'static str| pending(move |it| it.insert_thread(&thread(id)).unwrap());
+        let delete = |id: &'static str| pending(move |it| it.delete(&Id::<Thread>::new(id)));
+        let store = pending(|it| it.delete(&Id::<VectorStore>::new("vs_1")));
         let mut queue = VecDeque::from([
             insert("thread_a"),
             delete("thread_a"),

@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 use super::{
     escape::{arguments, literal, safe},
     generate::{FilePlacement, Generator},
-    shown::{
-        AnnotatedText, Annotation, CodeOutput, FileSearchCall, Message, PartText, Run,
-        SearchResult, ToolCall,
+    recorded::{
+        AnnotatedText, FileSearchCall, PartText, RecordedAnnotation, RecordedCodeOutput,
+        RecordedMessage, RecordedRun, RecordedSearchResult, RecordedToolCall,
     },
 };
 
@@ -28,7 +28,7 @@ struct MarkedText {
 }
 
 impl<'o> Generator<'o> {
-    pub(super) fn entries(&mut self, thread: &str, run: &'o Run) -> Vec<Value> {
+    pub(super) fn entries(&mut self, thread: &str, run: &'o RecordedRun) -> Vec<Value> {
         let steps = self.steps.get(run.id.as_str()).cloned().unwrap_or_default();
         let mut written = HashSet::new();
         let mut rounds = self.objects.rounds_of(&run.id).iter();
@@ -69,12 +69,12 @@ impl<'o> Generator<'o> {
         entries
     }
 
-    fn calls(&mut self, calls: &[ToolCall]) -> Option<Value> {
+    fn calls(&mut self, calls: &[RecordedToolCall]) -> Option<Value> {
         let calls: Vec<_> = calls.iter().filter_map(|call| self.call(call)).collect();
         (!calls.is_empty()).then(|| json!({ "tool_calls": calls }))
     }
 
-    fn call(&mut self, call: &ToolCall) -> Option<Value> {
+    fn call(&mut self, call: &RecordedToolCall) -> Option<Value> {
         match call.kind.as_deref()? {
             "function" => {
                 let name = call.function.name.as_deref()?;
@@ -110,7 +110,7 @@ impl<'o> Generator<'o> {
     }
 
     /// What a search found, and how well it fitted.
-    fn found(&mut self, result: &SearchResult) -> Option<Value> {
+    fn found(&mut self, result: &RecordedSearchResult) -> Option<Value> {
         let id = result.file_id.as_deref()?;
         let name = result.file_name.as_deref().unwrap_or(id);
         self.seed_file(id, name);
@@ -123,7 +123,7 @@ impl<'o> Generator<'o> {
         Some(found)
     }
 
-    fn output(&mut self, output: &CodeOutput) -> Option<Value> {
+    fn output(&mut self, output: &RecordedCodeOutput) -> Option<Value> {
         if let Some(logs) = &output.logs {
             return Some(json!({"logs": literal(logs)}));
         }
@@ -131,7 +131,7 @@ impl<'o> Generator<'o> {
         Some(json!({ "image": self.image(id) }))
     }
 
-    fn message(&mut self, message: &Message) -> Value {
+    fn message(&mut self, message: &RecordedMessage) -> Value {
         let parts = message.parts();
         let MarkedText { text, citations, files, .. } = self.text(message);
         let images = parts.iter().filter(|part| part.kind == "image_file");
@@ -158,7 +158,7 @@ impl<'o> Generator<'o> {
         json!({ "message": said })
     }
 
-    fn text(&mut self, message: &Message) -> MarkedText {
+    fn text(&mut self, message: &RecordedMessage) -> MarkedText {
         let texts = message.parts().iter().filter_map(|part| match &part.text {
             Some(PartText::Annotated(text)) if text.value.is_some() => Some(text),
             _ => None,
@@ -182,7 +182,7 @@ impl<'o> Generator<'o> {
         marked: &mut MarkedText,
     ) {
         let text = value.as_deref().unwrap_or_default();
-        let mut annotations: Vec<&Annotation> = annotations.iter().collect();
+        let mut annotations: Vec<&RecordedAnnotation> = annotations.iter().collect();
         annotations.sort_by_key(|annotation| annotation.start_index);
         let mut rest = text;
         for annotation in annotations {
@@ -209,7 +209,7 @@ impl<'o> Generator<'o> {
 
     /// A file that is cited, by a name that will be there: it is seeded if nobody is known to have
     /// uploaded it.
-    fn citation(&mut self, annotation: &Annotation) -> Option<Value> {
+    fn citation(&mut self, annotation: &RecordedAnnotation) -> Option<Value> {
         let cited = annotation.file_citation.as_ref()?;
         let id = cited.file_id.as_deref()?;
         let known = self.objects.files.get(id).and_then(|file| file.filename.clone());

@@ -21,7 +21,7 @@ pub enum ExportError {
     #[error("there is no thread {0}")]
     NoThread(Id<Thread>),
     #[error(transparent)]
-    Store(#[from] crate::store::Error),
+    Store(#[from] crate::store::StoreError),
     #[error("the fixture cannot be written: {0}")]
     Unwritten(String),
 }

@@ -9,11 +9,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Objects,
+    ConversationObjects,
     escape::slug,
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames, named},
+    recorded::{
+        RecordedAssistant, RecordedMessage, RecordedPerformance, RecordedRun, RecordedStep,
+    },
     seeds::seed,
-    shown::{Assistant, Message, Performed, Run, Step},
 };
 use crate::{
     redact::{REDACTED, Redactor},
@@ -46,7 +48,7 @@ pub struct ExportOptions<'m> {
 
 /// Makes a fixture of conversations.
 pub fn generate(
-    objects: &Objects,
+    objects: &ConversationObjects,
     options: &ExportOptions<'_>,
     used: &mut UsedNames,
 ) -> GeneratedFixture {
@@ -76,11 +78,11 @@ pub fn generate(
 }
 
 pub(super) struct Generator<'o> {
-    pub(super) objects: &'o Objects,
+    pub(super) objects: &'o ConversationObjects,
     pub(super) options: &'o ExportOptions<'o>,
     pub(super) used: &'o mut UsedNames,
-    pub(super) messages: HashMap<String, Vec<Message>>,
-    pub(super) steps: HashMap<&'o str, Vec<&'o Step>>,
+    pub(super) messages: HashMap<String, Vec<RecordedMessage>>,
+    pub(super) steps: HashMap<&'o str, Vec<&'o RecordedStep>>,
     pub(super) fixture: GeneratedFixture,
     /// Files that are seeded.
     pub(super) seeded_files: Vec<Value>,
@@ -97,8 +99,8 @@ impl<'o> Generator<'o> {
     fn reply(
         &mut self,
         thread: &str,
-        run: &'o Run,
-        next: Option<&Run>,
+        run: &'o RecordedRun,
+        next: Option<&RecordedRun>,
         turn: Option<usize>,
     ) -> GeneratedReply {
         if !run.is_over() {
@@ -129,7 +131,7 @@ impl<'o> Generator<'o> {
     }
 
     /// What the user said last before the run.
-    fn asked(&self, thread: &str, run: &Run, next: Option<&Run>) -> Option<String> {
+    fn asked(&self, thread: &str, run: &RecordedRun, next: Option<&RecordedRun>) -> Option<String> {
         let messages = self.messages.get(thread)?;
         let noted = run.upstream.as_ref().and_then(|performed| performed.asked.as_deref());
         if let Some(known) =
@@ -137,11 +139,11 @@ impl<'o> Generator<'o> {
         {
             return Some(known.text());
         }
-        let of = |run: &Run| {
+        let of = |run: &RecordedRun| {
             messages.iter().position(|message| message.run_id.as_ref() == Some(&run.id))
         };
         let (run_at, made) = (run.created_at.unwrap_or_default(), of(run));
-        let created = |message: &Message| message.created_at.unwrap_or_default();
+        let created = |message: &RecordedMessage| message.created_at.unwrap_or_default();
         let end = made.unwrap_or_else(|| {
             // It wrote nothing: whatever was said up to its time, and before the next one wrote.
             let until = next.and_then(of).unwrap_or(messages.len());
@@ -158,7 +160,12 @@ impl<'o> Generator<'o> {
         Some(messages[asked].text())
     }
 
-    fn when(&self, run: &Run, asked: Option<&str>, turn: Option<usize>) -> Map<String, Value> {
+    fn when(
+        &self,
+        run: &RecordedRun,
+        asked: Option<&str>,
+        turn: Option<usize>,
+    ) -> Map<String, Value> {
         let mut when = Map::new();
         let assistant = self.objects.assistants.get(&run.assistant_id);
         let name = assistant.and_then(|assistant| assistant.name.as_deref());
@@ -189,13 +196,13 @@ impl<'o> Generator<'o> {
 
     /// The assistants of the runs. One that was never shown itself is made of what its first run
     /// says.
-    fn assistants(&mut self) -> Vec<Assistant> {
+    fn assistants(&mut self) -> Vec<RecordedAssistant> {
         let objects = self.objects;
         let ids = objects.runs.all().iter().map(|run| run.assistant_id.as_str());
         let ids: HashSet<&str> = ids.filter(|id| !id.is_empty()).collect();
         let shown = objects.assistants.all().iter();
         let shown = shown.filter(|assistant| ids.contains(assistant.id.as_str()));
-        let mut assistants: Vec<Assistant> =
+        let mut assistants: Vec<RecordedAssistant> =
             shown.filter(|assistant| self.used.use_id(&assistant.id)).cloned().collect();
         let unseen: BTreeSet<&str> =
             ids.into_iter().filter(|id| objects.assistants.get(id).is_none()).collect();
@@ -205,7 +212,7 @@ impl<'o> Generator<'o> {
                     "the assistant was never shown: its seed is made of what its first run says";
                 self.omit(id, what);
                 let run = objects.runs.all().iter().find(|run| run.assistant_id == id);
-                assistants.extend(run.map(Run::assistant));
+                assistants.extend(run.map(RecordedRun::assistant));
             }
         }
         assistants
@@ -221,18 +228,18 @@ fn matcher(text: &str) -> Value {
     json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
 }
 
-fn usage(run: &Run) -> Option<Value> {
+fn usage(run: &RecordedRun) -> Option<Value> {
     let (prompt, completion) = (run.usage.prompt_tokens?, run.usage.completion_tokens?);
     Some(json!({"prompt_tokens": prompt, "completion_tokens": completion}))
 }
 
 /// How long an upstream took, in the words of fixtures.
-fn timing(performed: &Performed) -> Option<Value> {
+fn timing(performed: &RecordedPerformance) -> Option<Value> {
     let (first_token, per_token) = (performed.first_token?, performed.per_token?);
     Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
 }
 
-fn outcome(run: &Run) -> Option<Value> {
+fn outcome(run: &RecordedRun) -> Option<Value> {
     match run.status.as_str() {
         "failed" => {
             let code = run.last_error.code.as_deref().unwrap_or("server_error");

@@ -75,19 +75,19 @@ pub struct UsedNames {
 
 lenient! {
     /// Whatever has a name of its own in a document.
-    struct Named {
+    struct NamedParts {
         assistants: Items<Seed>,
         threads: Items<Seed>,
         files: Items<Seed>,
         vector_stores: Items<Seed>,
-        replies: Items<NamedReply>,
+        replies: Items<ReplyName>,
     }
 
     struct Seed {
         id: Option<String>,
     }
 
-    struct NamedReply {
+    struct ReplyName {
         name: Option<String>,
     }
 }
@@ -95,7 +95,8 @@ lenient! {
 impl UsedNames {
     /// Takes note of a document that is there already.
     pub fn note(&mut self, document: Value) {
-        let Named { assistants, threads, files, vector_stores, replies } = lenient::read(document);
+        let NamedParts { assistants, threads, files, vector_stores, replies } =
+            lenient::read(document);
         for seeds in [assistants, threads, files, vector_stores] {
             self.ids.extend(seeds.0.into_iter().filter_map(|seed| seed.id));
         }

@@ -15,8 +15,8 @@ mod export;
 mod generate;
 mod generated;
 mod objects;
+mod recorded;
 mod seeds;
-mod shown;
 mod stored;
 mod write_files;
 
@@ -24,8 +24,8 @@ pub use self::{
     export::{ExportError, Exported, export},
     generate::{ExportOptions, FilePlacement, generate},
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames},
-    objects::Objects,
-    shown::{Message, MessageDelta, file_ids},
+    objects::ConversationObjects,
+    recorded::{RecordedMessage, file_ids},
     stored::of_thread,
     write_files::write_files,
 };

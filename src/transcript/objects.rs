@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::{
     clean::clean_object,
-    shown::{Assistant, Content, File, Message, MessageDelta, Part, Run, Step, ToolCall},
+    recorded::{
+        MessageDelta, RecordedAssistant, RecordedContent, RecordedFile, RecordedMessage,
+        RecordedPart, RecordedRun, RecordedStep, RecordedToolCall,
+    },
 };
 use crate::{
     redact::Redactor,
@@ -29,9 +32,9 @@ macro_rules! identified {
     )*};
 }
 
-identified!(Assistant, Run, Step, File);
+identified!(RecordedAssistant, RecordedRun, RecordedStep, RecordedFile);
 
-impl Identified for Message {
+impl Identified for RecordedMessage {
     fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
     }
@@ -39,19 +42,19 @@ impl Identified for Message {
 
 /// Objects of one kind, in the order in which they were first met.
 #[derive(Clone, Debug)]
-pub struct Known<T> {
+pub struct KnownObjects<T> {
     order: Vec<T>,
     places: HashMap<String, usize>,
 }
 
-impl<T> Default for Known<T> {
+impl<T> Default for KnownObjects<T> {
     fn default() -> Self {
         Self { order: Vec::new(), places: HashMap::new() }
     }
 }
 
 #[allow(private_bounds, reason = "all kinds are in this file")]
-impl<T: Identified> Known<T> {
+impl<T: Identified> KnownObjects<T> {
     pub fn all(&self) -> &[T] {
         &self.order
     }
@@ -76,7 +79,7 @@ impl<T: Identified> Known<T> {
 
 lenient! {
     /// The beginning of any answer.
-    struct Head {
+    struct ObjectHead {
         object: String,
         /// The items of a list.
         data: Items<Value>,
@@ -85,29 +88,29 @@ lenient! {
 
 /// A message of a request that no answer repeats.
 #[derive(Clone, Debug)]
-struct Said {
+struct SaidMessage {
     thread: String,
     /// When the request was answered.
     at: i64,
-    message: Message,
+    message: RecordedMessage,
 }
 
 /// Everything that is known of some conversations.
 #[derive(Clone, Debug, Default)]
-pub struct Objects {
-    pub assistants: Known<Assistant>,
-    pub messages: Known<Message>,
-    pub runs: Known<Run>,
-    pub steps: Known<Step>,
-    pub files: Known<File>,
+pub struct ConversationObjects {
+    pub assistants: KnownObjects<RecordedAssistant>,
+    pub messages: KnownObjects<RecordedMessage>,
+    pub runs: KnownObjects<RecordedRun>,
+    pub steps: KnownObjects<RecordedStep>,
+    pub files: KnownObjects<RecordedFile>,
     /// The functions that a run waited for, in rounds: of steps nobody may have been told.
-    rounds: HashMap<String, Vec<Vec<ToolCall>>>,
+    rounds: HashMap<String, Vec<Vec<RecordedToolCall>>>,
     /// Contents of files, by their ids.
     contents: HashMap<String, Arc<[u8]>>,
-    said: Vec<Said>,
+    said: Vec<SaidMessage>,
 }
 
-impl Objects {
+impl ConversationObjects {
     /// Takes up everything that others know.
     pub fn absorb(&mut self, others: Self) {
         let Self { assistants, messages, runs, steps, files, rounds, contents, said } = others;
@@ -139,7 +142,7 @@ impl Objects {
 
     /// Takes up whatever an answer shows: one object, or a list of them.
     pub fn note(&mut self, answer: &Value) {
-        let head: Head = lenient::read(answer.clone());
+        let head: ObjectHead = lenient::read(answer.clone());
         match head.object.as_str() {
             // Lists are newest first, unless somebody asked otherwise.
             "list" => head.data.iter().rev().for_each(|item| self.note(item)),
@@ -152,17 +155,17 @@ impl Objects {
         }
     }
 
-    fn note_assistant(&mut self, assistant: Assistant) {
+    fn note_assistant(&mut self, assistant: RecordedAssistant) {
         self.assistants.keep(assistant, |_, _| true);
     }
 
-    fn note_message(&mut self, message: Message) {
+    fn note_message(&mut self, message: RecordedMessage) {
         self.messages.keep(message, |message, known| {
             !message.parts().is_empty() || known.parts().is_empty()
         });
     }
 
-    fn note_run(&mut self, run: Run) {
+    fn note_run(&mut self, run: RecordedRun) {
         if let Some(calls) = run.required_calls().filter(|_| !run.id.is_empty()) {
             let rounds = self.rounds.entry(run.id.clone()).or_default();
             // It waits for the same calls as long as it is polled.
@@ -173,12 +176,12 @@ impl Objects {
         self.runs.keep(run, |run, known| !known.is_over() || run.is_over());
     }
 
-    fn note_step(&mut self, step: Step) {
-        let is_open = |step: &Step| step.status == "in_progress";
+    fn note_step(&mut self, step: RecordedStep) {
+        let is_open = |step: &RecordedStep| step.status == "in_progress";
         self.steps.keep(step, |step, known| !is_open(step) || is_open(known));
     }
 
-    fn note_file(&mut self, file: File) {
+    fn note_file(&mut self, file: RecordedFile) {
         self.files.keep(file, |_, _| true);
     }
 
@@ -187,8 +190,8 @@ impl Objects {
     }
 
     /// What users said in a request that no answer repeats.
-    pub fn note_said(&mut self, thread: &str, at: i64, messages: &[Message]) {
-        let said = messages.iter().map(|message| Said {
+    pub fn note_said(&mut self, thread: &str, at: i64, messages: &[RecordedMessage]) {
+        let said = messages.iter().map(|message| SaidMessage {
             thread: thread.to_owned(),
             at,
             message: message.clone(),
@@ -208,7 +211,7 @@ impl Objects {
         let pieces: Vec<&str> = delta.content.iter().filter_map(part_value).collect();
         if !pieces.is_empty() {
             text.extend(pieces);
-            message.content = Content::Parts(Items(vec![Part::of_text(text)]));
+            message.content = RecordedContent::Parts(Items(vec![RecordedPart::of_text(text)]));
         }
     }
 
@@ -217,13 +220,13 @@ impl Objects {
     }
 
     /// The rounds of functions that a run waited for.
-    pub(super) fn rounds_of(&self, run: &str) -> &[Vec<ToolCall>] {
+    pub(super) fn rounds_of(&self, run: &str) -> &[Vec<RecordedToolCall>] {
         self.rounds.get(run).map_or(&[], Vec::as_slice)
     }
 
     /// The runs of each thread, oldest first; threads in the order of their first runs.
-    pub(super) fn runs_by_thread(&self) -> Vec<(&str, Vec<&Run>)> {
-        let mut threads: Vec<(&str, Vec<&Run>)> = Vec::new();
+    pub(super) fn runs_by_thread(&self) -> Vec<(&str, Vec<&RecordedRun>)> {
+        let mut threads: Vec<(&str, Vec<&RecordedRun>)> = Vec::new();
         let mut places = HashMap::new();
         for run in &self.runs.order {
             let place = *places.entry(run.thread_id.as_str()).or_insert_with(|| {
@@ -240,17 +243,17 @@ impl Objects {
 
     /// The messages of each thread, oldest first, and with them what users said that no answer
     /// repeated.
-    pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<Message>> {
-        let mut threads: HashMap<String, Vec<Message>> = HashMap::new();
+    pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<RecordedMessage>> {
+        let mut threads: HashMap<String, Vec<RecordedMessage>> = HashMap::new();
         for message in &self.messages.order {
             threads.entry(message.thread_id.clone()).or_default().push(message.clone());
         }
-        let mut unseen: HashMap<String, Vec<Message>> = HashMap::new();
-        for Said { thread, at, message } in &self.said {
+        let mut unseen: HashMap<String, Vec<RecordedMessage>> = HashMap::new();
+        for SaidMessage { thread, at, message } in &self.said {
             let known = threads.entry(thread.clone()).or_default();
             let text = message.text();
             if !known.iter().any(|known| known.role == message.role && known.text() == text) {
-                let message = Message { created_at: Some(*at), ..message.clone() };
+                let message = RecordedMessage { created_at: Some(*at), ..message.clone() };
                 unseen.entry(thread.clone()).or_default().push(message);
             }
         }
@@ -259,7 +262,7 @@ impl Objects {
             // What was said in a request goes before what its run answered, in the same second
             // perhaps.
             for message in unseen.remove(thread).into_iter().flatten() {
-                let is_later = |known: &Message| {
+                let is_later = |known: &RecordedMessage| {
                     known.created_at > message.created_at
                         || known.created_at == message.created_at && known.role == "assistant"
                 };
@@ -270,8 +273,8 @@ impl Objects {
         threads
     }
 
-    pub(super) fn steps_by_run(&self) -> HashMap<&str, Vec<&Step>> {
-        let mut runs: HashMap<&str, Vec<&Step>> = HashMap::new();
+    pub(super) fn steps_by_run(&self) -> HashMap<&str, Vec<&RecordedStep>> {
+        let mut runs: HashMap<&str, Vec<&RecordedStep>> = HashMap::new();
         for step in &self.steps.order {
             runs.entry(&step.run_id).or_default().push(step);
         }
@@ -282,7 +285,7 @@ impl Objects {
     }
 }
 
-fn part_value(part: &Part) -> Option<&str> {
+fn part_value(part: &RecordedPart) -> Option<&str> {
     part.text.as_ref()?.value()
 }
 

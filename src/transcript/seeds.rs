@@ -2,24 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shown::Assistant;
+use super::recorded::RecordedAssistant;
 use crate::types::lenient::{self, lenient};
 
 lenient! {
     /// A tool, as far as a seed says it in another way than an answer.
-    struct Tool {
+    struct RecordedTool {
         #[serde(rename = "type")]
         kind: String,
-        file_search: FileSearch,
+        file_search: RecordedFileSearch,
     }
 
-    struct FileSearch {
+    struct RecordedFileSearch {
         max_num_results: Option<Value>,
     }
 }
 
 /// An assistant as a seed: what a request would say to make it.
-pub(super) fn seed(assistant: &Assistant) -> Value {
+pub(super) fn seed(assistant: &RecordedAssistant) -> Value {
     let mut seed = Map::new();
     seed.insert("id".to_owned(), Value::from(assistant.id.as_str()));
     for (key, text) in [
@@ -51,7 +51,7 @@ pub(super) fn seed(assistant: &Assistant) -> Value {
 
 /// A tool as it was, but for what no request says.
 fn tool(tool: &Map<String, Value>) -> Value {
-    let known: Tool = lenient::read(Value::Object(tool.clone()));
+    let known: RecordedTool = lenient::read(Value::Object(tool.clone()));
     let mut tool = tool.clone();
     match (known.kind.as_str(), known.file_search.max_num_results) {
         ("file_search", Some(most)) => {

@@ -3,41 +3,44 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Objects, shown::file_ids};
+use super::{ConversationObjects, recorded::file_ids};
 use crate::{
     store::{self, Paged, Store, Stored},
     types::{Assistant, File, Id, Message, Order, Run, Step, Thread, limits, list::PageRequest},
 };
 
 /// Everything that is known of a thread. None if it does not exist.
-pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Option<Objects>> {
+pub async fn of_thread(
+    store: &Store,
+    thread: &Id<Thread>,
+) -> store::Result<Option<ConversationObjects>> {
     if store.find::<Thread>(thread).await?.is_none() {
         return Ok(None);
     }
-    let mut objects = Objects::default();
+    let mut objects = ConversationObjects::default();
     let within = [("thread_id", thread.as_str())];
     let mut files = Vec::new();
     for message in all::<Message>(store, &within).await? {
-        note_files(&shown(&message.content), &mut files);
-        objects.note(&shown(&message));
+        note_files(&to_json(&message.content), &mut files);
+        objects.note(&to_json(&message));
     }
     for run in all::<Run>(store, &within).await? {
         if let Some(assistant) = store.find::<Assistant>(&run.assistant_id).await? {
-            objects.note(&shown(&assistant));
+            objects.note(&to_json(&assistant));
         }
         for step in
             all::<Step>(store, &[("thread_id", thread.as_str()), ("run_id", run.id.as_str())])
                 .await?
         {
-            note_files(&shown(&step.step_details), &mut files);
-            objects.note(&shown(&step));
+            note_files(&to_json(&step.step_details), &mut files);
+            objects.note(&to_json(&step));
         }
-        objects.note(&shown(&run));
+        objects.note(&to_json(&run));
     }
     for id in files {
         let id = Id::<File>::new(id);
         let Some(file) = store.find::<File>(&id).await? else { continue };
-        objects.note(&shown(&file));
+        objects.note(&to_json(&file));
         if let Some(content) = store.content_of(&id).await? {
             objects.note_content(id.as_str(), content);
         }
@@ -45,7 +48,7 @@ pub async fn of_thread(store: &Store, thread: &Id<Thread>) -> store::Result<Opti
     Ok(Some(objects))
 }
 
-fn shown(object: &impl Serialize) -> Value {
+fn to_json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).unwrap_or_default()
 }
 

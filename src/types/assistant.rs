@@ -4,9 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    File, Id, Metadata, Patch, ApiErrorKind, Resource, Timestamp, Tool, VectorStore, Version, limits,
+    ApiErrorKind, File, Id, Metadata, Patch, Resource, Timestamp, Tool, VectorStore, Version,
+    limits,
     model::Family,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to},
+    reader::{
+        Few, Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors, checked,
+        decimal_up_to,
+    },
     schema::fault_of_parameters,
     tool::{ToolResources, searches},
 };
@@ -14,7 +18,7 @@ use super::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assistant {
     pub id: Id<Self>,
-    object: Object,
+    object: AssistantObject,
     pub created_at: Timestamp,
     pub name: Option<String>,
     pub description: Option<String>,
@@ -30,7 +34,7 @@ pub struct Assistant {
     /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in
     /// `tool_resources`.
     #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<Given>,
+    pub files: Vec<GivenFile>,
     /// The store that these files are searched in. It is v1's alone: stores that v2 gave are never
     /// changed for v1.
     #[serde(rename = "v1_store", default, skip_serializing_if = "Option::is_none")]
@@ -39,13 +43,13 @@ pub struct Assistant {
 
 /// A file that an assistant was given under v1, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Given {
+pub struct GivenFile {
     pub id: Id<File>,
     pub created_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-enum Object {
+enum AssistantObject {
     #[default]
     #[serde(rename = "assistant")]
     Assistant,
@@ -98,7 +102,7 @@ const USUAL_SAMPLING: f64 = 1.0;
 
 /// The settings in force of an assistant or a run: its own, or those that it is about to have.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings<'s> {
+pub struct ModelSettings<'s> {
     pub model: &'s str,
     pub tools: &'s [Tool],
     pub temperature: f64,
@@ -107,11 +111,11 @@ pub struct Settings<'s> {
     pub response_format: &'s ResponseFormat,
 }
 
-impl Settings<'_> {
+impl ModelSettings<'_> {
     /// Refuses settings that do not go together. What the request itself gives counts also where it
     /// is the usual value.
     pub fn check(&self, given: &Sampling) -> Result<(), ApiErrorKind> {
-        if let Some(family) = Family::of(self.model) {
+        if let Some(family) = Family::of_model(self.model) {
             let is_set = |patch: &Patch<f64>, value: f64| {
                 matches!(patch, Patch::Set(_)) || value != USUAL_SAMPLING
             };
@@ -184,8 +188,8 @@ impl AssistantChange {
 }
 
 impl Read for AssistantChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let change = Self::read_from(&mut fields);
         fields.finish();
         change
@@ -218,7 +222,7 @@ impl NewAssistant {
     pub fn check(&self) -> Result<(), ApiErrorKind> {
         let rest = &self.rest;
         let auto = ResponseFormat::auto();
-        let settings = Settings {
+        let settings = ModelSettings {
             model: &self.model,
             tools: rest.tools.get().map_or(&[], Vec::as_slice),
             temperature: rest.sampling.temperature.get().copied().unwrap_or(USUAL_SAMPLING),
@@ -237,8 +241,8 @@ impl NewAssistant {
 }
 
 impl Read for NewAssistant {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let new = Self::read_from(&mut fields);
         fields.finish();
         new
@@ -249,7 +253,7 @@ impl Assistant {
     pub fn new(id: Id<Self>, created_at: Timestamp, new: NewAssistant) -> Self {
         let mut assistant = Self {
             id,
-            object: Object::Assistant,
+            object: AssistantObject::Assistant,
             created_at,
             name: None,
             description: None,
@@ -269,8 +273,8 @@ impl Assistant {
         assistant
     }
 
-    pub fn settings(&self) -> Settings<'_> {
-        Settings {
+    pub fn settings(&self) -> ModelSettings<'_> {
+        ModelSettings {
             model: &self.model,
             tools: &self.tools,
             temperature: self.temperature,
@@ -324,7 +328,7 @@ pub fn files_of_v1(assistant: &Assistant) -> Vec<String> {
 
 /// What becomes of the files that an assistant shows under v1.
 #[derive(Clone, Debug)]
-pub enum Regiving {
+pub enum FileReassignment {
     /// It has these, and no others.
     Only(Vec<String>),
     Give(String),
@@ -341,27 +345,27 @@ impl Assistant {
     }
 
     /// Changes the files that it has under v1. A code interpreter works with all of them.
-    pub fn regive(&mut self, change: &Regiving, now: Timestamp) {
+    pub fn regive(&mut self, change: &FileReassignment, now: Timestamp) {
         match change {
-            Regiving::Only(wanted) => {
+            FileReassignment::Only(wanted) => {
                 self.take_files(|id| !wanted.iter().any(|wanted| wanted == id));
                 let before = std::mem::take(&mut self.files);
                 let had =
                     |id: &String| before.iter().find(|given| given.id.as_str() == id).cloned();
                 for id in wanted {
                     let given = had(id)
-                        .unwrap_or_else(|| Given { id: Id::new(id.as_str()), created_at: now });
+                        .unwrap_or_else(|| GivenFile { id: Id::new(id.as_str()), created_at: now });
                     if !self.files.iter().any(|known| known.id == given.id) {
                         self.files.push(given);
                     }
                 }
             }
-            Regiving::Give(id) if files_of_v1(self).contains(id) => {}
-            Regiving::Give(id) => {
-                self.files.push(Given { id: Id::new(id.as_str()), created_at: now })
+            FileReassignment::Give(id) if files_of_v1(self).contains(id) => {}
+            FileReassignment::Give(id) => {
+                self.files.push(GivenFile { id: Id::new(id.as_str()), created_at: now })
             }
-            Regiving::Take(id) => self.take_files(|taken| taken == id),
-            Regiving::Keep => {}
+            FileReassignment::Take(id) => self.take_files(|taken| taken == id),
+            FileReassignment::Keep => {}
         }
         if self.tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter)) {
             let lent = &mut self.tool_resources.code_interpreter.get_or_insert_default().file_ids;
@@ -401,7 +405,7 @@ impl Assistant {
 struct Temperature(f64);
 
 impl Read for Temperature {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let number = f64::read(value, at, faults)?;
         checked(decimal_up_to(number, limits::TEMPERATURE), at, faults).map(Self)
     }
@@ -410,7 +414,7 @@ impl Read for Temperature {
 struct TopP(f64);
 
 impl Read for TopP {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let number = f64::read(value, at, faults)?;
         checked(decimal_up_to(number, limits::TOP_P), at, faults).map(Self)
     }
@@ -429,7 +433,7 @@ pub enum ReasoningEffort {
 }
 
 impl Read for ReasoningEffort {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         Some(match String::read(value, at, faults)?.as_str() {
             "none" => Self::None,
             "minimal" => Self::Minimal,
@@ -468,12 +472,12 @@ impl ResponseFormat {
 const JSON_SCHEMA: &str = "json_schema";
 
 impl Read for ResponseFormat {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match &value {
             Value::String(word) if word == "auto" => Some(Self(value)),
             Value::String(word) => faults.not_one_of(at, word, &["auto"]),
             Value::Object(_) => {
-                let mut fields = Fields::of(value.clone(), at, faults)?;
+                let mut fields = Fields::new(value.clone(), at, faults)?;
                 read_object_format(&mut fields, at)?;
                 fields.finish();
                 Some(Self(value))
@@ -490,7 +494,7 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
         JSON_SCHEMA => {
             let schema = fields.required("json_schema")?;
             let place = at.key("json_schema");
-            let mut schema = Fields::of(schema, &place, fields.faults)?;
+            let mut schema = Fields::new(schema, &place, fields.faults)?;
             let name = schema.required::<super::tool::FunctionName>("name");
             schema.optional::<String>("description");
             let given = schema.optional::<serde_json::Map<String, Value>>("schema");
@@ -501,7 +505,7 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             let is_checked = is_strict && fields.faults.is_request();
             let given = given?.filter(|_| is_checked);
             if let Some(what) = given.and_then(|given| fault_of_parameters(&given, is_strict)) {
-                fields.faults.note(at, FaultKind::FormatSchema { format: name, what });
+                fields.faults.note(at, ValidationErrorKind::FormatSchema { format: name, what });
                 return None;
             }
             Some(())

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     limits,
-    reader::{Faults, Fields, Path, Read, checked, integer_between},
+    reader::{Fields, Path, Read, ValidationErrors, checked, integer_between},
 };
 
 /// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is
@@ -39,8 +39,8 @@ impl Default for Chunking {
 }
 
 impl Read for Chunking {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let kind: String = fields.required("type")?;
         let read = match kind.as_str() {
             "auto" => Some(Self::default()),
@@ -53,8 +53,8 @@ impl Read for Chunking {
 }
 
 impl Read for Cut {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let size = fields.required::<i64>("max_chunk_size_tokens");
         let overlap = fields.required::<i64>("chunk_overlap_tokens");
         fields.finish();

@@ -6,26 +6,26 @@ use serde_json::Value;
 
 use super::{
     Id, Resource, Timestamp, limits,
-    reader::{FaultKind, Faults, Fields, Path, Read, checked, integer_between},
+    reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, integer_between},
     resource::Spelling,
     words::words,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct File {
-    object: Object,
+    object: FileObject,
     pub id: Id<Self>,
     pub purpose: Purpose,
     pub filename: String,
     pub bytes: u64,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    status: Status,
+    status: FileStatus,
     status_details: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Object {
+enum FileObject {
     #[serde(rename = "file")]
     File,
 }
@@ -33,7 +33,7 @@ enum Object {
 /// Deprecated by the service; every file is ready as soon as it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+enum FileStatus {
     Processed,
 }
 
@@ -60,7 +60,7 @@ impl Resource for File {
 impl File {
     pub fn new(id: Id<Self>, created_at: Timestamp, new: NewFile, bytes: u64) -> Self {
         Self {
-            object: Object::File,
+            object: FileObject::File,
             id,
             purpose: new.purpose,
             filename: new.filename,
@@ -69,7 +69,7 @@ impl File {
             expires_at: new
                 .expires_after
                 .map(|after| Timestamp(created_at.0.saturating_add(after.seconds))),
-            status: Status::Processed,
+            status: FileStatus::Processed,
             status_details: None,
         }
     }
@@ -113,13 +113,15 @@ impl Purpose {
 }
 
 impl Read for Purpose {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let name = String::read(value, at, faults)?;
         match Self::named(&name).filter(|purpose| *purpose != Self::AssistantsOutput) {
             Some(purpose) => Some(purpose),
             None => {
-                faults
-                    .note(at, FaultKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() });
+                faults.note(
+                    at,
+                    ValidationErrorKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() },
+                );
                 None
             }
         }
@@ -133,8 +135,8 @@ pub struct FileExpiry {
 }
 
 impl Read for FileExpiry {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let anchor = fields.required::<String>("anchor");
         let seconds = fields.required::<i64>("seconds");
         fields.finish();
@@ -166,14 +168,14 @@ const ASSISTANTS_EXTENSIONS: [&str; 32] = [
 const LISTED: usize = 30;
 
 /// Checks the name of a file for its purpose. A name without an ending was recorded to be taken.
-pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), FaultKind> {
+pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), ValidationErrorKind> {
     let Some(extension) = extension(filename).filter(|_| purpose == Purpose::Assistants) else {
         return Ok(());
     };
     if ASSISTANTS_EXTENSIONS.contains(&extension) {
         return Ok(());
     }
-    Err(FaultKind::Extension {
+    Err(ValidationErrorKind::Extension {
         got: extension.to_owned(),
         supported: ASSISTANTS_EXTENSIONS[..LISTED].to_vec(),
     })
@@ -187,11 +189,11 @@ pub struct FileForm {
 }
 
 impl Read for FileForm {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let purpose = match fields.optional("purpose")? {
             Some(purpose) => purpose,
-            None => return fields.fault("purpose", FaultKind::NotGiven),
+            None => return fields.fault("purpose", ValidationErrorKind::NotGiven),
         };
         let expires_after = fields.optional("expires_after");
         fields.finish();

@@ -7,7 +7,7 @@ use std::{fmt, hash, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::reader::FaultKind;
+use super::reader::ValidationErrorKind;
 
 /// The id of a `T`, such as `thread_…` for a thread.
 pub struct Id<T> {
@@ -72,13 +72,13 @@ impl<'de, T> Deserialize<'de> for Id<T> {
 
 /// Checks what can be checked of an id without looking it up. The service says nothing of the
 /// underscore.
-pub fn check(text: &str, prefix: &'static str) -> Result<(), FaultKind> {
+pub fn check(text: &str, prefix: &'static str) -> Result<(), ValidationErrorKind> {
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
-        return Err(FaultKind::IdCharacters { got: text.to_owned() });
+        return Err(ValidationErrorKind::IdCharacters { got: text.to_owned() });
     }
     let prefix = prefix.trim_end_matches('_');
     if !text.starts_with(prefix) {
-        return Err(FaultKind::IdPrefix { prefix, got: text.to_owned() });
+        return Err(ValidationErrorKind::IdPrefix { prefix, got: text.to_owned() });
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct List<T> {
 
 impl<T> List<T> {
     /// Shows each item through `view`; `first_id` and `last_id` are null when the page is empty.
-    pub fn of<R: Resource>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
+    pub fn from_page<R: Resource>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
         let id = |item: Option<&R>| item.map(|item| item.id().as_str().to_owned());
         Self {
             object: "list",

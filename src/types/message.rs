@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::{
     Assistant, File, Id, Metadata, Resource, Run, Thread, Timestamp, Version, limits,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, Text},
+    reader::{Few, Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
     pub id: Id<Self>,
-    pub(super) object: Object,
+    pub(super) object: MessageObject,
     pub created_at: Timestamp,
     pub assistant_id: Option<Id<Assistant>>,
     pub thread_id: Id<Thread>,
@@ -30,7 +30,7 @@ pub struct Message {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) enum Object {
+pub(super) enum MessageObject {
     #[serde(rename = "thread.message")]
     Message,
 }
@@ -174,7 +174,7 @@ impl Message {
     ) -> Self {
         Self {
             id,
-            object: Object::Message,
+            object: MessageObject::Message,
             created_at,
             assistant_id: None,
             thread_id,
@@ -194,7 +194,7 @@ impl Message {
     pub fn begun(id: Id<Self>, created_at: Timestamp, run: &Run) -> Self {
         Self {
             id,
-            object: Object::Message,
+            object: MessageObject::Message,
             created_at,
             assistant_id: Some(run.assistant_id.clone()),
             thread_id: run.thread_id.clone(),
@@ -292,8 +292,8 @@ pub struct NewMessage {
 }
 
 impl Read for NewMessage {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let role = fields.required("role");
         let content = fields.required::<NewContent>("content");
         let attachments = match fields.version() {
@@ -317,7 +317,7 @@ impl Read for NewMessage {
 }
 
 impl Read for Role {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match String::read(value, at, faults)?.as_str() {
             "user" => Some(Self::User),
             "assistant" if faults.version().is_v2() => Some(Self::Assistant),
@@ -331,14 +331,14 @@ impl Read for Role {
 struct NewContent(Vec<Content>);
 
 impl Read for NewContent {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(_) => {
                 read_text(value, at, faults).map(|text| Self(vec![Content::text(text)]))
             }
             other if faults.version().is_v1() => faults.wrong_type(at, "a string", &other),
             Value::Array(parts) if parts.is_empty() => {
-                faults.note(at, FaultKind::EmptyArray);
+                faults.note(at, ValidationErrorKind::EmptyArray);
                 None
             }
             Value::Array(_) => Vec::read(value, at, faults).map(Self),
@@ -347,18 +347,18 @@ impl Read for NewContent {
     }
 }
 
-fn read_text(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<String> {
+fn read_text(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<String> {
     let Text(text) = Text::<{ limits::MESSAGE_TEXT }>::read(value, at, faults)?;
     if text.is_empty() {
-        faults.note(at, FaultKind::EmptyString);
+        faults.note(at, ValidationErrorKind::EmptyString);
         return None;
     }
     Some(text)
 }
 
 impl Read for Content {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let kind: String = fields.required("type")?;
         let content = match kind.as_str() {
             "text" => fields.required::<MessageText>("text").map(|text| Self::text(text.0)),
@@ -384,14 +384,14 @@ impl Read for Content {
 struct MessageText(String);
 
 impl Read for MessageText {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         read_text(value, at, faults).map(Self)
     }
 }
 
 impl Read for ImageFile {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_id = fields.required("file_id");
         let detail = fields.or_default("detail");
         fields.finish();
@@ -400,14 +400,14 @@ impl Read for ImageFile {
 }
 
 impl Read for ImageUrl {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let url = fields.required::<String>("url");
         let detail = fields.or_default("detail");
         fields.finish();
         let url = url?;
         if !is_url(&url) {
-            faults.note(&at.key("url"), FaultKind::NoUrl);
+            faults.note(&at.key("url"), ValidationErrorKind::NoUrl);
             return None;
         }
         Some(Self { url, detail: detail? })
@@ -429,7 +429,7 @@ fn is_url(text: &str) -> bool {
 }
 
 impl Read for Detail {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match String::read(value, at, faults)?.as_str() {
             "auto" => Some(Self::Auto),
             "low" => Some(Self::Low),
@@ -440,8 +440,8 @@ impl Read for Detail {
 }
 
 impl Read for Attachment {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_id = fields.required("file_id");
         let tools = fields.or_default("tools");
         fields.finish();
@@ -450,8 +450,8 @@ impl Read for Attachment {
 }
 
 impl Read for AttachmentTool {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let kind: String = fields.required("type")?;
         fields.finish();
         match kind.as_str() {

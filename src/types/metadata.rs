@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Patch, limits, python,
-    reader::{FaultKind, Faults, Fields, Path, Read},
+    reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
 };
 
 /// Up to 16 pairs of strings, in the order given.
@@ -20,7 +20,7 @@ impl Metadata {
 }
 
 impl Read for Metadata {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let mut map = Map::read(value, at, faults)?;
         if faults.version().is_v1() {
             map.values_mut()
@@ -37,10 +37,16 @@ impl Read for Metadata {
 
 /// Checks how many keys there are and how long they may be: the same for metadata and for
 /// attributes.
-pub(super) fn check_keys(map: &Map<String, Value>, at: &Path<'_>, faults: &mut Faults) -> bool {
+pub(super) fn check_keys(
+    map: &Map<String, Value>,
+    at: &Path<'_>,
+    faults: &mut ValidationErrors,
+) -> bool {
     if map.len() > limits::METADATA_KEYS {
-        faults
-            .note(at, FaultKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() });
+        faults.note(
+            at,
+            ValidationErrorKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() },
+        );
         return false;
     }
     for key in map.keys() {
@@ -48,7 +54,7 @@ pub(super) fn check_keys(map: &Map<String, Value>, at: &Path<'_>, faults: &mut F
         if length > limits::METADATA_KEY {
             faults.note(
                 at,
-                FaultKind::PropertyNameTooLong {
+                ValidationErrorKind::PropertyNameTooLong {
                     name: key.clone(),
                     max: limits::METADATA_KEY,
                     got: length,
@@ -60,7 +66,7 @@ pub(super) fn check_keys(map: &Map<String, Value>, at: &Path<'_>, faults: &mut F
     true
 }
 
-fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut Faults) -> bool {
+fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut ValidationErrors) -> bool {
     let Value::String(text) = value else {
         return faults.wrong_type::<()>(&at.key(key), "a string", value).is_some();
     };
@@ -68,7 +74,7 @@ fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut Faults) -> boo
     if length > limits::METADATA_VALUE {
         faults.note(
             &at.key(key),
-            FaultKind::StringTooLong { max: limits::METADATA_VALUE, got: length },
+            ValidationErrorKind::StringTooLong { max: limits::METADATA_VALUE, got: length },
         );
         return false;
     }
@@ -82,8 +88,8 @@ pub struct MetadataChange {
 }
 
 impl Read for MetadataChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let metadata = fields.patch("metadata");
         fields.finish();
         Some(Self { metadata: metadata? })

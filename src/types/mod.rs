@@ -3,6 +3,7 @@
 //! Knows no HTTP, no SQL and no clock: everything here can be built, read and
 //! printed in a unit test without a server.
 
+pub mod api_error;
 pub mod assistant;
 pub mod chunking;
 pub mod file;
@@ -18,7 +19,6 @@ pub mod patch;
 pub mod place;
 mod python;
 pub mod reader;
-pub mod refusal;
 pub mod resource;
 pub mod run;
 mod schema;
@@ -37,6 +37,7 @@ pub mod version;
 pub mod views;
 mod words;
 
+pub use api_error::ApiErrorKind;
 pub use assistant::Assistant;
 pub use file::File;
 pub use id::Id;
@@ -45,7 +46,6 @@ pub use message::{Message, Role};
 pub use metadata::Metadata;
 pub use model::Model;
 pub use patch::Patch;
-pub use refusal::ApiErrorKind;
 pub use resource::Resource;
 pub use run::{Phase, Run};
 pub use status::RunStatus;

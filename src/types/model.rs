@@ -87,7 +87,7 @@ const FAMILIES: [Family; 28] = [
 impl Family {
     /// The family of a model, or of the model that a fine-tuned one was made of. None if its name
     /// is not known.
-    pub fn of(model: &str) -> Option<&'static Self> {
+    pub fn of_model(model: &str) -> Option<&'static Self> {
         let base =
             model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
         let is_of = |family: &&Self| {
@@ -163,7 +163,7 @@ mod tests {
             ("llama3.1", None),
             ("", None),
         ] {
-            assert_eq!(Family::of(name).map(|family| family.stem), stem, "{name}");
+            assert_eq!(Family::of_model(name).map(|family| family.stem), stem, "{name}");
         }
     }
 }

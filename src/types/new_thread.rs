@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Metadata,
     message::NewMessage,
-    reader::{Faults, Fields, Path, Read},
+    reader::{Fields, Path, Read, ValidationErrors},
     tool::ToolResources,
 };
 
@@ -31,8 +31,8 @@ impl NewThread {
 }
 
 impl Read for NewThread {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let new = Self::read_from(&mut fields);
         fields.finish();
         new

@@ -20,42 +20,43 @@ impl Place {
 #[derive(Debug)]
 pub struct Places {
     pub place: Place,
-    within: Within,
+    within: PlacesWithin,
 }
 
 #[derive(Debug)]
-enum Within {
+enum PlacesWithin {
     Nothing,
     Items(Vec<Places>),
-    Entries(HashMap<String, Entry>),
+    Entries(HashMap<String, PlacedEntry>),
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PlacedEntry {
     key: Place,
     value: Places,
 }
 
 impl Places {
     pub fn of_scalar(place: Place) -> Self {
-        Self { place, within: Within::Nothing }
+        Self { place, within: PlacesWithin::Nothing }
     }
 
     pub fn of_list(place: Place, items: Vec<Self>) -> Self {
-        Self { place, within: Within::Items(items) }
+        Self { place, within: PlacesWithin::Items(items) }
     }
 
     /// The places of a map: of each entry its key, where the key is, and its value.
     pub fn of_map(place: Place, entries: impl IntoIterator<Item = (String, Place, Self)>) -> Self {
-        let entries = entries.into_iter().map(|(name, key, value)| (name, Entry { key, value }));
-        Self { place, within: Within::Entries(entries.collect()) }
+        let entries =
+            entries.into_iter().map(|(name, key, value)| (name, PlacedEntry { key, value }));
+        Self { place, within: PlacesWithin::Entries(entries.collect()) }
     }
 
     /// The items of a list.
     pub fn items(&self) -> Option<&[Self]> {
         match &self.within {
-            Within::Items(items) => Some(items),
-            Within::Nothing | Within::Entries(_) => None,
+            PlacesWithin::Items(items) => Some(items),
+            PlacesWithin::Nothing | PlacesWithin::Entries(_) => None,
         }
     }
 
@@ -69,10 +70,10 @@ impl Places {
         self.of(name).map(|entry| entry.key)
     }
 
-    fn of(&self, name: &str) -> Option<&Entry> {
+    fn of(&self, name: &str) -> Option<&PlacedEntry> {
         match &self.within {
-            Within::Entries(entries) => entries.get(name),
-            Within::Nothing | Within::Items(_) => None,
+            PlacesWithin::Entries(entries) => entries.get(name),
+            PlacesWithin::Nothing | PlacesWithin::Items(_) => None,
         }
     }
 }

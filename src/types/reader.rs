@@ -84,22 +84,22 @@ impl fmt::Display for Path<'_> {
 
 /// One thing wrong with one value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
+pub struct ValidationError {
     pub path: String,
     /// Where it is in the text of the document, if that is known.
     pub place: Option<Place>,
-    pub kind: FaultKind,
+    pub kind: ValidationErrorKind,
 }
 
-impl Fault {
+impl ValidationError {
     /// A fault of a document whose text nobody has.
-    pub fn new(path: impl Into<String>, kind: FaultKind) -> Self {
+    pub fn new(path: impl Into<String>, kind: ValidationErrorKind) -> Self {
         Self { path: path.into(), place: None, kind }
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum FaultKind {
+pub enum ValidationErrorKind {
     /// A key that nobody reads; `known` are the keys that could have been meant.
     Unknown {
         known: Vec<&'static str>,
@@ -208,7 +208,7 @@ pub enum FaultKind {
     Other(String),
 }
 
-impl FaultKind {
+impl ValidationErrorKind {
     /// Whether it is the key of a value that is wrong, and not the value.
     fn is_of_key(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::Key(_))
@@ -217,8 +217,8 @@ impl FaultKind {
 
 /// The faults of one document, in the order found, up to as many as somebody wants to know.
 #[derive(Debug)]
-pub struct Faults {
-    pub found: Vec<Fault>,
+pub struct ValidationErrors {
+    pub found: Vec<ValidationError>,
     wanted: usize,
     version: Version,
     /// What a client asks for now is held to rules that what was stored long ago was not.
@@ -236,7 +236,7 @@ pub struct Scope {
     pub names: Vec<String>,
 }
 
-impl Faults {
+impl ValidationErrors {
     pub fn up_to(wanted: usize) -> Self {
         Self {
             found: Vec::new(),
@@ -269,10 +269,10 @@ impl Faults {
         self.found.len() >= self.wanted
     }
 
-    pub fn note(&mut self, at: &Path<'_>, kind: FaultKind) {
+    pub fn note(&mut self, at: &Path<'_>, kind: ValidationErrorKind) {
         if !self.is_full() {
             let place = if kind.is_of_key() { at.key_place() } else { at.place() };
-            self.found.push(Fault { path: at.to_string(), place, kind });
+            self.found.push(ValidationError { path: at.to_string(), place, kind });
         }
     }
 
@@ -283,7 +283,10 @@ impl Faults {
         expected: impl Into<String>,
         got: &Value,
     ) -> Option<T> {
-        self.note(at, FaultKind::WrongType { expected: expected.into(), got: type_name(got) });
+        self.note(
+            at,
+            ValidationErrorKind::WrongType { expected: expected.into(), got: type_name(got) },
+        );
         None
     }
 
@@ -293,7 +296,10 @@ impl Faults {
         got: &str,
         supported: &[&'static str],
     ) -> Option<T> {
-        self.note(at, FaultKind::NotOneOf { got: got.to_owned(), supported: supported.to_vec() });
+        self.note(
+            at,
+            ValidationErrorKind::NotOneOf { got: got.to_owned(), supported: supported.to_vec() },
+        );
         None
     }
 }
@@ -303,23 +309,27 @@ pub trait Read: Sized {
     /// The word for several of them, where an array of them is expected.
     const PLURAL: &'static str = "objects";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self>;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self>;
 }
 
 /// Reads a whole document, or says the first thing that is wrong with it.
-pub fn read<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
-    read_into(value, None, Faults::up_to(1))
+pub fn read<T: Read>(value: Value) -> Result<T, Vec<ValidationError>> {
+    read_into(value, None, ValidationErrors::up_to(1))
 }
 
 /// Reads a whole document, or says everything that is wrong with it.
 #[cfg(test)]
-pub fn read_many<T: Read>(value: Value) -> Result<T, Vec<Fault>> {
-    read_into(value, None, Faults::up_to(usize::MAX))
+pub fn read_many<T: Read>(value: Value) -> Result<T, Vec<ValidationError>> {
+    read_into(value, None, ValidationErrors::up_to(usize::MAX))
 }
 
 /// Reads a request body of some version, or says the first thing that is wrong with it.
-pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<Fault>> {
-    read_into(value, None, Faults { version, is_request: true, ..Faults::up_to(1) })
+pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<ValidationError>> {
+    read_into(
+        value,
+        None,
+        ValidationErrors { version, is_request: true, ..ValidationErrors::up_to(1) },
+    )
 }
 
 /// Reads a fixture file, or says so many of the things that are wrong with it.
@@ -328,16 +338,16 @@ pub fn read_file<T: Read>(
     places: &Places,
     file: &str,
     wanted: usize,
-) -> Result<T, Vec<Fault>> {
+) -> Result<T, Vec<ValidationError>> {
     let scope = Some(Scope { file: file.to_owned(), names: Vec::new() });
-    read_into(value, Some(places), Faults { scope, ..Faults::up_to(wanted) })
+    read_into(value, Some(places), ValidationErrors { scope, ..ValidationErrors::up_to(wanted) })
 }
 
 fn read_into<T: Read>(
     value: Value,
     places: Option<&Places>,
-    mut faults: Faults,
-) -> Result<T, Vec<Fault>> {
+    mut faults: ValidationErrors,
+) -> Result<T, Vec<ValidationError>> {
     match T::read(value, &Path::Root(places), &mut faults) {
         Some(read) if faults.found.is_empty() => Ok(read),
         _ => Err(faults.found),
@@ -349,11 +359,11 @@ pub struct Fields<'a, 'f> {
     map: Map<String, Value>,
     at: &'a Path<'a>,
     known: Vec<&'static str>,
-    pub faults: &'f mut Faults,
+    pub faults: &'f mut ValidationErrors,
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
-    pub fn of(value: Value, at: &'a Path<'a>, faults: &'f mut Faults) -> Option<Self> {
+    pub fn new(value: Value, at: &'a Path<'a>, faults: &'f mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Object(map) => Some(Self { map, at, known: Vec::new(), faults }),
             other => faults.wrong_type(at, "an object", &other),
@@ -378,8 +388,8 @@ impl<'a, 'f> Fields<'a, 'f> {
             None => {
                 let keys: Vec<&str> = self.map.keys().map(String::as_str).collect();
                 let kind = match nearest(key, &keys) {
-                    Some(got) => FaultKind::Misspelt { key, got: got.to_owned() },
-                    None => FaultKind::Missing,
+                    Some(got) => ValidationErrorKind::Misspelt { key, got: got.to_owned() },
+                    None => ValidationErrorKind::Missing,
                 };
                 self.faults.note(&self.at.key(key), kind);
                 None
@@ -408,14 +418,17 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Notes a fault at one of the keys of this object.
-    pub fn fault<T>(&mut self, key: &str, kind: FaultKind) -> Option<T> {
+    pub fn fault<T>(&mut self, key: &str, kind: ValidationErrorKind) -> Option<T> {
         self.faults.note(&self.at.key(key), kind);
         None
     }
 
     pub fn finish(self) {
         for key in self.map.keys().take(self.faults.wanted) {
-            self.faults.note(&self.at.key(key), FaultKind::Unknown { known: self.known.clone() });
+            self.faults.note(
+                &self.at.key(key),
+                ValidationErrorKind::Unknown { known: self.known.clone() },
+            );
         }
     }
 }
@@ -460,13 +473,13 @@ pub fn quoted_list(names: &[&str]) -> String {
 impl Read for Value {
     const PLURAL: &'static str = "values";
 
-    fn read(value: Value, _: &Path<'_>, _: &mut Faults) -> Option<Self> {
+    fn read(value: Value, _: &Path<'_>, _: &mut ValidationErrors) -> Option<Self> {
         Some(value)
     }
 }
 
 impl Read for Map<String, Value> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Object(map) => Some(map),
             other => faults.wrong_type(at, "an object", &other),
@@ -477,7 +490,7 @@ impl Read for Map<String, Value> {
 impl Read for String {
     const PLURAL: &'static str = "strings";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(text) => Some(text),
             other => faults.wrong_type(at, "a string", &other),
@@ -488,7 +501,7 @@ impl Read for String {
 impl Read for bool {
     const PLURAL: &'static str = "booleans";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Bool(flag) => Some(flag),
             other => faults.wrong_type(at, "a boolean", &other),
@@ -499,7 +512,7 @@ impl Read for bool {
 impl Read for i64 {
     const PLURAL: &'static str = "integers";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         // An integer that is too large for us is too large for any limit.
         let too_large = || {
             value
@@ -516,7 +529,7 @@ impl Read for i64 {
 impl Read for f64 {
     const PLURAL: &'static str = "numbers";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value.as_f64() {
             Some(number) => Some(number),
             None => faults.wrong_type(at, "a decimal", &value),
@@ -527,7 +540,7 @@ impl Read for f64 {
 impl<T: Read> Read for Vec<T> {
     const PLURAL: &'static str = "arrays";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let Value::Array(items) = value else {
             return faults.wrong_type(at, format!("an array of {}", T::PLURAL), &value);
         };
@@ -554,7 +567,7 @@ pub struct Located<T> {
 impl<T: Read> Read for Located<T> {
     const PLURAL: &'static str = T::PLURAL;
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         T::read(value, at, faults).map(|value| Self { value, line: at.line() })
     }
 }
@@ -566,13 +579,13 @@ pub struct Text<const MAX: usize>(pub String);
 impl<const MAX: usize> Read for Text<MAX> {
     const PLURAL: &'static str = String::PLURAL;
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let text = String::read(value, at, faults)?;
         // Counting characters costs a walk over the text, which short texts need not pay.
         if text.len() > MAX {
             let got = text.chars().count();
             if got > MAX {
-                faults.note(at, FaultKind::StringTooLong { max: MAX, got });
+                faults.note(at, ValidationErrorKind::StringTooLong { max: MAX, got });
                 return None;
             }
         }
@@ -585,7 +598,7 @@ impl<const MAX: usize> Read for Text<MAX> {
 pub struct AtLeast<const MIN: u64>(pub u64);
 
 impl<const MIN: u64> Read for AtLeast<MIN> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let got = i64::read(value, at, faults)?;
         let min = i64::try_from(MIN).unwrap_or(i64::MAX);
         checked(integer_between(got, min, i64::MAX), at, faults).map(|got| Self(got.unsigned_abs()))
@@ -603,10 +616,10 @@ impl<T, const MAX: usize> Default for Few<T, MAX> {
 }
 
 impl<T: Read, const MAX: usize> Read for Few<T, MAX> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Array(items) if items.len() > MAX => {
-                faults.note(at, FaultKind::ArrayTooLong { max: MAX, got: items.len() });
+                faults.note(at, ValidationErrorKind::ArrayTooLong { max: MAX, got: items.len() });
                 None
             }
             other => Vec::read(other, at, faults).map(Self),
@@ -615,25 +628,29 @@ impl<T: Read, const MAX: usize> Read for Few<T, MAX> {
 }
 
 /// Checks an integer against its bounds.
-pub fn integer_between(got: i64, min: i64, max: i64) -> Result<i64, FaultKind> {
+pub fn integer_between(got: i64, min: i64, max: i64) -> Result<i64, ValidationErrorKind> {
     match got {
-        got if got < min => Err(FaultKind::IntegerBelow { min, got }),
-        got if got > max => Err(FaultKind::IntegerAbove { max, got }),
+        got if got < min => Err(ValidationErrorKind::IntegerBelow { min, got }),
+        got if got > max => Err(ValidationErrorKind::IntegerAbove { max, got }),
         got => Ok(got),
     }
 }
 
 /// Checks a decimal that must lie between nought and `max`.
-pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, FaultKind> {
+pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, ValidationErrorKind> {
     match got {
-        got if got < 0.0 => Err(FaultKind::DecimalBelow { min: 0.0, got }),
-        got if got > max => Err(FaultKind::DecimalAbove { max, got }),
+        got if got < 0.0 => Err(ValidationErrorKind::DecimalBelow { min: 0.0, got }),
+        got if got > max => Err(ValidationErrorKind::DecimalAbove { max, got }),
         got => Ok(got),
     }
 }
 
 /// Notes the fault of a failed check at its place.
-pub fn checked<T>(result: Result<T, FaultKind>, at: &Path<'_>, faults: &mut Faults) -> Option<T> {
+pub fn checked<T>(
+    result: Result<T, ValidationErrorKind>,
+    at: &Path<'_>,
+    faults: &mut ValidationErrors,
+) -> Option<T> {
     result.map_err(|kind| faults.note(at, kind)).ok()
 }
 

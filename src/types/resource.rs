@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     Id,
     id::check,
-    reader::{Faults, Path, Read},
+    reader::{Path, Read, ValidationErrors},
 };
 
 /// How the random part of an id is spelled, as in recorded ids of 2025.
@@ -24,7 +24,7 @@ pub enum Spelling {
 }
 
 /// The ids that name an object: its own, and before it those of its parents.
-pub trait Key: Clone + Send + Sync + 'static {
+pub trait ResourceKey: Clone + Send + Sync + 'static {
     /// From as many ids as there are in `Resource::PATH`, in that order.
     fn from_ids(ids: &[String]) -> Self;
 
@@ -35,7 +35,7 @@ fn nth<T>(ids: &[String], place: usize) -> Id<T> {
     Id::new(ids.get(place).map_or("", String::as_str))
 }
 
-impl<T: 'static> Key for Id<T> {
+impl<T: 'static> ResourceKey for Id<T> {
     fn from_ids(ids: &[String]) -> Self {
         nth(ids, 0)
     }
@@ -45,7 +45,7 @@ impl<T: 'static> Key for Id<T> {
     }
 }
 
-impl<P: 'static, T: 'static> Key for (Id<P>, Id<T>) {
+impl<P: 'static, T: 'static> ResourceKey for (Id<P>, Id<T>) {
     fn from_ids(ids: &[String]) -> Self {
         (nth(ids, 0), nth(ids, 1))
     }
@@ -55,7 +55,7 @@ impl<P: 'static, T: 'static> Key for (Id<P>, Id<T>) {
     }
 }
 
-impl<G: 'static, P: 'static, T: 'static> Key for (Id<G>, Id<P>, Id<T>) {
+impl<G: 'static, P: 'static, T: 'static> ResourceKey for (Id<G>, Id<P>, Id<T>) {
     fn from_ids(ids: &[String]) -> Self {
         (nth(ids, 0), nth(ids, 1), nth(ids, 2))
     }
@@ -67,7 +67,7 @@ impl<G: 'static, P: 'static, T: 'static> Key for (Id<G>, Id<P>, Id<T>) {
 
 pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// The ids that name it, as `PATH` calls them.
-    type Key: Key;
+    type Key: ResourceKey;
 
     /// How its ids begin: `asst_`.
     const PREFIX: &'static str;
@@ -92,7 +92,7 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 }
 
 impl<T: Resource> Read for Id<T> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let text = String::read(value, at, faults)?;
         // Recorded: v1 looked an id up whatever it began with.
         if faults.version().is_v1() {

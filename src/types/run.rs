@@ -10,7 +10,7 @@ use super::{
     Assistant, Id, Metadata, Resource, RunStatus, Thread, Timestamp, Tool, Usage, Version,
     assistant::{ReasoningEffort, ResponseFormat},
     limits,
-    reader::{FaultKind, Faults, Fields, Path, Read},
+    reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
     tool::{FunctionCall, ToolChoice},
 };
 
@@ -141,7 +141,7 @@ impl IncompleteRun {
 }
 
 impl Read for IncompleteRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match String::read(value, at, faults)?.as_str() {
             "max_completion_tokens" => Some(Self::MaxCompletionTokens),
             "max_prompt_tokens" => Some(Self::MaxPromptTokens),
@@ -173,8 +173,8 @@ impl Default for Truncation {
 }
 
 impl Read for Truncation {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let kind = fields.required::<String>("type");
         let last_messages = fields.optional::<i64>("last_messages");
         let kind = match kind?.as_str() {
@@ -190,10 +190,11 @@ impl Read for Truncation {
         };
         let last_messages = match last_messages? {
             Some(got) if got < 1 => {
-                return fields.fault("last_messages", FaultKind::IntegerBelow { min: 1, got });
+                return fields
+                    .fault("last_messages", ValidationErrorKind::IntegerBelow { min: 1, got });
             }
             None if kind == TruncationKind::LastMessages => {
-                return fields.fault("last_messages", FaultKind::Missing);
+                return fields.fault("last_messages", ValidationErrorKind::Missing);
             }
             other => other,
         };

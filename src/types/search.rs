@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{
     limits,
     reader::{
-        FaultKind, Faults, Few, Fields, Path, Read, checked, decimal_up_to, integer_between,
-        type_name,
+        Few, Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, decimal_up_to,
+        integer_between, type_name,
     },
     store_file::Attributes,
 };
@@ -84,18 +84,23 @@ fn order_of(one: &Value, other: &Value) -> Option<std::cmp::Ordering> {
 }
 
 impl Read for Filter {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         read_filter(value, at, faults, DEPTH)
     }
 }
 
-fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -> Option<Filter> {
+fn read_filter(
+    value: Value,
+    at: &Path<'_>,
+    faults: &mut ValidationErrors,
+    depth: usize,
+) -> Option<Filter> {
     const TYPES: [&str; 10] = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"];
     if depth == 0 {
-        faults.note(at, FaultKind::TooDeep { max: DEPTH });
+        faults.note(at, ValidationErrorKind::TooDeep { max: DEPTH });
         return None;
     }
-    let mut fields = Fields::of(value, at, faults)?;
+    let mut fields = Fields::new(value, at, faults)?;
     let kind: String = fields.required("type")?;
     let by = match kind.as_str() {
         "eq" => Comparison::Equal,
@@ -108,7 +113,7 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
         "nin" => Comparison::NotIn,
         "and" | "or" => {
             let place = at.key("filters");
-            let items = fields.required::<Vec<Unread>>("filters")?;
+            let items = fields.required::<Vec<RawObject>>("filters")?;
             fields.finish();
             let items = items.into_iter().enumerate();
             let read: Vec<_> = items
@@ -138,7 +143,10 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
         } else {
             "one of a string, a number, or a boolean"
         };
-        let kind = FaultKind::WrongType { expected: expected.to_owned(), got: type_name(&value) };
+        let kind = ValidationErrorKind::WrongType {
+            expected: expected.to_owned(),
+            got: type_name(&value),
+        };
         faults.note(&at.key("value"), kind);
         return None;
     }
@@ -146,10 +154,10 @@ fn read_filter(value: Value, at: &Path<'_>, faults: &mut Faults, depth: usize) -
 }
 
 /// An object that is read later.
-struct Unread(Value);
+struct RawObject(Value);
 
-impl Read for Unread {
-    fn read(value: Value, _: &Path<'_>, _: &mut Faults) -> Option<Self> {
+impl Read for RawObject {
+    fn read(value: Value, _: &Path<'_>, _: &mut ValidationErrors) -> Option<Self> {
         Some(Self(value))
     }
 }
@@ -163,14 +171,14 @@ pub struct SearchRequest {
 }
 
 impl Read for SearchRequest {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let queries = fields.required::<Queries>("query");
         // Whether the service may put a query in other words: this one takes it as it is.
         let rewrite = fields.optional::<bool>("rewrite_query");
         let most = fields.optional::<i64>("max_num_results");
         let filter = fields.optional("filters");
-        let ranking = fields.or_default::<Ranking>("ranking_options");
+        let ranking = fields.or_default::<ScoreThreshold>("ranking_options");
         fields.finish();
         rewrite?;
         let most =
@@ -189,11 +197,11 @@ impl Read for SearchRequest {
 struct Queries(Vec<String>);
 
 impl Read for Queries {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(query) => Some(Self(vec![query])),
             Value::Array(queries) if queries.is_empty() => {
-                faults.note(at, FaultKind::EmptyArray);
+                faults.note(at, ValidationErrorKind::EmptyArray);
                 None
             }
             Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, faults)
@@ -206,12 +214,12 @@ impl Read for Queries {
 /// The score below which results are left out. There is one ranker, by whatever name it is asked
 /// for.
 #[derive(Default)]
-struct Ranking(f64);
+struct ScoreThreshold(f64);
 
-impl Read for Ranking {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+impl Read for ScoreThreshold {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         const RANKERS: [&str; 4] = ["none", "auto", "default-2024-11-15", RANKER];
-        let mut fields = Fields::of(value, at, faults)?;
+        let mut fields = Fields::new(value, at, faults)?;
         let ranker = fields.optional::<String>("ranker");
         let threshold = fields.or_default::<f64>("score_threshold");
         fields.finish();

@@ -16,7 +16,7 @@ use super::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     pub id: Id<Self>,
-    object: Object,
+    object: StepObject,
     pub created_at: Timestamp,
     pub run_id: Id<Run>,
     pub assistant_id: Id<Assistant>,
@@ -34,7 +34,7 @@ pub struct Step {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+enum StepObject {
     #[serde(rename = "thread.run.step")]
     Step,
 }
@@ -169,7 +169,7 @@ impl Step {
         };
         Self {
             id,
-            object: Object::Step,
+            object: StepObject::Step,
             created_at,
             run_id: run.id.clone(),
             assistant_id: run.assistant_id.clone(),

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    File, Id, Resource, Timestamp, VectorStore,
+    Id, Resource, Timestamp, VectorStore,
     chunking::Chunking,
     limits,
     metadata::check_keys,
-    reader::{FaultKind, Faults, Few, Fields, Path, Read, type_name},
+    reader::{Few, Fields, Path, Read, ValidationErrorKind, ValidationErrors, type_name},
     resource::Spelling,
     vector_store::FileCounts,
     words::words,
@@ -19,7 +19,7 @@ use super::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoreFile {
     pub id: Id<Self>,
-    object: Object,
+    object: StoreFileObject,
     pub usage_bytes: u64,
     pub created_at: Timestamp,
     pub vector_store_id: Id<VectorStore>,
@@ -30,7 +30,7 @@ pub struct StoreFile {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+enum StoreFileObject {
     #[serde(rename = "vector_store.file")]
     StoreFile,
 }
@@ -83,7 +83,7 @@ impl StoreFile {
     pub fn new(vector_store_id: Id<VectorStore>, created_at: Timestamp, new: NewStoreFile) -> Self {
         Self {
             id: Id::new(new.file_id),
-            object: Object::StoreFile,
+            object: StoreFileObject::StoreFile,
             usage_bytes: 0,
             created_at,
             vector_store_id,
@@ -96,10 +96,6 @@ impl StoreFile {
 
     pub fn is_final(&self) -> bool {
         self.status != StoreFileStatus::InProgress
-    }
-
-    pub fn file_id(&self) -> Id<File> {
-        Id::new(self.id.as_str())
     }
 }
 
@@ -115,7 +111,7 @@ impl Attributes {
 }
 
 impl Read for Attributes {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let map = Map::read(value, at, faults)?;
         if !check_keys(&map, at, faults) {
             return None;
@@ -124,13 +120,13 @@ impl Read for Attributes {
         for (key, value) in &map {
             let fault = match value {
                 Value::String(text) if text.chars().count() > limits::METADATA_VALUE => {
-                    FaultKind::StringTooLong {
+                    ValidationErrorKind::StringTooLong {
                         max: limits::METADATA_VALUE,
                         got: text.chars().count(),
                     }
                 }
                 Value::String(_) | Value::Number(_) | Value::Bool(_) => continue,
-                other => FaultKind::WrongType {
+                other => ValidationErrorKind::WrongType {
                     expected: "one of a string, a number, or a boolean".to_owned(),
                     got: type_name(other),
                 },
@@ -151,8 +147,8 @@ pub struct NewStoreFile {
 }
 
 impl Read for NewStoreFile {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_id = fields.required("file_id");
         let chunking = fields.or_default("chunking_strategy");
         let attributes = fields.or_default("attributes");
@@ -168,11 +164,11 @@ pub struct AttributesChange {
 }
 
 impl Read for AttributesChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         // Null clears them; leaving them out is a mistake.
         let attributes = match fields.patch("attributes")? {
-            super::Patch::Keep => return fields.fault("attributes", FaultKind::Missing),
+            super::Patch::Keep => return fields.fault("attributes", ValidationErrorKind::Missing),
             other => other.set_or(Attributes::default()),
         };
         fields.finish();
@@ -244,18 +240,18 @@ pub struct NewFileBatch {
 }
 
 impl Read for NewFileBatch {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_ids = fields.optional::<Few<String, { limits::BATCH_FILES }>>("file_ids");
         let files = fields.optional::<Few<NewStoreFile, { limits::BATCH_FILES }>>("files");
         let chunking = fields.or_default::<Chunking>("chunking_strategy");
         let attributes = fields.or_default::<Attributes>("attributes");
         let files = match (file_ids?, files?) {
             (Some(ids), None) if ids.0.is_empty() => {
-                return fields.fault("file_ids", FaultKind::EmptyArray);
+                return fields.fault("file_ids", ValidationErrorKind::EmptyArray);
             }
             (None, Some(files)) if files.0.is_empty() => {
-                return fields.fault("files", FaultKind::EmptyArray);
+                return fields.fault("files", ValidationErrorKind::EmptyArray);
             }
             (Some(ids), None) => {
                 let (chunking, attributes) = (chunking?, attributes?);
@@ -264,9 +260,9 @@ impl Read for NewFileBatch {
                 ids.0.into_iter().map(new).collect()
             }
             (None, Some(files)) => files.0,
-            (None, None) => return fields.fault("file_ids", FaultKind::Missing),
+            (None, None) => return fields.fault("file_ids", ValidationErrorKind::Missing),
             (Some(_), Some(_)) => {
-                return fields.fault("files", FaultKind::Excludes { other: "file_ids" });
+                return fields.fault("files", ValidationErrorKind::Excludes { other: "file_ids" });
             }
         };
         fields.finish();

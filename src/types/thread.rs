@@ -5,21 +5,21 @@ use serde_json::Value;
 
 use super::{
     Id, Metadata, Patch, Resource, Timestamp,
-    reader::{Faults, Fields, Path, Read},
+    reader::{Fields, Path, Read, ValidationErrors},
     tool::ToolResources,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Thread {
     pub id: Id<Self>,
-    object: Object,
+    object: ThreadObject,
     pub created_at: Timestamp,
     pub metadata: Metadata,
     pub tool_resources: ToolResources,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+enum ThreadObject {
     #[serde(rename = "thread")]
     Thread,
 }
@@ -45,7 +45,7 @@ impl Thread {
         metadata: Metadata,
         tool_resources: ToolResources,
     ) -> Self {
-        Self { id, object: Object::Thread, created_at, metadata, tool_resources }
+        Self { id, object: ThreadObject::Thread, created_at, metadata, tool_resources }
     }
 
     pub fn change(&mut self, change: ThreadChange) {
@@ -71,8 +71,8 @@ pub struct ThreadChange {
 }
 
 impl Read for ThreadChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let metadata = fields.patch("metadata");
         let tool_resources = if fields.version().is_v2() {
             fields.patch("tool_resources")

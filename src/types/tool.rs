@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{
     limits,
     reader::{
-        FaultKind, Faults, Few, Fields, Path, Read, Text, checked, decimal_up_to, integer_between,
+        Few, Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors, checked,
+        decimal_up_to, integer_between,
     },
     schema,
     search::{RANKER, RANKER_WITH_DASHES},
@@ -93,8 +94,8 @@ impl From<&RankingOptions> for Ranking {
 }
 
 impl Read for Tool {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let kind: String = fields.required("type")?;
         if fields.version().is_v1() {
             return Self::read_v1(&kind, fields);
@@ -125,7 +126,7 @@ impl Tool {
             RETRIEVAL => Some(Self::FileSearch { file_search: FileSearch::default() }),
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => {
-                let kind = FaultKind::NotOneOf {
+                let kind = ValidationErrorKind::NotOneOf {
                     got: other.to_owned(),
                     supported: vec![CODE_INTERPRETER, FUNCTION, RETRIEVAL],
                 };
@@ -138,8 +139,8 @@ impl Tool {
 }
 
 impl Read for Function {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let name = fields.required::<FunctionName>("name");
         let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
         let parameters = fields.optional("parameters");
@@ -152,7 +153,8 @@ impl Read for Function {
             .filter(|_| fields.faults.is_request())
             .and_then(|given| schema::fault_of_parameters(given, strict))
         {
-            return fields.fault("parameters", FaultKind::FunctionSchema { function: name, what });
+            return fields
+                .fault("parameters", ValidationErrorKind::FunctionSchema { function: name, what });
         }
         fields.finish();
         let parameters = parameters.unwrap_or_else(no_parameters);
@@ -170,14 +172,14 @@ fn no_parameters() -> Map<String, Value> {
 pub struct FunctionName(pub String);
 
 impl Read for FunctionName {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         let Text(name) = Text::<{ limits::FUNCTION_NAME }>::read(value, at, faults)?;
         if name.is_empty() {
-            faults.note(at, FaultKind::EmptyString);
+            faults.note(at, ValidationErrorKind::EmptyString);
             return None;
         }
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-            faults.note(at, FaultKind::Pattern { pattern: "^[a-zA-Z0-9_-]+$" });
+            faults.note(at, ValidationErrorKind::Pattern { pattern: "^[a-zA-Z0-9_-]+$" });
             return None;
         }
         Some(Self(name))
@@ -191,8 +193,8 @@ impl Default for RankingOptions {
 }
 
 impl Read for FileSearch {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let max_num_results = match fields.optional::<i64>("max_num_results") {
             Some(Some(number)) => {
                 let place = at.key("max_num_results");
@@ -208,8 +210,8 @@ impl Read for FileSearch {
 }
 
 impl Read for RankingOptions {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let ranker = fields.optional::<String>("ranker");
         let threshold = fields.optional::<f64>("score_threshold");
         fields.optional::<Value>("hybrid_search");
@@ -308,8 +310,8 @@ pub fn searches(tools: &[Tool]) -> bool {
 }
 
 impl Read for ToolResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let code_interpreter = fields.optional("code_interpreter");
         let file_search = fields.optional("file_search");
         fields.finish();
@@ -318,8 +320,8 @@ impl Read for ToolResources {
 }
 
 impl Read for CodeInterpreterResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_ids =
             fields.or_default::<Few<String, { limits::CODE_INTERPRETER_FILES }>>("file_ids");
         fields.finish();
@@ -328,16 +330,18 @@ impl Read for CodeInterpreterResources {
 }
 
 impl Read for FileSearchResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let vector_store_ids =
             fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
         let vector_stores =
             fields.or_default::<Few<HelperStore, { limits::VECTOR_STORES }>>("vector_stores");
         let (vector_store_ids, vector_stores) = (vector_store_ids?.0, vector_stores?.0);
         if !vector_store_ids.is_empty() && !vector_stores.is_empty() {
-            return fields
-                .fault("vector_stores", FaultKind::Excludes { other: "vector_store_ids" });
+            return fields.fault(
+                "vector_stores",
+                ValidationErrorKind::Excludes { other: "vector_store_ids" },
+            );
         }
         fields.finish();
         Some(Self { vector_store_ids, vector_stores })
@@ -373,14 +377,14 @@ impl ToolChoice {
 }
 
 impl Read for ToolChoice {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
         match &value {
             Value::String(word) if matches!(word.as_str(), "none" | "auto" | "required") => {
                 Some(Self(value))
             }
             Value::String(word) => faults.not_one_of(at, word, &["none", "auto", "required"]),
             Value::Object(_) => {
-                let mut fields = Fields::of(value.clone(), at, faults)?;
+                let mut fields = Fields::new(value.clone(), at, faults)?;
                 let kind: String = fields.required("type")?;
                 let search = if fields.version().is_v1() { RETRIEVAL } else { FILE_SEARCH };
                 match kind.as_str() {
@@ -410,8 +414,8 @@ impl Read for ToolChoice {
 struct NamedFunction;
 
 impl Read for NamedFunction {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let name = fields.required::<String>("name");
         fields.finish();
         name.map(|_| Self)
@@ -435,8 +439,8 @@ pub struct ToolOutput {
 }
 
 impl Read for ToolOutput {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let tool_call_id = fields.or_default("tool_call_id");
         let output = fields.or_default("output");
         fields.finish();

@@ -7,7 +7,7 @@ use super::{
     Id, Resource, Timestamp,
     file::{File, FileExpiry, NewFile, Purpose},
     limits,
-    reader::{Faults, Fields, Path, Read, checked, integer_between},
+    reader::{Fields, Path, Read, ValidationErrors, checked, integer_between},
     resource::Spelling,
     words::words,
 };
@@ -15,7 +15,7 @@ use super::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Upload {
     pub id: Id<Self>,
-    object: Object,
+    object: UploadObject,
     pub bytes: u64,
     pub created_at: Timestamp,
     pub filename: String,
@@ -31,7 +31,7 @@ pub struct Upload {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+enum UploadObject {
     #[serde(rename = "upload")]
     Upload,
 }
@@ -64,7 +64,7 @@ impl Upload {
     pub fn new(id: Id<Self>, created_at: Timestamp, new: NewUpload) -> Self {
         Self {
             id,
-            object: Object::Upload,
+            object: UploadObject::Upload,
             bytes: new.bytes,
             created_at,
             filename: new.file.filename,
@@ -87,7 +87,7 @@ impl Upload {
     }
 
     /// As the wire shows it.
-    pub fn shown(mut self) -> Self {
+    pub fn view(mut self) -> Self {
         self.file_expiry = None;
         self
     }
@@ -136,8 +136,8 @@ pub struct NewUpload {
 }
 
 impl Read for NewUpload {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let filename = fields.required("filename");
         let purpose = fields.required("purpose");
         let bytes = fields.required::<i64>("bytes");
@@ -167,8 +167,8 @@ pub struct CompleteUpload {
 }
 
 impl Read for CompleteUpload {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let part_ids = fields.required("part_ids");
         let md5 = fields.optional("md5");
         fields.finish();

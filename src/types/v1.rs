@@ -13,7 +13,7 @@ use super::{
     Assistant as Kept, Id, Message as KeptMessage, Metadata, Resource, Role, Run, Step as KeptStep,
     Thread as KeptThread, Timestamp, Tool, Usage,
     assistant::ResponseFormat,
-    message::{Annotation, Attachment, Content, IncompleteDetails, MessageStatus},
+    message::{Attachment, Content, IncompleteDetails, MessageStatus},
     run::LastError,
     step::{StepDetails, StepStatus, ToolCallKind},
     tool::{Function, ToolChoice},
@@ -36,7 +36,7 @@ fn once<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<&'i str> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Assistant<'a> {
+pub(super) struct V1Assistant<'a> {
     id: &'a Id<Kept>,
     object: &'static str,
     created_at: Timestamp,
@@ -52,8 +52,8 @@ pub(super) struct Assistant<'a> {
     response_format: &'a ResponseFormat,
 }
 
-impl<'a> Assistant<'a> {
-    pub(super) fn of(kept: &'a Kept) -> Self {
+impl<'a> V1Assistant<'a> {
+    pub(super) fn new(kept: &'a Kept) -> Self {
         Self {
             id: &kept.id,
             object: Kept::OBJECT,
@@ -62,7 +62,7 @@ impl<'a> Assistant<'a> {
             description: &kept.description,
             model: &kept.model,
             instructions: &kept.instructions,
-            tools: kept.tools.iter().map(ShownTool::of).collect(),
+            tools: kept.tools.iter().map(ShownTool::new).collect(),
             top_p: kept.top_p,
             temperature: kept.temperature,
             file_ids: files_of(kept),
@@ -90,7 +90,7 @@ pub(super) struct ShownFunction<'a> {
 }
 
 impl<'a> ShownTool<'a> {
-    pub(super) fn of(tool: &'a Tool) -> Self {
+    pub(super) fn new(tool: &'a Tool) -> Self {
         match tool {
             Tool::CodeInterpreter => Self::CodeInterpreter,
             Tool::FileSearch { .. } => Self::Retrieval,
@@ -107,15 +107,15 @@ pub(super) fn tool_choice(choice: &ToolChoice) -> Value {
 }
 
 #[derive(Serialize)]
-pub(super) struct Thread<'a> {
+pub(super) struct V1Thread<'a> {
     id: &'a Id<KeptThread>,
     object: &'static str,
     created_at: Timestamp,
     metadata: &'a Metadata,
 }
 
-impl<'a> Thread<'a> {
-    pub(super) fn of(kept: &'a KeptThread) -> Self {
+impl<'a> V1Thread<'a> {
+    pub(super) fn new(kept: &'a KeptThread) -> Self {
         Self {
             id: &kept.id,
             object: KeptThread::OBJECT,
@@ -126,7 +126,7 @@ impl<'a> Thread<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Message<'a> {
+pub(super) struct V1Message<'a> {
     id: &'a Id<KeptMessage>,
     object: &'static str,
     created_at: Timestamp,
@@ -150,7 +150,7 @@ struct Progress<'a> {
     completed_at: Option<Timestamp>,
 }
 
-impl<'a> Message<'a> {
+impl<'a> V1Message<'a> {
     pub(super) fn over_rest(kept: &'a KeptMessage) -> Self {
         Self {
             id: &kept.id,
@@ -198,23 +198,16 @@ fn quote(annotation: &mut Value) {
     }
 }
 
-/// An annotation as it stands in a message.
-pub fn annotation(kept: &Annotation) -> Value {
-    let mut shown = json!(kept);
-    quote(&mut shown);
-    shown
-}
-
 /// Counts as they were before there were details of them.
 #[derive(Serialize)]
-pub(super) struct Counts {
+pub(super) struct V1Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
 }
 
-impl Counts {
-    pub(super) fn of(usage: Usage) -> Self {
+impl V1Usage {
+    pub(super) fn new(usage: Usage) -> Self {
         let Usage { prompt_tokens, completion_tokens, total_tokens, .. } = usage;
         Self { prompt_tokens, completion_tokens, total_tokens }
     }
@@ -222,7 +215,7 @@ impl Counts {
 
 /// A step: its searches are called retrieval, and nothing more is told of them.
 #[derive(Serialize)]
-pub(super) struct Step<'a> {
+pub(super) struct V1Step<'a> {
     id: &'a Id<KeptStep>,
     object: &'static str,
     created_at: Timestamp,
@@ -238,7 +231,7 @@ pub(super) struct Step<'a> {
     failed_at: Option<Timestamp>,
     last_error: &'a Option<LastError>,
     step_details: ShownDetails<'a>,
-    usage: Option<Counts>,
+    usage: Option<V1Usage>,
 }
 
 struct ShownDetails<'a>(&'a StepDetails);
@@ -261,8 +254,8 @@ impl Serialize for ShownDetails<'_> {
     }
 }
 
-impl<'a> Step<'a> {
-    pub(super) fn of(kept: &'a KeptStep) -> Self {
+impl<'a> V1Step<'a> {
+    pub(super) fn new(kept: &'a KeptStep) -> Self {
         Self {
             id: &kept.id,
             object: KeptStep::OBJECT,
@@ -278,7 +271,7 @@ impl<'a> Step<'a> {
             failed_at: kept.failed_at,
             last_error: &kept.last_error,
             step_details: ShownDetails(&kept.step_details),
-            usage: kept.usage.map(Counts::of),
+            usage: kept.usage.map(V1Usage::new),
         }
     }
 }
@@ -380,7 +373,7 @@ mod tests {
         ] {
             let kept = tool(Version::V1, v1.clone());
             assert_eq!(kept, tool(Version::V2, v2));
-            assert_eq!(json!(ShownTool::of(&kept)), v1);
+            assert_eq!(json!(ShownTool::new(&kept)), v1);
         }
     }
 

@@ -10,14 +10,14 @@ use super::{
     Id, Metadata, Patch, Resource, Timestamp,
     chunking::Chunking,
     limits,
-    reader::{Faults, Few, Fields, Path, Read, checked, integer_between},
+    reader::{Few, Fields, Path, Read, ValidationErrors, checked, integer_between},
     resource::Spelling,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VectorStore {
     pub id: Id<Self>,
-    object: Object,
+    object: VectorStoreObject,
     pub created_at: Timestamp,
     pub name: Option<String>,
     pub description: Option<String>,
@@ -31,7 +31,7 @@ pub struct VectorStore {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Object {
+enum VectorStoreObject {
     #[serde(rename = "vector_store")]
     VectorStore,
 }
@@ -74,7 +74,7 @@ impl VectorStore {
     pub fn new(id: Id<Self>, created_at: Timestamp, new: NewVectorStore) -> Self {
         let mut store = Self {
             id,
-            object: Object::VectorStore,
+            object: VectorStoreObject::VectorStore,
             created_at,
             name: new.name,
             description: new.description,
@@ -133,8 +133,8 @@ impl ExpiresAfter {
 }
 
 impl Read for ExpiresAfter {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let anchor = fields.required::<String>("anchor");
         let days = fields.required::<i64>("days");
         fields.finish();
@@ -162,8 +162,8 @@ pub struct NewVectorStore {
 }
 
 impl Read for NewVectorStore {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let name = fields.optional("name");
         let description = fields.optional("description");
         let file_ids = fields.or_default::<Few<String, { limits::STORE_CREATE_FILES }>>("file_ids");
@@ -187,8 +187,8 @@ impl Read for NewVectorStore {
 pub struct HelperStore(pub NewVectorStore);
 
 impl Read for HelperStore {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let file_ids = fields.or_default::<Few<String, { limits::STORE_FILES }>>("file_ids");
         let chunking = fields.or_default("chunking_strategy");
         let metadata = fields.or_default("metadata");
@@ -211,8 +211,8 @@ pub struct VectorStoreChange {
 }
 
 impl Read for VectorStoreChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = Fields::of(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, faults)?;
         let name = fields.patch("name");
         let expires_after = fields.patch("expires_after");
         let metadata = fields.patch("metadata");

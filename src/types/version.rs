@@ -27,22 +27,22 @@ pub trait View {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error>;
 
     /// The object as this version shows it.
-    fn seen(self, version: Version) -> Seen<Self>
+    fn seen(self, version: Version) -> Versioned<Self>
     where
         Self: Sized,
     {
-        Seen { it: self, version }
+        Versioned { it: self, version }
     }
 }
 
 /// An object as one of the versions shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<T> {
+pub struct Versioned<T> {
     pub it: T,
     version: Version,
 }
 
-impl<T: View> Serialize for Seen<T> {
+impl<T: View> Serialize for Versioned<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.it.show(self.version, serializer)
     }

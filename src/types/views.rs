@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Assistant, Id, Message, Metadata, Phase, Resource, Role, Run, Step, Thread, Timestamp, Version,
     View,
-    message::{Attachment, Content, MessageView, Object, has_quotes, without_quotes},
+    message::{Attachment, Content, MessageObject, MessageView, has_quotes, without_quotes},
     tool::ToolResources,
     v1,
 };
@@ -16,7 +16,7 @@ use super::{
 impl View for Assistant {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
-            Version::V1 => v1::Assistant::of(self).serialize(serializer),
+            Version::V1 => v1::V1Assistant::new(self).serialize(serializer),
             Version::V2 if self.files.is_empty() && self.v1_store.is_none() => {
                 self.serialize(serializer)
             }
@@ -28,7 +28,7 @@ impl View for Assistant {
 impl View for Thread {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
-            Version::V1 => v1::Thread::of(self).serialize(serializer),
+            Version::V1 => v1::V1Thread::new(self).serialize(serializer),
             Version::V2 => self.serialize(serializer),
         }
     }
@@ -38,7 +38,7 @@ impl View for Message {
     /// As events show it.
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
-            Version::V1 => v1::Message::in_stream(self).serialize(serializer),
+            Version::V1 => v1::V1Message::in_stream(self).serialize(serializer),
             Version::V2 if !has_quotes(&self.content) => self.serialize(serializer),
             Version::V2 => Self { content: without_quotes(&self.content), ..self.clone() }
                 .serialize(serializer),
@@ -49,8 +49,8 @@ impl View for Message {
 impl View for MessageView {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
-            Version::V1 => v1::Message::over_rest(&self.message).serialize(serializer),
-            Version::V2 => OverRest::of(self).serialize(serializer),
+            Version::V1 => v1::V1Message::over_rest(&self.message).serialize(serializer),
+            Version::V2 => RestView::new(self).serialize(serializer),
         }
     }
 }
@@ -58,9 +58,9 @@ impl View for MessageView {
 /// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the
 /// shape of v1, under v2 too, in all of the recordings.
 #[derive(Serialize)]
-struct OverRest<'m> {
+struct RestView<'m> {
     id: &'m Id<Message>,
-    object: Object,
+    object: MessageObject,
     created_at: Timestamp,
     assistant_id: &'m Option<Id<Assistant>>,
     thread_id: &'m Id<Thread>,
@@ -74,8 +74,8 @@ struct OverRest<'m> {
     metadata: &'m Metadata,
 }
 
-impl<'m> OverRest<'m> {
-    fn of(MessageView { message, was_modified }: &'m MessageView) -> Self {
+impl<'m> RestView<'m> {
+    fn new(MessageView { message, was_modified }: &'m MessageView) -> Self {
         let content = match has_quotes(&message.content) {
             true => Cow::Owned(without_quotes(&message.content)),
             false => Cow::Borrowed(message.content.as_slice()),
@@ -99,7 +99,7 @@ impl<'m> OverRest<'m> {
 impl View for Step {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error> {
         match version {
-            Version::V1 => v1::Step::of(self).serialize(serializer),
+            Version::V1 => v1::V1Step::new(self).serialize(serializer),
             Version::V2 if !self.has_queries() => self.serialize(serializer),
             Version::V2 => self.clone().without_queries().serialize(serializer),
         }
@@ -197,7 +197,7 @@ impl RunView<'_> {
             Version::V1 => {
                 map.serialize_entry(
                     "tools",
-                    &run.tools.iter().map(v1::ShownTool::of).collect::<Vec<_>>(),
+                    &run.tools.iter().map(v1::ShownTool::new).collect::<Vec<_>>(),
                 )?;
                 map.serialize_entry("file_ids", &run.file_ids)?;
             }
@@ -217,7 +217,7 @@ impl RunView<'_> {
         map.serialize_entry("truncation_strategy", &run.truncation_strategy)?;
         map.serialize_entry("incomplete_details", &incomplete_details(phase))?;
         match version {
-            Version::V1 => map.serialize_entry("usage", &phase.usage().map(v1::Counts::of))?,
+            Version::V1 => map.serialize_entry("usage", &phase.usage().map(v1::V1Usage::new))?,
             Version::V2 => map.serialize_entry("usage", &phase.usage())?,
         }
         map.serialize_entry("response_format", &run.response_format)?;

@@ -8,6 +8,7 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub enum $Enum { $($(#[$note])* #[serde(rename = $word)] $Variant),* }
 
+        #[allow(dead_code, reason = "not every enum is asked for all of it")]
         impl $Enum {
             pub const ALL: &'static [Self] = &[$(Self::$Variant),*];
             pub const NAMES: &'static [&'static str] = &[$($word),*];

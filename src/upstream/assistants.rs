@@ -12,10 +12,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    afar::There,
     client::{
-        Asked, Broken, Call, Finish, Heard, Part, Piece, Pieces, Upstream, give, usage_of, whole,
+        Finish, MessagePart, PieceSender, ThreadMessage, TurnError, Upstream, UpstreamCall,
+        UpstreamPiece, UpstreamRequest, give, usage_of, whole,
     },
+    remote_objects::RemoteThread,
     stream::Events,
 };
 use crate::types::{
@@ -26,10 +27,10 @@ use crate::types::{
 /// Begins the run over there, or hands it the outputs that it waits for.
 pub(super) async fn perform(
     upstream: &Upstream,
-    asked: &Asked,
-    pieces: &Pieces,
-) -> Result<(), Broken> {
-    let events = match Waiting::of(asked) {
+    asked: &UpstreamRequest,
+    pieces: &PieceSender,
+) -> Result<(), TurnError> {
+    let events = match Waiting::new(asked) {
         Some(waiting) => waiting.submit(upstream).await?,
         None => begin(upstream, asked).await?,
     };
@@ -44,7 +45,7 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn of(asked: &'a Asked) -> Option<Self> {
+    fn new(asked: &'a UpstreamRequest) -> Option<Self> {
         let (thread, run) = (asked.note["thread"].as_str()?, asked.note["run"].as_str()?);
         let calls = asked.note["calls"].as_array()?.iter();
         let given = asked.steps.last()?.function_outputs();
@@ -53,7 +54,7 @@ impl<'a> Waiting<'a> {
         Some(Self { thread, run, outputs: outputs.collect() })
     }
 
-    async fn submit(self, upstream: &Upstream) -> Result<Events, Broken> {
+    async fn submit(self, upstream: &Upstream) -> Result<Events, TurnError> {
         let Self { thread, run, outputs } = self;
         let path = format!("/threads/{thread}/runs/{run}/submit_tool_outputs");
         upstream.stream(&path, &json!({"tool_outputs": outputs, "stream": true})).await
@@ -65,28 +66,28 @@ impl Upstream {
         self.post(path).header("openai-beta", "assistants=v2")
     }
 
-    async fn stream(&self, path: &str, body: &Value) -> Result<Events, Broken> {
-        Ok(Events::of(self.send(self.beta(path), body).await?))
+    async fn stream(&self, path: &str, body: &Value) -> Result<Events, TurnError> {
+        Ok(Events::new(self.send(self.beta(path), body).await?))
     }
 
     /// Makes an object over there, and answers its id.
-    async fn make(&self, path: &str, body: &Value) -> Result<String, Broken> {
+    async fn make(&self, path: &str, body: &Value) -> Result<String, TurnError> {
         let answer = whole(self.send(self.beta(path), body).await?).await?;
         let made = serde_json::from_str::<Value>(&answer).unwrap_or_default();
         self.refuse_error(&made)?;
         let id = made["id"].as_str().map(str::to_owned);
         id.ok_or_else(|| {
-            Broken::because(format_args!(
+            TurnError::because(format_args!(
                 "answered {path} with something that is no object of the Assistants API"
             ))
         })
     }
 }
 
-async fn begin(upstream: &Upstream, asked: &Asked) -> Result<Events, Broken> {
-    let known = upstream.afar.threads.lock().get(asked.run.thread_id.as_str()).cloned();
-    if let Some(there) = known
-        && let Ok(events) = begin_on(upstream, asked, there).await
+async fn begin(upstream: &Upstream, asked: &UpstreamRequest) -> Result<Events, TurnError> {
+    let known = upstream.remote.threads.lock().get(asked.run.thread_id.as_str()).cloned();
+    if let Some(remote_thread) = known
+        && let Ok(events) = begin_on(upstream, asked, remote_thread).await
     {
         return Ok(events);
     }
@@ -95,30 +96,35 @@ async fn begin(upstream: &Upstream, asked: &Asked) -> Result<Events, Broken> {
     let messages: Vec<_> = given.iter().filter_map(|heard| message(heard)).collect();
     let id = upstream.make("/threads", &json!({ "messages": messages })).await?;
     let given = given.into_iter().map(|heard| heard.id.clone()).collect();
-    begin_on(upstream, asked, There { id, given, runs: HashSet::new() }).await
+    begin_on(upstream, asked, RemoteThread { id, given, runs: HashSet::new() }).await
 }
 
 /// Begins a run on a thread over there, which is given first whatever it has not heard.
-async fn begin_on(upstream: &Upstream, asked: &Asked, mut there: There) -> Result<Events, Broken> {
+async fn begin_on(
+    upstream: &Upstream,
+    asked: &UpstreamRequest,
+    mut remote_thread: RemoteThread,
+) -> Result<Events, TurnError> {
     let assistant = assistant(upstream, asked).await?;
     for heard in &asked.conversation.messages {
-        let is_its_own = heard.run.as_ref().is_some_and(|run| there.runs.contains(run));
+        let is_its_own = heard.run.as_ref().is_some_and(|run| remote_thread.runs.contains(run));
         if !is_its_own
-            && there.given.insert(heard.id.clone())
+            && remote_thread.given.insert(heard.id.clone())
             && let Some(message) = message(heard)
         {
-            upstream.make(&format!("/threads/{}/messages", there.id), &message).await?;
+            upstream.make(&format!("/threads/{}/messages", remote_thread.id), &message).await?;
         }
     }
-    let events =
-        upstream.stream(&format!("/threads/{}/runs", there.id), &order(asked, &assistant)).await?;
-    there.runs.insert(asked.run.id.to_string());
-    upstream.afar.threads.lock().insert(asked.run.thread_id.to_string(), there);
+    let events = upstream
+        .stream(&format!("/threads/{}/runs", remote_thread.id), &order(asked, &assistant))
+        .await?;
+    remote_thread.runs.insert(asked.run.id.to_string());
+    upstream.remote.threads.lock().insert(asked.run.thread_id.to_string(), remote_thread);
     Ok(events)
 }
 
 /// The assistant over there: the same for all runs that want it to be the same.
-async fn assistant(upstream: &Upstream, asked: &Asked) -> Result<String, Broken> {
+async fn assistant(upstream: &Upstream, asked: &UpstreamRequest) -> Result<String, TurnError> {
     let run = &asked.run;
     let mut body = json!({
         "model": upstream.model(&run.model),
@@ -134,12 +140,12 @@ async fn assistant(upstream: &Upstream, asked: &Asked) -> Result<String, Broken>
         body["metadata"] = json!(assistant.metadata);
     }
     let key = body.to_string();
-    let known = upstream.afar.assistants.lock().get(&key).cloned();
+    let known = upstream.remote.assistants.lock().get(&key).cloned();
     if let Some(id) = known {
         return Ok(id);
     }
     let id = upstream.make("/assistants", &body).await?;
-    upstream.afar.assistants.lock().insert(key, id.clone());
+    upstream.remote.assistants.lock().insert(key, id.clone());
     Ok(id)
 }
 
@@ -150,7 +156,7 @@ fn tool(tool: &Tool) -> Value {
     }
 }
 
-fn order(asked: &Asked, assistant: &str) -> Value {
+fn order(asked: &UpstreamRequest, assistant: &str) -> Value {
     let run = &asked.run;
     let mut order = Map::new();
     order.insert("assistant_id".to_owned(), Value::from(assistant));
@@ -171,34 +177,38 @@ fn order(asked: &Asked, assistant: &str) -> Value {
 }
 
 /// A message as a request says it; none if there is nothing in it that can be passed on.
-fn message(heard: &Heard) -> Option<Value> {
+fn message(heard: &ThreadMessage) -> Option<Value> {
     let parts = heard.parts.iter().filter_map(|part| match part {
-        Part::Text(text) if text.is_empty() => None,
-        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        MessagePart::Text(text) if text.is_empty() => None,
+        MessagePart::Text(text) => Some(json!({"type": "text", "text": text})),
         // A file of the thread's, which is not there.
-        Part::Image(url) if url.starts_with("data:") => None,
-        Part::Image(url) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
+        MessagePart::Image(url) if url.starts_with("data:") => None,
+        MessagePart::Image(url) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
     });
     let parts: Vec<_> = parts.collect();
     (!parts.is_empty()).then(|| json!({"role": heard.role, "content": parts}))
 }
 
 /// Passes on what the run over there tells.
-async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Result<(), Broken> {
+async fn pass_on(
+    upstream: &Upstream,
+    mut events: Events,
+    pieces: &PieceSender,
+) -> Result<(), TurnError> {
     while let Some(event) = events.next().await? {
         if event.name == "done" {
             break;
         }
         let Ok(object) = serde_json::from_str::<Value>(&event.data) else {
-            return Err(Broken::because("sent something that is not JSON"));
+            return Err(TurnError::because("sent something that is not JSON"));
         };
         upstream.refuse_error(&object)?;
         match event.name.as_str() {
-            "thread.message.created" => give(pieces, Piece::Message).await?,
+            "thread.message.created" => give(pieces, UpstreamPiece::Message).await?,
             "thread.message.delta" => {
                 for part in object["delta"]["content"].as_array().into_iter().flatten() {
                     if let Some(text) = part["text"]["value"].as_str() {
-                        give(pieces, Piece::Text(text.to_owned())).await?;
+                        give(pieces, UpstreamPiece::Text(text.to_owned())).await?;
                     }
                 }
             }
@@ -209,7 +219,7 @@ async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Re
                     .flatten()
                     .filter_map(|part| part["refusal"].as_str())
                 {
-                    give(pieces, Piece::Refusal(refusal.to_owned())).await?;
+                    give(pieces, UpstreamPiece::Refusal(refusal.to_owned())).await?;
                 }
             }
             "thread.run.step.completed" => {
@@ -225,33 +235,36 @@ async fn pass_on(upstream: &Upstream, mut events: Events, pieces: &Pieces) -> Re
                 let ids: Vec<_> = calls.iter().map(|call| call["id"].clone()).collect();
                 let note =
                     json!({"thread": object["thread_id"], "run": object["id"], "calls": ids});
-                give(pieces, Piece::Note(note)).await?;
-                return give(pieces, Piece::Calls(calls.iter().map(function).collect(), None))
-                    .await;
+                give(pieces, UpstreamPiece::Note(note)).await?;
+                return give(
+                    pieces,
+                    UpstreamPiece::Calls(calls.iter().map(function).collect(), None),
+                )
+                .await;
             }
             name => {
                 if let Some(finish) = finish(name, &object) {
-                    return give(pieces, Piece::End(finish)).await;
+                    return give(pieces, UpstreamPiece::End(finish)).await;
                 }
             }
         }
     }
-    Err(Broken::because("ended its answer in the middle"))
+    Err(TurnError::because("ended its answer in the middle"))
 }
 
-fn function(call: &Value) -> Call {
+fn function(call: &Value) -> UpstreamCall {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Call::Function {
+    UpstreamCall::Function {
         name: text(&call["function"]["name"]),
         arguments: text(&call["function"]["arguments"]),
     }
 }
 
 /// A step that is over. Functions were passed on when the run began to wait for them.
-fn step(step: &Value) -> Option<Piece> {
+fn step(step: &Value) -> Option<UpstreamPiece> {
     let usage = usage_of(&step["usage"]);
     let Some(calls) = step["step_details"]["tool_calls"].as_array() else {
-        return Some(Piece::Said(usage));
+        return Some(UpstreamPiece::Said(usage));
     };
     let calls = calls.iter().filter_map(|call| match call["type"].as_str()? {
         "code_interpreter" => {
@@ -259,16 +272,16 @@ fn step(step: &Value) -> Option<Piece> {
             let outputs = interpreter["outputs"].as_array().into_iter().flatten();
             let logs =
                 outputs.filter_map(|output| output["logs"].as_str().map(str::to_owned)).collect();
-            Some(Call::Interpreter {
+            Some(UpstreamCall::Interpreter {
                 input: interpreter["input"].as_str().unwrap_or_default().to_owned(),
                 logs,
             })
         }
-        "file_search" => Some(Call::Searched),
+        "file_search" => Some(UpstreamCall::Searched),
         _ => None,
     });
     let calls: Vec<_> = calls.collect();
-    (!calls.is_empty()).then_some(Piece::Calls(calls, usage))
+    (!calls.is_empty()).then_some(UpstreamPiece::Calls(calls, usage))
 }
 
 fn finish(event: &str, run: &Value) -> Option<Finish> {

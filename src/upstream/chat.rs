@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::{
-        Asked, Broken, Call, Finish, Heard, LONGEST, Part, Piece, Pieces, Upstream, give, too_long,
-        usage_of, whole,
+        Finish, LONGEST, MessagePart, PieceSender, ThreadMessage, TurnError, Upstream,
+        UpstreamCall, UpstreamPiece, UpstreamRequest, give, too_long, usage_of, whole,
     },
     stream::Events,
 };
@@ -25,9 +25,9 @@ const SEARCHES: &str = "Searches the files that were uploaded for this conversat
 /// Asks for one completion, and gives its pieces as they come.
 pub(super) async fn perform(
     upstream: &Upstream,
-    asked: &Asked,
-    pieces: &Pieces,
-) -> Result<(), Broken> {
+    asked: &UpstreamRequest,
+    pieces: &PieceSender,
+) -> Result<(), TurnError> {
     let response =
         upstream.send(upstream.post("/chat/completions"), &request(upstream, asked)).await?;
     let kind = response
@@ -37,7 +37,7 @@ pub(super) async fn perform(
         .unwrap_or_default();
     let mut completion = Completion { search: search_name(asked), ..Completion::default() };
     if kind.starts_with("text/event-stream") {
-        let mut events = Events::of(response);
+        let mut events = Events::new(response);
         while let Some(event) = events.next().await? {
             if event.data.trim() == "[DONE]" {
                 completion.is_done = true;
@@ -53,26 +53,26 @@ pub(super) async fn perform(
         completion.take(&answer, "message", pieces).await?;
     } else {
         let kind = if kind.is_empty() { "something without a type" } else { kind };
-        return Err(Broken::because(format_args!(
+        return Err(TurnError::because(format_args!(
             "answered with {kind} where a completion was asked for"
         )));
     }
     completion.end(pieces).await
 }
 
-fn parsed(text: &str) -> Result<Value, Broken> {
-    serde_json::from_str(text).map_err(|_| Broken::because("sent something that is not JSON"))
+fn parsed(text: &str) -> Result<Value, TurnError> {
+    serde_json::from_str(text).map_err(|_| TurnError::because("sent something that is not JSON"))
 }
 
 impl Upstream {
     /// An error in the place of an answer.
-    pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), Broken> {
+    pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), TurnError> {
         match &answer["error"] {
             Value::Null => Ok(()),
             error => {
                 let said =
                     error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
-                Err(Broken::because(format_args!(
+                Err(TurnError::because(format_args!(
                     "answered with an error: {}",
                     said.trim_end_matches('.')
                 )))
@@ -97,14 +97,19 @@ struct Completion {
 }
 
 impl Completion {
-    async fn take(&mut self, chunk: &Value, part: &str, pieces: &Pieces) -> Result<(), Broken> {
+    async fn take(
+        &mut self,
+        chunk: &Value,
+        part: &str,
+        pieces: &PieceSender,
+    ) -> Result<(), TurnError> {
         self.usage = usage_of(&chunk["usage"]).or(self.usage);
         let choice = &chunk["choices"][0];
         let said = &choice[part];
         if let Some(text) = said["content"].as_str().filter(|text| !text.is_empty()) {
             self.said += text.len();
             self.begin(pieces).await?;
-            give(pieces, Piece::Text(text.to_owned())).await?;
+            give(pieces, UpstreamPiece::Text(text.to_owned())).await?;
         }
         self.refusal += said["refusal"].as_str().unwrap_or_default();
         for call in said["tool_calls"].as_array().into_iter().flatten() {
@@ -119,17 +124,17 @@ impl Completion {
         Ok(())
     }
 
-    async fn begin(&mut self, pieces: &Pieces) -> Result<(), Broken> {
+    async fn begin(&mut self, pieces: &PieceSender) -> Result<(), TurnError> {
         if !self.has_begun {
             self.has_begun = true;
-            give(pieces, Piece::Message).await?;
+            give(pieces, UpstreamPiece::Message).await?;
         }
         Ok(())
     }
 
-    async fn end(mut self, pieces: &Pieces) -> Result<(), Broken> {
+    async fn end(mut self, pieces: &PieceSender) -> Result<(), TurnError> {
         if self.finish.is_none() && !self.is_done {
-            return Err(Broken::because("ended its answer in the middle"));
+            return Err(TurnError::because("ended its answer in the middle"));
         }
         let cut_off = match self.finish.as_deref() {
             Some("length") => Some(IncompleteRun::MaxCompletionTokens),
@@ -138,43 +143,43 @@ impl Completion {
         };
         if let Some(reason) = cut_off {
             // Calls that were cut off were never made.
-            return give(pieces, Piece::End(Finish::Incomplete(reason, self.usage))).await;
+            return give(pieces, UpstreamPiece::End(Finish::Incomplete(reason, self.usage))).await;
         }
         if !self.refusal.is_empty() {
             self.begin(pieces).await?;
-            give(pieces, Piece::Refusal(std::mem::take(&mut self.refusal))).await?;
+            give(pieces, UpstreamPiece::Refusal(std::mem::take(&mut self.refusal))).await?;
         }
         if self.calls.is_empty() {
             // Said nothing at all: that is a message too.
             self.begin(pieces).await?;
-            give(pieces, Piece::Said(self.usage)).await?;
-            return give(pieces, Piece::End(Finish::Completed(None))).await;
+            give(pieces, UpstreamPiece::Said(self.usage)).await?;
+            return give(pieces, UpstreamPiece::End(Finish::Completed(None))).await;
         }
         if self.has_begun {
             // What both took is counted where it ends.
-            give(pieces, Piece::Said(Some(Usage::default()))).await?;
+            give(pieces, UpstreamPiece::Said(Some(Usage::default()))).await?;
         }
         let calls = std::mem::take(&mut self.calls).into_iter();
         let calls = calls
             .map(|call| self.call(call.name, call.arguments))
             .collect::<Result<Vec<_>, _>>()?;
-        give(pieces, Piece::Calls(calls, self.usage)).await
+        give(pieces, UpstreamPiece::Calls(calls, self.usage)).await
     }
 
-    fn call(&self, name: String, arguments: String) -> Result<Call, Broken> {
+    fn call(&self, name: String, arguments: String) -> Result<UpstreamCall, TurnError> {
         // No arguments at all are what some models say for an empty object.
         let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
         let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
             let cut: String = arguments.chars().take(100).collect();
-            return Err(Broken::because(format_args!(
+            return Err(TurnError::because(format_args!(
                 "called the function '{name}' with arguments that are not JSON: {cut}"
             )));
         };
         if self.search.as_deref() == Some(name.as_str()) {
             let query = parsed["query"].as_str().map_or_else(|| arguments.clone(), str::to_owned);
-            return Ok(Call::Search { query });
+            return Ok(UpstreamCall::Search { query });
         }
-        Ok(Call::Function { name, arguments })
+        Ok(UpstreamCall::Function { name, arguments })
     }
 }
 
@@ -221,7 +226,7 @@ fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
     name.len() + call.arguments.len().saturating_sub(before)
 }
 
-fn request(upstream: &Upstream, asked: &Asked) -> Value {
+fn request(upstream: &Upstream, asked: &UpstreamRequest) -> Value {
     let run = &asked.run;
     let mut body = Map::new();
     body.insert("model".to_owned(), Value::from(upstream.model(&run.model)));
@@ -265,7 +270,7 @@ fn request(upstream: &Upstream, asked: &Asked) -> Value {
     Value::Object(body)
 }
 
-fn messages(asked: &Asked) -> Vec<Value> {
+fn messages(asked: &UpstreamRequest) -> Vec<Value> {
     let mut messages = Vec::new();
     if let Some(instructions) = asked.run.instructions.as_deref().filter(|text| !text.is_empty()) {
         messages.push(json!({"role": "system", "content": instructions}));
@@ -323,23 +328,23 @@ fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
     }
 }
 
-fn heard(message: &Heard) -> Value {
-    let has_image = message.parts.iter().any(|part| matches!(part, Part::Image(_)));
+fn heard(message: &ThreadMessage) -> Value {
+    let has_image = message.parts.iter().any(|part| matches!(part, MessagePart::Image(_)));
     // Only users may show pictures.
     if !has_image || message.role == Role::Assistant {
         let texts = message.parts.iter().filter_map(|part| {
-            if let Part::Text(text) = part { Some(text.as_str()) } else { None }
+            if let MessagePart::Text(text) = part { Some(text.as_str()) } else { None }
         });
         return json!({"role": message.role, "content": texts.collect::<Vec<_>>().join("\n")});
     }
     let parts = message.parts.iter().map(|part| match part {
-        Part::Text(text) => json!({"type": "text", "text": text}),
-        Part::Image(url) => json!({"type": "image_url", "image_url": {"url": url}}),
+        MessagePart::Text(text) => json!({"type": "text", "text": text}),
+        MessagePart::Image(url) => json!({"type": "image_url", "image_url": {"url": url}}),
     });
     json!({"role": message.role, "content": parts.collect::<Vec<_>>()})
 }
 
-fn tools(asked: &Asked) -> Vec<Value> {
+fn tools(asked: &UpstreamRequest) -> Vec<Value> {
     let mut tools = Vec::new();
     for tool in &asked.run.tools {
         match tool {
@@ -370,7 +375,7 @@ fn tools(asked: &Asked) -> Vec<Value> {
 }
 
 /// What the search is called: like the tool, unless the run has a function of that name.
-fn search_name(asked: &Asked) -> Option<String> {
+fn search_name(asked: &UpstreamRequest) -> Option<String> {
     let is_taken = |name: &str| {
         asked
             .run
@@ -385,7 +390,7 @@ fn search_name(asked: &Asked) -> Option<String> {
 }
 
 /// Which tool is to be used. What was forced has been done once something was called.
-fn tool_choice(asked: &Asked) -> Option<Value> {
+fn tool_choice(asked: &UpstreamRequest) -> Option<Value> {
     let has_called = asked.steps.iter().any(|step| !step.tool_calls().is_empty());
     let choice = &asked.run.tool_choice;
     let function = |name: &str| json!({"type": "function", "function": {"name": name}});

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::afar::Afar;
+use super::remote_objects::RemoteObjects;
 use crate::types::{
     Assistant, Role, Run, Step, Usage,
     run::{IncompleteRun, LastError},
@@ -16,7 +16,7 @@ use crate::types::{
 
 /// What kind of server an upstream is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub enum UpstreamKind {
     /// It has `/chat/completions`, as OpenAI, vLLM, Ollama and llama.cpp do.
     #[default]
     Chat,
@@ -26,32 +26,44 @@ pub enum Kind {
 
 /// A key. It is shown to nobody but the upstream.
 #[derive(Clone)]
-pub struct Key(String);
+pub struct ApiKey(String);
 
-impl Key {
+impl ApiKey {
+    /// A key, as the upstream expects it behind `Bearer`.
     pub fn new(key: String) -> Self {
         Self(key)
     }
 
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Key {
+impl UpstreamSettings {
+    /// An upstream without a key, with the usual limits.
+    pub fn new(url: impl Into<String>, kind: UpstreamKind) -> Self {
+        let url = url.into();
+        Self { url, kind, key: None, models: Vec::new(), limit: LIMIT, patience: None }
+    }
+}
+
+impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
 }
 
-/// Which upstream to ask, and how.
+/// Which upstream is asked, and how.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct UpstreamSettings {
+    /// The base URL, such as `http://localhost:11434/v1`.
     pub url: String,
-    pub kind: Kind,
-    pub key: Option<Key>,
+    /// Which API it speaks.
+    pub kind: UpstreamKind,
+    /// The key that it is given; none if it needs none.
+    pub key: Option<ApiKey>,
     /// Models that are called otherwise there.
-    pub models: Vec<Renamed>,
+    pub models: Vec<ModelName>,
     /// How many requests one run may make.
     pub limit: usize,
     /// How long the upstream may be silent; none for the usual two minutes.
@@ -60,12 +72,12 @@ pub struct Settings {
 
 /// A model, and what the upstream calls it. `*` stands for every model that has no name of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renamed {
+pub struct ModelName {
     from: String,
     to: String,
 }
 
-impl std::str::FromStr for Renamed {
+impl std::str::FromStr for ModelName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -102,7 +114,7 @@ pub(super) const LONGEST: usize = 16 << 20;
 
 /// Why an upstream cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum UpstreamConfigError {
     #[error("the upstream's URL cannot be used: {0}")]
     Url(String),
     #[error("the client for the upstream cannot be made: {0}")]
@@ -121,7 +133,7 @@ pub fn prepare_tls() {
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
     /// The thread before the run, oldest first.
-    pub messages: Vec<Heard>,
+    pub messages: Vec<ThreadMessage>,
     /// What the run has said itself, by the ids of the messages.
     pub own: HashMap<String, String>,
     /// What searches have found, as the model is to read it, by the ids of the calls.
@@ -132,17 +144,17 @@ pub struct Conversation {
 
 /// A message of the thread.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct ThreadMessage {
     pub id: String,
     /// The run that wrote it.
     pub run: Option<String>,
     pub role: Role,
-    pub parts: Vec<Part>,
+    pub parts: Vec<MessagePart>,
 }
 
 /// A part of a message.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub enum MessagePart {
     Text(String),
     /// A picture, by its address: `data:` if it is a file of the thread's.
     Image(String),
@@ -150,7 +162,7 @@ pub enum Part {
 
 /// What an upstream is asked.
 #[derive(Debug)]
-pub struct Asked {
+pub struct UpstreamRequest {
     pub run: Run,
     pub assistant: Option<Assistant>,
     pub steps: Vec<Step>,
@@ -161,7 +173,7 @@ pub struct Asked {
 
 /// What an upstream says next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Piece {
+pub enum UpstreamPiece {
     /// A message begins.
     Message,
     Text(String),
@@ -169,7 +181,7 @@ pub enum Piece {
     /// The message is whole, and the step with it.
     Said(Option<Usage>),
     /// The calls of one step, all of them.
-    Calls(Vec<Call>, Option<Usage>),
+    Calls(Vec<UpstreamCall>, Option<Usage>),
     /// What is to be known when it is asked again, after the client's outputs.
     Note(Value),
     /// The run ends.
@@ -177,7 +189,7 @@ pub enum Piece {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Call {
+pub enum UpstreamCall {
     Function {
         name: String,
         arguments: String,
@@ -208,18 +220,18 @@ pub enum Finish {
 /// One turn of an upstream, which is given up when this is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    pub(super) pieces: mpsc::Receiver<Piece>,
+    pub(super) pieces: mpsc::Receiver<UpstreamPiece>,
     pub(super) task: JoinHandle<()>,
 }
 
 impl Turn {
     /// The next piece; none when the turn is over.
-    pub async fn next(&mut self) -> Option<Piece> {
+    pub async fn next(&mut self) -> Option<UpstreamPiece> {
         self.pieces.recv().await
     }
 
     /// The next piece, if it is there already.
-    pub fn ready(&mut self) -> Option<Piece> {
+    pub fn ready(&mut self) -> Option<UpstreamPiece> {
         self.pieces.try_recv().ok()
     }
 }
@@ -231,7 +243,7 @@ impl Drop for Turn {
 }
 
 /// Where the pieces of a turn go.
-pub(super) type Pieces = mpsc::Sender<Piece>;
+pub(super) type PieceSender = mpsc::Sender<UpstreamPiece>;
 
 /// How many pieces wait for whoever asked.
 pub(super) const AHEAD: usize = 256;
@@ -241,15 +253,15 @@ pub(super) const AHEAD: usize = 256;
 pub struct Upstream {
     pub(super) http: Client,
     base: Url,
-    pub(super) kind: Kind,
-    key: Option<Key>,
-    models: Vec<Renamed>,
+    pub(super) kind: UpstreamKind,
+    key: Option<ApiKey>,
+    models: Vec<ModelName>,
     pub limit: usize,
-    pub(super) afar: Afar,
+    pub(super) remote: RemoteObjects,
 }
 
 impl Upstream {
-    pub fn new(settings: Settings) -> Result<Self, Unusable> {
+    pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamConfigError> {
         prepare_tls();
         let base = base_of(&settings.url)?;
         if settings
@@ -257,7 +269,7 @@ impl Upstream {
             .as_ref()
             .is_some_and(|key| header::HeaderValue::from_str(key.reveal()).is_err())
         {
-            return Err(Unusable::Key);
+            return Err(UpstreamConfigError::Key);
         }
         let http = Client::builder()
             .user_agent(concat!("rehearsal/", env!("CARGO_PKG_VERSION")))
@@ -265,14 +277,14 @@ impl Upstream {
             .connect_timeout(CONNECT)
             .read_timeout(settings.patience.unwrap_or(PATIENCE))
             .build()?;
-        let Settings { kind, key, models, limit, .. } = settings;
-        Ok(Self { http, base, kind, key, models, limit, afar: Afar::default() })
+        let UpstreamSettings { kind, key, models, limit, .. } = settings;
+        Ok(Self { http, base, kind, key, models, limit, remote: RemoteObjects::default() })
     }
 
     /// The same upstream for another world, whose threads are not those of this one, whatever their
     /// ids.
     pub fn afresh(&self) -> Self {
-        let Self { http, base, kind, key, models, limit, afar: _ } = self;
+        let Self { http, base, kind, key, models, limit, remote: _ } = self;
         let (http, base, models) = (http.clone(), base.clone(), models.clone());
         Self {
             http,
@@ -281,7 +293,7 @@ impl Upstream {
             key: key.clone(),
             models,
             limit: *limit,
-            afar: Afar::default(),
+            remote: RemoteObjects::default(),
         }
     }
 
@@ -304,14 +316,14 @@ impl Upstream {
     pub(super) fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.key {
             // Azure has a header of its own.
-            Some(Key(key))
+            Some(ApiKey(key))
                 if self.base.host_str().is_some_and(|host| host.ends_with(".azure.com")) =>
             {
                 request.header("api-key", key)
             }
-            Some(Key(key)) => request.bearer_auth(key),
+            Some(ApiKey(key)) => request.bearer_auth(key),
             // The API asks for a key; another Rehearsal takes any.
-            None if self.kind == Kind::Assistants => request.bearer_auth("rehearsal"),
+            None if self.kind == UpstreamKind::Assistants => request.bearer_auth("rehearsal"),
             None => request,
         }
     }
@@ -321,7 +333,7 @@ impl Upstream {
         &self,
         request: RequestBuilder,
         body: &Value,
-    ) -> Result<Response, Broken> {
+    ) -> Result<Response, TurnError> {
         let request =
             request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         let mut waits = RETRIES.into_iter();
@@ -339,7 +351,7 @@ impl Upstream {
                 }
                 Err(error) if error.is_timeout() => return Err(unreachable(&error).into()),
                 // Whether the request was heard is not known, and a message must not be said twice.
-                Err(error) if self.kind == Kind::Assistants && !error.is_connect() => {
+                Err(error) if self.kind == UpstreamKind::Assistants && !error.is_connect() => {
                     return Err(unreachable(&error).into());
                 }
                 Err(error) => (unreachable(&error), None),
@@ -392,7 +404,7 @@ impl Upstream {
     /// An error without the key, if the upstream has said that too, and no longer than people read.
     pub fn cleaned(&self, error: LastError) -> LastError {
         let whole = match &self.key {
-            Some(Key(key)) if !key.is_empty() => error.message.replace(key.as_str(), "…"),
+            Some(ApiKey(key)) if !key.is_empty() => error.message.replace(key.as_str(), "…"),
             _ => error.message,
         };
         let message = match whole.char_indices().nth(SAID) {
@@ -405,38 +417,38 @@ impl Upstream {
 
 /// Why a turn came to nothing.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum TurnError {
     Upstream(LastError),
     /// Nobody listens any more.
     Unheard,
 }
 
-impl From<LastError> for Broken {
+impl From<LastError> for TurnError {
     fn from(error: LastError) -> Self {
         Self::Upstream(error)
     }
 }
 
-impl Broken {
+impl TurnError {
     pub(super) fn because(what: impl fmt::Display) -> Self {
         Self::Upstream(LastError::server_error(format!("The upstream {what}.")))
     }
 }
 
-pub(super) async fn give(pieces: &Pieces, piece: Piece) -> Result<(), Broken> {
-    pieces.send(piece).await.map_err(|_| Broken::Unheard)
+pub(super) async fn give(pieces: &PieceSender, piece: UpstreamPiece) -> Result<(), TurnError> {
+    pieces.send(piece).await.map_err(|_| TurnError::Unheard)
 }
 
 /// The base URL as clients take it, with `/v1` where nothing is said of a path.
-fn base_of(text: &str) -> Result<Url, Unusable> {
+fn base_of(text: &str) -> Result<Url, UpstreamConfigError> {
     let mut url: Url = text.parse().map_err(|error| {
-        Unusable::Url(format!("{error}; write it like http://127.0.0.1:11434/v1"))
+        UpstreamConfigError::Url(format!("{error}; write it like http://127.0.0.1:11434/v1"))
     })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(Unusable::Url("it must begin with http:// or https://".to_owned()));
+        return Err(UpstreamConfigError::Url("it must begin with http:// or https://".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Unusable::Url(
+        return Err(UpstreamConfigError::Url(
             "it has a password in it; the key comes from the environment, by --upstream-key-env"
                 .to_owned(),
         ));
@@ -454,16 +466,16 @@ fn base_of(text: &str) -> Result<Url, Unusable> {
 }
 
 /// The whole of an answer, unless that is too long.
-pub(super) async fn whole(mut response: Response) -> Result<String, Broken> {
+pub(super) async fn whole(mut response: Response) -> Result<String, TurnError> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => {
                 return String::from_utf8(body)
-                    .map_err(|_| Broken::because("sent something that is not JSON"));
+                    .map_err(|_| TurnError::because("sent something that is not JSON"));
             }
-            Err(_) => return Err(Broken::because("broke off in the middle of its answer")),
+            Err(_) => return Err(TurnError::because("broke off in the middle of its answer")),
         }
         if body.len() > LONGEST {
             return Err(too_long());
@@ -484,8 +496,8 @@ async fn beginning(mut response: Response) -> Vec<u8> {
     body
 }
 
-pub(super) fn too_long() -> Broken {
-    Broken::because("answered with more than 16 MiB")
+pub(super) fn too_long() -> TurnError {
+    TurnError::because("answered with more than 16 MiB")
 }
 
 fn wait_of(response: &Response) -> Option<Duration> {
@@ -556,9 +568,9 @@ mod tests {
         for wrong in ["localhost:11434", "ftp://h/v1", "http://me:secret@h/v1", "", "/v1"] {
             assert!(base_of(wrong).is_err(), "{wrong}");
         }
-        let upstream = Upstream::new(Settings {
+        let upstream = Upstream::new(UpstreamSettings {
             url: "https://h/openai/deployments/d?api-version=1".to_owned(),
-            kind: Kind::Chat,
+            kind: UpstreamKind::Chat,
             key: None,
             models: vec!["gpt-4o=llama".parse().unwrap(), "*=other".parse().unwrap()],
             limit: LIMIT,

@@ -6,18 +6,19 @@
 //! no clock and no SQL: whoever asks says what the conversation is, and makes of the pieces what he
 //! likes.
 
-mod afar;
 mod assistants;
 mod chat;
 mod client;
 mod record;
+mod remote_objects;
 mod stream;
 mod turn;
 
 pub use self::{
     client::{
-        Asked, Call, Conversation, Finish, Heard, Key, Kind, LIMIT, Noted, Part, Piece, Renamed,
-        Settings, Turn, Unusable, Upstream, prepare_tls,
+        ApiKey, Conversation, Finish, LIMIT, MessagePart, ModelName, Noted, ThreadMessage, Turn,
+        Upstream, UpstreamCall, UpstreamConfigError, UpstreamKind, UpstreamPiece, UpstreamRequest,
+        UpstreamSettings, prepare_tls,
     },
     record::{Begun, Recorder, Recording},
 };

@@ -18,8 +18,8 @@ use crate::{
     redact::Redactor,
     store::Store,
     transcript::{
-        self, ExportOptions, FilePlacement, GeneratedDocument, GeneratedFixture, GeneratedReply,
-        Objects, UsedNames,
+        self, ConversationObjects, ExportOptions, FilePlacement, GeneratedDocument,
+        GeneratedFixture, GeneratedReply, UsedNames,
     },
     types::{Id, Thread, lenient},
 };
@@ -29,11 +29,11 @@ use crate::{
 pub struct Recorder {
     folder: PathBuf,
     redactor: Redactor,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RecorderState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RecorderState {
     /// The files of threads, by the folder of their session and their id.
     threads: HashMap<(PathBuf, String), PathBuf>,
     /// The last number that begins the name of a file.
@@ -55,7 +55,7 @@ pub struct Recording {
 /// Held while a run that is to be recorded ends, so that whoever sees its end finds the recording.
 pub struct Begun {
     recording: Recording,
-    state: OwnedMutexGuard<State>,
+    state: OwnedMutexGuard<RecorderState>,
 }
 
 /// What every recording begins with, before the id of its thread.
@@ -65,11 +65,11 @@ impl Recorder {
     /// Recordings go to this folder, which is made if need be.
     pub fn new(folder: PathBuf, redactor: Redactor) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        let mut state = State::default();
+        let mut state = RecorderState::default();
         for path in fixture::files(std::slice::from_ref(&folder)).map_err(io::Error::other)? {
             state.number = state.number.max(number_of(&path));
             if let Ok(text) = fs::read_to_string(&path) {
-                state.meet(path, &text);
+                state.note_recorded(path, &text);
             }
         }
         Ok(Self { folder, redactor, state: Arc::new(Mutex::new(state)) })
@@ -97,9 +97,9 @@ impl Recording {
     }
 }
 
-impl State {
+impl RecorderState {
     /// Takes note of a file that was recorded before.
-    fn meet(&mut self, path: PathBuf, text: &str) {
+    fn note_recorded(&mut self, path: PathBuf, text: &str) {
         let thread = text
             .lines()
             .next()
@@ -140,7 +140,7 @@ impl Begun {
         }
     }
 
-    fn write(&mut self, objects: &Objects, thread: &str) -> io::Result<PathBuf> {
+    fn write(&mut self, objects: &ConversationObjects, thread: &str) -> io::Result<PathBuf> {
         let folder = self.recording.folder.clone();
         let key = (folder.clone(), thread.to_owned());
         let (stem, mut generated) = match self.go_on(objects, &key) {
@@ -167,7 +167,7 @@ impl Begun {
     /// come again after a reset, and people edit files.
     fn go_on(
         &self,
-        objects: &Objects,
+        objects: &ConversationObjects,
         key: &(PathBuf, String),
     ) -> Option<(String, GeneratedFixture)> {
         let path = self.state.threads.get(key)?;
@@ -179,7 +179,11 @@ impl Begun {
     }
 
     /// A name by which files stand in the order in which their threads were first recorded.
-    fn begin_file(&mut self, objects: &Objects, folder: &Path) -> (String, GeneratedFixture) {
+    fn begin_file(
+        &mut self,
+        objects: &ConversationObjects,
+        folder: &Path,
+    ) -> (String, GeneratedFixture) {
         loop {
             self.state.number = self.state.number.saturating_add(1);
             let number = self.state.number;
@@ -200,7 +204,7 @@ impl Begun {
         }
     }
 
-    fn generate(&self, objects: &Objects, stem: &str, number: u32) -> GeneratedFixture {
+    fn generate(&self, objects: &ConversationObjects, stem: &str, number: u32) -> GeneratedFixture {
         let options = ExportOptions {
             placement: FilePlacement::Beside,
             folder: stem,

@@ -2,8 +2,8 @@
 
 use reqwest::Response;
 
-use super::client::{Broken, LONGEST, too_long, unreachable};
-use crate::events::{Event, Lines};
+use super::client::{LONGEST, TurnError, too_long, unreachable};
+use crate::events::{Lines, SseEvent};
 
 /// The events of an answer that comes as a stream.
 #[derive(Debug)]
@@ -13,12 +13,12 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn of(response: Response) -> Self {
+    pub(super) fn new(response: Response) -> Self {
         Self { response, lines: Lines::default() }
     }
 
     /// The next event; none where the stream ends.
-    pub(super) async fn next(&mut self) -> Result<Option<Event>, Broken> {
+    pub(super) async fn next(&mut self) -> Result<Option<SseEvent>, TurnError> {
         loop {
             if let Some(event) = self.lines.event() {
                 return Ok(Some(event));
@@ -30,11 +30,11 @@ impl Events {
                 Ok(Some(chunk)) => self.lines.add(&chunk),
                 Ok(None) => return Ok(self.lines.last()),
                 Err(error) if error.is_timeout() => {
-                    return Err(Broken::because("fell silent in the middle of its answer"));
+                    return Err(TurnError::because("fell silent in the middle of its answer"));
                 }
                 Err(error) => {
                     tracing::debug!(error = %unreachable(&error).message, "a stream broke off");
-                    return Err(Broken::because("broke off in the middle of its answer"));
+                    return Err(TurnError::because("broke off in the middle of its answer"));
                 }
             }
         }

@@ -6,24 +6,26 @@ use tokio::sync::mpsc;
 
 use super::{
     assistants, chat,
-    client::{AHEAD, Asked, Broken, Finish, Kind, Piece, Turn, Upstream},
+    client::{
+        AHEAD, Finish, Turn, TurnError, Upstream, UpstreamKind, UpstreamPiece, UpstreamRequest,
+    },
 };
 
 impl Upstream {
     /// Asks for what comes next in a run. What is answered comes as it comes.
-    pub fn ask(self: &Arc<Self>, asked: Asked) -> Turn {
+    pub fn ask(self: &Arc<Self>, asked: UpstreamRequest) -> Turn {
         let (sender, pieces) = mpsc::channel(AHEAD);
         let upstream = Arc::clone(self);
         let task = tokio::spawn(async move {
             let done = match upstream.kind {
-                Kind::Chat => chat::perform(&upstream, &asked, &sender).await,
-                Kind::Assistants => assistants::perform(&upstream, &asked, &sender).await,
+                UpstreamKind::Chat => chat::perform(&upstream, &asked, &sender).await,
+                UpstreamKind::Assistants => assistants::perform(&upstream, &asked, &sender).await,
             };
-            if let Err(Broken::Upstream(error)) = done {
+            if let Err(TurnError::Upstream(error)) = done {
                 let error = upstream.cleaned(error);
                 let (run, said) = (&asked.run.id, &error.message);
                 tracing::warn!(%run, code = error.code, error = said, "the upstream did not answer");
-                _ = sender.send(Piece::End(Finish::Unanswered(error))).await;
+                _ = sender.send(UpstreamPiece::End(Finish::Unanswered(error))).await;
             }
         });
         Turn { pieces, task }

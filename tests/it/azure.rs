@@ -1,6 +1,6 @@
 //! Azure's paths, keys, versions and the errors of its gateway, over the same data.
 
-use rehearsal::serve::Config;
+use rehearsal::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -10,18 +10,24 @@ use std::{
 };
 
 use jsonschema::Validator;
-use rehearsal::types::Version;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::documents::{Document, V1, V2};
 use crate::server::{Events, say};
 
+/// Which version of the API a request is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    V1,
+    V2,
+}
+
 static CONTRACTS: [LazyLock<Option<Contract>>; 2] =
     [LazyLock::new(|| Contract::load(&V1)), LazyLock::new(|| Contract::load(&V2))];
 
 fn contract(version: Version) -> Option<&'static Contract> {
-    CONTRACTS[usize::from(version.is_v2())].as_ref()
+    CONTRACTS[version as usize].as_ref()
 }
 
 /// The documents of v1 and v2, if they are at hand.

@@ -2,7 +2,7 @@
 //! events.
 
 use futures_util::{StreamExt, future::join_all};
-use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config};
+use rehearsal::{Config, Pace, Unmatched};
 use reqwest::{
     Method, StatusCode,
     multipart::{Form, Part},

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use rehearsal::fixture::Fixtures;
+use rehearsal::internals::read_fixture;
 use serde_json::json;
 
 use crate::server::TestServer;
@@ -64,8 +64,8 @@ fn every_fixture_of_the_documents_loads() {
     for (name, text) in fixtures() {
         if name.contains(".md:") {
             // In the folder of the documents, because some of them name files there.
-            let parsed = Fixtures::parse([(format!("docs/{}", name.replace('/', "-")), text)]);
-            parsed.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let read = read_fixture(&format!("docs/{}", name.replace('/', "-")), &text);
+            read.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 }
@@ -94,7 +94,7 @@ async fn every_conversation_of_the_documents_goes_as_printed() {
                     .await;
                 run = format!("{thread}/runs/{}", created.id());
                 // A pause in a fixture is over when the clock says so.
-                server.clock().await.advance(std::time::Duration::from_secs(5)).await;
+                server.advance(std::time::Duration::from_secs(5)).await;
             } else if let Some(status) =
                 expected.strip_prefix("< [").and_then(|rest| rest.strip_suffix(']'))
             {

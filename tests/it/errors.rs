@@ -7,7 +7,7 @@ use crate::server::{TestServer, config};
 
 #[tokio::test]
 async fn keys_are_asked_for_first() {
-    let server = TestServer::with(rehearsal::serve::Config {
+    let server = TestServer::with(rehearsal::Config {
         api_keys: vec!["sk-right-0123456789".into()],
         ..config()
     })

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use rehearsal::{engine::Unmatched, serve::Config};
+use rehearsal::{Config, Unmatched};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -258,7 +258,7 @@ fn an_import_overwrites_imports_and_nothing_else() {
             "{first}{written}"
         );
     }
-    rehearsal::fixture::Fixtures::load(std::slice::from_ref(&out)).unwrap();
+    rehearsal::internals::load_fixtures(std::slice::from_ref(&out)).unwrap();
     fs::create_dir_all(folder.path().join("more/talk")).unwrap();
     assert_eq!(
         import(&folder.path().join("more")).0,

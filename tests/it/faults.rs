@@ -274,14 +274,14 @@ replies:
 
     // In the midst of a call: it is never made.
     let (thread, run) = server.run_with("Slow", json!({"assistant_id": assistant})).await;
-    server.clock().await.advance(Duration::from_secs(3)).await;
+    server.advance(Duration::from_secs(3)).await;
     let steps = server.get(&format!("{run}/steps")).await.body["data"].clone();
     assert_eq!(
         (&steps[0]["type"], &steps[0]["status"]),
         (&json!("tool_calls"), &json!("in_progress"))
     );
     server.post(&format!("{run}/cancel"), json!({})).await;
-    server.clock().await.advance(Duration::from_secs(60)).await;
+    server.advance(Duration::from_secs(60)).await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
     let steps = server.get(&format!("{run}/steps?order=asc")).await.body["data"].clone();
     assert_eq!(

@@ -157,9 +157,9 @@ async fn a_file_goes_when_it_has_expired() {
          3600, but got 3599 instead. [\"expires_after.seconds\" \"integer_below_min_value\"]"
     );
     let path = format!("/v1/files/{}", file.id());
-    server.clock().await.advance(std::time::Duration::from_secs(3599)).await;
+    server.advance(std::time::Duration::from_secs(3599)).await;
     assert_eq!(server.get(&path).await.status.as_u16(), 200);
-    server.clock().await.advance(std::time::Duration::from_secs(1)).await;
+    server.advance(std::time::Duration::from_secs(1)).await;
     assert_eq!(server.get(&path).await.status.as_u16(), 404);
 }
 
@@ -167,8 +167,7 @@ async fn a_file_goes_when_it_has_expired() {
 async fn the_name_of_a_file_is_data_and_never_a_path() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let server =
-        TestServer::with(rehearsal::serve::Config { database: Some(database), ..config() }).await;
+    let server = TestServer::with(rehearsal::Config { database: Some(database), ..config() }).await;
     for name in [
         "../../etc/passwd",
         "..\\..\\win.ini",
@@ -203,8 +202,7 @@ async fn the_name_of_a_file_is_data_and_never_a_path() {
 async fn a_deleted_file_leaves_stores_lists_and_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let server =
-        TestServer::with(rehearsal::serve::Config { database: Some(database), ..config() }).await;
+    let server = TestServer::with(rehearsal::Config { database: Some(database), ..config() }).await;
     let (gone, stays) =
         (server.document("a.txt", "apples").await, server.document("b.txt", "pears").await);
     let store = server.store(&[&gone, &stays]).await;
@@ -244,7 +242,7 @@ async fn a_deleted_file_leaves_stores_lists_and_the_disk() {
 async fn contents_survive_a_restart_and_strays_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let config = || rehearsal::serve::Config { database: Some(database.clone()), ..config() };
+    let config = || rehearsal::Config { database: Some(database.clone()), ..config() };
     let server = TestServer::with(config()).await;
     let file = server.upload("vision", "a.png", vec![7; 3 << 20]).await.id();
     server.stop().await;

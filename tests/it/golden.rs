@@ -18,7 +18,7 @@ use std::{
     path::PathBuf,
 };
 
-use rehearsal::{engine::Unmatched, fixture::Pace, serve::Config, types::RunStatus};
+use rehearsal::{Config, Pace, Unmatched};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -388,10 +388,22 @@ async fn settle(server: &TestServer, path: &str, response: &Response) {
     }
 }
 
+const RUN_STATUSES: [&str; 9] = [
+    "queued",
+    "in_progress",
+    "requires_action",
+    "cancelling",
+    "cancelled",
+    "completed",
+    "incomplete",
+    "failed",
+    "expired",
+];
+
 /// The path of a run and the status in which it refused something.
 fn refused_in<'p>(recorded: &Response, path: &'p str) -> Option<(&'p str, String)> {
     let message = recorded.body.as_ref()?["error"]["message"].as_str()?;
-    let status = message.split(['\'', '"']).find(|word| RunStatus::NAMES.contains(word))?;
+    let status = message.split(['\'', '"']).find(|word| RUN_STATUSES.contains(word))?;
     let run = path.split_once("/runs/")?.1.split('/').next()?;
     Some((&path[..path.find(run)? + run.len()], status.to_owned()))
 }

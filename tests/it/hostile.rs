@@ -1,6 +1,6 @@
 //! Forms and documents that mean no good: each fails alone, and nothing of them stays.
 
-use rehearsal::serve::Config;
+use rehearsal::Config;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -14,20 +14,21 @@ use regex::Regex;
 
 /// The folders and files of the crate's root, from the top down. An import may skip some of them,
 /// and never goes up. Those in one line do not import each other.
-const LAYERS: [&[&str]; 15] = [
-    &["cli"],
+const LAYERS: [&[&str]; 16] = [
+    &["internals"],
+    &["cli", "server"],
     &["serve"],
     &["app"],
     &["api", "control"],
     &["http"],
-    &["world"],
+    &["session"],
     &["engine"],
     &["upstream"],
     &["cassette"],
     &["transcript"],
     &["knowledge"],
     &["store", "extract", "search"],
-    &["fixture", "events", "feed"],
+    &["fixture", "events", "event_bus"],
     &["clock", "tokens", "redact"],
     &["types"],
 ];

@@ -1,7 +1,7 @@
 //! Many at once, and in the wrong order: nothing is lost, doubled, or stuck.
 
 use futures_util::future::join_all;
-use rehearsal::{fixture::Pace, serve::Config};
+use rehearsal::{Config, Pace};
 use reqwest::{
     Method,
     multipart::{Form, Part},

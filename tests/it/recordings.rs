@@ -4,7 +4,7 @@
 use std::{fs, path::Path, process::Command};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rehearsal::cassette;
+use rehearsal::internals::read_cassette;
 use serde_json::{Value, json};
 
 const HOST: &str = "https://api.openai.com";
@@ -219,7 +219,7 @@ fn what_is_no_recording_is_called_by_its_name() {
         ("", "it is empty"),
         ("Hello!", "it reads \"Hello!\""),
     ] {
-        let said = cassette::parse(text).unwrap_err().to_string();
+        let said = read_cassette(text).unwrap_err();
         assert!(
             said.contains(name) && said.contains("known are cassettes of vcrpy"),
             "{text}: {said}"
@@ -227,12 +227,12 @@ fn what_is_no_recording_is_called_by_its_name() {
     }
     let other = json!([{"request": {"method": "GET", "url": "https://example.com/a"},
         "response": {"status": 200, "body": "b"}}]);
-    let said = cassette::parse(&other.to_string()).unwrap_err().to_string();
+    let said = read_cassette(&other.to_string()).unwrap_err();
     assert_eq!(
         said,
         "there is nothing of the Assistants API in it: 1 exchange, 1 with example.com"
     );
     let cut = "interactions:\n- request: {method: GET, uri: 'https://a'}\n  response: {status: \
                {code: 200}}\n";
-    assert!(cassette::parse(cut).unwrap_err().to_string().contains("it ends without 'version'"));
+    assert!(read_cassette(cut).unwrap_err().contains("it ends without 'version'"));
 }

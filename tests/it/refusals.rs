@@ -1,7 +1,7 @@
 //! Requests that the real service refused, as people reported it: settings that do not go together,
 //! schemas, sizes, spelling.
 
-use rehearsal::serve::Config;
+use rehearsal::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

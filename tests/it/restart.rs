@@ -66,13 +66,13 @@ async fn a_run_goes_on_from_where_it_stood() {
         let path = folder.path().join("slow.db");
         let server = TestServer::on(&path, SLOW).await;
         let (thread, run) = server.run("Hello").await;
-        server.clock().await.advance(Duration::from_secs(seconds)).await;
+        server.advance(Duration::from_secs(seconds)).await;
         let status = server.get(&run).await.body["status"].as_str().unwrap().to_owned();
         server.stop().await;
 
         let server = TestServer::on(&path, "replies: []").await;
         server.idle().await;
-        server.clock().await.advance(Duration::from_secs(60)).await;
+        server.advance(Duration::from_secs(60)).await;
         let ended = server.get(&run).await.body;
         assert_eq!(ended["status"], "completed", "stopped after {seconds} s, when it was {status}");
         assert_eq!(server.said(&thread).await, ["Hello", "one two three", "four"]);
@@ -116,7 +116,7 @@ async fn a_deadline_that_passed_in_the_meantime_has_passed() {
     let (_, run) = server.run("Hello").await;
     server.stop().await;
     let server = TestServer::on(&path, "replies: []").await;
-    server.clock().await.advance(Duration::from_secs(601)).await;
+    server.advance(Duration::from_secs(601)).await;
     assert_eq!(server.get(&run).await.body["status"], "expired");
 }
 
@@ -127,13 +127,9 @@ async fn nothing_more_is_said_past_the_deadline() {
     let server = TestServer::on(&path, SLOW).await;
     let (thread, run) = server.run("Hello").await;
     server.stop().await;
-    let late =
-        rehearsal::clock::Moment::from(rehearsal::types::Timestamp(crate::server::START + 3600));
-    let config = rehearsal::serve::Config {
-        database: Some(path),
-        clock: Some(late),
-        ..crate::server::config()
-    };
+    let late = rehearsal::Moment::from_unix_seconds(crate::server::START + 3600);
+    let config =
+        rehearsal::Config { database: Some(path), clock: Some(late), ..crate::server::config() };
     let server = TestServer::with(config).await;
     server.idle().await;
     assert_eq!(server.get(&run).await.body["status"], "expired");
@@ -160,7 +156,7 @@ async fn a_run_whose_note_cannot_be_read_fails_and_says_so() {
         let path = folder.path().join("unreadable.db");
         let server = TestServer::on(&path, SLOW).await;
         let (thread, run) = server.run("Hello").await;
-        server.clock().await.advance(Duration::from_secs(3)).await;
+        server.advance(Duration::from_secs(3)).await;
         server.stop().await;
         write_notes(&path, note).await;
 
@@ -209,11 +205,11 @@ async fn notes_of_version_0_1_0_are_converted() {
     let server = TestServer::on(&path, SLOW).await;
     let (thread, run) = server.run("Hello").await;
     // The first token is said with the status.
-    server.clock().await.advance(Duration::from_secs(2)).await;
+    server.advance(Duration::from_secs(2)).await;
     server.stop().await;
     write_notes(&path, Some(NOTE)).await;
     let server = TestServer::on(&path, "replies: []").await;
-    server.clock().await.advance(Duration::from_secs(60)).await;
+    server.advance(Duration::from_secs(60)).await;
     let ended = server.get(&run).await.body;
     assert_eq!(
         (&ended["status"], &ended["usage"]["completion_tokens"]),

@@ -304,9 +304,9 @@ async fn a_run_expires_ten_minutes_after_its_creation() {
     ] {
         let server = TestServer::with_fixtures(fixtures).await;
         let (_, run) = server.run_with("Hello", functions(&server).await).await;
-        server.clock().await.advance(Duration::from_secs(599)).await;
+        server.advance(Duration::from_secs(599)).await;
         assert_ne!(server.get(&run).await.body["status"], "expired");
-        server.clock().await.advance(Duration::from_secs(1)).await;
+        server.advance(Duration::from_secs(1)).await;
         let expired = server.get(&run).await.body;
         assert_eq!(expired["status"], "expired");
         assert_eq!(
@@ -362,7 +362,7 @@ async fn the_pace_of_a_reply_is_kept_by_the_clock() {
                     [{message: one two three}]}]";
     let server = TestServer::with_fixtures(fixtures).await;
     let (thread, run) = server.run("Count").await;
-    let clock = server.clock().await;
+    let clock = server.session().await;
     let mut seen = Vec::new();
     for second in 0..9 {
         let run = server.get(&run).await.body;
@@ -467,7 +467,7 @@ async fn a_cancelled_run_that_nobody_polls_ends_all_the_same() {
         TestServer::with_fixtures("replies: [{pace: steps, steps: [{message: Hi}]}]").await;
     let (thread, run) = server.run("Hello").await;
     assert_eq!(server.post(&format!("{run}/cancel"), json!({})).await.body["status"], "cancelling");
-    server.clock().await.advance(Duration::from_secs(601)).await;
+    server.advance(Duration::from_secs(601)).await;
     assert_eq!(server.get(&format!("{thread}/runs")).await.body["data"][0]["status"], "cancelled");
 }
 
@@ -487,7 +487,7 @@ async fn a_message_that_is_being_written_keeps_what_clients_do_to_it() {
         } else {
             server.post(&message, json!({"metadata": {"k": "v"}})).await;
         }
-        server.clock().await.advance(Duration::from_secs(5)).await;
+        server.advance(Duration::from_secs(5)).await;
         assert_eq!(server.get(&run).await.body["status"], "completed");
         let after = server.get(&message).await;
         if deleted {
@@ -507,7 +507,7 @@ async fn what_is_refused_does_not_hold_a_run_up() {
         TestServer::with_fixtures("replies: [{pace: {queue: 2s}, steps: [{message: Hi}]}]").await;
     let (_, run) = server.run("Hello").await;
     for _ in 0..2 {
-        server.clock().await.advance(Duration::from_secs(1)).await;
+        server.advance(Duration::from_secs(1)).await;
         let refused =
             server.post(&format!("{run}/submit_tool_outputs"), json!({"tool_outputs": []})).await;
         assert_eq!(refused.status.as_u16(), 400);

@@ -1,24 +1,16 @@
 //! A server for one test, and a client that checks every answer against the contract.
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{io::Write, path::Path, time::Duration};
 
-use rehearsal::{
-    clock::{Clock, Moment},
-    engine::Unmatched,
-    fixture::Fixtures,
-    serve::{Config, Server},
-    types::{Timestamp, Version},
-    world::{DEFAULT_SESSION, World, Worlds},
-};
+use rehearsal::{Config, Moment, Server, Session, Unmatched};
 use reqwest::{
     Method, RequestBuilder, StatusCode,
     header::HeaderMap,
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::contract;
+use crate::contract::{self, Version};
 
 /// When every test begins: 2025-01-01T00:00:00Z.
 pub const START: i64 = 1_735_689_600;
@@ -31,16 +23,14 @@ pub fn say(line: &str) {
 
 /// A client of HTTP. It needs TLS set up, even where it speaks none.
 pub fn client() -> reqwest::Client {
-    rehearsal::upstream::prepare_tls();
+    rehearsal::internals::prepare_tls();
     reqwest::Client::new()
 }
 
 pub struct TestServer {
     pub base: String,
-    worlds: Arc<Worlds>,
+    server: Server,
     client: reqwest::Client,
-    stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<()>>,
     // Lives as long as the server, which keeps its fixtures in it.
     _folder: Option<tempfile::TempDir>,
 }
@@ -50,7 +40,7 @@ pub fn config() -> Config {
     let program = Some(env!("CARGO_BIN_EXE_rehearsal").into());
     Config {
         seed: Some(7),
-        clock: Some(Moment::from(Timestamp(START))),
+        clock: Some(Moment::from_unix_seconds(START)),
         program,
         ..Config::default()
     }
@@ -90,41 +80,36 @@ impl TestServer {
     }
 
     pub async fn with(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server::open(config).await.unwrap();
-        let worlds = Arc::clone(server.worlds());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            server.run(listener, async move { _ = stopped.await }).await.unwrap();
-        });
-        Self { base, worlds, client: client(), stop: Some(stop), task: Some(task), _folder: None }
+        let server = Server::start(config).await.unwrap();
+        Self { base: server.url(), server, client: client(), _folder: None }
     }
 
     /// Stops the server and waits until it has let go of its database.
-    pub async fn stop(mut self) {
-        drop(self.stop.take());
-        drop(std::mem::take(&mut self.client));
-        self.task.take().unwrap().await.unwrap();
+    pub async fn stop(self) {
+        drop(self.client);
+        self.server.stop().await;
     }
 
-    pub async fn world(&self) -> Arc<World> {
-        self.worlds.enter(DEFAULT_SESSION).await.unwrap().world()
+    pub async fn session(&self) -> Session {
+        self.server.session("default").await.unwrap()
     }
 
     /// Loads other fixtures, as `--watch` does.
     pub async fn reload(&self, yaml: &str) {
-        let fixtures = Fixtures::parse([("test.yaml".to_owned(), yaml.to_owned())]).unwrap();
-        self.worlds.reload(fixtures).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        self.server.load_fixtures(vec![path]).await.unwrap();
     }
 
-    pub async fn clock(&self) -> Clock {
-        self.world().await.clock.clone()
+    /// Moves the clock of the default session on.
+    pub async fn advance(&self, by: Duration) {
+        self.session().await.advance(by).await;
     }
 
     /// Waits until no run has anything to do at this moment.
     pub async fn idle(&self) {
-        self.clock().await.idle().await;
+        self.session().await.idle().await;
     }
 
     /// A request without any headers.

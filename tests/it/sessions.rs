@@ -83,7 +83,7 @@ async fn whoever_is_refused_makes_no_world() {
 async fn a_session_is_made_for_a_key_that_is_let_in_and_for_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.db");
-    let config = rehearsal::serve::Config {
+    let config = rehearsal::Config {
         database: Some(path.clone()),
         api_keys: vec!["sk-right".to_owned()],
         ..crate::server::config()

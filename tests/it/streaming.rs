@@ -298,7 +298,7 @@ async fn an_expiry_ends_the_stream() {
     let assistant = server.assistant().await;
     let expire = async {
         while server.get(&runs).await.body["data"][0]["status"] != "in_progress" {}
-        server.clock().await.advance(Duration::from_secs(600)).await;
+        server.advance(Duration::from_secs(600)).await;
     };
     let (events, ()) = tokio::join!(
         server.stream(&runs, json!({"assistant_id": assistant, "stream": true})),
@@ -341,7 +341,7 @@ async fn a_run_goes_on_when_its_listener_hangs_up() {
     let order = json!({"assistant_id": server.assistant().await, "stream": true});
     let response = server.request(reqwest::Method::POST, &runs).json(&order).send().await.unwrap();
     drop(response);
-    server.clock().await.advance(Duration::from_secs(5)).await;
+    server.advance(Duration::from_secs(5)).await;
     assert_eq!(server.get(&runs).await.body["data"][0]["status"], "completed");
     assert_eq!(server.said(&format!("/v1/threads/{thread}")).await[1], "Still here");
 }

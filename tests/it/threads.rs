@@ -58,7 +58,7 @@ async fn deleting_a_thread_ends_the_run_on_it_without_a_word() {
     let server = TestServer::with_fixtures("replies: [{outcome: hang}]").await;
     let (thread, _) = server.run("Hello").await;
     assert_eq!(server.delete(&thread).await.status.as_u16(), 200);
-    server.clock().await.advance(std::time::Duration::from_secs(700)).await;
+    server.advance(std::time::Duration::from_secs(700)).await;
     assert_eq!(server.get(&thread).await.status.as_u16(), 404);
     let (_, other) = server.run("Hello again").await;
     assert_eq!(server.get(&other).await.body["status"], "in_progress", "the server goes on");

@@ -461,11 +461,9 @@ assistants:
 "#;
     let path = folder.path().join("seeds.yaml");
     std::fs::write(&path, yaml).unwrap();
-    let server = TestServer::with(rehearsal::serve::Config {
-        fixtures: vec![path],
-        ..crate::server::config()
-    })
-    .await;
+    let server =
+        TestServer::with(rehearsal::Config { fixtures: vec![path], ..crate::server::config() })
+            .await;
     let store = server.get("/v1/vector_stores/vs_docs").await.body;
     assert_eq!(
         (&store["status"], &store["file_counts"]["completed"], &store["name"]),

@@ -47,7 +47,7 @@ async fn parts_become_a_file_in_the_order_asked_for() {
         json!({"id": second.id(), "object": "upload.part", "created_at": START, "upload_id": id});
     assert_eq!(second.text, format!("{expected:#}\n"));
     let first = part(&server, &id, b"Hello ").await.id();
-    server.clock().await.advance(Duration::from_secs(60)).await;
+    server.advance(Duration::from_secs(60)).await;
     let md5 = "3E25960A79DBC69B674CD4EC67A72C62";
     let done = complete(&server, &id, json!({"part_ids": [first, second.id()], "md5": md5})).await;
     let mut expected = shown("completed");
@@ -121,8 +121,7 @@ async fn what_does_not_fit_together_is_refused_and_can_be_mended() {
 async fn a_part_that_is_too_large_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let server =
-        TestServer::with(rehearsal::serve::Config { database: Some(database), ..config() }).await;
+    let server = TestServer::with(rehearsal::Config { database: Some(database), ..config() }).await;
     let upload = begin(&server, 1).await;
     let refused = part(&server, &upload, &vec![0; (64 << 20) + 1]).await;
     assert_eq!(
@@ -136,8 +135,7 @@ async fn a_part_that_is_too_large_leaves_nothing() {
 async fn cancelled_and_expired_uploads_give_their_space_back() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
-    let server =
-        TestServer::with(rehearsal::serve::Config { database: Some(database), ..config() }).await;
+    let server = TestServer::with(rehearsal::Config { database: Some(database), ..config() }).await;
     let blobs = || crate::server::blobs(folder.path());
     let (cancelled, expired) = (begin(&server, 4).await, begin(&server, 4).await);
     part(&server, &cancelled, b"abcd").await;
@@ -145,7 +143,7 @@ async fn cancelled_and_expired_uploads_give_their_space_back() {
     assert_eq!(blobs(), 2);
     let answer = server.post(&format!("/v1/uploads/{cancelled}/cancel"), json!({})).await;
     assert_eq!((&answer.body["status"], blobs()), (&json!("cancelled"), 1));
-    server.clock().await.advance(Duration::from_secs(3600)).await;
+    server.advance(Duration::from_secs(3600)).await;
     assert_eq!(blobs(), 0);
     let late = complete(&server, &expired, json!({"part_ids": [stays]})).await.refusal();
     assert_eq!(

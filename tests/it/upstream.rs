@@ -11,11 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rehearsal::{
-    engine::Unmatched,
-    serve::Config,
-    upstream::{Key, Kind, LIMIT, Settings},
-};
+use rehearsal::{ApiKey, Config, Unmatched, UpstreamKind, UpstreamSettings};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
@@ -25,12 +21,12 @@ use tokio::{
 
 use crate::server::{TestServer, config};
 
-fn settings(url: impl Into<String>, kind: Kind) -> Settings {
-    let key = Some(Key::new("sk-upstream-test".to_owned()));
-    Settings { url: url.into(), kind, key, models: Vec::new(), limit: LIMIT, patience: None }
+fn settings(url: impl Into<String>, kind: UpstreamKind) -> UpstreamSettings {
+    let key = Some(ApiKey::new("sk-upstream-test".to_owned()));
+    UpstreamSettings { key, ..UpstreamSettings::new(url, kind) }
 }
 
-fn asking(settings: Settings) -> Config {
+fn asking(settings: UpstreamSettings) -> Config {
     Config { upstream: Some(settings), unmatched: Unmatched::Upstream, ..config() }
 }
 
@@ -168,7 +164,7 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
         let record = Some(folder.path().to_owned());
         let server = TestServer::with(Config {
             record,
-            ..asking(settings(format!("http://{address}"), Kind::Chat))
+            ..asking(settings(format!("http://{address}"), UpstreamKind::Chat))
         })
         .await;
         let (_, run) = performed(&server).await;
@@ -195,16 +191,16 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
 #[tokio::test]
 async fn an_upstream_that_is_down_or_silent_is_told_apart() {
     // A port that was free a moment ago may be another test's by now; nobody listens on this one.
-    let server = TestServer::with(asking(settings("http://127.0.0.1:1", Kind::Chat))).await;
+    let server = TestServer::with(asking(settings("http://127.0.0.1:1", UpstreamKind::Chat))).await;
     let (_, run) = performed(&server).await;
     let said = run["last_error"]["message"].as_str().unwrap();
     assert!(said.starts_with("The upstream cannot be reached:"), "{said}");
 
     let (silent, asked) = answering(vec![None]).await;
     let patience = Some(Duration::from_millis(30));
-    let server = TestServer::with(asking(Settings {
+    let server = TestServer::with(asking(UpstreamSettings {
         patience,
-        ..settings(format!("http://{silent}"), Kind::Chat)
+        ..settings(format!("http://{silent}"), UpstreamKind::Chat)
     }))
     .await;
     let (_, run) = performed(&server).await;
@@ -227,7 +223,8 @@ async fn what_passes_is_tried_again_and_answers_without_a_stream_are_taken() {
     ));
     let (address, asked) = answering(vec![Some(busy), Some(whole)]).await;
     let server =
-        TestServer::with(asking(settings(format!("http://{address}/v1"), Kind::Chat))).await;
+        TestServer::with(asking(settings(format!("http://{address}/v1"), UpstreamKind::Chat)))
+            .await;
     let (thread, run) = performed(&server).await;
     assert_eq!(run["status"], "completed", "{run}");
     assert_eq!(
@@ -241,7 +238,8 @@ async fn what_passes_is_tried_again_and_answers_without_a_stream_are_taken() {
 #[tokio::test]
 async fn a_run_is_cancelled_while_the_upstream_thinks() {
     let (silent, _) = answering(vec![None]).await;
-    let server = TestServer::with(asking(settings(format!("http://{silent}"), Kind::Chat))).await;
+    let server =
+        TestServer::with(asking(settings(format!("http://{silent}"), UpstreamKind::Chat))).await;
     let order = json!({"assistant_id": server.assistant().await});
     let thread = format!("/v1/threads/{}", server.thread("Hello").await);
     let run = server.post(&format!("{thread}/runs"), order).await.id();
@@ -255,9 +253,9 @@ async fn a_run_is_cancelled_while_the_upstream_thinks() {
 async fn a_runaway_loop_is_stopped() {
     let calls = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"known","arguments":""}}]},"finish_reason":"tool_calls"}]}"#;
     let (address, asked) = answering(vec![Some(stream(&[calls, "[DONE]"]))]).await;
-    let server = TestServer::with(asking(Settings {
+    let server = TestServer::with(asking(UpstreamSettings {
         limit: 3,
-        ..settings(format!("http://{address}"), Kind::Chat)
+        ..settings(format!("http://{address}"), UpstreamKind::Chat)
     }))
     .await;
     let (thread, mut run) = performed(&server).await;
@@ -283,7 +281,7 @@ async fn a_restart_takes_a_run_up_that_waits_and_ends_one_that_was_being_answere
     let (address, _) = answering(vec![Some(stream(&[calls])), Some(stream(&[done])), None]).await;
     let configured = || {
         let database = Some(folder.path().join("r.db"));
-        Config { database, ..asking(settings(format!("http://{address}"), Kind::Chat)) }
+        Config { database, ..asking(settings(format!("http://{address}"), UpstreamKind::Chat)) }
     };
     let server = TestServer::with(configured()).await;
     let (thread, run) = performed(&server).await;
@@ -394,7 +392,7 @@ async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed
     let record = Some(folder.path().to_owned());
     let near = TestServer::with(Config {
         record,
-        ..asking(settings(afar.base.clone(), Kind::Assistants))
+        ..asking(settings(afar.base.clone(), UpstreamKind::Assistants))
     })
     .await;
     let told = converse(&near).await;
@@ -439,7 +437,7 @@ async fn only_what_no_fixture_answers_is_asked_and_recorded() {
     )
     .unwrap();
     let path = folder.path().to_owned();
-    let asking = asking(settings(afar.base.clone(), Kind::Assistants));
+    let asking = asking(settings(afar.base.clone(), UpstreamKind::Assistants));
     let server = TestServer::with(Config {
         fixtures: vec![path.clone()],
         record: Some(path.clone()),
@@ -488,7 +486,7 @@ fn yaml_files(folder: &Path) -> Vec<String> {
 async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
     let yaml = "replies: [{steps: [{message: Hello to you}], timing: {first_token: 3s, per_token: \
                 1s}}, {name: none}]";
-    let paced = Config { pace: rehearsal::fixture::Pace::Recorded, ..config() };
+    let paced = Config { pace: rehearsal::Pace::Recorded, ..config() };
     let server = TestServer::with_fixtures_and(yaml, paced).await;
     let (_, run) = server.run("Hello").await;
     assert_eq!(server.get(&run).await.body["status"], "in_progress");
@@ -506,7 +504,10 @@ async fn counting(folder: &Path, more: Config) -> (TestServer, TestServer) {
         .collect();
     let afar = TestServer::with_fixtures(&format!("replies: [{}]", answers.join(", "))).await;
     let record = Some(folder.to_owned());
-    let upstream = Some(Settings { key: None, ..settings(afar.base.clone(), Kind::Assistants) });
+    let upstream = Some(UpstreamSettings {
+        key: None,
+        ..settings(afar.base.clone(), UpstreamKind::Assistants)
+    });
     let server =
         TestServer::with(Config { record, upstream, unmatched: Unmatched::Upstream, ..more }).await;
     (afar, server)
@@ -615,7 +616,7 @@ async fn a_thread_that_goes_on_after_a_restart_goes_on_in_its_file_and_edits_sta
     let kept = std::fs::read_to_string(&path).unwrap();
     assert!(kept.contains("Edited") && !kept.contains("Again"), "{kept}");
     assert_eq!(yaml_files(folder.path()).len(), 2);
-    rehearsal::fixture::Fixtures::load(&[folder.path().to_owned()]).unwrap();
+    rehearsal::internals::load_fixtures(&[folder.path().to_owned()]).unwrap();
 }
 
 #[tokio::test]
@@ -654,7 +655,8 @@ async fn calls_are_told_apart_whatever_index_they_have() {
         let pieces: Vec<_> = pieces.iter().map(String::as_str).collect();
         let (address, _) = answering(vec![Some(stream(&pieces))]).await;
         let server =
-            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+            TestServer::with(asking(settings(format!("http://{address}"), UpstreamKind::Chat)))
+                .await;
         let (_, run) = performed(&server).await;
         let calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
             .as_array()
@@ -686,7 +688,8 @@ async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
     ] {
         let (address, _) = answering(vec![Some(answer)]).await;
         let server =
-            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+            TestServer::with(asking(settings(format!("http://{address}"), UpstreamKind::Chat)))
+                .await;
         let (_, run) = performed(&server).await;
         let message = run["last_error"]["message"].as_str().unwrap();
         assert!(message.starts_with(said), "{message}");
@@ -710,7 +713,8 @@ async fn an_answer_that_is_cut_off_or_refused_is_told_with_the_upstreams_usage()
     ] {
         let (address, _) = answering(vec![Some(stream(&[first, &end(reason)]))]).await;
         let server =
-            TestServer::with(asking(settings(format!("http://{address}"), Kind::Chat))).await;
+            TestServer::with(asking(settings(format!("http://{address}"), UpstreamKind::Chat)))
+                .await;
         let (thread, run) = performed(&server).await;
         assert_eq!(
             (&run["status"], &run["incomplete_details"]),

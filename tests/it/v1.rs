@@ -1,7 +1,7 @@
 //! The first version of the beta: over the same data, in its own shapes.
 
 use futures_util::StreamExt;
-use rehearsal::serve::Config;
+use rehearsal::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

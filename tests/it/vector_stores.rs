@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rehearsal::{fixture::Pace, serve::Config};
+use rehearsal::{Config, Pace};
 use serde_json::{Value, json};
 
 use crate::{
@@ -395,7 +395,7 @@ async fn a_store_expires_when_nobody_has_used_it_for_days() {
         "tool_resources": {"file_search": {"vector_store_ids": [store]}}
     });
     let assistant = server.post("/v1/assistants", assistant).await.id();
-    let clock = server.clock().await;
+    let clock = server.session().await;
     clock.advance(Duration::from_secs(86_000)).await;
     server.run_with("apples?", json!({"assistant_id": assistant})).await;
     let shown = server.get(&format!("/v1/vector_stores/{store}")).await.body;

@@ -84,7 +84,7 @@ async fn a_page_of_another_origin_can_neither_read_nor_change_anything() {
     let Some(browser) = browser() else { return };
     let server = Running::start();
     let origin = server.base.trim_end_matches("/v1").to_owned();
-    rehearsal::upstream::prepare_tls();
+    rehearsal::internals::prepare_tls();
     let client = reqwest::Client::new();
     let ask = async |path: &str| {
         let request = client

@@ -128,7 +128,7 @@ impl Container {
     ) -> Value {
         let address = output(&mut docker(&["port", &self.0, "7357/tcp"]));
         let address = address.lines().next().expect("an address").to_owned();
-        rehearsal::upstream::prepare_tls();
+        rehearsal::internals::prepare_tls();
         let request = request(&reqwest::Client::new(), format!("http://{address}/v1"));
         let response = request
             .bearer_auth(KEY)

@@ -24,7 +24,7 @@ type OpenAi = Client<OpenAIConfig>;
 fn client(server: &Running) -> OpenAi {
     // This client leaves the beta header to whoever uses it.
     let config = OpenAIConfig::new().with_api_base(&server.base).with_api_key(KEY);
-    rehearsal::upstream::prepare_tls();
+    rehearsal::internals::prepare_tls();
     Client::with_config(config.with_header("OpenAI-Beta", "assistants=v2").unwrap())
 }
 

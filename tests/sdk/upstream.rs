@@ -96,7 +96,7 @@ struct Client {
 
 impl Client {
     fn of(server: &Running) -> Self {
-        rehearsal::upstream::prepare_tls();
+        rehearsal::internals::prepare_tls();
         Self { base: server.base.clone(), http: reqwest::Client::new() }
     }
 

@@ -65,7 +65,7 @@ pub(super) fn exchanges(text: &str) -> Option<Vec<Raw>> {
 
 /// Where in an exchange the last line was.
 #[derive(Default)]
-enum Place {
+enum LineKind {
     /// Before the first request: a command, perhaps.
     #[default]
     Outside,
@@ -77,7 +77,7 @@ enum Place {
 
 #[derive(Default)]
 struct Reader {
-    place: Place,
+    place: LineKind,
     /// Whom curl says it has connected to.
     host: String,
     /// What stands above a request: the command, perhaps.
@@ -106,7 +106,7 @@ impl Reader {
     fn begin(&mut self, line: usize, found: &Captures<'_>) {
         let given = data_of(&self.above);
         self.above.clear();
-        self.place = Place::RequestHead;
+        self.place = LineKind::RequestHead;
         self.now = Some(Raw {
             line,
             method: found[1].to_owned(),
@@ -122,15 +122,15 @@ impl Reader {
         now.status = found[1].parse().ok();
         now.headers.clear();
         now.response.clear();
-        self.place = Place::ResponseHead;
+        self.place = LineKind::ResponseHead;
     }
 
     fn text(&mut self, line: &str) {
         let is_end_of_head = matches!(line, "" | ">" | "> " | "<" | "< ");
         match (&self.place, &mut self.now) {
-            (Place::RequestHead, _) if is_end_of_head => self.place = Place::RequestBody,
-            (Place::ResponseHead, _) if is_end_of_head => self.place = Place::ResponseBody,
-            (Place::RequestHead, Some(now)) => {
+            (LineKind::RequestHead, _) if is_end_of_head => self.place = LineKind::RequestBody,
+            (LineKind::ResponseHead, _) if is_end_of_head => self.place = LineKind::ResponseBody,
+            (LineKind::RequestHead, Some(now)) => {
                 if let Some(host) = PATTERNS
                     .header
                     .captures(line)
@@ -140,16 +140,16 @@ impl Reader {
                     now.url = format!("https://{}/{path}", &host[2]);
                 }
             }
-            (Place::ResponseHead, Some(now)) => {
+            (LineKind::ResponseHead, Some(now)) => {
                 if let Some(found) = PATTERNS.header.captures(line) {
                     now.headers.push((found[1].to_lowercase(), found[2].to_owned()));
                 }
             }
-            (Place::RequestBody, Some(now)) => append(&mut now.request, line),
-            (Place::ResponseBody, Some(now)) => {
+            (LineKind::RequestBody, Some(now)) => append(&mut now.request, line),
+            (LineKind::ResponseBody, Some(now)) => {
                 append(&mut now.response, &PATTERNS.glued.replace(line, ""))
             }
-            (Place::Outside, _) | (_, None) => {
+            (LineKind::Outside, _) | (_, None) => {
                 self.above.push_str(line);
                 self.above.push('\n');
             }
@@ -166,7 +166,7 @@ impl Reader {
         if !now.headers.iter().any(|(_, value)| value.starts_with("text/event-stream")) {
             now.response.truncate(now.response.trim_ascii_end().len());
         }
-        self.place = Place::Outside;
+        self.place = LineKind::Outside;
         self.done.push(now);
     }
 }

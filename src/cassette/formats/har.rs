@@ -1,35 +1,35 @@
 //! Entries of HAR files, of browsers, proxies and Polly.js.
 
-use super::parts::{Body, Headers, unhexed};
+use super::parts::{RecordedBody, RecordedHeaders, unhexed};
 use crate::{
     cassette::exchange::{Raw, decoded},
     types::lenient::lenient,
 };
 
 lenient! {
-    pub(super) struct Entry {
-        request: Request,
-        response: Response,
+    pub(super) struct HarEntry {
+        request: HarRequest,
+        response: HarResponse,
     }
 
     #[serde(rename_all = "camelCase")]
-    pub(super) struct Request {
+    pub(super) struct HarRequest {
         method: String,
         url: String,
         post_data: PostData,
     }
 
     pub(super) struct PostData {
-        text: Body,
+        text: RecordedBody,
     }
 
-    pub(super) struct Response {
+    pub(super) struct HarResponse {
         status: Option<u64>,
-        headers: Headers,
-        content: Content,
+        headers: RecordedHeaders,
+        content: HarContent,
     }
 
-    pub(super) struct Content {
+    pub(super) struct HarContent {
         text: String,
         encoding: Option<String>,
         #[serde(rename = "_isBinary")]
@@ -37,8 +37,8 @@ lenient! {
     }
 }
 
-impl From<Entry> for Raw {
-    fn from(Entry { request, response }: Entry) -> Self {
+impl From<HarEntry> for Raw {
+    fn from(HarEntry { request, response }: HarEntry) -> Self {
         Self {
             method: request.method.to_uppercase(),
             url: request.url,
@@ -51,7 +51,7 @@ impl From<Entry> for Raw {
     }
 }
 
-impl Content {
+impl HarContent {
     /// Text, or base64 that says so. Polly.js packs the pieces of a packed body into a list of its
     /// own, and used to write hex where there was no text.
     fn into_bytes(self) -> Vec<u8> {

@@ -98,7 +98,7 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<Raw>, CassetteError> {
 
 lenient! {
     /// A document, as far as it is a recording.
-    struct Recording {
+    struct RecordingDocument {
         interactions: Option<Vec<Value>>,
         http_interactions: Option<Vec<Value>>,
         recorded_with: Option<String>,
@@ -115,17 +115,17 @@ lenient! {
 /// The exchanges of a document, each with its place in its list as its line; or none if it is no
 /// recording.
 fn of_document(document: &Value, beside: Option<&Path>) -> Option<Vec<Raw>> {
-    let Recording { interactions, http_interactions, recorded_with, log, proxied } =
+    let RecordingDocument { interactions, http_interactions, recorded_with, log, proxied } =
         lenient::read(document.clone());
     if let Some(items) = interactions.or(http_interactions) {
         let is_betamax = recorded_with.is_some_and(|tool| tool.starts_with("betamax"));
         return Some(if is_betamax { all_of_betamax(&items) } else { all::<pairs::Pair>(&items) });
     }
     if let Some(items) = log.entries {
-        return Some(all::<har::Entry>(&items));
+        return Some(all::<har::HarEntry>(&items));
     }
     if let Some(items) = proxied {
-        return Some(all::<proxy::Entry>(&items));
+        return Some(all::<proxy::ProxyEntry>(&items));
     }
     if wiremock::is_it(document) {
         return Some(wiremock::exchanges(document, beside));

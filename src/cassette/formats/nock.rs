@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parts::{Body, Headers, unhexed};
+use super::parts::{RecordedBody, RecordedHeaders, unhexed};
 use crate::{cassette::exchange::Raw, types::lenient::lenient};
 
 lenient! {
@@ -11,13 +11,13 @@ lenient! {
         scope: Option<String>,
         method: String,
         path: Option<String>,
-        body: Body,
+        body: RecordedBody,
         status: Option<u64>,
         /// The status, as older versions wrote it: a text.
         reply: Option<String>,
         response: Value,
         response_is_binary: bool,
-        raw_headers: Headers,
+        raw_headers: RecordedHeaders,
     }
 }
 
@@ -41,7 +41,7 @@ impl Definition {
         });
         match pieces {
             Some(pieces) => pieces.concat(),
-            None => Body(self.response.clone()).into_bytes(),
+            None => RecordedBody(self.response.clone()).into_bytes(),
         }
     }
 

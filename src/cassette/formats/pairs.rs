@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::parts::{Body, Headers};
+use super::parts::{RecordedBody, RecordedHeaders};
 use crate::{
     cassette::exchange::{Raw, decoded},
     types::lenient::{self, lenient},
@@ -14,11 +14,11 @@ use crate::{
 
 lenient! {
     pub(super) struct Pair {
-        request: Option<Request>,
-        response: Option<Response>,
+        request: Option<PairRequest>,
+        response: Option<PairResponse>,
     }
 
-    pub(super) struct Request {
+    pub(super) struct PairRequest {
         method: String,
         uri: Option<String>,
         url: Option<String>,
@@ -28,11 +28,11 @@ lenient! {
         binary: bool,
     }
 
-    pub(super) struct Response {
-        code: Status,
-        status_code: Status,
-        status: Status,
-        headers: Headers,
+    pub(super) struct PairResponse {
+        code: PairStatus,
+        status_code: PairStatus,
+        status: PairStatus,
+        headers: RecordedHeaders,
         body: Option<Value>,
         content: Option<Value>,
         binary: bool,
@@ -66,13 +66,13 @@ pub(super) enum StatusNumber {
 /// A status code, by itself or within a map or a list.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
-pub(super) enum Status {
+pub(super) enum PairStatus {
     Number(StatusNumber),
     List(Vec<Value>),
     Map(StatusMap),
 }
 
-impl Default for Status {
+impl Default for PairStatus {
     fn default() -> Self {
         Self::Number(StatusNumber::None)
     }
@@ -88,7 +88,7 @@ impl StatusNumber {
     }
 }
 
-impl Status {
+impl PairStatus {
     fn number(self) -> Option<u64> {
         match self {
             Self::Number(number) => number.number(),
@@ -101,7 +101,7 @@ impl Status {
 impl Pair {
     /// Whether it is one.
     pub(super) fn is_whole(&self) -> bool {
-        let url = self.request.as_ref().and_then(Request::url);
+        let url = self.request.as_ref().and_then(PairRequest::url);
         self.response.is_some() && url.is_some_and(|url| !url.is_empty())
     }
 
@@ -118,7 +118,7 @@ impl Pair {
         let asked = request.body.or(request.request_body).unwrap_or_default();
         let answered = response.body.or(response.content).unwrap_or_default();
         let [code, status_code, status] =
-            [response.code, response.status_code, response.status].map(Status::number);
+            [response.code, response.status_code, response.status].map(PairStatus::number);
         Raw {
             method: request.method.to_uppercase(),
             url,
@@ -137,7 +137,7 @@ impl From<Pair> for Raw {
     }
 }
 
-impl Request {
+impl PairRequest {
     fn url(&self) -> Option<&str> {
         self.uri.as_deref().or(self.url.as_deref()).or(self.path.as_deref())
     }
@@ -152,14 +152,14 @@ fn bytes(body: Value, is_binary: bool) -> Vec<u8> {
             match wrapped.base64_string {
                 Some(encoded) => decoded(&encoded).unwrap_or_default(),
                 None if is_wrapped => wrapped.text.unwrap_or_default().into_bytes(),
-                None => Body(body).into_bytes(),
+                None => RecordedBody(body).into_bytes(),
             }
         }
         // ExVCR keeps what is no text as Elixir does: six bytes in front of it.
         Value::String(encoded) if is_binary => {
             decoded(encoded).and_then(|term| term.get(6..).map(<[u8]>::to_vec)).unwrap_or_default()
         }
-        _ => Body(body).into_bytes(),
+        _ => RecordedBody(body).into_bytes(),
     }
 }
 

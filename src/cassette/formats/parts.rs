@@ -8,9 +8,9 @@ use crate::types::lenient::{self, lenient};
 /// A body: text, perhaps in base64 where it was no text, or JSON that some tool has read already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Body(pub Value);
+pub(super) struct RecordedBody(pub Value);
 
-impl Body {
+impl RecordedBody {
     pub(super) fn into_bytes(self) -> Vec<u8> {
         match self.0 {
             Value::Null => Vec::new(),
@@ -22,9 +22,9 @@ impl Body {
 
 /// Headers by their names in lower case; of several values the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Headers(pub Vec<(String, String)>);
+pub(super) struct RecordedHeaders(pub Vec<(String, String)>);
 
-impl<'de> Deserialize<'de> for Headers {
+impl<'de> Deserialize<'de> for RecordedHeaders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let pairs = pairs(Value::deserialize(deserializer)?).into_iter();
         Ok(Self(pairs.map(|(name, value)| (name.to_lowercase(), value)).collect()))

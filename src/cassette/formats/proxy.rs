@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parts::Headers;
+use super::parts::RecordedHeaders;
 use crate::{
     cassette::exchange::{Raw, decoded},
     types::lenient::lenient,
@@ -10,19 +10,19 @@ use crate::{
 
 lenient! {
     #[serde(rename_all = "PascalCase")]
-    pub(super) struct Entry {
+    pub(super) struct ProxyEntry {
         request_method: String,
         request_uri: String,
-        request_headers: Headers,
+        request_headers: RecordedHeaders,
         request_body: Value,
         status_code: Option<u64>,
-        response_headers: Headers,
+        response_headers: RecordedHeaders,
         response_body: Value,
     }
 }
 
-impl From<Entry> for Raw {
-    fn from(entry: Entry) -> Self {
+impl From<ProxyEntry> for Raw {
+    fn from(entry: ProxyEntry) -> Self {
         Self {
             method: entry.request_method.to_uppercase(),
             url: entry.request_uri,
@@ -36,7 +36,7 @@ impl From<Entry> for Raw {
 }
 
 /// JSON as such, text as one string or as the list of its lines, and all else in base64.
-fn body(value: &Value, Headers(headers): &Headers) -> Vec<u8> {
+fn body(value: &Value, RecordedHeaders(headers): &RecordedHeaders) -> Vec<u8> {
     let kind =
         headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value);
     let is_text = ["text/", "json", "xml", "urlencoded", "charset=utf-8"]

@@ -36,14 +36,14 @@ fn seen_in(document: &Value) -> String {
         ),
         Value::Array(items) if items.is_empty() => "it is an empty list".to_owned(),
         Value::Array(items) => {
-            format!("it is a list, and its first item reads {}", shown(&items[0]))
+            format!("it is a list, and its first item reads {}", excerpt(&items[0]))
         }
         Value::Null => "it is empty".to_owned(),
-        other => format!("it reads {}", shown(other)),
+        other => format!("it reads {}", excerpt(other)),
     }
 }
 
-fn shown(value: &Value) -> String {
+fn excerpt(value: &Value) -> String {
     value.to_string().chars().take(SHOWN).collect()
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::parts::{Body, Headers};
+use super::parts::{RecordedBody, RecordedHeaders};
 use crate::{
     cassette::exchange::{Raw, decoded},
     types::lenient::{self, Items, lenient},
@@ -18,8 +18,8 @@ use crate::{
 
 lenient! {
     pub(super) struct Mapping {
-        request: Option<Pattern>,
-        response: Option<Response>,
+        request: Option<RequestPattern>,
+        response: Option<MappingResponse>,
         uuid: Option<String>,
         persistent: bool,
         #[serde(rename = "insertionIndex")]
@@ -28,7 +28,7 @@ lenient! {
 
     /// A pattern of requests. A path has one of five names, the exact ones first.
     #[serde(rename_all = "camelCase")]
-    pub(super) struct Pattern {
+    pub(super) struct RequestPattern {
         method: Option<String>,
         url: Option<String>,
         url_path: Option<String>,
@@ -43,8 +43,8 @@ lenient! {
 
     #[serde(rename_all = "camelCase")]
     pub(super) struct BodyPattern {
-        equal_to_json: Option<Body>,
-        equal_to: Option<Body>,
+        equal_to_json: Option<RecordedBody>,
+        equal_to: Option<RecordedBody>,
     }
 
     /// How a value of a query is matched.
@@ -60,9 +60,9 @@ lenient! {
     }
 
     #[serde(rename_all = "camelCase")]
-    pub(super) struct Response {
+    pub(super) struct MappingResponse {
         status: Option<u64>,
-        headers: Headers,
+        headers: RecordedHeaders,
         body: Option<Value>,
         json_body: Option<Value>,
         #[serde(rename = "base64Body")]
@@ -73,7 +73,7 @@ lenient! {
 
     /// An entry of the journal: what was asked, and what was answered or would have been.
     #[serde(rename_all = "camelCase")]
-    pub(super) struct JournalEntry {
+    pub(super) struct WireMockEntry {
         request: Option<Exchanged>,
         response: Option<Exchanged>,
         response_definition: Exchanged,
@@ -85,8 +85,8 @@ lenient! {
         method: String,
         url: String,
         status: Option<u64>,
-        headers: Headers,
-        body: Body,
+        headers: RecordedHeaders,
+        body: RecordedBody,
         body_as_base64: Option<String>,
         proxy_base_url: String,
     }
@@ -97,7 +97,7 @@ pub(super) fn is_it(document: &Value) -> bool {
     let has_mappings = document.get("mappings").is_some_and(Value::is_array);
     let journal: Option<Vec<Value>> = document.get("requests").cloned().and_then(lenient::read);
     let first = journal.and_then(|entries| entries.into_iter().next());
-    let entry: JournalEntry = first.map(lenient::read).unwrap_or_default();
+    let entry: WireMockEntry = first.map(lenient::read).unwrap_or_default();
     has_mappings || entry.request.is_some() || is_mapping(document)
 }
 
@@ -117,7 +117,7 @@ pub(super) fn is_mapping(item: &Value) -> bool {
 pub(super) fn exchanges(document: &Value, beside: Option<&Path>) -> Vec<Raw> {
     if let Some(Value::Array(items)) = document.get("requests") {
         // The newest stands first.
-        let mut exchanges = super::all::<JournalEntry>(items);
+        let mut exchanges = super::all::<WireMockEntry>(items);
         exchanges.reverse();
         return exchanges;
     }
@@ -173,7 +173,7 @@ impl Mapping {
     }
 }
 
-impl Pattern {
+impl RequestPattern {
     fn path(&self) -> Option<&str> {
         let exact = self.url.as_deref().or(self.url_path.as_deref());
         exact
@@ -200,12 +200,12 @@ impl Pattern {
             .filter_map(|pattern| {
                 pattern.equal_to_json.clone().or_else(|| pattern.equal_to.clone())
             })
-            .map(Body::into_bytes)
+            .map(RecordedBody::into_bytes)
             .next()
     }
 }
 
-impl Response {
+impl MappingResponse {
     /// Whether it says what is answered.
     fn answers(&self) -> bool {
         let has_text = self.base64_body.is_some() || self.body_file_name.is_some();
@@ -224,7 +224,7 @@ impl Response {
             return Ok(decoded(encoded).unwrap_or_default());
         }
         let body = self.json_body.clone().or_else(|| self.body.clone());
-        Ok(Body(body.unwrap_or_default()).into_bytes())
+        Ok(RecordedBody(body.unwrap_or_default()).into_bytes())
     }
 }
 
@@ -239,9 +239,9 @@ fn in_files(mapping: &Path, name: &str) -> Option<Vec<u8>> {
     if is_below { fs::read(files).ok() } else { None }
 }
 
-impl From<JournalEntry> for Raw {
-    fn from(entry: JournalEntry) -> Self {
-        let JournalEntry { request, response, response_definition } = entry;
+impl From<WireMockEntry> for Raw {
+    fn from(entry: WireMockEntry) -> Self {
+        let WireMockEntry { request, response, response_definition } = entry;
         let request = request.unwrap_or_default();
         let url = format!("{}{}", response_definition.proxy_base_url, request.url);
         let response = response.unwrap_or(response_definition);

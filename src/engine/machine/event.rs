@@ -8,17 +8,17 @@ use crate::types::{
     step::Searched,
 };
 
-use super::super::cue::{End, Refers};
+use super::super::cue::{MarkTarget, PerformanceEnd};
 
 /// Something that happened to a run, and when.
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) struct Event {
+pub(in super::super) struct MachineEvent {
     pub at: Timestamp,
-    pub what: What,
+    pub what: EventKind,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) enum What {
+pub(in super::super) enum EventKind {
     /// It is taken from the queue.
     Started,
     /// It begins to write a message.
@@ -26,7 +26,7 @@ pub(in super::super) enum What {
     /// A piece of the open message's text, and what it stands for.
     Text {
         piece: String,
-        refers: Option<Refers>,
+        refers: Option<MarkTarget>,
     },
     Image {
         file_id: Id<File>,
@@ -38,11 +38,11 @@ pub(in super::super) enum What {
     /// It begins to call tools.
     CallsOpened,
     /// Another call of the open step.
-    Called(Call),
+    Called(MachineCall),
     /// A piece of what the last call is given: a function's arguments, or a program.
     CallInput(String),
     /// The program of the last call has answered.
-    Output(Output),
+    Output(MachineOutput),
     /// The client gave the outputs of the open step's functions, in the order of their calls.
     OutputsGiven(Vec<String>),
     /// The open message or the open calls are over.
@@ -62,14 +62,14 @@ pub(in super::super) enum What {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) enum Call {
+pub(in super::super) enum MachineCall {
     Function { name: String },
     CodeInterpreter,
     FileSearch(Searched),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) enum Output {
+pub(in super::super) enum MachineOutput {
     Logs(String),
     Drawing(Id<File>),
 }
@@ -81,7 +81,7 @@ pub(in super::super) enum Closing {
     /// Its calls were never made.
     LeftOut,
     /// The run ends, in this way.
-    BrokenOff(End),
+    BrokenOff(PerformanceEnd),
 }
 
 /// How a run has ended.

@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 use self::state::Action;
 pub(super) use self::{
     budget::{Budget, Prompt},
-    event::{Call, Closing, Ending, Event, Output, What},
-    play::{Kind, OpenStep, Tool},
-    state::State,
+    event::{Closing, Ending, EventKind, MachineCall, MachineEvent, MachineOutput},
+    play::{OpenStep, PlayKind, PlayTool},
+    state::RunState,
 };
 use super::{
-    cue::{Cue, End, TimedCue},
-    memory::{Cues, Performance, Then},
+    cue::{Cue, PerformanceEnd, TimedCue},
+    memory::{AfterCues, Cues, Performance},
 };
 use crate::{
     clock::Moment,
@@ -62,7 +62,7 @@ pub(super) enum Input {
         lost: Option<LastError>,
     },
     /// It ends, whatever it is doing.
-    Stop(End),
+    Stop(PerformanceEnd),
 }
 
 /// What a run needs next.
@@ -112,7 +112,7 @@ pub(super) struct Machine {
     /// By whose tokens the run is measured.
     model: String,
     deadline: Moment,
-    state: State,
+    state: RunState,
     performance: Option<Performance>,
     /// What the performer has said, and is still to be played.
     cues: VecDeque<TimedCue>,
@@ -131,7 +131,7 @@ impl Machine {
         Self {
             model,
             deadline,
-            state: State::Queued,
+            state: RunState::Queued,
             performance: None,
             cues: VecDeque::new(),
             played: now,
@@ -143,7 +143,7 @@ impl Machine {
     }
 
     /// Stands where a run stood that is taken up without its machine.
-    pub(super) fn stand(&mut self, state: State, step: Option<OpenStep>) {
+    pub(super) fn stand(&mut self, state: RunState, step: Option<OpenStep>) {
         (self.state, self.step) = (state, step);
     }
 
@@ -154,8 +154,8 @@ impl Machine {
 
     /// A cancel has come too late before.
     pub(super) fn cancel_late(&mut self) {
-        if self.state == (State::Cancelling { late: false }) {
-            self.state = State::Cancelling { late: true };
+        if self.state == (RunState::Cancelling { late: false }) {
+            self.state = RunState::Cancelling { late: true };
         }
     }
 
@@ -167,8 +167,8 @@ impl Machine {
     /// Goes on with a performance that was under way, and what of it is still to be played.
     pub(super) fn perform(&mut self, by: Performance, cues: VecDeque<TimedCue>) {
         self.cues = match self.state {
-            State::Cancelling { late: false } => cancelled(),
-            State::Queued if cues.is_empty() => VecDeque::from([start(by.pace)]),
+            RunState::Cancelling { late: false } => cancelled(),
+            RunState::Queued if cues.is_empty() => VecDeque::from([start(by.pace)]),
             _ => cues,
         };
         self.performance = Some(by);
@@ -184,29 +184,34 @@ impl Machine {
 
     /// Whether the performer is wanted, perhaps because a cancel came too late.
     pub(super) fn is_performing(&self) -> bool {
-        matches!(self.state, State::Queued | State::Performing | State::Cancelling { late: true })
+        matches!(
+            self.state,
+            RunState::Queued | RunState::Performing | RunState::Cancelling { late: true }
+        )
     }
 
     /// Whether it is being cancelled, but says the rest.
     pub(super) fn is_cancelled_late(&self) -> bool {
-        matches!(self.state, State::Cancelling { late: true })
+        matches!(self.state, RunState::Cancelling { late: true })
     }
 
     /// Whether it has been taken from the queue, and the performer has the word.
     pub(super) fn has_started(&self) -> bool {
-        self.state == State::Performing
+        self.state == RunState::Performing
     }
 
     /// Whether an input of the client can happen to the run now.
     pub(super) fn accepts(&self, input: &Input) -> bool {
         match input {
             Input::Cancel => self.state.after(Action::Cancel { late: false }).is_some(),
-            Input::Submit(outputs) => self.state == (State::Waiting { functions: outputs.len() }),
+            Input::Submit(outputs) => {
+                self.state == (RunState::Waiting { functions: outputs.len() })
+            }
             _ => !self.is_over(),
         }
     }
 
-    pub(super) fn handle(&mut self, input: Input, now: Moment) -> Vec<Event> {
+    pub(super) fn handle(&mut self, input: Input, now: Moment) -> Vec<MachineEvent> {
         let mut events = Vec::new();
         if !self.accepts(&input) {
             return events;
@@ -222,8 +227,8 @@ impl Machine {
                     (performance.memory, performance.then) = (memory, then);
                 }
             }
-            Input::CuesReady => self.ask_again(Then::Wait),
-            Input::FilesReady => self.ask_again(Then::Search),
+            Input::CuesReady => self.ask_again(AfterCues::Wait),
+            Input::FilesReady => self.ask_again(AfterCues::Search),
             Input::Submit(outputs) => self.submit(outputs, now, &mut events),
             Input::Cancel => self.cancel(now, &mut events),
             Input::Restart { lost } => self.restart(lost, now),
@@ -237,7 +242,7 @@ impl Machine {
         if self.is_over() {
             return Next::Done;
         }
-        if let State::Waiting { .. } = self.state {
+        if let RunState::Waiting { .. } = self.state {
             return Next::WaitForClient { until };
         }
         if let Some(due) = self.due() {
@@ -248,11 +253,11 @@ impl Machine {
         }
         let Some(performance) = &self.performance else { return Next::FetchCues };
         match performance.then {
-            Then::More => Next::FetchCues,
-            Then::Search if self.has_started() => Next::WaitForFiles { until },
-            Then::Search => Next::FetchCues,
-            Then::Wait => Next::WaitForCues { until },
-            Then::Silence => Next::Wait { until },
+            AfterCues::More => Next::FetchCues,
+            AfterCues::Search if self.has_started() => Next::WaitForFiles { until },
+            AfterCues::Search => Next::FetchCues,
+            AfterCues::Wait => Next::WaitForCues { until },
+            AfterCues::Silence => Next::Wait { until },
         }
     }
 
@@ -278,9 +283,9 @@ impl Machine {
     }
 
     /// Plays what is due, and ends the run when its time is up.
-    fn pass_time(&mut self, now: Moment, events: &mut Vec<Event>) {
-        let is_cancelling = |state: &State| matches!(state, State::Cancelling { .. });
-        while !self.is_over() && !matches!(self.state, State::Waiting { .. }) {
+    fn pass_time(&mut self, now: Moment, events: &mut Vec<MachineEvent>) {
+        let is_cancelling = |state: &RunState| matches!(state, RunState::Cancelling { .. });
+        while !self.is_over() && !matches!(self.state, RunState::Waiting { .. }) {
             let due = self
                 .due()
                 .filter(|due| *due <= now && (*due < self.deadline || is_cancelling(&self.state)));
@@ -295,41 +300,45 @@ impl Machine {
         if now >= self.deadline && !self.is_over() && self.next() != Next::FetchCues {
             // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what
             // it is.
-            let end = if is_cancelling(&self.state) { End::Cancelled } else { End::Expired };
+            let end = if is_cancelling(&self.state) {
+                PerformanceEnd::Cancelled
+            } else {
+                PerformanceEnd::Expired
+            };
             self.end(end, self.deadline.seconds(), events);
         }
     }
 
     fn begin(&mut self, by: Performance, prompt: Prompt) {
         self.budget.prompt = prompt;
-        if self.state == State::Queued && self.cues.is_empty() {
+        if self.state == RunState::Queued && self.cues.is_empty() {
             self.cues.push_back(start(by.pace));
         }
         self.performance = Some(by);
     }
 
-    fn ask_again(&mut self, after: Then) {
+    fn ask_again(&mut self, after: AfterCues) {
         if let Some(performance) = self.performance.as_mut().filter(|by| by.then == after) {
-            performance.then = Then::More;
+            performance.then = AfterCues::More;
         }
     }
 
-    fn submit(&mut self, outputs: Vec<String>, now: Moment, events: &mut Vec<Event>) {
+    fn submit(&mut self, outputs: Vec<String>, now: Moment, events: &mut Vec<MachineEvent>) {
         let Some(state) = self.state.after(Action::SubmitOutputs) else { return };
         self.give_outputs(outputs, now.seconds(), events);
         self.state = state;
-        events.push(Event { at: now.seconds(), what: What::Requeued });
+        events.push(MachineEvent { at: now.seconds(), what: EventKind::Requeued });
         self.cues.extend(self.performance.as_ref().map(|by| start(by.pace)));
         self.client_acted(now);
     }
 
-    fn cancel(&mut self, now: Moment, events: &mut Vec<Event>) {
+    fn cancel(&mut self, now: Moment, events: &mut Vec<MachineEvent>) {
         // A run that waits for its client can be cancelled whatever the reply says.
         let late = self.is_performing()
             && self.performance.as_ref().is_some_and(Performance::cancels_late);
         let Some(state) = self.state.after(Action::Cancel { late }) else { return };
         self.state = state;
-        events.push(Event { at: now.seconds(), what: What::Cancelling });
+        events.push(MachineEvent { at: now.seconds(), what: EventKind::Cancelling });
         if late {
             self.leave_calls_out(now.seconds(), events);
         } else {
@@ -348,14 +357,14 @@ impl Machine {
         self.client_acted(now);
         self.is_listened_to = false;
         if let Some(error) = lost.filter(|_| self.has_started()) {
-            self.cues = VecDeque::from([TimedCue::now(Cue::End(End::failed(error)))]);
+            self.cues = VecDeque::from([TimedCue::now(Cue::End(PerformanceEnd::failed(error)))]);
         }
     }
 }
 
 /// What is left to play of a run that is cancelled.
 fn cancelled() -> VecDeque<TimedCue> {
-    VecDeque::from([TimedCue::now(Cue::End(End::Cancelled))])
+    VecDeque::from([TimedCue::now(Cue::End(PerformanceEnd::Cancelled))])
 }
 
 /// Takes a run from the queue.

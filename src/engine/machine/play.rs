@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::cue::{Cue, End, Refers, TimedCue},
+    super::cue::{Cue, MarkTarget, PerformanceEnd, TimedCue},
     Machine,
-    event::{Call, Closing, Ending, Event, Output, What},
-    state::{Action, State},
+    event::{Closing, Ending, EventKind, MachineCall, MachineEvent, MachineOutput},
+    state::{Action, RunState},
 };
 use crate::{
-    tokens::{self, Piece},
+    tokens::{self, TokenPiece},
     types::{
         Timestamp, Usage,
         run::IncompleteRun,
@@ -20,7 +20,7 @@ use crate::{
 /// The message or the calls that are being made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct OpenStep {
-    pub kind: Kind,
+    pub kind: PlayKind,
     /// Tokens that the model has written in it.
     pub said: u64,
     /// Tokens that its tools have answered.
@@ -31,86 +31,88 @@ pub(in super::super) struct OpenStep {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum Kind {
+pub(in super::super) enum PlayKind {
     Message,
-    Calls { functions: usize, last: Option<Tool> },
+    Calls { functions: usize, last: Option<PlayTool> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum Tool {
+pub(in super::super) enum PlayTool {
     Function,
     CodeInterpreter,
     FileSearch,
 }
 
 impl OpenStep {
-    pub(in super::super) fn new(kind: Kind) -> Self {
+    pub(in super::super) fn new(kind: PlayKind) -> Self {
         Self { kind, said: 0, answered: 0, reported: None }
     }
 
     /// How many functions it calls.
     pub(super) fn functions(&self) -> usize {
         match self.kind {
-            Kind::Message => 0,
-            Kind::Calls { functions, .. } => functions,
+            PlayKind::Message => 0,
+            PlayKind::Calls { functions, .. } => functions,
         }
     }
 
-    fn last_tool(&self) -> Option<Tool> {
+    fn last_tool(&self) -> Option<PlayTool> {
         match self.kind {
-            Kind::Message => None,
-            Kind::Calls { last, .. } => last,
+            PlayKind::Message => None,
+            PlayKind::Calls { last, .. } => last,
         }
     }
 }
 
 impl Machine {
-    pub(super) fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn play(&mut self, cue: Cue, at: Timestamp, events: &mut Vec<MachineEvent>) {
         match cue {
             Cue::Start => {
                 if let Some(state) = self.state.after(Action::Start) {
                     self.state = state;
-                    events.push(Event { at, what: What::Started });
+                    events.push(MachineEvent { at, what: EventKind::Started });
                 }
             }
-            Cue::OpenMessage => self.open(Kind::Message, at, events),
-            Cue::Image { file_id } => self.add_to_message(What::Image { file_id }, at, events),
+            Cue::OpenMessage => self.open(PlayKind::Message, at, events),
+            Cue::Image { file_id } => self.add_to_message(EventKind::Image { file_id }, at, events),
             Cue::Text(piece) => self.text(piece, None, at, events),
             Cue::Marked { piece, refers } => self.text(piece, Some(refers), at, events),
-            Cue::Attach { file_id } => self.add_to_message(What::Attached { file_id }, at, events),
+            Cue::Attach { file_id } => {
+                self.add_to_message(EventKind::Attached { file_id }, at, events)
+            }
             Cue::Refusal(refusal) => {
                 self.say(tokens::count(&self.model, &refusal));
-                self.add_to_message(What::Refusal(refusal), at, events);
+                self.add_to_message(EventKind::Refusal(refusal), at, events);
             }
             Cue::CloseMessage => {
                 if self.is_writing() {
                     self.close(Closing::Finished, at, events);
                 }
             }
-            Cue::OpenCalls => self.open(Kind::Calls { functions: 0, last: None }, at, events),
-            Cue::Function { name } => self.call(Call::Function { name }, at, events),
-            Cue::CodeInterpreter => self.call(Call::CodeInterpreter, at, events),
+            Cue::OpenCalls => self.open(PlayKind::Calls { functions: 0, last: None }, at, events),
+            Cue::Function { name } => self.call(MachineCall::Function { name }, at, events),
+            Cue::CodeInterpreter => self.call(MachineCall::CodeInterpreter, at, events),
             Cue::FileSearch { file_search, tokens } => {
                 self.say(tokens);
-                self.call(Call::FileSearch(file_search), at, events);
+                self.call(MachineCall::FileSearch(file_search), at, events);
             }
             Cue::Arguments(piece) | Cue::Input(piece) => self.call_input(piece, at, events),
-            Cue::Logs(logs) => self.output(Output::Logs(logs), at, events),
-            Cue::Drawing { file_id } => self.output(Output::Drawing(file_id), at, events),
+            Cue::Logs(logs) => self.output(MachineOutput::Logs(logs), at, events),
+            Cue::Drawing { file_id } => self.output(MachineOutput::Drawing(file_id), at, events),
             Cue::Usage(usage) => {
                 if let Some(step) = &mut self.step {
                     step.reported = Some(usage);
                 }
             }
             Cue::CloseCalls => self.close_calls(at, events),
-            Cue::Disconnect => events.push(Event { at, what: What::BrokeOff }),
+            Cue::Disconnect => events.push(MachineEvent { at, what: EventKind::BrokeOff }),
             Cue::End(end) => self.end(end, at, events),
         }
     }
 
     fn is_writing(&self) -> bool {
-        self.step.as_ref().is_some_and(|step| step.kind == Kind::Message)
+        self.step.as_ref().is_some_and(|step| step.kind == PlayKind::Message)
     }
 
     fn say(&mut self, tokens: u64) {
@@ -120,27 +122,27 @@ impl Machine {
     }
 
     /// Opens a step, unless the prompt has become too long for another one: that ends the run.
-    fn open(&mut self, kind: Kind, at: Timestamp, events: &mut Vec<Event>) {
+    fn open(&mut self, kind: PlayKind, at: Timestamp, events: &mut Vec<MachineEvent>) {
         self.close(Closing::Finished, at, events);
         if !self.budget.has_room_for_step() {
             let reason = IncompleteRun::MaxPromptTokens;
-            return self.end(End::Incomplete { reason, usage: None }, at, events);
+            return self.end(PerformanceEnd::Incomplete { reason, usage: None }, at, events);
         }
         let what = match kind {
-            Kind::Message => What::MessageOpened,
-            Kind::Calls { .. } => What::CallsOpened,
+            PlayKind::Message => EventKind::MessageOpened,
+            PlayKind::Calls { .. } => EventKind::CallsOpened,
         };
         self.step = Some(OpenStep::new(kind));
-        events.push(Event { at, what });
+        events.push(MachineEvent { at, what });
     }
 
     /// Counts what the model is about to say. `false` if the budget does not allow it, which ends
     /// the run.
-    fn may_say(&mut self, tokens: u64, at: Timestamp, events: &mut Vec<Event>) -> bool {
+    fn may_say(&mut self, tokens: u64, at: Timestamp, events: &mut Vec<MachineEvent>) -> bool {
         let said = self.step.as_ref().map_or(0, |step| step.said);
         if !self.budget.has_room_to_say(said.saturating_add(tokens)) {
             let reason = IncompleteRun::MaxCompletionTokens;
-            self.end(End::Incomplete { reason, usage: None }, at, events);
+            self.end(PerformanceEnd::Incomplete { reason, usage: None }, at, events);
             return false;
         }
         self.say(tokens);
@@ -149,66 +151,66 @@ impl Machine {
 
     fn text(
         &mut self,
-        piece: Piece,
-        refers: Option<Refers>,
+        piece: TokenPiece,
+        refers: Option<MarkTarget>,
         at: Timestamp,
-        events: &mut Vec<Event>,
+        events: &mut Vec<MachineEvent>,
     ) {
         if self.may_say(piece.tokens, at, events) {
-            self.add_to_message(What::Text { piece: piece.text, refers }, at, events);
+            self.add_to_message(EventKind::Text { piece: piece.text, refers }, at, events);
         }
     }
 
-    fn add_to_message(&self, what: What, at: Timestamp, events: &mut Vec<Event>) {
+    fn add_to_message(&self, what: EventKind, at: Timestamp, events: &mut Vec<MachineEvent>) {
         if self.is_writing() {
-            events.push(Event { at, what });
+            events.push(MachineEvent { at, what });
         }
     }
 
-    fn call(&mut self, call: Call, at: Timestamp, events: &mut Vec<Event>) {
+    fn call(&mut self, call: MachineCall, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let model = &self.model;
         let Some(step) = &mut self.step else { return };
-        let Kind::Calls { functions, last } = &mut step.kind else { return };
+        let PlayKind::Calls { functions, last } = &mut step.kind else { return };
         *last = Some(match &call {
-            Call::Function { name } => {
+            MachineCall::Function { name } => {
                 *functions += 1;
                 step.said = step.said.saturating_add(tokens::count(model, name));
-                Tool::Function
+                PlayTool::Function
             }
-            Call::CodeInterpreter => Tool::CodeInterpreter,
-            Call::FileSearch(search) => {
+            MachineCall::CodeInterpreter => PlayTool::CodeInterpreter,
+            MachineCall::FileSearch(search) => {
                 step.answered = step.answered.saturating_add(answered(model, search));
-                Tool::FileSearch
+                PlayTool::FileSearch
             }
         });
-        events.push(Event { at, what: What::Called(call) });
+        events.push(MachineEvent { at, what: EventKind::Called(call) });
     }
 
-    fn call_input(&mut self, piece: Piece, at: Timestamp, events: &mut Vec<Event>) {
+    fn call_input(&mut self, piece: TokenPiece, at: Timestamp, events: &mut Vec<MachineEvent>) {
         // A search is asked for in one piece.
-        let takes_pieces = |tool| matches!(tool, Tool::Function | Tool::CodeInterpreter);
+        let takes_pieces = |tool| matches!(tool, PlayTool::Function | PlayTool::CodeInterpreter);
         if self.may_say(piece.tokens, at, events)
             && self.step.as_ref().and_then(OpenStep::last_tool).is_some_and(takes_pieces)
         {
-            events.push(Event { at, what: What::CallInput(piece.text) });
+            events.push(MachineEvent { at, what: EventKind::CallInput(piece.text) });
         }
     }
 
-    fn output(&mut self, output: Output, at: Timestamp, events: &mut Vec<Event>) {
+    fn output(&mut self, output: MachineOutput, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let Some(step) = &mut self.step else { return };
-        if step.last_tool() != Some(Tool::CodeInterpreter) {
+        if step.last_tool() != Some(PlayTool::CodeInterpreter) {
             return;
         }
-        if let Output::Logs(logs) = &output {
+        if let MachineOutput::Logs(logs) = &output {
             step.answered = step.answered.saturating_add(tokens::count(&self.model, logs));
         }
-        events.push(Event { at, what: What::Output(output) });
+        events.push(MachineEvent { at, what: EventKind::Output(output) });
     }
 
-    fn close_calls(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+    fn close_calls(&mut self, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let functions = match self.step.as_ref().map(|step| &step.kind) {
-            Some(Kind::Calls { functions, .. }) => *functions,
-            Some(Kind::Message) | None => return,
+            Some(PlayKind::Calls { functions, .. }) => *functions,
+            Some(PlayKind::Message) | None => return,
         };
         if functions == 0 {
             return self.close(Closing::Finished, at, events);
@@ -216,7 +218,7 @@ impl Machine {
         if let Some(state) = self.state.after(Action::CallFunctions(functions)) {
             self.state = state;
             // The step stays open until the outputs come.
-            events.push(Event { at, what: What::OutputsWanted });
+            events.push(MachineEvent { at, what: EventKind::OutputsWanted });
         }
     }
 
@@ -224,7 +226,7 @@ impl Machine {
         &mut self,
         outputs: Vec<String>,
         at: Timestamp,
-        events: &mut Vec<Event>,
+        events: &mut Vec<MachineEvent>,
     ) {
         let usage = self.usage_of_step();
         let tokens = outputs.iter().map(|output| tokens::count(&self.model, output));
@@ -233,12 +235,12 @@ impl Machine {
             step.answered = step.answered.saturating_add(answered);
             step.reported = Some(usage);
         }
-        events.push(Event { at, what: What::OutputsGiven(outputs) });
+        events.push(MachineEvent { at, what: EventKind::OutputsGiven(outputs) });
         self.close(Closing::Finished, at, events);
     }
 
     /// Gives up a step that was about to ask the client for something.
-    pub(super) fn leave_calls_out(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn leave_calls_out(&mut self, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let Some(end) = self.cues.iter().position(|cue| cue.cue == Cue::CloseCalls) else { return };
         let calls = |cue: &TimedCue| matches!(cue.cue, Cue::Function { .. });
         let are_called = self.step.as_ref().is_some_and(|step| step.functions() > 0);
@@ -256,25 +258,32 @@ impl Machine {
     }
 
     /// Closes what is open, if anything is.
-    fn close(&mut self, how: Closing, at: Timestamp, events: &mut Vec<Event>) {
+    fn close(&mut self, how: Closing, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let usage = self.usage_of_step();
         let Some(step) = self.step.take() else { return };
         self.budget.close_step(usage, step.answered);
-        events.push(Event { at, what: What::Closed { how, usage } });
+        events.push(MachineEvent { at, what: EventKind::Closed { how, usage } });
     }
 
     /// Ends the run, and before it whatever of it is open.
-    pub(super) fn end(&mut self, end: End, at: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn end(
+        &mut self,
+        end: PerformanceEnd,
+        at: Timestamp,
+        events: &mut Vec<MachineEvent>,
+    ) {
         self.close(Closing::BrokenOff(end.clone()), at, events);
         let counted = self.budget.spent;
         let action = match end {
-            End::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),
-            End::Failed { error, usage } => Action::Fail(error, usage.unwrap_or(counted)),
-            End::Incomplete { reason, usage } => {
+            PerformanceEnd::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),
+            PerformanceEnd::Failed { error, usage } => {
+                Action::Fail(error, usage.unwrap_or(counted))
+            }
+            PerformanceEnd::Incomplete { reason, usage } => {
                 Action::LeaveIncomplete(reason, usage.unwrap_or(counted))
             }
-            End::Expired => Action::Expire(counted),
-            End::Cancelled => Action::FinishCancel(counted),
+            PerformanceEnd::Expired => Action::Expire(counted),
+            PerformanceEnd::Cancelled => Action::FinishCancel(counted),
         };
         // A run that is being cancelled cannot end in any other way than it should, but it does
         // end; so does one that is stopped at another time than it could be cancelled.
@@ -282,9 +291,9 @@ impl Machine {
             let cancelling = self.state.after(Action::Cancel { late: false });
             cancelling.as_ref().unwrap_or(&self.state).after(Action::FinishCancel(counted))
         });
-        if let Some(State::Ended(ending)) = &next {
+        if let Some(RunState::Ended(ending)) = &next {
             let ending: Ending = ending.clone();
-            events.push(Event { at, what: What::Ended(ending) });
+            events.push(MachineEvent { at, what: EventKind::Ended(ending) });
         }
         self.cues.clear();
         self.state = next.unwrap_or_else(|| self.state.clone());

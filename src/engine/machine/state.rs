@@ -11,7 +11,7 @@ use crate::types::{
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum State {
+pub(in super::super) enum RunState {
     Queued,
     Performing,
     /// The client owes the outputs of so many functions.
@@ -39,10 +39,10 @@ pub(super) enum Action {
     FinishCancel(Usage),
 }
 
-impl State {
+impl RunState {
     /// The state that follows, if there is one.
     pub(super) fn after(&self, action: Action) -> Option<Self> {
-        use State::{Cancelling, Performing, Queued, Waiting};
+        use RunState::{Cancelling, Performing, Queued, Waiting};
         Some(match (action, self) {
             (Action::Start, Queued) => Performing,
             (Action::CallFunctions(functions), Performing) => Waiting { functions },
@@ -80,32 +80,32 @@ mod tests {
 
     use super::*;
 
-    fn name(state: &State) -> &'static str {
+    fn name(state: &RunState) -> &'static str {
         match state {
-            State::Queued => "queued",
-            State::Performing => "in_progress",
-            State::Waiting { .. } => "requires_action",
-            State::Cancelling { .. } => "cancelling",
-            State::Ended(Ending::Cancelled(_)) => "cancelled",
-            State::Ended(Ending::Completed(_)) => "completed",
-            State::Ended(Ending::Incomplete(..)) => "incomplete",
-            State::Ended(Ending::Failed(..)) => "failed",
-            State::Ended(Ending::Expired(_)) => "expired",
+            RunState::Queued => "queued",
+            RunState::Performing => "in_progress",
+            RunState::Waiting { .. } => "requires_action",
+            RunState::Cancelling { .. } => "cancelling",
+            RunState::Ended(Ending::Cancelled(_)) => "cancelled",
+            RunState::Ended(Ending::Completed(_)) => "completed",
+            RunState::Ended(Ending::Incomplete(..)) => "incomplete",
+            RunState::Ended(Ending::Failed(..)) => "failed",
+            RunState::Ended(Ending::Expired(_)) => "expired",
         }
     }
 
-    fn states() -> [State; 9] {
+    fn states() -> [RunState; 9] {
         let usage = Usage::default();
         [
-            State::Queued,
-            State::Performing,
-            State::Waiting { functions: 1 },
-            State::Cancelling { late: false },
-            State::Ended(Ending::Cancelled(usage)),
-            State::Ended(Ending::Completed(usage)),
-            State::Ended(Ending::Incomplete(IncompleteRun::MaxCompletionTokens, usage)),
-            State::Ended(Ending::Failed(LastError::server_error(""), usage)),
-            State::Ended(Ending::Expired(usage)),
+            RunState::Queued,
+            RunState::Performing,
+            RunState::Waiting { functions: 1 },
+            RunState::Cancelling { late: false },
+            RunState::Ended(Ending::Cancelled(usage)),
+            RunState::Ended(Ending::Completed(usage)),
+            RunState::Ended(Ending::Incomplete(IncompleteRun::MaxCompletionTokens, usage)),
+            RunState::Ended(Ending::Failed(LastError::server_error(""), usage)),
+            RunState::Ended(Ending::Expired(usage)),
         ]
     }
 

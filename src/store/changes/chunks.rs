@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::kind::Kind;
+use super::kind::ChangeKind;
 use crate::types::store_file::IngestError;
 
 /// What an earlier attempt left of a file's chunks goes.
@@ -14,7 +14,7 @@ pub(super) struct ClearChunks {
     pub attempt: i64,
 }
 
-impl Kind for ClearChunks {
+impl ChangeKind for ClearChunks {
     fn sql() -> Cow<'static, str> {
         "delete from chunks where key in (select it.key from json_each(?) cross join \
          vector_store_files as file cross join chunks as it where file.seq = value ->> '$.file' \
@@ -34,7 +34,7 @@ pub(super) struct InsertChunk {
     pub text: String,
 }
 
-impl Kind for InsertChunk {
+impl ChangeKind for InsertChunk {
     fn sql() -> Cow<'static, str> {
         "insert into chunks (key, start, words, text) select value ->> '$.key', value ->> \
          '$.start', value ->> '$.words', value ->> '$.text' from json_each(?) where exists (select \
@@ -56,7 +56,7 @@ pub(super) struct IndexChunk {
     pub often: String,
 }
 
-impl Kind for IndexChunk {
+impl ChangeKind for IndexChunk {
     fn sql() -> Cow<'static, str> {
         "insert into chunk_words (rowid, once, twice, thrice, often) select value ->> '$.key', \
          value ->> '$.once', value ->> '$.twice', value ->> '$.thrice', value ->> '$.often' from \
@@ -78,7 +78,7 @@ pub(super) struct FinishStoreFile {
     pub last_error: Option<IngestError>,
 }
 
-impl Kind for FinishStoreFile {
+impl ChangeKind for FinishStoreFile {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {

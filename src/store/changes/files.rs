@@ -4,7 +4,7 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use serde::Serialize;
 
-use super::{super::table::Stored, kind::Kind};
+use super::{super::table::Stored, kind::ChangeKind};
 use crate::types::{Id, Upload};
 
 /// A file whose content is in a blob. A run that goes on after a crash makes the same file again.
@@ -17,7 +17,7 @@ pub(super) struct InsertFile {
     pub upload_was: Option<String>,
 }
 
-impl Kind for InsertFile {
+impl ChangeKind for InsertFile {
     fn sql() -> Cow<'static, str> {
         "insert into files (session, body, blob) select value ->> '$.session', value ->> '$.body', \
          value ->> '$.blob' from json_each(?) where value ->> '$.upload_id' is null or exists \
@@ -40,7 +40,7 @@ pub(super) struct InsertPart {
     pub upload_id: Id<Upload>,
 }
 
-impl Kind for InsertPart {
+impl ChangeKind for InsertPart {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -60,7 +60,7 @@ impl Kind for InsertPart {
 #[derive(Serialize)]
 pub(super) struct DeleteParts;
 
-impl Kind for DeleteParts {
+impl ChangeKind for DeleteParts {
     fn sql() -> Cow<'static, str> {
         "delete from upload_parts where seq in (select it.seq from json_each(?) cross join \
          upload_parts as it where it.session = value ->> '$.session' and it.upload_id = value ->> \
@@ -75,7 +75,7 @@ pub(super) struct NoteToolFile {
     pub owner: String,
 }
 
-impl Kind for NoteToolFile {
+impl ChangeKind for NoteToolFile {
     fn sql() -> Cow<'static, str> {
         "insert or ignore into tool_files select value ->> '$.session', value ->> '$.id', value \
          ->> '$.owner' from json_each(?)"
@@ -94,7 +94,7 @@ pub(super) struct Detach<T> {
     pub of: PhantomData<fn() -> T>,
 }
 
-impl<T: Stored> Kind for Detach<T> {
+impl<T: Stored> ChangeKind for Detach<T> {
     fn sql() -> Cow<'static, str> {
         // Where files are listed, how an item of the list names one, and how it is put into another
         // list.
@@ -126,7 +126,7 @@ impl<T: Stored> Kind for Detach<T> {
 #[derive(Serialize)]
 pub(super) struct BuryBlob;
 
-impl Kind for BuryBlob {
+impl ChangeKind for BuryBlob {
     fn sql() -> Cow<'static, str> {
         "delete from dead_blobs where name in (select value ->> '$.id' from json_each(?))".into()
     }

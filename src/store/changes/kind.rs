@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 /// A kind of change: what a row of it has beside an id.
-pub(super) trait Kind: Serialize + Send + Sync + 'static {
+pub(super) trait ChangeKind: Serialize + Send + Sync + 'static {
     /// Whether a write fails of which a row did not meet the statement's condition.
     const MUST_CHANGE: bool = false;
 

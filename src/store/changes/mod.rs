@@ -19,8 +19,8 @@ pub(super) use self::order::IN_ORDER;
 use self::{
     chunks::{ClearChunks, FinishStoreFile, IndexChunk, InsertChunk},
     files::{BuryBlob, DeleteParts, Detach, InsertFile, InsertPart, NoteToolFile},
-    kind::Kind,
-    objects::{AddMessage, Delete, EnterSession, Insert, Swap},
+    kind::ChangeKind,
+    objects::{AddMessage, Delete, EnterSession, Insert, ReplaceBody},
     order::Row,
     runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
     vector_stores::{
@@ -29,7 +29,7 @@ use self::{
 };
 use super::{
     error::Result,
-    events::{StoreEvent, Told},
+    events::{ChangeEvent, StoreEvent},
     table::{Stored, corrupt},
 };
 use crate::types::{
@@ -38,12 +38,12 @@ use crate::types::{
 };
 
 /// A row of a kind, by which a change is told afterwards: rank, session, id.
-pub(super) type Claim = (u8, i64, String);
+pub(super) type RowKey = (u8, i64, String);
 
 /// Where a file stands that is being made ready: by its number and that of its store, which are
 /// never used twice.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct FilePlace {
     pub id: String,
     pub store_id: String,
     pub file: i64,
@@ -79,7 +79,7 @@ pub struct Changes {
 }
 
 /// A resource whose body can be exchanged for another.
-pub trait Changeable: Stored + Told {
+pub trait Changeable: Stored + ChangeEvent {
     /// The files that are listed in it, which are taken out of it when they are deleted.
     fn given_files(&self) -> Vec<String> {
         Vec::new()
@@ -109,7 +109,7 @@ impl Changeable for VectorStore {}
 impl Changeable for StoreFile {}
 
 /// A resource that can be deleted.
-pub trait Deletable: Stored + Told {}
+pub trait Deletable: Stored + ChangeEvent {}
 
 impl Deletable for Assistant {}
 
@@ -126,18 +126,18 @@ impl Changes {
         Self::default()
     }
 
-    fn add(&mut self, id: String, fields: impl Kind) {
+    fn add(&mut self, id: String, fields: impl ChangeKind) {
         self.rows.push(Row::new(id, &fields));
     }
 
-    fn insert<T: Stored + Told>(&mut self, item: &T) -> Result<()> {
+    fn insert<T: Stored + ChangeEvent>(&mut self, item: &T) -> Result<()> {
         self.add(id_of(item), Insert::<T> { body: body_of(item)?, of: PhantomData });
         self.creates(item);
         Ok(())
     }
 
-    fn creates(&mut self, item: &impl Told) {
-        self.events.push(StoreEvent::Created(item.clone().told()));
+    fn creates(&mut self, item: &impl ChangeEvent) {
+        self.events.push(StoreEvent::Created(item.clone().changed()));
     }
 
     pub(super) fn enter_session(name: &str) -> Self {
@@ -284,7 +284,7 @@ impl Changes {
             },
         );
         self.note_tool_files(thread);
-        self.events.push(StoreEvent::Updated(thread.clone().told()));
+        self.events.push(StoreEvent::Updated(thread.clone().changed()));
         Ok(())
     }
 
@@ -308,14 +308,14 @@ impl Changes {
     }
 
     /// Removes what an earlier attempt left of a file's chunks.
-    pub fn clear_chunks(&mut self, place: &Place) {
-        let Place { id, file, attempt, .. } = place.clone();
+    pub fn clear_chunks(&mut self, place: &FilePlace) {
+        let FilePlace { id, file, attempt, .. } = place.clone();
         self.add(id, ClearChunks { file, attempt });
     }
 
     /// Adds a chunk to a file that is being made ready.
-    pub fn insert_chunk(&mut self, place: &Place, number: usize, chunk: Chunk) {
-        let Place { id, file, attempt, .. } = place.clone();
+    pub fn insert_chunk(&mut self, place: &FilePlace, number: usize, chunk: Chunk) {
+        let FilePlace { id, file, attempt, .. } = place.clone();
         let Chunk { start, text, words, columns } = chunk;
         let key = file << 20 | i64::try_from(number).unwrap_or_default();
         let [once, twice, thrice, often] = columns;
@@ -324,8 +324,8 @@ impl Changes {
     }
 
     /// Ends the making ready of a file, one way or the other, unless somebody else has ended it.
-    pub fn finish_store_file(&mut self, place: &Place, end: &Ready) {
-        let Place { id, file, attempt, store_id, .. } = place.clone();
+    pub fn finish_store_file(&mut self, place: &FilePlace, end: &Ready) {
+        let FilePlace { id, file, attempt, store_id, .. } = place.clone();
         let status = if end.error.is_none() { "completed" } else { "failed" };
         let (vector_store_id, file_id) = (store_id, id.clone());
         self.add(
@@ -419,8 +419,8 @@ impl Changes {
     pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
         self.note_tool_files(item);
         let (id, body, was) = (id_of(item), body_of(item)?, was.to_owned());
-        self.add(id, Swap::<T> { body, was, of: PhantomData });
-        self.events.push(StoreEvent::Updated(item.clone().told()));
+        self.add(id, ReplaceBody::<T> { body, was, of: PhantomData });
+        self.events.push(StoreEvent::Updated(item.clone().changed()));
         Ok(())
     }
 
@@ -434,9 +434,9 @@ impl Changes {
     }
 
     /// The rows whose change has to be told apart from that of the same row by another write.
-    pub(super) fn claims(&self, session: i64) -> HashSet<Claim> {
-        let claimed = self.rows.iter().filter(|row| row.must_change);
-        claimed.map(|row| (row.rank, session, row.id.clone())).collect()
+    pub(super) fn row_keys(&self, session: i64) -> HashSet<RowKey> {
+        let held_keys = self.rows.iter().filter(|row| row.must_change);
+        held_keys.map(|row| (row.rank, session, row.id.clone())).collect()
     }
 
     /// The kinds of its rows: a bit for each.

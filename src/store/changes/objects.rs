@@ -4,14 +4,14 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use serde::Serialize;
 
-use super::{super::table::Stored, kind::Kind};
+use super::{super::table::Stored, kind::ChangeKind};
 use crate::types::{Id, Thread};
 
 /// A session is entered, for the first time or again.
 #[derive(Serialize)]
 pub(super) struct EnterSession;
 
-impl Kind for EnterSession {
+impl ChangeKind for EnterSession {
     fn sql() -> Cow<'static, str> {
         "insert into sessions (name) select value ->> '$.id' from json_each(?) where true on \
          conflict (name) do update set starts = starts + 1"
@@ -27,7 +27,7 @@ pub(super) struct Insert<T> {
     pub of: PhantomData<fn() -> T>,
 }
 
-impl<T: Stored> Kind for Insert<T> {
+impl<T: Stored> ChangeKind for Insert<T> {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into {} (session, body) select value ->> '$.session', value ->> '$.body' from \
@@ -40,14 +40,14 @@ impl<T: Stored> Kind for Insert<T> {
 
 /// Exchanges a body that still is what it was.
 #[derive(Serialize)]
-pub(super) struct Swap<T> {
+pub(super) struct ReplaceBody<T> {
     pub body: String,
     pub was: String,
     #[serde(skip)]
     pub of: PhantomData<fn() -> T>,
 }
 
-impl<T: Stored> Kind for Swap<T> {
+impl<T: Stored> ChangeKind for ReplaceBody<T> {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -67,7 +67,7 @@ pub(super) struct Delete<T> {
     pub of: PhantomData<fn() -> T>,
 }
 
-impl<T: Stored> Kind for Delete<T> {
+impl<T: Stored> ChangeKind for Delete<T> {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -89,7 +89,7 @@ pub(super) struct AddMessage {
     pub thread_was: Option<String>,
 }
 
-impl Kind for AddMessage {
+impl ChangeKind for AddMessage {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {

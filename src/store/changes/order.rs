@@ -4,7 +4,7 @@ use std::{any::TypeId, borrow::Cow};
 
 use serde_json::{Map, Value};
 
-use super::{chunks::*, files::*, kind::Kind, objects::*, runs::*, vector_stores::*};
+use super::{chunks::*, files::*, kind::ChangeKind, objects::*, runs::*, vector_stores::*};
 use crate::types::{Assistant, File, Message, Run, StoreFile, Thread, Upload, VectorStore};
 
 /// A row of some kind.
@@ -19,7 +19,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new<K: Kind>(id: String, fields: &K) -> Self {
+    pub(super) fn new<K: ChangeKind>(id: String, fields: &K) -> Self {
         let rank = IN_ORDER.iter().position(|info| info.of == TypeId::of::<K>());
         let others = fields.touches().into_iter().map(str::to_owned);
         Self {
@@ -51,7 +51,7 @@ pub(in super::super) struct Info {
 }
 
 impl Info {
-    const fn new<K: Kind>() -> Self {
+    const fn new<K: ChangeKind>() -> Self {
         Self { of: TypeId::of::<K>(), sql: K::sql, must_change: K::MUST_CHANGE }
     }
 
@@ -93,13 +93,13 @@ pub(in super::super) const IN_ORDER: [Info; 41] = [
     Info::new::<IndexChunk>(),
     Info::new::<FinishStoreFile>(),
     Info::new::<CancelBatch>(),
-    Info::new::<Swap<Assistant>>(),
-    Info::new::<Swap<Thread>>(),
-    Info::new::<Swap<Message>>(),
-    Info::new::<Swap<Run>>(),
-    Info::new::<Swap<Upload>>(),
-    Info::new::<Swap<VectorStore>>(),
-    Info::new::<Swap<StoreFile>>(),
+    Info::new::<ReplaceBody<Assistant>>(),
+    Info::new::<ReplaceBody<Thread>>(),
+    Info::new::<ReplaceBody<Message>>(),
+    Info::new::<ReplaceBody<Run>>(),
+    Info::new::<ReplaceBody<Upload>>(),
+    Info::new::<ReplaceBody<VectorStore>>(),
+    Info::new::<ReplaceBody<StoreFile>>(),
     Info::new::<Detach<Assistant>>(),
     Info::new::<Detach<Thread>>(),
     Info::new::<Delete<Assistant>>(),

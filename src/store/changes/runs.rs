@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::kind::Kind;
+use super::kind::ChangeKind;
 use crate::types::{Id, Run, Thread};
 
 /// A run, as long as its thread is there and there is something to run on: `anyway`, or a message
@@ -18,7 +18,7 @@ pub(super) struct InsertRun {
     pub anyway: bool,
 }
 
-impl Kind for InsertRun {
+impl ChangeKind for InsertRun {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -47,7 +47,7 @@ pub(super) struct InsertMessage {
     pub thread_id: Id<Thread>,
 }
 
-impl Kind for InsertMessage {
+impl ChangeKind for InsertMessage {
     fn sql() -> Cow<'static, str> {
         "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
          from json_each(?) where value ->> '$.run_id' is null or exists (select 1 from runs where \
@@ -69,7 +69,7 @@ pub(super) struct UpdateMessage {
     pub thread_id: Id<Thread>,
 }
 
-impl Kind for UpdateMessage {
+impl ChangeKind for UpdateMessage {
     fn sql() -> Cow<'static, str> {
         "update messages set body = json_set(value ->> '$.body', '$.metadata', body -> \
          '$.metadata') from json_each(?) where session = value ->> '$.session' and messages.id = \
@@ -91,7 +91,7 @@ pub(super) struct UpdateRun {
     pub thread_id: Id<Thread>,
 }
 
-impl Kind for UpdateRun {
+impl ChangeKind for UpdateRun {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -114,7 +114,7 @@ pub(super) struct PutStep {
     pub thread_id: Id<Thread>,
 }
 
-impl Kind for PutStep {
+impl ChangeKind for PutStep {
     fn sql() -> Cow<'static, str> {
         "insert into run_steps (session, body) select value ->> '$.session', value ->> '$.body' \
          from json_each(?) where exists (select 1 from runs where session = value ->> '$.session' \

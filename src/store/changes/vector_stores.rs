@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::kind::Kind;
+use super::kind::ChangeKind;
 use crate::types::{FileBatch, Id, VectorStore};
 
 /// A batch, as long as its store is there.
@@ -14,7 +14,7 @@ pub(super) struct InsertBatch {
     pub vector_store_id: Id<VectorStore>,
 }
 
-impl Kind for InsertBatch {
+impl ChangeKind for InsertBatch {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -37,7 +37,7 @@ pub(super) struct PutStoreFile {
     pub batch_id: Option<Id<FileBatch>>,
 }
 
-impl Kind for PutStoreFile {
+impl ChangeKind for PutStoreFile {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -62,7 +62,7 @@ pub(super) struct DeleteStoreFile {
     pub vector_store_id: Id<VectorStore>,
 }
 
-impl Kind for DeleteStoreFile {
+impl ChangeKind for DeleteStoreFile {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
@@ -81,7 +81,7 @@ impl Kind for DeleteStoreFile {
 #[derive(Serialize)]
 pub(super) struct CancelBatch;
 
-impl Kind for CancelBatch {
+impl ChangeKind for CancelBatch {
     fn sql() -> Cow<'static, str> {
         "update vector_store_files set body = json_set(body, '$.status', 'cancelled') from \
          json_each(?) where session = value ->> '$.session' and batch_id = value ->> '$.id' and \
@@ -103,7 +103,7 @@ pub(super) struct AttachStore {
     pub needs: Option<String>,
 }
 
-impl Kind for AttachStore {
+impl ChangeKind for AttachStore {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into vector_stores (session, body) select value ->> '$.session', value ->> \
@@ -125,7 +125,7 @@ pub(super) struct AttachFile {
     pub needs: Option<String>,
 }
 
-impl Kind for AttachFile {
+impl ChangeKind for AttachFile {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into vector_store_files (session, body) select value ->> '$.session', value \
@@ -150,7 +150,7 @@ pub(super) struct GiveFiles {
     pub needs: Option<String>,
 }
 
-impl Kind for GiveFiles {
+impl ChangeKind for GiveFiles {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {

@@ -8,12 +8,12 @@ use super::citations::{Cited, Marks};
 use crate::{
     clock::RunIds,
     fixture::{
-        matching::{Captures, Metadata, Subject},
+        matching::{Captures, RunMetadata, Subject},
         template::{self, Variables},
     },
     knowledge::Knowledge,
     search::{passage, words::Words},
-    store::{Store, Surroundings},
+    store::{PerformerInputs, Store},
     types::{
         File, Run, Step, Version, View,
         step::{SearchResult, StepStatus, ToolCallKind},
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// What a run looks like to whoever answers it.
-pub(super) struct Scene<'a> {
+pub(super) struct RunContext<'a> {
     pub run: &'a Run,
     pub steps: &'a [Step],
-    pub surroundings: &'a Surroundings,
+    pub surroundings: &'a PerformerInputs,
     pub turn: i64,
     /// The vector stores of the run, the assistant's before the thread's, and all files that it was
     /// given.
@@ -39,10 +39,10 @@ pub(super) struct Scene<'a> {
     pub now: String,
 }
 
-impl Scene<'_> {
+impl RunContext<'_> {
     /// Shows the run to the conditions of replies.
-    pub(super) fn judged<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
-        let Surroundings { thread, assistant, user_message, .. } = self.surroundings;
+    pub(super) fn with_subject<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
+        let PerformerInputs { thread, assistant, user_message, .. } = self.surroundings;
         let text = user_message.as_ref().map(|message| message.text());
         judge(&Subject {
             assistant_id: self.run.assistant_id.as_str(),
@@ -56,7 +56,7 @@ impl Scene<'_> {
                 .as_ref()
                 .is_some_and(|message| !message.attachments.is_empty()),
             files: self.has_stored_files,
-            metadata: Metadata([
+            metadata: RunMetadata([
                 Some(&self.run.metadata),
                 thread.as_ref().map(|thread| &thread.metadata),
                 assistant.as_ref().map(|assistant| &assistant.metadata),
@@ -91,9 +91,9 @@ impl Scene<'_> {
     }
 
     pub(super) fn variables(&self, captures: &Captures, query: Option<&str>) -> Variables {
-        let Surroundings { thread, assistant, .. } = self.surroundings;
+        let PerformerInputs { thread, assistant, .. } = self.surroundings;
         let message = self.message_text();
-        let results = shown(self.results(), query.unwrap_or(&message));
+        let results = results_to_json(self.results(), query.unwrap_or(&message));
         Variables::new(
             captures,
             [
@@ -140,7 +140,7 @@ fn outputs(steps: &[Step]) -> Value {
 }
 
 /// Search results as templates see them, each with the passage that answers best.
-fn shown<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> Value {
+fn results_to_json<'r>(results: impl Iterator<Item = &'r SearchResult>, query: &str) -> Value {
     let sought = Words::default().sought(query);
     let shown = results.map(|result| {
         json!({

@@ -4,15 +4,15 @@
 //! Everything here can be done twice: a run that goes on after a crash makes the same files again,
 //! and finds them.
 
-use super::{citations::Cited, scene::Scene};
+use super::{citations::Cited, run_context::RunContext};
 use crate::{
     fixture::{
-        Entry, Reply,
+        Reply, ReplyStep,
         asset::Asset,
-        reply::{Call, Citation, Citations, GivenResult, Search},
+        reply::{Citation, Citations, GivenResult, ReplyCall, Search},
         template::{self, TemplateError, Variables},
     },
-    knowledge::{Denied, Knowledge, Question},
+    knowledge::{Knowledge, KnowledgeError, SearchQuestion},
     search::{passage, words::Words},
     types::{
         File, Id, Tool,
@@ -28,7 +28,7 @@ use crate::{
 
 /// What one entry needs.
 #[derive(Debug, Default)]
-pub(super) struct Props {
+pub(super) struct StepInputs {
     /// Of the calls that search, in their order: what they asked, and what they found.
     pub searches: Vec<(String, Searched)>,
     /// The files that the reply has made, by their names, in the order of `Reply::assets`.
@@ -39,20 +39,20 @@ pub(super) struct Props {
 
 /// Why an entry cannot be performed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unready {
+pub(super) enum PrepareError {
     #[error(
         "the template of this step cannot be rendered: {} (line {} of its text)", .0.what, .0.line
     )]
     Template(TemplateError),
     #[error("{0}")]
-    Denied(#[from] Denied),
+    Denied(#[from] KnowledgeError),
     #[error("the file '{name}' cannot be read: {source}")]
     Asset { name: String, source: std::io::Error },
     #[error("there is no file '{0}', neither by this id nor by this name")]
     NoFile(String),
 }
 
-impl From<TemplateError> for Unready {
+impl From<TemplateError> for PrepareError {
     fn from(error: TemplateError) -> Self {
         Self::Template(error)
     }
@@ -61,47 +61,47 @@ impl From<TemplateError> for Unready {
 /// Gets everything that an entry needs.
 pub(super) async fn prepare(
     reply: &Reply,
-    entry: &Entry,
-    scene: &Scene<'_>,
+    entry: &ReplyStep,
+    context: &RunContext<'_>,
     variables: &Variables,
-) -> Result<Props, Unready> {
-    let mut props = Props::default();
+) -> Result<StepInputs, PrepareError> {
+    let mut inputs = StepInputs::default();
     match entry {
-        Entry::Message(said) => {
-            props.files = make_files(reply, entry, scene).await?;
+        ReplyStep::Message(said) => {
+            inputs.files = make_files(reply, entry, context).await?;
             if let Citations::List(list) = &said.citations {
                 for citation in list {
-                    let cited = cite(citation, props.cited.len(), scene, variables).await?;
-                    props.cited.push(cited);
+                    let cited = cite(citation, inputs.cited.len(), context, variables).await?;
+                    inputs.cited.push(cited);
                 }
             }
         }
-        Entry::ToolCalls(calls) => {
-            props.files = make_files(reply, entry, scene).await?;
+        ReplyStep::ToolCalls(calls) => {
+            inputs.files = make_files(reply, entry, context).await?;
             for call in calls {
-                if let Call::FileSearch(search) = call {
-                    props.searches.push(perform(search, scene, variables).await?);
+                if let ReplyCall::FileSearch(search) = call {
+                    inputs.searches.push(perform(search, context, variables).await?);
                 }
             }
         }
-        Entry::Pause(_) | Entry::Disconnect => {}
+        ReplyStep::Pause(_) | ReplyStep::Disconnect => {}
     }
-    Ok(props)
+    Ok(inputs)
 }
 
 /// Makes the files that an entry shows. Their ids follow from the run and their place in the reply.
 async fn make_files(
     reply: &Reply,
-    entry: &Entry,
-    scene: &Scene<'_>,
-) -> Result<Vec<(String, Id<File>)>, Unready> {
+    entry: &ReplyStep,
+    context: &RunContext<'_>,
+) -> Result<Vec<(String, Id<File>)>, PrepareError> {
     let all = reply.assets();
     let mut made = Vec::new();
     for asset in entry.assets() {
         let place = all.iter().position(|known| known.is_same(asset)).unwrap_or_default();
-        let id = scene.ids.file(place);
+        let id = context.ids.file(place);
         if !made.iter().any(|(_, known)| *known == id) {
-            make_file(scene.knowledge, asset, &reply.origin.file, id.clone()).await?;
+            make_file(context.knowledge, asset, &reply.origin.file, id.clone()).await?;
             made.push((asset.name.clone(), id));
         }
     }
@@ -113,10 +113,11 @@ async fn make_file(
     asset: &Asset,
     fixture: &str,
     id: Id<File>,
-) -> Result<(), Unready> {
+) -> Result<(), PrepareError> {
     let (own, fixture) = (asset.clone(), fixture.to_owned());
     let read = crate::knowledge::on_disk(move || own.load(&fixture)).await;
-    let content = read.map_err(|source| Unready::Asset { name: asset.name.clone(), source })?;
+    let content =
+        read.map_err(|source| PrepareError::Asset { name: asset.name.clone(), source })?;
     let new = NewFile {
         filename: asset.name.clone(),
         purpose: Purpose::AssistantsOutput,
@@ -128,16 +129,16 @@ async fn make_file(
 
 async fn perform(
     search: &Search,
-    scene: &Scene<'_>,
+    context: &RunContext<'_>,
     variables: &Variables,
-) -> Result<(String, Searched), Unready> {
+) -> Result<(String, Searched), PrepareError> {
     let query = match &search.query {
         Some(query) => template::render(query, variables)?,
-        None => scene.message_text(),
+        None => context.message_text(),
     };
-    let mut found = look_up(search, query.clone(), scene).await?;
+    let mut found = look_up(search, query.clone(), context).await?;
     if let Some(given) = &search.results {
-        found.results = give(given, scene, variables).await?;
+        found.results = give(given, context, variables).await?;
     }
     Ok((query, found))
 }
@@ -146,9 +147,9 @@ async fn perform(
 pub(super) async fn look_up(
     search: &Search,
     query: String,
-    scene: &Scene<'_>,
-) -> Result<Searched, Unready> {
-    let tool = scene.run.tools.iter().find_map(|tool| {
+    context: &RunContext<'_>,
+) -> Result<Searched, PrepareError> {
+    let tool = context.run.tools.iter().find_map(|tool| {
         if let Tool::FileSearch { file_search } = tool { Some(file_search) } else { None }
     });
     let default = FileSearch::default();
@@ -159,16 +160,16 @@ pub(super) async fn look_up(
             let most = search
                 .max_num_results
                 .or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
-            let usual = Family::of(&scene.run.model)
+            let usual = Family::of_model(&context.run.model)
                 .map_or(limits::TOOL_RESULTS, |family| family.search_results);
-            let question = Question {
+            let question = SearchQuestion {
                 queries: std::slice::from_ref(&query),
                 filter: None,
                 score_threshold: tool.ranking_options.score_threshold,
                 skip: 0,
                 most: most.unwrap_or(usual),
             };
-            let (hits, _) = scene.knowledge.search(scene.stores, &question).await?;
+            let (hits, _) = context.knowledge.search(context.stores, &question).await?;
             let results = hits.into_iter().map(|hit| SearchResult {
                 file_id: hit.file_id,
                 file_name: hit.filename,
@@ -189,13 +190,13 @@ pub(super) async fn look_up(
 /// The results that the fixture gives in place of a search.
 async fn give(
     given: &[GivenResult],
-    scene: &Scene<'_>,
+    context: &RunContext<'_>,
     variables: &Variables,
-) -> Result<Vec<SearchResult>, Unready> {
+) -> Result<Vec<SearchResult>, PrepareError> {
     let mut results = Vec::new();
     for GivenResult { file, score, text } in given {
         let name = template::render(file, variables)?;
-        let file = scene.knowledge.file_called(&name).await?.ok_or(Unready::NoFile(name))?;
+        let file = context.knowledge.file_called(&name).await?.ok_or(PrepareError::NoFile(name))?;
         results.push(SearchResult {
             file_id: file.id.to_string(),
             file_name: file.filename,
@@ -211,14 +212,14 @@ async fn give(
 async fn cite(
     citation: &Citation,
     number: usize,
-    scene: &Scene<'_>,
+    context: &RunContext<'_>,
     variables: &Variables,
-) -> Result<Cited, Unready> {
+) -> Result<Cited, PrepareError> {
     let called = template::render(&citation.file, variables)?;
     let quote =
         citation.quote.as_ref().map(|quote| template::render(quote, variables)).transpose()?;
     let name = called.rsplit('/').next().unwrap_or_default();
-    let results: Vec<_> = scene.results().collect();
+    let results: Vec<_> = context.results().collect();
     let is_it = |result: &SearchResult| {
         result.file_id == called || result.file_name == called || result.file_name == name
     };
@@ -227,7 +228,7 @@ async fn cite(
     });
     if let Some(place) = quoted.or_else(|| results.iter().position(|result| is_it(result))) {
         let best = || {
-            passage::best(results[place].text(), &Words::default().sought(&scene.message_text()))
+            passage::best(results[place].text(), &Words::default().sought(&context.message_text()))
                 .to_owned()
         };
         return Ok(Cited {
@@ -235,6 +236,6 @@ async fn cite(
             ..Cited::of_result(place, results[place])
         });
     }
-    let file = scene.knowledge.file_called(&called).await?.ok_or(Unready::NoFile(called))?;
+    let file = context.knowledge.file_called(&called).await?.ok_or(PrepareError::NoFile(called))?;
     Ok(Cited { file_id: file.id, file_name: file.filename, number: results.len() + number, quote })
 }

@@ -16,7 +16,7 @@ use std::{
 use clap::ValueEnum;
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{NoText, office, plain};
+use super::{ExtractError, office, plain};
 use crate::types::limits::{DOCUMENT, TEXT};
 
 /// How long it may take by the clock on the wall, unless somebody has less patience.
@@ -30,7 +30,7 @@ const MEMORY: u64 = 2 << 30;
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Apart {
+pub enum DocumentKind {
     Pdf,
     Docx,
     Pptx,
@@ -40,15 +40,16 @@ pub enum Apart {
 /// The exit codes that say why there is no text. Any other end is that of a broken document.
 const TOO_LARGE: u8 = 3;
 
-pub(super) async fn in_a_process_of_its_own(
+/// Gets the text out of a document in a process of its own.
+pub(super) async fn in_process(
     program: &Path,
     patience: Duration,
-    kind: Apart,
+    kind: DocumentKind,
     path: &Path,
-) -> Result<String, NoText> {
-    let document = fs::File::open(path).map_err(|_| NoText::Unreadable)?;
-    if document.metadata().map_err(|_| NoText::Unreadable)?.len() > DOCUMENT {
-        return Err(NoText::TooLarge);
+) -> Result<String, ExtractError> {
+    let document = fs::File::open(path).map_err(|_| ExtractError::Unreadable)?;
+    if document.metadata().map_err(|_| ExtractError::Unreadable)?.len() > DOCUMENT {
+        return Err(ExtractError::TooLarge);
     }
     let name =
         kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
@@ -57,61 +58,91 @@ pub(super) async fn in_a_process_of_its_own(
     command.stdin(Stdio::from(document)).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().map_err(|error| {
         tracing::error!(%error, program = %program.display(), "documents cannot be taken apart");
-        NoText::Unreadable
+        ExtractError::Unreadable
     })?;
-    let output = process.stdout.take().ok_or(NoText::Unreadable)?;
+    let output = process.stdout.take().ok_or(ExtractError::Unreadable)?;
     let finish = async {
         let mut text = Vec::new();
-        output.take(TEXT + 1).read_to_end(&mut text).await.map_err(|_| NoText::Broken)?;
+        output.take(TEXT + 1).read_to_end(&mut text).await.map_err(|_| ExtractError::Broken)?;
         if text.len() as u64 > TEXT {
-            return Err(NoText::TooLarge);
+            return Err(ExtractError::TooLarge);
         }
-        let status = process.wait().await.map_err(|_| NoText::Broken)?;
+        let status = process.wait().await.map_err(|_| ExtractError::Broken)?;
         match status.code() {
             // White space around the text is of the layout.
             Some(0) => String::from_utf8(text)
                 .map(|text| text.trim().to_owned())
-                .map_err(|_| NoText::Broken),
-            Some(code) if code == i32::from(TOO_LARGE) => Err(NoText::TooLarge),
-            _ => Err(NoText::Broken),
+                .map_err(|_| ExtractError::Broken),
+            Some(code) if code == i32::from(TOO_LARGE) => Err(ExtractError::TooLarge),
+            _ => Err(ExtractError::Broken),
         }
     };
-    tokio::time::timeout(patience, finish).await.unwrap_or(Err(NoText::TooSlow))
+    tokio::time::timeout(patience, finish).await.unwrap_or(Err(ExtractError::TooSlow))
 }
 
 /// What the other process does: answers its exit code.
-pub fn take_apart(kind: Apart) -> u8 {
+pub fn take_apart(kind: DocumentKind) -> u8 {
     bound_itself();
     let done = read_document().and_then(|document| {
-        let text = match kind {
-            Apart::Pdf => {
-                pdf_extract::extract_text_from_mem(&document).map_err(|_| NoText::Broken)?
-            }
-            Apart::Docx => office::docx(document)?,
-            Apart::Pptx => office::pptx(document)?,
-            Apart::Html => html(document)?,
-        };
-        io::stdout().lock().write_all(text.as_bytes()).map_err(|_| NoText::TooLarge)
+        let text = text_of(kind, document)?;
+        io::stdout().lock().write_all(text.as_bytes()).map_err(|_| ExtractError::TooLarge)
     });
     match done {
         Ok(()) => 0,
-        Err(NoText::TooLarge) => TOO_LARGE,
+        Err(ExtractError::TooLarge) => TOO_LARGE,
         Err(_) => 1,
     }
 }
 
-fn read_document() -> Result<Vec<u8>, NoText> {
+fn text_of(kind: DocumentKind, document: Vec<u8>) -> Result<String, ExtractError> {
+    match kind {
+        DocumentKind::Pdf => {
+            pdf_extract::extract_text_from_mem(&document).map_err(|_| ExtractError::Broken)
+        }
+        DocumentKind::Docx => office::docx(document),
+        DocumentKind::Pptx => office::pptx(document),
+        DocumentKind::Html => html(document),
+    }
+}
+
+/// Gets the text out of a document on a thread of this process: for programs that embed a server
+/// and read documents of their own. A document that takes too long is given up, and its thread ends
+/// when it is done.
+pub(super) async fn on_thread(
+    patience: Duration,
+    kind: DocumentKind,
+    path: &Path,
+) -> Result<String, ExtractError> {
+    let path = path.to_owned();
+    let work = tokio::task::spawn_blocking(move || {
+        let text = text_of(kind, super::read(&path, DOCUMENT)?)?;
+        if text.len() as u64 > TEXT {
+            return Err(ExtractError::TooLarge);
+        }
+        Ok(text.trim().to_owned())
+    });
+    match tokio::time::timeout(patience, work).await {
+        Ok(done) => done.unwrap_or(Err(ExtractError::Broken)),
+        Err(_) => Err(ExtractError::TooSlow),
+    }
+}
+
+fn read_document() -> Result<Vec<u8>, ExtractError> {
     let mut document = Vec::new();
-    io::stdin().lock().take(DOCUMENT).read_to_end(&mut document).map_err(|_| NoText::Unreadable)?;
+    io::stdin()
+        .lock()
+        .take(DOCUMENT)
+        .read_to_end(&mut document)
+        .map_err(|_| ExtractError::Unreadable)?;
     Ok(document)
 }
 
 /// Without line breaks or signs of its own: a text to search in.
-fn html(document: Vec<u8>) -> Result<String, NoText> {
+fn html(document: Vec<u8>) -> Result<String, ExtractError> {
     const WIDTH: usize = 10_000;
     let text = plain::decode(document)?;
     let config = html2text::config::plain_no_decorate().raw_mode(true).allow_width_overflow();
-    config.string_from_read(text.as_bytes(), WIDTH).map_err(|_| NoText::Broken)
+    config.string_from_read(text.as_bytes(), WIDTH).map_err(|_| ExtractError::Broken)
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use crate::{
         Diagnostic, Fixtures, Origin, SeedAssistant, SeedFile, SeedStore, SeedThread, StoredAsset,
         asset::Asset,
     },
-    knowledge::{Attached, Denied, Knowledge, on_disk},
+    knowledge::{AttachedFiles, Knowledge, KnowledgeError, on_disk},
     store::{self, Changes, Store, Stored},
     types::{
         Assistant, File, Id, Message, Patch, Thread, Timestamp,
@@ -18,50 +18,50 @@ use crate::{
 
 /// Why seeds could not be planted.
 #[derive(Debug, thiserror::Error)]
-pub enum Unplanted {
+pub enum SeedError {
     #[error("{}", crate::fixture::diagnostic::render_all(.0))]
     Faulty(Vec<Diagnostic>),
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] store::StoreError),
 }
 
 /// Plants all seeds that can be, and tells of the others with their places.
-pub(super) async fn plant(world: &Planting<'_>, fixtures: &Fixtures) -> Result<(), Unplanted> {
+pub(super) async fn seed(state: &Seeder<'_>, fixtures: &Fixtures) -> Result<(), SeedError> {
     let mut faults = Vec::new();
     for seed in &fixtures.files {
-        planted(fixtures, &seed.origin, world.plant_file(seed).await, &mut faults)?;
+        located(fixtures, &seed.origin, state.seed_file(seed).await, &mut faults)?;
     }
     for seed in &fixtures.vector_stores {
-        planted(fixtures, &seed.origin, world.plant_store(seed).await, &mut faults)?;
+        located(fixtures, &seed.origin, state.seed_store(seed).await, &mut faults)?;
     }
     for seed in &fixtures.assistants {
-        planted(fixtures, &seed.origin, world.plant_assistant(seed).await, &mut faults)?;
+        located(fixtures, &seed.origin, state.seed_assistant(seed).await, &mut faults)?;
     }
     for seed in &fixtures.threads {
-        planted(fixtures, &seed.origin, world.plant_thread(seed).await, &mut faults)?;
+        located(fixtures, &seed.origin, state.seed_thread(seed).await, &mut faults)?;
     }
     faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    if faults.is_empty() { Ok(()) } else { Err(Unplanted::Faulty(faults)) }
+    if faults.is_empty() { Ok(()) } else { Err(SeedError::Faulty(faults)) }
 }
 
-fn planted(
+fn located(
     fixtures: &Fixtures,
     origin: &Origin,
-    outcome: Result<(), Denied>,
+    outcome: Result<(), KnowledgeError>,
     faults: &mut Vec<Diagnostic>,
-) -> Result<(), Unplanted> {
+) -> Result<(), SeedError> {
     match outcome {
         Ok(()) => Ok(()),
-        Err(Denied::Store(error)) => Err(error.into()),
+        Err(KnowledgeError::Store(error)) => Err(error.into()),
         Err(other) => {
             let word = match &other {
-                Denied::NoFile(id) | Denied::Expired(id) | Denied::StoreFull(id) => {
-                    Some(id.as_str())
-                }
-                Denied::NoStores(ids) => ids.first().map(String::as_str),
+                KnowledgeError::NoFile(id)
+                | KnowledgeError::Expired(id)
+                | KnowledgeError::StoreFull(id) => Some(id.as_str()),
+                KnowledgeError::NoStores(ids) => ids.first().map(String::as_str),
                 _ => None,
             };
-            faults.push(fixtures.fault_of_seed(
+            faults.push(fixtures.diagnostic_of_seed(
                 origin,
                 format!("this cannot be seeded: {other}"),
                 word,
@@ -72,30 +72,30 @@ fn planted(
 }
 
 /// A world that is being given its seeds.
-pub(super) struct Planting<'w> {
+pub(super) struct Seeder<'w> {
     pub store: &'w Store,
     pub ids: &'w Ids,
     pub knowledge: &'w Knowledge,
     pub now: Timestamp,
 }
 
-impl Planting<'_> {
+impl Seeder<'_> {
     async fn is_new<T: Stored<Key = Id<T>>>(&self, id: &Id<T>) -> store::Result<bool> {
         Ok(self.store.find::<T>(id).await?.is_none())
     }
 
-    async fn content(&self, asset: &Asset, fixture: &str) -> Result<Vec<u8>, Denied> {
+    async fn content(&self, asset: &Asset, fixture: &str) -> Result<Vec<u8>, KnowledgeError> {
         let (asset, fixture) = (asset.clone(), fixture.to_owned());
         Ok(on_disk(move || asset.load(&fixture)).await?)
     }
 
-    async fn plant_file(&self, seed: &SeedFile) -> Result<(), Denied> {
+    async fn seed_file(&self, seed: &SeedFile) -> Result<(), KnowledgeError> {
         let content = self.content(&seed.asset, &seed.origin.file).await?;
         self.knowledge.make_file_as(seed.id.clone(), seed.new.clone(), content).await?;
         Ok(())
     }
 
-    async fn plant_store(&self, seed: &SeedStore) -> Result<(), Denied> {
+    async fn seed_store(&self, seed: &SeedStore) -> Result<(), KnowledgeError> {
         if !self.is_new(&seed.id).await? {
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl Planting<'_> {
         Ok(())
     }
 
-    async fn plant_assistant(&self, seed: &SeedAssistant) -> Result<(), Denied> {
+    async fn seed_assistant(&self, seed: &SeedAssistant) -> Result<(), KnowledgeError> {
         if !self.is_new(&seed.id).await? {
             return Ok(());
         }
@@ -143,12 +143,12 @@ impl Planting<'_> {
         Ok(())
     }
 
-    async fn plant_thread(&self, seed: &SeedThread) -> Result<(), Denied> {
+    async fn seed_thread(&self, seed: &SeedThread) -> Result<(), KnowledgeError> {
         if !self.is_new(&seed.id).await? {
             return Ok(());
         }
         let mut resources = ToolResources::default();
-        let attached = Attached::to(&seed.messages);
+        let attached = AttachedFiles::to(&seed.messages);
         let attachments = self.knowledge.attach(&mut resources, &attached).await?;
         let mut changes = Changes::new();
         attachments.write(&mut changes, None)?;

@@ -14,7 +14,7 @@ use hyper::body::Body as _;
 
 use crate::{
     redact::KnownKeys,
-    world::journal::{self, Journal, Text},
+    session::journal::{self, Journal, KeptText},
 };
 
 /// Shows a request's body.
@@ -23,9 +23,9 @@ pub(super) fn request(
     headers: &HeaderMap,
     body: Body,
     keys: &Arc<KnownKeys>,
-) -> (Body, journal::Body) {
+) -> (Body, journal::KeptBody) {
     if body.is_end_stream() {
-        (body, journal::Body::None)
+        (body, journal::KeptBody::None)
     } else {
         show(journal, headers, body, keys)
     }
@@ -36,12 +36,12 @@ pub(super) async fn response(
     journal: &Journal,
     response: Response,
     keys: &Arc<KnownKeys>,
-) -> (Response, journal::Body) {
+) -> (Response, journal::KeptBody) {
     let (parts, body) = response.into_parts();
     // What is there as a whole comes in one piece, and is kept without another body around it.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
         let whole = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-        let kept = journal::Body::Whole(Text::of(&whole, keys));
+        let kept = journal::KeptBody::Whole(KeptText::new(&whole, keys));
         return (Response::from_parts(parts, Body::from(whole)), kept);
     }
     let (body, kept) = show(journal, &parts.headers, body, keys);
@@ -53,7 +53,7 @@ fn show(
     headers: &HeaderMap,
     body: Body,
     keys: &Arc<KnownKeys>,
-) -> (Body, journal::Body) {
+) -> (Body, journal::KeptBody) {
     let passing = journal.passing(Arc::clone(keys));
     let (is_text, keeping) = (is_text(headers), Arc::clone(&passing));
     let pieces = body.into_data_stream().inspect(move |piece| match piece {
@@ -61,7 +61,7 @@ fn show(
         Ok(piece) => keeping.count(piece.len()),
         Err(_) => {}
     });
-    (Body::from_stream(pieces), journal::Body::Passing(passing))
+    (Body::from_stream(pieces), journal::KeptBody::Passing(passing))
 }
 
 fn is_text(headers: &HeaderMap) -> bool {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
-    feed::Feed,
+    event_bus::EventBus,
     fixture::{Reply, miss::NearMiss},
     types::{Id, Run, Thread, Timestamp},
 };
@@ -36,8 +36,8 @@ pub struct UnmatchedRun {
 
 /// What the performer of one session has done.
 #[derive(Default)]
-pub struct Ledger {
-    feed: Feed,
+pub struct ReplyUsage {
+    bus: EventBus,
     entries: Mutex<Entries>,
 }
 
@@ -51,9 +51,9 @@ struct Entries {
     unmatched: VecDeque<UnmatchedRun>,
 }
 
-impl Ledger {
-    pub fn new(feed: Feed) -> Self {
-        Self { feed, ..Self::default() }
+impl ReplyUsage {
+    pub fn new(bus: EventBus) -> Self {
+        Self { bus, ..Self::default() }
     }
 
     /// Uses a reply once more, unless it is used up.
@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     pub(super) fn misses(&self, run: UnmatchedRun) {
-        self.feed.tell("unmatched", || serde_json::to_string(&run).unwrap_or_default());
+        self.bus.publish("unmatched", || serde_json::to_string(&run).unwrap_or_default());
         let mut entries = self.entries.lock();
         if entries.unmatched.len() == UNMATCHED {
             entries.unmatched.pop_front();

@@ -12,7 +12,7 @@ use crate::types::{
 };
 
 lenient! {
-    pub struct Assistant {
+    pub struct RecordedAssistant {
         pub id: String,
         pub name: Option<String>,
         pub description: Option<String>,
@@ -26,20 +26,20 @@ lenient! {
     }
 
     /// A message of an answer, or of a request, which has no id.
-    pub struct Message {
+    pub struct RecordedMessage {
         pub id: Option<String>,
         pub thread_id: String,
         pub run_id: Option<String>,
         pub status: String,
         pub role: String,
         pub created_at: Option<i64>,
-        pub content: Content,
+        pub content: RecordedContent,
         /// Whether only pieces of its text were seen.
         #[serde(skip_deserializing)]
         pub is_in_pieces: bool,
     }
 
-    pub struct Part {
+    pub struct RecordedPart {
         #[serde(rename = "type")]
         pub kind: String,
         pub text: Option<PartText>,
@@ -49,10 +49,10 @@ lenient! {
 
     pub struct AnnotatedText {
         pub value: Option<String>,
-        pub annotations: Items<Annotation>,
+        pub annotations: Items<RecordedAnnotation>,
     }
 
-    pub struct Annotation {
+    pub struct RecordedAnnotation {
         #[serde(rename = "type")]
         pub kind: String,
         pub text: String,
@@ -73,19 +73,19 @@ lenient! {
     }
 
     pub struct Delta {
-        pub content: Items<Part>,
+        pub content: Items<RecordedPart>,
     }
 
-    pub struct Run {
+    pub struct RecordedRun {
         pub id: String,
         pub thread_id: String,
         pub assistant_id: String,
         pub status: String,
         pub created_at: Option<i64>,
         pub required_action: RequiredAction,
-        pub last_error: RunError,
-        pub incomplete_details: IncompleteDetails,
-        pub usage: Usage,
+        pub last_error: RecordedRunError,
+        pub incomplete_details: RecordedIncompleteDetails,
+        pub usage: RecordedUsage,
         pub model: Option<String>,
         pub instructions: Option<String>,
         pub tools: Items<Map<String, Value>>,
@@ -93,7 +93,7 @@ lenient! {
         pub top_p: Option<Number>,
         pub response_format: Option<Value>,
         /// How an upstream performed the run: of runs in the store only.
-        pub upstream: Option<Performed>,
+        pub upstream: Option<RecordedPerformance>,
     }
 
     pub struct RequiredAction {
@@ -101,24 +101,24 @@ lenient! {
     }
 
     pub struct SubmitToolOutputs {
-        pub tool_calls: Option<Items<ToolCall>>,
+        pub tool_calls: Option<Items<RecordedToolCall>>,
     }
 
-    pub struct RunError {
+    pub struct RecordedRunError {
         pub code: Option<String>,
         pub message: Option<String>,
     }
 
-    pub struct IncompleteDetails {
+    pub struct RecordedIncompleteDetails {
         pub reason: Option<String>,
     }
 
-    pub struct Usage {
+    pub struct RecordedUsage {
         pub prompt_tokens: Option<u64>,
         pub completion_tokens: Option<u64>,
     }
 
-    pub struct Performed {
+    pub struct RecordedPerformance {
         /// The id of the message that was asked.
         pub asked: Option<String>,
         /// In milliseconds.
@@ -127,53 +127,53 @@ lenient! {
         pub per_token: Option<u64>,
     }
 
-    pub struct Step {
+    pub struct RecordedStep {
         pub id: String,
         pub run_id: String,
         pub status: String,
         pub created_at: Option<i64>,
-        pub step_details: StepDetails,
+        pub step_details: RecordedStepDetails,
     }
 
-    pub struct StepDetails {
-        pub tool_calls: Option<Items<ToolCall>>,
-        pub message_creation: MessageCreation,
+    pub struct RecordedStepDetails {
+        pub tool_calls: Option<Items<RecordedToolCall>>,
+        pub message_creation: RecordedMessageCreation,
     }
 
-    pub struct MessageCreation {
+    pub struct RecordedMessageCreation {
         pub message_id: Option<String>,
     }
 
-    pub struct ToolCall {
+    pub struct RecordedToolCall {
         pub id: String,
         #[serde(rename = "type")]
         pub kind: Option<String>,
-        pub function: FunctionCall,
+        pub function: RecordedFunctionCall,
         pub code_interpreter: CodeInterpreterCall,
         pub file_search: FileSearchCall,
     }
 
-    pub struct FunctionCall {
+    pub struct RecordedFunctionCall {
         pub name: Option<String>,
         pub arguments: String,
     }
 
     pub struct CodeInterpreterCall {
         pub input: String,
-        pub outputs: Items<CodeOutput>,
+        pub outputs: Items<RecordedCodeOutput>,
     }
 
-    pub struct CodeOutput {
+    pub struct RecordedCodeOutput {
         pub logs: Option<String>,
         pub image: FileReference,
     }
 
     pub struct FileSearchCall {
         pub query: Option<String>,
-        pub results: Items<SearchResult>,
+        pub results: Items<RecordedSearchResult>,
     }
 
-    pub struct SearchResult {
+    pub struct RecordedSearchResult {
         pub file_id: Option<String>,
         pub file_name: Option<String>,
         pub score: Option<Number>,
@@ -184,7 +184,7 @@ lenient! {
         pub text: Option<String>,
     }
 
-    pub struct File {
+    pub struct RecordedFile {
         pub id: String,
         pub filename: Option<String>,
     }
@@ -193,12 +193,12 @@ lenient! {
 /// What a message says: a request may say it in one text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Content {
+pub enum RecordedContent {
     Text(String),
-    Parts(Items<Part>),
+    Parts(Items<RecordedPart>),
 }
 
-impl Default for Content {
+impl Default for RecordedContent {
     fn default() -> Self {
         Self::Parts(Items::default())
     }
@@ -221,7 +221,7 @@ impl PartText {
     }
 }
 
-impl Part {
+impl RecordedPart {
     /// A text without annotations, as an answer shows it.
     pub fn of_text(text: String) -> Self {
         let text = AnnotatedText { value: Some(text), ..AnnotatedText::default() };
@@ -229,19 +229,19 @@ impl Part {
     }
 }
 
-impl Message {
-    pub fn parts(&self) -> &[Part] {
+impl RecordedMessage {
+    pub fn parts(&self) -> &[RecordedPart] {
         match &self.content {
-            Content::Text(_) => &[],
-            Content::Parts(parts) => parts,
+            RecordedContent::Text(_) => &[],
+            RecordedContent::Parts(parts) => parts,
         }
     }
 
     /// The text of the message, as an answer shows it or as a request says it.
     pub fn text(&self) -> String {
         match &self.content {
-            Content::Text(text) => text.clone(),
-            Content::Parts(parts) => {
+            RecordedContent::Text(text) => text.clone(),
+            RecordedContent::Parts(parts) => {
                 let texts = parts.iter().filter_map(|part| part.text.as_ref()?.value());
                 texts.collect::<Vec<_>>().join("\n")
             }
@@ -249,7 +249,7 @@ impl Message {
     }
 }
 
-impl Run {
+impl RecordedRun {
     /// Whether nothing can happen to the run any more.
     pub fn is_over(&self) -> bool {
         let status = RunStatus::ALL.iter().find(|status| status.name() == self.status);
@@ -257,13 +257,13 @@ impl Run {
     }
 
     /// The calls that the run waits for.
-    pub fn required_calls(&self) -> Option<&[ToolCall]> {
+    pub fn required_calls(&self) -> Option<&[RecordedToolCall]> {
         self.required_action.submit_tool_outputs.tool_calls.as_deref()
     }
 
     /// The assistant, as far as the run tells. What is said of a run is not said of its assistant.
-    pub fn assistant(&self) -> Assistant {
-        Assistant {
+    pub fn assistant(&self) -> RecordedAssistant {
+        RecordedAssistant {
             id: self.assistant_id.clone(),
             model: self.model.clone().or_else(|| Some("gpt-4o".to_owned())),
             instructions: self.instructions.clone(),
@@ -271,7 +271,7 @@ impl Run {
             temperature: self.temperature.clone(),
             top_p: self.top_p.clone(),
             response_format: self.response_format.clone(),
-            ..Assistant::default()
+            ..RecordedAssistant::default()
         }
     }
 }

@@ -24,9 +24,9 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    match hosts.judge_request(&request) {
+    match hosts.check_request(&request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => ApiError::from(refusal).into_response(),
+        Err(kind) => ApiError::from(kind).into_response(),
     }
 }
 
@@ -39,29 +39,33 @@ impl Hosts {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    fn judge_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
+    fn check_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
         if request.uri().path() == HEALTH {
             return Ok(());
         }
         let target = request.uri().authority().map(Authority::as_str);
-        self.judge(target, request.headers())?;
-        judge_origin(request.method(), request.headers())
+        self.check(target, request.headers())?;
+        check_origin(request.method(), request.headers())
     }
 
     /// Refuses a request for a host that is not this one. A target with a host of its own overrules
     /// the header.
-    pub(crate) fn judge(&self, target: Option<&str>, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
+    pub(crate) fn check(
+        &self,
+        target: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiErrorKind> {
         if let Some(target) = target {
-            self.judge_host(target)?;
+            self.check_host(target)?;
         }
         let mut sent = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (sent.next(), sent.next()) else {
             return Err(ApiErrorKind::HostMissing);
         };
-        self.judge_host(&String::from_utf8_lossy(host.as_bytes()))
+        self.check_host(&String::from_utf8_lossy(host.as_bytes()))
     }
 
-    fn judge_host(&self, host: &str) -> Result<(), ApiErrorKind> {
+    fn check_host(&self, host: &str) -> Result<(), ApiErrorKind> {
         if !is_host(host) {
             return Err(ApiErrorKind::HostInvalid { host: host.to_owned() });
         }
@@ -83,7 +87,7 @@ impl Hosts {
 }
 
 /// Refuses a change that a page of another origin asks for.
-pub(crate) fn judge_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
+pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
     if method.is_safe() {
         return Ok(());
     }

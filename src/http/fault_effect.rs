@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use super::{chunks, error::ApiError, frames::frames, listen::NoAnswer, sse};
 use crate::{
-    fixture::fault::{self, Damage, GivenError},
+    fixture::fault::{self, FaultEffect, GivenApiError},
     types::ApiErrorKind,
 };
 
 /// The answer that a fault gives in place of the real one, if it does: then nothing is carried out.
-pub(crate) fn instead(damage: &Damage, request_id: &str) -> Option<Response> {
-    match damage {
-        Damage::Respond(response) => Some(given(response, request_id)),
-        Damage::Disconnect(fault::Cut::Before) => Some(cut()),
-        Damage::Disconnect(_) | Damage::MalformedJson | Damage::MalformedSse => None,
-        Damage::StreamError { .. } | Damage::Chunks(_) => None,
+pub(crate) fn instead(effect: &FaultEffect, request_id: &str) -> Option<Response> {
+    match effect {
+        FaultEffect::Respond(response) => Some(given(response, request_id)),
+        FaultEffect::Disconnect(fault::CutPoint::Before) => Some(cut()),
+        FaultEffect::Disconnect(_) | FaultEffect::MalformedJson | FaultEffect::MalformedSse => None,
+        FaultEffect::StreamError { .. } | FaultEffect::Chunks(_) => None,
     }
 }
 
@@ -40,11 +40,11 @@ pub(crate) fn cut() -> Response {
     response
 }
 
-fn given(response: &fault::Response, request_id: &str) -> Response {
+fn given(response: &fault::FaultResponse, request_id: &str) -> Response {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, body) = match &response.body {
-        fault::Answer::Text(text) => (kind_of(text), text.clone()),
-        fault::Answer::Error(error) => {
+        fault::FaultBody::Text(text) => (kind_of(text), text.clone()),
+        fault::FaultBody::Error(error) => {
             ("application/json", format!("{:#}", error_body(error, status, request_id)))
         }
     };
@@ -71,7 +71,7 @@ fn kind_of(text: &str) -> &'static str {
 }
 
 /// An error, filled up with what fits its status.
-fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value {
+fn error_body(error: &GivenApiError, status: StatusCode, request_id: &str) -> Value {
     let usual = match status {
         StatusCode::TOO_MANY_REQUESTS => ApiErrorKind::RateLimited,
         StatusCode::SERVICE_UNAVAILABLE => ApiErrorKind::Overloaded,
@@ -89,20 +89,20 @@ fn error_body(error: &GivenError, status: StatusCode, request_id: &str) -> Value
 }
 
 /// The answer as the fault leaves it.
-pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> Response {
+pub(crate) fn damaged(effect: &FaultEffect, response: Response, request_id: &str) -> Response {
     let streams =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
-    match damage {
-        Damage::Disconnect(fault::Cut::After) => cut(),
-        Damage::Disconnect(fault::Cut::Bytes(bytes)) => {
+    match effect {
+        FaultEffect::Disconnect(fault::CutPoint::After) => cut(),
+        FaultEffect::Disconnect(fault::CutPoint::Bytes(bytes)) => {
             let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
             with_body(response, |body| broken_behind(body, bytes))
         }
-        Damage::Disconnect(fault::Cut::Events(events)) if streams => {
+        FaultEffect::Disconnect(fault::CutPoint::Events(events)) if streams => {
             let events = usize::try_from(*events).unwrap_or(usize::MAX);
             with_body(response, |body| Body::from_stream(frames(body).take(events).chain(broken())))
         }
-        Damage::StreamError { after_events, error } if streams => {
+        FaultEffect::StreamError { after_events, error } if streams => {
             let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
             let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
             let last = Bytes::from(sse::frame("error", &body.to_string()));
@@ -110,8 +110,10 @@ pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> 
                 Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
             })
         }
-        Damage::Chunks(chunks) if streams => with_body(response, |body| chunks::cut(body, *chunks)),
-        Damage::MalformedSse if streams => with_body(response, |body| {
+        FaultEffect::Chunks(chunks) if streams => {
+            with_body(response, |body| chunks::cut(body, *chunks))
+        }
+        FaultEffect::MalformedSse if streams => with_body(response, |body| {
             // The first event is whole, so that the client has begun to read when it meets the
             // broken one.
             let garbled = frames(body)
@@ -119,7 +121,7 @@ pub(crate) fn damaged(damage: &Damage, response: Response, request_id: &str) -> 
                 .map(|(place, frame)| if place == 1 { frame.map(garble) } else { frame });
             Body::from_stream(garbled)
         }),
-        Damage::MalformedJson if !streams => with_body(response, |body| {
+        FaultEffect::MalformedJson if !streams => with_body(response, |body| {
             let whole = async move {
                 let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
                 Ok::<_, io::Error>(bytes.slice(..bytes.len() / 2))

@@ -30,7 +30,7 @@ const BODIES: usize = 64 << 20;
 
 /// A request, and what was answered.
 #[derive(Debug)]
-pub struct Entry {
+pub struct JournalEntry {
     pub id: String,
     pub created_at: Timestamp,
     pub duration: Duration,
@@ -40,8 +40,8 @@ pub struct Entry {
     pub query: Option<String>,
     /// None if the connection was closed without an answer.
     pub status: Option<u16>,
-    pub request: Body,
-    pub response: Body,
+    pub request: KeptBody,
+    pub response: KeptBody,
     /// The run that was made.
     pub run: Option<Id<Run>>,
     /// The fault that struck.
@@ -51,17 +51,17 @@ pub struct Entry {
 /// As much of a body as is kept. What is kept is copied: the buffers that bodies come in are used
 /// again.
 #[derive(Debug, Default)]
-pub enum Body {
+pub enum KeptBody {
     #[default]
     None,
-    Whole(Text),
+    Whole(KeptText),
     /// What has come by so far.
-    Passing(Arc<Passing>),
+    Passing(Arc<StreamedBody>),
 }
 
 /// A text without its secrets, perhaps cut short, and how many bytes it had.
 #[derive(Debug)]
-pub struct Text {
+pub struct KeptText {
     kept: Box<[u8]>,
     bytes: usize,
 }
@@ -69,7 +69,7 @@ pub struct Text {
 /// A body that comes by piece by piece. A secret may be in two of them, so it is looked for when
 /// the text is shown.
 #[derive(Debug)]
-pub struct Passing {
+pub struct StreamedBody {
     text: Mutex<Vec<u8>>,
     keys: Arc<KnownKeys>,
     /// How many bytes there were.
@@ -78,14 +78,14 @@ pub struct Passing {
     total: Arc<AtomicUsize>,
 }
 
-impl Drop for Passing {
+impl Drop for StreamedBody {
     fn drop(&mut self) {
         let held = self.text.get_mut().len();
         self.total.fetch_sub(held, Ordering::Relaxed);
     }
 }
 
-impl Passing {
+impl StreamedBody {
     /// Keeps a piece of a text, if there is room for it.
     pub fn keep(&self, piece: &[u8]) {
         self.count(piece.len());
@@ -101,22 +101,22 @@ impl Passing {
     }
 }
 
-impl Text {
-    pub fn of(text: &[u8], keys: &KnownKeys) -> Self {
+impl KeptText {
+    pub fn new(text: &[u8], keys: &KnownKeys) -> Self {
         let clean = keys.replaced(text, REMOVED);
         Self { kept: clean[..clean.len().min(BODY)].into(), bytes: text.len() }
     }
 }
 
-impl Body {
+impl KeptBody {
     /// JSON as what it is, all else as text.
-    fn shown(&self) -> Value {
+    fn to_json(&self) -> Value {
         match self {
             Self::None => Value::Null,
-            Self::Whole(text) => shown(&text.kept),
+            Self::Whole(text) => text_to_json(&text.kept),
             Self::Passing(passing) => {
                 let text = passing.text.lock();
-                shown(&passing.keys.replaced(&text, REMOVED))
+                text_to_json(&passing.keys.replaced(&text, REMOVED))
             }
         }
     }
@@ -138,7 +138,7 @@ impl Body {
     }
 }
 
-fn shown(text: &[u8]) -> Value {
+fn text_to_json(text: &[u8]) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
@@ -150,7 +150,7 @@ fn shown(text: &[u8]) -> Value {
 pub struct Journal {
     /// How many are kept.
     most: usize,
-    entries: Mutex<VecDeque<Arc<Entry>>>,
+    entries: Mutex<VecDeque<Arc<JournalEntry>>>,
     /// How many bytes all bodies hold.
     total: Arc<AtomicUsize>,
     /// The keys that were met last: they mostly are the next ones too.
@@ -158,7 +158,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub fn of(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         Self { most, entries: Mutex::default(), total: Arc::default(), keys: RwLock::default() }
     }
 
@@ -184,12 +184,12 @@ impl Journal {
     }
 
     /// A body that is to be kept while it comes by.
-    pub fn passing(&self, keys: Arc<KnownKeys>) -> Arc<Passing> {
+    pub fn passing(&self, keys: Arc<KnownKeys>) -> Arc<StreamedBody> {
         let (text, bytes) = (Mutex::default(), AtomicUsize::default());
-        Arc::new(Passing { text, keys, bytes, total: Arc::clone(&self.total) })
+        Arc::new(StreamedBody { text, keys, bytes, total: Arc::clone(&self.total) })
     }
 
-    pub fn note(&self, entry: Arc<Entry>) {
+    pub fn note(&self, entry: Arc<JournalEntry>) {
         self.total.fetch_add(entry.held(), Ordering::Relaxed);
         self.entries.lock().push_back(entry);
         // What goes is let go of when nobody waits for the lock.
@@ -198,7 +198,7 @@ impl Journal {
         }
     }
 
-    fn pop_if_full(&self) -> Option<Arc<Entry>> {
+    fn pop_if_full(&self) -> Option<Arc<JournalEntry>> {
         let mut entries = self.entries.lock();
         let is_full = entries.len() > self.most
             || (entries.len() > 1 && self.total.load(Ordering::Relaxed) > BODIES);
@@ -206,7 +206,7 @@ impl Journal {
     }
 
     /// All entries, oldest first.
-    pub fn entries(&self) -> Vec<Arc<Entry>> {
+    pub fn entries(&self) -> Vec<Arc<JournalEntry>> {
         self.entries.lock().iter().cloned().collect()
     }
 
@@ -218,7 +218,7 @@ impl Journal {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     fn held(&self) -> usize {
         self.request.held() + self.response.held()
     }
@@ -231,7 +231,7 @@ impl Entry {
     }
 
     /// The entry as people see it, with the reply that answered its run.
-    pub fn shown(&self, reply: Option<&str>) -> Value {
+    pub fn to_json(&self, reply: Option<&str>) -> Value {
         json!({
             "object": "request",
             "id": self.id,
@@ -241,9 +241,9 @@ impl Entry {
             "path": self.path,
             "query": self.query,
             "status": self.status,
-            "request_body": self.request.shown(),
+            "request_body": self.request.to_json(),
             "request_bytes": self.request.bytes(),
-            "response_body": self.response.shown(),
+            "response_body": self.response.to_json(),
             "response_bytes": self.response.bytes(),
             "run": self.about(),
             "reply": reply,
@@ -258,9 +258,9 @@ mod tests {
 
     #[test]
     fn what_is_oldest_goes_first() {
-        let journal = Journal::of(2);
+        let journal = Journal::new(2);
         for id in ["a", "b", "c"] {
-            let entry = Entry {
+            let entry = JournalEntry {
                 id: id.to_owned(),
                 created_at: Timestamp(0),
                 duration: Duration::ZERO,
@@ -268,8 +268,8 @@ mod tests {
                 path: String::new(),
                 query: None,
                 status: None,
-                request: Body::None,
-                response: Body::None,
+                request: KeptBody::None,
+                response: KeptBody::None,
                 run: None,
                 fault: None,
             };

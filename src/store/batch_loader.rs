@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{Error, Result};
+use super::error::{Result, StoreError};
 
 /// How many are looked up together at the most.
 const BATCH: usize = 64;
@@ -21,7 +21,7 @@ pub(super) struct Table {
     pub parents: &'static [&'static str],
 }
 
-struct Question {
+struct BatchQuestion {
     table: Table,
     session: i64,
     /// The ids of the parents, then the object's own.
@@ -29,11 +29,11 @@ struct Question {
     answer: oneshot::Sender<Result<Option<String>>>,
 }
 
-pub(super) struct Finder {
-    questions: mpsc::UnboundedSender<Question>,
+pub(super) struct BatchLoader {
+    questions: mpsc::UnboundedSender<BatchQuestion>,
 }
 
-impl Finder {
+impl BatchLoader {
     /// Starts the finder's task. It ends when the finder is dropped.
     pub(super) fn start(connection: SqliteConnection) -> Self {
         let (questions, asked) = mpsc::unbounded_channel();
@@ -49,15 +49,17 @@ impl Finder {
         ids: Vec<String>,
     ) -> Result<Option<String>> {
         let (answer, answered) = oneshot::channel();
-        self.questions.send(Question { table, session, ids, answer }).map_err(|_| Error::died())?;
-        answered.await.unwrap_or_else(|_| Err(Error::died()))
+        self.questions
+            .send(BatchQuestion { table, session, ids, answer })
+            .map_err(|_| StoreError::died())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::died()))
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiver<Question>) {
+async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiver<BatchQuestion>) {
     let mut batch = Vec::with_capacity(BATCH);
     while asked.recv_many(&mut batch, BATCH).await > 0 {
-        let mut by_table: HashMap<Table, Vec<Question>> = HashMap::new();
+        let mut by_table: HashMap<Table, Vec<BatchQuestion>> = HashMap::new();
         for question in batch.drain(..) {
             by_table.entry(question.table).or_default().push(question);
         }
@@ -67,7 +69,7 @@ async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiv
     }
 }
 
-async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<Question>) {
+async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<BatchQuestion>) {
     if let Ok(mut bodies) = look_up(connection, table, &questions).await {
         for (number, question) in questions.into_iter().enumerate() {
             _ = question.answer.send(Ok(bodies.remove(&number)));
@@ -77,7 +79,7 @@ async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<
     // One by one, so that each is told what is wrong with its own.
     for question in questions {
         let found = look_up(connection, table, std::slice::from_ref(&question)).await;
-        let body = found.map(|mut bodies| bodies.remove(&0)).map_err(Error::from);
+        let body = found.map(|mut bodies| bodies.remove(&0)).map_err(StoreError::from);
         _ = question.answer.send(body);
     }
 }
@@ -86,7 +88,7 @@ async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<
 async fn look_up(
     connection: &mut SqliteConnection,
     table: Table,
-    questions: &[Question],
+    questions: &[BatchQuestion],
 ) -> Result<HashMap<usize, String>, sqlx::Error> {
     let columns = || table.parents.iter().chain(&["id"]).copied();
     let name = table.name;

@@ -13,7 +13,7 @@ use super::{
     RunStatus,
     file::Purpose,
     limits, python,
-    reader::{Fault, FaultKind, quoted_list},
+    reader::{ValidationError, ValidationErrorKind, quoted_list},
     upload::UploadStatus,
 };
 
@@ -71,7 +71,7 @@ pub enum ApiErrorKind {
         path: String,
     },
     // Ids and fields.
-    Invalid(Box<Fault>),
+    Invalid(Box<ValidationError>),
     // Existence.
     Missing {
         text: String,
@@ -419,8 +419,8 @@ impl fmt::Display for ApiErrorKind {
 
 impl ApiErrorKind {
     /// One thing wrong with the value at this path.
-    pub fn invalid(path: impl Into<String>, kind: FaultKind) -> Self {
-        Self::Invalid(Box::new(Fault::new(path, kind)))
+    pub fn invalid(path: impl Into<String>, kind: ValidationErrorKind) -> Self {
+        Self::Invalid(Box::new(ValidationError::new(path, kind)))
     }
 
     /// Whether Azure's gateway says it, which has another way of saying things.
@@ -468,178 +468,184 @@ impl ApiErrorKind {
     }
 }
 
-fn write_fault(f: &mut fmt::Formatter<'_>, Fault { path, kind, .. }: &Fault) -> fmt::Result {
+fn write_fault(
+    f: &mut fmt::Formatter<'_>,
+    ValidationError { path, kind, .. }: &ValidationError,
+) -> fmt::Result {
     match kind {
-        FaultKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
-        FaultKind::Missing => write!(f, "Missing required parameter: '{path}'."),
-        FaultKind::Misspelt { key, got } => {
+        ValidationErrorKind::Unknown { .. } => write!(f, "Unknown parameter: '{path}'."),
+        ValidationErrorKind::Missing => write!(f, "Missing required parameter: '{path}'."),
+        ValidationErrorKind::Misspelt { key, got } => {
             write!(
                 f,
                 "Missing required parameter: '{path}'. You provided '{got}', did you mean to \
                  provide '{key}'?"
             )
         }
-        FaultKind::WrongType { expected, got } if path.is_empty() => {
+        ValidationErrorKind::WrongType { expected, got } if path.is_empty() => {
             write!(f, "Invalid type: expected {expected}, but got {got} instead.")
         }
-        FaultKind::WrongType { expected, got } => {
+        ValidationErrorKind::WrongType { expected, got } => {
             write!(f, "Invalid type for '{path}': expected {expected}, but got {got} instead.")
         }
-        FaultKind::NotOneOf { got, supported } => {
+        ValidationErrorKind::NotOneOf { got, supported } => {
             let verb = if supported.len() == 1 { "value is" } else { "values are" };
             write!(f, "Invalid value: '{got}'. Supported {verb}: {}.", quoted_list(supported))
         }
-        FaultKind::StringTooLong { max, got } => write!(
+        ValidationErrorKind::StringTooLong { max, got } => write!(
             f,
             "Invalid '{path}': string too long. Expected a string with maximum length {max}, but \
              got a string with length {got} instead."
         ),
-        FaultKind::EmptyString => {
+        ValidationErrorKind::EmptyString => {
             write!(
                 f,
                 "Invalid '{path}': empty string. Expected a string with minimum length 1, but got \
                  an empty string instead."
             )
         }
-        FaultKind::ArrayTooLong { max, got } => write!(
+        ValidationErrorKind::ArrayTooLong { max, got } => write!(
             f,
             "Invalid '{path}': array too long. Expected an array with maximum length {max}, but \
              got an array with length {got} instead."
         ),
-        FaultKind::EmptyArray => {
+        ValidationErrorKind::EmptyArray => {
             write!(
                 f,
                 "Invalid '{path}': empty array. Expected an array with minimum length 1, but got \
                  an empty array instead."
             )
         }
-        FaultKind::TooManyProperties { max, got } => write!(
+        ValidationErrorKind::TooManyProperties { max, got } => write!(
             f,
             "Invalid '{path}': too many properties. Expected an object with at most {max} \
              properties, but got an object with {got} properties instead."
         ),
-        FaultKind::PropertyNameTooLong { name, max, got } => write!(
+        ValidationErrorKind::PropertyNameTooLong { name, max, got } => write!(
             f,
             "Invalid property name in '{path}': '{name}' is too long. Expected a string with \
              maximum length {max}, but got a string with length {got} instead."
         ),
-        FaultKind::IntegerBelow { min, got } => {
+        ValidationErrorKind::IntegerBelow { min, got } => {
             write!(
                 f,
                 "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got \
                  {got} instead."
             )
         }
-        FaultKind::IntegerAbove { max, got } => {
+        ValidationErrorKind::IntegerAbove { max, got } => {
             write!(
                 f,
                 "Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got \
                  {got} instead."
             )
         }
-        FaultKind::DecimalBelow { min, got } => {
+        ValidationErrorKind::DecimalBelow { min, got } => {
             write!(
                 f,
                 "Invalid '{path}': decimal below minimum value. Expected a value >= {min}, but got \
                  {got} instead."
             )
         }
-        FaultKind::DecimalAbove { max, got } => {
+        ValidationErrorKind::DecimalAbove { max, got } => {
             write!(
                 f,
                 "Invalid '{path}': decimal above maximum value. Expected a value <= {max}, but got \
                  {got} instead."
             )
         }
-        FaultKind::Pattern { pattern } => {
+        ValidationErrorKind::Pattern { pattern } => {
             write!(
                 f,
                 "Invalid '{path}': string does not match pattern. Expected a string that matches \
                  the pattern '{pattern}'."
             )
         }
-        FaultKind::IdPrefix { prefix, got } => {
+        ValidationErrorKind::IdPrefix { prefix, got } => {
             write!(f, "Invalid '{path}': '{got}'. Expected an ID that begins with '{prefix}'.")
         }
-        FaultKind::IdCharacters { got } => write!(
+        ValidationErrorKind::IdCharacters { got } => write!(
             f,
             "Invalid '{path}': '{got}'. Expected an ID that contains letters, numbers, \
              underscores, or dashes, but this value contained additional characters."
         ),
-        FaultKind::NotInEnum { got, supported } => {
+        ValidationErrorKind::NotInEnum { got, supported } => {
             write!(f, "'{got}' is not one of {} - '{path}'", python::list(supported))
         }
-        FaultKind::NotGiven => write!(f, "'{path}' is a required property"),
-        FaultKind::Extension { got, supported } => {
+        ValidationErrorKind::NotGiven => write!(f, "'{path}' is a required property"),
+        ValidationErrorKind::Extension { got, supported } => {
             let names: Vec<_> = supported.iter().map(|name| format!("\"{name}\"")).collect();
             write!(f, "Invalid extension {got}. Supported formats: {}", names.join(", "))
         }
-        FaultKind::NoUrl => {
+        ValidationErrorKind::NoUrl => {
             write!(
                 f,
                 "Invalid '{path}'. Expected a valid URL, but got a value with an invalid format."
             )
         }
-        FaultKind::OutputsTooLarge => {
+        ValidationErrorKind::OutputsTooLarge => {
             write!(
                 f,
                 "'{path}' too large: the combined tool outputs must be less than {}kb.",
                 limits::TOOL_OUTPUTS >> 10
             )
         }
-        FaultKind::FunctionSchema { function, what } => {
+        ValidationErrorKind::FunctionSchema { function, what } => {
             write!(f, "Invalid schema for function '{function}': {what}")
         }
-        FaultKind::FormatSchema { format, what } => {
+        ValidationErrorKind::FormatSchema { format, what } => {
             write!(f, "Invalid schema for response_format '{format}': {what}")
         }
-        FaultKind::TooDeep { max } => {
+        ValidationErrorKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
-        FaultKind::Excludes { other } => {
+        ValidationErrorKind::Excludes { other } => {
             write!(
                 f,
                 "Invalid '{path}': mutually exclusive with '{other}'. Expected only one of the two."
             )
         }
-        FaultKind::Other(what) | FaultKind::Key(what) | FaultKind::Template { what, .. } => {
-            f.write_str(what)
-        }
+        ValidationErrorKind::Other(what)
+        | ValidationErrorKind::Key(what)
+        | ValidationErrorKind::Template { what, .. } => f.write_str(what),
     }
 }
 
-fn fault_code(kind: &FaultKind) -> Option<&'static str> {
+fn fault_code(kind: &ValidationErrorKind) -> Option<&'static str> {
     Some(match kind {
-        FaultKind::Unknown { .. } => "unknown_parameter",
-        FaultKind::Missing | FaultKind::Misspelt { .. } => "missing_required_parameter",
-        FaultKind::WrongType { .. } => "invalid_type",
-        FaultKind::NotOneOf { .. }
-        | FaultKind::Pattern { .. }
-        | FaultKind::IdPrefix { .. }
-        | FaultKind::IdCharacters { .. } => "invalid_value",
-        FaultKind::StringTooLong { .. } | FaultKind::PropertyNameTooLong { .. } => {
-            "string_above_max_length"
+        ValidationErrorKind::Unknown { .. } => "unknown_parameter",
+        ValidationErrorKind::Missing | ValidationErrorKind::Misspelt { .. } => {
+            "missing_required_parameter"
         }
-        FaultKind::EmptyString => "empty_string",
-        FaultKind::ArrayTooLong { .. } => "array_above_max_length",
-        FaultKind::EmptyArray => "empty_array",
-        FaultKind::TooManyProperties { .. } => "object_above_max_properties",
-        FaultKind::IntegerBelow { .. } => "integer_below_min_value",
-        FaultKind::IntegerAbove { .. } => "integer_above_max_value",
-        FaultKind::DecimalBelow { .. } => "decimal_below_min_value",
-        FaultKind::DecimalAbove { .. } => "decimal_above_max_value",
-        FaultKind::TooDeep { .. }
-        | FaultKind::Excludes { .. }
-        | FaultKind::NoUrl
-        | FaultKind::OutputsTooLarge => "invalid_value",
-        FaultKind::FunctionSchema { .. } => "invalid_function_parameters",
-        FaultKind::FormatSchema { .. }
-        | FaultKind::NotInEnum { .. }
-        | FaultKind::NotGiven
-        | FaultKind::Extension { .. } => {
+        ValidationErrorKind::WrongType { .. } => "invalid_type",
+        ValidationErrorKind::NotOneOf { .. }
+        | ValidationErrorKind::Pattern { .. }
+        | ValidationErrorKind::IdPrefix { .. }
+        | ValidationErrorKind::IdCharacters { .. } => "invalid_value",
+        ValidationErrorKind::StringTooLong { .. }
+        | ValidationErrorKind::PropertyNameTooLong { .. } => "string_above_max_length",
+        ValidationErrorKind::EmptyString => "empty_string",
+        ValidationErrorKind::ArrayTooLong { .. } => "array_above_max_length",
+        ValidationErrorKind::EmptyArray => "empty_array",
+        ValidationErrorKind::TooManyProperties { .. } => "object_above_max_properties",
+        ValidationErrorKind::IntegerBelow { .. } => "integer_below_min_value",
+        ValidationErrorKind::IntegerAbove { .. } => "integer_above_max_value",
+        ValidationErrorKind::DecimalBelow { .. } => "decimal_below_min_value",
+        ValidationErrorKind::DecimalAbove { .. } => "decimal_above_max_value",
+        ValidationErrorKind::TooDeep { .. }
+        | ValidationErrorKind::Excludes { .. }
+        | ValidationErrorKind::NoUrl
+        | ValidationErrorKind::OutputsTooLarge => "invalid_value",
+        ValidationErrorKind::FunctionSchema { .. } => "invalid_function_parameters",
+        ValidationErrorKind::FormatSchema { .. }
+        | ValidationErrorKind::NotInEnum { .. }
+        | ValidationErrorKind::NotGiven
+        | ValidationErrorKind::Extension { .. } => {
             return None;
         }
-        FaultKind::Template { .. } | FaultKind::Key(_) | FaultKind::Other(_) => return None,
+        ValidationErrorKind::Template { .. }
+        | ValidationErrorKind::Key(_)
+        | ValidationErrorKind::Other(_) => return None,
     })
 }
 

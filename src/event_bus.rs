@@ -10,21 +10,21 @@ const BEHIND: usize = 4_096;
 
 /// One change: what it is called, and the object, as JSON in one line.
 #[derive(Debug)]
-pub struct News {
+pub struct SessionEvent {
     pub name: String,
     pub data: String,
 }
 
 /// Where the news of one session is told.
 #[derive(Clone, Debug, Default)]
-pub struct Feed(Arc<OnceLock<broadcast::Sender<Arc<News>>>>);
+pub struct EventBus(Arc<OnceLock<broadcast::Sender<Arc<SessionEvent>>>>);
 
-impl Feed {
+impl EventBus {
     /// Tells news, if anybody listens.
-    pub fn tell(&self, name: &str, data: impl FnOnce() -> String) {
+    pub fn publish(&self, name: &str, data: impl FnOnce() -> String) {
         if let Some(sender) = self.0.get().filter(|sender| sender.receiver_count() > 0) {
             // Whoever listened may have left in this moment.
-            _ = sender.send(Arc::new(News { name: name.to_owned(), data: data() }));
+            _ = sender.send(Arc::new(SessionEvent { name: name.to_owned(), data: data() }));
         }
     }
 
@@ -33,7 +33,7 @@ impl Feed {
         self.0.get().is_some_and(|sender| sender.receiver_count() > 0)
     }
 
-    pub fn listen(&self) -> broadcast::Receiver<Arc<News>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<SessionEvent>> {
         // Most sessions are never listened to, and need no room for it.
         self.0.get_or_init(|| broadcast::Sender::new(BEHIND)).subscribe()
     }

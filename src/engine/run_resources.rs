@@ -2,47 +2,47 @@
 //! search, its files.
 
 use crate::{
-    knowledge::{Denied, Knowledge},
-    store::Surroundings,
-    types::{File, ApiErrorKind, Run, run::LastError},
+    knowledge::{Knowledge, KnowledgeError},
+    store::PerformerInputs,
+    types::{ApiErrorKind, File, Run, run::LastError},
 };
 
-pub(super) struct Around {
-    pub surroundings: Surroundings,
+pub(super) struct RunResources {
+    pub surroundings: PerformerInputs,
     /// The vector stores that its tools search, or why they cannot.
     pub stores: Result<Vec<String>, LastError>,
     pub files: Vec<File>,
     pub has_stored_files: bool,
 }
 
-impl Around {
-    pub(super) async fn of(
+impl RunResources {
+    pub(super) async fn load(
         run: &Run,
-        surroundings: Surroundings,
+        surroundings: PerformerInputs,
         knowledge: &Knowledge,
-    ) -> Result<Self, Denied> {
+    ) -> Result<Self, KnowledgeError> {
         let (stores, given) = (surroundings.stores(run), surroundings.given_files(run));
-        let mut around = Self {
+        let mut resources = Self {
             surroundings,
             stores: Ok(Vec::new()),
             files: Vec::new(),
             has_stored_files: false,
         };
         if stores.is_empty() && given.is_empty() {
-            return Ok(around);
+            return Ok(resources);
         }
         match knowledge.stores_of_run(&stores).await {
             Ok(stores) => {
-                around.has_stored_files = stores.iter().any(|store| store.file_counts.total > 0);
-                around.files = knowledge.files_of_run(given, &stores).await?;
-                around.stores = Ok(stores.iter().map(|store| store.id.to_string()).collect());
+                resources.has_stored_files = stores.iter().any(|store| store.file_counts.total > 0);
+                resources.files = knowledge.files_of_run(given, &stores).await?;
+                resources.stores = Ok(stores.iter().map(|store| store.id.to_string()).collect());
             }
-            Err(Denied::Expired(id)) => {
-                around.stores =
+            Err(KnowledgeError::Expired(id)) => {
+                resources.stores =
                     Err(LastError::server_error(ApiErrorKind::StoreExpired { id }.to_string()));
             }
             Err(other) => return Err(other),
         }
-        Ok(around)
+        Ok(resources)
     }
 }

@@ -6,16 +6,16 @@ use parking_lot::Mutex;
 
 /// What has been made over there.
 #[derive(Debug, Default)]
-pub(super) struct Afar {
+pub(super) struct RemoteObjects {
     /// Assistants, by what they were made of.
     pub assistants: Mutex<HashMap<String, String>>,
     /// Threads, by the ids that they have here.
-    pub threads: Mutex<HashMap<String, There>>,
+    pub threads: Mutex<HashMap<String, RemoteThread>>,
 }
 
 /// A thread over there.
 #[derive(Clone, Debug)]
-pub(super) struct There {
+pub(super) struct RemoteThread {
     pub id: String,
     /// The messages that it was given, and the runs whose messages it has by itself.
     pub given: HashSet<String>,

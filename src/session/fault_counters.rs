@@ -13,51 +13,51 @@ use crate::{
 
 /// How often a fault was met, and how often it struck.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Counts {
+pub struct FaultCounts {
     met: u64,
     struck: u64,
 }
 
 /// The counts of one session, by the keys of the faults.
 #[derive(Default)]
-pub struct Strikes(Mutex<BTreeMap<u64, Counts>>);
+pub struct FaultCounters(Mutex<BTreeMap<u64, FaultCounts>>);
 
-impl Strikes {
+impl FaultCounters {
     /// The first of these faults that strikes. All of them are for this request; each has met one
     /// more by it.
     pub fn next(&self, faults: &[Arc<Fault>], ids: &Ids) -> Option<Arc<Fault>> {
-        let mut counts = self.0.lock();
-        let mut strikes = None;
+        let mut all_counts = self.0.lock();
+        let mut selected = None;
         for fault in faults {
-            let counts = counts.entry(fault.key).or_default();
+            let counts = all_counts.entry(fault.key).or_default();
             counts.met += 1;
             let is_its_turn = fault.when.nth.is_none_or(|nth| nth == counts.met);
-            let strikes_now = match fault.how_often {
+            let is_drawn = match fault.how_often {
                 HowOften::Always => true,
                 HowOften::Times(times) => counts.struck < times,
                 HowOften::Probability(probability) => {
-                    ids.chance(fault.lot, counts.met) < probability
+                    ids.chance(fault.draw_id, counts.met) < probability
                 }
             };
-            if strikes.is_none() && is_its_turn && strikes_now {
+            if selected.is_none() && is_its_turn && is_drawn {
                 counts.struck += 1;
-                strikes = Some(Arc::clone(fault));
+                selected = Some(Arc::clone(fault));
             }
         }
-        strikes
+        selected
     }
 
     /// How often a fault struck.
-    pub fn of(&self, fault: &Fault) -> u64 {
+    pub fn uses_of(&self, fault: &Fault) -> u64 {
         self.0.lock().get(&fault.key).map_or(0, |counts| counts.struck)
     }
 
-    pub fn counts(&self) -> BTreeMap<u64, Counts> {
+    pub fn counts(&self) -> BTreeMap<u64, FaultCounts> {
         self.0.lock().clone()
     }
 
     /// Goes on with the counts of another.
-    pub fn resume(&self, counts: BTreeMap<u64, Counts>) {
+    pub fn resume(&self, counts: BTreeMap<u64, FaultCounts>) {
         *self.0.lock() = counts;
     }
 }

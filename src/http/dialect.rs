@@ -17,15 +17,15 @@ use super::{
 use crate::types::{ApiErrorKind, Version};
 
 /// Judges in which version a request to the API is to be answered.
-pub(crate) async fn judge(
+pub(crate) async fn check(
     State(policy): State<Policy>,
     mut request: Request,
     next: Next,
 ) -> Response {
     if is_api(request.uri().path()) {
-        match Manner::of(&request).judge(policy, &request) {
-            Ok(manner) => _ = request.extensions_mut().insert(manner),
-            Err(refusal) => return ApiError::from(refusal).into_response(),
+        match Dialect::from_request(&request).check_request(policy, &request) {
+            Ok(dialect) => _ = request.extensions_mut().insert(dialect),
+            Err(kind) => return ApiError::from(kind).into_response(),
         }
     }
     next.run(request).await
@@ -33,7 +33,7 @@ pub(crate) async fn judge(
 
 /// How a request speaks. Carried by the request itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Manner {
+pub(crate) struct Dialect {
     pub version: Version,
     /// What only requests to Azure have.
     pub azure: Option<Arc<Azure>>,
@@ -68,18 +68,18 @@ const OF_V1: [&str; 2] = ["2024-02-15-preview", "2024-03-01-preview"];
 
 const BETA: &str = "openai-beta";
 
-impl Manner {
+impl Dialect {
     /// Spells the path as OpenAI does, if it is one of Azure's.
     pub(crate) fn take(request: &mut Request) {
-        if let Some((azure, uri)) = Azure::of(request.uri()) {
+        if let Some((azure, uri)) = Azure::from_uri(request.uri()) {
             *request.uri_mut() = uri;
-            let manner = Self { azure: Some(Arc::new(azure)), ..Self::default() };
-            request.extensions_mut().insert(manner);
+            let dialect = Self { azure: Some(Arc::new(azure)), ..Self::default() };
+            request.extensions_mut().insert(dialect);
         }
     }
 
     /// The manner of a request, as far as it is known.
-    pub(crate) fn of(request: &Request) -> Self {
+    pub(crate) fn from_request(request: &Request) -> Self {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
@@ -100,7 +100,11 @@ impl Manner {
     }
 
     /// Judges which version is asked for, of a request whose key is right.
-    pub(crate) fn judge(mut self, policy: Policy, request: &Request) -> Result<Self, ApiErrorKind> {
+    pub(crate) fn check_request(
+        mut self,
+        policy: Policy,
+        request: &Request,
+    ) -> Result<Self, ApiErrorKind> {
         let path = request.uri().path();
         if self.azure.as_ref().is_some_and(|azure| !azure.is_known()) {
             return Err(ApiErrorKind::ResourceNotFound);
@@ -109,7 +113,11 @@ impl Manner {
             return Ok(self);
         }
         if policy.is_sunset {
-            return Err(if self.is_azure() { ApiErrorKind::ResourceNotFound } else { ApiErrorKind::Sunset });
+            return Err(if self.is_azure() {
+                ApiErrorKind::ResourceNotFound
+            } else {
+                ApiErrorKind::Sunset
+            });
         }
         self.version = match (asked_for(request.headers()), &self.azure) {
             (Beta::Assistants(version), _) => version,
@@ -125,7 +133,7 @@ impl Manner {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Manner {
+impl<S: Sync> FromRequestParts<S> for Dialect {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -134,7 +142,7 @@ impl<S: Sync> FromRequestParts<S> for Manner {
 }
 
 impl Azure {
-    fn of(uri: &Uri) -> Option<(Self, Uri)> {
+    fn from_uri(uri: &Uri) -> Option<(Self, Uri)> {
         let given = uri.query().into_iter().flat_map(|query| query.split('&'));
         let api_version =
             given.filter_map(|pair| pair.strip_prefix("api-version=")).next_back().map(decoded);
@@ -226,7 +234,7 @@ mod tests {
 
     /// Whether there is such a version, and the path as OpenAI spells it.
     fn azure(uri: &str) -> Option<(bool, String)> {
-        let (azure, inner) = Azure::of(&uri.parse().unwrap())?;
+        let (azure, inner) = Azure::from_uri(&uri.parse().unwrap())?;
         Some((azure.is_known(), inner.to_string()))
     }
 

@@ -1,0 +1,248 @@
+//! A server within a program: started with its settings, stopped when it is no longer needed.
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    clock::Moment,
+    fixture::{Diagnostic, Fixtures},
+    http::paths,
+    serve::{Config, PreparedServer, StartError},
+    session::{DEFAULT_SESSION, OpenSession, SessionError, Sessions},
+    upstream,
+};
+
+/// A server that runs in this process.
+///
+/// It serves on threads of the runtime that it was started on, so a test needs a runtime that goes
+/// on while its client waits: with `#[tokio::test]` and an asynchronous client any will do.
+///
+/// It sets up TLS for clients of `reqwest` in this process, unless that was done before.
+///
+/// When it is dropped it stops without waiting for what is in flight. [`Server::stop`] waits, and
+/// lets go of the database.
+pub struct Server {
+    address: SocketAddr,
+    sessions: Arc<Sessions>,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// Starts a server on a free port of the loopback interface.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the fixtures, the database or the upstream cannot be used, or no port is free.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(StartError::Listen)?;
+        Self::start_on(listener, config).await
+    }
+
+    /// Starts a server on a listener that the caller has bound.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the fixtures, the database or the upstream cannot be used.
+    pub async fn start_on(listener: TcpListener, config: Config) -> Result<Self, Error> {
+        upstream::prepare_tls();
+        let address = listener.local_addr().map_err(StartError::Listen)?;
+        let server = PreparedServer::open(config).await?;
+        let (sessions, leftovers) = (Arc::clone(server.sessions()), server.leftovers());
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(async move {
+            let _leftovers = leftovers;
+            // An error says that the server was dropped, which stops it too.
+            server.run(listener, async { _ = stopped.await }).await
+        });
+        Ok(Self { address, sessions, stop: Some(stop), served })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that it answers at, such as `http://127.0.0.1:41234`: for Azure's clients, and for
+    /// the control API below `/_rehearsal`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL that OpenAI's SDKs are given, for the default session: `http://…/v1`.
+    pub fn base_url(&self) -> String {
+        format!("{}/v1", self.url())
+    }
+
+    /// A session, which is made if there is none of this name. Sessions share nothing: tests that
+    /// run in parallel each use one of their own. `default` is the one of [`Server::base_url`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name is none that a path can have, or the seeds of the fixtures cannot be
+    /// stored.
+    pub async fn session(&self, name: &str) -> Result<Session, Error> {
+        if !paths::is_name(name) {
+            return Err(SessionError::Name(name.to_owned()).into());
+        }
+        let url = match name {
+            DEFAULT_SESSION => self.url(),
+            name => format!("{}/s/{name}", self.url()),
+        };
+        Ok(Session { url, session: self.sessions.enter(name).await? })
+    }
+
+    /// Puts the fixtures of these files and folders in place of those that it was started with.
+    /// Runs that are under way keep their replies.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the fixtures cannot be loaded. The old ones stay then.
+    pub async fn load_fixtures(&self, paths: Vec<PathBuf>) -> Result<(), Error> {
+        let loaded = tokio::task::spawn_blocking(move || Fixtures::load(&paths)).await;
+        let fixtures = loaded.map_err(SessionError::from)?.map_err(SessionError::from)?;
+        Ok(self.sessions.reload(fixtures).await?)
+    }
+
+    /// Stops the server: what is in flight is finished, streams that wait are ended.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        _ = (&mut self.served).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A session of a [`Server`]: objects, a clock, fixtures and a journal of its own.
+#[derive(Clone)]
+pub struct Session {
+    url: String,
+    session: Arc<OpenSession>,
+}
+
+impl Session {
+    /// The name of the session.
+    pub fn name(&self) -> &str {
+        &self.session.name
+    }
+
+    /// The URL that the session answers at: for Azure's clients, and for the control API below
+    /// `/_rehearsal`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The base URL that OpenAI's SDKs are given.
+    pub fn base_url(&self) -> String {
+        format!("{}/v1", self.url)
+    }
+
+    /// Adds fixtures, in YAML or JSON. They come before those that the server was started with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the document is at fault, with all that is wrong with it. Nothing is added then.
+    pub async fn add_fixtures(&self, document: impl Into<String>) -> Result<(), Error> {
+        self.session.add(document.into()).await?;
+        Ok(())
+    }
+
+    /// The requests that came in and what was answered, oldest first, as
+    /// `GET /_rehearsal/requests` shows them.
+    pub fn requests(&self) -> Vec<Value> {
+        let entries = self.session.journal.entries();
+        entries.iter().map(|entry| self.session.state().request_to_json(entry)).collect()
+    }
+
+    /// The runs that no reply matched, with the replies that came near, as
+    /// `GET /_rehearsal/unmatched` shows them.
+    pub fn unmatched(&self) -> Vec<Value> {
+        let runs = self.session.state().reply_usage.unmatched();
+        runs.iter().map(|run| serde_json::json!(run)).collect()
+    }
+
+    /// Removes all objects, the journal and all counts, and seeds again. Added fixtures stay.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the seeds of the fixtures cannot be stored. Everything stays as it is then.
+    pub async fn reset(&self) -> Result<(), Error> {
+        self.session.reset(false).await?;
+        Ok(())
+    }
+
+    /// The time that the session has now.
+    pub fn now(&self) -> Moment {
+        self.session.state().clock.now()
+    }
+
+    /// Stops the clock of the session where it is, and moves it on. What falls due meanwhile, such
+    /// as the expiry of a run, happens before this returns.
+    pub async fn advance(&self, by: Duration) {
+        self.session.state().clock.advance(by).await;
+    }
+
+    /// Waits until nothing is left to do at this moment: runs wait for the client or for time, and
+    /// files are ready.
+    pub async fn idle(&self) {
+        self.session.state().clock.idle().await;
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Why a server does not start, or a session does not do what it is asked to.
+#[derive(Debug)]
+pub struct Error {
+    diagnostics: Vec<Diagnostic>,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Error {
+    /// What is wrong with the fixtures, if they are the reason.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        let diagnostics = error.diagnostics().unwrap_or_default().to_vec();
+        Self { diagnostics, source: Box::new(error) }
+    }
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        let diagnostics = error.diagnostics().unwrap_or_default().to_vec();
+        Self { diagnostics, source: Box::new(error) }
+    }
+}

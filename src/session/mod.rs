@@ -1,0 +1,528 @@
+//! A session is a world of its own: objects, ids, clock, performer, journal. It is made on first
+//! use, and can begin anew or be brought back to a snapshot: then another world takes the place of
+//! the one before.
+//!
+//! Everything that a request needs hangs on its session; there is nothing global.
+
+pub mod fault_counters;
+pub mod journal;
+pub mod seeding;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::JoinError,
+};
+
+use self::{
+    fault_counters::{FaultCounters, FaultCounts},
+    journal::{Journal, JournalEntry},
+    seeding::{SeedError, Seeder},
+};
+use crate::{
+    clock::{self, Clock, ClockStand, Ids, IdsStand, Moment},
+    engine::{Engine, Performer, ReplyUsage, Unmatched},
+    event_bus::EventBus,
+    extract::Extractor,
+    fixture::{
+        ActiveFixtures, Diagnostic, Fixtures, LoadError, Pace,
+        active_fixtures::{Addition, Loaded, NumberedText},
+    },
+    knowledge::{Knowledge, Reaper},
+    redact::Redactor,
+    store::{self, Database, Prepared, RowLease, Snapshot, Store},
+    types::{ApiErrorKind, Model, model::Family},
+    upstream::{Recorder, Upstream},
+};
+
+/// The session of requests that name none.
+pub const DEFAULT_SESSION: &str = "default";
+
+/// How worlds are made.
+pub struct SessionConfig {
+    pub database: Arc<Database>,
+    pub fixtures: Loaded,
+    pub unmatched: Unmatched,
+    pub pace: Pace,
+    pub extractor: Extractor,
+    /// None for another seed in every session.
+    pub seed: Option<u64>,
+    /// Where the clock stands still from the start; none for the real time.
+    pub clock: Option<Moment>,
+    /// Who performs the runs that no reply matches, if somebody does, and who writes it down.
+    pub upstream: Option<Arc<Upstream>>,
+    pub recorder: Option<Arc<Recorder>>,
+    /// What must not be kept.
+    pub redactor: Redactor,
+    /// Whether models that are not listed are refused.
+    pub strict_models: bool,
+    /// How many requests a journal holds.
+    pub journal: usize,
+    /// Whether the server is ending.
+    pub ending: watch::Sender<bool>,
+}
+
+/// What the world of one session holds.
+pub struct SessionState {
+    pub store: Store,
+    pub clock: Clock,
+    pub ids: Arc<Ids>,
+    pub knowledge: Knowledge,
+    pub engine: Engine,
+    pub reply_usage: Arc<ReplyUsage>,
+    pub fault_counters: FaultCounters,
+    pub fixtures: Arc<ActiveFixtures>,
+    strict_models: bool,
+    _reaper: Reaper,
+    // The last to go: then nobody uses the rows any more.
+    _lease: RowLease,
+}
+
+/// A session, whichever world it has at the moment.
+pub struct OpenSession {
+    pub name: String,
+    config: Arc<SessionConfig>,
+    pub events: EventBus,
+    pub fixtures: Arc<ActiveFixtures>,
+    pub journal: Journal,
+    state: RwLock<Arc<SessionState>>,
+    /// Held by whoever changes something in the world, and alone by whoever exchanges or keeps it.
+    swap_lock: Arc<tokio::sync::RwLock<()>>,
+}
+
+/// Held by a request for as long as it is at work in its world.
+pub type StateGuard = tokio::sync::OwnedRwLockReadGuard<()>;
+
+/// How long a snapshot waits for what is under way to come to rest.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// All sessions that have been used since the start.
+pub struct Sessions {
+    config: Arc<SessionConfig>,
+    by_name: Mutex<HashMap<String, Arc<OnceCell<Arc<OpenSession>>>>>,
+}
+
+/// Why a session cannot be entered, or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Unplanted(#[from] SeedError),
+    #[error("fixtures that were added cannot be read: {0}")]
+    Fixtures(#[from] LoadError),
+    #[error("the reading of fixtures that were added broke off: {0}")]
+    Unread(#[from] JoinError),
+    #[error("{0:?} is no name of a session: up to 64 letters, digits, '.', '_' and '-'")]
+    Name(String),
+    #[error("a snapshot cannot be read any more: {0}")]
+    Snapshot(#[from] serde_json::Error),
+}
+
+impl SessionError {
+    /// What is wrong with the fixtures, if that is why.
+    pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
+        match self {
+            Self::Unplanted(SeedError::Faulty(found)) => Some(found),
+            Self::Fixtures(error) => error.diagnostics(),
+            _ => None,
+        }
+    }
+}
+
+impl From<store::StoreError> for SessionError {
+    fn from(error: store::StoreError) -> Self {
+        Self::Unplanted(error.into())
+    }
+}
+
+/// How a world begins.
+enum SessionStart {
+    /// With its seeds.
+    Seeded { starts: u32 },
+    /// Where another stood; requests are named on from where the last one stands.
+    At { stood: Box<SnapshotState>, last: IdsStand },
+}
+
+/// What of a world is not an object.
+#[derive(Serialize, Deserialize)]
+struct SnapshotState {
+    clock: ClockStand,
+    now: Moment,
+    ids: IdsStand,
+    uses: BTreeMap<u64, u64>,
+    #[serde(rename = "strikes")]
+    fault_counts: BTreeMap<u64, FaultCounts>,
+    added: Vec<NumberedText>,
+}
+
+impl Sessions {
+    /// Makes the default session, and those in which a run was under way when the server stopped.
+    pub async fn open(config: SessionConfig) -> Result<Self, SessionError> {
+        let interrupted = config.database.interrupted_sessions().await?;
+        let sessions = Self { config: Arc::new(config), by_name: Mutex::default() };
+        sessions.enter(DEFAULT_SESSION).await?;
+        for name in interrupted {
+            sessions.enter(&name).await?;
+        }
+        Ok(sessions)
+    }
+
+    /// The database that they are all in.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.config.database
+    }
+
+    /// A session, made on first use. Whoever comes while it is being made waits for it.
+    pub async fn enter(&self, name: &str) -> Result<Arc<OpenSession>, SessionError> {
+        let cell = {
+            let mut by_name = self.by_name.lock();
+            match by_name.get(name) {
+                Some(cell) => Arc::clone(cell),
+                None => Arc::clone(by_name.entry(name.to_owned()).or_default()),
+            }
+        };
+        let session =
+            cell.get_or_try_init(|| OpenSession::open(Arc::clone(&self.config), name)).await?;
+        Ok(Arc::clone(session))
+    }
+
+    /// Whether a session has been used.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.lock().get(name).is_some_and(|cell| cell.initialized())
+    }
+
+    /// The sessions that there are, in the order of their names.
+    pub fn sessions(&self) -> Vec<Arc<OpenSession>> {
+        let by_name = self.by_name.lock();
+        let mut sessions: Vec<_> =
+            by_name.values().filter_map(|cell| cell.get().cloned()).collect();
+        sessions.sort_by(|one, other| one.name.cmp(&other.name));
+        sessions
+    }
+
+    /// Puts other fixtures in the place of those that the server was started with. New seeds are
+    /// planted; runs that are under way keep their replies.
+    pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {
+        for session in self.sessions() {
+            session.seed(&fixtures).await?;
+        }
+        self.config.fixtures.replace(fixtures);
+        let fixtures = self.config.fixtures.now();
+        for session in self.sessions() {
+            // Once more: a session that was made or reset meanwhile has the old ones.
+            session.seed(&fixtures).await?;
+            session.events.publish("fixtures.reloaded", || {
+                format!(
+                    r#"{{"object":"fixtures","replies":{},"faults":{}}}"#,
+                    fixtures.replies.len(),
+                    fixtures.faults.len()
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends what would never end by itself, because the server does.
+    pub fn end(&self) {
+        self.config.ending.send_replace(true);
+    }
+
+    /// Tells all sessions.
+    pub fn publish(&self, name: &str, data: impl Fn() -> String) {
+        for session in self.sessions() {
+            session.events.publish(name, &data);
+        }
+    }
+}
+
+impl OpenSession {
+    async fn open(config: Arc<SessionConfig>, name: &str) -> Result<Arc<Self>, SessionError> {
+        let (store, starts) = config.database.session(name).await?;
+        let (bus, active_fixtures) =
+            (EventBus::default(), Arc::new(ActiveFixtures::new(config.fixtures.clone())));
+        let state = SessionState::make(
+            &config,
+            name,
+            &bus,
+            &active_fixtures,
+            store,
+            SessionStart::Seeded { starts },
+        )
+        .await?;
+        let (journal, state) = (Journal::new(config.journal), RwLock::new(state));
+        let turning = Arc::default();
+        Ok(Arc::new(Self {
+            name: name.to_owned(),
+            config: config,
+            events: bus,
+            fixtures: active_fixtures,
+            journal,
+            state: state,
+            swap_lock: turning,
+        }))
+    }
+
+    /// Done when the server ends.
+    pub async fn ending(&self) {
+        // Without a server there is nothing to wait for.
+        _ = self.config.ending.subscribe().wait_for(|ending| *ending).await;
+    }
+
+    /// What takes out whatever must not be kept.
+    pub fn redactor(&self) -> &Redactor {
+        &self.config.redactor
+    }
+
+    /// The world that it has now.
+    pub fn state(&self) -> Arc<SessionState> {
+        Arc::clone(&self.state.read())
+    }
+
+    /// The world that it has now, which is not exchanged as long as the answer is held.
+    pub async fn hold_state(&self) -> (Arc<SessionState>, StateGuard) {
+        let guard = Arc::clone(&self.swap_lock).read_owned().await;
+        (self.state(), guard)
+    }
+
+    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each
+    /// kind there were. If the seeds cannot be planted any more, everything stays as it is.
+    pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, SessionError> {
+        let _alone = self.swap_lock.write().await;
+        let before = self.state();
+        let mut removed = before.store.counts().await?;
+        let Prepared { store, name } = self.config.database.prepare().await?;
+        let kept = self.fixtures.additions();
+        let fixtures = if with_fixtures { self.fixtures.clear_all() } else { 0 };
+        removed.insert("requests".to_owned(), self.journal.entries().len().into());
+        removed.insert("fixtures".to_owned(), fixtures.into());
+        // Told before the seeds are. Whoever acts upon it waits until it is done.
+        self.events.publish("session.reset", || {
+            json!({"object": "reset", "removed": removed}).to_string()
+        });
+        let state = SessionState::make(
+            &self.config,
+            &self.name,
+            &self.events,
+            &self.fixtures,
+            store,
+            SessionStart::Seeded { starts: 0 },
+        )
+        .await;
+        let state = state.inspect_err(|_| self.fixtures.replace(kept))?;
+        self.config.database.take(&self.name, &name).await?;
+        self.journal.clear();
+        self.exchange(&before, state).await;
+        Ok(removed)
+    }
+
+    /// Puts another world in the place of this one, of which all streams are ended.
+    async fn exchange(&self, before: &SessionState, state: Arc<SessionState>) {
+        *self.state.write() = state;
+        before.engine.abandon_all().await;
+    }
+
+    /// Puts in a document, and plants its seeds. Answers what was in it.
+    pub async fn add(&self, yaml: String) -> Result<Arc<Fixtures>, SessionError> {
+        let text = self.fixtures.numbered(yaml);
+        let addition = unblocked(move || Addition::read(text)).await?;
+        let fixtures = Arc::clone(&addition.fixtures);
+        self.seed(&fixtures).await?;
+        self.fixtures.add(addition);
+        Ok(fixtures)
+    }
+
+    async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {
+        let (state, _stay) = self.hold_state().await;
+        state.seed(fixtures).await
+    }
+
+    /// Keeps everything as it is now.
+    pub async fn take_snapshot(&self, name: &str) -> Result<Snapshot, SessionError> {
+        let _alone = self.swap_lock.write().await;
+        let state = self.state();
+        // No request is at work now; runs and files come to rest, unless they take long.
+        _ = tokio::time::timeout(PATIENCE, state.clock.idle()).await;
+        let stood = SnapshotState {
+            clock: state.clock.stand(),
+            now: state.clock.now(),
+            ids: state.ids.stand(),
+            uses: state.reply_usage.uses(),
+            fault_counts: state.fault_counters.counts(),
+            added: self.fixtures.additions().into_iter().map(|addition| addition.text).collect(),
+        };
+        let now = state.clock.now().seconds();
+        state.store.take_snapshot(&self.name, name, now, &serde_json::to_string(&stood)?).await?;
+        // It has just been made. Somebody may forget it in this very moment.
+        Ok(self.snapshot(name).await?.ok_or_else(store::StoreError::vanished)?)
+    }
+
+    /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this
+    /// name.
+    pub async fn restore(&self, name: &str) -> Result<Option<Snapshot>, SessionError> {
+        let _alone = self.swap_lock.write().await;
+        let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
+        let stood: SnapshotState = serde_json::from_str(&snapshot.state)?;
+        let texts = stood.added.clone();
+        let additions = unblocked(|| texts.into_iter().map(Addition::read).collect()).await?;
+        let before = self.state();
+        let Prepared { store, name } = self.config.database.prepare_from(&snapshot).await?;
+        let beginning = SessionStart::At { stood: Box::new(stood), last: before.ids.stand() };
+        self.events.publish("snapshot.restored", || snapshot.to_json().to_string());
+        let state = SessionState::make(
+            &self.config,
+            &self.name,
+            &self.events,
+            &self.fixtures,
+            store,
+            beginning,
+        )
+        .await?;
+        state.knowledge.settle_all().await;
+        self.config.database.take(&self.name, &name).await?;
+        self.fixtures.replace(additions);
+        self.exchange(&before, state).await;
+        Ok(Some(snapshot))
+    }
+
+    pub async fn snapshots(&self) -> store::Result<Vec<Snapshot>> {
+        self.config.database.snapshots(&self.name).await
+    }
+
+    async fn snapshot(&self, name: &str) -> store::Result<Option<Snapshot>> {
+        self.config.database.snapshot(&self.name, name).await
+    }
+
+    /// Answers whether it was there.
+    pub async fn forget(&self, snapshot: &str) -> store::Result<bool> {
+        let _alone = self.swap_lock.write().await;
+        self.config.database.forget_snapshot(&self.name, snapshot).await
+    }
+}
+
+/// Reads what was added where that holds nobody up: ten thousand replies take a while.
+async fn unblocked<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, SessionError> {
+    Ok(tokio::task::spawn_blocking(read).await??)
+}
+
+impl SessionState {
+    async fn make(
+        config: &SessionConfig,
+        name: &str,
+        bus: &EventBus,
+        active_fixtures: &Arc<ActiveFixtures>,
+        store: Store,
+        beginning: SessionStart,
+    ) -> Result<Arc<Self>, SessionError> {
+        let store = store.telling(bus.clone());
+        let (clock, ids) = match &beginning {
+            SessionStart::Seeded { starts } => {
+                let stand = config.clock.map_or(ClockStand::RUNNING, ClockStand::frozen);
+                (
+                    Clock::new(stand),
+                    Ids::new(config.seed.unwrap_or_else(clock::random_seed), *starts),
+                )
+            }
+            SessionStart::At { stood, last } => {
+                (Clock::new(stood.clock.at(stood.now)), Ids::resumed_beside(&stood.ids, last))
+            }
+        };
+        let (ids, extractor) = (Arc::new(ids), config.extractor.clone());
+        let (knowledge, reaper) =
+            Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), config.pace, extractor);
+        knowledge.resume().await?;
+        let (reply_usage, fault_counters) =
+            (Arc::new(ReplyUsage::new(bus.clone())), FaultCounters::default());
+        let performer = Performer::new(
+            Arc::clone(active_fixtures),
+            Arc::clone(&reply_usage),
+            config.unmatched,
+            config.pace,
+            config.upstream.as_ref().map(|upstream| Arc::new(upstream.afresh())),
+        );
+        let recording = config
+            .recorder
+            .as_ref()
+            .map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
+        let engine = Engine::new(
+            store.clone(),
+            clock.clone(),
+            Arc::clone(&ids),
+            knowledge.clone(),
+            performer,
+            bus.clone(),
+            recording,
+        );
+        let (active_fixtures, lease) = (Arc::clone(active_fixtures), store.lease());
+        let state = Self {
+            store,
+            clock,
+            ids,
+            knowledge,
+            engine,
+            reply_usage: reply_usage,
+            fault_counters,
+            fixtures: active_fixtures,
+            strict_models: config.strict_models,
+            _reaper: reaper,
+            _lease: lease,
+        };
+        match beginning {
+            SessionStart::Seeded { .. } => {
+                for fixtures in state.fixtures.sets().iter().rev() {
+                    state.seed(fixtures).await?;
+                }
+            }
+            SessionStart::At { stood, .. } => {
+                state.reply_usage.resume(stood.uses);
+                state.fault_counters.resume(stood.fault_counts);
+            }
+        }
+        state.engine.resume().await?;
+        Ok(Arc::new(state))
+    }
+
+    /// The models that are listed.
+    pub fn models(&self) -> Vec<Model> {
+        let sets = self.fixtures.sets();
+        Model::listed(sets.iter().flat_map(|set| set.models.iter().map(String::as_str)))
+    }
+
+    /// An entry of the journal as people see it, with the reply that answered its run.
+    pub fn request_to_json(&self, entry: &JournalEntry) -> Value {
+        let reply = entry.about().and_then(|run| self.reply_usage.answered(&run));
+        entry.to_json(reply.as_deref())
+    }
+
+    /// Refuses a model that is not listed, if only those are accepted.
+    pub fn check_model(&self, model: &str) -> Result<(), ApiErrorKind> {
+        if !self.strict_models || self.models().iter().any(|listed| listed.id == model) {
+            return Ok(());
+        }
+        let model = model.to_owned();
+        Err(match Family::of_model(&model) {
+            Some(family) if !family.has_assistants => ApiErrorKind::NotForAssistants { model },
+            _ => ApiErrorKind::UnknownModel { model },
+        })
+    }
+
+    async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {
+        let now = self.clock.now().seconds();
+        for seed in &fixtures.assistants {
+            self.engine.expect(seed.new.model());
+        }
+        seeding::seed(
+            &Seeder { store: &self.store, ids: &self.ids, knowledge: &self.knowledge, now },
+            fixtures,
+        )
+        .await
+    }
+}

@@ -3,8 +3,10 @@
 //! The application here asks an assistant for the weather. What it would ask OpenAI for goes to the
 //! server instead, which answers as the fixture says. Then the test reads the journal.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use rehearsal::{Config, Moment, Server};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 /// What the assistant answers, for this test alone.
@@ -16,24 +18,42 @@ replies:
 ";
 
 /// The application: it knows nothing of this server but the base URL.
-async fn ask_for_the_weather(base_url: &str, city: &str) -> reqwest::Result<String> {
-    let client = Client::new();
-    let post = async |path: &str, body: Value| -> reqwest::Result<Value> {
-        let request = client.post(format!("{base_url}{path}")).bearer_auth("sk-any-key");
-        let request = request.header("OpenAI-Beta", "assistants=v2").json(&body);
-        request.send().await?.error_for_status()?.json().await
-    };
-    let assistant = post("/assistants", json!({"model": "gpt-4o", "name": "Weather"})).await?;
-    let question = json!({"role": "user", "content": format!("What is the weather in {city}?")});
-    let run = json!({"assistant_id": assistant["id"], "thread": {"messages": [question]}});
-    let run = post("/threads/runs", run).await?;
+struct WeatherApp {
+    client: Client,
+    base_url: String,
+}
 
-    let thread = run["thread_id"].as_str().unwrap_or_default();
-    let messages = client.get(format!("{base_url}/threads/{thread}/messages"));
-    let messages = messages.bearer_auth("sk-any-key").header("OpenAI-Beta", "assistants=v2");
-    let messages: Value = messages.send().await?.error_for_status()?.json().await?;
-    let answer = &messages["data"][0]["content"][0]["text"]["value"];
-    Ok(answer.as_str().unwrap_or_default().to_owned())
+impl WeatherApp {
+    async fn ask(&self, city: &str) -> reqwest::Result<String> {
+        let assistant = json!({"model": "gpt-4o", "name": "Weather"});
+        let assistant = self.send(self.client.post(self.url("/assistants")).json(&assistant));
+        let question = json!({"role": "user", "content": format!("The weather in {city}?")});
+        let run = json!({
+            "assistant_id": assistant.await?["id"],
+            "thread": {"messages": [question]},
+        });
+        let mut run = self.send(self.client.post(self.url("/threads/runs")).json(&run)).await?;
+        let thread = self.url(&format!("/threads/{}", text(&run["thread_id"])));
+        while run["status"] != "completed" {
+            let poll = self.client.get(format!("{thread}/runs/{}", text(&run["id"])));
+            run = self.send(poll).await?;
+        }
+        let messages = self.send(self.client.get(format!("{thread}/messages"))).await?;
+        Ok(text(&messages["data"][0]["content"][0]["text"]["value"]).to_owned())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Value> {
+        let request = request.bearer_auth("sk-any-key").header("OpenAI-Beta", "assistants=v2");
+        request.send().await?.error_for_status()?.json().await
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 #[tokio::main]
@@ -46,13 +66,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let session = server.session("weather-test").await?;
     session.add_fixtures(FIXTURES).await?;
 
-    let answer = ask_for_the_weather(&session.base_url(), "Oslo").await?;
-    assert_eq!(answer, "It rains in Oslo.");
+    let app = WeatherApp { client: Client::new(), base_url: session.base_url() };
+    assert_eq!(app.ask("Oslo").await?, "It rains in Oslo.");
 
     for request in session.requests() {
         println!("{} {} {}", request["method"], request["path"], request["status"]);
     }
-    assert_eq!(session.requests().len(), 3);
+    assert_eq!(session.requests()[1]["path"], "/v1/threads/runs");
     assert!(session.unmatched().is_empty());
 
     server.stop().await;

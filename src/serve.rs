@@ -175,7 +175,7 @@ impl PreparedServer {
         Ok(Self { app, recorder })
     }
 
-    /// The worlds of its sessions.
+    /// The sessions of the server.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.app.sessions
     }

@@ -37,9 +37,9 @@ impl Read for NewAssistantFile {
     fn read(
         value: serde_json::Value,
         at: &Path<'_>,
-        faults: &mut ValidationErrors,
+        errors: &mut ValidationErrors,
     ) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+        let mut fields = Fields::new(value, at, errors)?;
         let file_id = fields.required("file_id");
         fields.finish();
         Some(Self { file_id: file_id? })

@@ -179,8 +179,8 @@ struct CreateRun {
 }
 
 impl Read for CreateRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let order = RunParams::read_from(&mut fields);
         let additional_instructions =
             fields.optional::<Text<{ limits::INSTRUCTIONS }>>("additional_instructions");
@@ -201,8 +201,8 @@ struct CreateThreadAndRun {
 }
 
 impl Read for CreateThreadAndRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let order = RunParams::read_from(&mut fields);
         let thread = fields.or_default::<NewThread>("thread");
         // The run's own tool resources are the thread's.
@@ -410,8 +410,8 @@ async fn modify(
 struct Nothing;
 
 impl Read for Nothing {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        Fields::new(value, at, faults)?.finish();
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        Fields::new(value, at, errors)?.finish();
         Some(Self)
     }
 }
@@ -430,8 +430,8 @@ struct SubmitOutputs {
 }
 
 impl Read for SubmitOutputs {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let outputs = fields.required::<Vec<ToolOutput>>("tool_outputs");
         let stream = fields.or_default("stream");
         let outputs = outputs?;

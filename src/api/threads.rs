@@ -71,7 +71,7 @@ async fn retrieve(
     context: RequestContext,
     Found(thread): Found<Thread>,
 ) -> Answer<Versioned<Thread>> {
-    context.answer(thread.as_read())
+    context.answer(thread.view())
 }
 
 async fn modify(

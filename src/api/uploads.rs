@@ -38,9 +38,9 @@ impl Read for PartForm {
     fn read(
         value: serde_json::Value,
         at: &Path<'_>,
-        faults: &mut ValidationErrors,
+        errors: &mut ValidationErrors,
     ) -> Option<Self> {
-        Fields::new(value, at, faults)?.finish();
+        Fields::new(value, at, errors)?.finish();
         Some(Self)
     }
 }

@@ -66,7 +66,7 @@ impl SeedStream {
     }
 }
 
-/// Ids, drawn from one world's seed.
+/// Ids, drawn from the seed of one session.
 pub struct Ids {
     seed: u64,
     starts: u32,

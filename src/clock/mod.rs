@@ -1,6 +1,6 @@
 //! The only time in the program, and in `ids.rs` its only chance.
 //!
-//! Every world has a clock of its own. A running one follows the system's, perhaps ahead of it or
+//! Every session has a clock of its own. A running one follows the system's, perhaps ahead of it or
 //! behind; a frozen one stands still. Either can be advanced: everything that falls due on the way
 //! then happens before the advance returns, in the order in which it falls due.
 
@@ -82,11 +82,11 @@ impl From<jiff::Timestamp> for Moment {
     }
 }
 
-/// Where a world's time comes from.
+/// Where a session's time comes from.
 #[derive(Clone)]
 pub struct Clock {
     inner: Arc<Mutex<Inner>>,
-    /// How many are at work for this clock's world.
+    /// How many activities are under way in this clock's session.
     busy: watch::Sender<usize>,
     /// Changes whenever the clock stops, or runs again: whoever sleeps has to look anew.
     turned: watch::Sender<u64>,

@@ -60,8 +60,8 @@ enum ClockChange {
 }
 
 impl Read for ClockChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let advance = fields.optional::<Wait>("advance");
         let freeze = fields.optional::<Value>("freeze");
         let resume = fields.optional::<bool>("resume");
@@ -74,16 +74,16 @@ impl Read for ClockChange {
                 Err(_) => {
                     let what =
                         format!("'{text}' is not a time: write it like 2026-01-31T12:00:00Z.");
-                    faults.note(&at.key("freeze"), ValidationErrorKind::Other(what));
+                    errors.note(&at.key("freeze"), ValidationErrorKind::Other(what));
                     None
                 }
             },
             (None, Some(other), None) => {
-                faults.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other)
+                errors.wrong_type(&at.key("freeze"), "a time in RFC 3339, or true", &other)
             }
             (None, None, Some(true)) => Some(Self::Resume),
             (None, None, Some(false)) => {
-                faults.note(
+                errors.note(
                     &at.key("resume"),
                     ValidationErrorKind::Other("Only true makes sense of 'resume'.".to_owned()),
                 );
@@ -92,7 +92,7 @@ impl Read for ClockChange {
             _ => {
                 let what = "Give exactly one of 'advance' (a duration), 'freeze' (a time, or true) \
                             and 'resume' (true).";
-                faults.note(at, ValidationErrorKind::Other(what.to_owned()));
+                errors.note(at, ValidationErrorKind::Other(what.to_owned()));
                 None
             }
         }

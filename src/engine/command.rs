@@ -8,7 +8,7 @@ use crate::{
     types::{Run, tool::ToolOutput},
 };
 
-/// A command. Its `Awake` keeps the clock from moving on before it is done.
+/// A command. Its activity guard keeps the clock from moving on before it is done.
 pub(super) enum RunCommand {
     /// Answered with the run as it is then.
     Change {

@@ -107,7 +107,7 @@ impl Event {
     /// whole to those only who asked for it.
     pub fn data(&self, version: Version, with_results: bool) -> String {
         match self {
-            Self::ThreadCreated(thread) => compact(&thread.clone().as_read().seen(version)),
+            Self::ThreadCreated(thread) => compact(&thread.clone().view().seen(version)),
             Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version)),
             Self::StepCreated(step) | Self::Step(step) if with_results => {
                 compact(&step.seen(version))

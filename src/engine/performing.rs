@@ -1,5 +1,5 @@
-//! What a run's machine asks of the world: who performs the run, what comes next, and when it can
-//! be asked again. Here a performer meets what surrounds the run.
+//! What a run's machine asks for: who performs the run, what comes next, and when it can
+//! be asked again. This is where a performer gets the resources of the run.
 
 use std::sync::Arc;
 

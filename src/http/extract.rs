@@ -1,4 +1,4 @@
-//! What handlers take: the world, an object that exists, a body that makes sense, a page of a list.
+//! What handlers take: the context, an object that exists, a body that makes sense, a page of a list.
 //!
 //! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON
 //! syntax, fields, ids, existence.
@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// The world of the session that the request names.
+/// The state of the session that the request names.
 #[derive(Clone)]
 pub(crate) struct RequestContext {
     pub state: Arc<SessionState>,

@@ -37,7 +37,7 @@ impl std::ops::Deref for AppState {
 #[derive(Clone)]
 pub(crate) struct SessionRequest {
     pub session: Arc<OpenSession>,
-    /// The world of the session when the request came.
+    /// The state of the session when the request came.
     pub state: Arc<SessionState>,
     pub request_id: Arc<str>,
 }

@@ -17,7 +17,7 @@ pub(crate) async fn on_a_task(
 ) -> Response {
     let SessionRequest { session, request_id, .. } = in_session;
     let request_id = &*request_id;
-    // What is asked of the API is done in the world of this moment, which stays until it is done.
+    // A request works on the state of this moment, which stays until it is done.
     let mut guard = None;
     if is_api(request.uri().path()) {
         let (state, staying) = session.hold_state().await;

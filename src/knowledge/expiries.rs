@@ -19,7 +19,7 @@ impl Expiries {
 
     /// The clock does not move on before the reaper knows.
     pub(super) fn changed(&self) {
-        // If the reaper is gone, so is its world.
+        // If the reaper is gone, so is its session.
         _ = self.changed.send(self.clock.begin_activity());
     }
 }

@@ -1,8 +1,7 @@
-//! A session is a world of its own: objects, ids, clock, performer, journal. It is made on first
-//! use, and can begin anew or be brought back to a snapshot: then another world takes the place of
-//! the one before.
+//! A session: objects, ids, a clock, a performer and a journal of its own. It is made on first use.
 //!
-//! Everything that a request needs hangs on its session; there is nothing global.
+//! A reset and a restored snapshot replace its state as a whole. A request works on one state from
+//! its beginning to its end.
 
 pub mod fault_counters;
 pub mod journal;
@@ -46,7 +45,7 @@ use crate::{
 /// The session of requests that name none.
 pub const DEFAULT_SESSION: &str = "default";
 
-/// How worlds are made.
+/// The settings that all sessions share.
 pub struct SessionConfig {
     pub database: Arc<Database>,
     pub fixtures: Loaded,
@@ -70,7 +69,7 @@ pub struct SessionConfig {
     pub ending: watch::Sender<bool>,
 }
 
-/// What the world of one session holds.
+/// What a session holds until it is reset or restored.
 pub struct SessionState {
     pub store: Store,
     pub clock: Clock,
@@ -86,7 +85,7 @@ pub struct SessionState {
     _lease: RowLease,
 }
 
-/// A session, whichever world it has at the moment.
+/// A session that was used, with the state that it has at the moment.
 pub struct OpenSession {
     pub name: String,
     config: Arc<SessionConfig>,
@@ -94,11 +93,11 @@ pub struct OpenSession {
     pub fixtures: Arc<ActiveFixtures>,
     pub journal: Journal,
     state: RwLock<Arc<SessionState>>,
-    /// Held by whoever changes something in the world, and alone by whoever exchanges or keeps it.
+    /// Shared by requests that work on the state, exclusive for a reset, a snapshot or a restore.
     swap_lock: Arc<tokio::sync::RwLock<()>>,
 }
 
-/// Held by a request for as long as it is at work in its world.
+/// Keeps the state in place as long as a request works on it.
 pub type StateGuard = tokio::sync::OwnedRwLockReadGuard<()>;
 
 /// How long a snapshot waits for what is under way to come to rest.
@@ -142,7 +141,7 @@ impl From<store::StoreError> for SessionError {
     }
 }
 
-/// How a world begins.
+/// How a state begins.
 enum SessionStart {
     /// With its seeds.
     Seeded { starts: u32 },
@@ -150,7 +149,7 @@ enum SessionStart {
     At { stood: Box<SnapshotState>, last: IdsStand },
 }
 
-/// What of a world is not an object.
+/// What a snapshot keeps beside objects.
 #[derive(Serialize, Deserialize)]
 struct SnapshotState {
     clock: ClockStand,
@@ -208,7 +207,7 @@ impl Sessions {
     }
 
     /// Puts other fixtures in the place of those that the server was started with. New seeds are
-    /// planted; runs that are under way keep their replies.
+    /// stored; runs that are under way keep their replies.
     pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {
         for session in self.sessions() {
             session.seed(&fixtures).await?;
@@ -260,11 +259,11 @@ impl OpenSession {
         let turning = Arc::default();
         Ok(Arc::new(Self {
             name: name.to_owned(),
-            config: config,
+            config,
             events: bus,
             fixtures: active_fixtures,
             journal,
-            state: state,
+            state,
             swap_lock: turning,
         }))
     }
@@ -280,19 +279,19 @@ impl OpenSession {
         &self.config.redactor
     }
 
-    /// The world that it has now.
+    /// The state that it has now.
     pub fn state(&self) -> Arc<SessionState> {
         Arc::clone(&self.state.read())
     }
 
-    /// The world that it has now, which is not exchanged as long as the answer is held.
+    /// The state that it has now, which is not replaced as long as the guard is held.
     pub async fn hold_state(&self) -> (Arc<SessionState>, StateGuard) {
         let guard = Arc::clone(&self.swap_lock).read_owned().await;
         (self.state(), guard)
     }
 
     /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each
-    /// kind there were. If the seeds cannot be planted any more, everything stays as it is.
+    /// kind there were. If the seeds cannot be stored any more, everything stays as it is.
     pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, SessionError> {
         let _alone = self.swap_lock.write().await;
         let before = self.state();
@@ -322,7 +321,7 @@ impl OpenSession {
         Ok(removed)
     }
 
-    /// Puts another world in the place of this one, of which all streams are ended.
+    /// Replaces the state. All streams of the old one end.
     async fn exchange(&self, before: &SessionState, state: Arc<SessionState>) {
         *self.state.write() = state;
         before.engine.abandon_all().await;
@@ -468,7 +467,7 @@ impl SessionState {
             ids,
             knowledge,
             engine,
-            reply_usage: reply_usage,
+            reply_usage,
             fault_counters,
             fixtures: active_fixtures,
             strict_models: config.strict_models,

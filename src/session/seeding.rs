@@ -1,4 +1,4 @@
-//! Puts the seeds of fixtures into a world. What exists already stays as it is.
+//! Puts the seeds of fixtures into a session. What exists already stays as it is.
 
 use crate::{
     clock::Ids,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Why seeds could not be planted.
+/// Why seeds could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     #[error("{}", crate::fixture::diagnostic::render_all(.0))]
@@ -71,7 +71,7 @@ fn located(
     }
 }
 
-/// A world that is being given its seeds.
+/// A session that gets its seeds.
 pub(super) struct Seeder<'w> {
     pub store: &'w Store,
     pub ids: &'w Ids,

@@ -188,8 +188,8 @@ impl AssistantChange {
 }
 
 impl Read for AssistantChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let change = Self::read_from(&mut fields);
         fields.finish();
         change
@@ -241,8 +241,8 @@ impl NewAssistant {
 }
 
 impl Read for NewAssistant {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let new = Self::read_from(&mut fields);
         fields.finish();
         new
@@ -405,18 +405,18 @@ impl Assistant {
 struct Temperature(f64);
 
 impl Read for Temperature {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let number = f64::read(value, at, faults)?;
-        checked(decimal_up_to(number, limits::TEMPERATURE), at, faults).map(Self)
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let number = f64::read(value, at, errors)?;
+        checked(decimal_up_to(number, limits::TEMPERATURE), at, errors).map(Self)
     }
 }
 
 struct TopP(f64);
 
 impl Read for TopP {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let number = f64::read(value, at, faults)?;
-        checked(decimal_up_to(number, limits::TOP_P), at, faults).map(Self)
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let number = f64::read(value, at, errors)?;
+        checked(decimal_up_to(number, limits::TOP_P), at, errors).map(Self)
     }
 }
 
@@ -433,8 +433,8 @@ pub enum ReasoningEffort {
 }
 
 impl Read for ReasoningEffort {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        Some(match String::read(value, at, faults)?.as_str() {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        Some(match String::read(value, at, errors)?.as_str() {
             "none" => Self::None,
             "minimal" => Self::Minimal,
             "low" => Self::Low,
@@ -443,7 +443,7 @@ impl Read for ReasoningEffort {
             "xhigh" => Self::Xhigh,
             "max" => Self::Max,
             other => {
-                return faults.not_one_of(
+                return errors.not_one_of(
                     at,
                     other,
                     &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
@@ -472,17 +472,17 @@ impl ResponseFormat {
 const JSON_SCHEMA: &str = "json_schema";
 
 impl Read for ResponseFormat {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match &value {
             Value::String(word) if word == "auto" => Some(Self(value)),
-            Value::String(word) => faults.not_one_of(at, word, &["auto"]),
+            Value::String(word) => errors.not_one_of(at, word, &["auto"]),
             Value::Object(_) => {
-                let mut fields = Fields::new(value.clone(), at, faults)?;
+                let mut fields = Fields::new(value.clone(), at, errors)?;
                 read_object_format(&mut fields, at)?;
                 fields.finish();
                 Some(Self(value))
             }
-            other => faults.wrong_type(at, "one of a string or an object", other),
+            other => errors.wrong_type(at, "one of a string or an object", other),
         }
     }
 }
@@ -494,7 +494,7 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
         JSON_SCHEMA => {
             let schema = fields.required("json_schema")?;
             let place = at.key("json_schema");
-            let mut schema = Fields::new(schema, &place, fields.faults)?;
+            let mut schema = Fields::new(schema, &place, fields.errors)?;
             let name = schema.required::<super::tool::FunctionName>("name");
             schema.optional::<String>("description");
             let given = schema.optional::<serde_json::Map<String, Value>>("schema");
@@ -502,16 +502,16 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             schema.finish();
             let (name, is_strict) = (name?.0, strict?.unwrap_or_default());
             // Only a strict one has to keep rules.
-            let is_checked = is_strict && fields.faults.is_request();
+            let is_checked = is_strict && fields.errors.is_request();
             let given = given?.filter(|_| is_checked);
             if let Some(what) = given.and_then(|given| fault_of_parameters(&given, is_strict)) {
-                fields.faults.note(at, ValidationErrorKind::FormatSchema { format: name, what });
+                fields.errors.note(at, ValidationErrorKind::FormatSchema { format: name, what });
                 return None;
             }
             Some(())
         }
         other => {
-            fields.faults.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"])
+            fields.errors.not_one_of(&at.key("type"), other, &["json_object", JSON_SCHEMA, "text"])
         }
     }
 }

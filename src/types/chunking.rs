@@ -39,13 +39,13 @@ impl Default for Chunking {
 }
 
 impl Read for Chunking {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let kind: String = fields.required("type")?;
         let read = match kind.as_str() {
             "auto" => Some(Self::default()),
             "static" => fields.required("static").map(|cut| Self::Static { cut }),
-            other => return fields.faults.not_one_of(&at.key("type"), other, &["auto", "static"]),
+            other => return fields.errors.not_one_of(&at.key("type"), other, &["auto", "static"]),
         };
         fields.finish();
         read
@@ -53,19 +53,19 @@ impl Read for Chunking {
 }
 
 impl Read for Cut {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let size = fields.required::<i64>("max_chunk_size_tokens");
         let overlap = fields.required::<i64>("chunk_overlap_tokens");
         fields.finish();
         let (least, most) = limits::CHUNK_TOKENS;
         let size =
-            checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), faults)?;
+            checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), errors)?;
         // The overlap must not exceed half of the chunk.
         let overlap = checked(
             integer_between(overlap?, 0, size / 2),
             &at.key("chunk_overlap_tokens"),
-            faults,
+            errors,
         )?;
         let tokens = |number: i64| usize::try_from(number).unwrap_or_default();
         Some(Self { max_chunk_size_tokens: tokens(size), chunk_overlap_tokens: tokens(overlap) })

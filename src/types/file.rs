@@ -113,12 +113,12 @@ impl Purpose {
 }
 
 impl Read for Purpose {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let name = String::read(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let name = String::read(value, at, errors)?;
         match Self::named(&name).filter(|purpose| *purpose != Self::AssistantsOutput) {
             Some(purpose) => Some(purpose),
             None => {
-                faults.note(
+                errors.note(
                     at,
                     ValidationErrorKind::NotInEnum { got: name, supported: Self::GIVEN.to_vec() },
                 );
@@ -135,17 +135,17 @@ pub struct FileExpiry {
 }
 
 impl Read for FileExpiry {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let anchor = fields.required::<String>("anchor");
         let seconds = fields.required::<i64>("seconds");
         fields.finish();
         let anchor = anchor?;
         if anchor != "created_at" {
-            return faults.not_one_of(&at.key("anchor"), &anchor, &["created_at"]);
+            return errors.not_one_of(&at.key("anchor"), &anchor, &["created_at"]);
         }
         let bounded = integer_between(seconds?, limits::FILE_LIFETIME.0, limits::FILE_LIFETIME.1);
-        checked(bounded, &at.key("seconds"), faults).map(|seconds| Self { seconds })
+        checked(bounded, &at.key("seconds"), errors).map(|seconds| Self { seconds })
     }
 }
 
@@ -189,8 +189,8 @@ pub struct FileForm {
 }
 
 impl Read for FileForm {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let purpose = match fields.optional("purpose")? {
             Some(purpose) => purpose,
             None => return fields.fault("purpose", ValidationErrorKind::NotGiven),

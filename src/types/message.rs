@@ -292,8 +292,8 @@ pub struct NewMessage {
 }
 
 impl Read for NewMessage {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let role = fields.required("role");
         let content = fields.required::<NewContent>("content");
         let attachments = match fields.version() {
@@ -317,12 +317,12 @@ impl Read for NewMessage {
 }
 
 impl Read for Role {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        match String::read(value, at, faults)?.as_str() {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        match String::read(value, at, errors)?.as_str() {
             "user" => Some(Self::User),
-            "assistant" if faults.version().is_v2() => Some(Self::Assistant),
-            other if faults.version().is_v1() => faults.not_one_of(at, other, &["user"]),
-            other => faults.not_one_of(at, other, &["user", "assistant"]),
+            "assistant" if errors.version().is_v2() => Some(Self::Assistant),
+            other if errors.version().is_v1() => errors.not_one_of(at, other, &["user"]),
+            other => errors.not_one_of(at, other, &["user", "assistant"]),
         }
     }
 }
@@ -331,34 +331,34 @@ impl Read for Role {
 struct NewContent(Vec<Content>);
 
 impl Read for NewContent {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(_) => {
-                read_text(value, at, faults).map(|text| Self(vec![Content::text(text)]))
+                read_text(value, at, errors).map(|text| Self(vec![Content::text(text)]))
             }
-            other if faults.version().is_v1() => faults.wrong_type(at, "a string", &other),
+            other if errors.version().is_v1() => errors.wrong_type(at, "a string", &other),
             Value::Array(parts) if parts.is_empty() => {
-                faults.note(at, ValidationErrorKind::EmptyArray);
+                errors.note(at, ValidationErrorKind::EmptyArray);
                 None
             }
-            Value::Array(_) => Vec::read(value, at, faults).map(Self),
-            other => faults.wrong_type(at, "one of a string or array of objects", &other),
+            Value::Array(_) => Vec::read(value, at, errors).map(Self),
+            other => errors.wrong_type(at, "one of a string or array of objects", &other),
         }
     }
 }
 
-fn read_text(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<String> {
-    let Text(text) = Text::<{ limits::MESSAGE_TEXT }>::read(value, at, faults)?;
+fn read_text(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<String> {
+    let Text(text) = Text::<{ limits::MESSAGE_TEXT }>::read(value, at, errors)?;
     if text.is_empty() {
-        faults.note(at, ValidationErrorKind::EmptyString);
+        errors.note(at, ValidationErrorKind::EmptyString);
         return None;
     }
     Some(text)
 }
 
 impl Read for Content {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let kind: String = fields.required("type")?;
         let content = match kind.as_str() {
             "text" => fields.required::<MessageText>("text").map(|text| Self::text(text.0)),
@@ -369,7 +369,7 @@ impl Read for Content {
                 fields.required("image_url").map(|image_url| Self::ImageUrl { image_url })
             }
             other => {
-                return fields.faults.not_one_of(
+                return fields.errors.not_one_of(
                     &at.key("type"),
                     other,
                     &["text", "image_url", "image_file"],
@@ -384,14 +384,14 @@ impl Read for Content {
 struct MessageText(String);
 
 impl Read for MessageText {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        read_text(value, at, faults).map(Self)
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        read_text(value, at, errors).map(Self)
     }
 }
 
 impl Read for ImageFile {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_id = fields.required("file_id");
         let detail = fields.or_default("detail");
         fields.finish();
@@ -400,14 +400,14 @@ impl Read for ImageFile {
 }
 
 impl Read for ImageUrl {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let url = fields.required::<String>("url");
         let detail = fields.or_default("detail");
         fields.finish();
         let url = url?;
         if !is_url(&url) {
-            faults.note(&at.key("url"), ValidationErrorKind::NoUrl);
+            errors.note(&at.key("url"), ValidationErrorKind::NoUrl);
             return None;
         }
         Some(Self { url, detail: detail? })
@@ -429,19 +429,19 @@ fn is_url(text: &str) -> bool {
 }
 
 impl Read for Detail {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        match String::read(value, at, faults)?.as_str() {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        match String::read(value, at, errors)?.as_str() {
             "auto" => Some(Self::Auto),
             "low" => Some(Self::Low),
             "high" => Some(Self::High),
-            other => faults.not_one_of(at, other, &["auto", "low", "high"]),
+            other => errors.not_one_of(at, other, &["auto", "low", "high"]),
         }
     }
 }
 
 impl Read for Attachment {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_id = fields.required("file_id");
         let tools = fields.or_default("tools");
         fields.finish();
@@ -450,15 +450,15 @@ impl Read for Attachment {
 }
 
 impl Read for AttachmentTool {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let kind: String = fields.required("type")?;
         fields.finish();
         match kind.as_str() {
             "code_interpreter" => Some(Self::CodeInterpreter),
             "file_search" => Some(Self::FileSearch),
             other => {
-                faults.not_one_of(&at.key("type"), other, &["code_interpreter", "file_search"])
+                errors.not_one_of(&at.key("type"), other, &["code_interpreter", "file_search"])
             }
         }
     }

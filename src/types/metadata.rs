@@ -20,16 +20,16 @@ impl Metadata {
 }
 
 impl Read for Metadata {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut map = Map::read(value, at, faults)?;
-        if faults.version().is_v1() {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut map = Map::read(value, at, errors)?;
+        if errors.version().is_v1() {
             map.values_mut()
                 .filter(|value| !value.is_string())
                 .for_each(|value| *value = Value::from(python::printed(value)));
         }
-        let mut sound = check_keys(&map, at, faults);
+        let mut sound = check_keys(&map, at, errors);
         for (key, value) in &map {
-            sound = sound && is_sound(key, value, at, faults);
+            sound = sound && is_sound(key, value, at, errors);
         }
         sound.then_some(Self(map))
     }
@@ -40,10 +40,10 @@ impl Read for Metadata {
 pub(super) fn check_keys(
     map: &Map<String, Value>,
     at: &Path<'_>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> bool {
     if map.len() > limits::METADATA_KEYS {
-        faults.note(
+        errors.note(
             at,
             ValidationErrorKind::TooManyProperties { max: limits::METADATA_KEYS, got: map.len() },
         );
@@ -52,7 +52,7 @@ pub(super) fn check_keys(
     for key in map.keys() {
         let length = key.chars().count();
         if length > limits::METADATA_KEY {
-            faults.note(
+            errors.note(
                 at,
                 ValidationErrorKind::PropertyNameTooLong {
                     name: key.clone(),
@@ -66,13 +66,13 @@ pub(super) fn check_keys(
     true
 }
 
-fn is_sound(key: &str, value: &Value, at: &Path<'_>, faults: &mut ValidationErrors) -> bool {
+fn is_sound(key: &str, value: &Value, at: &Path<'_>, errors: &mut ValidationErrors) -> bool {
     let Value::String(text) = value else {
-        return faults.wrong_type::<()>(&at.key(key), "a string", value).is_some();
+        return errors.wrong_type::<()>(&at.key(key), "a string", value).is_some();
     };
     let length = text.chars().count();
     if length > limits::METADATA_VALUE {
-        faults.note(
+        errors.note(
             &at.key(key),
             ValidationErrorKind::StringTooLong { max: limits::METADATA_VALUE, got: length },
         );
@@ -88,8 +88,8 @@ pub struct MetadataChange {
 }
 
 impl Read for MetadataChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let metadata = fields.patch("metadata");
         fields.finish();
         Some(Self { metadata: metadata? })

@@ -31,8 +31,8 @@ impl NewThread {
 }
 
 impl Read for NewThread {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let new = Self::read_from(&mut fields);
         fields.finish();
         new

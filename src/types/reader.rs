@@ -309,7 +309,7 @@ pub trait Read: Sized {
     /// The word for several of them, where an array of them is expected.
     const PLURAL: &'static str = "objects";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self>;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self>;
 }
 
 /// Reads a whole document, or says the first thing that is wrong with it.
@@ -346,11 +346,11 @@ pub fn read_file<T: Read>(
 fn read_into<T: Read>(
     value: Value,
     places: Option<&Places>,
-    mut faults: ValidationErrors,
+    mut errors: ValidationErrors,
 ) -> Result<T, Vec<ValidationError>> {
-    match T::read(value, &Path::Root(places), &mut faults) {
-        Some(read) if faults.found.is_empty() => Ok(read),
-        _ => Err(faults.found),
+    match T::read(value, &Path::Root(places), &mut errors) {
+        Some(read) if errors.found.is_empty() => Ok(read),
+        _ => Err(errors.found),
     }
 }
 
@@ -359,20 +359,20 @@ pub struct Fields<'a, 'f> {
     map: Map<String, Value>,
     at: &'a Path<'a>,
     known: Vec<&'static str>,
-    pub faults: &'f mut ValidationErrors,
+    pub errors: &'f mut ValidationErrors,
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
-    pub fn new(value: Value, at: &'a Path<'a>, faults: &'f mut ValidationErrors) -> Option<Self> {
+    pub fn new(value: Value, at: &'a Path<'a>, errors: &'f mut ValidationErrors) -> Option<Self> {
         match value {
-            Value::Object(map) => Some(Self { map, at, known: Vec::new(), faults }),
-            other => faults.wrong_type(at, "an object", &other),
+            Value::Object(map) => Some(Self { map, at, known: Vec::new(), errors }),
+            other => errors.wrong_type(at, "an object", &other),
         }
     }
 
     /// In which version of the API the object is written.
     pub fn version(&self) -> Version {
-        self.faults.version
+        self.errors.version
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
@@ -384,14 +384,14 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     pub fn required<T: Read>(&mut self, key: &'static str) -> Option<T> {
         match self.take(key) {
-            Some(value) => T::read(value, &self.at.key(key), self.faults),
+            Some(value) => T::read(value, &self.at.key(key), self.errors),
             None => {
                 let keys: Vec<&str> = self.map.keys().map(String::as_str).collect();
                 let kind = match nearest(key, &keys) {
                     Some(got) => ValidationErrorKind::Misspelt { key, got: got.to_owned() },
                     None => ValidationErrorKind::Missing,
                 };
-                self.faults.note(&self.at.key(key), kind);
+                self.errors.note(&self.at.key(key), kind);
                 None
             }
         }
@@ -401,7 +401,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub fn optional<T: Read>(&mut self, key: &'static str) -> Option<Option<T>> {
         match self.take(key) {
             None | Some(Value::Null) => Some(None),
-            Some(value) => T::read(value, &self.at.key(key), self.faults).map(Some),
+            Some(value) => T::read(value, &self.at.key(key), self.errors).map(Some),
         }
     }
 
@@ -413,19 +413,19 @@ impl<'a, 'f> Fields<'a, 'f> {
         match self.take(key) {
             None => Some(Patch::Keep),
             Some(Value::Null) => Some(Patch::Clear),
-            Some(value) => T::read(value, &self.at.key(key), self.faults).map(Patch::Set),
+            Some(value) => T::read(value, &self.at.key(key), self.errors).map(Patch::Set),
         }
     }
 
     /// Notes a fault at one of the keys of this object.
     pub fn fault<T>(&mut self, key: &str, kind: ValidationErrorKind) -> Option<T> {
-        self.faults.note(&self.at.key(key), kind);
+        self.errors.note(&self.at.key(key), kind);
         None
     }
 
     pub fn finish(self) {
-        for key in self.map.keys().take(self.faults.wanted) {
-            self.faults.note(
+        for key in self.map.keys().take(self.errors.wanted) {
+            self.errors.note(
                 &self.at.key(key),
                 ValidationErrorKind::Unknown { known: self.known.clone() },
             );
@@ -479,10 +479,10 @@ impl Read for Value {
 }
 
 impl Read for Map<String, Value> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Object(map) => Some(map),
-            other => faults.wrong_type(at, "an object", &other),
+            other => errors.wrong_type(at, "an object", &other),
         }
     }
 }
@@ -490,10 +490,10 @@ impl Read for Map<String, Value> {
 impl Read for String {
     const PLURAL: &'static str = "strings";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(text) => Some(text),
-            other => faults.wrong_type(at, "a string", &other),
+            other => errors.wrong_type(at, "a string", &other),
         }
     }
 }
@@ -501,10 +501,10 @@ impl Read for String {
 impl Read for bool {
     const PLURAL: &'static str = "booleans";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Bool(flag) => Some(flag),
-            other => faults.wrong_type(at, "a boolean", &other),
+            other => errors.wrong_type(at, "a boolean", &other),
         }
     }
 }
@@ -512,7 +512,7 @@ impl Read for bool {
 impl Read for i64 {
     const PLURAL: &'static str = "integers";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         // An integer that is too large for us is too large for any limit.
         let too_large = || {
             value
@@ -521,7 +521,7 @@ impl Read for i64 {
         };
         match value.as_i64().or_else(|| too_large().map(|number| number as Self)) {
             Some(number) => Some(number),
-            None => faults.wrong_type(at, "an integer", &value),
+            None => errors.wrong_type(at, "an integer", &value),
         }
     }
 }
@@ -529,10 +529,10 @@ impl Read for i64 {
 impl Read for f64 {
     const PLURAL: &'static str = "numbers";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value.as_f64() {
             Some(number) => Some(number),
-            None => faults.wrong_type(at, "a decimal", &value),
+            None => errors.wrong_type(at, "a decimal", &value),
         }
     }
 }
@@ -540,16 +540,16 @@ impl Read for f64 {
 impl<T: Read> Read for Vec<T> {
     const PLURAL: &'static str = "arrays";
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let Value::Array(items) = value else {
-            return faults.wrong_type(at, format!("an array of {}", T::PLURAL), &value);
+            return errors.wrong_type(at, format!("an array of {}", T::PLURAL), &value);
         };
         let mut read = Self::with_capacity(items.len());
         let mut sound = true;
         for (index, item) in items.into_iter().enumerate() {
-            match T::read(item, &at.index(index), faults) {
+            match T::read(item, &at.index(index), errors) {
                 Some(item) => read.push(item),
-                None if faults.is_full() => return None,
+                None if errors.is_full() => return None,
                 None => sound = false,
             }
         }
@@ -567,8 +567,8 @@ pub struct Located<T> {
 impl<T: Read> Read for Located<T> {
     const PLURAL: &'static str = T::PLURAL;
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        T::read(value, at, faults).map(|value| Self { value, line: at.line() })
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        T::read(value, at, errors).map(|value| Self { value, line: at.line() })
     }
 }
 
@@ -579,13 +579,13 @@ pub struct Text<const MAX: usize>(pub String);
 impl<const MAX: usize> Read for Text<MAX> {
     const PLURAL: &'static str = String::PLURAL;
 
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let text = String::read(value, at, errors)?;
         // Counting characters costs a walk over the text, which short texts need not pay.
         if text.len() > MAX {
             let got = text.chars().count();
             if got > MAX {
-                faults.note(at, ValidationErrorKind::StringTooLong { max: MAX, got });
+                errors.note(at, ValidationErrorKind::StringTooLong { max: MAX, got });
                 return None;
             }
         }
@@ -598,10 +598,10 @@ impl<const MAX: usize> Read for Text<MAX> {
 pub struct AtLeast<const MIN: u64>(pub u64);
 
 impl<const MIN: u64> Read for AtLeast<MIN> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let got = i64::read(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let got = i64::read(value, at, errors)?;
         let min = i64::try_from(MIN).unwrap_or(i64::MAX);
-        checked(integer_between(got, min, i64::MAX), at, faults).map(|got| Self(got.unsigned_abs()))
+        checked(integer_between(got, min, i64::MAX), at, errors).map(|got| Self(got.unsigned_abs()))
     }
 }
 
@@ -616,13 +616,13 @@ impl<T, const MAX: usize> Default for Few<T, MAX> {
 }
 
 impl<T: Read, const MAX: usize> Read for Few<T, MAX> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::Array(items) if items.len() > MAX => {
-                faults.note(at, ValidationErrorKind::ArrayTooLong { max: MAX, got: items.len() });
+                errors.note(at, ValidationErrorKind::ArrayTooLong { max: MAX, got: items.len() });
                 None
             }
-            other => Vec::read(other, at, faults).map(Self),
+            other => Vec::read(other, at, errors).map(Self),
         }
     }
 }
@@ -649,9 +649,9 @@ pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, ValidationErrorKind> {
 pub fn checked<T>(
     result: Result<T, ValidationErrorKind>,
     at: &Path<'_>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
 ) -> Option<T> {
-    result.map_err(|kind| faults.note(at, kind)).ok()
+    result.map_err(|kind| errors.note(at, kind)).ok()
 }
 
 #[cfg(test)]
@@ -677,8 +677,8 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_list_is_noted() {
-        let faults = read_many::<Vec<String>>(json!(["a", 1, "b", true])).unwrap_err();
-        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        let errors = read_many::<Vec<String>>(json!(["a", 1, "b", true])).unwrap_err();
+        let paths: Vec<_> = errors.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(paths, ["[1]", "[3]"]);
     }
 

@@ -92,16 +92,16 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 }
 
 impl<T: Resource> Read for Id<T> {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let text = String::read(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let text = String::read(value, at, errors)?;
         // Recorded: v1 looked an id up whatever it began with.
-        if faults.version().is_v1() {
+        if errors.version().is_v1() {
             return Some(Self::new(text));
         }
         match check(&text, T::PREFIX) {
             Ok(()) => Some(Self::new(text)),
             Err(kind) => {
-                faults.note(at, kind);
+                errors.note(at, kind);
                 None
             }
         }

@@ -141,12 +141,12 @@ impl IncompleteRun {
 }
 
 impl Read for IncompleteRun {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        match String::read(value, at, faults)?.as_str() {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        match String::read(value, at, errors)?.as_str() {
             "max_completion_tokens" => Some(Self::MaxCompletionTokens),
             "max_prompt_tokens" => Some(Self::MaxPromptTokens),
             "content_filter" => Some(Self::ContentFilter),
-            other => faults.not_one_of(at, other, &Self::NAMES),
+            other => errors.not_one_of(at, other, &Self::NAMES),
         }
     }
 }
@@ -173,15 +173,15 @@ impl Default for Truncation {
 }
 
 impl Read for Truncation {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let kind = fields.required::<String>("type");
         let last_messages = fields.optional::<i64>("last_messages");
         let kind = match kind?.as_str() {
             "auto" => TruncationKind::Auto,
             "last_messages" => TruncationKind::LastMessages,
             other => {
-                return fields.faults.not_one_of(
+                return fields.errors.not_one_of(
                     &at.key("type"),
                     other,
                     &["auto", "last_messages"],

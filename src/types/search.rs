@@ -84,23 +84,23 @@ fn order_of(one: &Value, other: &Value) -> Option<std::cmp::Ordering> {
 }
 
 impl Read for Filter {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        read_filter(value, at, faults, DEPTH)
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        read_filter(value, at, errors, DEPTH)
     }
 }
 
 fn read_filter(
     value: Value,
     at: &Path<'_>,
-    faults: &mut ValidationErrors,
+    errors: &mut ValidationErrors,
     depth: usize,
 ) -> Option<Filter> {
     const TYPES: [&str; 10] = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"];
     if depth == 0 {
-        faults.note(at, ValidationErrorKind::TooDeep { max: DEPTH });
+        errors.note(at, ValidationErrorKind::TooDeep { max: DEPTH });
         return None;
     }
-    let mut fields = Fields::new(value, at, faults)?;
+    let mut fields = Fields::new(value, at, errors)?;
     let kind: String = fields.required("type")?;
     let by = match kind.as_str() {
         "eq" => Comparison::Equal,
@@ -117,12 +117,12 @@ fn read_filter(
             fields.finish();
             let items = items.into_iter().enumerate();
             let read: Vec<_> = items
-                .map(|(index, item)| read_filter(item.0, &place.index(index), faults, depth - 1))
+                .map(|(index, item)| read_filter(item.0, &place.index(index), errors, depth - 1))
                 .collect();
             let filters = read.into_iter().collect::<Option<_>>()?;
             return Some(if kind == "and" { Filter::All(filters) } else { Filter::Any(filters) });
         }
-        other => return fields.faults.not_one_of(&at.key("type"), other, &TYPES),
+        other => return fields.errors.not_one_of(&at.key("type"), other, &TYPES),
     };
     let key = fields.required("key");
     let value = fields.required::<Value>("value");
@@ -147,7 +147,7 @@ fn read_filter(
             expected: expected.to_owned(),
             got: type_name(&value),
         };
-        faults.note(&at.key("value"), kind);
+        errors.note(&at.key("value"), kind);
         return None;
     }
     Some(Filter::Compare { by, key: key?, value })
@@ -171,8 +171,8 @@ pub struct SearchRequest {
 }
 
 impl Read for SearchRequest {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let queries = fields.required::<Queries>("query");
         // Whether the service may put a query in other words: this one takes it as it is.
         let rewrite = fields.optional::<bool>("rewrite_query");
@@ -183,7 +183,7 @@ impl Read for SearchRequest {
         rewrite?;
         let most =
             integer_between(most?.unwrap_or(limits::SEARCH_RESULTS), 1, limits::MAX_NUM_RESULTS);
-        let most = checked(most, &at.key("max_num_results"), faults)?;
+        let most = checked(most, &at.key("max_num_results"), errors)?;
         Some(Self {
             queries: queries?.0,
             max_num_results: usize::try_from(most).unwrap_or_default(),
@@ -197,16 +197,16 @@ impl Read for SearchRequest {
 struct Queries(Vec<String>);
 
 impl Read for Queries {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match value {
             Value::String(query) => Some(Self(vec![query])),
             Value::Array(queries) if queries.is_empty() => {
-                faults.note(at, ValidationErrorKind::EmptyArray);
+                errors.note(at, ValidationErrorKind::EmptyArray);
                 None
             }
-            Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, faults)
+            Value::Array(_) => Few::<String, { limits::QUERIES }>::read(value, at, errors)
                 .map(|queries| Self(queries.0)),
-            other => faults.wrong_type(at, "one of a string or array of strings", &other),
+            other => errors.wrong_type(at, "one of a string or array of strings", &other),
         }
     }
 }
@@ -217,20 +217,20 @@ impl Read for Queries {
 struct ScoreThreshold(f64);
 
 impl Read for ScoreThreshold {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         const RANKERS: [&str; 4] = ["none", "auto", "default-2024-11-15", RANKER];
-        let mut fields = Fields::new(value, at, faults)?;
+        let mut fields = Fields::new(value, at, errors)?;
         let ranker = fields.optional::<String>("ranker");
         let threshold = fields.or_default::<f64>("score_threshold");
         fields.finish();
         let is_known = |name: &str| RANKERS.contains(&name) || name == RANKER_WITH_DASHES;
         if let Some(other) = ranker?.filter(|name| !is_known(name)) {
-            return faults.not_one_of(&at.key("ranker"), &other, &RANKERS);
+            return errors.not_one_of(&at.key("ranker"), &other, &RANKERS);
         }
         checked(
             decimal_up_to(threshold?, limits::SCORE_THRESHOLD),
             &at.key("score_threshold"),
-            faults,
+            errors,
         )
         .map(Self)
     }

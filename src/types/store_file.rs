@@ -111,9 +111,9 @@ impl Attributes {
 }
 
 impl Read for Attributes {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let map = Map::read(value, at, faults)?;
-        if !check_keys(&map, at, faults) {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let map = Map::read(value, at, errors)?;
+        if !check_keys(&map, at, errors) {
             return None;
         }
         let mut sound = true;
@@ -131,7 +131,7 @@ impl Read for Attributes {
                     got: type_name(other),
                 },
             };
-            faults.note(&at.key(key), fault);
+            errors.note(&at.key(key), fault);
             sound = false;
         }
         sound.then_some(Self(map))
@@ -147,8 +147,8 @@ pub struct NewStoreFile {
 }
 
 impl Read for NewStoreFile {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_id = fields.required("file_id");
         let chunking = fields.or_default("chunking_strategy");
         let attributes = fields.or_default("attributes");
@@ -164,8 +164,8 @@ pub struct AttributesChange {
 }
 
 impl Read for AttributesChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         // Null clears them; leaving them out is a mistake.
         let attributes = match fields.patch("attributes")? {
             super::Patch::Keep => return fields.fault("attributes", ValidationErrorKind::Missing),
@@ -240,8 +240,8 @@ pub struct NewFileBatch {
 }
 
 impl Read for NewFileBatch {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_ids = fields.optional::<Few<String, { limits::BATCH_FILES }>>("file_ids");
         let files = fields.optional::<Few<NewStoreFile, { limits::BATCH_FILES }>>("files");
         let chunking = fields.or_default::<Chunking>("chunking_strategy");

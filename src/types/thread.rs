@@ -58,7 +58,7 @@ impl Thread {
     }
 
     /// As a GET and the event `thread.created` show it.
-    pub fn as_read(mut self) -> Self {
+    pub fn view(mut self) -> Self {
         self.tool_resources = self.tool_resources.or_empty_interpreter();
         self
     }
@@ -71,8 +71,8 @@ pub struct ThreadChange {
 }
 
 impl Read for ThreadChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let metadata = fields.patch("metadata");
         let tool_resources = if fields.version().is_v2() {
             fields.patch("tool_resources")

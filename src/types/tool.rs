@@ -94,8 +94,8 @@ impl From<&RankingOptions> for Ranking {
 }
 
 impl Read for Tool {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let kind: String = fields.required("type")?;
         if fields.version().is_v1() {
             return Self::read_v1(&kind, fields);
@@ -107,7 +107,7 @@ impl Read for Tool {
             }
             FUNCTION => fields.required("function").map(|function| Self::Function { function }),
             other => {
-                return fields.faults.not_one_of(
+                return fields.errors.not_one_of(
                     &at.key("type"),
                     other,
                     &[CODE_INTERPRETER, FUNCTION, FILE_SEARCH],
@@ -139,8 +139,8 @@ impl Tool {
 }
 
 impl Read for Function {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let name = fields.required::<FunctionName>("name");
         let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description");
         let parameters = fields.optional("parameters");
@@ -150,7 +150,7 @@ impl Read for Function {
         // Assistants that the service stored before it had these rules are seeded as they are.
         if let Some(what) = parameters
             .as_ref()
-            .filter(|_| fields.faults.is_request())
+            .filter(|_| fields.errors.is_request())
             .and_then(|given| schema::fault_of_parameters(given, strict))
         {
             return fields
@@ -172,14 +172,14 @@ fn no_parameters() -> Map<String, Value> {
 pub struct FunctionName(pub String);
 
 impl Read for FunctionName {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let Text(name) = Text::<{ limits::FUNCTION_NAME }>::read(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let Text(name) = Text::<{ limits::FUNCTION_NAME }>::read(value, at, errors)?;
         if name.is_empty() {
-            faults.note(at, ValidationErrorKind::EmptyString);
+            errors.note(at, ValidationErrorKind::EmptyString);
             return None;
         }
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-            faults.note(at, ValidationErrorKind::Pattern { pattern: "^[a-zA-Z0-9_-]+$" });
+            errors.note(at, ValidationErrorKind::Pattern { pattern: "^[a-zA-Z0-9_-]+$" });
             return None;
         }
         Some(Self(name))
@@ -193,12 +193,12 @@ impl Default for RankingOptions {
 }
 
 impl Read for FileSearch {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let max_num_results = match fields.optional::<i64>("max_num_results") {
             Some(Some(number)) => {
                 let place = at.key("max_num_results");
-                checked(integer_between(number, 1, limits::MAX_NUM_RESULTS), &place, fields.faults)
+                checked(integer_between(number, 1, limits::MAX_NUM_RESULTS), &place, fields.errors)
                     .map(Some)
             }
             other => other,
@@ -210,8 +210,8 @@ impl Read for FileSearch {
 }
 
 impl Read for RankingOptions {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let ranker = fields.optional::<String>("ranker");
         let threshold = fields.optional::<f64>("score_threshold");
         fields.optional::<Value>("hybrid_search");
@@ -220,14 +220,14 @@ impl Read for RankingOptions {
             Some(name) if name == "auto" => RANKER.to_owned(),
             Some(name) if name == RANKER || name == RANKER_WITH_DASHES => name,
             Some(other) => {
-                return fields.faults.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]);
+                return fields.errors.not_one_of(&at.key("ranker"), &other, &["auto", RANKER]);
             }
         };
         let place = at.key("score_threshold");
         let threshold = checked(
             decimal_up_to(threshold?.unwrap_or(0.0), limits::SCORE_THRESHOLD),
             &place,
-            fields.faults,
+            fields.errors,
         )?;
         fields.finish();
         Some(Self { ranker, score_threshold: threshold, hybrid_search: None })
@@ -310,8 +310,8 @@ pub fn searches(tools: &[Tool]) -> bool {
 }
 
 impl Read for ToolResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let code_interpreter = fields.optional("code_interpreter");
         let file_search = fields.optional("file_search");
         fields.finish();
@@ -320,8 +320,8 @@ impl Read for ToolResources {
 }
 
 impl Read for CodeInterpreterResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_ids =
             fields.or_default::<Few<String, { limits::CODE_INTERPRETER_FILES }>>("file_ids");
         fields.finish();
@@ -330,8 +330,8 @@ impl Read for CodeInterpreterResources {
 }
 
 impl Read for FileSearchResources {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let vector_store_ids =
             fields.or_default::<Few<String, { limits::VECTOR_STORES }>>("vector_store_ids");
         let vector_stores =
@@ -377,14 +377,14 @@ impl ToolChoice {
 }
 
 impl Read for ToolChoice {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match &value {
             Value::String(word) if matches!(word.as_str(), "none" | "auto" | "required") => {
                 Some(Self(value))
             }
-            Value::String(word) => faults.not_one_of(at, word, &["none", "auto", "required"]),
+            Value::String(word) => errors.not_one_of(at, word, &["none", "auto", "required"]),
             Value::Object(_) => {
-                let mut fields = Fields::new(value.clone(), at, faults)?;
+                let mut fields = Fields::new(value.clone(), at, errors)?;
                 let kind: String = fields.required("type")?;
                 let search = if fields.version().is_v1() { RETRIEVAL } else { FILE_SEARCH };
                 match kind.as_str() {
@@ -392,7 +392,7 @@ impl Read for ToolChoice {
                     FUNCTION => _ = fields.required::<NamedFunction>("function")?,
                     name if name == search => {}
                     other => {
-                        return fields.faults.not_one_of(
+                        return fields.errors.not_one_of(
                             &at.key("type"),
                             other,
                             &[FUNCTION, CODE_INTERPRETER, search],
@@ -406,7 +406,7 @@ impl Read for ToolChoice {
                     Self(value)
                 })
             }
-            other => faults.wrong_type(at, "one of a string or an object", other),
+            other => errors.wrong_type(at, "one of a string or an object", other),
         }
     }
 }
@@ -414,8 +414,8 @@ impl Read for ToolChoice {
 struct NamedFunction;
 
 impl Read for NamedFunction {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let name = fields.required::<String>("name");
         fields.finish();
         name.map(|_| Self)
@@ -439,8 +439,8 @@ pub struct ToolOutput {
 }
 
 impl Read for ToolOutput {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let tool_call_id = fields.or_default("tool_call_id");
         let output = fields.or_default("output");
         fields.finish();

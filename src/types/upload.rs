@@ -136,8 +136,8 @@ pub struct NewUpload {
 }
 
 impl Read for NewUpload {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let filename = fields.required("filename");
         let purpose = fields.required("purpose");
         let bytes = fields.required::<i64>("bytes");
@@ -146,14 +146,14 @@ impl Read for NewUpload {
         let expires_after = fields.optional("expires_after");
         fields.finish();
         let bytes =
-            checked(integer_between(bytes?, 1, limits::UPLOAD_BYTES), &at.key("bytes"), faults);
+            checked(integer_between(bytes?, 1, limits::UPLOAD_BYTES), &at.key("bytes"), errors);
         mime_type?;
         let file =
             NewFile { filename: filename?, purpose: purpose?, expires_after: expires_after? };
         checked(
             super::file::check_extension(&file.filename, file.purpose),
             &at.key("filename"),
-            faults,
+            errors,
         )?;
         Some(Self { file, bytes: bytes?.unsigned_abs() })
     }
@@ -167,8 +167,8 @@ pub struct CompleteUpload {
 }
 
 impl Read for CompleteUpload {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let part_ids = fields.required("part_ids");
         let md5 = fields.optional("md5");
         fields.finish();

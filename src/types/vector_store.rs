@@ -133,19 +133,19 @@ impl ExpiresAfter {
 }
 
 impl Read for ExpiresAfter {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let anchor = fields.required::<String>("anchor");
         let days = fields.required::<i64>("days");
         fields.finish();
         let anchor = anchor?;
         if anchor != "last_active_at" {
-            return faults.not_one_of(&at.key("anchor"), &anchor, &["last_active_at"]);
+            return errors.not_one_of(&at.key("anchor"), &anchor, &["last_active_at"]);
         }
         let days = checked(
             integer_between(days?, 1, limits::STORE_LIFETIME_DAYS),
             &at.key("days"),
-            faults,
+            errors,
         )?;
         Some(Self { anchor: Anchor::LastActiveAt, days })
     }
@@ -162,8 +162,8 @@ pub struct NewVectorStore {
 }
 
 impl Read for NewVectorStore {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let name = fields.optional("name");
         let description = fields.optional("description");
         let file_ids = fields.or_default::<Few<String, { limits::STORE_CREATE_FILES }>>("file_ids");
@@ -187,8 +187,8 @@ impl Read for NewVectorStore {
 pub struct HelperStore(pub NewVectorStore);
 
 impl Read for HelperStore {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let file_ids = fields.or_default::<Few<String, { limits::STORE_FILES }>>("file_ids");
         let chunking = fields.or_default("chunking_strategy");
         let metadata = fields.or_default("metadata");
@@ -211,8 +211,8 @@ pub struct VectorStoreChange {
 }
 
 impl Read for VectorStoreChange {
-    fn read(value: Value, at: &Path<'_>, faults: &mut ValidationErrors) -> Option<Self> {
-        let mut fields = Fields::new(value, at, faults)?;
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
         let name = fields.patch("name");
         let expires_after = fields.patch("expires_after");
         let metadata = fields.patch("metadata");

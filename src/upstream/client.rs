@@ -281,7 +281,7 @@ impl Upstream {
         Ok(Self { http, base, kind, key, models, limit, remote: RemoteObjects::default() })
     }
 
-    /// The same upstream for another world, whose threads are not those of this one, whatever their
+    /// The same upstream for another session, whose threads are not those of this one, whatever their
     /// ids.
     pub fn afresh(&self) -> Self {
         let Self { http, base, kind, key, models, limit, remote: _ } = self;

@@ -14,7 +14,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::documents::{Document, V1, V2};
-use crate::server::{Events, say};
+use crate::server::Events;
+use crate::skipped::{Remedy, skip};
 
 /// Which version of the API a request is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,8 @@ impl Contract {
     fn load(document: &Document) -> Option<Self> {
         let loaded = document.load();
         if loaded.is_none() {
-            say(&format!("skipped: answers are not validated, {} is not at hand", document.file));
+            let what = format!("the shapes of answers: {} is not at hand", document.file);
+            skip(&what, Remedy::None);
         }
         Some(Self { document: loaded?, validators: Mutex::default() })
     }

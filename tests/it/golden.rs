@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::{compare::Comparison, found::Found};
+use crate::skipped::{Remedy, skip};
 use crate::{
     contract,
     server::{Answer, Events, TestServer, config, say},
@@ -113,7 +114,8 @@ fn flows() -> Option<Vec<(String, Flow)>> {
     let folder =
         std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        say(&format!("skipped: no recorded exchanges to compare with at {}", folder.display()));
+        let what = format!("recorded exchanges: there are none at {}", folder.display());
+        skip(&what, Remedy::None);
         return None;
     };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -162,7 +164,7 @@ async fn recorded_exchanges_are_answered_alike() {
     assert!(stale.is_empty(), "these are listed as exceptions and match: {stale:?}");
     match contract::documents() {
         Some(documents) => report::settle(&report::page(&lines, EXCEPTIONS, &documents)),
-        None => say("skipped: FIDELITY.md is not compared, there are no OpenAPI documents"),
+        None => skip("FIDELITY.md: there are no OpenAPI documents to compare with", Remedy::None),
     }
 }
 

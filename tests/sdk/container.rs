@@ -20,6 +20,7 @@ use crate::{
     clients::succeed,
     go_and_java,
     running::{KEY, installed, root},
+    skipped::{Remedy, skip},
 };
 
 /// The user that runs the server in the image, as the documents name it.
@@ -29,7 +30,7 @@ const USER: &str = "65532";
 static IMAGE: LazyLock<Option<&str>> = LazyLock::new(|| {
     let version = docker(&["version", "--format", "{{.Server.Version}}"]).output();
     if !version.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the container image: no Docker daemon answers");
+        skip("the container image: no Docker daemon answers", Remedy::None);
         return None;
     }
     let context = installed().join("image");
@@ -265,7 +266,7 @@ fn compose() -> Option<Command> {
     } else if of_docker() {
         Some(docker(&["compose"]))
     } else {
-        eprintln!("skipped: the compose file: there is no docker-compose");
+        skip("the compose file: there is no docker-compose", Remedy::Install);
         None
     }
 }

@@ -6,6 +6,7 @@ use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
+use crate::skipped::{Remedy, skip};
 use crate::{
     clients::{SCHEMATHESIS, succeed},
     documents::{Document, V1, V2},
@@ -61,7 +62,7 @@ fn prepared(document: &Document) -> Option<Value> {
 
 fn hold_to(document: &Document, beta: &str) {
     let Some(prepared) = prepared(document) else {
-        println!("skipped: {} is not at hand", document.file);
+        skip(&format!("requests of {}, which is not at hand", document.file), Remedy::None);
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

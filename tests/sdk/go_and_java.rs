@@ -9,6 +9,7 @@ use std::{fs, path::PathBuf, process::Command};
 use crate::{
     clients::{once, succeed},
     running::{KEY, Running, installed, root},
+    skipped::{Remedy, skip},
 };
 
 /// What Go and Maven print when they do not reach a registry.
@@ -31,7 +32,8 @@ const TOO_OLD: &str = "requires go >=";
 /// the test.
 fn fetch(command: &mut Command, client: &str) -> bool {
     let Ok(output) = command.output() else {
-        eprintln!("skipped: {client}: {} is not installed", command.get_program().display());
+        let program = command.get_program().display();
+        skip(&format!("{client}: {program} is not installed"), Remedy::Install);
         return false;
     };
     let said = format!(
@@ -42,10 +44,13 @@ fn fetch(command: &mut Command, client: &str) -> bool {
     if output.status.success() {
         return true;
     }
-    let is_reason =
-        |line: &&str| line.contains(TOO_OLD) || NOT_REACHED.iter().any(|word| line.contains(word));
-    let reason = said.lines().find(is_reason).unwrap_or_else(|| panic!("{command:?}\n{said}"));
-    eprintln!("skipped: {client}: {reason}");
+    let line_with =
+        |words: &[&str]| said.lines().find(|line| words.iter().any(|word| line.contains(word)));
+    match (line_with(&[TOO_OLD]), line_with(&NOT_REACHED)) {
+        (Some(reason), _) => skip(&format!("{client}: {reason}"), Remedy::Install),
+        (None, Some(reason)) => skip(&format!("{client}: {reason}"), Remedy::None),
+        (None, None) => panic!("{command:?}\n{said}"),
+    }
     false
 }
 

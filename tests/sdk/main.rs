@@ -20,6 +20,8 @@ mod python_and_node;
 mod recipes;
 mod running;
 mod rust;
+#[path = "../skipped/note.rs"]
+mod skipped;
 mod tutorials;
 mod upstream;
 mod versions;

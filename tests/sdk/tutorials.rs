@@ -5,6 +5,7 @@ use std::{process::Command, sync::LazyLock};
 use regex::Regex;
 use serde_json::Value;
 
+use crate::skipped::{Remedy, skip};
 use crate::{
     clients::succeed,
     documents::{V1, V2},
@@ -25,7 +26,7 @@ fn the_tutorial_of_2023_runs_as_printed() {
 fn the_commands_of_the_documents_run_as_printed() {
     for document in [V1, V2] {
         let Some(loaded) = document.load() else {
-            println!("skipped: {} is not at hand", document.file);
+            skip(&format!("commands of {}, which is not at hand", document.file), Remedy::None);
             continue;
         };
         let server = Running::with(&["--fixtures", EXAMPLES, "--unmatched", "echo"]);

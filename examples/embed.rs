@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
-use rehearsal::{Config, Moment, Server};
+use rehearsal::{Config, Moment, Server, Unmatched};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ impl WeatherApp {
         });
         let mut run = self.send(self.client.post(self.url("/threads/runs")).json(&run)).await?;
         let thread = self.url(&format!("/threads/{}", text(&run["thread_id"])));
-        while run["status"] != "completed" {
+        while ["queued", "in_progress"].contains(&text(&run["status"])) {
             let poll = self.client.get(format!("{thread}/runs/{}", text(&run["id"])));
             run = self.send(poll).await?;
         }
@@ -60,7 +60,9 @@ fn text(value: &Value) -> &str {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A fixed seed and a clock that stands still: every run of the test gets the same ids and times.
     let clock = Some(Moment::from_unix_seconds(1_735_689_600));
-    let server = Server::start(Config { seed: Some(7), clock, ..Config::default() }).await?;
+    let unmatched = Unmatched::Fail;
+    let server = Server::start(Config { seed: Some(7), clock, unmatched, ..Config::default() });
+    let server = server.await?;
 
     // Tests that run in parallel share the server and use a session each.
     let session = server.session("weather-test").await?;

@@ -1,25 +1,39 @@
 //! A local emulator of the OpenAI Assistants API, as a library: a test starts a [`Server`] within
 //! its own process, on a free port, and points an official SDK at it.
 //!
+//! ```toml
+//! [dev-dependencies]
+//! rehearsal = { path = "../rehearsal" }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use rehearsal::{Config, Server};
+//! use rehearsal::{Config, Server, Unmatched};
 //!
-//! let server = Server::start(Config::default()).await?;
+//! let config = Config { unmatched: Unmatched::Fail, ..Config::default() };
+//! let server = Server::start(config).await?;
 //! let session = server.session("my-test").await?;
 //! session.add_fixtures("replies: [{when: {message: hi}, steps: [{message: Hello!}]}]").await?;
 //!
-//! // Give `session.base_url()` to the client under test, and any key. Then look at what it asked:
+//! // The client under test: give it this URL, and any key.
+//! std::process::Command::new("my-application")
+//!     .env("OPENAI_BASE_URL", session.base_url())
+//!     .env("OPENAI_API_KEY", "any")
+//!     .status()?;
+//!
+//! // What it asked, and what no fixture answered.
 //! for request in session.requests() {
 //!     println!("{} {}", request["method"], request["path"]);
 //! }
+//! assert!(session.unmatched().is_empty());
 //! server.stop().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A whole program is in `examples/embed.rs`. Fixtures, sessions and the control API are the same
-//! as those of the program `rehearsal`; the README says how they work.
+//! A whole test is in `examples/embed.rs`. `docs/fixtures.md` describes fixtures, and
+//! `docs/control.md` the control API and the JSON of the journal.
 
 #![warn(missing_docs)]
 

@@ -17,25 +17,28 @@ use crate::{
     upstream::{Recorder, Upstream, UpstreamConfigError, UpstreamSettings},
 };
 
-/// The settings of a server. `Config::default()` keeps nothing, calls nobody, and answers with the
-/// built-in fixtures; `rehearsal serve --help` says more of each.
+/// The settings of a server.
+///
+/// `Config::default()` keeps nothing and calls nobody. It answers with the built-in fixtures, and
+/// echoes what none of them matches: a test sets [`Config::unmatched`] to [`Unmatched::Fail`], so
+/// that it does not pass on an echo.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The database file; none for one that is removed in the end.
+    /// The database file. `None`: a temporary one, which is removed in the end.
     pub database: Option<PathBuf>,
-    /// Fixture files and folders; none of them for the built-in ones.
+    /// Fixture files and folders. Empty: the built-in fixtures.
     pub fixtures: Vec<PathBuf>,
     /// What becomes of a run that no reply matches.
     pub unmatched: Unmatched,
     /// How fast runs go.
     pub pace: Pace,
-    /// The seed of ids and of probabilities; none for another one in every session.
+    /// The seed of ids and of probabilities. `None`: a random one for each session.
     pub seed: Option<u64>,
-    /// Where the clocks of sessions stand still at first; none for the time that it is.
+    /// The time at which the clocks of sessions stand still. `None`: they follow the system.
     pub clock: Option<Moment>,
-    /// The keys that are let in; none of them for any key.
+    /// The API keys that are accepted. Empty: every key is.
     pub api_keys: Vec<String>,
-    /// The host names that are answered to, beside those that are always local.
+    /// Values of the header `Host` that are accepted beside `localhost` and addresses.
     pub allowed_hosts: Vec<String>,
     /// How many requests the journal of a session holds.
     pub journal: usize,
@@ -51,11 +54,12 @@ pub struct Config {
     pub record: Option<PathBuf>,
     /// What is taken out of recordings, beside whatever looks like a key.
     pub redact: Vec<Redaction>,
-    /// A binary of `rehearsal`, which gets the text out of PDF, Word, PowerPoint and HTML documents
-    /// in processes of their own, with bounds on time and memory. Without one, this process does it.
-    pub program: Option<PathBuf>,
-    /// How long it may take to get the text out of one document; none for the usual half minute.
-    pub patience: Option<Duration>,
+    /// A binary of `rehearsal`, which parses PDF, Word, PowerPoint and HTML documents in processes of
+    /// their own, with bounds on time and memory. `None`: they are parsed in this process, so they
+    /// should be documents that you trust.
+    pub extractor_program: Option<PathBuf>,
+    /// How long it may take to parse one document. `None`: 30 seconds.
+    pub extract_timeout: Option<Duration>,
 }
 
 /// How many requests a journal holds, unless told otherwise.
@@ -79,8 +83,8 @@ impl Default for Config {
             upstream: None,
             record: None,
             redact: Vec::new(),
-            program: None,
-            patience: None,
+            extractor_program: None,
+            extract_timeout: None,
         }
     }
 }
@@ -93,7 +97,7 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] OpenError),
     #[error(transparent)]
-    Worlds(#[from] SessionError),
+    Session(#[from] SessionError),
     #[error("cannot listen: {0}")]
     Listen(io::Error),
     #[error(transparent)]
@@ -107,7 +111,7 @@ impl StartError {
     pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
         match self {
             Self::Fixtures(error) => error.diagnostics(),
-            Self::Worlds(unmade) => unmade.diagnostics(),
+            Self::Session(error) => error.diagnostics(),
             Self::Database(_) | Self::Listen(_) | Self::Upstream(_) | Self::Record { .. } => None,
         }
     }
@@ -156,7 +160,7 @@ impl PreparedServer {
             fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,
-            extractor: Extractor::new(config.program, config.patience),
+            extractor: Extractor::new(config.extractor_program, config.extract_timeout),
             seed: config.seed,
             clock: config.clock,
             journal: config.journal,

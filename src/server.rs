@@ -16,13 +16,14 @@ use crate::{
 
 /// A server that runs in this process.
 ///
-/// It serves on threads of the runtime that it was started on, so a test needs a runtime that goes
-/// on while its client waits: with `#[tokio::test]` and an asynchronous client any will do.
+/// It serves on the runtime that it was started on. With an asynchronous client any `#[tokio::test]`
+/// will do. A blocking client hangs on the default runtime, which has one thread: use
+/// `#[tokio::test(flavor = "multi_thread")]` for it.
 ///
 /// It sets up TLS for clients of `reqwest` in this process, unless that was done before.
 ///
-/// When it is dropped it stops without waiting for what is in flight. [`Server::stop`] waits, and
-/// lets go of the database.
+/// A server that is dropped stops, and does not wait for requests in flight. [`Server::stop`] waits
+/// for them, and for the database to be closed. A temporary database is removed in both cases.
 pub struct Server {
     address: SocketAddr,
     sessions: Arc<Sessions>,
@@ -81,8 +82,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails if the name is none that a path can have, or the seeds of the fixtures cannot be
-    /// stored.
+    /// Fails if the name is not 1 to 64 letters, digits, `.`, `_` and `-`, or if the seeds of the
+    /// fixtures cannot be stored.
     pub async fn session(&self, name: &str) -> Result<Session, Error> {
         if !paths::is_name(name) {
             return Err(SessionError::Name(name.to_owned()).into());
@@ -126,6 +127,9 @@ impl fmt::Debug for Server {
 }
 
 /// A session of a [`Server`]: objects, a clock, fixtures and a journal of its own.
+///
+/// Snapshots, faults, listed fixtures and all else are reached through the control API, which
+/// `docs/control.md` describes: `GET {url}/_rehearsal/fixtures`, for example.
 #[derive(Clone)]
 pub struct Session {
     url: String,
@@ -188,8 +192,8 @@ impl Session {
         self.session.state().clock.now()
     }
 
-    /// Stops the clock of the session where it is, and moves it on. What falls due meanwhile, such
-    /// as the expiry of a run, happens before this returns.
+    /// Moves the clock of the session on, whether it stands still or runs. What falls due meanwhile,
+    /// such as the expiry of a run, happens before this returns.
     pub async fn advance(&self, by: Duration) {
         self.session.state().clock.advance(by).await;
     }
@@ -215,7 +219,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What is wrong with the fixtures, if they are the reason.
+    /// What is wrong with the fixtures, if they are the reason. Empty for all other reasons.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }

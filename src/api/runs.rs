@@ -166,7 +166,7 @@ fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
 /// A token budget of at least `min`.
 fn budget(fields: &mut Fields<'_, '_>, key: &'static str, min: i64) -> Option<Option<i64>> {
     match fields.optional::<i64>(key)? {
-        Some(got) if got < min => fields.fault(key, ValidationErrorKind::IntegerBelow { min, got }),
+        Some(got) if got < min => fields.error(key, ValidationErrorKind::IntegerBelow { min, got }),
         budget => Some(budget),
     }
 }
@@ -436,7 +436,7 @@ impl Read for SubmitOutputs {
         let stream = fields.or_default("stream");
         let outputs = outputs?;
         if outputs.iter().map(|output| output.output.len()).sum::<usize>() >= limits::TOOL_OUTPUTS {
-            return fields.fault("tool_outputs", ValidationErrorKind::OutputsTooLarge);
+            return fields.error("tool_outputs", ValidationErrorKind::OutputsTooLarge);
         }
         fields.finish();
         Some(Self { outputs, stream: stream? })

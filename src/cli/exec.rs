@@ -149,8 +149,8 @@ fn report(sessions: &Sessions) -> bool {
     // Of what has `times`: how often it was used in the session that used it most.
     let mut used: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for session in sessions.sessions() {
-        let world = session.state();
-        for run in world.reply_usage.unmatched() {
+        let state = session.state();
+        for run in state.reply_usage.unmatched() {
             missed += 1;
             let message = run.message.as_deref().unwrap_or("nothing");
             let near = run
@@ -162,10 +162,10 @@ fn report(sessions: &Sessions) -> bool {
         }
         for set in session.fixtures.sets() {
             let replies = set.replies.iter().filter_map(|reply| {
-                Some((reply.title(), reply.times?, world.reply_usage.uses_of(reply)))
+                Some((reply.title(), reply.times?, state.reply_usage.uses_of(reply)))
             });
             let faults = set.faults.iter().filter_map(|fault| {
-                Some((fault.title(), fault.times()?, world.fault_counters.uses_of(fault)))
+                Some((fault.title(), fault.times()?, state.fault_counters.uses_of(fault)))
             });
             for (title, times, uses) in replies.chain(faults) {
                 let most = used.entry(title).or_insert((times, 0));

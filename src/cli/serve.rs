@@ -350,11 +350,11 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         strict_models: args.strict_models,
         refuse_v1: args.v1 == V1::Refuse,
         sunset: args.sunset,
-        program: Some(
+        extractor_program: Some(
             std::env::current_exe()
                 .map_err(|error| format!("cannot find this program itself: {error}"))?,
         ),
-        patience: None,
+        extract_timeout: None,
     })
 }
 

@@ -27,14 +27,14 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Serialize)]
 struct FixtureList {
     object: &'static str,
-    data: Vec<ListedPart>,
+    data: Vec<LoadedPart>,
     has_more: bool,
-    faults: Vec<ListedPart>,
+    faults: Vec<LoadedPart>,
 }
 
 /// A reply or a fault, and how often it was used.
 #[derive(Serialize)]
-struct ListedPart {
+struct LoadedPart {
     object: &'static str,
     name: Option<String>,
     file: String,
@@ -45,7 +45,7 @@ struct ListedPart {
     added: bool,
 }
 
-impl ListedPart {
+impl LoadedPart {
     fn new(
         object: &'static str,
         name: Option<&str>,
@@ -66,7 +66,7 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
         let is_added = place < added;
         for reply in &set.replies {
             let hits = state.reply_usage.uses_of(reply);
-            data.push(ListedPart::new(
+            data.push(LoadedPart::new(
                 "fixture.reply",
                 reply.name.as_deref(),
                 &reply.origin,
@@ -77,7 +77,7 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
         }
         for fault in &set.faults {
             let hits = state.fault_counters.uses_of(fault);
-            faults.push(ListedPart::new(
+            faults.push(LoadedPart::new(
                 "fixture.fault",
                 fault.name.as_deref(),
                 &fault.origin,
@@ -133,15 +133,15 @@ async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
             Ok(Answer(AddedFixtures { object: "fixtures", added: FixtureCounts::new(&fixtures) })
                 .into_response())
         }
-        Err(unmade) => refused(unmade),
+        Err(error) => refused(error),
     }
 }
 
 /// Says what is wrong with the fixtures, if that is why.
-pub(super) fn refused(unmade: SessionError) -> Result<Response> {
-    match unmade.diagnostics() {
+pub(super) fn refused(error: SessionError) -> Result<Response> {
+    match error.diagnostics() {
         Some(diagnostics) => Ok(faulty(diagnostics)),
-        None => Err(unmade.into()),
+        None => Err(error.into()),
     }
 }
 

@@ -89,7 +89,7 @@ async fn reset(InSession(session): InSession, query: Query) -> Result<Response> 
     match session.reset(query.flag("fixtures")?).await {
         Ok(removed) => Ok(Answer(Reset { object: "reset", removed }).into_response()),
         // A file that a seed names is gone, perhaps.
-        Err(unmade) => fixtures::refused(unmade),
+        Err(error) => fixtures::refused(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Text out of files: what is in a document that somebody wants to find something in.
 //!
 //! Plain text is read here. Whatever has to be taken apart first, is so in a process of its own,
-//! with bounds on time, memory and size (`apart.rs`): a hostile document fails alone. Knows no
+//! with bounds on time, memory and size (`document_kind.rs`): a hostile document fails alone. Knows no
 //! database and no HTTP.
 
 mod document_kind;

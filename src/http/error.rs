@@ -1,4 +1,4 @@
-//! What goes wrong in any room, as the wire shows it: a status, and one body for all.
+//! Errors of all modules, as the wire shows them: a status, and one body for all.
 
 use axum::{
     body::Body,

@@ -1,4 +1,4 @@
-//! What is kept, in SQLite. The only room with SQL; it knows no HTTP and no state machine.
+//! What is kept, in SQLite. The only module with SQL; it knows no HTTP and no state machine.
 //!
 //! A `Database` is the file. A `Store` is one session's view of it: every row it reads or writes is
 //! that session's. Reads go to a pool of connections that never wait for a writer; writes go

@@ -1,6 +1,6 @@
 //! From conversations as the API shows them to fixtures that repeat them.
 //!
-//! An import, an export and a recording are made in the same way. `shown.rs` has the shapes of what
+//! An import, an export and a recording are made in the same way. `recorded.rs` has the shapes of what
 //! an answer shows, and `objects.rs` keeps the last that was shown of each object. `generate.rs`
 //! makes replies of them, with their steps by `entries.rs` and seeds by `seeds.rs`, and
 //! `generated.rs` is what comes out. `escape.rs` writes texts such that templates leave them alone,

@@ -1,7 +1,7 @@
 //! Every refusal the API speaks, with its text, `param` and `code`: the one place for them all.
 //!
 //! Clients match these texts with regular expressions, so they are kept to the letter. Which status
-//! goes with a refusal is the business of the http room.
+//! goes with a refusal is said in `http/error.rs`.
 //!
 //! Sources: recorded exchanges with the real service and error bodies quoted in public issue
 //! trackers, for the thread lock, cancel, tool outputs, authentication and beta texts; the general

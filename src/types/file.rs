@@ -193,7 +193,7 @@ impl Read for FileForm {
         let mut fields = Fields::new(value, at, errors)?;
         let purpose = match fields.optional("purpose")? {
             Some(purpose) => purpose,
-            None => return fields.fault("purpose", ValidationErrorKind::NotGiven),
+            None => return fields.error("purpose", ValidationErrorKind::NotGiven),
         };
         let expires_after = fields.optional("expires_after");
         fields.finish();

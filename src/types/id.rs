@@ -1,7 +1,7 @@
 //! Ids that know what they name, so that a thread's id cannot be passed for a run's.
 //!
 //! An id is opaque: the emulator accepts whatever it (or a seed) issued. Making new ones
-//! takes chance, which lives in the clock's room.
+//! takes chance, which is of `clock`.
 
 use std::{fmt, hash, marker::PhantomData};
 

@@ -2,7 +2,7 @@
 //!
 //! One reader serves request bodies, which are answered with the first fault, and fixture files,
 //! which report all of them at once. So reading never stops at a fault: it notes it, answers
-//! `None` for that value and goes on. The texts of the faults stand in `refusal.rs`. A fixture is
+//! `None` for that value and goes on. The texts of the errors stand in `api_error.rs`. A fixture is
 //! read together with the places of its values, so each fault knows where it is.
 
 use std::fmt::{self, Write as _};
@@ -418,7 +418,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Notes a fault at one of the keys of this object.
-    pub fn fault<T>(&mut self, key: &str, kind: ValidationErrorKind) -> Option<T> {
+    pub fn error<T>(&mut self, key: &str, kind: ValidationErrorKind) -> Option<T> {
         self.errors.note(&self.at.key(key), kind);
         None
     }

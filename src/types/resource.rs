@@ -1,4 +1,4 @@
-//! What is peculiar to each noun; generic code in the other rooms does the rest.
+//! What is peculiar to each noun; generic code in other modules does the rest.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -191,10 +191,10 @@ impl Read for Truncation {
         let last_messages = match last_messages? {
             Some(got) if got < 1 => {
                 return fields
-                    .fault("last_messages", ValidationErrorKind::IntegerBelow { min: 1, got });
+                    .error("last_messages", ValidationErrorKind::IntegerBelow { min: 1, got });
             }
             None if kind == TruncationKind::LastMessages => {
-                return fields.fault("last_messages", ValidationErrorKind::Missing);
+                return fields.error("last_messages", ValidationErrorKind::Missing);
             }
             other => other,
         };

@@ -168,7 +168,7 @@ impl Read for AttributesChange {
         let mut fields = Fields::new(value, at, errors)?;
         // Null clears them; leaving them out is a mistake.
         let attributes = match fields.patch("attributes")? {
-            super::Patch::Keep => return fields.fault("attributes", ValidationErrorKind::Missing),
+            super::Patch::Keep => return fields.error("attributes", ValidationErrorKind::Missing),
             other => other.set_or(Attributes::default()),
         };
         fields.finish();
@@ -248,10 +248,10 @@ impl Read for NewFileBatch {
         let attributes = fields.or_default::<Attributes>("attributes");
         let files = match (file_ids?, files?) {
             (Some(ids), None) if ids.0.is_empty() => {
-                return fields.fault("file_ids", ValidationErrorKind::EmptyArray);
+                return fields.error("file_ids", ValidationErrorKind::EmptyArray);
             }
             (None, Some(files)) if files.0.is_empty() => {
-                return fields.fault("files", ValidationErrorKind::EmptyArray);
+                return fields.error("files", ValidationErrorKind::EmptyArray);
             }
             (Some(ids), None) => {
                 let (chunking, attributes) = (chunking?, attributes?);
@@ -260,9 +260,9 @@ impl Read for NewFileBatch {
                 ids.0.into_iter().map(new).collect()
             }
             (None, Some(files)) => files.0,
-            (None, None) => return fields.fault("file_ids", ValidationErrorKind::Missing),
+            (None, None) => return fields.error("file_ids", ValidationErrorKind::Missing),
             (Some(_), Some(_)) => {
-                return fields.fault("files", ValidationErrorKind::Excludes { other: "file_ids" });
+                return fields.error("files", ValidationErrorKind::Excludes { other: "file_ids" });
             }
         };
         fields.finish();

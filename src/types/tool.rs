@@ -130,7 +130,7 @@ impl Tool {
                     got: other.to_owned(),
                     supported: vec![CODE_INTERPRETER, FUNCTION, RETRIEVAL],
                 };
-                return fields.fault("type", kind);
+                return fields.error("type", kind);
             }
         };
         fields.finish();
@@ -154,7 +154,7 @@ impl Read for Function {
             .and_then(|given| schema::fault_of_parameters(given, strict))
         {
             return fields
-                .fault("parameters", ValidationErrorKind::FunctionSchema { function: name, what });
+                .error("parameters", ValidationErrorKind::FunctionSchema { function: name, what });
         }
         fields.finish();
         let parameters = parameters.unwrap_or_else(no_parameters);
@@ -338,7 +338,7 @@ impl Read for FileSearchResources {
             fields.or_default::<Few<HelperStore, { limits::VECTOR_STORES }>>("vector_stores");
         let (vector_store_ids, vector_stores) = (vector_store_ids?.0, vector_stores?.0);
         if !vector_store_ids.is_empty() && !vector_stores.is_empty() {
-            return fields.fault(
+            return fields.error(
                 "vector_stores",
                 ValidationErrorKind::Excludes { other: "vector_store_ids" },
             );

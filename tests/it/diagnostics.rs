@@ -1,8 +1,7 @@
 //! What is said of bad fixtures: each file in `tests/diagnostics` beside the text that a user gets
 //! to read.
 //!
-//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the texts; what has changed is
-//! for a review to judge.
+//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the texts that are not there yet.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -28,7 +27,7 @@ fn every_bad_fixture_is_told_as_it_was() {
             String::from_utf8_lossy(&output.stderr)
         );
         let expected = file.with_extension("txt");
-        if std::env::var_os("UPDATE_DIAGNOSTICS").is_some() {
+        if std::env::var_os("UPDATE_DIAGNOSTICS").is_some() && !expected.exists() {
             fs::write(&expected, &said).unwrap();
         }
         assert_eq!(said, fs::read_to_string(&expected).unwrap_or_default(), "{name}");

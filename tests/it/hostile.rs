@@ -120,8 +120,8 @@ async fn hostile_documents_fail_alone() {
 
 #[tokio::test]
 async fn a_document_that_takes_too_long_is_given_up() {
-    let patience = Some(std::time::Duration::from_millis(300));
-    let server = TestServer::with(Config { patience, ..config() }).await;
+    let extract_timeout = Some(std::time::Duration::from_millis(300));
+    let server = TestServer::with(Config { extract_timeout, ..config() }).await;
     let endless = format!("{}hello", "<div>".repeat(1_000_000)).into_bytes();
     let in_time = json!(["failed", "invalid_file", "The file could not be parsed in time."]);
     assert_eq!(fate(&server, "endless.html", endless).await, in_time);

@@ -41,7 +41,7 @@ pub fn config() -> Config {
     Config {
         seed: Some(7),
         clock: Some(Moment::from_unix_seconds(START)),
-        program,
+        extractor_program: program,
         ..Config::default()
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions: worlds of their own behind `/s/NAME`.
+//! Sessions: each has its own objects behind `/s/NAME`.
 
 use serde_json::json;
 
@@ -67,7 +67,7 @@ async fn a_name_that_cannot_be_one_is_an_unknown_path() {
 #[tokio::test]
 async fn whoever_is_refused_makes_no_world() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("worlds.db");
+    let path = folder.path().join("sessions.db");
     let server = TestServer::on(&path, "replies: []").await;
     let client = crate::server::client();
     for (session, path) in [("a", "/v1/assistants"), ("b", "/nothing"), ("c", "/_rehearsal/health")]

@@ -117,12 +117,28 @@ impl StartError {
     }
 }
 
-/// What a server with a private database leaves on disk for as long as this lives.
-pub struct Leftovers(Arc<Database>);
+/// What is to be done once the server has stopped.
+pub struct Leftovers {
+    sessions: Arc<Sessions>,
+    database: Arc<Database>,
+}
 
+impl Leftovers {
+    /// Stops the runs where they are, and leaves a database file that is whole without its
+    /// write-ahead log.
+    pub async fn close(self) {
+        self.sessions.halt().await;
+        if let Err(error) = self.database.close().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the write-ahead log was not moved into the database");
+        }
+    }
+}
+
+/// A private database leaves nothing.
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        self.0.blobs().forget();
+        self.database.blobs().forget();
     }
 }
 
@@ -189,10 +205,10 @@ impl PreparedServer {
         self.recorder.clone()
     }
 
-    /// Removes the files of a private database when it is dropped: the last thing that a server
-    /// does.
+    /// Closes the database, or removes a private one: the last thing that a server does.
     pub fn leftovers(&self) -> Leftovers {
-        Leftovers(Arc::clone(self.app.sessions.database()))
+        let sessions = Arc::clone(&self.app.sessions);
+        Leftovers { database: Arc::clone(sessions.database()), sessions }
     }
 
     /// Serves until `stop` is done, and then what is in flight.

@@ -54,9 +54,10 @@ impl Server {
         let (sessions, leftovers) = (Arc::clone(server.sessions()), server.leftovers());
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
-            let _leftovers = leftovers;
             // An error says that the server was dropped, which stops it too.
-            server.run(listener, async { _ = stopped.await }).await
+            let done = server.run(listener, async { _ = stopped.await }).await;
+            leftovers.close().await;
+            done
         });
         Ok(Self { address, sessions, stop: Some(stop), served })
     }

@@ -17,7 +17,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{deleted, page, retrieve};
 use crate::{
     http::{
-        Answer, ApiError, AppState, Form, Found, RequestContext, error::Result, extract::FileQuery,
+        Answer, ApiError, AppState, Form, Found, RequestContext, SessionRequest, error::Result,
+        extract::FileQuery,
     },
     knowledge::on_disk,
     store,
@@ -37,8 +38,9 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/files/{file_id}/content", get(content))
 }
 
-async fn create(context: RequestContext, request: Request) -> Result<Answer<File>> {
-    let mut form = Form::receive(&context, request, "file", limits::FILE_BYTES).await?;
+async fn create(in_session: SessionRequest, request: Request) -> Result<Answer<File>> {
+    let (mut form, context) =
+        Form::receive(in_session, request, "file", limits::FILE_BYTES).await?;
     let FileForm { purpose, expires_after } = form.read()?;
     let content = form.content("file")?;
     let filename = content.filename.ok_or(ApiErrorKind::NoFilename)?;

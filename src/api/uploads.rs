@@ -4,7 +4,7 @@ use axum::{Router, extract::Request, routing::post};
 
 use crate::{
     http::{
-        Answer, AppState, Form, Found, PathAndBody, RequestContext, error::Result,
+        Answer, AppState, Form, Found, PathAndBody, RequestContext, SessionRequest, error::Result,
         extract::JsonBody,
     },
     types::{
@@ -46,11 +46,12 @@ impl Read for PartForm {
 }
 
 async fn add_part(
-    context: RequestContext,
+    in_session: SessionRequest,
     Found(upload): Found<Upload>,
     request: Request,
 ) -> Result<Answer<UploadPart>> {
-    let mut form = Form::receive(&context, request, "data", limits::PART_BYTES).await?;
+    let (mut form, context) =
+        Form::receive(in_session, request, "data", limits::PART_BYTES).await?;
     let PartForm = form.read()?;
     let content = form.content("data")?;
     Ok(Answer(context.knowledge.add_part(&upload, content.draft).await?))

@@ -12,6 +12,7 @@ use tokio::{process::Command, sync::oneshot};
 use super::{
     output::complain,
     serve::{self, LISTEN, ReadyServer, ServeArgs},
+    signals::{SignalAction, Signals},
     watch,
 };
 use crate::{engine::Unmatched, session::Sessions};
@@ -43,7 +44,8 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
         // The usual port may be in use, by a server that was started by hand.
         "127.0.0.1:0".clone_into(&mut args.serve.listen);
     }
-    serve::start_log(&args.serve)?;
+    let _log = args.serve.start_log()?;
+    serve::raise_limits();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let code = runtime.block_on(perform(args));
@@ -56,7 +58,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let (unmatched, key) =
         (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
     let ReadyServer { server, listener, bound, paths, watch } = serve::open(serve).await?;
-    let _leftovers = server.leftovers();
+    let leftovers = server.leftovers();
     let recorder = server.recorder();
     let sessions = Arc::clone(server.sessions());
     if watch {
@@ -76,6 +78,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
         recorder.settle().await;
     }
     served.abort();
+    leftovers.close().await;
     Ok(if code == 0 && missed && unmatched == Unmatched::Fail { 1 } else { code })
 }
 
@@ -91,6 +94,8 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
         .env("AZURE_OPENAI_API_KEY", key)
         .env("OPENAI_API_VERSION", AZURE_VERSION)
         .env("REHEARSAL_URL", url);
+    // Caught before the command starts: from then on it gets them.
+    let signals = Signals::of_command();
     let mut child = match child.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -98,7 +103,6 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
             return NOT_STARTED;
         }
     };
-    let signals = serve::Signals::catch();
     let ended = match signals {
         Ok(mut signals) => loop {
             tokio::select! {
@@ -106,7 +110,10 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
                 signal = signals.next() => pass_on(signal, &child),
             }
         },
-        Err(_) => child.wait().await,
+        Err(error) => {
+            tracing::warn!(%error, "signals are not passed on");
+            child.wait().await
+        }
     };
     match ended {
         Ok(status) => code_of(status),
@@ -117,19 +124,25 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
     }
 }
 
-/// A ctrl-c reaches the command by itself, as it has the same terminal; SIGTERM does not.
+/// Passes a signal on to the command. One that a terminal sends to both comes twice, which commands
+/// take for one.
 #[cfg(unix)]
-fn pass_on(signal: serve::SignalAction, child: &tokio::process::Child) {
+fn pass_on(signal: SignalAction, child: &tokio::process::Child) {
     use rustix::process::{Pid, Signal, kill_process};
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let (serve::SignalAction::Terminate, Some(pid)) = (signal, pid) {
+    let signal = match signal {
+        SignalAction::Terminate => Signal::TERM,
+        SignalAction::Interrupt => Signal::INT,
+        SignalAction::HangUp => Signal::HUP,
+        SignalAction::Quit => Signal::QUIT,
+    };
+    if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
         // It may have ended in this moment.
-        _ = kill_process(pid, Signal::TERM);
+        _ = kill_process(pid, signal);
     }
 }
 
 #[cfg(not(unix))]
-fn pass_on(_: serve::SignalAction, _: &tokio::process::Child) {}
+fn pass_on(_: SignalAction, _: &tokio::process::Child) {}
 
 fn code_of(status: ExitStatus) -> u8 {
     #[cfg(unix)]

@@ -5,8 +5,10 @@ mod exec;
 mod export;
 mod health;
 mod import;
+mod log;
 mod output;
 mod serve;
+mod signals;
 mod volume;
 mod watch;
 

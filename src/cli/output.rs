@@ -3,6 +3,9 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// What a user did wrong, or the machine could not do: one message, and exit code 2.
@@ -23,7 +26,18 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word to whoever started the program")]
+/// How long a message waits for whoever reads standard error.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Says what went wrong. A standard error that nobody reads, or that is closed, stops nothing.
 pub(super) fn complain(message: &str) {
-    eprintln!("rehearsal: {message}");
+    let line = format!("rehearsal: {message}\n");
+    let (done, written) = mpsc::channel();
+    let write = move || {
+        _ = io::stderr().write_all(line.as_bytes());
+        _ = done.send(());
+    };
+    if thread::Builder::new().spawn(write).is_ok() {
+        _ = written.recv_timeout(PATIENCE);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,10 +11,13 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use tokio::{net::TcpListener, signal, sync::watch};
-use tracing_subscriber::EnvFilter;
+use tokio::{net::TcpListener, sync::watch};
 
-use super::volume;
+use super::{
+    log::{Log, LogFormat},
+    signals::Signals,
+    volume,
+};
 use crate::{
     clock::Moment,
     engine::Unmatched,
@@ -203,12 +206,6 @@ enum V1 {
     Refuse,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Pretty,
-    Json,
-}
-
 /// Real time, or the time at which the clock stands still.
 #[derive(Clone, Copy, Debug)]
 struct ClockArg(Option<Moment>);
@@ -223,34 +220,35 @@ fn clock(text: &str) -> Result<ClockArg, String> {
     }
 }
 
+impl ServeArgs {
+    pub(super) fn start_log(&self) -> Result<Log, String> {
+        Log::start(&self.log, self.log_format)
+    }
+}
+
 /// How long what is in flight may take once the end has been asked for.
 const GRACE: Duration = Duration::from_secs(4);
 
 /// The folder whose fixtures are served when none are named.
 pub(super) const FIXTURES: &str = "fixtures";
 
+/// Lets the process open as many files and connections as it may at all.
+pub(super) fn raise_limits() {
+    #[cfg(unix)]
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode, String> {
-    start_log(&args)?;
+    let _log = args.start_log()?;
+    raise_limits();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let done = runtime.block_on(serve(args));
     // Whatever still runs, a template that takes long perhaps, does not hold the end up.
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)
-}
-
-pub(super) fn start_log(args: &ServeArgs) -> Result<(), String> {
-    let filter =
-        args.log.parse::<EnvFilter>().map_err(|error| format!("--log {}: {error}", args.log))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match args.log_format {
-        LogFormat::Pretty => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }
 
 /// A server that is ready, and where it is to listen.
@@ -279,18 +277,18 @@ pub(super) async fn open(args: ServeArgs) -> Result<ReadyServer, String> {
 
 async fn serve(args: ServeArgs) -> Result<(), String> {
     let ReadyServer { server, listener, bound, paths, watch } = open(args).await?;
-    let _leftovers = server.leftovers();
+    let leftovers = server.leftovers();
     if watch {
         tokio::spawn(super::watch::watch(paths, Arc::clone(server.sessions())));
     }
     let (stop, stopped) = watch::channel(false);
     // From the first line of output on, a signal is an orderly end.
-    let signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
+    let signals = Signals::of_server().map_err(|error| format!("cannot catch signals: {error}"))?;
     tokio::spawn(signals.stop(stop));
     announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
 
     let ending = until_set(stopped.clone());
-    tokio::select! {
+    let done = tokio::select! {
         done = server.run(listener, until_set(stopped)) => {
             done.map_err(|error| format!("the server failed: {error}"))
         }
@@ -298,7 +296,9 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
             ending.await;
             tokio::time::sleep(GRACE).await;
         } => Ok(()),
-    }
+    };
+    leftovers.close().await;
+    done
 }
 
 /// What becomes of runs that no reply matches.
@@ -370,62 +370,5 @@ async fn until_set(mut flag: watch::Receiver<bool>) {
     // end.
     if flag.wait_for(|set| *set).await.is_err() {
         std::future::pending().await
-    }
-}
-
-/// SIGTERM, where there is such a thing, and ctrl-c.
-pub(super) struct Signals {
-    #[cfg(unix)]
-    terminate: signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: signal::unix::Signal,
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignalAction {
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal elsewhere"))]
-    Terminate,
-    Interrupt,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    pub(super) fn catch() -> io::Result<Self> {
-        use signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn catch() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(unix)]
-    pub(super) async fn next(&mut self) -> SignalAction {
-        tokio::select! {
-            _ = self.terminate.recv() => SignalAction::Terminate,
-            _ = self.interrupt.recv() => SignalAction::Interrupt,
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) -> SignalAction {
-        if signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-        SignalAction::Interrupt
-    }
-
-    /// The first signal lets what is in flight finish, the second ends the process at once.
-    async fn stop(mut self, stop: watch::Sender<bool>) {
-        self.next().await;
-        tracing::info!("stopping: what is in flight may finish");
-        _ = stop.send(true);
-        self.next().await;
-        std::process::exit(0);
     }
 }

@@ -258,6 +258,15 @@ impl Engine {
         }
     }
 
+    /// Stops all runs where they are, because the server ends. Their notes are written.
+    pub async fn halt(&self) {
+        let stopped: Vec<_> = self.live.lock().drain().map(|(_, live)| live.task).collect();
+        for task in stopped {
+            task.abort();
+            _ = task.await;
+        }
+    }
+
     /// Takes up the runs that had not ended when the server stopped.
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::ActivityGuard,
-    store::Recovery,
+    store::{Recovery, StoreError},
     types::run::{LastError, SORRY},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn run(
         Err(_) => tracing::error!(run = %shell.objects.run.id, "the task of a run panicked"),
     }
     shell.audience.dismiss(&Event::Error);
-    give_up(&mut shell).await;
+    give_up(&mut shell, &mut commands).await;
 }
 
 /// The run is gone. Whoever still listens is told that it was cancelled: streams end, always.
@@ -55,15 +55,25 @@ fn end_unseen(shell: &mut Shell) {
 }
 
 /// Ends the run as failed, so that its thread is not locked for ever. A database that cannot be
-/// written to is given a while to recover; after that it is for a restart to take the run up.
-async fn give_up(shell: &mut Shell) {
+/// written to is tried until it can. Meanwhile clients are told that the server has an error.
+async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>) {
     let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(SORRY)));
     let shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
     let mut recovery = Recovery::default();
-    while recovery.wait().await {
-        if let Ok(()) | Err(RunError::Gone) = shell.commit(&shown).await {
-            return;
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(RunCommand::Change { answer, .. }) => {
+                    _ = answer.send(Err(StoreError::Unwritable.into()));
+                }
+                Some(RunCommand::Poll { answer, .. }) => _ = answer.send(()),
+                Some(RunCommand::Abandon { .. }) | None => return,
+            },
+            () = recovery.wait() => {
+                if let Ok(()) | Err(RunError::Gone) = shell.commit(&shown).await {
+                    return;
+                }
+            }
         }
     }
-    tracing::error!(run = %shell.objects.run.id, "a run stays as it is until a restart");
 }

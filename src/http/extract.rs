@@ -8,9 +8,12 @@ use std::{convert::Infallible, ops::Deref, sync::Arc};
 use axum::{
     body::Body as RawBody,
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{header, request::Parts},
 };
+use bytes::Bytes;
+use futures_util::stream;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use serde_json::{Map, Value};
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
     state::{AppState, SessionRequest},
 };
 use crate::{
-    session::{OpenSession, SessionState},
+    session::{OpenSession, SessionState, StateGuard},
     store::Stored,
     types::{
         ApiErrorKind, Assistant, FileBatch, Id, Message, Order, Resource, Run, Thread, Upload,
@@ -35,14 +38,26 @@ use crate::{
     },
 };
 
-/// The state of the session that the request names.
+/// The state of the session that the request names. It is not replaced as long as the context lives.
 #[derive(Clone)]
 pub(crate) struct RequestContext {
     pub state: Arc<SessionState>,
     pub dialect: Dialect,
+    _guard: Option<Arc<StateGuard>>,
 }
 
 impl RequestContext {
+    /// Enters the state that a session has now.
+    pub(crate) async fn enter(session: &OpenSession, dialect: Dialect) -> Self {
+        let (state, guard) = session.hold_state().await;
+        Self { state, dialect, _guard: Some(Arc::new(guard)) }
+    }
+
+    /// A state that may be replaced meanwhile.
+    pub(super) fn without_guard(state: Arc<SessionState>, dialect: Dialect) -> Self {
+        Self { state, dialect, _guard: None }
+    }
+
     /// Answers with an object as the version of the request shows it.
     pub(crate) fn answer<T: View>(&self, it: T) -> Answer<Versioned<T>> {
         Answer(it.seen(self.dialect.version))
@@ -115,10 +130,8 @@ impl FromRequestParts<AppState> for RequestContext {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
         let context = parts.extensions.get::<Self>().cloned();
-        Ok(context.unwrap_or_else(|| Self {
-            state: app.default.state(),
-            dialect: Dialect::of_parts(parts),
-        }))
+        Ok(context
+            .unwrap_or_else(|| Self::without_guard(app.default.state(), Dialect::of_parts(parts))))
     }
 }
 
@@ -250,7 +263,7 @@ impl<T: Resource, B: Read> FromRequest<AppState> for PathAndBody<T, B> {
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let value = json(&parts.headers, body).await?;
+        let value = json(&parts, body).await?;
         let dialect = Dialect::of_parts(&parts);
         let of = PathIds::take(&mut parts, app).await?;
         // Reported of `POST /v1/threads//messages`: the fields are judged before the id.
@@ -269,18 +282,22 @@ impl<B: Read> FromRequest<AppState> for JsonBody<B> {
     async fn from_request(request: Request, _: &AppState) -> Result<Self> {
         let version = Dialect::from_request(&request).version;
         let (parts, body) = request.into_parts();
-        Ok(Self(reader::read_as(version, json(&parts.headers, body).await?)?))
+        Ok(Self(reader::read_as(version, json(&parts, body).await?)?))
     }
 }
 
 /// Reads a JSON body. An empty one is taken for `{}`: that is how the documentation's own curl
 /// commands create a thread.
-async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
+async fn json(parts: &Parts, body: RawBody) -> Result<Value> {
+    if let Some(Oversized(read)) = parts.extensions.get() {
+        let limit = limits::JSON_BODY as u64;
+        return Err(ApiErrorKind::TooLarge { limit, read: *read }.into());
+    }
     let bytes = read_all(body, limits::JSON_BODY).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    if let Some(content_type) = headers.get(header::CONTENT_TYPE) {
+    if let Some(content_type) = parts.headers.get(header::CONTENT_TYPE) {
         let content_type = String::from_utf8_lossy(content_type.as_bytes());
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
@@ -297,14 +314,53 @@ async fn json(headers: &HeaderMap, body: RawBody) -> Result<Value> {
     }
 }
 
+/// The size of a body that was too large, and was read and thrown away.
+#[derive(Clone, Copy)]
+struct Oversized(u64);
+
+/// A request with its whole body at hand, if that can be had.
+pub(super) async fn received(request: Request) -> Request {
+    let (mut parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Request::from_parts(parts, body);
+    }
+    let body = match collect(body, limits::JSON_BODY).await {
+        Ok(bytes) => RawBody::from(bytes),
+        Err(Uncollected::Oversized(read)) => {
+            parts.extensions.insert(Oversized(read));
+            RawBody::empty()
+        }
+        // Whoever reads it finds out that it broke off.
+        Err(Uncollected::Broken) => RawBody::from_stream(stream::once(async {
+            Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
+        })),
+    };
+    Request::from_parts(parts, body)
+}
+
 /// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to
 /// read its refusal instead of a broken connection.
-pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>> {
+pub(crate) async fn read_all(body: RawBody, limit: usize) -> Result<Vec<u8>> {
+    match collect(body, limit).await {
+        Ok(bytes) => Ok(bytes),
+        Err(Uncollected::Oversized(read)) => {
+            Err(ApiErrorKind::TooLarge { limit: limit as u64, read }.into())
+        }
+        // A client that breaks off gets no answer any more; whoever it was, it did not send JSON.
+        Err(Uncollected::Broken) => Err(ApiErrorKind::NotJson.into()),
+    }
+}
+
+enum Uncollected {
+    Oversized(u64),
+    Broken,
+}
+
+async fn collect(mut body: RawBody, limit: usize) -> Result<Vec<u8>, Uncollected> {
     let mut bytes = Vec::new();
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
-        // A client that breaks off gets no answer any more; whoever it was, it did not send JSON.
-        let frame = frame.map_err(|_| ApiErrorKind::NotJson)?;
+        let frame = frame.map_err(|_| Uncollected::Broken)?;
         let Ok(data) = frame.into_data() else { continue };
         read = read.saturating_add(data.len());
         if read > limit {
@@ -313,10 +369,7 @@ pub(crate) async fn read_all(mut body: RawBody, limit: usize) -> Result<Vec<u8>>
             bytes.extend_from_slice(&data);
         }
     }
-    if read > limit {
-        return Err(ApiErrorKind::TooLarge { limit: limit as u64, read: read as u64 }.into());
-    }
-    Ok(bytes)
+    if read > limit { Err(Uncollected::Oversized(read as u64)) } else { Ok(bytes) }
 }
 
 /// Which page of a list, and what else a list may be asked.

@@ -10,7 +10,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{body::BodyDataStream, extract::Request, http::header};
+use axum::{
+    body::BodyDataStream,
+    extract::Request,
+    http::{HeaderMap, header},
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use multer::{Constraints, Field, Multipart, SizeLimit};
@@ -19,7 +23,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::error::Result;
+use super::{dialect::Dialect, error::Result, extract::RequestContext, state::SessionRequest};
 use crate::{
     session::SessionState,
     store::blobs::Draft,
@@ -33,6 +37,14 @@ use crate::{
 /// holds each to its size.
 const FIELDS: usize = 64;
 const FIELD: u64 = 64 << 10;
+
+/// Whether a request brings a form with a file.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.trim_start().get(..10).is_some_and(|it| it.eq_ignore_ascii_case("multipart/"))
+    })
+}
 
 /// A form that came in as a whole.
 pub(crate) struct Form {
@@ -49,12 +61,16 @@ pub(crate) struct UploadedContent {
 impl Form {
     /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is
     /// read and thrown away, so that the client gets to read its refusal.
+    ///
+    /// The form enters the state that its session has when it is whole.
     pub(crate) async fn receive(
-        state: &SessionState,
+        in_session: SessionRequest,
         request: Request,
         name: &str,
         most: u64,
-    ) -> Result<Self> {
+    ) -> Result<(Self, RequestContext)> {
+        let SessionRequest { session, state, .. } = in_session;
+        let dialect = Dialect::from_request(&request);
         let content_type = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -75,14 +91,14 @@ impl Form {
                 return Err(ApiErrorKind::BrokenForm.into());
             }
             if part.name() == Some(name) {
-                form.content = Some(UploadedContent::receive(state, part, &body, most).await?);
+                form.content = Some(UploadedContent::receive(&state, part, &body, most).await?);
             } else {
                 form.take(part, &mut left).await?;
             }
         }
         drop(parts);
         body.end().await?;
-        Ok(form)
+        Ok((form, RequestContext::enter(&session, dialect).await))
     }
 
     async fn take(&mut self, part: Field<'static>, left: &mut usize) -> Result<()> {

@@ -1,13 +1,15 @@
 //! Accepts connections and serves them. A request can be answered by closing its connection: that
 //! is how faults break off before the answer.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, http::Response};
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
+
+use super::connection::{Connections, Counted, Phase, Progress, Tracked, Watched};
 
 /// Closes the connection in place of an answer. Carried by the response that is not to be sent.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -17,6 +19,19 @@ pub(crate) struct NoAnswer;
 /// How long to wait when no more connections can be accepted for now.
 const RECOVERY: Duration = Duration::from_millis(500);
 
+/// How long a peer may stop in the middle of a request. Streams may stand still for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a connection may stand still while the server ends.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How often connections are looked at, and how often while the server ends.
+const LOOK: Duration = Duration::from_secs(5);
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// How many descriptors are left for files and for the database.
+const RESERVED: u64 = 256;
+
 /// Serves until `stop` is done, and then what is in flight.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -24,11 +39,20 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) {
     let graceful = GracefulShutdown::new();
+    let (connections, most) = (Connections::default(), most_connections());
+    let mut look = tokio::time::interval(LOOK);
     let mut stop = std::pin::pin!(stop);
+    let mut number = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((connection, _)) => converse(connection, app.clone(), &graceful),
+                Ok((stream, _)) => {
+                    number += 1;
+                    match connections.admit(number, most) {
+                        Some(counted) => converse(stream, counted, app.clone(), &graceful),
+                        None => tracing::warn!(most, "a connection is refused: there are too many"),
+                    }
+                }
                 Err(error) => {
                     if !is_of_one_connection(&error) {
                         tracing::warn!(%error, "no connection can be accepted for now");
@@ -36,11 +60,33 @@ pub(crate) async fn serve(
                     }
                 }
             },
+            _ = look.tick() => connections.close_still(&[Phase::Head, Phase::Body], PATIENCE),
             () = &mut stop => break,
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    let mut look = tokio::time::interval(LAST_LOOK);
+    let mut ended = std::pin::pin!(graceful.shutdown());
+    loop {
+        tokio::select! {
+            () = &mut ended => break,
+            _ = look.tick() => connections.close_still(
+                // What is being carried out is finished.
+                &[Phase::Idle, Phase::Head, Phase::Body, Phase::Answer],
+                LAST_PATIENCE,
+            ),
+        }
+    }
+}
+
+/// How many connections there may be. Descriptors are left over for the files that they ask for.
+fn most_connections() -> usize {
+    #[cfg(unix)]
+    let limit = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
+    #[cfg(not(unix))]
+    let limit = 8_192_u64;
+    let most = limit.saturating_sub(RESERVED).max(limit / 2);
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -48,30 +94,52 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
-fn converse(connection: TcpStream, app: Router, graceful: &GracefulShutdown) {
+fn converse(stream: TcpStream, counted: Counted, app: Router, graceful: &GracefulShutdown) {
     // Events are small and go out one by one: they must not wait for acknowledgements.
-    if let Err(error) = connection.set_nodelay(true) {
+    if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
+    let progress = Arc::clone(&counted.progress);
+    let io = Watched { io: stream, progress: Arc::clone(&progress) };
     let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let app = app.clone();
-        async move {
-            let response: Response<Body> = match app.oneshot(request.map(Body::new)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            if response.extensions().get::<NoAnswer>().is_some() {
-                Err(NoAnswer)
-            } else {
-                Ok(response)
+        let (app, progress) = (app.clone(), Arc::clone(&progress));
+        async move { carry_out(app, request, progress).await }
+    });
+    // A peer that has sent all of its requests and closed its side still gets its answers.
+    let connection =
+        http1::Builder::new().half_close(true).serve_connection(TokioIo::new(io), answer);
+    let served = graceful.watch(connection);
+    tokio::spawn(async move {
+        tokio::select! {
+            served = served => {
+                if let Err(error) = served {
+                    tracing::trace!(%error, "a connection broke off");
+                }
+            }
+            () = counted.progress.closed() => {
+                tracing::debug!("a connection is closed that stood still");
             }
         }
     });
-    let served =
-        graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(connection), answer));
-    tokio::spawn(async move {
-        if let Err(error) = served.await {
-            tracing::trace!(%error, "a connection broke off");
-        }
-    });
+}
+
+async fn carry_out(
+    app: Router,
+    request: hyper::Request<hyper::body::Incoming>,
+    progress: Arc<Progress>,
+) -> Result<Response<Tracked<Body>>, NoAnswer> {
+    let has_body = !request.body().is_end_stream();
+    progress.enter(if has_body { Phase::Body } else { Phase::Work });
+    let (of_body, during, then) = (Arc::clone(&progress), Phase::Body, Phase::Work);
+    let request = request.map(|body| Body::new(Tracked { body, progress: of_body, during, then }));
+    let response: Response<Body> = match app.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if response.extensions().get::<NoAnswer>().is_some() {
+        return Err(NoAnswer);
+    }
+    progress.enter(Phase::Answer);
+    let (during, then) = (Phase::Answer, Phase::Idle);
+    Ok(response.map(|body| Tracked { body, progress, during, then }))
 }

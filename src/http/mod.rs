@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod body_capture;
 mod chunks;
+mod connection;
 pub(crate) mod dialect;
 pub(crate) mod endings;
 pub(crate) mod error;
@@ -30,5 +31,5 @@ pub(crate) use self::{
     error::ApiError,
     extract::{Found, PageQuery, PathAndBody, RequestContext},
     form::Form,
-    state::AppState,
+    state::{AppState, SessionRequest},
 };

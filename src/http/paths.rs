@@ -36,7 +36,8 @@ pub(super) fn session_of(request: &Request) -> Option<Arc<str>> {
 /// Whether a session, or a snapshot of it, can be called this.
 pub(crate) fn is_name(name: &str) -> bool {
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=NAME).contains(&name.len()) && name.bytes().all(sound)
+    let is_relative = matches!(name, "." | "..");
+    (1..=NAME).contains(&name.len()) && name.bytes().all(sound) && !is_relative
 }
 
 /// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the

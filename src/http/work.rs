@@ -8,28 +8,37 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{dialect::Dialect, extract::RequestContext, state::SessionRequest, uri::is_api};
+use super::{
+    dialect::Dialect,
+    extract::{RequestContext, received},
+    form::is_form,
+    state::SessionRequest,
+    uri::is_api,
+};
 
 pub(crate) async fn on_a_task(
     in_session: SessionRequest,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let SessionRequest { session, request_id, .. } = in_session;
+    let SessionRequest { session, state, request_id } = in_session;
     let request_id = &*request_id;
-    // A request works on the state of this moment, which stays until it is done.
-    let mut guard = None;
-    if is_api(request.uri().path()) {
-        let (state, staying) = session.hold_state().await;
-        let dialect = Dialect::from_request(&request);
-        request.extensions_mut().insert(RequestContext { state, dialect });
-        guard = Some(staying);
-    }
     tracing::debug!(method = %request.method(), path = request.uri().path(), request_id, "asked");
+    let is_api = is_api(request.uri().path());
     let work = async move {
-        let response = next.run(request).await;
-        drop(guard);
-        response
+        if is_api {
+            let dialect = Dialect::from_request(&request);
+            let context = if is_form(request.headers()) {
+                // A form is received as it comes, and enters the state when it is whole.
+                RequestContext::without_guard(state, dialect)
+            } else {
+                // A body that stops half-way keeps nobody from a reset or a snapshot.
+                request = received(request).await;
+                RequestContext::enter(&session, dialect).await
+            };
+            request.extensions_mut().insert(context);
+        }
+        next.run(request).await
     };
     tokio::spawn(work).await.unwrap_or_else(|error| {
         tracing::error!(request_id, %error, "a handler panicked");

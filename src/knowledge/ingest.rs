@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// How often a file that cannot be read is tried again.
+const READS: u32 = 3;
+
 /// How many chunks are written together.
 const GROUP: usize = 128;
 
@@ -278,12 +281,12 @@ impl IngestServices {
             tracing::error!(%file, %store, error, "a file cannot be made ready");
         }
         let mut recovery = Recovery::default();
-        while recovery.wait().await {
+        loop {
+            recovery.wait().await;
             if self.give_up(file).await.is_ok() {
                 return;
             }
         }
-        tracing::error!(file = %file.id, "a file stays as it is until a restart");
     }
 
     /// Ends a file as failed.
@@ -299,7 +302,7 @@ impl IngestServices {
         let mut changes = Changes::new();
         changes.clear_chunks(&place);
         self.store.write(changes).await?;
-        let end = match self.text_of(file.id.as_str()).await? {
+        let end = match self.readable_text_of(file.id.as_str()).await? {
             Ok(text) => self.index(&place, text, file.chunking_strategy.cut()).await?,
             Err(why) => failed(why),
         };
@@ -307,6 +310,19 @@ impl IngestServices {
         changes.finish_store_file(&place, &end);
         self.store.write(changes).await?;
         Ok(())
+    }
+
+    /// The text of a file. One that cannot be read at the moment, because there are no descriptors
+    /// left perhaps, is tried again before it fails.
+    async fn readable_text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {
+        let mut recovery = Recovery::default();
+        for _ in 0..READS {
+            match self.text_of(file).await? {
+                Err(ExtractError::Unreadable) => recovery.wait().await,
+                done => return Ok(done),
+            }
+        }
+        self.text_of(file).await
     }
 
     async fn text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {

@@ -233,6 +233,13 @@ impl Sessions {
         self.config.ending.send_replace(true);
     }
 
+    /// Stops all runs where they are. The next server takes them up.
+    pub async fn halt(&self) {
+        for session in self.sessions() {
+            session.state().engine.halt().await;
+        }
+    }
+
     /// Tells all sessions.
     pub fn publish(&self, name: &str, data: impl Fn() -> String) {
         for session in self.sessions() {

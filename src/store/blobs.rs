@@ -60,7 +60,15 @@ impl Blobs {
     pub fn begin(&self) -> io::Result<Draft> {
         let name = clock::random_name();
         let path = self.folder()?.join(&name);
-        let file = fs::File::options().write(true).create_new(true).open(&path)?;
+        let create = || fs::File::options().write(true).create_new(true).open(&path);
+        let file = match create() {
+            // The folder has vanished since, with the volume that it was on perhaps.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folder_anew()?;
+                create()?
+            }
+            file => file?,
+        };
         Ok(Draft { name, path, file, bytes: 0, kept: false })
     }
 
@@ -106,6 +114,20 @@ impl Blobs {
     pub fn forget(&self) {
         if let Folder::Private(folder) = &mut *self.folder.lock() {
             *folder = None;
+        }
+    }
+
+    fn make_folder_anew(&self) -> io::Result<()> {
+        match &mut *self.folder.lock() {
+            Folder::Beside { path, lock } => {
+                *lock = None;
+                fs::create_dir_all(&*path)?;
+                hold(path, lock).map(|_| ())
+            }
+            Folder::Private(made) => {
+                *made = Some(Locked::make()?);
+                Ok(())
+            }
         }
     }
 

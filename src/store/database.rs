@@ -1,9 +1,12 @@
 //! One database: a writer, a finder and readers of one file, and the contents of files beside it.
 
+use parking_lot::Mutex;
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
 use tokio::sync::mpsc;
 
-use super::{batch_loader::BatchLoader, blobs::Blobs, error::Result, writer::Writer};
+use super::{
+    batch_loader::BatchLoader, blobs::Blobs, error::Result, file_lock::FileLock, writer::Writer,
+};
 
 /// One database file, its writer and its readers.
 pub struct Database {
@@ -13,12 +16,21 @@ pub struct Database {
     pub(super) blobs: Blobs,
     /// The sessions that nobody can enter any more, by their keys: what is in them is removed.
     pub(super) purge: mpsc::UnboundedSender<i64>,
+    pub(super) lock: Mutex<Option<FileLock>>,
 }
 
 impl Database {
     /// The contents of files.
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// Moves all that is committed into the database file, so that it can be copied alone, and lets
+    /// another server have it. Nothing may be written from here on.
+    pub async fn close(&self) -> Result<()> {
+        let moved = self.writer.checkpoint().await;
+        *self.lock.lock() = None;
+        moved
     }
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {

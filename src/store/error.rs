@@ -4,6 +4,8 @@
 pub enum StoreError {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    #[error("the database cannot be written to")]
+    Unwritable,
     #[error("{id} in {table} is not stored in a shape that this version reads")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
 }

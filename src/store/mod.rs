@@ -11,6 +11,7 @@ mod changes;
 mod database;
 mod error;
 mod events;
+mod file_lock;
 mod files;
 mod index;
 mod open;

@@ -4,8 +4,13 @@
 //! `:memory:` is a private file in the temporary folder that has no name any more by the time the
 //! first request comes in, so nothing of it outlives the process, however that ends.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use parking_lot::Mutex;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::MigrateError,
@@ -14,8 +19,13 @@ use sqlx::{
 use tokio::sync::mpsc;
 
 use super::{
-    batch_loader::BatchLoader, blobs::Blobs, database::Database, error::StoreError, sessions,
-    temporary, writer::Writer,
+    batch_loader::BatchLoader,
+    blobs::Blobs,
+    database::Database,
+    error::StoreError,
+    file_lock::{FileLock, LockError},
+    sessions, temporary,
+    writer::Writer,
 };
 
 /// "RHSL" in the file's header: this database is ours.
@@ -37,6 +47,16 @@ pub enum OpenError {
          use that version, or another file"
     )]
     Newer { path: String },
+    #[error(
+        "the database {path} is in use by another server: stop that one, or name another file with \
+         --database"
+    )]
+    InUse { path: String },
+    #[error(
+        "the database {path} cannot be locked against a second server: {source}; name a file on a \
+         file system that has locks with --database"
+    )]
+    Unlockable { path: String, source: std::io::Error },
     #[error("cannot bring the database {path} up to date: {source}")]
     Migration { path: String, source: MigrateError },
     #[error("cannot read the database {path}: {source}")]
@@ -48,28 +68,40 @@ pub enum OpenError {
     Temporary { path: String, source: std::io::Error },
 }
 
+/// How a file is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// By a server, for which nobody else may write.
+    Server,
+    /// By a server, and by nobody else at all.
+    Private,
+    /// By a command that only reads, beside a server perhaps.
+    Reader,
+}
+
 impl Database {
     /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at
     /// exit.
     pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
-        match path {
-            Some(path) => {
-                let database =
-                    Self::open_file(path, SqliteSynchronous::Normal, Blobs::new(Some(path)))
-                        .await?;
-                let unreadable =
-                    |source| OpenError::Unreadable { path: path.display().to_string(), source };
-                database.sweep().await.map_err(unreadable)?;
-                database.purge_the_gone().await.map_err(unreadable)?;
-                Ok(database)
-            }
-            None => Self::open_private().await,
-        }
+        let Some(path) = path else { return Self::open_private().await };
+        let lock = take_lock(path)?;
+        let database =
+            Self::open_file(path, Use::Server, Blobs::new(Some(path)), Some(lock)).await?;
+        let unreadable =
+            |source| OpenError::Unreadable { path: path.display().to_string(), source };
+        database.sweep().await.map_err(unreadable)?;
+        database.purge_the_gone().await.map_err(unreadable)?;
+        Ok(database)
     }
 
-    /// Opens what a server may be using at the moment: nothing in it is cleaned up.
+    /// Opens a file to read it, whether a server uses it at the moment or not. One of an older
+    /// version is brought up to date first, if no server uses it.
     pub async fn open_beside(path: &Path) -> Result<Arc<Self>, OpenError> {
-        Self::open_file(path, SqliteSynchronous::Normal, Blobs::new(Some(path))).await
+        let (usage, lock) = match look(path).await? {
+            Some(version) if version == newest() => (Use::Reader, None),
+            _ => (Use::Server, Some(take_lock(path)?)),
+        };
+        Self::open_file(path, usage, Blobs::new(Some(path)), lock).await
     }
 
     async fn open_private() -> Result<Arc<Self>, OpenError> {
@@ -77,12 +109,8 @@ impl Database {
             path: std::env::temp_dir().display().to_string(),
             source,
         })?;
-        let database = Self::open_file(
-            &folder.path().join("private.db"),
-            SqliteSynchronous::Off,
-            Blobs::new(None),
-        )
-        .await?;
+        let path = folder.path().join("private.db");
+        let database = Self::open_file(&path, Use::Private, Blobs::new(None), None).await?;
         // All connections are open: from here on the files need no name. Where open files cannot be
         // deleted, the folder is left to whoever clears the temporary ones.
         if let Err(error) = folder.close() {
@@ -93,42 +121,39 @@ impl Database {
 
     async fn open_file(
         path: &Path,
-        synchronous: SqliteSynchronous,
+        usage: Use,
         blobs: Blobs,
+        lock: Option<FileLock>,
     ) -> Result<Arc<Self>, OpenError> {
         let shown = path.display().to_string();
         let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            .synchronous(synchronous)
-            // There may be no folder that can be written but that of the database.
-            .pragma("temp_store", "memory")
-            // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
-            .pragma("wal_autocheckpoint", "4096")
-            // A batch of writes tells of each row: all of that fits.
-            .row_buffer_size(1024)
-            .disable_statement_logging();
-
-        // A file that is not ours, or of a newer version, is found out before anything in it
-        // changes.
-        let mut first = options.connect().await.map_err(unusable)?;
-        recognise(&mut first, &shown).await?;
-        first.close().await.map_err(unusable)?;
-
-        let options = options.journal_mode(SqliteJournalMode::Wal);
-        let mut writer = options.connect().await.map_err(unusable)?;
-        sqlx::query("pragma application_id = 0x5248534c")
-            .execute(&mut writer)
-            .await
-            .map_err(unusable)?;
-        MIGRATIONS
-            .run(&mut writer)
-            .await
-            .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
-
+        if usage == Use::Server {
+            // A file that is not ours, or of a newer version, is found out before anything in it
+            // changes.
+            look(path).await?;
+        }
+        let options = options(path);
+        let writer = if usage == Use::Reader {
+            options.clone().read_only(true).create_if_missing(false).connect().await
+        } else {
+            let synchronous = match usage {
+                Use::Private => SqliteSynchronous::Off,
+                Use::Server | Use::Reader => SqliteSynchronous::Normal,
+            };
+            let options = options.clone().synchronous(synchronous);
+            options.journal_mode(SqliteJournalMode::Wal).connect().await
+        };
+        let mut writer = writer.map_err(unusable)?;
+        if usage != Use::Reader {
+            sqlx::query("pragma application_id = 0x5248534c")
+                .execute(&mut writer)
+                .await
+                .map_err(unusable)?;
+            MIGRATIONS
+                .run(&mut writer)
+                .await
+                .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
+        }
         let options = options.read_only(true).create_if_missing(false);
         let readers = SqlitePoolOptions::new()
             .min_connections(READERS)
@@ -144,18 +169,78 @@ impl Database {
         warm(&readers, &mut loader).await.map_err(unusable)?;
         let (purge, gone) = mpsc::unbounded_channel();
         let database = Arc::new(Self {
-            writer: Writer::start(writer),
+            writer: Writer::start(writer, usage == Use::Server),
             loader: BatchLoader::start(loader),
             readers,
             blobs,
             purge,
+            lock: Mutex::new(lock),
         });
         sessions::start_purging(&database, gone);
         Ok(database)
     }
 }
 
-async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
+fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
+    let shown = || path.display().to_string();
+    FileLock::take(path).map_err(|error| match error {
+        LockError::InUse => OpenError::InUse { path: shown() },
+        // The folder is at fault, and not its file system.
+        LockError::Unlockable(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            OpenError::Unusable { path: shown(), source: sqlx::Error::Io(source) }
+        }
+        LockError::Unlockable(source) => OpenError::Unlockable { path: shown(), source },
+    })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        // There may be no folder that can be written but that of the database.
+        .pragma("temp_store", "memory")
+        // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
+        .pragma("wal_autocheckpoint", "4096")
+        // A batch of writes tells of each row: all of that fits.
+        .row_buffer_size(1024)
+        .disable_statement_logging()
+}
+
+/// The version of the newest migration.
+fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// Looks at a file that is there: the version of the database in it, none if it is empty. A refusal
+/// leaves no file behind that was not there before.
+async fn look(path: &Path) -> Result<Option<i64>, OpenError> {
+    let beside = ["-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    let new: Vec<_> = beside.into_iter().filter(|path| !path.exists()).collect();
+    let shown = path.display().to_string();
+    let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
+    let version = async {
+        let mut connection = options(path).connect().await.map_err(unusable)?;
+        let version = recognise(&mut connection, &shown).await;
+        let closed = connection.close().await;
+        version.and_then(|version| closed.map(|()| version).map_err(unusable))
+    };
+    let version = version.await;
+    if version.is_err() {
+        new.iter().for_each(|path| _ = std::fs::remove_file(path));
+    }
+    version
+}
+
+async fn recognise(
+    connection: &mut SqliteConnection,
+    path: &str,
+) -> Result<Option<i64>, OpenError> {
     let unusable = |source| OpenError::Unusable { path: path.to_owned(), source };
     let id: i32 = sqlx::query_scalar("pragma application_id")
         .fetch_one(&mut *connection)
@@ -166,19 +251,19 @@ async fn recognise(connection: &mut SqliteConnection, path: &str) -> Result<(), 
         .await
         .map_err(unusable)?;
     if tables == 0 {
-        return Ok(());
+        return Ok(None);
     }
     if id != APPLICATION_ID {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
-    let newest: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+    let version: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
         .fetch_one(&mut *connection)
         .await
         .map_err(unusable)?;
-    if MIGRATIONS.iter().all(|migration| migration.version < newest) {
+    if version > newest() {
         return Err(OpenError::Newer { path: path.to_owned() });
     }
-    Ok(())
+    Ok(Some(version))
 }
 
 /// Makes every connection look at the file once, so that it holds the files of the write-ahead log

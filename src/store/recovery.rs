@@ -1,25 +1,27 @@
-//! A database that cannot be written to is given a while to recover.
+//! A database that cannot be written to is given time to recover: a disk has space again, a volume
+//! comes back. Attempts go on until then.
 
 use std::time::Duration;
 
-/// How often, and after which first wait, something that cannot be written is tried again.
-const ATTEMPTS: u32 = 6;
+/// How long to wait before the first attempt, and between attempts at the most.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The waits between attempts to write, each twice as long as the one before it.
-#[derive(Default)]
+/// The waits between attempts to write, each twice as long as the one before it, up to a bound.
 pub struct Recovery {
-    attempts: u32,
+    next: Duration,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self { next: FIRST_WAIT }
+    }
 }
 
 impl Recovery {
-    /// Waits for the next attempt. Answers false, at once, after the last one.
-    pub async fn wait(&mut self) -> bool {
-        if self.attempts == ATTEMPTS {
-            return false;
-        }
-        tokio::time::sleep(FIRST_WAIT * 2_u32.pow(self.attempts)).await;
-        self.attempts += 1;
-        true
+    /// Waits for the next attempt.
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(LONGEST_WAIT);
     }
 }

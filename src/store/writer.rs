@@ -4,7 +4,10 @@
 //! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
 //! which are at fault.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -24,6 +27,9 @@ use crate::event_bus::EventBus;
 /// How many writes share a transaction at the most, so that nobody waits long for a commit.
 const BATCH: usize = 256;
 
+/// How long nobody writes before what was written is moved into the database file.
+const QUIET: Duration = Duration::from_secs(1);
+
 enum WriteJob {
     Changes(PendingWrite),
     Alone(ExclusiveWrite),
@@ -42,23 +48,39 @@ struct PendingWrite {
 /// A statement and what is bound to it: numbers and texts.
 pub(super) type Statement = (String, Vec<Value>);
 
-/// Statements that have a transaction of their own.
+/// Work that shares no transaction.
 struct ExclusiveWrite {
-    statements: Vec<Statement>,
+    work: ExclusiveWork,
     answer: oneshot::Sender<Result<u64>>,
+}
+
+enum ExclusiveWork {
+    /// Statements that have a transaction of their own.
+    Statements(Vec<Statement>),
+    /// The write-ahead log is moved into the file, and cut.
+    Checkpoint,
 }
 
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<WriteJob>,
+    keeps_file: bool,
 }
 
 impl Writer {
     /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are
-    /// done.
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    /// done. One that keeps a file moves the write-ahead log into it whenever it is quiet.
+    pub(super) fn start(connection: SqliteConnection, keeps_file: bool) -> Self {
         let (jobs, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(work(connection, waiting));
-        Self { jobs }
+        tokio::spawn(work(connection, waiting, keeps_file));
+        Self { jobs, keeps_file }
+    }
+
+    /// Moves the write-ahead log into the file, as a whole, if there is one to keep.
+    pub(super) async fn checkpoint(&self) -> Result<()> {
+        if self.keeps_file {
+            self.alone(ExclusiveWork::Checkpoint).await?;
+        }
+        Ok(())
     }
 
     /// Answers once the changes are committed: whether every row that had a condition met it.
@@ -78,26 +100,50 @@ impl Writer {
     /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows
     /// the last statement has changed.
     pub(super) async fn exclusive(&self, statements: Vec<Statement>) -> Result<u64> {
+        self.alone(ExclusiveWork::Statements(statements)).await
+    }
+
+    async fn alone(&self, work: ExclusiveWork) -> Result<u64> {
         let (answer, answered) = oneshot::channel();
         self.jobs
-            .send(WriteJob::Alone(ExclusiveWrite { statements, answer }))
+            .send(WriteJob::Alone(ExclusiveWrite { work, answer }))
             .map_err(|_| StoreError::died())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::died()))
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<WriteJob>) {
+async fn work(
+    mut connection: SqliteConnection,
+    mut waiting: mpsc::UnboundedReceiver<WriteJob>,
+    keeps_file: bool,
+) {
+    let mut is_behind = false;
     let mut commands = Commands::default();
     let mut received = Vec::with_capacity(BATCH);
     let mut queue = VecDeque::new();
     loop {
-        if queue.is_empty() && waiting.recv_many(&mut received, BATCH).await == 0 {
-            return;
+        if queue.is_empty() {
+            if is_behind && is_quiet(&mut waiting, &mut received).await {
+                // Whoever copies the file alone has all but the last second.
+                if let Err(error) = connection.execute("pragma wal_checkpoint(passive)").await {
+                    tracing::warn!(%error, "the write-ahead log was not moved into the database");
+                }
+            }
+            if received.is_empty() && waiting.recv_many(&mut received, BATCH).await == 0 {
+                return;
+            }
         }
+        is_behind = keeps_file;
         queue.extend(received.drain(..));
         let (batch, exclusive) = next_batch(&mut queue);
-        if let Some(ExclusiveWrite { statements, answer }) = exclusive {
-            _ = answer.send(perform_alone(&mut connection, &statements).await);
+        if let Some(ExclusiveWrite { work, answer }) = exclusive {
+            let done = match work {
+                ExclusiveWork::Statements(statements) => {
+                    perform_alone(&mut connection, &statements).await
+                }
+                ExclusiveWork::Checkpoint => checkpoint(&mut connection).await,
+            };
+            _ = answer.send(done);
         }
         let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(PendingWrite::split).unzip();
         if rows.is_empty() {
@@ -181,6 +227,19 @@ impl BatchRows {
         }
         goes
     }
+}
+
+/// Waits for writes, but not for long. Answers whether none came.
+async fn is_quiet(
+    waiting: &mut mpsc::UnboundedReceiver<WriteJob>,
+    received: &mut Vec<WriteJob>,
+) -> bool {
+    tokio::time::timeout(QUIET, waiting.recv_many(received, BATCH)).await.is_err()
+}
+
+async fn checkpoint(connection: &mut SqliteConnection) -> Result<u64> {
+    connection.execute("pragma wal_checkpoint(truncate)").await?;
+    Ok(0)
 }
 
 async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {

@@ -433,11 +433,20 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 }
 
+/// The longest word that is taken for a misspelt one, in bytes.
+const LONGEST_WORD: usize = 128;
+
 /// The word that was meant, if one is spelled nearly alike.
 pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
+    // No word is that long, and to compare words takes time that grows with both.
+    if got.len() > LONGEST_WORD {
+        return None;
+    }
     let got = got.to_lowercase();
-    let near =
-        known.iter().map(|word| (strsim::damerau_levenshtein(&got, &word.to_lowercase()), *word));
+    let near = known
+        .iter()
+        .filter(|word| word.len() <= LONGEST_WORD)
+        .map(|word| (strsim::damerau_levenshtein(&got, &word.to_lowercase()), *word));
     let near = near.filter(|(distance, word)| *distance <= (got.len().min(word.len()) / 3).max(1));
     near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }

@@ -43,6 +43,7 @@ mod skipped;
 mod streaming;
 mod threads;
 mod tools;
+mod unharmed;
 mod uploads;
 mod upstream;
 mod v1;

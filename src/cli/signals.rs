@@ -1,0 +1,87 @@
+//! Signals from outside: an orderly end of the server, or a message for the command of `exec`.
+
+use std::io;
+
+use tokio::{signal, sync::watch};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there is ctrl-c alone elsewhere"))]
+pub(super) enum SignalAction {
+    Terminate,
+    Interrupt,
+    HangUp,
+    Quit,
+}
+
+/// The signals that are caught.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    caught: Vec<(SignalAction, signal::unix::Signal)>,
+}
+
+impl Signals {
+    /// Catches what asks a server to end.
+    pub(super) fn of_server() -> io::Result<Self> {
+        Self::catch(&[SignalAction::Terminate, SignalAction::Interrupt])
+    }
+
+    /// Catches what is passed on to a command, so that none of it ends this process before that.
+    pub(super) fn of_command() -> io::Result<Self> {
+        use SignalAction::{HangUp, Interrupt, Quit, Terminate};
+        Self::catch(&[Terminate, Interrupt, HangUp, Quit])
+    }
+
+    #[cfg(unix)]
+    fn catch(actions: &[SignalAction]) -> io::Result<Self> {
+        let caught =
+            actions.iter().map(|action| Ok((*action, signal::unix::signal(action.kind())?)));
+        Ok(Self { caught: caught.collect::<io::Result<_>>()? })
+    }
+
+    #[cfg(not(unix))]
+    fn catch(_: &[SignalAction]) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) -> SignalAction {
+        let each = self.caught.iter_mut().map(|(action, signal)| {
+            Box::pin(async move {
+                signal.recv().await;
+                *action
+            })
+        });
+        futures_util::future::select_all(each).await.0
+    }
+
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) -> SignalAction {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+        SignalAction::Interrupt
+    }
+
+    /// Sets the flag at the first signal, and ends the process at the second.
+    pub(super) async fn stop(mut self, stop: watch::Sender<bool>) {
+        self.next().await;
+        tracing::info!("stopping: a second signal does not wait");
+        _ = stop.send(true);
+        self.next().await;
+        std::process::exit(0);
+    }
+}
+
+#[cfg(unix)]
+impl SignalAction {
+    fn kind(self) -> signal::unix::SignalKind {
+        use signal::unix::SignalKind;
+        match self {
+            Self::Terminate => SignalKind::terminate(),
+            Self::Interrupt => SignalKind::interrupt(),
+            Self::HangUp => SignalKind::hangup(),
+            Self::Quit => SignalKind::quit(),
+        }
+    }
+}

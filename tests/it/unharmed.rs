@@ -1,0 +1,321 @@
+//! What a broken log, a stalled peer, a second server or a signal may do: nothing to anybody else.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::server::{TestServer, client};
+
+/// Far more than anything here takes, and far less than a hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program, as a process of its own.
+struct Program {
+    child: Child,
+    base: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+impl Program {
+    fn start(arguments: &[&str], stderr: Stdio) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("rehearsal listening on ").expect(&line).to_owned();
+        Self { child, base }
+    }
+
+    fn address(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end. Answers the exit code.
+    fn end(mut self) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = client().post(format!("{}{path}", self.base)).json(&body);
+        let request = request.bearer_auth("sk-test").header("OpenAI-Beta", "assistants=v2");
+        let response = request.send().await.unwrap();
+        (response.status(), response.json().await.unwrap_or_default())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = client().get(format!("{}{path}", self.base));
+        let request = request.bearer_auth("sk-test").header("OpenAI-Beta", "assistants=v2");
+        request.send().await.unwrap().json().await.unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_can_write_stops_nothing() {
+    // The reading end is closed: every write to standard error fails.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let upstream = ["--upstream", "http://127.0.0.1:1/v1", "--log", "debug"];
+    let program = Program::start(&upstream, writer.into());
+    let (_, assistant) = program.post("/v1/assistants", json!({"model": "gpt-4o"})).await;
+    let thread = json!({"messages": [{"role": "user", "content": "Hello"}]});
+    let body = json!({"assistant_id": assistant["id"], "thread": thread});
+    let (status, mut run) = program.post("/v1/threads/runs", body).await;
+    assert_eq!(status, StatusCode::OK, "{run}");
+    let begun = Instant::now();
+    let path = format!(
+        "/v1/threads/{}/runs/{}",
+        run["thread_id"].as_str().unwrap(),
+        run["id"].as_str().unwrap()
+    );
+    while run["status"] != "failed" {
+        assert!(begun.elapsed() < PATIENCE, "{run}");
+        run = program.get(&path).await;
+    }
+    program.signal("-TERM");
+    assert_eq!(program.end(), Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let program = Program::start(&["--log", "trace"], writer.into());
+    // Far more than a pipe holds.
+    for _ in 0..300 {
+        let (status, _) = program.post("/v1/threads", json!({})).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    program.signal("-TERM");
+    assert_eq!(program.end(), Some(0));
+}
+
+#[tokio::test]
+async fn a_stop_leaves_a_database_that_can_be_copied_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let program = Program::start(&["--database", path.to_str().unwrap()], Stdio::null());
+    let (_, thread) = program.post("/v1/threads", json!({})).await;
+    program.signal("-INT");
+    assert_eq!(program.end(), Some(0));
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let server = TestServer::on(&copy, "replies: []").await;
+    let path = format!("/v1/threads/{}", thread["id"].as_str().unwrap());
+    assert_eq!(server.get(&path).await.status, StatusCode::OK);
+}
+
+#[test]
+fn a_second_server_on_a_database_refuses_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let database = ["--database", path.to_str().unwrap()];
+    let first = Program::start(&database, Stdio::null());
+    let second = || {
+        let program = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(database)
+            .output()
+            .unwrap();
+        (program.status.code(), String::from_utf8(program.stderr).unwrap())
+    };
+    let (code, said) = second();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("is in use by another server"), "{said}");
+    // Whoever only reads is let in.
+    let export = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["export", "thread_none"])
+        .args(database)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(export.stderr).unwrap();
+    assert!(said.contains("there is no thread thread_none"), "{said}");
+    // A kill releases the lock.
+    first.signal("-KILL");
+    assert_eq!(first.end(), None);
+    drop(Program::start(&database, Stdio::null()));
+}
+
+#[test]
+fn a_database_that_is_refused_gets_no_company() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    std::fs::write(&path, "this is no database, whatever its name says").unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["--listen", "127.0.0.1:0", "--database", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with("-wal") || name.ends_with("-shm"))
+        .collect();
+    assert!(names.is_empty(), "{names:?}");
+}
+
+#[tokio::test]
+async fn an_upload_works_again_when_its_folder_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.db");
+    let server = TestServer::on(&path, "replies: []").await;
+    server.document("a.txt", "one").await;
+    std::fs::remove_dir_all(folder.path().join("r.db-files")).unwrap();
+    let id = server.document("b.txt", "two").await;
+    assert_eq!(
+        server.get(&format!("/v1/files/{id}/content")).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(crate::server::blobs(folder.path()), 1);
+}
+
+/// The beginning of a request whose body never comes.
+fn stalled(address: &str, path: &str, kind: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer sk-test\r\ncontent-type: \
+         {kind}\r\ncontent-length: 1000\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_keeps_nobody_from_a_reset() {
+    let server = TestServer::start().await;
+    let address = server.base.strip_prefix("http://").unwrap();
+    let json = stalled(address, "/v1/threads", "application/json");
+    let form = stalled(address, "/v1/files", "multipart/form-data; boundary=x");
+    for _ in 0..3 {
+        let reset = server.post("/_rehearsal/reset", json!({})).await;
+        assert_eq!(reset.status, StatusCode::OK);
+        let snapshot = server.request(Method::PUT, "/_rehearsal/snapshots/s");
+        assert_eq!(server.send(snapshot).await.status, StatusCode::OK);
+        assert_eq!(server.post("/v1/threads", json!({})).await.status, StatusCode::OK);
+    }
+    drop((json, form));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_what_stands_still() {
+    let program = Program::start(&[], Stdio::null());
+    let address = program.address().to_owned();
+    let body = stalled(&address, "/v1/threads", "application/json");
+    let mut head = TcpStream::connect(&address).unwrap();
+    head.write_all(b"POST /v1/thr").unwrap();
+    let silent = TcpStream::connect(&address).unwrap();
+    program.signal("-TERM");
+    let begun = Instant::now();
+    assert_eq!(program.end(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(4), "the whole grace period");
+    drop((body, head, silent));
+}
+
+#[test]
+fn requests_of_clients_that_close_their_side_are_answered() {
+    let program = Program::start(&[], Stdio::null());
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(program.address()).unwrap();
+        let request = format!(
+            "POST /v1/threads HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer sk-test\r\nconnection: \
+             close\r\nopenai-beta: assistants=v2\r\ncontent-length: 2\r\n\r\n{{}}",
+            program.address()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+}
+
+#[test]
+fn signals_reach_the_command_of_exec() {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (ready, got) = (folder.path().join("ready"), folder.path().join("got"));
+        let script = format!(
+            "trap 'echo {signal} > {got}; exit 7' {signal}; touch {ready}; while :; do sleep 0.01; \
+             done",
+            got = got.display(),
+            ready = ready.display()
+        );
+        let mut exec = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+            .args(["exec", "--", "sh", "-c", &script])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(&ready);
+        let pid = exec.id().to_string();
+        assert!(
+            Command::new("kill").args([&format!("-{number}"), &pid]).status().unwrap().success()
+        );
+        assert_eq!(exec.wait().unwrap().code(), Some(7), "{signal}");
+        assert_eq!(std::fs::read_to_string(got).unwrap().trim(), signal);
+    }
+}
+
+fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < PATIENCE, "{} is never there", path.display());
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_would_lead_elsewhere_is_no_session() {
+    let program = Program::start(&[], Stdio::null());
+    for name in ["..", "."] {
+        // A client of HTTP would take the dots for steps in the path.
+        let mut stream = TcpStream::connect(program.address()).unwrap();
+        let request = format!(
+            "GET /s/{name}/v1/models HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer \
+             sk-test\r\nconnection: close\r\n\r\n",
+            program.address()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+}
+
+#[test]
+fn a_key_of_megabytes_is_told_like_any_other() {
+    let key = "k".repeat(4 << 20);
+    let begun = Instant::now();
+    let said =
+        rehearsal::internals::read_fixture("x.yaml", &format!("? {key}\n: 1\n")).unwrap_err();
+    assert!(said.contains("unknown key 'kkk"), "{}", &said[..100]);
+    assert!(said.len() < 2_000, "{}", said.len());
+    assert!(begun.elapsed() < PATIENCE);
+}

@@ -165,9 +165,9 @@ fn report(sessions: &Sessions) -> bool {
         let state = session.state();
         for run in state.reply_usage.unmatched() {
             missed += 1;
-            let message = run.message.as_deref().unwrap_or("nothing");
+            let message = run.message().unwrap_or("nothing");
             let near = run
-                .nearest
+                .nearest()
                 .first()
                 .map(|near| format!(", nearest is {}", near.reply.title()))
                 .unwrap_or_default();

@@ -1,12 +1,7 @@
 //! Who is told of a run: those who listen to its stream, and to the events of its session.
 
-use tokio::sync::mpsc;
-
-use super::event::Event;
+use super::{event::Event, listener::Listener};
 use crate::{event_bus::EventBus, types::Version};
-
-/// Gets the events of a run, from the one on that the call which listens caused.
-pub type Listener = mpsc::UnboundedSender<Event>;
 
 pub(super) struct Audience {
     bus: EventBus,
@@ -33,7 +28,7 @@ impl Audience {
             }
             let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
             // A listener that hung up is no listener; the run goes on all the same.
-            self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
+            self.listeners.retain(|listener| listener.send(event.clone()));
             if ends {
                 self.dismiss(&Event::Done);
             }

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{audience::Listener, error::EngineError};
+use super::{error::EngineError, listener::Listener};
 use crate::{
     clock::ActivityGuard,
     types::{Run, tool::ToolOutput},

@@ -11,11 +11,12 @@ use tokio::{
 };
 
 use super::{
-    audience::{Audience, Listener},
+    audience::Audience,
     command::{RunChange, RunCommand},
     cue::PerformanceEnd,
     error::EngineError,
     event::Event,
+    listener::Listener,
     lock,
     machine::{Input, Machine, Prompt},
     note,
@@ -120,9 +121,10 @@ impl Engine {
         let (created, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
         self.insert(&mut new).await?;
-        let mut events = vec![Event::RunCreated(run.clone()), Event::Run(run.clone())];
+        let mut events =
+            vec![Event::RunCreated(Box::new(run.clone())), Event::Run(Box::new(run.clone()))];
         if let RunTarget::New(thread, _) = new.onto {
-            events.insert(0, Event::ThreadCreated(thread));
+            events.insert(0, Event::ThreadCreated(Box::new(thread)));
         }
         // If the task is gone already, so is its engine.
         _ = created.send(events);

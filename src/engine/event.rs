@@ -13,20 +13,20 @@ use crate::types::{
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    ThreadCreated(Thread),
-    RunCreated(Run),
+    ThreadCreated(Box<Thread>),
+    RunCreated(Box<Run>),
     /// The run has the status it has now.
-    Run(Run),
-    StepCreated(Step),
-    Step(Step),
+    Run(Box<Run>),
+    StepCreated(Box<Step>),
+    Step(Box<Step>),
     /// Something is added to the call at this index.
     StepDelta {
         id: Id<Step>,
         index: usize,
         delta: CallDelta,
     },
-    MessageCreated(Message),
-    Message(Message),
+    MessageCreated(Box<Message>),
+    Message(Box<Message>),
     /// Something is added to the content at this index.
     MessageDelta {
         id: Id<Message>,
@@ -110,13 +110,13 @@ impl Event {
             Self::ThreadCreated(thread) => compact(&thread.clone().view().seen(version)),
             Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version)),
             Self::StepCreated(step) | Self::Step(step) if with_results => {
-                compact(&step.seen(version))
+                compact(&step.as_ref().seen(version))
             }
             Self::StepCreated(step) | Self::Step(step) => {
                 compact(&step.clone().without_content().seen(version))
             }
             Self::MessageCreated(message) | Self::Message(message) => {
-                compact(&message.seen(version))
+                compact(&message.as_ref().seen(version))
             }
             Self::StepDelta { id, index, delta } => compact(&json!({
                 "id": id,

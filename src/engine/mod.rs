@@ -13,6 +13,7 @@ mod cue;
 mod driver;
 mod error;
 mod event;
+mod listener;
 mod lock;
 mod machine;
 mod memory;
@@ -34,11 +35,11 @@ mod step_inputs;
 mod task;
 
 pub use self::{
-    audience::Listener,
     driver::{Engine, NewRun, RunTarget},
     error::EngineError,
     event::Event,
+    listener::{Events, Listener, listen},
     lock::add_message,
     performer::{Performer, PerformerChoice, Unmatched},
-    reply_usage::{ReplyUsage, UnmatchedRun},
+    reply_usage::ReplyUsage,
 };

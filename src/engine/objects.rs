@@ -139,7 +139,7 @@ impl RunObjects {
 
     fn turn(&mut self, phase: Phase, shown: &mut Vec<Event>) {
         self.run.phase = phase;
-        shown.push(Event::Run(self.run.clone()));
+        shown.push(Event::Run(Box::new(self.run.clone())));
     }
 
     fn open_message(&mut self, at: Timestamp, shown: &mut Vec<Event>) {
@@ -148,15 +148,15 @@ impl RunObjects {
         self.open_step(StepDetails::MessageCreation { message_creation }, at, shown);
         self.messages += 1;
         let message = Message::begun(message_id, at, &self.run);
-        shown.push(Event::MessageCreated(message.clone()));
-        shown.push(Event::Message(message.clone()));
+        shown.push(Event::MessageCreated(Box::new(message.clone())));
+        shown.push(Event::Message(Box::new(message.clone())));
         self.message = Some(message);
     }
 
     fn open_step(&mut self, details: StepDetails, at: Timestamp, shown: &mut Vec<Event>) {
         let step = Step::begun(self.ids.step(self.steps.len()), at, &self.run, details);
-        shown.push(Event::StepCreated(step.clone()));
-        shown.push(Event::Step(step.clone()));
+        shown.push(Event::StepCreated(Box::new(step.clone())));
+        shown.push(Event::Step(Box::new(step.clone())));
         self.steps.push(step);
     }
 
@@ -263,11 +263,11 @@ impl RunObjects {
     fn close(&mut self, how: Closing, usage: Usage, at: Timestamp, shown: &mut Vec<Event>) {
         if let Some(mut message) = self.message.take() {
             close_message(&mut message, &how, at);
-            shown.push(Event::Message(message));
+            shown.push(Event::Message(Box::new(message)));
         }
         if let Some(step) = self.steps.last_mut().filter(|step| step.is_open()) {
             step.end(how_step_ends(how, step), at, usage);
-            shown.push(Event::Step(step.clone()));
+            shown.push(Event::Step(Box::new(step.clone())));
         }
     }
 
@@ -279,7 +279,7 @@ impl RunObjects {
             match event {
                 Event::StepCreated(step) | Event::Step(step) => steps.push(&step.id),
                 Event::MessageCreated(message) => begun.push(&message.id),
-                Event::Message(message) if !message.is_open() => messages.push(message),
+                Event::Message(message) if !message.is_open() => messages.push(&**message),
                 _ => {}
             }
         }

@@ -3,7 +3,10 @@
 //! `begin` is asked once for each run. What it answers is data: the machine of the run keeps it, and
 //! hands it to the script or the upstream that it names.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use super::{
     memory::{AfterCues, Memory, Performance, Position},
@@ -13,8 +16,8 @@ use super::{
 };
 use crate::{
     fixture::{
-        ActiveFixtures, Outcome, Pace, Reply,
-        matching::{Captures, Subject},
+        ActiveFixtures, Fixtures, Outcome, Pace, Reply,
+        matching::{Captures, OwnedSubject, Subject},
         miss::{self, NearMiss},
     },
     types::{Run, reader, run::LastError},
@@ -83,13 +86,21 @@ impl Performer {
     /// Says who performs the run: the reply that its client has named, or the first that holds.
     pub(super) fn begin(&self, context: &RunContext<'_>, wanted: &PerformerChoice) -> Performance {
         let named = context.run.metadata.get(NAMED_BY);
-        let chosen = context.with_subject(|subject| match (wanted, named) {
+        let choose = |subject: &Subject<'_>| match (wanted, named) {
             (PerformerChoice::Failure(error), _) => {
                 Some((Arc::new(failing(error.clone())), Captures::new()))
             }
             (PerformerChoice::Reply(name), _) => Some(self.take_named(name, subject, context.run)),
             (PerformerChoice::Any, Some(name)) => Some(self.take_named(name, subject, context.run)),
             (PerformerChoice::Any, None) => self.choose(subject, context.run),
+        };
+        let chosen = context.with_subject(|subject| {
+            let length = subject.message.map_or(0, str::len);
+            if length > LONG || self.fixtures.sets().iter().any(|set| set.tries_many()) {
+                off_worker(|| choose(subject))
+            } else {
+                choose(subject)
+            }
         });
         let Some((reply, captures)) = chosen else {
             // It has a pace of its own; only whether it waits for polls is for the server to say.
@@ -113,6 +124,7 @@ impl Performer {
     /// The first reply that holds wins. None of them, and the upstream performs the run.
     fn choose(&self, subject: &Subject<'_>, run: &Run) -> Option<(Arc<Reply>, Captures)> {
         let sets = self.fixtures.sets();
+        let end = Instant::now() + PATIENCE;
         for reply in sets.iter().flat_map(|set| set.candidates(subject)) {
             if let Some(captures) = reply.when.admits(subject)
                 && self.reply_usage.take(reply)
@@ -120,13 +132,24 @@ impl Performer {
                 self.reply_usage.answers(&run.id, reply);
                 return Some((Arc::clone(reply), captures));
             }
+            if Instant::now() > end {
+                let error = LastError::server_error(too_slow(reply));
+                return Some((Arc::new(failing(error)), Captures::new()));
+            }
         }
-        if self.unmatched == Unmatched::Upstream {
-            return None;
+        match self.unmatched {
+            Unmatched::Upstream => None,
+            Unmatched::Echo => {
+                self.note(subject, run, sets, None, OnceLock::new());
+                Some((Arc::clone(&self.echo), Captures::new()))
+            }
+            Unmatched::Fail => {
+                let near = miss::near(subject, &sets);
+                let error = LastError::server_error(miss::explain(subject.message, &near));
+                self.note(subject, run, sets, None, OnceLock::from(near));
+                Some((Arc::new(failing(error)), Captures::new()))
+            }
         }
-        let near = miss::near(subject, &sets);
-        let explanation = miss::explain(subject.message, &near);
-        Some(self.miss(subject, run, near, explanation))
     }
 
     /// The reply that the client asks for, whatever its conditions.
@@ -148,37 +171,54 @@ impl Performer {
             .collect();
         let explanation = miss::explain_named(name, &known, &near);
         let error = LastError::server_error(explanation);
-        self.note(subject, run, near, miss::stub_named(name));
+        self.note(subject, run, Vec::new(), Some(name.to_owned()), OnceLock::from(near));
         (Arc::new(failing(error)), Captures::new())
     }
 
-    fn miss(
+    fn note(
         &self,
         subject: &Subject<'_>,
         run: &Run,
-        near: Vec<NearMiss>,
-        explanation: String,
-    ) -> (Arc<Reply>, Captures) {
-        self.note(subject, run, near, miss::stub(subject.message));
-        match self.unmatched {
-            Unmatched::Echo => (Arc::clone(&self.echo), Captures::new()),
-            Unmatched::Fail | Unmatched::Upstream => {
-                (Arc::new(failing(LastError::server_error(explanation))), Captures::new())
-            }
-        }
-    }
-
-    fn note(&self, subject: &Subject<'_>, run: &Run, nearest: Vec<NearMiss>, stub: String) {
+        sets: Vec<Arc<Fixtures>>,
+        named: Option<String>,
+        nearest: OnceLock<Vec<NearMiss>>,
+    ) {
         self.reply_usage.misses(UnmatchedRun {
-            object: "unmatched",
             run: run.id.clone(),
             thread: run.thread_id.clone(),
             created_at: run.created_at,
-            message: subject.message.map(str::to_owned),
+            subject: OwnedSubject::new(subject),
+            sets,
+            named,
             nearest,
-            stub,
         });
     }
+}
+
+/// From so many bytes on, to look through a message takes a while.
+const LONG: usize = 16 << 10;
+
+/// Does what takes a while where it holds no other session up.
+fn off_worker<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// How long replies are tried for one run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn too_slow(reply: &Reply) -> String {
+    format!(
+        "The conditions of the fixtures take longer than {} s for this run; {} was the last that was \
+         tried. A pattern is fast to find if its matches have a literal text in them, such as \
+         'order #\\d+'.",
+        PATIENCE.as_secs(),
+        reply.title()
+    )
 }
 
 /// Repeats the user's message.

@@ -3,15 +3,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     event_bus::EventBus,
-    fixture::{Reply, miss::NearMiss},
+    fixture::{
+        Fixtures, Reply,
+        matching::OwnedSubject,
+        miss::{self, NearMiss},
+    },
     types::{Id, Run, Thread, Timestamp},
 };
 
@@ -20,18 +24,52 @@ const ANSWERED: usize = 10_000;
 /// How many runs are remembered that nothing answered.
 const UNMATCHED: usize = 1_000;
 
-/// A run that no reply matched.
-#[derive(Clone, Debug, Serialize)]
+/// How many bytes the texts of these runs hold together.
+const UNMATCHED_BYTES: usize = 16 << 20;
+
+/// A run that no reply matched. Which replies came near is worked out when somebody asks.
+#[derive(Debug)]
 pub struct UnmatchedRun {
-    pub object: &'static str,
     pub run: Id<Run>,
     pub thread: Id<Thread>,
     pub created_at: Timestamp,
+    pub subject: OwnedSubject,
+    /// The replies that there were.
+    pub sets: Vec<Arc<Fixtures>>,
+    /// The name of the reply that the run asked for, if it asked for one.
+    pub named: Option<String>,
+    pub nearest: OnceLock<Vec<NearMiss>>,
+}
+
+impl UnmatchedRun {
     /// The text of the newest user message.
-    pub message: Option<String>,
-    pub nearest: Vec<NearMiss>,
-    /// A reply to paste.
-    pub stub: String,
+    pub fn message(&self) -> Option<&str> {
+        self.subject.message.as_deref()
+    }
+
+    /// The replies that came near.
+    pub fn nearest(&self) -> &[NearMiss] {
+        self.nearest.get_or_init(|| miss::near(&self.subject.subject(), &self.sets))
+    }
+}
+
+impl Serialize for UnmatchedRun {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("UnmatchedRun", 7)?;
+        shown.serialize_field("object", "unmatched")?;
+        shown.serialize_field("run", &self.run)?;
+        shown.serialize_field("thread", &self.thread)?;
+        shown.serialize_field("created_at", &self.created_at)?;
+        shown.serialize_field("message", &self.message())?;
+        shown.serialize_field("nearest", self.nearest())?;
+        let stub = match &self.named {
+            Some(name) => miss::stub_named(name),
+            None => miss::stub(self.message()),
+        };
+        // A reply to paste.
+        shown.serialize_field("stub", &stub)?;
+        shown.end()
+    }
 }
 
 /// What the performer of one session has done.
@@ -48,7 +86,9 @@ struct Entries {
     answered: HashMap<Id<Run>, Arc<Reply>>,
     /// The runs of `answered`, oldest first.
     order: VecDeque<Id<Run>>,
-    unmatched: VecDeque<UnmatchedRun>,
+    unmatched: VecDeque<Arc<UnmatchedRun>>,
+    /// How many bytes the texts of `unmatched` hold.
+    unmatched_bytes: usize,
 }
 
 impl ReplyUsage {
@@ -80,10 +120,14 @@ impl ReplyUsage {
     pub(super) fn misses(&self, run: UnmatchedRun) {
         self.bus.publish("unmatched", || serde_json::to_string(&run).unwrap_or_default());
         let mut entries = self.entries.lock();
-        if entries.unmatched.len() == UNMATCHED {
-            entries.unmatched.pop_front();
+        entries.unmatched_bytes += run.subject.held();
+        entries.unmatched.push_back(Arc::new(run));
+        while entries.unmatched.len() > UNMATCHED
+            || entries.unmatched.len() > 1 && entries.unmatched_bytes > UNMATCHED_BYTES
+        {
+            let oldest = entries.unmatched.pop_front();
+            entries.unmatched_bytes -= oldest.map_or(0, |run| run.subject.held());
         }
-        entries.unmatched.push_back(run);
     }
 
     /// How often a reply was used.
@@ -97,7 +141,7 @@ impl ReplyUsage {
     }
 
     /// The runs that no reply matched, oldest first.
-    pub fn unmatched(&self) -> Vec<UnmatchedRun> {
+    pub fn unmatched(&self) -> Vec<Arc<UnmatchedRun>> {
         self.entries.lock().unmatched.iter().cloned().collect()
     }
 

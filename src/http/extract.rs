@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Polled},
+    bounded_json,
     dialect::Dialect,
     error::{ApiError, Result},
     state::{AppState, SessionRequest},
@@ -307,7 +308,7 @@ async fn json(parts: &Parts, body: RawBody) -> Result<Value> {
             .into());
         }
     }
-    match serde_json::from_slice(&bytes) {
+    match bounded_json::parse(&bytes) {
         Ok(Value::Null) => Ok(Value::Object(Map::new())),
         Ok(value) => Ok(value),
         Err(_) => Err(ApiErrorKind::NotJson.into()),

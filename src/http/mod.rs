@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 mod body_capture;
+mod bounded_json;
 mod chunks;
 mod connection;
 pub(crate) mod dialect;

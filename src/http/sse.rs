@@ -10,22 +10,21 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::mpsc;
 
 use super::extract::Include;
 use crate::{
-    engine::{Event, Listener},
+    engine::{Event, Events, Listener, listen},
     types::Version,
 };
 
 /// A listener for a run, and the response that streams what it hears.
 pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventStream) {
-    let (listener, events) = mpsc::unbounded_channel();
+    let (listener, events) = listen();
     (listener, EventStream { events, version, with_results: include.results })
 }
 
 pub(crate) struct EventStream {
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Events,
     version: Version,
     with_results: bool,
 }
@@ -34,7 +33,7 @@ impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         let Self { version, with_results, .. } = self;
         let frames = stream::unfold(self.events, move |mut events| async move {
-            let frame = match events.recv().await? {
+            let frame = match events.next().await? {
                 // What was sent before goes out first.
                 Event::Broken => {
                     tokio::task::yield_now().await;

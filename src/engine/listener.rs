@@ -1,0 +1,156 @@
+//! The way of events from a run to one stream. A reader that is slow holds no run up, and a bounded
+//! number of events: pieces of a text that wait behind many others become one piece.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::event::{ContentDelta, Event};
+
+/// From so many events on that a reader has not taken, pieces of a text are joined.
+const BEHIND: usize = 16_384;
+
+/// Gets the events of a run, from the one on that the call which listens caused.
+#[derive(Debug)]
+pub struct Listener(Arc<Shared>);
+
+/// The events that a listener got, in their order.
+#[derive(Debug)]
+pub struct Events(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    /// Nothing more comes, or nobody reads any more.
+    is_over: bool,
+}
+
+/// A listener, and what it gets.
+pub fn listen() -> (Listener, Events) {
+    let shared = Arc::new(Shared::default());
+    (Listener(Arc::clone(&shared)), Events(shared))
+}
+
+impl Listener {
+    /// Passes an event on. Answers whether anybody still reads.
+    pub(super) fn send(&self, event: Event) -> bool {
+        let mut queue = self.0.queue.lock();
+        if queue.is_over {
+            return false;
+        }
+        queue.push(event);
+        drop(queue);
+        self.0.changed.notify_one();
+        true
+    }
+}
+
+impl Queue {
+    fn push(&mut self, event: Event) {
+        let is_behind = self.events.len() >= BEHIND;
+        let last = self.events.back_mut().filter(|_| is_behind);
+        match last.and_then(|last| joined(last, &event)) {
+            Some(()) => {}
+            None => self.events.push_back(event),
+        }
+    }
+}
+
+/// Adds the text of an event to the one before it, if both are pieces of the same text.
+fn joined(last: &mut Event, next: &Event) -> Option<()> {
+    let (
+        Event::MessageDelta {
+            id,
+            index,
+            delta: ContentDelta::Text { value, annotation: None, .. },
+        },
+        Event::MessageDelta {
+            id: next_id,
+            index: next_index,
+            delta: ContentDelta::Text { value: more, annotation: None, is_first: false },
+        },
+    ) = (last, next)
+    else {
+        return None;
+    };
+    (id == next_id && index == next_index).then(|| value.push_str(more))
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.queue.lock().is_over = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Events {
+    /// The next event; none after the last.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            {
+                let mut queue = self.0.queue.lock();
+                match queue.events.pop_front() {
+                    Some(event) => return Some(event),
+                    None if queue.is_over => return None,
+                    None => {}
+                }
+            }
+            self.0.changed.notified().await;
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.is_over = true;
+        queue.events.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Id;
+
+    fn piece(text: &str) -> Event {
+        let delta =
+            ContentDelta::Text { value: text.to_owned(), is_first: false, annotation: None };
+        Event::MessageDelta { id: Id::new("msg_a"), index: 0, delta }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_lags_gets_all_of_the_text_in_fewer_pieces() {
+        let (listener, mut events) = listen();
+        for _ in 0..3 * BEHIND {
+            assert!(listener.send(piece("ab")));
+        }
+        assert!(listener.send(Event::Done));
+        assert_eq!(listener.0.queue.lock().events.len(), BEHIND + 1);
+        drop(listener);
+        let (mut text, mut last) = (String::new(), None);
+        while let Some(event) = events.next().await {
+            if let Event::MessageDelta { delta: ContentDelta::Text { value, .. }, .. } = &event {
+                text.push_str(value);
+            }
+            last = Some(event);
+        }
+        assert_eq!(text.len(), 6 * BEHIND);
+        assert!(matches!(last, Some(Event::Done)));
+        assert!(size_of::<Event>() <= 160, "{}", size_of::<Event>());
+    }
+
+    #[test]
+    fn a_reader_that_hangs_up_gets_nothing_more() {
+        let (listener, events) = listen();
+        drop(events);
+        assert!(!listener.send(Event::Done));
+    }
+}

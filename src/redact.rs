@@ -8,6 +8,7 @@ use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem::Finder;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, bytes};
 
 /// What stands in place of a secret in fixtures.
@@ -39,11 +40,14 @@ const SHORTEST: usize = 7;
 /// From so many bytes on a key is taken out of the midst of a word too.
 const UNMISTAKABLE: usize = 20;
 
+/// What stays as it is in a part of a URL.
+const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Keys that are known, ready to be looked for.
 #[derive(Clone, Debug, Default)]
 pub struct KnownKeys {
     keys: Vec<String>,
-    /// For each key that is a secret: as it is, and in base64.
+    /// For each key that is a secret: as it is, in base64, and as a part of a URL.
     finders: Vec<Finder<'static>>,
 }
 
@@ -51,8 +55,11 @@ impl KnownKeys {
     pub fn new(keys: impl IntoIterator<Item = String>) -> Self {
         let keys: Vec<String> = keys.into_iter().collect();
         let secret = keys.iter().filter(|key| key.len() >= SHORTEST);
-        let forms = secret
-            .flat_map(|key| [STANDARD.encode(key).trim_end_matches('=').to_owned(), key.clone()]);
+        let forms = secret.flat_map(|key| {
+            let base64 = STANDARD.encode(key).trim_end_matches('=').to_owned();
+            let in_url = utf8_percent_encode(key, IN_URLS).to_string();
+            [base64, in_url, key.clone()]
+        });
         let finders = forms.map(|form| Finder::new(&form).into_owned()).collect();
         Self { keys, finders }
     }

@@ -86,8 +86,10 @@ impl From<jiff::Timestamp> for Moment {
 #[derive(Clone)]
 pub struct Clock {
     inner: Arc<Mutex<Inner>>,
-    /// How many activities are under way in this clock's session.
-    busy: watch::Sender<usize>,
+    /// What is under way in this clock's session.
+    load: watch::Sender<Load>,
+    /// How many changes of the clock wait or are being made. New requests wait for them.
+    changes: watch::Sender<usize>,
     /// Changes whenever the clock stops, or runs again: whoever sleeps has to look anew.
     turned: watch::Sender<u64>,
     /// Held while the clock is set: one after the other.
@@ -135,12 +137,42 @@ impl ClockStand {
 /// Held by whoever is at work until it sleeps again; an advance of the clock waits for it.
 #[derive(Debug)]
 pub struct ActivityGuard {
-    busy: watch::Sender<usize>,
+    load: watch::Sender<Load>,
 }
 
 impl Drop for ActivityGuard {
     fn drop(&mut self) {
-        self.busy.send_modify(|busy| *busy -= 1);
+        self.load.send_modify(|load| load.activities -= 1);
+    }
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    activities: usize,
+    /// Those of them that wait for another server, for which time does not wait.
+    abroad: usize,
+}
+
+/// An activity waits for another server as long as this is held.
+pub struct AbroadGuard {
+    load: watch::Sender<Load>,
+}
+
+impl Drop for AbroadGuard {
+    fn drop(&mut self) {
+        self.load.send_modify(|load| load.abroad -= 1);
+    }
+}
+
+/// A change of the clock is being made as long as this is held.
+pub struct ChangeGuard {
+    changes: watch::Sender<usize>,
+}
+
+impl Drop for ChangeGuard {
+    fn drop(&mut self) {
+        self.changes.send_modify(|changes| *changes -= 1);
     }
 }
 
@@ -149,7 +181,8 @@ impl Clock {
         let inner = Inner { stand, sleepers: BTreeMap::new(), next_sleeper: 0 };
         Self {
             inner: Arc::new(Mutex::new(inner)),
-            busy: watch::Sender::new(0),
+            load: watch::Sender::default(),
+            changes: watch::Sender::new(0),
             turned: watch::Sender::new(0),
             setting: Arc::default(),
         }
@@ -170,14 +203,39 @@ impl Clock {
 
     /// Says that somebody is at work, until the answer is dropped.
     pub fn begin_activity(&self) -> ActivityGuard {
-        self.busy.send_modify(|busy| *busy += 1);
-        ActivityGuard { busy: self.busy.clone() }
+        self.load.send_modify(|load| load.activities += 1);
+        ActivityGuard { load: self.load.clone() }
     }
 
     /// Waits until nobody is at work.
     pub async fn idle(&self) {
         // The sender lives as long as this clock, so there is always an answer.
-        _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
+        _ = self.load.subscribe().wait_for(|load| load.activities == 0).await;
+    }
+
+    /// Waits until nobody is at work here: whoever waits for another server may go on waiting.
+    pub async fn settled(&self) {
+        _ = self.load.subscribe().wait_for(|load| load.activities <= load.abroad).await;
+    }
+
+    /// Says that an activity waits for another server, until the answer is dropped.
+    pub fn go_abroad(&self) -> AbroadGuard {
+        self.load.send_modify(|load| load.abroad += 1);
+        AbroadGuard { load: self.load.clone() }
+    }
+
+    /// Announces a change of the clock: it is made once what is under way has come to rest, and
+    /// new requests wait for it.
+    pub fn begin_change(&self) -> ChangeGuard {
+        self.changes.send_modify(|changes| *changes += 1);
+        ChangeGuard { changes: self.changes.clone() }
+    }
+
+    /// Waits for the changes of the clock that were announced before.
+    pub async fn unchanged(&self) {
+        if *self.changes.borrow() > 0 {
+            _ = self.changes.subscribe().wait_for(|changes| *changes == 0).await;
+        }
     }
 
     /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work
@@ -218,6 +276,7 @@ impl Clock {
     /// Moves the clock on. What falls due on the way happens at its own time, one thing after the
     /// other, before this returns.
     pub async fn advance(&self, by: Duration) {
+        let _change = self.begin_change();
         let _alone = self.setting.lock().await;
         let before = self.stop();
         self.pass(self.now().after(by)).await;
@@ -230,6 +289,7 @@ impl Clock {
     /// Stops the clock, at a time or where it is. What falls due until then happens before this
     /// returns.
     pub async fn freeze(&self, at: Option<Moment>) {
+        let _change = self.begin_change();
         let _alone = self.setting.lock().await;
         self.stop();
         let Some(at) = at else { return };
@@ -239,6 +299,7 @@ impl Clock {
 
     /// Lets the clock run on from the time that it shows.
     pub async fn resume(&self) {
+        let _change = self.begin_change();
         let _alone = self.setting.lock().await;
         if let Some(at) = self.stand().frozen_at {
             self.set(ClockStand::RUNNING.at(at));
@@ -261,9 +322,9 @@ impl Clock {
 
     /// Moves a clock that stands still on to `end`.
     async fn pass(&self, end: Moment) {
-        self.idle().await;
+        self.settled().await;
         while self.wake_next(end) {
-            self.idle().await;
+            self.settled().await;
         }
         let mut inner = self.inner.lock();
         inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(end));

@@ -123,7 +123,8 @@ async fn set(
 ) -> Result<Answer<Changed>> {
     let state = session.state();
     // What was under way before is not because of this.
-    state.clock.idle().await;
+    let _change = state.clock.begin_change();
+    state.clock.settled().await;
     let mut news = session.events.listen();
     let name = match change {
         ClockChange::Advance(by) => {

@@ -100,6 +100,8 @@ impl Performing {
                 script::next(position, is_late, &context, pace.timing()).await
             }
             Memory::Upstream(noted) => {
+                // Time does not wait for an upstream.
+                let _abroad = clock.go_abroad();
                 let connect = || Remote::new(performer.upstream(), noted);
                 remote.get_or_insert_with(connect).next(&context).await
             }

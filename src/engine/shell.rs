@@ -32,6 +32,14 @@ pub(super) struct Shell {
     pub is_noted: bool,
 }
 
+/// What ended a wait.
+enum Woken {
+    Command(Option<RunCommand>),
+    /// What the performer had to wait for is there.
+    Ready(Input),
+    Time(ActivityGuard),
+}
+
 impl Shell {
     /// Performs the run to its end.
     pub(super) async fn perform(
@@ -47,17 +55,23 @@ impl Shell {
             // Who waits for anything but time keeps the clock from moving on.
             let asleep = if next.is_timed() { activity.take() } else { None };
             let asleep = asleep.unwrap_or_else(|| self.clock.begin_activity());
-            activity = tokio::select! {
+            // Time does not wait for an upstream.
+            let abroad = matches!(next, Next::WaitForCues { .. }).then(|| self.clock.go_abroad());
+            let woken = tokio::select! {
                 biased;
-                command = commands.recv() => match command {
-                    Some(command) => Some(self.obey(command).await?),
-                    None => return Ok(()),
-                },
-                input = self.performing.ready(next) => {
+                command = commands.recv() => Woken::Command(command),
+                input = self.performing.ready(next) => Woken::Ready(input),
+                woken = self.clock.sleep_until(until, asleep) => Woken::Time(woken),
+            };
+            drop(abroad);
+            activity = match woken {
+                Woken::Command(Some(command)) => Some(self.obey(command).await?),
+                Woken::Command(None) => return Ok(()),
+                Woken::Ready(input) => {
                     self.machine.handle(input, self.clock.now());
                     activity
                 }
-                woken = self.clock.sleep_until(until, asleep) => Some(woken),
+                Woken::Time(woken) => Some(woken),
             };
         }
         Ok(())

@@ -76,7 +76,7 @@ impl Line {
             created_at: self.created_at,
             duration: self.begun.elapsed(),
             method: self.method,
-            path: self.path,
+            path: Journal::clean(&self.path, keys),
             query: self.query.map(|query| Journal::clean(&query, keys)),
             status,
             request,

@@ -27,6 +27,8 @@ pub(crate) async fn on_a_task(
     let is_api = is_api(request.uri().path());
     let work = async move {
         if is_api {
+            // The clock has its turn, however many requests there are.
+            state.clock.unchanged().await;
             let dialect = Dialect::from_request(&request);
             let context = if is_form(request.headers()) {
                 // A form is received as it comes, and enters the state when it is whole.

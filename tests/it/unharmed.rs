@@ -319,3 +319,93 @@ fn a_key_of_megabytes_is_told_like_any_other() {
     assert!(said.len() < 2_000, "{}", said.len());
     assert!(begun.elapsed() < PATIENCE);
 }
+
+#[tokio::test]
+async fn a_clock_has_its_turn_beside_busy_clients_and_a_silent_upstream() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("http://{}/v1", silent.local_addr().unwrap());
+    let config = rehearsal::Config {
+        unmatched: rehearsal::Unmatched::Upstream,
+        upstream: Some(rehearsal::UpstreamSettings::new(upstream, rehearsal::UpstreamKind::Chat)),
+        ..crate::server::config()
+    };
+    let server = TestServer::with(config).await;
+    // Each run waits for the upstream for as long as the test lasts.
+    let assistant = server.assistant().await;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let clock = async {
+        for _ in 0..3 {
+            let advance = json!({"advance": "1s"});
+            let changed = server.post("/_rehearsal/clock", advance).await;
+            assert_eq!(changed.status, StatusCode::OK);
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let busy = futures_util::future::join_all((0..16).map(|_| async {
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            let thread = server.thread("Hello").await;
+            let run = json!({"assistant_id": assistant});
+            server.post(&format!("/v1/threads/{thread}/runs"), run).await;
+        }
+    }));
+    let both = futures_util::future::join(busy, clock);
+    tokio::time::timeout(PATIENCE, both).await.expect("the clock has its turn");
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_holds_nothing_up() {
+    let answer = "word ".repeat(40_000);
+    let fixtures = format!("replies: [{{steps: [{{message: '{answer}'}}]}}]");
+    let server = TestServer::with_fixtures(&fixtures).await;
+    let assistant = server.assistant().await;
+    let thread = server.thread("Hello").await;
+    let path = format!("/v1/threads/{thread}/runs");
+    let body = json!({"assistant_id": assistant, "stream": true});
+    let request = server.request(Method::POST, &path).json(&body);
+    let unread = request.send().await.unwrap();
+    server.idle().await;
+    let runs = server.get(&path).await.body;
+    assert_eq!(runs["data"][0]["status"], "completed");
+    // Whoever reads it later gets all of it.
+    let text = unread.text().await.unwrap();
+    assert_eq!(text.matches("word").count() / 2, 40_000);
+    assert!(text.ends_with("event: done\ndata: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_body_of_millions_of_values_is_refused_as_any_other() {
+    let server = TestServer::start().await;
+    let zeros = format!("[{}0]", "0,".repeat(12_000_000));
+    for (body, message) in
+        [(zeros.clone(), "expected an object"), (format!("{{\"metadata\": {zeros}}}"), "metadata")]
+    {
+        let request = server.request(Method::POST, "/v1/threads");
+        let request = request.header("content-type", "application/json").body(body);
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.text.contains(message), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn keys_are_in_no_journal_whatever_form_they_have_and_wherever_they_are() {
+    let server = TestServer::start().await;
+    for key in [
+        "sk-proj-abcDEF0123456789_-xyz",
+        "0123456789abcdef0123456789abcdef",
+        "my.own+key/with=signs",
+        "hf_abcdefghijklmnopqrstuv",
+        "ghp_abcdefghijklmnopqrstuvwxyz",
+    ] {
+        let encoded = key.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        for path in [format!("/v1/threads/{encoded}"), format!("/v1/threads?key={encoded}")] {
+            let request = client().get(format!("{}{path}", server.base)).bearer_auth(key);
+            request.header("x-other", key).send().await.unwrap();
+        }
+        let body = json!({"metadata": {"a": format!("{key}"), "b": format!("Bearer {key}")}});
+        let request = client().post(format!("{}/v1/threads", server.base)).bearer_auth(key);
+        request.header("OpenAI-Beta", "assistants=v2").json(&body).send().await.unwrap();
+        let journal = server.get("/_rehearsal/requests").await.text;
+        assert!(!journal.contains(key) && !journal.contains(&encoded), "{key}");
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
     fixture::{Diagnostic, Fixtures, LoadError, Pace, active_fixtures::Loaded},
     http::{AppState, dialect::Policy, key::Keys, listen, origin_check::Hosts, state::SharedState},
     redact::{Redaction, Redactor},
-    session::{DEFAULT_SESSION, SessionConfig, SessionError, Sessions},
+    session::{DEFAULT_SESSION, SessionConfig, SessionError, sessions::Sessions},
     store::{Database, OpenError},
     upstream::{Recorder, Upstream, UpstreamConfigError, UpstreamSettings},
 };
@@ -42,6 +42,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// How many requests the journal of a session holds.
     pub journal: usize,
+    /// How many sessions there may be at a time. Idle ones that hold nothing make room for others.
+    pub max_sessions: usize,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
     /// Whether the v1 beta is refused, as the service did after December 2024.
@@ -65,6 +67,9 @@ pub struct Config {
 /// How many requests a journal holds, unless told otherwise.
 pub const JOURNAL: usize = 10_000;
 
+/// How many sessions there may be, unless told otherwise.
+pub const MAX_SESSIONS: usize = 100_000;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -77,6 +82,7 @@ impl Default for Config {
             api_keys: Vec::new(),
             allowed_hosts: Vec::new(),
             journal: JOURNAL,
+            max_sessions: MAX_SESSIONS,
             strict_models: false,
             refuse_v1: false,
             sunset: false,
@@ -180,6 +186,7 @@ impl PreparedServer {
             seed: config.seed,
             clock: config.clock,
             journal: config.journal,
+            max_sessions: config.max_sessions,
             ending: watch::Sender::new(false),
             strict_models: config.strict_models,
         };

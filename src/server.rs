@@ -10,7 +10,7 @@ use crate::{
     fixture::{Diagnostic, Fixtures},
     http::paths,
     serve::{Config, PreparedServer, StartError},
-    session::{DEFAULT_SESSION, OpenSession, SessionError, Sessions},
+    session::{DEFAULT_SESSION, OpenSession, SessionError, sessions::Sessions},
     upstream,
 };
 

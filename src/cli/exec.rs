@@ -15,7 +15,7 @@ use super::{
     signals::{SignalAction, Signals},
     watch,
 };
-use crate::{engine::Unmatched, session::Sessions};
+use crate::{engine::Unmatched, session::sessions::Sessions};
 
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {

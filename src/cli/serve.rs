@@ -23,7 +23,7 @@ use crate::{
     engine::Unmatched,
     fixture::Pace,
     redact::Redaction,
-    serve::{Config, JOURNAL, PreparedServer},
+    serve::{Config, JOURNAL, MAX_SESSIONS, PreparedServer},
     upstream::{ApiKey, LIMIT, ModelName, UpstreamKind, UpstreamSettings},
 };
 
@@ -100,6 +100,14 @@ pub struct ServeArgs {
     /// How many requests the journal of each session holds, for `/_rehearsal/requests`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
+    /// How many sessions there may be; idle ones that hold nothing make room for others
+    #[arg(
+        long = "max-sessions",
+        value_name = "N",
+        default_value_t = MAX_SESSIONS,
+        env = "REHEARSAL_MAX_SESSIONS"
+    )]
+    max_sessions: usize,
     /// Load fixtures anew when they change; a broken edit keeps the last good ones and says why
     #[arg(long, env = "REHEARSAL_WATCH")]
     watch: bool,
@@ -347,6 +355,7 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
         journal: args.journal,
+        max_sessions: args.max_sessions,
         strict_models: args.strict_models,
         refuse_v1: args.v1 == V1::Refuse,
         sunset: args.sunset,

@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     fixture::{self, Fixtures},
-    session::Sessions,
+    session::sessions::Sessions,
 };
 
 /// How often it looks.

@@ -49,7 +49,9 @@ impl From<ApiErrorKind> for ApiError {
             ApiErrorKind::UnsupportedControlBody { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiErrorKind::HostRefused { .. } => StatusCode::MISDIRECTED_REQUEST,
             ApiErrorKind::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            ApiErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ApiErrorKind::RateLimited | ApiErrorKind::TooManySessions { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             ApiErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             ApiErrorKind::UnknownSnapshot { .. } => StatusCode::NOT_FOUND,
             ApiErrorKind::FaultyFixture { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -164,6 +166,9 @@ impl From<KnowledgeError> for ApiError {
 
 impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
+        if let SessionError::TooMany { max } = error {
+            return ApiErrorKind::TooManySessions { max }.into();
+        }
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "a session cannot be made or changed");
         ApiErrorKind::Internal { request_id: String::new() }.into()

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{dialect::Policy, key::Keys, origin_check::Hosts};
-use crate::session::{OpenSession, SessionState, Sessions};
+use crate::session::{OpenSession, SessionState, sessions::Sessions};
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<SharedState>);

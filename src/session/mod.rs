@@ -5,21 +5,16 @@
 
 pub mod fault_counters;
 pub mod journal;
+mod room;
 pub mod seeding;
+pub mod sessions;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::{OnceCell, watch},
-    task::JoinError,
-};
+use tokio::{sync::watch, task::JoinError};
 
 use self::{
     fault_counters::{FaultCounters, FaultCounts},
@@ -65,6 +60,8 @@ pub struct SessionConfig {
     pub strict_models: bool,
     /// How many requests a journal holds.
     pub journal: usize,
+    /// How many sessions there may be at a time.
+    pub max_sessions: usize,
     /// Whether the server is ending.
     pub ending: watch::Sender<bool>,
 }
@@ -103,12 +100,6 @@ pub type StateGuard = tokio::sync::OwnedRwLockReadGuard<()>;
 /// How long a snapshot waits for what is under way to come to rest.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// All sessions that have been used since the start.
-pub struct Sessions {
-    config: Arc<SessionConfig>,
-    by_name: Mutex<HashMap<String, Arc<OnceCell<Arc<OpenSession>>>>>,
-}
-
 /// Why a session cannot be entered, or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -120,6 +111,8 @@ pub enum SessionError {
     Unread(#[from] JoinError),
     #[error("{0:?} is no name of a session: up to 64 letters, digits, '.', '_' and '-'")]
     Name(String),
+    #[error("there are {max} sessions, and no more are allowed")]
+    TooMany { max: usize },
     #[error("a snapshot cannot be read any more: {0}")]
     Snapshot(#[from] serde_json::Error),
 }
@@ -159,93 +152,6 @@ struct SnapshotState {
     #[serde(rename = "strikes")]
     fault_counts: BTreeMap<u64, FaultCounts>,
     added: Vec<NumberedText>,
-}
-
-impl Sessions {
-    /// Makes the default session, and those in which a run was under way when the server stopped.
-    pub async fn open(config: SessionConfig) -> Result<Self, SessionError> {
-        let interrupted = config.database.interrupted_sessions().await?;
-        let sessions = Self { config: Arc::new(config), by_name: Mutex::default() };
-        sessions.enter(DEFAULT_SESSION).await?;
-        for name in interrupted {
-            sessions.enter(&name).await?;
-        }
-        Ok(sessions)
-    }
-
-    /// The database that they are all in.
-    pub fn database(&self) -> &Arc<Database> {
-        &self.config.database
-    }
-
-    /// A session, made on first use. Whoever comes while it is being made waits for it.
-    pub async fn enter(&self, name: &str) -> Result<Arc<OpenSession>, SessionError> {
-        let cell = {
-            let mut by_name = self.by_name.lock();
-            match by_name.get(name) {
-                Some(cell) => Arc::clone(cell),
-                None => Arc::clone(by_name.entry(name.to_owned()).or_default()),
-            }
-        };
-        let session =
-            cell.get_or_try_init(|| OpenSession::open(Arc::clone(&self.config), name)).await?;
-        Ok(Arc::clone(session))
-    }
-
-    /// Whether a session has been used.
-    pub fn has(&self, name: &str) -> bool {
-        self.by_name.lock().get(name).is_some_and(|cell| cell.initialized())
-    }
-
-    /// The sessions that there are, in the order of their names.
-    pub fn sessions(&self) -> Vec<Arc<OpenSession>> {
-        let by_name = self.by_name.lock();
-        let mut sessions: Vec<_> =
-            by_name.values().filter_map(|cell| cell.get().cloned()).collect();
-        sessions.sort_by(|one, other| one.name.cmp(&other.name));
-        sessions
-    }
-
-    /// Puts other fixtures in the place of those that the server was started with. New seeds are
-    /// stored; runs that are under way keep their replies.
-    pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {
-        for session in self.sessions() {
-            session.seed(&fixtures).await?;
-        }
-        self.config.fixtures.replace(fixtures);
-        let fixtures = self.config.fixtures.now();
-        for session in self.sessions() {
-            // Once more: a session that was made or reset meanwhile has the old ones.
-            session.seed(&fixtures).await?;
-            session.events.publish("fixtures.reloaded", || {
-                format!(
-                    r#"{{"object":"fixtures","replies":{},"faults":{}}}"#,
-                    fixtures.replies.len(),
-                    fixtures.faults.len()
-                )
-            });
-        }
-        Ok(())
-    }
-
-    /// Ends what would never end by itself, because the server does.
-    pub fn end(&self) {
-        self.config.ending.send_replace(true);
-    }
-
-    /// Stops all runs where they are. The next server takes them up.
-    pub async fn halt(&self) {
-        for session in self.sessions() {
-            session.state().engine.halt().await;
-        }
-    }
-
-    /// Tells all sessions.
-    pub fn publish(&self, name: &str, data: impl Fn() -> String) {
-        for session in self.sessions() {
-            session.events.publish(name, &data);
-        }
-    }
 }
 
 impl OpenSession {

@@ -4,7 +4,10 @@
 //! A session that nobody can enter has a name that begins with `/`: one that was reset, whose
 //! objects go a few at a time, and those that hold the objects of snapshots.
 
-use std::sync::{Arc, Weak};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Weak},
+};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -184,6 +187,21 @@ impl Database {
                    'requires_action', 'cancelling')) or exists (select 1 from vector_store_files \
                    where session = key and status = 'in_progress')) order by key";
         Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
+    }
+
+    /// The names of the sessions that hold neither objects nor snapshots.
+    pub async fn empty_sessions(&self) -> Result<HashSet<String>> {
+        let objects = TABLES.iter().map(|(table, ..)| {
+            format!("and not exists (select 1 from {table} where session = sessions.key)")
+        });
+        let sql = format!(
+            "select name from sessions where name not like '/%' {} and not exists (select 1 from \
+             snapshots where session = sessions.name)",
+            objects.collect::<Vec<_>>().join(" ")
+        );
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+        let names: Vec<String> = query.fetch_all(&mut *self.reader().await?).await?;
+        Ok(names.into_iter().collect())
     }
 
     /// Removes what is left of the sessions that were reset before a start.

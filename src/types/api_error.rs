@@ -179,6 +179,9 @@ pub enum ApiErrorKind {
     UnsupportedControlBody {
         content_type: String,
     },
+    TooManySessions {
+        max: usize,
+    },
     // What faults of a fixture answer if they do not say it themselves.
     RateLimited,
     Overloaded,
@@ -399,6 +402,13 @@ impl fmt::Display for ApiErrorKind {
                 "Unsupported content type: '{content_type}'. The control API takes bodies of the \
                  type 'application/json', and fixtures as 'application/yaml' too."
             ),
+            Self::TooManySessions { max } => write!(
+                f,
+                "There are {max} sessions, which is the limit of this server, and none of them is \
+                 idle and empty. Reset a session that you no longer need \
+                 ('POST /_rehearsal/reset?fixtures=true' in that session), or start the server \
+                 with a larger '--max-sessions'."
+            ),
             Self::RateLimited => {
                 f.write_str("You've exceeded the rate limit, please slow down and try again later.")
             }
@@ -458,7 +468,7 @@ impl ApiErrorKind {
                 "unsupported_content_type"
             }
             Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
-            Self::RateLimited => "rate_limit_exceeded",
+            Self::RateLimited | Self::TooManySessions { .. } => "rate_limit_exceeded",
             Self::FaultyFixture { .. } => "invalid_fixture",
             Self::NothingToRun => "invalid_thread",
             Self::NotForRetrieval { .. } => "unsupported_file",

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rehearsal::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{TestServer, client};
+use crate::server::{TestServer, client, config};
 
 /// Far more than anything here takes, and far less than a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -407,5 +408,68 @@ async fn keys_are_in_no_journal_whatever_form_they_have_and_wherever_they_are() 
         request.header("OpenAI-Beta", "assistants=v2").json(&body).send().await.unwrap();
         let journal = server.get("/_rehearsal/requests").await.text;
         assert!(!journal.contains(key) && !journal.contains(&encoded), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_bounded_and_idle_ones_that_hold_nothing_make_room() {
+    // The default session is one of them.
+    let config = Config { max_sessions: 4, ..config() };
+    let server = TestServer::with_fixtures_and("replies: []", config).await;
+    let in_session = |method: Method, session: &str, path: &str| {
+        server.request(method, &format!("/s/{session}{path}"))
+    };
+    for n in 0..100 {
+        let listed = in_session(Method::GET, &format!("empty-{n}"), "/v1/assistants");
+        assert_eq!(server.send(listed).await.status, StatusCode::OK, "{n}");
+    }
+    let made = in_session(Method::POST, "objects", "/v1/threads").json(&json!({}));
+    let thread = server.send(made).await.id();
+    let kept = in_session(Method::PUT, "snapshots", "/_rehearsal/snapshots/one");
+    assert_eq!(server.send(kept).await.status, StatusCode::OK);
+    let added = in_session(Method::POST, "fixtures", "/_rehearsal/fixtures");
+    let added = added.json(&json!({"replies": []}));
+    assert_eq!(server.send(added).await.status, StatusCode::OK);
+
+    let refused = server.send(in_session(Method::GET, "fifth", "/v1/assistants")).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.body["error"]["code"], "rate_limit_exceeded");
+    assert!(refused.refusal().contains("There are 4 sessions"), "{}", refused.text);
+    let path = format!("/v1/threads/{thread}");
+    let found = server.send(in_session(Method::GET, "objects", &path)).await;
+    assert_eq!(found.status, StatusCode::OK);
+
+    let reset = in_session(Method::POST, "objects", "/_rehearsal/reset?fixtures=true");
+    assert_eq!(server.send(reset).await.status, StatusCode::OK);
+    let listed = server.send(in_session(Method::GET, "fifth", "/v1/assistants")).await;
+    assert_eq!(listed.status, StatusCode::OK, "{}", listed.text);
+    let listed = server.send(in_session(Method::GET, "snapshots", "/_rehearsal/snapshots")).await;
+    assert_eq!(listed.body["data"][0]["name"], "one", "{}", listed.text);
+}
+
+/// Whoever fills the server with sessions at the same time loses nothing that was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_object_is_lost_where_sessions_make_room() {
+    let config = Config { max_sessions: 20, ..config() };
+    let server = TestServer::with_fixtures_and("replies: []", config).await;
+    let client = client();
+    let mut making = tokio::task::JoinSet::new();
+    for n in 0..1_000 {
+        let base = format!("{}/s/session-{}/v1/threads", server.base, n % 50);
+        let client = client.clone();
+        making.spawn(async move {
+            let request =
+                client.post(&base).bearer_auth("k").header("OpenAI-Beta", "assistants=v2");
+            let request = if n % 3 == 0 { client.get(&base) } else { request.json(&json!({})) };
+            let answer = request.send().await.unwrap();
+            let is_made = answer.status() == StatusCode::OK;
+            assert!(is_made || n % 3 == 0 || answer.status() == StatusCode::TOO_MANY_REQUESTS);
+            let body: Value = answer.json().await.unwrap();
+            is_made.then(|| format!("{base}/{}", body["id"].as_str().unwrap()))
+        });
+    }
+    for thread in making.join_all().await.into_iter().flatten() {
+        let request = client.get(&thread).bearer_auth("k").header("OpenAI-Beta", "assistants=v2");
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{thread}");
     }
 }

@@ -1,0 +1,100 @@
+//! All sessions of a server: each is made on first use, and they share fixtures and an end.
+
+use std::sync::Arc;
+
+use super::{
+    DEFAULT_SESSION, OpenSession, SessionConfig, SessionError,
+    room::{Cell, Room},
+};
+use crate::{fixture::Fixtures, store::Database};
+
+/// The sessions that are in memory: those that were used since the start, but for idle ones that
+/// made room for others.
+pub struct Sessions {
+    config: Arc<SessionConfig>,
+    room: Room,
+}
+
+impl Sessions {
+    /// Makes the default session, and those in which a run was under way when the server stopped.
+    pub async fn open(config: SessionConfig) -> Result<Self, SessionError> {
+        let interrupted = config.database.interrupted_sessions().await?;
+        let max = config.max_sessions;
+        let sessions = Self { config: Arc::new(config), room: Room::new(max) };
+        // Work that was interrupted goes on, however many sessions it is in.
+        for name in [DEFAULT_SESSION.to_owned()].into_iter().chain(interrupted) {
+            sessions.open_in(&sessions.room.cell(&name), &name).await?;
+        }
+        Ok(sessions)
+    }
+
+    /// The database that they are all in.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.config.database
+    }
+
+    /// A session, made on first use. Whoever comes while it is being made waits for it.
+    pub async fn enter(&self, name: &str) -> Result<Arc<OpenSession>, SessionError> {
+        let cell = self.room.bounded_cell(name, &self.config.database).await?;
+        self.open_in(&cell, name).await
+    }
+
+    async fn open_in(&self, cell: &Cell, name: &str) -> Result<Arc<OpenSession>, SessionError> {
+        let session =
+            cell.get_or_try_init(|| OpenSession::open(Arc::clone(&self.config), name)).await?;
+        Ok(Arc::clone(session))
+    }
+
+    /// Whether a session has been used.
+    pub fn has(&self, name: &str) -> bool {
+        self.room.has(name)
+    }
+
+    /// The sessions that there are, in the order of their names.
+    pub fn sessions(&self) -> Vec<Arc<OpenSession>> {
+        let mut sessions = self.room.sessions();
+        sessions.sort_by(|one, other| one.name.cmp(&other.name));
+        sessions
+    }
+
+    /// Puts other fixtures in the place of those that the server was started with. New seeds are
+    /// stored; runs that are under way keep their replies.
+    pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {
+        for session in self.sessions() {
+            session.seed(&fixtures).await?;
+        }
+        self.config.fixtures.replace(fixtures);
+        let fixtures = self.config.fixtures.now();
+        for session in self.sessions() {
+            // Once more: a session that was made or reset meanwhile has the old ones.
+            session.seed(&fixtures).await?;
+            session.events.publish("fixtures.reloaded", || {
+                format!(
+                    r#"{{"object":"fixtures","replies":{},"faults":{}}}"#,
+                    fixtures.replies.len(),
+                    fixtures.faults.len()
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends what would never end by itself, because the server does.
+    pub fn end(&self) {
+        self.config.ending.send_replace(true);
+    }
+
+    /// Stops all runs where they are. The next server takes them up.
+    pub async fn halt(&self) {
+        for session in self.sessions() {
+            session.state().engine.halt().await;
+        }
+    }
+
+    /// Tells all sessions.
+    pub fn publish(&self, name: &str, data: impl Fn() -> String) {
+        for session in self.sessions() {
+            session.events.publish(name, &data);
+        }
+    }
+}

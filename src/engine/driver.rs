@@ -327,6 +327,7 @@ impl Engine {
             machine,
             objects,
             is_noted: false,
+            unwritten: Vec::new(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! everything about a run happens in one order. The run goes on whether anybody polls, listens or
 //! hangs up.
 
+use std::{borrow::Cow, mem};
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
@@ -30,6 +32,8 @@ pub(super) struct Shell {
     pub audience: Audience,
     /// Whether the database knows who performs the run.
     pub is_noted: bool,
+    /// What a failed commit could not write down. The next one does.
+    pub unwritten: Vec<Event>,
 }
 
 /// What ended a wait.
@@ -106,17 +110,29 @@ impl Shell {
         Ok(())
     }
 
-    /// Writes down what has changed. Deltas alone need no commit: the cues they come from were
-    /// noted before.
+    /// Writes down what has changed, and what could not be written before. Deltas alone need no
+    /// commit: the cues they come from were noted before.
     pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), RunError> {
         let is_performed = self.machine.performance().is_some();
+        let earlier = mem::take(&mut self.unwritten);
+        let shown = match earlier.is_empty() {
+            true => Cow::Borrowed(shown),
+            false => Cow::Owned([&earlier, shown].concat()),
+        };
         if !shown.iter().any(Event::is_of_object) && (self.is_noted || !is_performed) {
             return Ok(());
         }
-        self.is_noted = is_performed;
         let goes_on = is_performed && !self.machine.is_over();
         let note = goes_on.then(|| note::write(&self.machine));
-        let changes = self.objects.changes(shown, note.as_deref())?;
-        if self.store.write(changes).await? { Ok(()) } else { Err(RunError::Gone) }
+        let changes = self.objects.changes(&shown, note.as_deref())?;
+        match self.store.write(changes).await {
+            Ok(true) => self.is_noted = is_performed,
+            Ok(false) => return Err(RunError::Gone),
+            Err(error) => {
+                self.unwritten = shown.into_owned();
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 }

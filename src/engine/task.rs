@@ -1,6 +1,6 @@
 //! The task of one open run: how it begins, and what becomes of a run that cannot go on.
 
-use std::panic::AssertUnwindSafe;
+use std::{mem, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -54,26 +54,34 @@ fn end_unseen(shell: &mut Shell) {
     }
 }
 
-/// Ends the run as failed, so that its thread is not locked for ever. A database that cannot be
-/// written to is tried until it can. Meanwhile clients are told that the server has an error.
+/// Ends the run, so that its thread is not locked for ever: as failed, unless it has ended already
+/// and only the last of it could not be written. A database that cannot be written to is tried
+/// until it can. Meanwhile clients are told that the server has an error.
 async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>) {
     let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(SORRY)));
-    let shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
+    let mut shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
     let mut recovery = Recovery::default();
     loop {
+        // Commands come while it waits, as often as clients poll. They do not begin the wait anew.
         tokio::select! {
-            command = commands.recv() => match command {
-                Some(RunCommand::Change { answer, .. }) => {
-                    _ = answer.send(Err(StoreError::Unwritable.into()));
-                }
-                Some(RunCommand::Poll { answer, .. }) => _ = answer.send(()),
-                Some(RunCommand::Abandon { .. }) | None => return,
-            },
-            () = recovery.wait() => {
-                if let Ok(()) | Err(RunError::Gone) = shell.commit(&shown).await {
-                    return;
-                }
+            () = refuse_all(commands) => return,
+            () = recovery.wait() => {}
+        }
+        if let Ok(()) | Err(RunError::Gone) = shell.commit(&mem::take(&mut shown)).await {
+            return;
+        }
+    }
+}
+
+/// Answers commands while nothing can be written. Done when the run is gone.
+async fn refuse_all(commands: &mut UnboundedReceiver<RunCommand>) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            RunCommand::Change { answer, .. } => {
+                _ = answer.send(Err(StoreError::Unwritable.into()));
             }
+            RunCommand::Poll { answer, .. } => _ = answer.send(()),
+            RunCommand::Abandon { .. } => return,
         }
     }
 }

@@ -12,7 +12,10 @@ use rehearsal::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{TestServer, client, config};
+use crate::{
+    server::{TestServer, client, config},
+    skipped::{Remedy, skip},
+};
 
 /// Far more than anything here takes, and far less than a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -472,4 +475,73 @@ async fn no_object_is_lost_where_sessions_make_room() {
         let request = client.get(&thread).bearer_auth("k").header("OpenAI-Beta", "assistants=v2");
         assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{thread}");
     }
+}
+
+/// A small file system in memory.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// None where this process may not mount one.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        mount.is_ok_and(|status| status.success()).then(|| Self(folder))
+    }
+
+    /// Leaves no space. Answers the file that takes it.
+    fn fill(&self) -> std::path::PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        while file.write_all(&[0; 4_096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_ends_when_a_full_disk_has_space_again() {
+    let Some(disk) = SmallDisk::mount() else {
+        return skip("a full disk: no small file system can be mounted here", Remedy::None);
+    };
+    let fixtures = "replies: [{steps: [{pause: 1m}, {message: Hello}]}]";
+    let server = TestServer::on(&disk.0.path().join("x.db"), fixtures).await;
+    let assistant = server.assistant().await;
+    let thread = server.thread("Hello").await;
+    let runs = format!("/v1/threads/{thread}/runs");
+    let body = json!({"assistant_id": assistant, "stream": true});
+    let stream = server.request(Method::POST, &runs).json(&body).send().await.unwrap();
+    server.idle().await;
+    let run = server.get(&runs).await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let run = format!("{runs}/{run}");
+
+    let filler = disk.fill();
+    let refused = server.post("/v1/threads", json!({"metadata": {"a": "x".repeat(500)}})).await;
+    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text);
+    server.post("/_rehearsal/clock", json!({"advance": "2m"})).await;
+    // What happened cannot be written, so it is not told.
+    let events = tokio::time::timeout(PATIENCE, stream.text()).await.unwrap().unwrap();
+    assert!(events.contains("event: error"), "{events}");
+    let cancelled = server.post(&format!("{run}/cancel"), json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", cancelled.text);
+
+    std::fs::remove_file(filler).unwrap();
+    let begun = Instant::now();
+    while server.get(&run).await.body["status"] == "in_progress" {
+        assert!(begun.elapsed() < PATIENCE, "the run ends");
+        tokio::task::yield_now().await;
+    }
+    let ended = server.get(&run).await.body;
+    assert_eq!(ended["status"], "completed", "{ended}");
+    let path = format!("/v1/threads/{thread}/messages");
+    let again = server.post(&path, json!({"role": "user", "content": "Hello"})).await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text);
 }

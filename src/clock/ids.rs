@@ -130,7 +130,7 @@ impl Ids {
         format!("req_{:016x}{:016x}", generator.next_u64(), generator.next_u64())
     }
 
-    /// A number from nought up to one, for the n-th time that something is left to chance.
+    /// A number from zero up to one, for the n-th time that something is left to chance.
     pub fn chance(&self, of: u64, nth: u64) -> f64 {
         let nth = u32::try_from(nth).unwrap_or(u32::MAX);
         let mut generator =

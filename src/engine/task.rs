@@ -1,4 +1,4 @@
-//! The task of one open run: how it begins, and what becomes of a run that cannot go on.
+//! The task of one open run: how it begins, and how a run ends that cannot go on.
 
 use std::{mem, panic::AssertUnwindSafe};
 

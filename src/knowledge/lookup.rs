@@ -28,7 +28,7 @@ pub struct SearchQuestion<'q> {
 pub struct Hit {
     pub file_id: String,
     pub filename: String,
-    /// Between nought and one.
+    /// Between zero and one.
     pub score: f64,
     pub attributes: Attributes,
     pub text: String,
@@ -149,7 +149,7 @@ impl Knowledge {
     }
 }
 
-/// From nought to one: a passage that has all words once scores about 0.7, as good passages were
+/// From zero to one: a passage that has all words once scores about 0.7, as good passages were
 /// recorded to.
 fn score_of(quality: f64) -> f64 {
     const HALF: f64 = 0.4;

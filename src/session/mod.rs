@@ -218,20 +218,22 @@ impl OpenSession {
         self.events.publish("session.reset", || {
             json!({"object": "reset", "removed": removed}).to_string()
         });
-        let state = SessionState::make(
-            &self.config,
-            &self.name,
-            &self.events,
-            &self.fixtures,
-            store,
-            SessionStart::Seeded { starts: 0 },
-        )
-        .await;
+        let state = self.make_state(store, SessionStart::Seeded { starts: 0 }).await;
         let state = state.inspect_err(|_| self.fixtures.replace(kept))?;
         self.config.database.take(&self.name, &name).await?;
         self.journal.clear();
         self.exchange(&before, state).await;
         Ok(removed)
+    }
+
+    /// Another state for this session.
+    async fn make_state(
+        &self,
+        store: Store,
+        start: SessionStart,
+    ) -> Result<Arc<SessionState>, SessionError> {
+        SessionState::make(&self.config, &self.name, &self.events, &self.fixtures, store, start)
+            .await
     }
 
     /// Replaces the state. All streams of the old one end.
@@ -287,15 +289,7 @@ impl OpenSession {
         let Prepared { store, name } = self.config.database.prepare_from(&snapshot).await?;
         let beginning = SessionStart::At { stood: Box::new(stood), last: before.ids.stand() };
         self.events.publish("snapshot.restored", || snapshot.to_json().to_string());
-        let state = SessionState::make(
-            &self.config,
-            &self.name,
-            &self.events,
-            &self.fixtures,
-            store,
-            beginning,
-        )
-        .await?;
+        let state = self.make_state(store, beginning).await?;
         state.knowledge.settle_all().await;
         self.config.database.take(&self.name, &name).await?;
         self.fixtures.replace(additions);

@@ -37,7 +37,7 @@ const TABLES: [(&str, &str, &str); 11] = [
     ("assistants", "body", "body"),
 ];
 
-/// Counts are kept by triggers, so those of a copy begin at nought.
+/// Counts are kept by triggers, so those of a copy begin at zero.
 const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, \
                          '$.file_counts.completed', 0, '$.file_counts.failed', 0, \
                          '$.file_counts.cancelled', 0, '$.file_counts.total', 0, '$.usage_bytes', \

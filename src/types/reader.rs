@@ -46,7 +46,7 @@ impl<'p> Path<'p> {
         key.or_else(|| self.place())
     }
 
-    /// The line of the value; nought if nobody knows it.
+    /// The line of the value; zero if it is not known.
     pub fn line(&self) -> usize {
         self.place().map_or(0, |place| place.line)
     }
@@ -645,7 +645,7 @@ pub fn integer_between(got: i64, min: i64, max: i64) -> Result<i64, ValidationEr
     }
 }
 
-/// Checks a decimal that must lie between nought and `max`.
+/// Checks a decimal that must lie between zero and `max`.
 pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, ValidationErrorKind> {
     match got {
         got if got < 0.0 => Err(ValidationErrorKind::DecimalBelow { min: 0.0, got }),

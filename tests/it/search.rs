@@ -24,7 +24,7 @@ async fn names(server: &TestServer, store: &str, query: Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn results_have_the_shape_of_the_document_and_scores_between_nought_and_one() {
+async fn results_have_the_shape_of_the_document_and_scores_between_zero_and_one() {
     let server = TestServer::start().await;
     let store = store_of(
         &server,

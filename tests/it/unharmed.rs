@@ -545,3 +545,39 @@ async fn a_run_ends_when_a_full_disk_has_space_again() {
     let again = server.post(&path, json!({"role": "user", "content": "Hello"})).await;
     assert_eq!(again.status, StatusCode::OK, "{}", again.text);
 }
+
+#[tokio::test]
+async fn an_export_reads_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("x.db");
+    let server = TestServer::on(&database, "replies: [{steps: [{message: Good day}]}]").await;
+    let (path, _) = server.run("Hello").await;
+    let thread = path.rsplit('/').next().unwrap();
+    let export = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
+        .args(["export", "--database"])
+        .args([database.as_os_str(), thread.as_ref()])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&export.stdout);
+    assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+    assert!(printed.contains("Good day"), "{printed}");
+    server.run("Hello again").await;
+}
+
+#[tokio::test]
+async fn unmatched_runs_are_listed_in_pages() {
+    let server = TestServer::with_fixtures("replies: []").await;
+    for said in ["one", "two", "three"] {
+        server.run(said).await;
+    }
+    let all = server.get("/_rehearsal/unmatched").await.body;
+    let runs: Vec<_> = all["data"].as_array().unwrap().iter().map(|it| &it["run"]).collect();
+    assert_eq!((runs.len(), &all["has_more"]), (3, &json!(false)));
+    let first = server.get("/_rehearsal/unmatched?limit=2").await.body;
+    assert_eq!((&first["data"][1]["run"], &first["has_more"]), (runs[1], &json!(true)));
+    let last = format!("/_rehearsal/unmatched?after={}", runs[1].as_str().unwrap());
+    let last = server.get(&last).await.body;
+    assert_eq!((&last["data"][0]["run"], &last["has_more"]), (runs[2], &json!(false)));
+    let refused = server.get("/_rehearsal/unmatched?after=run_nobody").await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+}

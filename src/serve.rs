@@ -28,7 +28,7 @@ pub struct Config {
     pub database: Option<PathBuf>,
     /// Fixture files and folders. Empty: the built-in fixtures.
     pub fixtures: Vec<PathBuf>,
-    /// What becomes of a run that no reply matches.
+    /// What happens to a run that no reply matches.
     pub unmatched: Unmatched,
     /// How fast runs go.
     pub pace: Pace,

@@ -43,7 +43,7 @@ pub struct ServeArgs {
     /// built-in ones]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
-    /// What becomes of a run that no reply matches: it repeats the user's message, fails with the
+    /// What happens to a run that no reply matches: it repeats the user's message, fails with the
     /// nearest misses, or is performed by the upstream [default: echo; with an upstream: upstream]
     #[arg(long, value_name = "echo|fail|upstream", env = "REHEARSAL_UNMATCHED")]
     unmatched: Option<Unmatched>,
@@ -207,7 +207,7 @@ impl UpstreamArgs {
     }
 }
 
-/// What becomes of the v1 beta.
+/// What happens to the v1 beta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum V1 {
     On,
@@ -309,7 +309,7 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     done
 }
 
-/// What becomes of runs that no reply matches.
+/// What happens to runs that no reply matches.
 pub(super) fn unmatched(args: &ServeArgs) -> Result<Unmatched, String> {
     match (args.unmatched, args.upstream.named()?) {
         (Some(Unmatched::Upstream), None) => {

@@ -24,7 +24,7 @@ use crate::{
     upstream::{Noted, Upstream},
 };
 
-/// What becomes of a run that no reply matches.
+/// What happens to a run that no reply matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
     /// It repeats the user's message.

@@ -98,8 +98,16 @@ pub(super) fn start_purging(database: &Arc<Database>, mut keys: mpsc::UnboundedR
     });
 }
 
-/// Removes a session that nobody can enter.
+/// Removes a session, if nobody can enter it. One that only left the memory keeps its row.
 async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
+    let sql = "select exists (select 1 from sessions where key = ? and name like '/%')";
+    let is_hidden: bool = {
+        let Some(database) = database.upgrade() else { return Ok(()) };
+        sqlx::query_scalar(sql).bind(key).fetch_one(&mut *database.reader().await?).await?
+    };
+    if !is_hidden {
+        return Ok(());
+    }
     // A file takes its chunks along, thousands perhaps, so these go first.
     let chunks = format!(
         "delete from chunks where key in (select it.key from sessions cross join \

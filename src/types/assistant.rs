@@ -326,7 +326,7 @@ pub fn files_of_v1(assistant: &Assistant) -> Vec<String> {
     all
 }
 
-/// What becomes of the files that an assistant shows under v1.
+/// What happens to the files that an assistant shows under v1.
 #[derive(Clone, Debug)]
 pub enum FileReassignment {
     /// It has these, and no others.

@@ -74,7 +74,7 @@ async fn broken_forms_are_refused_and_leave_nothing() {
     assert_eq!(left, 0, "drafts are removed");
 }
 
-/// What becomes of a document in a store.
+/// What happens to a document in a store.
 async fn fate(server: &TestServer, filename: &str, content: Vec<u8>) -> Value {
     let file = server.document(filename, content).await;
     let store = server.store(&[&file]).await;

@@ -1,6 +1,7 @@
 //! What a broken log, a stalled peer, a second server or a signal may do: nothing to anybody else.
 
 use std::{
+    collections::HashSet,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
     path::Path,
@@ -471,7 +472,10 @@ async fn no_object_is_lost_where_sessions_make_room() {
             is_made.then(|| format!("{base}/{}", body["id"].as_str().unwrap()))
         });
     }
-    for thread in making.join_all().await.into_iter().flatten() {
+    let made: Vec<_> = making.join_all().await.into_iter().flatten().collect();
+    let sessions: HashSet<_> = made.iter().map(|thread| thread.split('/').nth(4)).collect();
+    assert!(!made.is_empty() && sessions.len() < 20, "{sessions:?}");
+    for thread in made {
         let request = client.get(&thread).bearer_auth("k").header("OpenAI-Beta", "assistants=v2");
         assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{thread}");
     }

@@ -421,6 +421,7 @@ impl SessionState {
     }
 
     async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {
+        self.store.purged().await?;
         let now = self.clock.now().seconds();
         for seed in &fixtures.assistants {
             self.engine.expect(seed.new.model());

@@ -9,7 +9,10 @@ use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{Result, StoreError};
+use super::{
+    error::{Result, StoreError},
+    table::is_living,
+};
 
 /// How many are looked up together at the most.
 const BATCH: usize = 64;
@@ -95,9 +98,13 @@ async fn look_up(
     // The names in a condition are those of the API; `key` and `value` are of `json_each`.
     let conditions: String =
         columns().map(|column| format!(" and {name}.{column} = value ->> '$.{column}'")).collect();
+    let living = match table.parents.first() {
+        Some(parent) => format!(" and {}", is_living(name, parent)),
+        None => String::new(),
+    };
     let sql = format!(
         "select asked.key, body from json_each(?) as asked cross join {name} where session = value \
-         ->> '$.session'{conditions}",
+         ->> '$.session'{conditions}{living}",
     );
     let rows: Vec<_> = questions
         .iter()

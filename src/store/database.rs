@@ -1,8 +1,10 @@
 //! One database: a writer, a finder and readers of one file, and the contents of files beside it.
 
+use std::fmt;
+
 use parking_lot::Mutex;
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     batch_loader::BatchLoader, blobs::Blobs, error::Result, file_lock::FileLock, writer::Writer,
@@ -14,9 +16,38 @@ pub struct Database {
     pub(super) loader: BatchLoader,
     pub(super) readers: SqlitePool,
     pub(super) blobs: Blobs,
-    /// The sessions that nobody can enter any more, by their keys: what is in them is removed.
-    pub(super) purge: mpsc::UnboundedSender<i64>,
+    /// What nobody can read any more, which is removed.
+    pub(super) purge: mpsc::UnboundedSender<Gone>,
     pub(super) lock: Mutex<Option<FileLock>>,
+}
+
+/// What nobody can read any more.
+#[derive(Debug)]
+pub(super) enum Gone {
+    /// A session that nobody can enter, by its key.
+    Session(i64),
+    Children(DoomedObject),
+    /// Nothing: tells that everything before it was removed.
+    Told(oneshot::Sender<()>),
+}
+
+/// An object that was deleted before its children.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct DoomedObject {
+    pub session: i64,
+    /// The table that it was in.
+    pub kind: String,
+    pub id: String,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(_) => f.write_str("a session"),
+            Self::Children(of) => write!(f, "{} in {}", of.id, of.kind),
+            Self::Told(_) => f.write_str("nothing"),
+        }
+    }
 }
 
 impl Database {

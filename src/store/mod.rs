@@ -8,13 +8,16 @@
 mod batch_loader;
 pub(crate) mod blobs;
 mod changes;
+mod copying;
 mod database;
+mod doomed;
 mod error;
 mod events;
 mod file_lock;
 mod files;
 mod index;
 mod open;
+mod purge;
 mod recovery;
 mod runs;
 mod sessions;
@@ -131,8 +134,11 @@ impl Store {
         Ok(changed.await?.map(|Ok(item)| item))
     }
 
-    /// Answers whether there was something to delete. Children go with it.
+    /// Answers whether there was something to delete. Children go with it, or later.
     pub async fn delete<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
+        if self.has_many_children(id).await? {
+            return self.doom(id).await;
+        }
         let mut changes = Changes::new();
         changes.delete(id);
         self.write(changes).await

@@ -24,7 +24,7 @@ use super::{
     database::Database,
     error::StoreError,
     file_lock::{FileLock, LockError},
-    sessions, temporary,
+    purge, temporary,
     writer::Writer,
 };
 
@@ -91,6 +91,7 @@ impl Database {
             |source| OpenError::Unreadable { path: path.display().to_string(), source };
         database.sweep().await.map_err(unreadable)?;
         database.purge_the_gone().await.map_err(unreadable)?;
+        database.purge_the_doomed().await.map_err(unreadable)?;
         Ok(database)
     }
 
@@ -176,7 +177,7 @@ impl Database {
             purge,
             lock: Mutex::new(lock),
         });
-        sessions::start_purging(&database, gone);
+        purge::start(&database, gone);
         Ok(database)
     }
 }

@@ -1,9 +1,12 @@
 //! The questions that only runs ask: who holds a thread, what surrounds a run, and what a restart
 //! takes up.
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
-use super::{Result, Store, table::parse};
+use super::{
+    Result, Store,
+    table::{is_living, parse},
+};
 use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
 /// A run that has not ended, with what the performer noted for going on.
@@ -148,9 +151,13 @@ impl Store {
     /// The runs that have not ended, oldest first.
     pub async fn open_runs(&self) -> Result<Vec<OpenRun>> {
         let mut reader = self.database.reader().await?;
-        let sql = "select body, performance from runs where session = ? and status in ('queued', \
-                   'in_progress', 'requires_action', 'cancelling') order by seq";
-        let rows = sqlx::query(sql).bind(self.session).fetch_all(&mut *reader).await?;
+        let living = is_living("runs", "thread_id");
+        let sql = format!(
+            "select body, performance from runs where session = ? and status in ('queued', \
+             'in_progress', 'requires_action', 'cancelling') and {living} order by seq"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(self.session);
+        let rows = query.fetch_all(&mut *reader).await?;
         let mut open = Vec::with_capacity(rows.len());
         for row in rows {
             let run: Run = parse(row.try_get("body")?)?;

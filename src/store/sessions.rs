@@ -4,47 +4,18 @@
 //! A session that nobody can enter has a name that begins with `/`: one that was reset, whose
 //! objects go a few at a time, and those that hold the objects of snapshots.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Weak},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
 
-use super::{Changes, Database, Result, Store, database::NOBODY, writer::Statement};
+use super::{
+    Changes, Database, Result, Store,
+    copying::TABLES,
+    database::{Gone, NOBODY},
+    table::is_living,
+    writer::Statement,
+};
 use crate::{clock, event_bus::EventBus, types::Timestamp};
-
-/// The tables in which a session has rows, children before parents, with the columns that are
-/// copied and how. A file that was searchable is made so again, because its words are marked with
-/// the store that it is in.
-const TABLES: [(&str, &str, &str); 11] = [
-    ("run_steps", "body", "body"),
-    ("messages", "body", "body"),
-    ("runs", "body, turn, performance", "body, turn, performance"),
-    (
-        "vector_store_files",
-        "body, batch_id",
-        "iif(status = 'completed', json_set(body, '$.status', 'in_progress', '$.usage_bytes', 0), \
-         body), batch_id",
-    ),
-    ("vector_store_file_batches", "body", UNCOUNTED),
-    ("vector_stores", "body", UNCOUNTED),
-    ("upload_parts", "body, blob, bytes", "body, blob, bytes"),
-    ("uploads", "body", "body"),
-    ("files", "body, blob", "body, blob"),
-    ("threads", "body", "body"),
-    ("assistants", "body", "body"),
-];
-
-/// Counts are kept by triggers, so those of a copy begin at zero.
-const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, \
-                         '$.file_counts.completed', 0, '$.file_counts.failed', 0, \
-                         '$.file_counts.cancelled', 0, '$.file_counts.total', 0, '$.usage_bytes', \
-                         0)";
-
-/// How many rows are removed at a time, so that nobody waits long for the writer.
-const STRIDE: i64 = 400;
 
 /// A snapshot, but for the objects in it.
 #[derive(Clone, Debug)]
@@ -79,63 +50,8 @@ pub struct RowLease {
 impl Drop for RowLease {
     fn drop(&mut self) {
         // It is another's, or gone already, if this fails.
-        _ = self.database.purge.send(self.key);
+        _ = self.database.purge.send(Gone::Session(self.key));
     }
-}
-
-/// Removes what is left of sessions, in the background.
-pub(super) fn start_purging(database: &Arc<Database>, mut keys: mpsc::UnboundedReceiver<i64>) {
-    let database = Arc::downgrade(database);
-    tokio::spawn(async move {
-        while let Some(key) = keys.recv().await {
-            if let Err(error) = purge(&database, key).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "what is left of a session stays until the next start"
-                );
-            }
-        }
-    });
-}
-
-/// Removes a session, if nobody can enter it. One that only left the memory keeps its row.
-async fn purge(database: &Weak<Database>, key: i64) -> Result<()> {
-    let sql = "select exists (select 1 from sessions where key = ? and name like '/%')";
-    let is_hidden: bool = {
-        let Some(database) = database.upgrade() else { return Ok(()) };
-        sqlx::query_scalar(sql).bind(key).fetch_one(&mut *database.reader().await?).await?
-    };
-    if !is_hidden {
-        return Ok(());
-    }
-    // A file takes its chunks along, thousands perhaps, so these go first.
-    let chunks = format!(
-        "delete from chunks where key in (select it.key from sessions cross join \
-         vector_store_files as file on file.session = sessions.key cross join chunks as it on \
-         it.key >= file.seq << 20 and it.key < (file.seq + 1) << 20 where sessions.key = ?1 and \
-         name like '/%' limit {STRIDE})"
-    );
-    let rows = TABLES.iter().map(|(table, ..)| {
-        format!(
-            "delete from {table} where seq in (select it.seq from {table} as it join sessions on \
-             key = it.session where it.session = ?1 and name like '/%' limit {STRIDE})"
-        )
-    });
-    for sql in [chunks].into_iter().chain(rows) {
-        loop {
-            // Between two strides others may write, and the server may end.
-            let Some(database) = database.upgrade() else { return Ok(()) };
-            if database.writer().exclusive(vec![(sql.clone(), vec![json!(key)])]).await?
-                < STRIDE.unsigned_abs()
-            {
-                break;
-            }
-        }
-    }
-    let Some(database) = database.upgrade() else { return Ok(()) };
-    let end = "delete from sessions where key = ?1 and name like '/%'";
-    database.writer().exclusive(vec![(end.to_owned(), vec![json!(key)])]).await?;
-    database.bury_the_dead().await
 }
 
 /// Gives a session's name to another row, and leaves the one that had it to whoever removes what is
@@ -148,21 +64,6 @@ fn hand_over(name: &str, from: &str) -> Vec<Statement> {
 /// A name for a row that is yet to become somebody's.
 fn hidden_name() -> String {
     format!("/new-{}", clock::random_name())
-}
-
-/// Copies all objects of a session into another, which is made.
-fn copy(from: i64, to: &str) -> Vec<Statement> {
-    let made = "insert into sessions (name, starts) select ?2, starts from sessions where key = ?1";
-    let notes = "insert into tool_files select (select key from sessions where name = ?2), \
-                 file_id, owner from tool_files where session = ?1";
-    let objects = TABLES.iter().rev().map(|(table, columns, values)| {
-        format!(
-            "insert into {table} (session, {columns}) select (select key from sessions where name \
-             = ?2), {values} from {table} where session = ?1 order by seq"
-        )
-    });
-    let all = [made.to_owned()].into_iter().chain(objects).chain([notes.to_owned()]);
-    all.map(|sql| (sql, vec![json!(from), json!(to)])).collect()
 }
 
 impl Database {
@@ -190,11 +91,15 @@ impl Database {
     /// The names of the sessions in which something was under way: a run, or a file being made
     /// ready.
     pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
-        let sql = "select name from sessions where name not like '/%' and (exists (select 1 from \
-                   runs where session = key and status in ('queued', 'in_progress', \
-                   'requires_action', 'cancelling')) or exists (select 1 from vector_store_files \
-                   where session = key and status = 'in_progress')) order by key";
-        Ok(sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await?)
+        let living = is_living("runs", "thread_id");
+        let sql = format!(
+            "select name from sessions where name not like '/%' and (exists (select 1 from runs \
+             where session = key and status in ('queued', 'in_progress', 'requires_action', \
+             'cancelling') and {living}) or exists (select 1 from vector_store_files where session \
+             = key and status = 'in_progress')) order by key"
+        );
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+        Ok(query.fetch_all(&mut *self.reader().await?).await?)
     }
 
     /// The names of the sessions that hold neither objects nor snapshots.
@@ -216,7 +121,7 @@ impl Database {
     pub(super) async fn purge_the_gone(&self) -> Result<()> {
         let sql = "select key from sessions where name like '/gone-%' or name like '/new-%'";
         for key in sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await? {
-            _ = self.purge.send(key);
+            _ = self.purge.send(Gone::Session(key));
         }
         Ok(())
     }
@@ -232,10 +137,7 @@ impl Database {
     /// The same, with everything in it that a snapshot has.
     pub async fn prepare_from(self: &Arc<Self>, snapshot: &Snapshot) -> Result<Prepared> {
         let name = hidden_name();
-        self.writer().exclusive(copy(snapshot.key, &name)).await?;
-        let query =
-            sqlx::query_scalar("select key from sessions where name = ?").bind(name.as_str());
-        let session = query.fetch_one(&mut *self.reader().await?).await?;
+        let session = self.copy_session(snapshot.key, &name).await?;
         Ok(Prepared {
             store: Store { database: Arc::clone(self), session, bus: EventBus::default() },
             name,
@@ -272,7 +174,7 @@ impl Database {
             (forget.to_owned(), vec![json!(session), json!(name)]),
         ];
         let was_there = self.writer().exclusive(statements).await? > 0;
-        _ = self.purge.send(snapshot.key);
+        _ = self.purge.send(Gone::Session(snapshot.key));
         Ok(was_there)
     }
 }
@@ -289,7 +191,7 @@ impl Store {
     }
 
     /// Keeps everything as it is now, in place of an earlier snapshot of the same name. Whoever
-    /// writes meanwhile waits.
+    /// writes to this session meanwhile waits.
     pub async fn take_snapshot(
         &self,
         session: &str,
@@ -297,19 +199,26 @@ impl Store {
         created_at: Timestamp,
         state: &str,
     ) -> Result<()> {
+        let held = self.database.writer().hold(self.session).await?;
+        let hidden = hidden_name();
+        let key = self.database.copy_session(self.session, &hidden).await?;
+        drop(held);
         let earlier = self.database.snapshot(session, name).await?;
-        let hidden = format!("/snapshot-{}", clock::random_name());
         let mut statements: Vec<_> =
             earlier.iter().map(|earlier| gone("key", json!(earlier.key))).collect();
-        statements.extend(copy(self.session, &hidden));
+        let kept = "update sessions set name = '/snapshot-' || key where key = ?1";
+        statements.push((kept.to_owned(), vec![json!(key)]));
         let note = "insert or replace into snapshots (session, name, key, created_at, state) \
-                    select ?1, ?2, key, ?3, ?4 from sessions where name = ?5";
+                    values (?1, ?2, ?3, ?4, ?5)";
         let bound =
-            vec![json!(session), json!(name), json!(created_at.0), json!(state), json!(hidden)];
+            vec![json!(session), json!(name), json!(key), json!(created_at.0), json!(state)];
         statements.push((note.to_owned(), bound));
-        self.database.writer().exclusive(statements).await?;
+        if let Err(error) = self.database.writer().exclusive(statements).await {
+            _ = self.database.purge.send(Gone::Session(key));
+            return Err(error);
+        }
         if let Some(earlier) = earlier {
-            _ = self.database.purge.send(earlier.key);
+            _ = self.database.purge.send(Gone::Session(earlier.key));
         }
         Ok(())
     }

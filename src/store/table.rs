@@ -57,6 +57,14 @@ impl Stored for FileBatch {
     const TABLE: &'static str = "vector_store_file_batches";
 }
 
+/// A condition on the rows of a table: the parent that its column names is not doomed.
+pub(super) fn is_living(table: &str, parent: &str) -> String {
+    format!(
+        "not exists (select 1 from doomed where doomed.session = {table}.session and doomed.id = \
+         {table}.{parent})"
+    )
+}
+
 /// Reads the body of a row.
 pub(super) fn parse<T: Stored>(body: &str) -> Result<T> {
     serde_json::from_str(body).map_err(|source| {

@@ -57,6 +57,12 @@ struct ExclusiveWrite {
 enum ExclusiveWork {
     /// Statements that have a transaction of their own.
     Statements(Vec<Statement>),
+    /// The same, but the children of the rows that they delete stay.
+    Orphan(Vec<Statement>),
+    /// From here on the writes of a session wait.
+    Hold(i64),
+    /// They wait no longer.
+    Release(i64),
     /// The write-ahead log is moved into the file, and cut.
     Checkpoint,
 }
@@ -103,12 +109,70 @@ impl Writer {
         self.alone(ExclusiveWork::Statements(statements)).await
     }
 
+    /// The same, but the children of the rows that are deleted stay.
+    pub(super) async fn orphan(&self, statements: Vec<Statement>) -> Result<u64> {
+        self.alone(ExclusiveWork::Orphan(statements)).await
+    }
+
+    /// Lets the writes of a session wait, those that come after this, until the guard is dropped.
+    pub(super) async fn hold(&self, session: i64) -> Result<HeldWrites> {
+        self.alone(ExclusiveWork::Hold(session)).await?;
+        Ok(HeldWrites { session, jobs: self.jobs.clone() })
+    }
+
     async fn alone(&self, work: ExclusiveWork) -> Result<u64> {
-        let (answer, answered) = oneshot::channel();
-        self.jobs
-            .send(WriteJob::Alone(ExclusiveWrite { work, answer }))
-            .map_err(|_| StoreError::died())?;
+        let (job, answered) = alone(work);
+        self.jobs.send(job).map_err(|_| StoreError::died())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::died()))
+    }
+}
+
+fn alone(work: ExclusiveWork) -> (WriteJob, oneshot::Receiver<Result<u64>>) {
+    let (answer, answered) = oneshot::channel();
+    (WriteJob::Alone(ExclusiveWrite { work, answer }), answered)
+}
+
+/// As long as it is there, the writes of a session wait, and those of others do not.
+pub(super) struct HeldWrites {
+    session: i64,
+    jobs: mpsc::UnboundedSender<WriteJob>,
+}
+
+impl Drop for HeldWrites {
+    fn drop(&mut self) {
+        // Without a writer nothing waits.
+        _ = self.jobs.send(alone(ExclusiveWork::Release(self.session)).0);
+    }
+}
+
+/// The writes that are to be done next, and those that wait because their session is held.
+#[derive(Default)]
+struct WriteQueue {
+    next: VecDeque<WriteJob>,
+    held: HashMap<i64, Vec<WriteJob>>,
+}
+
+impl WriteQueue {
+    fn extend(&mut self, jobs: impl Iterator<Item = WriteJob>) {
+        for job in jobs {
+            match &job {
+                WriteJob::Changes(pending) if self.held.contains_key(&pending.session) => {
+                    self.held.entry(pending.session).or_default().push(job);
+                }
+                _ => self.next.push_back(job),
+            }
+        }
+    }
+
+    /// Those that came after the hold may stand in the queue already.
+    fn hold(&mut self, session: i64) {
+        self.held.entry(session).or_default();
+        let queued = std::mem::take(&mut self.next);
+        self.extend(queued.into_iter());
+    }
+
+    fn release(&mut self, session: i64) {
+        self.next.extend(self.held.remove(&session).into_iter().flatten());
     }
 }
 
@@ -120,9 +184,9 @@ async fn work(
     let mut is_behind = false;
     let mut commands = Commands::default();
     let mut received = Vec::with_capacity(BATCH);
-    let mut queue = VecDeque::new();
+    let mut queue = WriteQueue::default();
     loop {
-        if queue.is_empty() {
+        if queue.next.is_empty() {
             if is_behind && is_quiet(&mut waiting, &mut received).await {
                 // Whoever copies the file alone has all but the last second.
                 if let Err(error) = connection.execute("pragma wal_checkpoint(passive)").await {
@@ -135,13 +199,22 @@ async fn work(
         }
         is_behind = keeps_file;
         queue.extend(received.drain(..));
-        let (batch, exclusive) = next_batch(&mut queue);
+        let (batch, exclusive) = next_batch(&mut queue.next);
         if let Some(ExclusiveWrite { work, answer }) = exclusive {
             let done = match work {
                 ExclusiveWork::Statements(statements) => {
                     perform_alone(&mut connection, &statements).await
                 }
+                ExclusiveWork::Orphan(statements) => orphan(&mut connection, &statements).await,
                 ExclusiveWork::Checkpoint => checkpoint(&mut connection).await,
+                ExclusiveWork::Hold(session) => {
+                    queue.hold(session);
+                    Ok(0)
+                }
+                ExclusiveWork::Release(session) => {
+                    queue.release(session);
+                    Ok(0)
+                }
             };
             _ = answer.send(done);
         }
@@ -240,6 +313,15 @@ async fn is_quiet(
 async fn checkpoint(connection: &mut SqliteConnection) -> Result<u64> {
     connection.execute("pragma wal_checkpoint(truncate)").await?;
     Ok(0)
+}
+
+/// SQLite removes no children while it does not look at foreign keys. It can turn them off and on
+/// between transactions only, and has no reason to fail then.
+async fn orphan(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {
+    connection.execute("pragma foreign_keys = off").await?;
+    let done = perform_alone(connection, statements).await;
+    connection.execute("pragma foreign_keys = on").await?;
+    done
 }
 
 async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {
@@ -363,6 +445,28 @@ mod tests {
 
     fn thread(id: &str) -> Thread {
         Thread::new(Id::new(id), Timestamp(1), Metadata::default(), ToolResources::default())
+    }
+
+    #[test]
+    fn the_writes_of_a_held_session_wait_for_its_release() {
+        let write = |session| match pending(|it| it.delete(&Id::<Thread>::new("thread_a"))) {
+            WriteJob::Changes(pending) => WriteJob::Changes(PendingWrite { session, ..pending }),
+            alone @ WriteJob::Alone(_) => alone,
+        };
+        let sessions = |queue: &WriteQueue| {
+            let of = |job: &WriteJob| match job {
+                WriteJob::Changes(pending) => pending.session,
+                WriteJob::Alone(_) => 0,
+            };
+            queue.next.iter().map(of).collect::<Vec<_>>()
+        };
+        let mut queue = WriteQueue::default();
+        queue.extend([write(1), write(2), write(1)].into_iter());
+        queue.hold(1);
+        queue.extend([write(1), write(3)].into_iter());
+        assert_eq!(sessions(&queue), [2, 3]);
+        queue.release(1);
+        assert_eq!(sessions(&queue), [2, 3, 1, 1, 1]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod hostile;
 mod layers;
 mod lists;
 mod messages;
+mod pieces;
 mod properties;
 mod races;
 mod recordings;

@@ -1,0 +1,128 @@
+//! Deletes threads and vector stores that have very many children: the object goes at once, and its
+//! children later, a few at a time, so that nobody waits long for the writer.
+//!
+//! The note in `doomed` and the delete of the object are one transaction. From then on nobody reads
+//! the children, and a restart goes on with what is left of them.
+
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{
+    Deletable, Store,
+    database::{Database, DoomedObject, Gone},
+    error::Result,
+    events::StoreEvent,
+    table::Stored,
+};
+use crate::types::{Id, Thread, VectorStore};
+
+/// How many children an object has at least that does not go with them in one piece.
+const MANY: i64 = 2_000;
+
+/// Forgets an object whose children are gone.
+pub(super) const FORGET: &str = "delete from doomed where session = ?1 and id = ?2";
+
+/// The query for how many children an object has, if it may have many.
+fn size(table: &str) -> Option<String> {
+    let at_most = |children: &str, column: &str| {
+        format!(
+            "(select count(*) from (select 1 from {children} where session = ?1 and {column} = ?2 \
+             limit {MANY}))"
+        )
+    };
+    match table {
+        Thread::TABLE => Some(format!(
+            "select {} + {}",
+            at_most("messages", "thread_id"),
+            at_most("runs", "thread_id")
+        )),
+        VectorStore::TABLE => Some(format!(
+            "select {} + coalesce((select chunks from vector_stores where session = ?1 and id = \
+             ?2), 0)",
+            at_most("vector_store_files", "vector_store_id")
+        )),
+        _ => None,
+    }
+}
+
+/// The statements that remove so many children at a time, grandchildren before children.
+pub(super) fn removals(kind: &str, at_a_time: i64) -> Vec<String> {
+    let steps = format!(
+        "delete from run_steps where seq in (select it.seq from runs cross join run_steps as it on \
+         it.session = runs.session and it.run_id = runs.id where runs.session = ?1 and \
+         runs.thread_id = ?2 limit {at_a_time})"
+    );
+    let chunks = format!(
+        "delete from chunks where key in (select it.key from vector_store_files as file cross join \
+         chunks as it on it.key >= file.seq << 20 and it.key < (file.seq + 1) << 20 where \
+         file.session = ?1 and file.vector_store_id = ?2 limit {at_a_time})"
+    );
+    let children = |table: &str, column: &str| {
+        format!(
+            "delete from {table} where seq in (select seq from {table} where session = ?1 and \
+             {column} = ?2 limit {at_a_time})"
+        )
+    };
+    if kind == Thread::TABLE {
+        vec![steps, children("messages", "thread_id"), children("runs", "thread_id")]
+    } else {
+        let column = "vector_store_id";
+        let [files, batches] = ["vector_store_files", "vector_store_file_batches"];
+        vec![chunks, children(files, column), children(batches, column)]
+    }
+}
+
+impl Database {
+    /// Removes what is left of the objects that were deleted before a start.
+    pub(super) async fn purge_the_doomed(&self) -> Result<()> {
+        let query = sqlx::query_as("select session, kind, id from doomed");
+        for doomed in query.fetch_all(&mut *self.reader().await?).await? {
+            _ = self.purge.send(Gone::Children(doomed));
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Whether an object has so many children that they go later.
+    pub(super) async fn has_many_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
+        let Some(sql) = size(T::TABLE) else { return Ok(false) };
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(self.session);
+        let children: i64 =
+            query.bind(id.as_str()).fetch_one(&mut *self.database.reader().await?).await?;
+        Ok(children >= MANY)
+    }
+
+    /// Waits until the children of what was deleted are gone. An object that is to have an id which
+    /// one had before would lose its children too.
+    pub async fn purged(&self) -> Result<()> {
+        let sql = "select exists (select 1 from doomed where session = ?)";
+        let query = sqlx::query_scalar(sql).bind(self.session);
+        if query.fetch_one(&mut *self.database.reader().await?).await? {
+            let (told, purged) = oneshot::channel();
+            _ = self.database.purge.send(Gone::Told(told));
+            _ = purged.await;
+        }
+        Ok(())
+    }
+
+    /// Deletes an object, and leaves its children to whoever removes what is left. Answers whether
+    /// it was there.
+    pub(super) async fn doom<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
+        let (table, bound) = (T::TABLE, vec![json!(self.session), json!(id.as_str())]);
+        let note = format!(
+            "insert or ignore into doomed (session, id, kind) select session, id, '{table}' from \
+             {table} where session = ?1 and id = ?2"
+        );
+        let delete = format!("delete from {table} where session = ?1 and id = ?2");
+        let statements = vec![(note, bound.clone()), (delete, bound)];
+        if self.database.writer().orphan(statements).await? == 0 {
+            return Ok(false);
+        }
+        let event = StoreEvent::Deleted { resource: T::EVENTS, id: id.to_string() };
+        self.bus.publish(&event.name(), || event.data());
+        let (session, kind, id) = (self.session, table.to_owned(), id.to_string());
+        _ = self.database.purge.send(Gone::Children(DoomedObject { session, kind, id }));
+        Ok(true)
+    }
+}

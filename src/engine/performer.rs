@@ -95,8 +95,7 @@ impl Performer {
             (PerformerChoice::Any, None) => self.choose(subject, context.run),
         };
         let chosen = context.with_subject(|subject| {
-            let length = subject.message.map_or(0, str::len);
-            if length > LONG || self.fixtures.sets().iter().any(|set| set.tries_many()) {
+            if subject.message.map_or(0, str::len) > LONG {
                 off_worker(|| choose(subject))
             } else {
                 choose(subject)
@@ -124,18 +123,11 @@ impl Performer {
     /// The first reply that holds wins. None of them, and the upstream performs the run.
     fn choose(&self, subject: &Subject<'_>, run: &Run) -> Option<(Arc<Reply>, Captures)> {
         let sets = self.fixtures.sets();
-        let end = Instant::now() + PATIENCE;
-        for reply in sets.iter().flat_map(|set| set.candidates(subject)) {
-            if let Some(captures) = reply.when.admits(subject)
-                && self.reply_usage.take(reply)
-            {
-                self.reply_usage.answers(&run.id, reply);
-                return Some((Arc::clone(reply), captures));
-            }
-            if Instant::now() > end {
-                let error = LastError::server_error(too_slow(reply));
-                return Some((Arc::new(failing(error)), Captures::new()));
-            }
+        let candidates: Vec<_> = sets.iter().flat_map(|set| set.candidates(subject)).collect();
+        let first = || self.first_that_holds(&candidates, subject, run);
+        let found = if candidates.len() > MANY { off_worker(first) } else { first() };
+        if found.is_some() {
+            return found;
         }
         match self.unmatched {
             Unmatched::Upstream => None,
@@ -150,6 +142,29 @@ impl Performer {
                 Some((Arc::new(failing(error)), Captures::new()))
             }
         }
+    }
+
+    /// The first reply that holds, or one that says that this takes too long.
+    fn first_that_holds(
+        &self,
+        candidates: &[&Arc<Reply>],
+        subject: &Subject<'_>,
+        run: &Run,
+    ) -> Option<(Arc<Reply>, Captures)> {
+        let end = Instant::now() + PATIENCE;
+        for reply in candidates {
+            if let Some(captures) = reply.when.admits(subject)
+                && self.reply_usage.take(reply)
+            {
+                self.reply_usage.answers(&run.id, reply);
+                return Some((Arc::clone(reply), captures));
+            }
+            if Instant::now() > end {
+                let error = LastError::server_error(too_slow(reply));
+                return Some((Arc::new(failing(error)), Captures::new()));
+            }
+        }
+        None
     }
 
     /// The reply that the client asks for, whatever its conditions.
@@ -197,6 +212,9 @@ impl Performer {
 
 /// From so many bytes on, to look through a message takes a while.
 const LONG: usize = 16 << 10;
+
+/// How many replies can be tried where it holds others up.
+const MANY: usize = 32;
 
 /// Does what takes a while where it holds no other session up.
 fn off_worker<T>(work: impl FnOnce() -> T) -> T {

@@ -585,3 +585,23 @@ async fn unmatched_runs_are_listed_in_pages() {
     let refused = server.get("/_rehearsal/unmatched?after=run_nobody").await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
 }
+
+/// Of such patterns nothing can be said of a text before they are tried.
+#[tokio::test]
+async fn thousands_of_patterns_without_a_literal_are_tried_in_time() {
+    let pattern =
+        |n: usize| format!(r"^\\w+ \\d{{{},{}}} [a-f]{{{}}}$", n % 37 + 2, n % 37 + 40, n % 53 + 1);
+    let reply = |n| {
+        format!(
+            "- {{when: {{message: {{matches: \"{}\"}}}}, steps: [{{message: no}}]}}\n",
+            pattern(n)
+        )
+    };
+    let replies: String = (0..3_000).map(reply).collect();
+    let last =
+        r"- {when: {message: {matches: '^(?<word>\w+) \d+$'}}, steps: [{message: '{{ word }}'}]}";
+    let server = TestServer::with_fixtures(&format!("replies:\n{replies}{last}\n")).await;
+    let (thread, run) = server.run("hello 12").await;
+    assert_eq!(server.get(&run).await.body["status"], "completed");
+    assert_eq!(server.said(&thread).await, ["hello 12", "hello"]);
+}

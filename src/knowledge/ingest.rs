@@ -281,9 +281,13 @@ impl IngestServices {
             tracing::error!(%file, %store, error, "a file cannot be made ready");
         }
         let mut recovery = Recovery::default();
-        loop {
+        for attempt in 1_u32.. {
             recovery.wait().await;
-            if self.give_up(file).await.is_ok() {
+            // A file is not at fault for a disk that was full.
+            if self.try_to_make_ready(file).await.is_ok() {
+                return;
+            }
+            if attempt >= READS && self.give_up(file).await.is_ok() {
                 return;
             }
         }

@@ -21,6 +21,9 @@ use crate::{
 /// Far more than anything here takes, and far less than a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rehearsal");
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// The program, as a process of its own.
 struct Program {
     child: Child,
@@ -36,13 +39,11 @@ impl Drop for Program {
 
 impl Program {
     fn start(arguments: &[&str], stderr: Stdio) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
+        Self::run(Command::new(PROGRAM).args(LISTEN).args(arguments).stderr(stderr))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("rehearsal listening on ").expect(&line).to_owned();
@@ -486,10 +487,10 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// None where this process may not mount one.
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .stderr(Stdio::null())
             .status();
@@ -498,9 +499,17 @@ impl SmallDisk {
 
     /// Leaves no space. Answers the file that takes it.
     fn fill(&self) -> std::path::PathBuf {
+        self.fill_up_to(usize::MAX)
+    }
+
+    /// Takes so many bytes, or all that are left.
+    fn fill_up_to(&self, bytes: usize) -> std::path::PathBuf {
         let path = self.0.path().join("filler");
         let mut file = std::fs::File::create(&path).unwrap();
-        while file.write_all(&[0; 4_096]).is_ok() {}
+        let mut written = 0;
+        while written < bytes && file.write_all(&[0; 4_096]).is_ok() {
+            written += 4_096;
+        }
         path
     }
 }
@@ -513,7 +522,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_ends_when_a_full_disk_has_space_again() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("4m") else {
         return skip("a full disk: no small file system can be mounted here", Remedy::None);
     };
     let fixtures = "replies: [{steps: [{pause: 1m}, {message: Hello}]}]";
@@ -604,4 +613,85 @@ async fn thousands_of_patterns_without_a_literal_are_tried_in_time() {
     let (thread, run) = server.run("hello 12").await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
     assert_eq!(server.said(&thread).await, ["hello 12", "hello"]);
+}
+
+/// What keeps a file from being made ready is not always the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_met_a_full_disk_is_made_ready_when_there_is_space() {
+    let Some(disk) = SmallDisk::mount("24m") else {
+        return skip("a full disk: no small file system can be mounted here", Remedy::None);
+    };
+    let server = TestServer::on(&disk.0.path().join("x.db"), "replies: []").await;
+    let words: String = (0..250_000).map(|n| format!("word{} ", n % 5_000)).collect();
+    let file = server.document("words.txt", words).await;
+    // The words and their index take more than what is left.
+    let filler = disk.fill_up_to(20 << 20);
+    let store = server.post("/v1/vector_stores", json!({"file_ids": [file]})).await.id();
+    let begun = Instant::now();
+    let body = json!({"metadata": {"a": "x".repeat(500)}});
+    while server.post("/v1/threads", body.clone()).await.status == StatusCode::OK {
+        assert!(begun.elapsed() < PATIENCE, "the disk is full");
+    }
+    std::fs::remove_file(filler).unwrap();
+    let path = format!("/v1/vector_stores/{store}/files/{file}");
+    while server.get(&path).await.body["status"] == "in_progress" {
+        assert!(begun.elapsed() < 4 * PATIENCE, "the file is made ready");
+        tokio::task::yield_now().await;
+    }
+    let ready = server.get(&path).await.body;
+    assert_eq!(ready["status"], "completed", "{ready}");
+}
+
+#[tokio::test]
+async fn unmatched_runs_are_kept_up_to_a_bound_of_bytes() {
+    let server = TestServer::with_fixtures("replies: []").await;
+    let said = "x".repeat(250_000);
+    for _ in 0..70 {
+        server.run(&said).await;
+    }
+    let all = server.get("/_rehearsal/unmatched").await;
+    let kept = all.body["data"].as_array().unwrap().len();
+    // 16 MiB of texts, as they came and once more as JSON.
+    assert!((40..=67).contains(&kept), "{kept}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn connections_leave_descriptors_for_files() {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 300; exec \"$@\"", "sh", PROGRAM]).args(LISTEN);
+    let program = Program::run(limited.stderr(Stdio::null()));
+    let client = client();
+    let send = |request: reqwest::RequestBuilder| async {
+        let request = request.bearer_auth("sk-test").header("OpenAI-Beta", "assistants=v2");
+        let response = request.send().await.unwrap();
+        (response.status(), response.json::<Value>().await.unwrap())
+    };
+    // The client keeps its connection.
+    let (status, _) = send(client.get(format!("{}/v1/assistants", program.base))).await;
+    assert_eq!(status, StatusCode::OK);
+    let idle: Vec<_> =
+        (0..400).filter_map(|_| TcpStream::connect(program.address()).ok()).collect();
+    assert!(idle.len() > 300, "more than there are descriptors");
+    let mut files = Vec::new();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        let part = reqwest::multipart::Part::text("words to find").file_name(name);
+        let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", part);
+        let upload = client.post(format!("{}/v1/files", program.base)).multipart(form);
+        let (status, file) = send(upload).await;
+        assert_eq!(status, StatusCode::OK, "{file}");
+        files.push(file["id"].clone());
+    }
+    let stores = format!("{}/v1/vector_stores", program.base);
+    let (_, store) = send(client.post(&stores).json(&json!({"file_ids": files}))).await;
+    let begun = Instant::now();
+    let path = format!("{stores}/{}", store["id"].as_str().unwrap());
+    loop {
+        let (_, store) = send(client.get(&path)).await;
+        assert_eq!(store["file_counts"]["failed"], 0, "{store}");
+        if store["file_counts"]["completed"] == 3 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{store}");
+    }
 }

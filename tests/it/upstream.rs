@@ -32,7 +32,7 @@ fn asking(settings: UpstreamSettings) -> Config {
 
 /// A server that answers every request with these bytes, and how many it has got. None of them: it
 /// says nothing.
-async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<AtomicUsize>) {
+pub async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&asked);
@@ -72,11 +72,11 @@ fn is_whole(request: &[u8]) -> bool {
 const STREAM: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
-fn leaked(text: String) -> &'static str {
+pub fn leaked(text: String) -> &'static str {
     text.leak()
 }
 
-fn stream(events: &[&str]) -> &'static str {
+pub fn stream(events: &[&str]) -> &'static str {
     leaked(format!(
         "{STREAM}{}",
         events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>()

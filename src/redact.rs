@@ -37,6 +37,17 @@ static KEY_LIKE: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// `none` or `ollama`.
 const SHORTEST: usize = 7;
 
+/// Whether a key is one that nobody may see.
+pub fn is_secret(key: &str) -> bool {
+    key.len() >= SHORTEST
+}
+
+/// A text as it stands within a string of JSON.
+pub fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// From so many bytes on a key is taken out of the midst of a word too.
 const UNMISTAKABLE: usize = 20;
 
@@ -47,18 +58,18 @@ const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 #[derive(Clone, Debug, Default)]
 pub struct KnownKeys {
     keys: Vec<String>,
-    /// For each key that is a secret: as it is, in base64, and as a part of a URL.
+    /// For each key that is a secret: as it is, in base64, and as a part of a URL and of JSON.
     finders: Vec<Finder<'static>>,
 }
 
 impl KnownKeys {
     pub fn new(keys: impl IntoIterator<Item = String>) -> Self {
         let keys: Vec<String> = keys.into_iter().collect();
-        let secret = keys.iter().filter(|key| key.len() >= SHORTEST);
+        let secret = keys.iter().filter(|key| is_secret(key));
         let forms = secret.flat_map(|key| {
             let base64 = STANDARD.encode(key).trim_end_matches('=').to_owned();
             let in_url = utf8_percent_encode(key, IN_URLS).to_string();
-            [base64, in_url, key.clone()]
+            [base64, in_url, in_json(key), key.clone()]
         });
         let finders = forms.map(|form| Finder::new(&form).into_owned()).collect();
         Self { keys, finders }

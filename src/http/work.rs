@@ -12,9 +12,11 @@ use super::{
     dialect::Dialect,
     extract::{RequestContext, received},
     form::is_form,
+    key,
     state::SessionRequest,
     uri::is_api,
 };
+use crate::session::journal::Journal;
 
 pub(crate) async fn on_a_task(
     in_session: SessionRequest,
@@ -23,7 +25,13 @@ pub(crate) async fn on_a_task(
 ) -> Response {
     let SessionRequest { session, state, request_id } = in_session;
     let request_id = &*request_id;
-    tracing::debug!(method = %request.method(), path = request.uri().path(), request_id, "asked");
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        // Some clients put keys into paths.
+        let dialect = Dialect::from_request(&request);
+        let keys = session.journal.known(key::sent(&dialect, request.headers()));
+        let path = Journal::clean_url(request.uri().path(), &keys);
+        tracing::debug!(method = %request.method(), path, request_id, "asked");
+    }
     let is_api = is_api(request.uri().path());
     let work = async move {
         if is_api {

@@ -3,6 +3,7 @@
 //! Secrets are removed before a body is kept, or, where it comes by in pieces, before it is shown.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{
         Arc,
@@ -13,6 +14,7 @@ use std::{
 
 use compact_str::CompactString;
 use parking_lot::{Mutex, RwLock};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{
@@ -176,6 +178,16 @@ impl Journal {
     /// A text as it is kept: without secrets.
     pub fn clean(text: &str, keys: &KnownKeys) -> String {
         String::from_utf8_lossy(&keys.replaced(text.as_bytes(), REMOVED)).into_owned()
+    }
+
+    /// A part of a URL as it is kept. Clients encode different letters of a key, or none; one with
+    /// a key in it is kept decoded.
+    pub fn clean_url(text: &str, keys: &KnownKeys) -> String {
+        let decoded = percent_decode_str(text).decode_utf8_lossy();
+        match keys.replaced(decoded.as_bytes(), REMOVED) {
+            Cow::Borrowed(_) => Self::clean(text, keys),
+            Cow::Owned(clean) => String::from_utf8_lossy(&clean).into_owned(),
+        }
     }
 
     /// Whether anything is kept at all.

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::{
-        Finish, MessagePart, PieceSender, ThreadMessage, TurnError, Upstream, UpstreamCall,
-        UpstreamPiece, UpstreamRequest, give, usage_of, whole,
+        Finish, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamCall, UpstreamPiece,
+        UpstreamRequest, usage_of, whole,
     },
+    pieces::PieceSender,
     remote_objects::RemoteThread,
     stream::Events,
 };
@@ -204,11 +205,11 @@ async fn pass_on(
         };
         upstream.refuse_error(&object)?;
         match event.name.as_str() {
-            "thread.message.created" => give(pieces, UpstreamPiece::Message).await?,
+            "thread.message.created" => pieces.give(UpstreamPiece::Message).await?,
             "thread.message.delta" => {
                 for part in object["delta"]["content"].as_array().into_iter().flatten() {
                     if let Some(text) = part["text"]["value"].as_str() {
-                        give(pieces, UpstreamPiece::Text(text.to_owned())).await?;
+                        pieces.give(UpstreamPiece::Text(text.to_owned())).await?;
                     }
                 }
             }
@@ -219,12 +220,12 @@ async fn pass_on(
                     .flatten()
                     .filter_map(|part| part["refusal"].as_str())
                 {
-                    give(pieces, UpstreamPiece::Refusal(refusal.to_owned())).await?;
+                    pieces.give(UpstreamPiece::Refusal(refusal.to_owned())).await?;
                 }
             }
             "thread.run.step.completed" => {
                 if let Some(piece) = step(&object) {
-                    give(pieces, piece).await?;
+                    pieces.give(piece).await?;
                 }
             }
             "thread.run.requires_action" => {
@@ -235,16 +236,14 @@ async fn pass_on(
                 let ids: Vec<_> = calls.iter().map(|call| call["id"].clone()).collect();
                 let note =
                     json!({"thread": object["thread_id"], "run": object["id"], "calls": ids});
-                give(pieces, UpstreamPiece::Note(note)).await?;
-                return give(
-                    pieces,
-                    UpstreamPiece::Calls(calls.iter().map(function).collect(), None),
-                )
-                .await;
+                pieces.give(UpstreamPiece::Note(note)).await?;
+                return pieces
+                    .give(UpstreamPiece::Calls(calls.iter().map(function).collect(), None))
+                    .await;
             }
             name => {
                 if let Some(finish) = finish(name, &object) {
-                    return give(pieces, UpstreamPiece::End(finish)).await;
+                    return pieces.give(UpstreamPiece::End(finish)).await;
                 }
             }
         }

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::{
-        Finish, LONGEST, MessagePart, PieceSender, ThreadMessage, TurnError, Upstream,
-        UpstreamCall, UpstreamPiece, UpstreamRequest, give, too_long, usage_of, whole,
+        Finish, LONGEST, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamCall,
+        UpstreamPiece, UpstreamRequest, too_long, usage_of, whole,
     },
+    pieces::PieceSender,
     stream::Events,
 };
 use crate::types::{
@@ -109,7 +110,7 @@ impl Completion {
         if let Some(text) = said["content"].as_str().filter(|text| !text.is_empty()) {
             self.said += text.len();
             self.begin(pieces).await?;
-            give(pieces, UpstreamPiece::Text(text.to_owned())).await?;
+            pieces.give(UpstreamPiece::Text(text.to_owned())).await?;
         }
         self.refusal += said["refusal"].as_str().unwrap_or_default();
         for call in said["tool_calls"].as_array().into_iter().flatten() {
@@ -127,7 +128,7 @@ impl Completion {
     async fn begin(&mut self, pieces: &PieceSender) -> Result<(), TurnError> {
         if !self.has_begun {
             self.has_begun = true;
-            give(pieces, UpstreamPiece::Message).await?;
+            pieces.give(UpstreamPiece::Message).await?;
         }
         Ok(())
     }
@@ -143,27 +144,27 @@ impl Completion {
         };
         if let Some(reason) = cut_off {
             // Calls that were cut off were never made.
-            return give(pieces, UpstreamPiece::End(Finish::Incomplete(reason, self.usage))).await;
+            return pieces.give(UpstreamPiece::End(Finish::Incomplete(reason, self.usage))).await;
         }
         if !self.refusal.is_empty() {
             self.begin(pieces).await?;
-            give(pieces, UpstreamPiece::Refusal(std::mem::take(&mut self.refusal))).await?;
+            pieces.give(UpstreamPiece::Refusal(std::mem::take(&mut self.refusal))).await?;
         }
         if self.calls.is_empty() {
             // Said nothing at all: that is a message too.
             self.begin(pieces).await?;
-            give(pieces, UpstreamPiece::Said(self.usage)).await?;
-            return give(pieces, UpstreamPiece::End(Finish::Completed(None))).await;
+            pieces.give(UpstreamPiece::Said(self.usage)).await?;
+            return pieces.give(UpstreamPiece::End(Finish::Completed(None))).await;
         }
         if self.has_begun {
             // What both took is counted where it ends.
-            give(pieces, UpstreamPiece::Said(Some(Usage::default()))).await?;
+            pieces.give(UpstreamPiece::Said(Some(Usage::default()))).await?;
         }
         let calls = std::mem::take(&mut self.calls).into_iter();
         let calls = calls
             .map(|call| self.call(call.name, call.arguments))
             .collect::<Result<Vec<_>, _>>()?;
-        give(pieces, UpstreamPiece::Calls(calls, self.usage)).await
+        pieces.give(UpstreamPiece::Calls(calls, self.usage)).await
     }
 
     fn call(&self, name: String, arguments: String) -> Result<UpstreamCall, TurnError> {

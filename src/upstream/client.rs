@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::remote_objects::RemoteObjects;
+use super::{own_key::OwnKey, remote_objects::RemoteObjects};
 use crate::types::{
     Assistant, Role, Run, Step, Usage,
     run::{IncompleteRun, LastError},
@@ -242,9 +242,6 @@ impl Drop for Turn {
     }
 }
 
-/// Where the pieces of a turn go.
-pub(super) type PieceSender = mpsc::Sender<UpstreamPiece>;
-
 /// How many pieces wait for whoever asked.
 pub(super) const AHEAD: usize = 256;
 
@@ -401,12 +398,13 @@ impl Upstream {
         LastError { code: code.to_owned(), message }
     }
 
+    pub(super) fn own_key(&self) -> OwnKey {
+        OwnKey::new(self.key.as_ref().map(ApiKey::reveal))
+    }
+
     /// An error without the key, if the upstream has said that too, and no longer than people read.
     pub fn cleaned(&self, error: LastError) -> LastError {
-        let whole = match &self.key {
-            Some(ApiKey(key)) if !key.is_empty() => error.message.replace(key.as_str(), "…"),
-            _ => error.message,
-        };
+        let whole = self.own_key().without(error.message);
         let message = match whole.char_indices().nth(SAID) {
             Some((end, _)) => format!("{}…", &whole[..end]),
             None => whole,
@@ -433,10 +431,6 @@ impl TurnError {
     pub(super) fn because(what: impl fmt::Display) -> Self {
         Self::Upstream(LastError::server_error(format!("The upstream {what}.")))
     }
-}
-
-pub(super) async fn give(pieces: &PieceSender, piece: UpstreamPiece) -> Result<(), TurnError> {
-    pieces.send(piece).await.map_err(|_| TurnError::Unheard)
 }
 
 /// The base URL as clients take it, with `/v1` where nothing is said of a path.

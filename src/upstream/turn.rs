@@ -9,6 +9,7 @@ use super::{
     client::{
         AHEAD, Finish, Turn, TurnError, Upstream, UpstreamKind, UpstreamPiece, UpstreamRequest,
     },
+    pieces::PieceSender,
 };
 
 impl Upstream {
@@ -16,6 +17,7 @@ impl Upstream {
     pub fn ask(self: &Arc<Self>, asked: UpstreamRequest) -> Turn {
         let (sender, pieces) = mpsc::channel(AHEAD);
         let upstream = Arc::clone(self);
+        let sender = PieceSender::new(sender, self.own_key());
         let task = tokio::spawn(async move {
             let done = match upstream.kind {
                 UpstreamKind::Chat => chat::perform(&upstream, &asked, &sender).await,
@@ -25,7 +27,7 @@ impl Upstream {
                 let error = upstream.cleaned(error);
                 let (run, said) = (&asked.run.id, &error.message);
                 tracing::warn!(%run, code = error.code, error = said, "the upstream did not answer");
-                _ = sender.send(UpstreamPiece::End(Finish::Unanswered(error))).await;
+                _ = sender.give(UpstreamPiece::End(Finish::Unanswered(error))).await;
             }
         });
         Turn { pieces, task }

@@ -36,6 +36,7 @@ mod refusals;
 mod restart;
 mod runs;
 mod search;
+mod secrets;
 mod server;
 mod sessions;
 #[allow(dead_code, reason = "nothing that this suite lacks can be installed")]

@@ -4,8 +4,30 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use serde_json::{Value, json};
 
-use crate::{cassette, cli, fixture::Fixtures, upstream};
+use crate::{
+    cassette, cli,
+    events::Lines,
+    fixture::{
+        Fixtures,
+        template::{self, Captures, TemplateError, Variables},
+    },
+    http,
+    types::{
+        Version,
+        assistant::{AssistantChange, NewAssistant},
+        message::NewMessage,
+        new_thread::NewThread,
+        reader::{self, Read},
+        search::SearchRequest,
+        store_file::{NewFileBatch, NewStoreFile},
+        thread::ThreadChange,
+        upload::NewUpload,
+        vector_store::{NewVectorStore, VectorStoreChange},
+    },
+    upstream,
+};
 
 /// The program: reads its arguments, and does what they say.
 pub fn main() -> ExitCode {
@@ -26,6 +48,48 @@ pub fn read_fixture(name: &str, text: &str) -> Result<(), String> {
 /// Reads a recording that another tool made. Answers how many exchanges were of use.
 pub fn read_cassette(text: &str) -> Result<usize, String> {
     cassette::parse(text).map(|it| it.exchanges).map_err(|error| error.to_string())
+}
+
+/// Renders a template as a reply would, and a value with it in it. Answers what it makes, or what is
+/// wrong with it.
+pub fn render_template(text: &str) -> Result<String, String> {
+    let captures = Captures::from([("city".to_owned(), "Paris".to_owned())]);
+    let variables = Variables::new(&captures, [("message", "Hello".into()), ("turn", 1.into())]);
+    let shown = |error: TemplateError| format!("line {}: {}", error.line, error.what);
+    template::render_value(&json!({"text": text}), &variables).map_err(shown)?;
+    template::render(text, &variables).map_err(shown)
+}
+
+/// Reads a body of a request as each of the kinds that the API takes, under both versions. Answers
+/// how many of them it is.
+pub fn read_request(body: &[u8]) -> usize {
+    fn is<T: Read>(body: &Value) -> usize {
+        let is_one = |version| usize::from(reader::read_as::<T>(version, body.clone()).is_ok());
+        is_one(Version::V1) + is_one(Version::V2)
+    }
+    let Ok(body) = http::bounded_json::parse(body) else { return 0 };
+    is::<NewAssistant>(&body)
+        + is::<AssistantChange>(&body)
+        + is::<NewThread>(&body)
+        + is::<ThreadChange>(&body)
+        + is::<NewMessage>(&body)
+        + is::<NewVectorStore>(&body)
+        + is::<VectorStoreChange>(&body)
+        + is::<NewFileBatch>(&body)
+        + is::<NewStoreFile>(&body)
+        + is::<SearchRequest>(&body)
+        + is::<NewUpload>(&body)
+}
+
+/// Reads server-sent events that come in pieces of so many bytes: names and data.
+pub fn read_events(stream: &[u8], piece: usize) -> Vec<(String, String)> {
+    let (mut lines, mut events) = (Lines::default(), Vec::new());
+    for piece in stream.chunks(piece.max(1)) {
+        lines.add(piece);
+        events.extend(std::iter::from_fn(|| lines.event()));
+    }
+    events.extend(lines.last());
+    events.into_iter().map(|event| (event.name, event.data)).collect()
 }
 
 /// Sets TLS up for a client of HTTP, once for the process.

@@ -11,9 +11,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    client::Client,
+    common::client::Client,
+    common::processes::Process,
     load::{Work, median, rate},
-    processes::Process,
 };
 
 pub const REPLIES: usize = 10_000;

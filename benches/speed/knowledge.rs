@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use crate::{
-    client::{Client, field},
+    common::client::{Client, field},
+    common::processes::Process,
     load::median,
-    processes::Process,
 };
 
 /// The largest file that the service takes.

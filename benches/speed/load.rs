@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
-use crate::{
+use crate::common::{
     client::{Client, field},
     processes::Process,
 };

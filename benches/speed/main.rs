@@ -8,18 +8,18 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
-mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod fixtures;
 mod knowledge;
 mod load;
-mod processes;
 mod recording;
 mod report;
 
 use std::{process::ExitCode, time::Duration};
 
+use common::processes::{self, Process, bare_route};
 use load::{Work, median, rate};
-use processes::{Process, bare_route};
 use report::Report;
 
 const ROWS: u32 = 1_000_000;

@@ -18,7 +18,7 @@ use axum::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::{client::Client, load::median, processes::Process};
+use crate::{common::client::Client, common::processes::Process, load::median};
 
 /// A model that says ten words, and when it said the first one last.
 #[derive(Clone, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::processes;
+use crate::common::processes;
 
 #[derive(Default)]
 pub struct Report {

@@ -13,7 +13,7 @@ const VALUES: usize = 200_000;
 const SMALL: usize = VALUES;
 
 /// Parses a body. What is beyond the bound is left out of the arrays and maps that it is in.
-pub(super) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
     if bytes.len() < SMALL {
         return serde_json::from_slice(bytes);
     }

@@ -3,7 +3,7 @@
 
 pub(crate) mod answer;
 mod body_capture;
-mod bounded_json;
+pub(crate) mod bounded_json;
 mod chunks;
 mod connection;
 pub(crate) mod dialect;

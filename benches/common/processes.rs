@@ -16,8 +16,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// The program of this build, or the one that `REHEARSAL_BIN` names, to compare with.
     pub fn server(arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        let program = std::env::var_os("REHEARSAL_BIN");
+        let mut command =
+            Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_rehearsal").into()));
         command.args(["--listen", "127.0.0.1:0", "--log", "warn"]).args(arguments);
         Self::spawn(command)
     }

@@ -17,7 +17,10 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the server listens");
+        Self::on(TcpStream::connect(address).await.expect("the server listens")).await
+    }
+
+    async fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP option");
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.expect("the server speaks HTTP");
@@ -26,6 +29,18 @@ impl Client {
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Response<Incoming> {
+        let response = self.try_send(method, path, body).await.expect("an answer");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response
+    }
+
+    /// An answer, whatever it is, unless the connection breaks off.
+    pub async fn try_send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> hyper::Result<Response<Incoming>> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -36,10 +51,8 @@ impl Client {
             request = request.header("openai-beta", beta);
         }
         let request = request.body(Full::new(body)).expect("a request");
-        self.sender.ready().await.expect("the connection is open");
-        let response = self.sender.send_request(request).await.expect("an answer");
-        assert!(response.status().is_success(), "{path}: {}", response.status());
-        response
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
     }
 
     pub async fn get(&mut self, path: &str) -> Bytes {
@@ -80,7 +93,7 @@ impl Client {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Bytes {
+pub async fn read(response: Response<Incoming>) -> Bytes {
     response.into_body().collect().await.expect("a whole body").to_bytes()
 }
 

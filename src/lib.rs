@@ -62,6 +62,7 @@ mod tokens;
 mod transcript;
 mod types;
 mod upstream;
+mod vocabulary;
 
 pub use self::{
     clock::Moment,

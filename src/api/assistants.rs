@@ -42,7 +42,6 @@ async fn create(
     let mut changes = Changes::new();
     changes.insert_assistant(&assistant)?;
     context.store.write(changes).await?;
-    context.engine.expect(&assistant.model);
     if !assistant.files.is_empty() {
         let tools = assistant.tools.clone();
         assistant = context.knowledge.restock(assistant, &tools, &[]).await?;

@@ -32,7 +32,6 @@ use crate::{
     event_bus::EventBus,
     knowledge::{AttachedFiles, Attachments, Knowledge},
     store::{self, Changes, OpenRun, Store},
-    tokens,
     types::{Id, Message, Role, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
     upstream::Recording,
 };
@@ -95,13 +94,6 @@ impl Engine {
             at_hand: RunServices { store, clock, ids, knowledge, performer, bus, recording },
             live: Arc::default(),
         }
-    }
-
-    /// Makes ready for runs of a model: its vocabulary takes a while to unpack, which can happen
-    /// beside the requests that come before the first run.
-    pub fn expect(&self, model: &str) {
-        let model = model.to_owned();
-        tokio::task::spawn_blocking(move || tokens::warm(&model));
     }
 
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the

@@ -38,11 +38,11 @@ pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<TextPiece<'_>>> {
 /// stretches that end at white space, so that memory stays small and work stays linear.
 fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
     let mut bounds: Vec<(usize, usize)> = Vec::new();
-    let (mut finder, mut start) = (tokens::Bounds::default(), 0);
+    let mut start = 0;
     while start < text.len() {
         let end = stretch_end(text, start);
         let counted = bounds.last().map_or(0, |(_, tokens)| *tokens);
-        let more = finder.of(&text[start..end]);
+        let more = tokens::bounds(&text[start..end]);
         bounds.extend(more.into_iter().map(|(bytes, tokens)| (start + bytes, counted + tokens)));
         if bounds.last().is_some_and(|(_, tokens)| *tokens > most) {
             return None;
@@ -78,7 +78,7 @@ mod tests {
             let mut end = 0;
             for (number, piece) in pieces.iter().enumerate() {
                 assert!(piece.start <= end, "nothing is left out");
-                assert!(tokens::Bounds::default().of(piece.text).len() <= size + 1);
+                assert!(tokens::bounds(piece.text).len() <= size + 1);
                 if number > 0 && overlap > 0 {
                     assert!(piece.start < end, "chunks overlap");
                 }

@@ -423,9 +423,6 @@ impl SessionState {
     async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {
         self.store.purged().await?;
         let now = self.clock.now().seconds();
-        for seed in &fixtures.assistants {
-            self.engine.expect(seed.new.model());
-        }
         seeding::seed(
             &Seeder { store: &self.store, ids: &self.ids, knowledge: &self.knowledge, now },
             fixtures,

@@ -14,7 +14,7 @@ use regex::Regex;
 
 /// The folders and files of the crate's root, from the top down. An import may skip some of them,
 /// and never goes up. Those in one line do not import each other.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["internals"],
     &["cli", "server"],
     &["serve"],
@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 16] = [
     &["fixture", "events", "event_bus"],
     &["clock", "tokens", "redact"],
     &["types"],
+    &["vocabulary"],
 ];
 
 static USE: LazyLock<Regex> =

@@ -32,7 +32,7 @@ pub(super) enum Gone {
 }
 
 /// An object that was deleted before its children.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub(super) struct DoomedObject {
     pub session: i64,
     /// The table that it was in.

@@ -76,8 +76,8 @@ impl Database {
     /// Removes what is left of the objects that were deleted before a start.
     pub(super) async fn purge_the_doomed(&self) -> Result<()> {
         let query = sqlx::query_as("select session, kind, id from doomed");
-        for doomed in query.fetch_all(&mut *self.reader().await?).await? {
-            _ = self.purge.send(Gone::Children(doomed));
+        for (session, kind, id) in query.fetch_all(&mut *self.reader().await?).await? {
+            _ = self.purge.send(Gone::Children(DoomedObject { session, kind, id }));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod events;
 mod file_lock;
 mod files;
 mod index;
+mod migrations;
 mod open;
 mod purge;
 mod recovery;

@@ -24,6 +24,7 @@ use super::{
     database::Database,
     error::StoreError,
     file_lock::{FileLock, LockError},
+    migrations::{MIGRATIONS, newest},
     purge, temporary,
     writer::Writer,
 };
@@ -33,8 +34,6 @@ const APPLICATION_ID: i32 = 0x5248_534c;
 
 /// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
 const READERS: u32 = 3;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -207,11 +206,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // A batch of writes tells of each row: all of that fits.
         .row_buffer_size(1024)
         .disable_statement_logging()
-}
-
-/// The version of the newest migration.
-fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 /// Looks at a file that is there: the version of the database in it, none if it is empty. A refusal

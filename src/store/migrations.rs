@@ -1,0 +1,48 @@
+//! The steps from an empty file to the tables of today. A step that was released never changes.
+//!
+//! They are listed here rather than collected by a macro: its crate would be compiled for nothing
+//! else, with a second SQLite.
+
+use std::sync::LazyLock;
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// The version, the name and the SQL of each, as its file is called.
+const STEPS: [(i64, &str, &str); 4] = [
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "files", include_str!("../../migrations/0002_files.sql")),
+    (3, "sessions", include_str!("../../migrations/0003_sessions.sql")),
+    (4, "doomed", include_str!("../../migrations/0004_doomed.sql")),
+];
+
+pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let steps = STEPS.into_iter().map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(steps.collect())
+});
+
+/// The version of the newest one.
+pub(super) fn newest() -> i64 {
+    STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_a_step() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let steps = STEPS.map(|(version, name, _)| format!("{version:04}_{name}.sql"));
+        assert_eq!(files, steps);
+    }
+}

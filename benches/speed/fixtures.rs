@@ -113,8 +113,8 @@ pub async fn journal_ratio(work: Work) -> f64 {
     let (without, with) = (Process::server(&["--journal", "0"]), Process::server(&[]));
     let mut ratios = Vec::new();
     for _ in 0..3 {
-        let base = rate(&without, 32, work).await;
-        ratios.push(rate(&with, 32, work).await / base);
+        let base = rate(&without.address, 32, work).await;
+        ratios.push(rate(&with.address, 32, work).await / base);
     }
     ratios.sort_by(f64::total_cmp);
     ratios[ratios.len() / 2]

@@ -30,6 +30,10 @@ pub enum Work {
     CreateMessage,
     Polled,
     Streamed,
+    /// A thread and a run in one request, streamed.
+    StreamedAtOnce,
+    /// A chat stream of another server, with the same words.
+    PeerChat,
 }
 
 /// What one client works on.
@@ -42,7 +46,7 @@ struct Desk {
 impl Desk {
     async fn set_up(address: &str, work: Work) -> Self {
         let mut client = Client::connect(address).await;
-        if matches!(work, Work::Constant) {
+        if let Work::Constant | Work::PeerChat = work {
             return Self { client, assistant: String::new(), path: "/".to_owned() };
         }
         let assistant = client.assistant().await;
@@ -69,6 +73,8 @@ impl Desk {
             Work::CreateMessage => _ = client.post(path, &message()).await,
             Work::Polled => polled(client, assistant).await,
             Work::Streamed => streamed(client, assistant).await,
+            Work::StreamedAtOnce => streamed_at_once(client, assistant).await,
+            Work::PeerChat => peer_chat(client).await,
         }
     }
 }
@@ -88,8 +94,24 @@ fn spelled(client: &mut Client, path: String, work: Work) -> String {
     }
 }
 
+/// What a user says, and what is answered.
+pub const SAID: &str = "I need to solve an equation. Can you help me?";
+
 fn message() -> Value {
-    json!({"role": "user", "content": "I need to solve an equation. Can you help me?"})
+    json!({"role": "user", "content": SAID})
+}
+
+async fn streamed_at_once(client: &mut Client, assistant: &str) {
+    let thread = json!({"messages": [message()]});
+    let body = json!({"assistant_id": assistant, "stream": true, "thread": thread});
+    let stream = client.post("/v1/threads/runs", &body).await;
+    assert!(stream.ends_with(b"event: done\ndata: [DONE]\n\n"));
+}
+
+async fn peer_chat(client: &mut Client) {
+    let body = json!({"model": "gpt-4o", "stream": true, "messages": [message()]});
+    let stream = client.post("/v1/chat/completions", &body).await;
+    assert!(stream.ends_with(b"data: [DONE]\n\n"));
 }
 
 async fn polled(client: &mut Client, assistant: &str) {
@@ -118,10 +140,10 @@ async fn streamed(client: &mut Client, assistant: &str) {
 }
 
 /// How often so many clients do their work per second.
-pub async fn rate(process: &Process, clients: usize, work: Work) -> f64 {
+pub async fn rate(address: &str, clients: usize, work: Work) -> f64 {
     let mut desks = Vec::new();
     for _ in 0..clients {
-        desks.push(Desk::set_up(&process.address, work).await);
+        desks.push(Desk::set_up(address, work).await);
     }
     let over = Arc::new(AtomicBool::new(false));
     let warm = Instant::now() + MEASURE / 3;
@@ -211,6 +233,23 @@ pub async fn time_to_first_answer() -> Duration {
     let server = Process::server(&[]);
     ask_once(&server).await;
     begun.elapsed()
+}
+
+/// How long the first run of a fresh process takes, from its request to the end of its stream.
+pub async fn time_of_first_run() -> Duration {
+    let server = Process::server(&[]);
+    let mut client = Client::connect(&server.address).await;
+    let assistant = client.assistant().await;
+    let begun = Instant::now();
+    streamed_at_once(&mut client, &assistant).await;
+    begun.elapsed()
+}
+
+/// The first run.
+pub async fn run_once(process: &Process) {
+    let mut client = Client::connect(&process.address).await;
+    let assistant = client.assistant().await;
+    streamed_at_once(&mut client, &assistant).await;
 }
 
 pub async fn ask_once(process: &Process) {

@@ -76,7 +76,7 @@ pub struct Attachments {
     store: Option<VectorStore>,
     files: Vec<StoreFile>,
     /// The thread that is given them, and its body before that.
-    thread: Option<(Thread, String)>,
+    thread: Option<(Thread, Arc<str>)>,
     /// Held until they are written.
     _alone: Option<OwnedMutexGuard<()>>,
 }
@@ -84,7 +84,7 @@ pub struct Attachments {
 impl Attachments {
     /// The body that the thread has to have for them to be written.
     pub fn thread_was(&self) -> Option<&str> {
-        self.thread.as_ref().map(|(_, was)| was.as_str())
+        self.thread.as_ref().map(|(_, was)| &**was)
     }
 
     /// Adds them to a write, which names a message or a run that they are attached to.

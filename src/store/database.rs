@@ -1,19 +1,21 @@
 //! One database: a writer, a finder and readers of one file, and the contents of files beside it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    batch_loader::BatchLoader, blobs::Blobs, error::Result, file_lock::FileLock, writer::Writer,
+    batch_loader::BatchLoader, blobs::Blobs, body_cache::BodyCache, error::Result,
+    file_lock::FileLock, writer::Writer,
 };
 
 /// One database file, its writer and its readers.
 pub struct Database {
     pub(super) writer: Writer,
     pub(super) loader: BatchLoader,
+    pub(super) bodies: Arc<BodyCache>,
     pub(super) readers: SqlitePool,
     pub(super) blobs: Blobs,
     /// What nobody can read any more, which is removed.

@@ -7,6 +7,7 @@
 
 mod batch_loader;
 pub(crate) mod blobs;
+mod body_cache;
 mod changes;
 mod copying;
 mod database;
@@ -71,15 +72,23 @@ impl Store {
     }
 
     /// An object, and its body as it is stored.
-    pub async fn find_stored<T: Stored>(&self, key: &T::Key) -> Result<Option<(T, String)>> {
+    pub async fn find_stored<T: Stored>(&self, key: &T::Key) -> Result<Option<(T, Arc<str>)>> {
         let Some(body) = self.find_body::<T>(key).await? else { return Ok(None) };
         Ok(Some((parse(&body)?, body)))
     }
 
-    async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<String>> {
-        let parents = &T::PATH[..T::PATH.len() - 1];
-        let ids = key.ids().into_iter().map(str::to_owned).collect();
-        self.database.loader().find(Table { name: T::TABLE, parents }, self.session, ids).await
+    async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<Arc<str>>> {
+        let table = Table { name: T::TABLE, parents: &T::PATH[..T::PATH.len() - 1] };
+        let ids: Vec<_> = key.ids().into_iter().map(str::to_owned).collect();
+        let cache = &self.database.bodies;
+        if let Some(body) = cache.get(table, self.session, &ids) {
+            return Ok(Some(body));
+        }
+        let since = cache.generation();
+        let found = self.database.loader().find(table, self.session, ids.clone()).await?;
+        Ok(found.map(Arc::from).inspect(|body| {
+            cache.keep(since, table, self.session, ids, Arc::clone(body));
+        }))
     }
 
     pub async fn list<T: Stored>(

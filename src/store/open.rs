@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use super::{
     batch_loader::BatchLoader,
     blobs::Blobs,
+    body_cache::BodyCache,
     database::Database,
     error::StoreError,
     file_lock::{FileLock, LockError},
@@ -168,8 +169,10 @@ impl Database {
         let mut loader = options.connect().await.map_err(unusable)?;
         warm(&readers, &mut loader).await.map_err(unusable)?;
         let (purge, gone) = mpsc::unbounded_channel();
+        let bodies = Arc::<BodyCache>::default();
         let database = Arc::new(Self {
-            writer: Writer::start(writer, usage == Use::Server),
+            writer: Writer::start(writer, Arc::clone(&bodies), usage == Use::Server),
+            bodies,
             loader: BatchLoader::start(loader),
             readers,
             blobs,

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +19,7 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    body_cache::{BodyCache, Touched},
     changes::{Changes, IN_ORDER, RowKey},
     error::{Result, StoreError},
     events::StoreEvent,
@@ -75,9 +77,13 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are
     /// done. One that keeps a file moves the write-ahead log into it whenever it is quiet.
-    pub(super) fn start(connection: SqliteConnection, keeps_file: bool) -> Self {
+    pub(super) fn start(
+        connection: SqliteConnection,
+        bodies: Arc<BodyCache>,
+        keeps_file: bool,
+    ) -> Self {
         let (jobs, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(work(connection, waiting, keeps_file));
+        tokio::spawn(work(connection, bodies, waiting, keeps_file));
         Self { jobs, keeps_file }
     }
 
@@ -178,6 +184,7 @@ impl WriteQueue {
 
 async fn work(
     mut connection: SqliteConnection,
+    bodies: Arc<BodyCache>,
     mut waiting: mpsc::UnboundedReceiver<WriteJob>,
     keeps_file: bool,
 ) {
@@ -203,9 +210,13 @@ async fn work(
         if let Some(ExclusiveWrite { work, answer }) = exclusive {
             let done = match work {
                 ExclusiveWork::Statements(statements) => {
+                    let _change = bodies.change(Touched::Anything);
                     perform_alone(&mut connection, &statements).await
                 }
-                ExclusiveWork::Orphan(statements) => orphan(&mut connection, &statements).await,
+                ExclusiveWork::Orphan(statements) => {
+                    let _change = bodies.change(Touched::Anything);
+                    orphan(&mut connection, &statements).await
+                }
                 ExclusiveWork::Checkpoint => checkpoint(&mut connection).await,
                 ExclusiveWork::Hold(session) => {
                     queue.hold(session);
@@ -218,12 +229,16 @@ async fn work(
             };
             _ = answer.send(done);
         }
-        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(PendingWrite::split).unzip();
-        if rows.is_empty() {
+        if batch.is_empty() {
             continue;
         }
+        let change = bodies.change(touched(&batch));
+        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(PendingWrite::split).unzip();
         match commands.perform(&mut connection, rows.iter().flatten()).await {
-            Ok(changed) => askers.into_iter().for_each(|asker| asker.answer(Ok(&changed))),
+            Ok(changed) => {
+                drop(change);
+                askers.into_iter().for_each(|asker| asker.answer(Ok(&changed)));
+            }
             Err(error) => {
                 let writes = rows.len();
                 tracing::warn!(%error, writes, "a batch failed: its writes are tried one by one");
@@ -236,6 +251,17 @@ async fn work(
             }
         }
     }
+}
+
+/// What the writes of a batch change.
+fn touched(batch: &[PendingWrite]) -> Touched {
+    if batch.iter().any(|pending| pending.changes.is_wide()) {
+        return Touched::Anything;
+    }
+    let objects = batch
+        .iter()
+        .flat_map(|pending| pending.changes.touches().map(|id| (pending.session, id.to_owned())));
+    Touched::Objects(objects.collect())
 }
 
 /// Takes writes from the queue that can be done together, such that nobody can tell that they were

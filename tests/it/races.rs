@@ -1,5 +1,7 @@
 //! Many at once, and in the wrong order: nothing is lost, doubled, or stuck.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use futures_util::future::join_all;
 use rehearsal::{Config, Pace};
 use reqwest::{
@@ -196,4 +198,51 @@ async fn messages_with_files_and_changes_of_their_thread_lose_nothing() {
         server.get(&format!("/v1/vector_stores/{store}")).await.body["file_counts"].clone();
     assert_eq!(counts["total"], files.len());
     assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+/// What was acknowledged is seen by whoever reads after that, also where a read is answered from
+/// memory; and nobody sees it go back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_read_is_never_older_than_what_was_acknowledged() {
+    let server = TestServer::start().await;
+    let thread = server.thread("Hello").await;
+    let path = format!("/v1/threads/{thread}");
+    let (acknowledged, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let write = async {
+        for number in 1..=300_u64 {
+            let body = json!({"metadata": {"number": number.to_string()}});
+            assert_eq!(server.post(&path, body).await.status.as_u16(), 200);
+            acknowledged.store(number, Ordering::SeqCst);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    };
+    let read = || async {
+        let mut seen = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            let at_least = acknowledged.load(Ordering::SeqCst).max(seen);
+            let body = server.get(&path).await.body;
+            let number = body["metadata"]["number"].as_str().unwrap_or("0");
+            seen = number.parse::<u64>().unwrap();
+            assert!(seen >= at_least, "{seen} after {at_least}");
+        }
+    };
+    tokio::join!(write, read(), read(), read());
+}
+
+#[tokio::test]
+async fn what_was_read_is_gone_with_its_thread() {
+    let server = TestServer::start().await;
+    let (thread, run) = server.run("Hello").await;
+    let steps = server.get(&format!("{run}/steps")).await.body;
+    let step = format!("{run}/steps/{}", steps["data"][0]["id"].as_str().unwrap());
+    let listed = server.get(&format!("{thread}/messages")).await.body;
+    let message = format!("{thread}/messages/{}", listed["data"][0]["id"].as_str().unwrap());
+    for path in [&thread, &run, &step, &message] {
+        assert_eq!(server.get(path).await.status.as_u16(), 200, "{path}");
+        assert_eq!(server.get(path).await.status.as_u16(), 200, "{path}");
+    }
+    assert_eq!(server.delete(&thread).await.status.as_u16(), 200);
+    for path in [&thread, &run, &step, &message] {
+        assert_eq!(server.get(path).await.status.as_u16(), 404, "{path}");
+    }
 }

@@ -95,6 +95,8 @@ pub(super) struct Detach<T> {
 }
 
 impl<T: Stored> ChangeKind for Detach<T> {
+    const IS_WIDE: bool = true;
+
     fn sql() -> Cow<'static, str> {
         // Where files are listed, how an item of the list names one, and how it is put into another
         // list.

@@ -13,6 +13,9 @@ pub(super) trait ChangeKind: Serialize + Send + Sync + 'static {
     /// Whether a write fails of which a row did not meet the statement's condition.
     const MUST_CHANGE: bool = false;
 
+    /// Whether it changes objects that it does not name: children, or whatever refers to it.
+    const IS_WIDE: bool = false;
+
     /// The statement. Its one parameter is an array of rows; each has the session and the id beside
     /// its fields.
     fn sql() -> Cow<'static, str>;

@@ -449,6 +449,11 @@ impl Changes {
         self.rows.iter().flat_map(|row| &row.touches).map(String::as_str)
     }
 
+    /// Whether it changes objects that it does not name.
+    pub(super) fn is_wide(&self) -> bool {
+        self.rows.iter().any(|row| row.is_wide)
+    }
+
     /// Its rows as the statements take them, with the ranks of their kinds.
     pub(super) fn into_rows(self, session: i64) -> Vec<(u8, Value)> {
         self.rows.into_iter().map(|row| (row.rank, row.value(session))).collect()

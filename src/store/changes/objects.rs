@@ -69,6 +69,7 @@ pub(super) struct Delete<T> {
 
 impl<T: Stored> ChangeKind for Delete<T> {
     const MUST_CHANGE: bool = true;
+    const IS_WIDE: bool = true;
 
     fn sql() -> Cow<'static, str> {
         let table = T::TABLE;

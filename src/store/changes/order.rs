@@ -13,6 +13,7 @@ pub(super) struct Row {
     /// The place of its kind among all.
     pub rank: u8,
     pub must_change: bool,
+    pub is_wide: bool,
     /// The ids of the objects that it changes or depends on.
     pub touches: Vec<String>,
     fields: Value,
@@ -26,6 +27,7 @@ impl Row {
             touches: std::iter::once(id.clone()).chain(others).collect(),
             rank: rank.and_then(|rank| u8::try_from(rank).ok()).expect("each kind has its place"),
             must_change: K::MUST_CHANGE,
+            is_wide: K::IS_WIDE,
             fields: serde_json::to_value(fields).expect("rows are JSON"),
             id,
         }

@@ -1,0 +1,241 @@
+//! Bodies that were read, kept in memory: whoever asks for an object by its id again does not wait
+//! for the database.
+//!
+//! It never has anything else than what is committed. Before a batch is written its objects go from
+//! the cache, and until it is committed none of them comes back; a body that was read while a batch
+//! began or ended is not kept, because it may be older than that. A batch that changes more than it
+//! names empties the cache.
+
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::Mutex;
+use quick_cache::{Weighter, sync::Cache};
+
+use super::batch_loader::Table;
+
+/// How much all bodies may have, in bytes.
+const CAPACITY: u64 = 8 << 20;
+
+/// About how many objects that is.
+const OBJECTS: usize = 8_192;
+
+/// The tables whose rows change by nothing but a change that names them.
+const TABLES: [&str; 5] = ["assistants", "threads", "messages", "runs", "run_steps"];
+
+/// The objects of a batch: sessions and ids.
+pub(super) type Keys = HashSet<(i64, String)>;
+
+/// What a batch changes.
+pub(super) enum Touched {
+    Objects(Keys),
+    /// More than it names.
+    Anything,
+}
+
+#[derive(Clone)]
+struct Entry {
+    table: &'static str,
+    /// The ids of the parents, then the object's own.
+    ids: Vec<String>,
+    body: Arc<str>,
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<(i64, String), Entry> for ByLength {
+    fn weight(&self, _: &(i64, String), entry: &Entry) -> u64 {
+        entry.body.len() as u64 + 256
+    }
+}
+
+/// How often a batch began or ended, and what the one changes that is under way.
+#[derive(Default)]
+struct Changing {
+    generation: u64,
+    touched: Option<Touched>,
+}
+
+pub(super) struct BodyCache {
+    entries: Cache<(i64, String), Entry, ByLength>,
+    changing: Mutex<Changing>,
+}
+
+impl Default for BodyCache {
+    fn default() -> Self {
+        Self {
+            entries: Cache::with_weighter(OBJECTS, CAPACITY, ByLength),
+            changing: Mutex::default(),
+        }
+    }
+}
+
+impl BodyCache {
+    /// The body of an object, if it is here and has these parents.
+    pub(super) fn get(&self, table: Table, session: i64, ids: &[String]) -> Option<Arc<str>> {
+        let entry = self.entries.get(&(session, ids.last()?.clone()))?;
+        (entry.table == table.name && entry.ids == ids).then_some(entry.body)
+    }
+
+    /// To be asked before the database is.
+    pub(super) fn generation(&self) -> u64 {
+        self.changing.lock().generation
+    }
+
+    /// Keeps what was read since then.
+    pub(super) fn keep(
+        &self,
+        since: u64,
+        table: Table,
+        session: i64,
+        ids: Vec<String>,
+        body: Arc<str>,
+    ) {
+        let Some(id) = ids.last().filter(|_| TABLES.contains(&table.name)) else { return };
+        let key = (session, id.clone());
+        let changing = self.changing.lock();
+        let is_changing = match &changing.touched {
+            Some(Touched::Objects(keys)) => keys.contains(&key),
+            Some(Touched::Anything) => true,
+            None => false,
+        };
+        if changing.generation == since && !is_changing {
+            self.entries.insert(key, Entry { table: table.name, ids, body });
+        }
+    }
+
+    /// A batch begins. It ends with the guard, when it is committed or rolled back.
+    pub(super) fn change(&self, touched: Touched) -> ChangeGuard<'_> {
+        let mut changing = self.changing.lock();
+        changing.generation += 1;
+        match &touched {
+            Touched::Objects(keys) => keys.iter().for_each(|key| _ = self.entries.remove(key)),
+            Touched::Anything => self.entries.clear(),
+        }
+        changing.touched = Some(touched);
+        ChangeGuard(self)
+    }
+}
+
+/// A batch that is under way. There is one at a time.
+pub(super) struct ChangeGuard<'c>(&'c BodyCache);
+
+impl Drop for ChangeGuard<'_> {
+    fn drop(&mut self) {
+        let mut changing = self.0.changing.lock();
+        changing.generation += 1;
+        changing.touched = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const THREADS: Table = Table { name: "threads", parents: &[] };
+
+    /// What happens, in any order: readers and the writer are each in the middle of something.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A reader looks at the generation.
+        Ask(usize, u8),
+        /// It sees what is committed.
+        Read(usize),
+        Keep(usize),
+        Begin(Vec<u8>, bool),
+        Commit,
+        RollBack,
+        Look(u8),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let id = 0..3_u8;
+        let step = prop_oneof![
+            (0..3_usize, id.clone()).prop_map(|(reader, id)| Step::Ask(reader, id)),
+            (0..3_usize).prop_map(Step::Read),
+            (0..3_usize).prop_map(Step::Keep),
+            (prop::collection::vec(id.clone(), 1..3), prop::bool::weighted(0.2))
+                .prop_map(|(ids, wide)| Step::Begin(ids, wide)),
+            Just(Step::Commit),
+            Just(Step::RollBack),
+            id.prop_map(Step::Look),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    #[derive(Clone, Default)]
+    struct Reader {
+        id: u8,
+        since: u64,
+        read: Option<u64>,
+    }
+
+    proptest! {
+        /// However readers and a writer go on beside each other, what the cache has is what is
+        /// committed.
+        #[test]
+        fn the_cache_has_what_is_committed_or_nothing(steps in steps()) {
+            let cache = BodyCache::default();
+            let ids = |id: u8| vec![format!("thread_{id}")];
+            let mut committed = HashMap::from([(0, 0), (1, 0), (2, 0)]);
+            let mut readers = vec![Reader::default(); 3];
+            let mut batch: Option<(ChangeGuard<'_>, Vec<u8>)> = None;
+            for step in steps {
+                match step {
+                    Step::Ask(reader, id) => {
+                        readers[reader] = Reader { id, since: cache.generation(), read: None };
+                    }
+                    Step::Read(reader) => readers[reader].read = Some(committed[&readers[reader].id]),
+                    Step::Keep(reader) => {
+                        let Reader { id, since, read } = readers[reader].clone();
+                        if let Some(read) = read {
+                            let body = Arc::from(read.to_string());
+                            cache.keep(since, THREADS, 1, ids(id), body);
+                        }
+                    }
+                    Step::Begin(touched, wide) if batch.is_none() => {
+                        let keys = touched.iter().map(|id| (1, format!("thread_{id}"))).collect();
+                        let all = vec![0, 1, 2];
+                        batch = Some(if wide {
+                            (cache.change(Touched::Anything), all)
+                        } else {
+                            (cache.change(Touched::Objects(keys)), touched)
+                        });
+                    }
+                    Step::Commit => {
+                        if let Some((guard, touched)) = batch.take() {
+                            for id in touched {
+                                *committed.get_mut(&id).unwrap() += 1;
+                                // Between the commit and the end of the batch.
+                                prop_assert_eq!(cache.get(THREADS, 1, &ids(id)), None);
+                            }
+                            drop(guard);
+                        }
+                    }
+                    Step::RollBack => batch = None,
+                    Step::Begin(..) => {}
+                    Step::Look(id) => {
+                        if let Some(body) = cache.get(THREADS, 1, &ids(id)) {
+                            prop_assert_eq!(&*body, committed[&id].to_string());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_is_found_by_its_own_parents_only() {
+        let table = Table { name: "messages", parents: &["thread_id"] };
+        let ids = |thread: &str| vec![thread.to_owned(), "msg_1".to_owned()];
+        let cache = BodyCache::default();
+        cache.keep(cache.generation(), table, 1, ids("thread_1"), Arc::from("{}"));
+        assert!(cache.get(table, 1, &ids("thread_1")).is_some());
+        assert!(cache.get(table, 1, &ids("thread_2")).is_none());
+        assert!(cache.get(table, 2, &ids("thread_1")).is_none());
+    }
+}

@@ -45,6 +45,11 @@ impl Process {
         self.memory("VmRSS:")
     }
 
+    /// The part of it that is the process's own, and no page of a file.
+    pub fn own_mib(&self) -> f64 {
+        self.memory("RssAnon:")
+    }
+
     /// The most that it ever was.
     pub fn peak_mib(&self) -> f64 {
         self.memory("VmHWM:")

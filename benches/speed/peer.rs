@@ -59,7 +59,7 @@ impl Peer {
 
 fn installed() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aimock");
-    let program = folder.join("node_modules/.bin/aimock");
+    let program = folder.join("node_modules/.bin/llmock");
     if !program.exists() {
         let npm = Command::new("npm")
             .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     cue::{Cue, PerformanceEnd, TimedCue},
     error::RunError,
-    machine::{Input, Machine, Next},
+    machine::{Input, Machine, Next, Prompt},
     memory::{AfterCues, Cues, Memory, Performance},
     objects::RunObjects,
     performer::{Performer, PerformerChoice},
@@ -30,6 +30,8 @@ pub(super) struct Performing {
     performer: Arc<Performer>,
     wanted: PerformerChoice,
     resources: Option<RunResources>,
+    /// What the performer has to read.
+    prompt: Prompt,
     /// The connection to an upstream, if one performs the run.
     remote: Option<Remote>,
     /// Where runs go that an upstream performed.
@@ -52,6 +54,7 @@ impl Performing {
             performer,
             wanted,
             resources: None,
+            prompt: Prompt::default(),
             remote: None,
             recording,
         }
@@ -64,7 +67,8 @@ impl Performing {
         objects: &RunObjects,
     ) -> Result<Input, RunError> {
         self.look_around(objects).await?;
-        let Self { store, clock, knowledge, performer, wanted, resources, remote, .. } = self;
+        let Self { store, clock, knowledge, performer, wanted, resources, prompt, remote, .. } =
+            self;
         let resources = resources.as_ref().ok_or(RunError::Gone)?;
         let context = RunContext {
             run: &objects.run,
@@ -80,8 +84,7 @@ impl Performing {
             now: clock.now().to_string(),
         };
         let Some(Performance { pace, memory, .. }) = machine.performance() else {
-            let prompt = prompt::measure(store, &objects.run).await?;
-            return Ok(Input::Performed { by: performer.begin(&context, wanted), prompt });
+            return Ok(Input::Performed { by: performer.begin(&context, wanted), prompt: *prompt });
         };
         if let Err(error) = &resources.stores
             && machine.has_started()
@@ -152,8 +155,12 @@ impl Performing {
 
     async fn look_around(&mut self, objects: &RunObjects) -> Result<(), RunError> {
         if self.resources.is_none() {
-            let surroundings = self.store.surroundings(&objects.run).await?;
-            let resources = RunResources::load(&objects.run, surroundings, &self.knowledge).await?;
+            let run = &objects.run;
+            // Two reads that do not wait for each other.
+            let (surroundings, prompt) =
+                tokio::join!(self.store.surroundings(run), prompt::measure(&self.store, run));
+            self.prompt = prompt?;
+            let resources = RunResources::load(run, surroundings?, &self.knowledge).await?;
             self.resources = Some(resources);
         }
         Ok(())

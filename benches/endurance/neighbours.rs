@@ -71,6 +71,8 @@ pub async fn heavy_work(table: &mut Table) {
 /// The times of writes in a session of its own, as long as some work goes on.
 async fn beside(server: &Process, work: impl Future<Output = ()>) -> Vec<Duration> {
     let mut client = Client::connect(&server.address).await;
+    // The session is made, with its seeds.
+    client.post("/s/other/v1/threads", &json!({})).await;
     let mut times = Vec::new();
     let mut work = std::pin::pin!(work);
     loop {

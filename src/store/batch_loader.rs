@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     error::{Result, StoreError},
-    table::is_living,
+    table::parent_exists,
 };
 
 /// How many are looked up together at the most.
@@ -99,7 +99,7 @@ async fn look_up(
     let conditions: String =
         columns().map(|column| format!(" and {name}.{column} = value ->> '$.{column}'")).collect();
     let living = match table.parents.first() {
-        Some(parent) => format!(" and {}", is_living(name, parent)),
+        Some(parent) => format!(" and {}", parent_exists(name, parent)),
         None => String::new(),
     };
     let sql = format!(

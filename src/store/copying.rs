@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     database::{Database, Gone},
     error::Result,
-    table::is_living,
+    table::parent_exists,
 };
 
 /// The tables in which a session has rows, children before parents, with the columns that are
@@ -42,11 +42,13 @@ const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, \
 /// How many rows are copied at a time, so that nobody waits long for the writer.
 const PIECE: usize = 400;
 
-/// The rows of a table that are copied. The children of what is doomed are not.
+/// The rows of a table that are copied. The children of a deleted parent are not.
 fn rows_of(table: &str) -> String {
     let living = match table {
-        "run_steps" | "messages" | "runs" => is_living(table, "thread_id"),
-        "vector_store_files" | "vector_store_file_batches" => is_living(table, "vector_store_id"),
+        "run_steps" | "messages" | "runs" => parent_exists(table, "thread_id"),
+        "vector_store_files" | "vector_store_file_batches" => {
+            parent_exists(table, "vector_store_id")
+        }
         _ => "true".to_owned(),
     };
     format!("select seq from {table} where session = ? and {living} order by seq")

@@ -28,14 +28,14 @@ pub struct Database {
 pub(super) enum Gone {
     /// A session that nobody can enter, by its key.
     Session(i64),
-    Children(DoomedObject),
+    Children(DeletedParent),
     /// Nothing: tells that everything before it was removed.
     Told(oneshot::Sender<()>),
 }
 
 /// An object that was deleted before its children.
 #[derive(Clone, Debug)]
-pub(super) struct DoomedObject {
+pub(super) struct DeletedParent {
     pub session: i64,
     /// The table that it was in.
     pub kind: String,

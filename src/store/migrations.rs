@@ -15,7 +15,7 @@ const STEPS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "files", include_str!("../../migrations/0002_files.sql")),
     (3, "sessions", include_str!("../../migrations/0003_sessions.sql")),
-    (4, "doomed", include_str!("../../migrations/0004_doomed.sql")),
+    (4, "deleted_parents", include_str!("../../migrations/0004_deleted_parents.sql")),
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

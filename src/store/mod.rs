@@ -11,7 +11,7 @@ mod body_cache;
 mod changes;
 mod copying;
 mod database;
-mod doomed;
+mod deleted_parents;
 mod error;
 mod events;
 mod file_lock;
@@ -147,7 +147,7 @@ impl Store {
     /// Answers whether there was something to delete. Children go with it, or later.
     pub async fn delete<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         if self.has_many_children(id).await? {
-            return self.doom(id).await;
+            return self.delete_before_children(id).await;
         }
         let mut changes = Changes::new();
         changes.delete(id);

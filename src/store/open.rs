@@ -91,7 +91,7 @@ impl Database {
             |source| OpenError::Unreadable { path: path.display().to_string(), source };
         database.sweep().await.map_err(unreadable)?;
         database.purge_the_gone().await.map_err(unreadable)?;
-        database.purge_the_doomed().await.map_err(unreadable)?;
+        database.purge_deleted_parents().await.map_err(unreadable)?;
         Ok(database)
     }
 

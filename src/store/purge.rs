@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::{
     copying::TABLES,
-    database::{Database, DoomedObject, Gone},
-    doomed,
+    database::{Database, DeletedParent, Gone},
+    deleted_parents,
     error::Result,
 };
 
@@ -74,13 +74,13 @@ async fn purge_session(database: &Weak<Database>, key: i64) -> Result<()> {
 }
 
 /// Removes what is left of an object.
-async fn purge_children(database: &Weak<Database>, of: &DoomedObject) -> Result<()> {
+async fn purge_children(database: &Weak<Database>, of: &DeletedParent) -> Result<()> {
     let bound = [json!(of.session), json!(of.id)];
-    for sql in doomed::removals(&of.kind, STRIDE) {
+    for sql in deleted_parents::removals(&of.kind, STRIDE) {
         in_strides(database, &sql, &bound).await?;
     }
     let Some(database) = database.upgrade() else { return Ok(()) };
-    database.writer().exclusive(vec![(doomed::FORGET.to_owned(), bound.to_vec())]).await?;
+    database.writer().exclusive(vec![(deleted_parents::FORGET.to_owned(), bound.to_vec())]).await?;
     Ok(())
 }
 

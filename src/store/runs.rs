@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     Result, Store,
-    table::{is_living, parse},
+    table::{parent_exists, parse},
 };
 use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
@@ -151,7 +151,7 @@ impl Store {
     /// The runs that have not ended, oldest first.
     pub async fn open_runs(&self) -> Result<Vec<OpenRun>> {
         let mut reader = self.database.reader().await?;
-        let living = is_living("runs", "thread_id");
+        let living = parent_exists("runs", "thread_id");
         let sql = format!(
             "select body, performance from runs where session = ? and status in ('queued', \
              'in_progress', 'requires_action', 'cancelling') and {living} order by seq"

@@ -12,7 +12,7 @@ use super::{
     Changes, Database, Result, Store,
     copying::TABLES,
     database::{Gone, NOBODY},
-    table::is_living,
+    table::parent_exists,
     writer::Statement,
 };
 use crate::{clock, event_bus::EventBus, types::Timestamp};
@@ -91,7 +91,7 @@ impl Database {
     /// The names of the sessions in which something was under way: a run, or a file being made
     /// ready.
     pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
-        let living = is_living("runs", "thread_id");
+        let living = parent_exists("runs", "thread_id");
         let sql = format!(
             "select name from sessions where name not like '/%' and (exists (select 1 from runs \
              where session = key and status in ('queued', 'in_progress', 'requires_action', \

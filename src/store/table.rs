@@ -57,10 +57,10 @@ impl Stored for FileBatch {
     const TABLE: &'static str = "vector_store_file_batches";
 }
 
-/// A condition on the rows of a table: the parent that its column names is not doomed.
-pub(super) fn is_living(table: &str, parent: &str) -> String {
+/// A condition on the rows of a table: the parent that its column names was not deleted before it.
+pub(super) fn parent_exists(table: &str, parent: &str) -> String {
     format!(
-        "not exists (select 1 from doomed where doomed.session = {table}.session and doomed.id = \
+        "not exists (select 1 from deleted_parents where deleted_parents.session = {table}.session and deleted_parents.id = \
          {table}.{parent})"
     )
 }

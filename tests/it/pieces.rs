@@ -128,7 +128,7 @@ async fn others_write_while_a_large_store_goes() {
         let path = format!("/v1/vector_stores/{store}");
         let deleted = server.delete(&path).await;
         assert_eq!(deleted.status, StatusCode::OK, "{}", deleted.text);
-        while rows(&database, "doomed").await > 0 {
+        while rows(&database, "deleted_parents").await > 0 {
             let found = server.get(&format!("{path}/files/{}", upload.id())).await;
             assert_eq!(found.status, StatusCode::NOT_FOUND);
         }

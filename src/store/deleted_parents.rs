@@ -1,15 +1,15 @@
 //! Deletes threads and vector stores that have very many children: the object goes at once, and its
 //! children later, a few at a time, so that nobody waits long for the writer.
 //!
-//! The note in `doomed` and the delete of the object are one transaction. From then on nobody reads
-//! the children, and a restart goes on with what is left of them.
+//! The note in the table `deleted_parents` and the delete of the object are one transaction. From
+//! then on nobody reads the children, and a restart goes on with what is left of them.
 
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{
     Deletable, Store,
-    database::{Database, DoomedObject, Gone},
+    database::{Database, DeletedParent, Gone},
     error::Result,
     events::StoreEvent,
     table::Stored,
@@ -20,7 +20,7 @@ use crate::types::{Id, Thread, VectorStore};
 const MANY: i64 = 2_000;
 
 /// Forgets an object whose children are gone.
-pub(super) const FORGET: &str = "delete from doomed where session = ?1 and id = ?2";
+pub(super) const FORGET: &str = "delete from deleted_parents where session = ?1 and id = ?2";
 
 /// The query for how many children an object has, if it may have many.
 fn size(table: &str) -> Option<String> {
@@ -74,10 +74,10 @@ pub(super) fn removals(kind: &str, at_a_time: i64) -> Vec<String> {
 
 impl Database {
     /// Removes what is left of the objects that were deleted before a start.
-    pub(super) async fn purge_the_doomed(&self) -> Result<()> {
-        let query = sqlx::query_as("select session, kind, id from doomed");
+    pub(super) async fn purge_deleted_parents(&self) -> Result<()> {
+        let query = sqlx::query_as("select session, kind, id from deleted_parents");
         for (session, kind, id) in query.fetch_all(&mut *self.reader().await?).await? {
-            _ = self.purge.send(Gone::Children(DoomedObject { session, kind, id }));
+            _ = self.purge.send(Gone::Children(DeletedParent { session, kind, id }));
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Store {
     /// Waits until the children of what was deleted are gone. An object that is to have an id which
     /// one had before would lose its children too.
     pub async fn purged(&self) -> Result<()> {
-        let sql = "select exists (select 1 from doomed where session = ?)";
+        let sql = "select exists (select 1 from deleted_parents where session = ?)";
         let query = sqlx::query_scalar(sql).bind(self.session);
         if query.fetch_one(&mut *self.database.reader().await?).await? {
             let (told, purged) = oneshot::channel();
@@ -108,10 +108,10 @@ impl Store {
 
     /// Deletes an object, and leaves its children to whoever removes what is left. Answers whether
     /// it was there.
-    pub(super) async fn doom<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
+    pub(super) async fn delete_before_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let (table, bound) = (T::TABLE, vec![json!(self.session), json!(id.as_str())]);
         let note = format!(
-            "insert or ignore into doomed (session, id, kind) select session, id, '{table}' from \
+            "insert or ignore into deleted_parents (session, id, kind) select session, id, '{table}' from \
              {table} where session = ?1 and id = ?2"
         );
         let delete = format!("delete from {table} where session = ?1 and id = ?2");
@@ -122,7 +122,7 @@ impl Store {
         let event = StoreEvent::Deleted { resource: T::EVENTS, id: id.to_string() };
         self.bus.publish(&event.name(), || event.data());
         let (session, kind, id) = (self.session, table.to_owned(), id.to_string());
-        _ = self.database.purge.send(Gone::Children(DoomedObject { session, kind, id }));
+        _ = self.database.purge.send(Gone::Children(DeletedParent { session, kind, id }));
         Ok(true)
     }
 }

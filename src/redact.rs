@@ -42,10 +42,12 @@ pub fn is_secret(key: &str) -> bool {
     key.len() >= SHORTEST
 }
 
-/// A text as it stands within a string of JSON.
-pub fn in_json(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
+/// A key as it may be told: as it is, as a part of a string of JSON, in base64.
+pub fn forms(key: &str) -> Vec<String> {
+    let quoted = serde_json::Value::from(key).to_string();
+    let in_json = quoted[1..quoted.len() - 1].to_owned();
+    let base64 = STANDARD.encode(key).trim_end_matches('=').to_owned();
+    vec![key.to_owned(), in_json, base64]
 }
 
 /// From so many bytes on a key is taken out of the midst of a word too.
@@ -67,9 +69,8 @@ impl KnownKeys {
         let keys: Vec<String> = keys.into_iter().collect();
         let secret = keys.iter().filter(|key| is_secret(key));
         let forms = secret.flat_map(|key| {
-            let base64 = STANDARD.encode(key).trim_end_matches('=').to_owned();
             let in_url = utf8_percent_encode(key, IN_URLS).to_string();
-            [base64, in_url, in_json(key), key.clone()]
+            forms(key).into_iter().chain([in_url])
         });
         let finders = forms.map(|form| Finder::new(&form).into_owned()).collect();
         Self { keys, finders }

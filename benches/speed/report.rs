@@ -79,8 +79,8 @@ impl Report {
              and share the machine's processors. A throughput's ratio compares it with the \
              requests\nper second of the bare route at as many clients; a page's compares it with \
              the page above it.\n\nA conversation is a thread, a message, a run to `completed` and \
-             the list of messages: four or more requests. *Before* is what was\nmeasured before the work on \
-             speed, on a machine of the same kind.\n\nMachine: {}.\n\n{}\n{}\n{NOTES}",
+             the list of messages: four or more requests. *Before* is what was\nmeasured before \
+             the work on speed, on a machine of the same kind.\n\nMachine: {}.\n\n{}\n{}\n{NOTES}",
             processes::machine(),
             self.table(),
             std::fs::read_to_string(root.join("benches/build.md")).unwrap_or_default()

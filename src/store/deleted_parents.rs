@@ -111,8 +111,8 @@ impl Store {
     pub(super) async fn delete_before_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let (table, bound) = (T::TABLE, vec![json!(self.session), json!(id.as_str())]);
         let note = format!(
-            "insert or ignore into deleted_parents (session, id, kind) select session, id, '{table}' from \
-             {table} where session = ?1 and id = ?2"
+            "insert or ignore into deleted_parents (session, id, kind) select session, id, \
+             '{table}' from {table} where session = ?1 and id = ?2"
         );
         let delete = format!("delete from {table} where session = ?1 and id = ?2");
         let statements = vec![(note, bound.clone()), (delete, bound)];

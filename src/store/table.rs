@@ -60,8 +60,8 @@ impl Stored for FileBatch {
 /// A condition on the rows of a table: the parent that its column names was not deleted before it.
 pub(super) fn parent_exists(table: &str, parent: &str) -> String {
     format!(
-        "not exists (select 1 from deleted_parents where deleted_parents.session = {table}.session and deleted_parents.id = \
-         {table}.{parent})"
+        "not exists (select 1 from deleted_parents as gone where gone.session = {table}.session \
+         and gone.id = {table}.{parent})"
     )
 }
 

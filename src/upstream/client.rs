@@ -404,7 +404,7 @@ impl Upstream {
 
     /// An error without the key, if the upstream has said that too, and no longer than people read.
     pub fn cleaned(&self, error: LastError) -> LastError {
-        let whole = self.own_key().without(error.message);
+        let whole = self.own_key().replaced(error.message, "…");
         let message = match whole.char_indices().nth(SAID) {
             Some((end, _)) => format!("{}…", &whole[..end]),
             None => whole,

@@ -10,6 +10,7 @@ use super::{
     client::{TurnError, UpstreamCall, UpstreamPiece},
     own_key::OwnKey,
 };
+use crate::redact::REDACTED;
 
 /// Where the pieces of a turn go, and the end of the text that may yet become the key.
 pub(super) struct PieceSender {
@@ -46,14 +47,18 @@ impl PieceSender {
     /// What can be said of a text by now.
     fn take(&self, text: &str) -> String {
         let mut held = self.held.lock();
-        let whole = self.key.without(std::mem::take(&mut *held) + text);
+        let whole = self.without_key(std::mem::take(&mut *held) + text);
         let (said, kept) = whole.split_at(self.key.beginning(&whole));
         kept.clone_into(&mut held);
         said.to_owned()
     }
 
+    fn without_key(&self, text: String) -> String {
+        self.key.replaced(text, REDACTED)
+    }
+
     fn cleaned(&self, piece: UpstreamPiece) -> UpstreamPiece {
-        let without = |text| self.key.without(text);
+        let without = |text| self.without_key(text);
         match piece {
             UpstreamPiece::Refusal(text) => UpstreamPiece::Refusal(without(text)),
             UpstreamPiece::Calls(calls, usage) => {
@@ -65,7 +70,7 @@ impl PieceSender {
     }
 
     fn cleaned_call(&self, call: UpstreamCall) -> UpstreamCall {
-        let without = |text| self.key.without(text);
+        let without = |text| self.without_key(text);
         match call {
             UpstreamCall::Function { name, arguments } => {
                 UpstreamCall::Function { name: without(name), arguments: without(arguments) }
@@ -88,7 +93,7 @@ mod tests {
     fn a_key_is_taken_out_however_it_is_cut() {
         let key = "sk-sk-secret\"1";
         let text = format!("The task: {key}, sk-sk-, {key}{key} and sk-sk-secret");
-        let expected = "The task: …, sk-sk-, …… and sk-sk-secret";
+        let expected = "The task: [redacted], sk-sk-, [redacted][redacted] and sk-sk-secret";
         for cut in 1..text.len() {
             for second in [1, 5, 50] {
                 let (sender, _pieces) = mpsc::channel(1);

@@ -184,6 +184,10 @@ async fn the_key_of_an_upstream_is_kept_nowhere_even_if_the_upstream_tells_it() 
             Some(stream(&[&part("refusal", &format!("Not {key}")), &end])),
             Some(stream(&[&calls.to_string()])),
             Some(stream(&[&refusal])),
+            Some(stream(&[
+                &part("content", &format!("As base64: {}", STANDARD.encode(&key))),
+                &end,
+            ])),
             Some(leaked(refused)),
         ];
         let asked = answers.len();

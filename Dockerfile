@@ -7,7 +7,7 @@ COPY src src
 COPY migrations migrations
 COPY fixtures fixtures
 COPY deploy/image.sh deploy/image.sh
-# `release` builds in half the time; `dist` runs a fifth faster.
+# `release` is fast to build, `dist` is optimised across crates.
 ARG PROFILE=release
 # The manifest names the benches and the tests; the image needs neither.
 RUN for target in benches/speed benches/endurance tests/sdk tests/skipped; do \

@@ -68,11 +68,11 @@ impl KnownKeys {
     pub fn new(keys: impl IntoIterator<Item = String>) -> Self {
         let keys: Vec<String> = keys.into_iter().collect();
         let secret = keys.iter().filter(|key| is_secret(key));
-        let forms = secret.flat_map(|key| {
+        let told = secret.flat_map(|key| {
             let in_url = utf8_percent_encode(key, IN_URLS).to_string();
             forms(key).into_iter().chain([in_url])
         });
-        let finders = forms.map(|form| Finder::new(&form).into_owned()).collect();
+        let finders = told.map(|form| Finder::new(&form).into_owned()).collect();
         Self { keys, finders }
     }
 

@@ -98,13 +98,13 @@ async fn look_up(
     // The names in a condition are those of the API; `key` and `value` are of `json_each`.
     let conditions: String =
         columns().map(|column| format!(" and {name}.{column} = value ->> '$.{column}'")).collect();
-    let living = match table.parents.first() {
+    let in_parent = match table.parents.first() {
         Some(parent) => format!(" and {}", parent_exists(name, parent)),
         None => String::new(),
     };
     let sql = format!(
         "select asked.key, body from json_each(?) as asked cross join {name} where session = value \
-         ->> '$.session'{conditions}{living}",
+         ->> '$.session'{conditions}{in_parent}",
     );
     let rows: Vec<_> = questions
         .iter()

@@ -1,5 +1,5 @@
-//! Bodies that were read, kept in memory: whoever asks for an object by its id again does not wait
-//! for the database.
+//! Bodies that were read, kept in memory: the next read of an object by its id does not wait for the
+//! database.
 //!
 //! It never has anything else than what is committed. Before a batch is written its objects go from
 //! the cache, and until it is committed none of them comes back; a body that was read while a batch

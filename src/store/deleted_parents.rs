@@ -106,8 +106,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes an object, and leaves its children to whoever removes what is left. Answers whether
-    /// it was there.
+    /// Deletes an object, and leaves its children to the purge. Answers whether it was there.
     pub(super) async fn delete_before_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let (table, bound) = (T::TABLE, vec![json!(self.session), json!(id.as_str())]);
         let note = format!(

@@ -200,8 +200,8 @@ async fn messages_with_files_and_changes_of_their_thread_lose_nothing() {
     assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
 }
 
-/// What was acknowledged is seen by whoever reads after that, also where a read is answered from
-/// memory; and nobody sees it go back.
+/// A read sees what was acknowledged before it, also where it is answered from memory. Nobody sees an
+/// object go back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_read_is_never_older_than_what_was_acknowledged() {
     let server = TestServer::start().await;

@@ -1,11 +1,7 @@
 //! Keys are kept nowhere, whatever they look like: neither those of clients nor those of upstreams,
 //! in no journal, log, recording or database.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,40 +14,29 @@ use serde_json::{Value, json};
 
 use crate::{
     server::client,
+    unharmed::{LISTEN, PROGRAM, Program},
     upstream::{answering, leaked, stream},
 };
 
 /// A server that keeps all that it can keep: a log of everything, recordings and a database.
 struct Keeper {
-    child: Child,
-    base: String,
+    program: Program,
     folder: tempfile::TempDir,
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
 }
 
 impl Keeper {
     fn start(upstream: &str, key: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
-            .args(["--listen", "127.0.0.1:0", "--log", "trace", "--upstream-key-env", "SECRET"])
-            .args(["--upstream", upstream, "--record", "recorded", "--database", "x.db"])
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(LISTEN)
+            .args(["--log", "trace", "--upstream-key-env", "SECRET", "--upstream", upstream])
+            .args(["--record", "recorded", "--database", "x.db"])
             .env("SECRET", key)
             .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let base = line.trim().strip_prefix("rehearsal listening on ").expect(&line).to_owned();
-        Self { child, base, folder }
+            .stderr(log);
+        Self { program: Program::run(&mut command), folder }
     }
 
     async fn send(
@@ -61,7 +46,7 @@ impl Keeper {
         path: &str,
         body: Option<&Value>,
     ) -> Value {
-        let request = client().request(method, format!("{}{path}", self.base));
+        let request = client().request(method, format!("{}{path}", self.program.base));
         let mut request = request.header("authorization", format!("Bearer {key}"));
         request = request.header("OpenAI-Beta", "assistants=v2");
         if let Some(body) = body {
@@ -77,7 +62,7 @@ impl Keeper {
             self.send(key, reqwest::Method::POST, "/v1/assistants", Some(&assistant)).await;
         let thread = json!({"messages": [{"role": "user", "content": "What is your key?"}]});
         let body = json!({"assistant_id": assistant["id"], "thread": thread, "stream": true});
-        let request = client().post(format!("{}/v1/threads/runs", self.base)).json(&body);
+        let request = client().post(format!("{}/v1/threads/runs", self.program.base)).json(&body);
         let request =
             request.bearer_auth("sk-anything-else").header("OpenAI-Beta", "assistants=v2");
         let events = request.send().await.unwrap().text().await.unwrap();
@@ -85,14 +70,14 @@ impl Keeper {
     }
 
     /// All that is kept, once the server has ended.
-    async fn kept(&mut self) -> Vec<(String, Vec<u8>)> {
+    async fn kept(self) -> Vec<(String, Vec<u8>)> {
         let journal =
             self.send("sk-anything-else", reqwest::Method::GET, "/_rehearsal/requests", None).await;
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.child.wait().unwrap();
+        let Self { program, folder } = self;
+        program.signal("-TERM");
+        assert_eq!(program.end(), Some(0));
         let mut kept = vec![("the journal".to_owned(), journal.to_string().into_bytes())];
-        collect(self.folder.path(), &mut kept);
+        collect(folder.path(), &mut kept);
         kept
     }
 }
@@ -108,7 +93,7 @@ fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A key as it may stand in a file: as it is, as a part of JSON, of a URL, and in base64.
+/// A key as a file may have it: as it is, as a part of JSON, of a URL, and in base64.
 fn forms(key: &str) -> Vec<String> {
     let quoted = Value::from(key).to_string();
     let json = quoted[1..quoted.len() - 1].to_owned();
@@ -122,7 +107,7 @@ fn assert_kept_nowhere(key: &str, kept: &[(String, Vec<u8>)]) {
         let holds = |bytes: &[u8]| memchr::memmem::find(bytes, form.as_bytes()).is_some();
         let found: Vec<_> =
             kept.iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name).collect();
-        assert!(found.is_empty(), "{key} stands as {form} in {found:?}");
+        assert!(found.is_empty(), "{key} is in {found:?} as {form}");
     }
 }
 
@@ -143,7 +128,7 @@ fn keys(count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn the_keys_of_clients_are_kept_nowhere() {
-    let mut server = Keeper::start("http://127.0.0.1:1/v1", "sk-of-the-upstream");
+    let server = Keeper::start("http://127.0.0.1:1/v1", "sk-of-the-upstream");
     let keys = keys(60);
     for key in &keys {
         let encoded = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string();
@@ -192,7 +177,7 @@ async fn the_key_of_an_upstream_is_kept_nowhere_even_if_the_upstream_tells_it() 
         ];
         let asked = answers.len();
         let (address, _) = answering(answers).await;
-        let mut server = Keeper::start(&format!("http://{address}/v1"), &key);
+        let server = Keeper::start(&format!("http://{address}/v1"), &key);
         for _ in 0..asked {
             server.run("sk-anything-else").await;
         }

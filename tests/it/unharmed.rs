@@ -21,13 +21,13 @@ use crate::{
 /// Far more than anything here takes, and far less than a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_rehearsal");
-const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rehearsal");
+pub const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
 /// The program, as a process of its own.
-struct Program {
+pub struct Program {
     child: Child,
-    base: String,
+    pub base: String,
 }
 
 impl Drop for Program {
@@ -42,7 +42,8 @@ impl Program {
         Self::run(Command::new(PROGRAM).args(LISTEN).args(arguments).stderr(stderr))
     }
 
-    fn run(command: &mut Command) -> Self {
+    /// Starts a command that is the program, and waits until it listens.
+    pub fn run(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -54,13 +55,13 @@ impl Program {
         self.base.strip_prefix("http://").unwrap()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
     /// Waits for the end. Answers the exit code.
-    fn end(mut self) -> Option<i32> {
+    pub fn end(mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

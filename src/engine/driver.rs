@@ -13,11 +13,11 @@ use tokio::{
 use super::{
     audience::Audience,
     command::{RunChange, RunCommand},
+    creation::{Creation, NewRun, RunTarget, has_question},
     cue::PerformanceEnd,
     error::EngineError,
     event::Event,
     listener::Listener,
-    lock,
     machine::{Input, Machine, Prompt},
     note,
     objects::RunObjects,
@@ -30,30 +30,14 @@ use super::{
 use crate::{
     clock::{Clock, Ids},
     event_bus::EventBus,
-    knowledge::{AttachedFiles, Attachments, Knowledge},
-    store::{self, Changes, OpenRun, Store},
-    types::{Id, Message, Role, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
+    knowledge::Knowledge,
+    store::{self, OpenRun, Store, StoreError},
+    types::{Id, Message, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
     upstream::Recording,
 };
 
 /// How long runs may take to end their streams when their session begins anew.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a new run is to be performed on.
-pub enum RunTarget {
-    /// A thread, and the files that come along.
-    Existing(Id<Thread>, AttachedFiles),
-    /// A thread that is made with its files.
-    New(Thread, Box<Attachments>),
-}
-
-/// A run to be created, with the messages that go before it.
-pub struct NewRun {
-    pub onto: RunTarget,
-    pub messages: Vec<Message>,
-    pub run: Run,
-    pub wanted: PerformerChoice,
-}
 
 /// What every run has at hand.
 struct RunServices {
@@ -100,83 +84,54 @@ impl Engine {
     /// run as it was created, `queued`, however fast it is.
     pub async fn create(
         &self,
-        mut new: NewRun,
+        new: NewRun,
         listener: Option<Listener>,
     ) -> Result<Run, EngineError> {
         let run = new.run.clone();
-        let now = self.at_hand.clock.now();
-        let machine = note::new_machine(&run, Prompt::default(), now);
+        let machine = note::new_machine(&run, Prompt::default(), self.at_hand.clock.now());
         let objects = self.objects(run.clone(), Vec::new(), None);
         let shell = self.shell(machine, objects, new.wanted.clone(), listener);
+        match new.onto {
+            RunTarget::New(thread, attachments) if attachments.is_empty() => {
+                let (created, answer) = oneshot::channel();
+                let creation = Creation { run: new.run, thread, messages: new.messages, created };
+                self.begin_unwritten(shell, creation, answer).await?;
+            }
+            _ => self.begin_written(shell, new).await?,
+        }
+        Ok(run)
+    }
+
+    /// Lets a run go whose thread nobody knows yet: it is written with what it does first.
+    async fn begin_unwritten(
+        &self,
+        mut shell: Shell,
+        creation: Creation,
+        created: oneshot::Receiver<store::Result<()>>,
+    ) -> Result<(), EngineError> {
+        if !has_question(&creation.run, &creation.messages) {
+            return Err(EngineError::NothingToRun);
+        }
+        let assistant = self.at_hand.store.find(&creation.run.assistant_id).await?;
+        shell.performing.know(creation.inputs(assistant), creation.prompt());
+        shell.creation = Some(creation);
+        let (let_go, gate) = oneshot::channel();
+        self.spawn(shell, None, gate);
+        _ = let_go.send(Vec::new());
+        Ok(created.await.unwrap_or_else(|_| Err(StoreError::died()))?)
+    }
+
+    /// Writes a run, which decides whether it may be, and lets it go.
+    async fn begin_written(&self, shell: Shell, mut new: NewRun) -> Result<(), EngineError> {
         // The task is there before the run can be seen, so that whoever sees the run finds its
         // task.
         let (created, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
-        self.insert(&mut new).await?;
-        let mut events =
-            vec![Event::RunCreated(Box::new(run.clone())), Event::Run(Box::new(run.clone()))];
-        if let RunTarget::New(thread, _) = new.onto {
-            events.insert(0, Event::ThreadCreated(Box::new(thread)));
-        }
-        // If the task is gone already, so is its engine.
-        _ = created.send(events);
-        Ok(run)
-    }
-
-    /// Writes a run with the messages and the files that go before it.
-    async fn insert(&self, new: &mut NewRun) -> Result<(), EngineError> {
         let RunServices { store, knowledge, .. } = &self.at_hand;
-        let NewRun { onto, messages, run, .. } = new;
-        // Recorded: v1 ran on nothing at all.
-        let has_question = run.version.is_v1()
-            || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
-            || messages.iter().any(|message| message.role == Role::User);
-        if matches!(onto, RunTarget::New(..)) && !has_question {
-            return Err(EngineError::NothingToRun);
-        }
-        loop {
-            let mut changes = Changes::new();
-            let attachments = match onto {
-                RunTarget::New(_, attachments) => std::mem::take(&mut **attachments),
-                RunTarget::Existing(thread, attached) => {
-                    if !attached.is_empty() {
-                        self.check_free(thread).await?;
-                    }
-                    knowledge.attachments_to(thread, attached).await?
-                }
-            };
-            attachments.write(&mut changes, Some(run.id.as_str()))?;
-            if let RunTarget::New(thread, _) = onto {
-                changes.insert_thread(thread)?;
-            }
-            changes.insert_run(run, has_question, attachments.thread_was())?;
-            for message in messages.iter() {
-                changes.insert_message(message, Some(&run.id))?;
-            }
-            if store.write(changes).await? {
-                knowledge.attached(attachments);
-                return Ok(());
-            }
-            let state = lock::state(store, &run.thread_id).await?;
-            if let Some(holder) = state.holder {
-                return Err(EngineError::LockedForRuns {
-                    thread: run.thread_id.clone(),
-                    run: holder,
-                });
-            }
-            if !has_question && !state.has_user_message {
-                return Err(EngineError::NothingToRun);
-            }
-            // The run that was in the way has just ended, or somebody has changed the thread.
-        }
-    }
-
-    /// Refuses a thread that is held by a run.
-    async fn check_free(&self, thread: &Id<Thread>) -> Result<(), EngineError> {
-        match lock::state(&self.at_hand.store, thread).await?.holder {
-            Some(run) => Err(EngineError::LockedForRuns { thread: thread.clone(), run }),
-            None => Ok(()),
-        }
+        new.write(store, knowledge).await?;
+        // If the task is gone already, so is its engine.
+        _ = created.send(new.into_events());
+        Ok(())
     }
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
@@ -318,6 +273,7 @@ impl Engine {
             clock: clock.clone(),
             machine,
             objects,
+            creation: None,
             is_noted: false,
             unwritten: Vec::new(),
         }

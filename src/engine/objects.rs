@@ -271,9 +271,9 @@ impl RunObjects {
         }
     }
 
-    /// Every object that the events changed, what is open as it stands now, and what it takes to
-    /// go on from here.
-    pub(super) fn changes(&self, shown: &[Event], note: Option<&str>) -> store::Result<Changes> {
+    /// Adds what the events changed to a write, beside the run itself, and what is open as it
+    /// stands now.
+    pub(super) fn write(&self, changes: &mut Changes, shown: &[Event]) -> store::Result<()> {
         let (mut steps, mut messages, mut begun) = (Vec::new(), Vec::new(), Vec::new());
         for event in shown {
             match event {
@@ -283,8 +283,6 @@ impl RunObjects {
                 _ => {}
             }
         }
-        let mut changes = Changes::new();
-        changes.update_run(&self.run, note)?;
         for step in self.steps.iter().filter(|it| it.is_open() || steps.contains(&&it.id)) {
             changes.put_step(step)?;
         }
@@ -295,7 +293,7 @@ impl RunObjects {
                 changes.update_message(message)?;
             }
         }
-        Ok(changes)
+        Ok(())
     }
 }
 

@@ -19,7 +19,8 @@ use super::{
 use crate::{
     clock::Clock,
     knowledge::Knowledge,
-    store::Store,
+    store::{self, PerformerInputs, Store},
+    types::Run,
     upstream::{Begun, Recording},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Performing {
     knowledge: Knowledge,
     performer: Arc<Performer>,
     wanted: PerformerChoice,
+    /// What needs no look into the database, because the run brought it along.
+    known: Option<(PerformerInputs, Prompt)>,
     resources: Option<RunResources>,
     /// What the performer has to read.
     prompt: Prompt,
@@ -53,11 +56,17 @@ impl Performing {
             knowledge,
             performer,
             wanted,
+            known: None,
             resources: None,
             prompt: Prompt::default(),
             remote: None,
             recording,
         }
+    }
+
+    /// Notes what would else be looked up.
+    pub(super) fn know(&mut self, inputs: PerformerInputs, prompt: Prompt) {
+        self.known = Some((inputs, prompt));
     }
 
     /// Answers a machine that fetches cues.
@@ -155,14 +164,19 @@ impl Performing {
 
     async fn look_around(&mut self, objects: &RunObjects) -> Result<(), RunError> {
         if self.resources.is_none() {
-            let run = &objects.run;
-            // Two reads that do not wait for each other.
-            let (surroundings, prompt) =
-                tokio::join!(self.store.surroundings(run), prompt::measure(&self.store, run));
-            self.prompt = prompt?;
-            let resources = RunResources::load(run, surroundings?, &self.knowledge).await?;
-            self.resources = Some(resources);
+            let (inputs, prompt) = match self.known.take() {
+                Some(known) => known,
+                None => self.look_up(&objects.run).await?,
+            };
+            self.prompt = prompt;
+            self.resources = Some(RunResources::load(&objects.run, inputs, &self.knowledge).await?);
         }
         Ok(())
+    }
+
+    async fn look_up(&self, run: &Run) -> store::Result<(PerformerInputs, Prompt)> {
+        // Two reads that do not wait for each other.
+        let inputs = self.store.surroundings(run);
+        tokio::try_join!(inputs, prompt::measure(&self.store, run))
     }
 }

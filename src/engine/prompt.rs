@@ -20,6 +20,14 @@ pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
     Ok(fitting.prompt)
 }
 
+/// The same, where the messages are all that the thread has, oldest first.
+pub(super) fn of_messages(run: &Run, messages: &[Message]) -> Prompt {
+    let mut fitting = ThreadWindow::new(run);
+    // Those that fit are counted as they are looked at.
+    _ = messages.iter().rev().all(|message| fitting.take(message).1);
+    fitting.prompt
+}
+
 /// What a model is shown of the thread, and what the run has written itself, both oldest first.
 pub(super) async fn heard(store: &Store, run: &Run) -> store::Result<(Vec<Message>, Vec<Message>)> {
     let mut fitting = ThreadWindow::new(run);

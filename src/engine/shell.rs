@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{
     audience::Audience,
     command::RunCommand,
+    creation::Creation,
     error::RunError,
     event::Event,
     machine::{Input, Machine, Next},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::{ActivityGuard, Clock},
-    store::Store,
+    store::{self, Changes, Store, StoreError},
 };
 
 pub(super) struct Shell {
@@ -30,6 +31,8 @@ pub(super) struct Shell {
     pub objects: RunObjects,
     pub performing: Performing,
     pub audience: Audience,
+    /// The run itself, if it is not written yet. The first commit does.
+    pub creation: Option<Creation>,
     /// Whether the database knows who performs the run.
     pub is_noted: bool,
     /// What a failed commit could not write down. The next one does.
@@ -83,11 +86,19 @@ impl Shell {
 
     /// Lets happen what is due, commits it, and tells it.
     pub(super) async fn advance(&mut self) -> Result<(), RunError> {
-        let (now, mut shown) = (self.clock.now(), Vec::new());
+        let now = self.clock.now();
+        let mut shown = self.creation.as_ref().map(Creation::events).unwrap_or_default();
         self.machine.handle(Input::Listened(self.audience.listens()), now);
         loop {
             let input = match self.machine.next() {
-                Next::FetchCues => self.performing.answer(&self.machine, &self.objects).await?,
+                Next::FetchCues => {
+                    if self.creation.is_some() && self.machine.asks_upstream() {
+                        // Nobody outside is asked for a run that may not come to be.
+                        self.commit(&shown).await?;
+                        self.audience.send(mem::take(&mut shown));
+                    }
+                    self.performing.answer(&self.machine, &self.objects).await?
+                }
                 Next::WaitForFiles { .. } if self.performing.has_files(&self.objects).await? => {
                     Input::FilesReady
                 }
@@ -122,10 +133,11 @@ impl Shell {
         if !shown.iter().any(Event::is_of_object) && (self.is_noted || !is_performed) {
             return Ok(());
         }
-        let goes_on = is_performed && !self.machine.is_over();
-        let note = goes_on.then(|| note::write(&self.machine));
-        let changes = self.objects.changes(&shown, note.as_deref())?;
-        match self.store.write(changes).await {
+        let written = self.store.write(self.changes(&shown)?).await;
+        if let Some(creation) = self.creation.take() {
+            return self.tell_created(creation, written);
+        }
+        match written {
             Ok(true) => self.is_noted = is_performed,
             Ok(false) => return Err(RunError::Gone),
             Err(error) => {
@@ -134,5 +146,33 @@ impl Shell {
             }
         }
         Ok(())
+    }
+
+    /// What is written: the run as it is now, new or not, what else has changed, and how it goes
+    /// on.
+    fn changes(&self, shown: &[Event]) -> store::Result<Changes> {
+        let goes_on = self.machine.performance().is_some() && !self.machine.is_over();
+        let note = goes_on.then(|| note::write(&self.machine));
+        let (run, mut changes) = (&self.objects.run, Changes::new());
+        match &self.creation {
+            Some(creation) => creation.write(&mut changes, run, note.as_deref())?,
+            None => changes.update_run(run, note.as_deref())?,
+        }
+        self.objects.write(&mut changes, shown)?;
+        Ok(changes)
+    }
+
+    /// A run that could not be written has never been.
+    fn tell_created(
+        &mut self,
+        creation: Creation,
+        written: store::Result<bool>,
+    ) -> Result<(), RunError> {
+        let written =
+            written.and_then(|met| if met { Ok(()) } else { Err(StoreError::vanished()) });
+        let is_written = written.is_ok();
+        self.is_noted = self.machine.performance().is_some();
+        creation.tell(written);
+        if is_written { Ok(()) } else { Err(RunError::Gone) }
     }
 }

@@ -82,6 +82,11 @@ pub struct Attachments {
 }
 
 impl Attachments {
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.store.is_none() && self.files.is_empty() && self.thread.is_none()
+    }
+
     /// The body that the thread has to have for them to be written.
     pub fn thread_was(&self) -> Option<&str> {
         self.thread.as_ref().map(|(_, was)| &**was)

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     error::{Result, StoreError},
-    table::parent_exists,
+    table::{Stored, parent_exists},
 };
 
 /// How many are looked up together at the most.
@@ -22,6 +22,12 @@ const BATCH: usize = 64;
 pub(super) struct Table {
     pub name: &'static str,
     pub parents: &'static [&'static str],
+}
+
+impl Table {
+    pub(super) fn of<T: Stored>() -> Self {
+        Self { name: T::TABLE, parents: &T::PATH[..T::PATH.len() - 1] }
+    }
 }
 
 struct BatchQuestion {

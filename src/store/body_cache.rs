@@ -1,10 +1,10 @@
-//! Bodies that were read, kept in memory: the next read of an object by its id does not wait for the
-//! database.
+//! Bodies that were read or written, kept in memory: the next read of an object by its id does not
+//! wait for the database.
 //!
 //! It never has anything else than what is committed. Before a batch is written its objects go from
-//! the cache, and until it is committed none of them comes back; a body that was read while a batch
-//! began or ended is not kept, because it may be older than that. A batch that changes more than it
-//! names empties the cache.
+//! the cache, and until it is committed none of them comes back; with the commit comes what the batch
+//! is known to have written. A body that was read while a batch began or ended is not kept, because
+//! it may be older than that. A batch that changes more than it names empties the cache.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -32,19 +32,32 @@ pub(super) enum Touched {
     Anything,
 }
 
+/// An object, as its row has it.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct CachedBody {
     table: &'static str,
     /// The ids of the parents, then the object's own.
     ids: Vec<String>,
     body: Arc<str>,
 }
 
+impl CachedBody {
+    pub(super) fn new(table: Table, ids: Vec<String>, body: Arc<str>) -> Self {
+        Self { table: table.name, ids, body }
+    }
+
+    /// None if its row may change without a change that names it.
+    fn key(&self, session: i64) -> Option<(i64, String)> {
+        let id = self.ids.last().filter(|_| TABLES.contains(&self.table))?;
+        Some((session, id.clone()))
+    }
+}
+
 #[derive(Clone)]
 struct ByLength;
 
-impl Weighter<(i64, String), Entry> for ByLength {
-    fn weight(&self, _: &(i64, String), entry: &Entry) -> u64 {
+impl Weighter<(i64, String), CachedBody> for ByLength {
+    fn weight(&self, _: &(i64, String), entry: &CachedBody) -> u64 {
         entry.body.len() as u64 + 256
     }
 }
@@ -57,7 +70,7 @@ struct Changing {
 }
 
 pub(super) struct BodyCache {
-    entries: Cache<(i64, String), Entry, ByLength>,
+    entries: Cache<(i64, String), CachedBody, ByLength>,
     changing: Mutex<Changing>,
 }
 
@@ -83,16 +96,8 @@ impl BodyCache {
     }
 
     /// Keeps what was read since then.
-    pub(super) fn keep(
-        &self,
-        since: u64,
-        table: Table,
-        session: i64,
-        ids: Vec<String>,
-        body: Arc<str>,
-    ) {
-        let Some(id) = ids.last().filter(|_| TABLES.contains(&table.name)) else { return };
-        let key = (session, id.clone());
+    pub(super) fn keep(&self, since: u64, session: i64, read: CachedBody) {
+        let Some(key) = read.key(session) else { return };
         let changing = self.changing.lock();
         let is_changing = match &changing.touched {
             Some(Touched::Objects(keys)) => keys.contains(&key),
@@ -100,7 +105,7 @@ impl BodyCache {
             None => false,
         };
         if changing.generation == since && !is_changing {
-            self.entries.insert(key, Entry { table: table.name, ids, body });
+            self.entries.insert(key, read);
         }
     }
 
@@ -119,6 +124,20 @@ impl BodyCache {
 
 /// A batch that is under way. There is one at a time.
 pub(super) struct ChangeGuard<'c>(&'c BodyCache);
+
+impl ChangeGuard<'_> {
+    /// The batch is committed, and has written these. Of two with the same id the last one counts.
+    pub(super) fn commit(self, written: impl IntoIterator<Item = (i64, CachedBody)>) {
+        let changing = self.0.changing.lock();
+        if let Some(Touched::Objects(_)) = changing.touched {
+            for (session, body) in written {
+                if let Some(key) = body.key(session) {
+                    self.0.entries.insert(key, body);
+                }
+            }
+        }
+    }
+}
 
 impl Drop for ChangeGuard<'_> {
     fn drop(&mut self) {
@@ -147,7 +166,8 @@ mod tests {
         Read(usize),
         Keep(usize),
         Begin(Vec<u8>, bool),
-        Commit,
+        /// So many of its objects are known to be written.
+        Commit(usize),
         RollBack,
         Look(u8),
     }
@@ -160,7 +180,7 @@ mod tests {
             (0..3_usize).prop_map(Step::Keep),
             (prop::collection::vec(id.clone(), 1..3), prop::bool::weighted(0.2))
                 .prop_map(|(ids, wide)| Step::Begin(ids, wide)),
-            Just(Step::Commit),
+            (0..4_usize).prop_map(Step::Commit),
             Just(Step::RollBack),
             id.prop_map(Step::Look),
         ];
@@ -181,6 +201,9 @@ mod tests {
         fn the_cache_has_what_is_committed_or_nothing(steps in steps()) {
             let cache = BodyCache::default();
             let ids = |id: u8| vec![format!("thread_{id}")];
+            let body = |id, version: u64| {
+                CachedBody::new(THREADS, ids(id), Arc::from(version.to_string()))
+            };
             let mut committed = HashMap::from([(0, 0), (1, 0), (2, 0)]);
             let mut readers = vec![Reader::default(); 3];
             let mut batch: Option<(ChangeGuard<'_>, Vec<u8>)> = None;
@@ -193,8 +216,7 @@ mod tests {
                     Step::Keep(reader) => {
                         let Reader { id, since, read } = readers[reader].clone();
                         if let Some(read) = read {
-                            let body = Arc::from(read.to_string());
-                            cache.keep(since, THREADS, 1, ids(id), body);
+                            cache.keep(since, 1, body(id, read));
                         }
                     }
                     Step::Begin(touched, wide) if batch.is_none() => {
@@ -206,14 +228,18 @@ mod tests {
                             (cache.change(Touched::Objects(keys)), touched)
                         });
                     }
-                    Step::Commit => {
+                    Step::Commit(known) => {
                         if let Some((guard, touched)) = batch.take() {
+                            let mut written = Vec::new();
                             for id in touched {
-                                *committed.get_mut(&id).unwrap() += 1;
+                                let version = committed.get_mut(&id).unwrap();
+                                *version += 1;
+                                written.push((1, body(id, *version)));
                                 // Between the commit and the end of the batch.
                                 prop_assert_eq!(cache.get(THREADS, 1, &ids(id)), None);
                             }
-                            drop(guard);
+                            written.truncate(known);
+                            guard.commit(written);
                         }
                     }
                     Step::RollBack => batch = None,
@@ -233,7 +259,8 @@ mod tests {
         let table = Table { name: "messages", parents: &["thread_id"] };
         let ids = |thread: &str| vec![thread.to_owned(), "msg_1".to_owned()];
         let cache = BodyCache::default();
-        cache.keep(cache.generation(), table, 1, ids("thread_1"), Arc::from("{}"));
+        let read = CachedBody::new(table, ids("thread_1"), Arc::from("{}"));
+        cache.keep(cache.generation(), 1, read);
         assert!(cache.get(table, 1, &ids("thread_1")).is_some());
         assert!(cache.get(table, 1, &ids("thread_2")).is_none());
         assert!(cache.get(table, 2, &ids("thread_1")).is_none());

@@ -19,7 +19,7 @@ impl StoreError {
     }
 
     /// The task that speaks with the database has died.
-    pub(super) fn died() -> Self {
+    pub(crate) fn died() -> Self {
         sqlx::Error::WorkerCrashed.into()
     }
 }

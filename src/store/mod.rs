@@ -31,7 +31,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
 
-use self::{batch_loader::Table, table::parse};
+use self::{batch_loader::Table, body_cache::CachedBody, table::parse};
 pub(crate) use self::{
     changes::{Changeable, Changes, Chunk, Deletable, FilePlace, Ready},
     database::Database,
@@ -78,7 +78,7 @@ impl Store {
     }
 
     async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<Arc<str>>> {
-        let table = Table { name: T::TABLE, parents: &T::PATH[..T::PATH.len() - 1] };
+        let table = Table::of::<T>();
         let ids: Vec<_> = key.ids().into_iter().map(str::to_owned).collect();
         let cache = &self.database.bodies;
         if let Some(body) = cache.get(table, self.session, &ids) {
@@ -87,7 +87,7 @@ impl Store {
         let since = cache.generation();
         let found = self.database.loader().find(table, self.session, ids.clone()).await?;
         Ok(found.map(Arc::from).inspect(|body| {
-            cache.keep(since, table, self.session, ids, Arc::clone(body));
+            cache.keep(since, self.session, CachedBody::new(table, ids, Arc::clone(body)));
         }))
     }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     body_cache::{BodyCache, Touched},
-    changes::{Changes, IN_ORDER, RowKey},
+    changes::{Changes, IN_ORDER, RowKey, Written},
     error::{Result, StoreError},
     events::StoreEvent,
 };
@@ -173,7 +174,7 @@ impl WriteQueue {
     /// Those that came after the hold may stand in the queue already.
     fn hold(&mut self, session: i64) {
         self.held.entry(session).or_default();
-        let queued = std::mem::take(&mut self.next);
+        let queued = mem::take(&mut self.next);
         self.extend(queued.into_iter());
     }
 
@@ -233,10 +234,15 @@ async fn work(
             continue;
         }
         let change = bodies.change(touched(&batch));
-        let (rows, askers): (Vec<_>, Vec<_>) = batch.into_iter().map(PendingWrite::split).unzip();
+        let (rows, mut askers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(PendingWrite::split).unzip();
         match commands.perform(&mut connection, rows.iter().flatten()).await {
             Ok(changed) => {
-                drop(change);
+                let is_met = |written: &Written| {
+                    written.key.as_ref().is_none_or(|key| changed.contains(key))
+                };
+                let written = askers.iter_mut().flat_map(|asker| mem::take(&mut asker.written));
+                change.commit(written.filter(is_met).map(|it| (it.session, it.body)));
                 askers.into_iter().for_each(|asker| asker.answer(Ok(&changed)));
             }
             Err(error) => {
@@ -374,13 +380,15 @@ impl PendingWrite {
     fn split(self) -> (Rows, Asker) {
         let Self { session, mut changes, row_keys, bus, answer, .. } = self;
         let events = if bus.is_heard() { changes.take_events() } else { Vec::new() };
-        (changes.into_rows(session), Asker { row_keys, bus, events, answer })
+        let written = changes.take_written(session);
+        (changes.into_rows(session), Asker { row_keys, written, bus, events, answer })
     }
 }
 
 /// Who waits for a job, and what is told once it is committed.
 struct Asker {
     row_keys: HashSet<RowKey>,
+    written: Vec<Written>,
     bus: EventBus,
     events: Vec<StoreEvent>,
     answer: oneshot::Sender<Result<bool>>,

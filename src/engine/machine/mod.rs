@@ -26,7 +26,7 @@ pub(super) use self::{
 };
 use super::{
     cue::{Cue, PerformanceEnd, TimedCue},
-    memory::{AfterCues, Cues, Performance},
+    memory::{AfterCues, Cues, Memory, Performance},
 };
 use crate::{
     clock::Moment,
@@ -180,6 +180,11 @@ impl Machine {
 
     pub(super) fn performance(&self) -> Option<&Performance> {
         self.performance.as_ref()
+    }
+
+    /// Whether somebody outside of the server performs the run.
+    pub(super) fn asks_upstream(&self) -> bool {
+        self.performance.as_ref().is_some_and(|by| matches!(by.memory, Memory::Upstream(_)))
     }
 
     /// Whether the performer is wanted, perhaps because a cancel came too late.

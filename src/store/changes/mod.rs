@@ -28,6 +28,7 @@ use self::{
     },
 };
 use super::{
+    body_cache::CachedBody,
     error::Result,
     events::{ChangeEvent, StoreEvent},
     table::{Stored, corrupt},
@@ -36,6 +37,13 @@ use crate::types::{
     Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart,
     VectorStore, store_file::IngestError, v1,
 };
+
+/// A body that a row is known to have afterwards, if the row of this key was changed.
+pub(super) struct Written {
+    pub session: i64,
+    pub key: Option<RowKey>,
+    pub body: CachedBody,
+}
 
 /// A row of a kind, by which a change is told afterwards: rank, session, id.
 pub(super) type RowKey = (u8, i64, String);
@@ -350,11 +358,18 @@ impl Changes {
 
     /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
     /// or a message of a user in the thread. What a run does, its task tells.
-    pub fn insert_run(&mut self, run: &Run, anyway: bool, thread_was: Option<&str>) -> Result<()> {
+    pub fn insert_run(
+        &mut self,
+        run: &Run,
+        note: Option<&str>,
+        anyway: bool,
+        thread_was: Option<&str>,
+    ) -> Result<()> {
         self.add(
             id_of(run),
             InsertRun {
                 body: body_of(run)?,
+                performance: note.map(str::to_owned),
                 thread_id: run.thread_id.clone(),
                 thread_was: thread_was.map(str::to_owned),
                 anyway,
@@ -452,6 +467,17 @@ impl Changes {
     /// Whether it changes objects that it does not name.
     pub(super) fn is_wide(&self) -> bool {
         self.rows.iter().any(|row| row.is_wide)
+    }
+
+    /// What the rows are known to have afterwards, each under the condition that its row is changed
+    /// if it has a key.
+    pub(super) fn take_written(&mut self, session: i64) -> Vec<Written> {
+        let rows = self.rows.iter_mut();
+        let written = rows.filter_map(|row| {
+            let key = row.must_change.then(|| (row.rank, session, row.id.clone()));
+            Some(Written { session, key, body: row.written.take()? })
+        });
+        written.collect()
     }
 
     /// Its rows as the statements take them, with the ranks of their kinds.

@@ -4,8 +4,11 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use serde::Serialize;
 
-use super::{super::table::Stored, kind::ChangeKind};
-use crate::types::{Id, Thread};
+use super::{
+    super::table::Stored,
+    kind::{ChangeKind, WrittenBody},
+};
+use crate::types::{Id, Message, Thread};
 
 /// A session is entered, for the first time or again.
 #[derive(Serialize)]
@@ -36,6 +39,10 @@ impl<T: Stored> ChangeKind for Insert<T> {
         )
         .into()
     }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<T>(Vec::new(), &self.body))
+    }
 }
 
 /// Exchanges a body that still is what it was.
@@ -57,6 +64,11 @@ impl<T: Stored> ChangeKind for ReplaceBody<T> {
              ->> '$.session' and {table}.id = value ->> '$.id' and body = value ->> '$.was'"
         )
         .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        // Of one that has parents, only its own id is known.
+        (T::PATH.len() == 1).then(|| WrittenBody::of::<T>(Vec::new(), &self.body))
     }
 }
 
@@ -101,6 +113,10 @@ impl ChangeKind for AddMessage {
          session = value ->> '$.session' and thread_id = value ->> '$.thread_id' and status in \
          ('queued', 'in_progress', 'requires_action', 'cancelling'))"
             .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<Message>(vec![self.thread_id.as_str()], &self.body))
     }
 
     fn touches(&self) -> Vec<&str> {

@@ -4,7 +4,10 @@ use std::{any::TypeId, borrow::Cow};
 
 use serde_json::{Map, Value};
 
-use super::{chunks::*, files::*, kind::ChangeKind, objects::*, runs::*, vector_stores::*};
+use super::{
+    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*, runs::*,
+    vector_stores::*,
+};
 use crate::types::{Assistant, File, Message, Run, StoreFile, Thread, Upload, VectorStore};
 
 /// A row of some kind.
@@ -16,6 +19,8 @@ pub(super) struct Row {
     pub is_wide: bool,
     /// The ids of the objects that it changes or depends on.
     pub touches: Vec<String>,
+    /// What its row is known to have afterwards.
+    pub written: Option<CachedBody>,
     fields: Value,
 }
 
@@ -28,6 +33,11 @@ impl Row {
             rank: rank.and_then(|rank| u8::try_from(rank).ok()).expect("each kind has its place"),
             must_change: K::MUST_CHANGE,
             is_wide: K::IS_WIDE,
+            written: fields.written().map(|written| {
+                let parents = written.parents.into_iter().map(str::to_owned);
+                let ids = parents.chain([id.clone()]).collect();
+                CachedBody::new(written.table, ids, written.body.into())
+            }),
             fields: serde_json::to_value(fields).expect("rows are JSON"),
             id,
         }

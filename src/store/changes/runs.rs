@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::kind::ChangeKind;
+use super::kind::{ChangeKind, WrittenBody};
 use crate::types::{Id, Run, Thread};
 
 /// A run, as long as its thread is there and there is something to run on: `anyway`, or a message
@@ -13,6 +13,7 @@ use crate::types::{Id, Run, Thread};
 #[derive(Serialize)]
 pub(super) struct InsertRun {
     pub body: String,
+    pub performance: Option<String>,
     pub thread_id: Id<Thread>,
     pub thread_was: Option<String>,
     pub anyway: bool,
@@ -22,15 +23,19 @@ impl ChangeKind for InsertRun {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
-        "insert into runs (session, body, turn) select value ->> '$.session', value ->> '$.body', \
-         1 + coalesce((select turn from runs as earlier where earlier.session = value ->> \
-         '$.session' and earlier.thread_id = value ->> '$.thread_id' order by seq desc limit 1), \
-         0) from json_each(?) where exists (select 1 from threads where session = value ->> \
+        "insert into runs (session, body, performance, turn) select value ->> '$.session', value \
+         ->> '$.body', value ->> '$.performance', 1 + coalesce((select turn from runs as earlier \
+         where earlier.session = value ->> '$.session' and earlier.thread_id = value ->> \
+         '$.thread_id' order by seq desc limit 1), 0) from json_each(?) where exists (select 1 from threads where session = value ->> \
          '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
          threads.body = value ->> '$.thread_was')) and (value ->> '$.anyway' or exists \
          (select 1 from messages where session = value ->> '$.session' and thread_id = value ->> \
          '$.thread_id' and role = 'user')) on conflict do nothing"
             .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<Run>(vec![self.thread_id.as_str()], &self.body))
     }
 
     fn touches(&self) -> Vec<&str> {
@@ -82,7 +87,7 @@ impl ChangeKind for UpdateMessage {
     }
 }
 
-/// A run's new state and its note, if the run is still there.
+/// A run's new state and its note, if the run and its thread are still there.
 #[derive(Serialize)]
 pub(super) struct UpdateRun {
     pub body: String,
@@ -96,8 +101,14 @@ impl ChangeKind for UpdateRun {
 
     fn sql() -> Cow<'static, str> {
         "update runs set body = value ->> '$.body', performance = value ->> '$.performance' from \
-         json_each(?) where session = value ->> '$.session' and runs.id = value ->> '$.id'"
+         json_each(?) where session = value ->> '$.session' and runs.id = value ->> '$.id' and \
+         exists (select 1 from threads where threads.session = runs.session and threads.id = \
+         runs.thread_id)"
             .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<Run>(vec![self.thread_id.as_str()], &self.body))
     }
 
     fn touches(&self) -> Vec<&str> {

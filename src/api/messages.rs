@@ -4,7 +4,6 @@ use axum::{Router, routing::get};
 
 use super::{change, delete, page};
 use crate::{
-    engine,
     http::{
         Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext, error::Result,
     },
@@ -32,7 +31,7 @@ async fn create(
     context.knowledge.check_attached(&attached, Some(&Id::new(of.own()))).await?;
     let message =
         Message::sent(context.ids.next(), context.clock.now().seconds(), Id::new(of.own()), body);
-    let added = engine::add_message(&context.store, &context.knowledge, message, &attached).await?;
+    let added = context.engine.add_message(message, &attached).await?;
     Ok(context.answer(added.into()))
 }
 

@@ -94,9 +94,8 @@ async fn delete(
     context: RequestContext,
     Found(thread): Found<Thread>,
 ) -> Result<Answer<Deleted<Thread>>> {
-    if !context.store.delete(&thread.id).await? {
+    if !context.engine.delete_thread(&thread.id).await? {
         return Err(ApiError::missing::<Thread>(&[thread.id.to_string()]));
     }
-    context.engine.abandon(&thread.id);
     Ok(Answer(Deleted::of(thread.id)))
 }

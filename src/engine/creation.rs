@@ -1,17 +1,15 @@
 //! How a run comes to be.
 //!
-//! A run on a thread that exists is written before anybody performs it: the write decides whether the
-//! thread is free. Of a new thread nobody knows, so nothing can be in the way of its run. That one is
-//! written together with what it does first, which saves a commit and all reads.
-
-use tokio::sync::oneshot;
+//! Mostly it is performed as far as it goes before it is written: that saves a commit, and reads. One
+//! that brings files along is written first, because it searches them, and so is one with something
+//! in its way: the write decides.
 
 use super::{
     error::EngineError, event::Event, lock, machine::Prompt, performer::PerformerChoice, prompt,
 };
 use crate::{
     knowledge::{AttachedFiles, Attachments, Knowledge},
-    store::{self, Changes, PerformerInputs, Store},
+    store::{self, Changes, PerformerInputs, Store, ThreadEnd},
     types::{Assistant, Id, Message, Role, Run, Thread},
 };
 
@@ -39,7 +37,60 @@ pub(super) fn has_question(run: &Run, messages: &[Message]) -> bool {
         || messages.iter().any(|message| message.role == Role::User)
 }
 
+/// Why a run was not written, if that can still be told.
+pub(super) async fn refusal(
+    store: &Store,
+    run: &Run,
+    has_question: bool,
+) -> Result<Option<EngineError>, EngineError> {
+    let state = lock::state(store, &run.thread_id).await?;
+    Ok(match state.holder {
+        Some(holder) => {
+            let thread = run.thread_id.clone();
+            Some(EngineError::LockedForRuns { thread, run: holder })
+        }
+        None if !has_question && !state.has_user_message => Some(EngineError::NothingToRun),
+        None => None,
+    })
+}
+
 impl NewRun {
+    /// Looks up what the run finds, if it can be written together with what it does first: if it
+    /// brings no files along, and nothing is in its way.
+    pub(super) async fn prepare(self, store: &Store) -> store::Result<Prepared> {
+        let Self { onto, messages, run, wanted } = self;
+        let has_question = has_question(&run, &messages);
+        let (onto, found) = match onto {
+            RunTarget::New(thread, attachments) if has_question && attachments.is_empty() => {
+                let assistant = store.find(&run.assistant_id).await?;
+                let known = Known { assistant, end: ThreadEnd::default() };
+                let creation =
+                    Creation { run, thread, is_new: true, messages, known, has_question };
+                return Ok(Prepared::Unwritten(Box::new(creation)));
+            }
+            RunTarget::Existing(id, attached) if attached.is_empty() => {
+                let (thread, assistant, end) = tokio::try_join!(
+                    store.find::<Thread>(&id),
+                    store.find(&run.assistant_id),
+                    store.thread_end(&id),
+                )?;
+                (RunTarget::Existing(id, attached), Some((thread, Known { assistant, end })))
+            }
+            onto => (onto, None),
+        };
+        Ok(match found {
+            Some((Some(thread), known))
+                if known.end.holder.is_none()
+                    && (has_question || known.end.user_message.is_some()) =>
+            {
+                let creation =
+                    Creation { run, thread, is_new: false, messages, known, has_question };
+                Prepared::Unwritten(Box::new(creation))
+            }
+            _ => Prepared::First(Self { onto, messages, run, wanted }),
+        })
+    }
+
     /// Writes the run, with the messages and the files that go before it.
     pub(super) async fn write(
         &mut self,
@@ -74,13 +125,8 @@ impl NewRun {
                 knowledge.attached(attachments);
                 return Ok(());
             }
-            let state = lock::state(store, &run.thread_id).await?;
-            if let Some(holder) = state.holder {
-                let thread = run.thread_id.clone();
-                return Err(EngineError::LockedForRuns { thread, run: holder });
-            }
-            if !has_question && !state.has_user_message {
-                return Err(EngineError::NothingToRun);
+            if let Some(refused) = refusal(store, run, has_question).await? {
+                return Err(refused);
             }
             // The run that was in the way has just ended, or somebody has changed the thread.
         }
@@ -110,35 +156,50 @@ fn events(thread: Option<Thread>, run: Run) -> Vec<Event> {
     thread.into_iter().chain(run).collect()
 }
 
-/// A run that is not written yet, with its thread and the messages in it.
+/// Whether a run is written with what it does first, or before.
+pub(super) enum Prepared {
+    Unwritten(Box<Creation>),
+    First(NewRun),
+}
+
+/// A run that is not written yet, with the messages that come along and what it finds.
 pub(super) struct Creation {
     pub run: Run,
-    pub thread: Thread,
-    pub messages: Vec<Message>,
-    /// Who waits for it to be written.
-    pub created: oneshot::Sender<store::Result<()>>,
+    thread: Thread,
+    is_new: bool,
+    messages: Vec<Message>,
+    known: Known,
+    pub has_question: bool,
+}
+
+/// What was looked up for a run.
+struct Known {
+    assistant: Option<Assistant>,
+    end: ThreadEnd,
 }
 
 impl Creation {
-    /// What a performer may look at.
-    pub(super) fn inputs(&self, assistant: Option<Assistant>) -> PerformerInputs {
-        let is_of_user = |message: &&Message| message.role == Role::User;
-        PerformerInputs {
-            turn: Some(1),
-            thread: Some(self.thread.clone()),
-            assistant,
-            user_message: self.messages.iter().rfind(is_of_user).cloned(),
-        }
+    /// What the performer has to read.
+    pub(super) async fn prompt(&self, store: &Store) -> store::Result<Prompt> {
+        prompt::at_end(store, &self.run, &self.messages, &self.known.end).await
     }
 
-    /// What the performer has to read.
-    pub(super) fn prompt(&self) -> Prompt {
-        prompt::of_messages(&self.run, &self.messages)
+    /// What the performer may look at.
+    pub(super) fn inputs(&self) -> PerformerInputs {
+        let is_of_user = |message: &&Message| message.role == Role::User;
+        let brought = self.messages.iter().rfind(is_of_user);
+        let Known { assistant, end } = &self.known;
+        PerformerInputs {
+            turn: Some(end.turns + 1),
+            thread: Some(self.thread.clone()),
+            assistant: assistant.clone(),
+            user_message: brought.or(end.user_message.as_ref()).cloned(),
+        }
     }
 
     /// What streams show of it.
     pub(super) fn events(&self) -> Vec<Event> {
-        events(Some(self.thread.clone()), self.run.clone())
+        events(self.is_new.then(|| self.thread.clone()), self.run.clone())
     }
 
     /// Adds it to a write, as the run is by then, with the note of how it goes on.
@@ -148,14 +209,10 @@ impl Creation {
         run: &Run,
         note: Option<&str>,
     ) -> store::Result<()> {
-        changes.insert_thread(&self.thread)?;
-        changes.insert_run(run, note, true, None)?;
+        if self.is_new {
+            changes.insert_thread(&self.thread)?;
+        }
+        changes.insert_run(run, note, self.has_question, None)?;
         self.messages.iter().try_for_each(|message| changes.insert_message(message, Some(&run.id)))
-    }
-
-    /// Tells whoever waits what has become of it.
-    pub(super) fn tell(self, written: store::Result<()>) {
-        // The run goes on whether anybody waits or not.
-        _ = self.created.send(written);
     }
 }

@@ -12,12 +12,14 @@ use tokio::{
 
 use super::{
     audience::Audience,
+    claims::Claims,
     command::{RunChange, RunCommand},
-    creation::{Creation, NewRun, RunTarget, has_question},
+    creation::{Creation, NewRun, Prepared, RunTarget, refusal},
     cue::PerformanceEnd,
     error::EngineError,
     event::Event,
     listener::Listener,
+    lock,
     machine::{Input, Machine, Prompt},
     note,
     objects::RunObjects,
@@ -30,7 +32,7 @@ use super::{
 use crate::{
     clock::{Clock, Ids},
     event_bus::EventBus,
-    knowledge::Knowledge,
+    knowledge::{AttachedFiles, Knowledge},
     store::{self, OpenRun, Store, StoreError},
     types::{Id, Message, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
     upstream::Recording,
@@ -55,6 +57,7 @@ struct RunServices {
 pub struct Engine {
     at_hand: RunServices,
     live: Arc<Mutex<HashMap<Id<Run>, LiveRun>>>,
+    claims: Claims,
 }
 
 struct LiveRun {
@@ -77,6 +80,7 @@ impl Engine {
         Self {
             at_hand: RunServices { store, clock, ids, knowledge, performer, bus, recording },
             live: Arc::default(),
+            claims: Claims::default(),
         }
     }
 
@@ -87,38 +91,41 @@ impl Engine {
         new: NewRun,
         listener: Option<Listener>,
     ) -> Result<Run, EngineError> {
-        let run = new.run.clone();
+        // Of a thread that is yet to be made nobody else knows.
+        let _claim = match &new.onto {
+            RunTarget::Existing(thread, _) => Some(self.claims.for_run(thread).await),
+            RunTarget::New(..) => None,
+        };
+        let (run, wanted) = (new.run.clone(), new.wanted.clone());
         let machine = note::new_machine(&run, Prompt::default(), self.at_hand.clock.now());
         let objects = self.objects(run.clone(), Vec::new(), None);
-        let shell = self.shell(machine, objects, new.wanted.clone(), listener);
-        match new.onto {
-            RunTarget::New(thread, attachments) if attachments.is_empty() => {
-                let (created, answer) = oneshot::channel();
-                let creation = Creation { run: new.run, thread, messages: new.messages, created };
-                self.begin_unwritten(shell, creation, answer).await?;
-            }
-            _ => self.begin_written(shell, new).await?,
+        let shell = self.shell(machine, objects, wanted, listener);
+        match new.prepare(&self.at_hand.store).await? {
+            Prepared::Unwritten(creation) => self.begin_unwritten(shell, creation).await?,
+            Prepared::First(new) => self.begin_written(shell, new).await?,
         }
         Ok(run)
     }
 
-    /// Lets a run go whose thread nobody knows yet: it is written with what it does first.
+    /// Lets a run go that is written with what it does first.
     async fn begin_unwritten(
         &self,
         mut shell: Shell,
-        creation: Creation,
-        created: oneshot::Receiver<store::Result<()>>,
+        creation: Box<Creation>,
     ) -> Result<(), EngineError> {
-        if !has_question(&creation.run, &creation.messages) {
-            return Err(EngineError::NothingToRun);
-        }
-        let assistant = self.at_hand.store.find(&creation.run.assistant_id).await?;
-        shell.performing.know(creation.inputs(assistant), creation.prompt());
-        shell.creation = Some(creation);
+        let store = &self.at_hand.store;
+        shell.performing.know(creation.inputs(), creation.prompt(store).await?);
+        let (run, has_question) = (creation.run.clone(), creation.has_question);
+        let (created, answer) = oneshot::channel();
+        shell.creation = Some((creation, created));
         let (let_go, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
         _ = let_go.send(Vec::new());
-        Ok(created.await.unwrap_or_else(|_| Err(StoreError::died()))?)
+        if answer.await.unwrap_or_else(|_| Err(StoreError::died()))? {
+            return Ok(());
+        }
+        let refused = refusal(store, &run, has_question).await?;
+        Err(refused.unwrap_or_else(|| StoreError::vanished().into()))
     }
 
     /// Writes a run, which decides whether it may be, and lets it go.
@@ -132,6 +139,27 @@ impl Engine {
         // If the task is gone already, so is its engine.
         _ = created.send(new.into_events());
         Ok(())
+    }
+
+    /// Adds a client's message to its thread, with the files that are attached to it.
+    pub async fn add_message(
+        &self,
+        message: Message,
+        attached: &AttachedFiles,
+    ) -> Result<Message, EngineError> {
+        let _claim = self.claims.for_message(&message.thread_id).await;
+        let RunServices { store, knowledge, .. } = &self.at_hand;
+        lock::add_message(store, knowledge, message, attached).await
+    }
+
+    /// Deletes a thread, and stops the run on it. Answers whether there was something to delete.
+    pub async fn delete_thread(&self, thread: &Id<Thread>) -> store::Result<bool> {
+        let _claim = self.claims.for_run(thread).await;
+        let was_there = self.at_hand.store.delete(thread).await?;
+        if was_there {
+            self.abandon(thread);
+        }
+        Ok(was_there)
     }
 
     /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
@@ -184,7 +212,7 @@ impl Engine {
     }
 
     /// Stops the run on a thread that is gone.
-    pub fn abandon(&self, thread: &Id<Thread>) {
+    fn abandon(&self, thread: &Id<Thread>) {
         for live in self.live.lock().values().filter(|live| live.thread == *thread) {
             _ = live
                 .commands

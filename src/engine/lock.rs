@@ -11,7 +11,7 @@ use crate::{
 
 /// Adds a client's message to its thread, with the files that are attached to it, unless a run
 /// holds the thread.
-pub async fn add_message(
+pub(super) async fn add_message(
     store: &Store,
     knowledge: &Knowledge,
     message: Message,

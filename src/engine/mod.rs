@@ -8,6 +8,7 @@
 
 mod audience;
 mod citations;
+mod claims;
 mod command;
 mod creation;
 mod cue;
@@ -41,7 +42,6 @@ pub use self::{
     error::EngineError,
     event::Event,
     listener::{Events, Listener, listen},
-    lock::add_message,
     performer::{Performer, PerformerChoice, Unmatched},
     reply_usage::ReplyUsage,
 };

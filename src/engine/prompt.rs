@@ -2,7 +2,7 @@
 
 use super::machine::Prompt;
 use crate::{
-    store::{self, Store},
+    store::{self, Store, ThreadEnd},
     tokens,
     types::{Message, Role, Run, limits},
 };
@@ -15,17 +15,28 @@ const PER_MESSAGE: u64 = 4;
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
     let mut fitting = ThreadWindow::new(run);
     store
-        .walk_back(&run.thread_id, |message| is_of(message, run) || fitting.take(message).1)
+        .walk_back(&run.thread_id, i64::MAX, |message| {
+            is_of(message, run) || fitting.take(message).1
+        })
         .await?;
     Ok(fitting.prompt)
 }
 
-/// The same, where the messages are all that the thread has, oldest first.
-pub(super) fn of_messages(run: &Run, messages: &[Message]) -> Prompt {
+/// The same for a run that is yet to be made: on the messages that come along with it, oldest first,
+/// and what is in the thread.
+pub(super) async fn at_end(
+    store: &Store,
+    run: &Run,
+    messages: &[Message],
+    end: &ThreadEnd,
+) -> store::Result<Prompt> {
     let mut fitting = ThreadWindow::new(run);
     // Those that fit are counted as they are looked at.
-    _ = messages.iter().rev().all(|message| fitting.take(message).1);
-    fitting.prompt
+    let goes_on = messages.iter().rev().chain(&end.newest).all(|message| fitting.take(message).1);
+    if let (true, Some(below)) = (goes_on, end.below) {
+        store.walk_back(&run.thread_id, below, |message| fitting.take(message).1).await?;
+    }
+    Ok(fitting.prompt)
 }
 
 /// What a model is shown of the thread, and what the run has written itself, both oldest first.
@@ -33,7 +44,7 @@ pub(super) async fn heard(store: &Store, run: &Run) -> store::Result<(Vec<Messag
     let mut fitting = ThreadWindow::new(run);
     let (mut before, mut own) = (Vec::new(), Vec::new());
     store
-        .walk_back(&run.thread_id, |message| {
+        .walk_back(&run.thread_id, i64::MAX, |message| {
             if is_of(message, run) {
                 own.push(message.clone());
                 return true;

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, mem};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     audience::Audience,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::{ActivityGuard, Clock},
-    store::{self, Changes, Store, StoreError},
+    store::{self, Changes, Store},
 };
 
 pub(super) struct Shell {
@@ -31,8 +31,8 @@ pub(super) struct Shell {
     pub objects: RunObjects,
     pub performing: Performing,
     pub audience: Audience,
-    /// The run itself, if it is not written yet. The first commit does.
-    pub creation: Option<Creation>,
+    /// The run itself, if it is not written yet, and who waits for that. The first commit does.
+    pub creation: Option<(Box<Creation>, oneshot::Sender<store::Result<bool>>)>,
     /// Whether the database knows who performs the run.
     pub is_noted: bool,
     /// What a failed commit could not write down. The next one does.
@@ -87,7 +87,10 @@ impl Shell {
     /// Lets happen what is due, commits it, and tells it.
     pub(super) async fn advance(&mut self) -> Result<(), RunError> {
         let now = self.clock.now();
-        let mut shown = self.creation.as_ref().map(Creation::events).unwrap_or_default();
+        let mut shown = match &self.creation {
+            Some((creation, _)) => creation.events(),
+            None => Vec::new(),
+        };
         self.machine.handle(Input::Listened(self.audience.listens()), now);
         loop {
             let input = match self.machine.next() {
@@ -134,8 +137,8 @@ impl Shell {
             return Ok(());
         }
         let written = self.store.write(self.changes(&shown)?).await;
-        if let Some(creation) = self.creation.take() {
-            return self.tell_created(creation, written);
+        if let Some((_, created)) = self.creation.take() {
+            return self.tell_created(created, written);
         }
         match written {
             Ok(true) => self.is_noted = is_performed,
@@ -155,7 +158,7 @@ impl Shell {
         let note = goes_on.then(|| note::write(&self.machine));
         let (run, mut changes) = (&self.objects.run, Changes::new());
         match &self.creation {
-            Some(creation) => creation.write(&mut changes, run, note.as_deref())?,
+            Some((creation, _)) => creation.write(&mut changes, run, note.as_deref())?,
             None => changes.update_run(run, note.as_deref())?,
         }
         self.objects.write(&mut changes, shown)?;
@@ -165,14 +168,13 @@ impl Shell {
     /// A run that could not be written has never been.
     fn tell_created(
         &mut self,
-        creation: Creation,
+        created: oneshot::Sender<store::Result<bool>>,
         written: store::Result<bool>,
     ) -> Result<(), RunError> {
-        let written =
-            written.and_then(|met| if met { Ok(()) } else { Err(StoreError::vanished()) });
-        let is_written = written.is_ok();
         self.is_noted = self.machine.performance().is_some();
-        creation.tell(written);
+        let is_written = matches!(written, Ok(true));
+        // The run goes on whether anybody waits or not.
+        _ = created.send(written);
         if is_written { Ok(()) } else { Err(RunError::Gone) }
     }
 }

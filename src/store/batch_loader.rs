@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     error::{Result, StoreError},
-    table::{Stored, parent_exists},
+    table::{Stored, parent_exists, rows_of},
 };
 
 /// How many are looked up together at the most.
@@ -121,7 +121,7 @@ async fn look_up(
         })
         .collect();
     let asked = serde_json::to_string(&rows).expect("ids are JSON");
-    let found = sqlx::query(AssertSqlSafe(sql)).bind(asked).fetch_all(connection).await?;
+    let found = rows_of(sqlx::query(AssertSqlSafe(sql)).bind(asked), connection).await?;
     found
         .into_iter()
         .map(|row| {

@@ -3,12 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
-use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    batch_loader::BatchLoader, blobs::Blobs, body_cache::BodyCache, error::Result,
-    file_lock::FileLock, writer::Writer,
+    batch_loader::BatchLoader,
+    blobs::Blobs,
+    body_cache::BodyCache,
+    error::Result,
+    file_lock::FileLock,
+    readers::{Reader, Readers},
+    writer::Writer,
 };
 
 /// One database file, its writer and its readers.
@@ -16,7 +20,7 @@ pub struct Database {
     pub(super) writer: Writer,
     pub(super) loader: BatchLoader,
     pub(super) bodies: Arc<BodyCache>,
-    pub(super) readers: SqlitePool,
+    pub(super) readers: Readers,
     pub(super) blobs: Blobs,
     /// What nobody can read any more, which is removed.
     pub(super) purge: mpsc::UnboundedSender<Gone>,
@@ -66,8 +70,8 @@ impl Database {
         moved
     }
 
-    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
-        Ok(self.readers.acquire().await?)
+    pub(super) async fn reader(&self) -> Result<Reader> {
+        self.readers.reader().await
     }
 
     pub(super) fn loader(&self) -> &BatchLoader {

@@ -20,6 +20,7 @@ mod index;
 mod migrations;
 mod open;
 mod purge;
+mod readers;
 mod recovery;
 mod runs;
 mod sessions;
@@ -29,9 +30,13 @@ mod writer;
 
 use std::{convert::Infallible, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::QueryScalar, sqlite::SqliteArguments};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use self::{batch_loader::Table, body_cache::CachedBody, table::parse};
+use self::{
+    batch_loader::Table,
+    body_cache::CachedBody,
+    table::{parse, rows_of},
+};
 pub(crate) use self::{
     changes::{Changeable, Changes, Chunk, Deletable, FilePlace, Ready},
     database::Database,
@@ -39,7 +44,7 @@ pub(crate) use self::{
     index::{Term, mark_of},
     open::OpenError,
     recovery::Recovery,
-    runs::{OpenRun, PerformerInputs, ThreadState},
+    runs::{OpenRun, PerformerInputs, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
 };
@@ -160,17 +165,6 @@ fn conditions(within: Within<'_>) -> String {
     within.iter().map(|(column, _)| format!(" and {column} = ?")).collect()
 }
 
-fn bind_all<'q, O>(
-    query: QueryScalar<'q, Sqlite, O, SqliteArguments>,
-    session: i64,
-    within: Within<'q>,
-) -> QueryScalar<'q, Sqlite, O, SqliteArguments>
-where
-    (O,): for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>,
-{
-    within.iter().fold(query.bind(session), |query, (_, value)| query.bind(*value))
-}
-
 async fn list<T: Stored>(
     connection: &mut SqliteConnection,
     session: i64,
@@ -202,16 +196,18 @@ async fn list<T: Stored>(
         conditions(within),
         if ascending { "asc" } else { "desc" },
     );
-    let query = bind_all(sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)), session, within)
+    let query = within
+        .iter()
+        .fold(sqlx::query(AssertSqlSafe(sql)).bind(session), |query, (_, id)| query.bind(*id))
         .bind(lower.unwrap_or(i64::MIN))
         .bind(upper.unwrap_or(i64::MAX))
         // One row more than asked for tells whether there are more.
         .bind(page.limit + 1);
-    let bodies = query.fetch_all(connection).await?;
+    let rows = rows_of(query, connection).await?;
     let asked = usize::try_from(page.limit).unwrap_or(0);
-    let has_more = bodies.len() > asked;
-    let mut items =
-        bodies.iter().take(asked).map(|body| parse(body)).collect::<Result<Vec<T>>>()?;
+    let has_more = rows.len() > asked;
+    let items = rows.iter().take(asked).map(|row| parse(row.try_get(0)?));
+    let mut items = items.collect::<Result<Vec<T>>>()?;
     if backwards {
         items.reverse();
     }
@@ -226,7 +222,7 @@ async fn place_of<T: Stored>(
 ) -> Result<Option<i64>> {
     let sql =
         format!("select seq from {} where session = ?{} and id = ?", T::TABLE, conditions(within));
-    let query =
-        bind_all(sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)), session, within).bind(id);
+    let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(session);
+    let query = within.iter().fold(query, |query, (_, id)| query.bind(*id)).bind(id);
     Ok(query.fetch_optional(connection).await?)
 }

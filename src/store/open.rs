@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use sqlx::{
-    ConnectOptions, Connection, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection,
     migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::sync::mpsc;
 
@@ -26,7 +27,9 @@ use super::{
     error::StoreError,
     file_lock::{FileLock, LockError},
     migrations::{MIGRATIONS, newest},
-    purge, temporary,
+    purge,
+    readers::Readers,
+    temporary,
     writer::Writer,
 };
 
@@ -34,7 +37,7 @@ use super::{
 const APPLICATION_ID: i32 = 0x5248_534c;
 
 /// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
-const READERS: u32 = 3;
+const READERS: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -156,25 +159,17 @@ impl Database {
                 .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
         }
         let options = options.read_only(true).create_if_missing(false);
-        let readers = SqlitePoolOptions::new()
-            .min_connections(READERS)
-            .max_connections(READERS)
-            // A private file has lost its name: these connections are all there will ever be.
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(unusable)?;
-        let mut loader = options.connect().await.map_err(unusable)?;
-        warm(&readers, &mut loader).await.map_err(unusable)?;
+        // A private file loses its name: these connections are all there will ever be.
+        let connections = (0..=READERS).map(|_| warm(&options));
+        let mut readers = try_join_all(connections).await.map_err(unusable)?;
+        let loader = readers.pop().expect("there is one more than readers");
         let (purge, gone) = mpsc::unbounded_channel();
         let bodies = Arc::<BodyCache>::default();
         let database = Arc::new(Self {
             writer: Writer::start(writer, Arc::clone(&bodies), usage == Use::Server),
             bodies,
             loader: BatchLoader::start(loader),
-            readers,
+            readers: Readers::new(readers),
             blobs,
             purge,
             lock: Mutex::new(lock),
@@ -264,16 +259,10 @@ async fn recognise(
     Ok(Some(version))
 }
 
-/// Makes every connection look at the file once, so that it holds the files of the write-ahead log
+/// A connection that has looked at the file once, so that it holds the files of the write-ahead log
 /// open too.
-async fn warm(readers: &SqlitePool, loader: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    const LOOK: &str = "select count(*) from sessions";
-    sqlx::query(LOOK).execute(loader).await?;
-    let mut held = Vec::new();
-    for _ in 0..READERS {
-        let mut reader = readers.acquire().await?;
-        sqlx::query(LOOK).execute(&mut *reader).await?;
-        held.push(reader);
-    }
-    Ok(())
+async fn warm(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sqlx::query("select count(*) from sessions").execute(&mut connection).await?;
+    Ok(connection)
 }

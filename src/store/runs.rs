@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     Result, Store,
-    table::{parent_exists, parse},
+    table::{parent_exists, parse, rows_of},
 };
 use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
@@ -71,6 +71,21 @@ impl PerformerInputs {
     }
 }
 
+/// The end of a thread, as a run finds it that is to be made there.
+#[derive(Debug, Default)]
+pub struct ThreadEnd {
+    /// The run that holds the thread, if one does.
+    pub holder: Option<Id<Run>>,
+    /// How many runs there were.
+    pub turns: i64,
+    /// The newest message of a user, if any.
+    pub user_message: Option<Message>,
+    /// The newest messages, newest first.
+    pub newest: Vec<Message>,
+    /// Below which place there may be others.
+    pub below: Option<i64>,
+}
+
 /// A thread, as somebody who wants to write to it meets it.
 #[derive(Debug)]
 pub struct ThreadState {
@@ -122,20 +137,48 @@ impl Store {
         }))
     }
 
-    /// Walks a thread from its newest message back, for as long as `more` wants to see another.
+    /// What a run finds in a thread that it is to be made on.
+    pub async fn thread_end(&self, thread: &Id<Thread>) -> Result<ThreadEnd> {
+        let sql = "select 'holder', null, id from runs where session = ?1 and thread_id = ?2 and \
+                   status in ('queued', 'in_progress', 'requires_action', 'cancelling') \
+                   union all select * from (select 'turns', turn, null from runs where session = ?1 \
+                   and thread_id = ?2 order by seq desc limit 1) \
+                   union all select * from (select 'user', null, body from messages where session = \
+                   ?1 and thread_id = ?2 and role = 'user' order by seq desc limit 1) \
+                   union all select * from (select 'newest', seq, body from messages where session = \
+                   ?1 and thread_id = ?2 order by seq desc limit ?3)";
+        let query = sqlx::query(sql).bind(self.session).bind(thread.as_str()).bind(STRIDE);
+        let rows = rows_of(query, &mut *self.database.reader().await?).await?;
+        let mut end = ThreadEnd::default();
+        for row in rows {
+            match row.try_get(0)? {
+                "holder" => end.holder = Some(Id::new(row.try_get::<&str, _>(2)?)),
+                "turns" => end.turns = row.try_get(1)?,
+                "user" => end.user_message = Some(parse(row.try_get(2)?)?),
+                _ => {
+                    end.newest.push(parse(row.try_get(2)?)?);
+                    end.below = Some(row.try_get(1)?);
+                }
+            }
+        }
+        end.below = end.below.filter(|_| end.newest.len() as i64 >= STRIDE);
+        Ok(end)
+    }
+
+    /// Walks a thread back from below a place, for as long as `more` wants to see another message.
     pub async fn walk_back(
         &self,
         thread: &Id<Thread>,
+        mut below: i64,
         mut more: impl FnMut(&Message) -> bool,
     ) -> Result<()> {
-        let mut below = i64::MAX;
         loop {
             let sql = "select seq, body from messages where session = ? and thread_id = ? and seq \
                        < ? order by seq desc limit ?";
             let query =
                 sqlx::query(sql).bind(self.session).bind(thread.as_str()).bind(below).bind(STRIDE);
             // The reader is free again before anybody looks at what it read.
-            let rows = query.fetch_all(&mut *self.database.reader().await?).await?;
+            let rows = rows_of(query, &mut *self.database.reader().await?).await?;
             for row in &rows {
                 below = row.try_get("seq")?;
                 if !more(&parse(row.try_get("body")?)?) {

@@ -1,6 +1,12 @@
 //! Which table a resource is in, and how its rows are read.
 
+use futures_util::TryStreamExt;
 use serde_json::Value;
+use sqlx::{
+    Either, Executor, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use super::error::{Result, StoreError};
 use crate::types::{
@@ -63,6 +69,19 @@ pub(super) fn parent_exists(table: &str, parent: &str) -> String {
         "not exists (select 1 from deleted_parents as gone where gone.session = {table}.session \
          and gone.id = {table}.{parent})"
     )
+}
+
+/// The rows of one statement. Nobody waits to hear that nothing comes behind it, as `fetch_all` does:
+/// that is another turn of the connection's thread.
+pub(super) async fn rows_of(
+    query: Query<'_, Sqlite, SqliteArguments>,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let (mut rows, mut results) = (Vec::new(), connection.fetch_many(query));
+    while let Some(Either::Right(row)) = results.try_next().await? {
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// Reads the body of a row.

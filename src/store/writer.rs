@@ -103,6 +103,9 @@ impl Writer {
         bus: &EventBus,
         changes: Changes,
     ) -> Result<bool> {
+        if changes.is_empty() {
+            return Ok(true);
+        }
         let (answer, answered) = oneshot::channel();
         let (row_keys, bus) = (changes.row_keys(session), bus.clone());
         let pending = PendingWrite { session, changes, row_keys, bus, answer };
@@ -407,11 +410,10 @@ impl Asker {
     }
 }
 
-/// The text of the command for each set of kinds: SQLite prepares a text that it has seen only
-/// once.
+/// The command for each set of kinds: SQLite prepares a text that it has seen only once.
 #[derive(Default)]
 struct Commands {
-    texts: HashMap<u64, String>,
+    commands: HashMap<u64, Command>,
 }
 
 impl Commands {
@@ -425,15 +427,16 @@ impl Commands {
         for (kind, row) in rows {
             by_kind[usize::from(*kind)].push(row);
         }
-        let present = || (0..IN_ORDER.len()).filter(|kind| !by_kind[*kind].is_empty());
-        let mask = present().map(|kind| 1 << kind).sum();
-        let text = self.texts.entry(mask).or_insert_with(|| command(present()));
-        let mut query = sqlx::query(AssertSqlSafe(text.as_str()));
-        for kind in present() {
+        let present: Vec<_> =
+            (0..IN_ORDER.len()).filter(|kind| !by_kind[*kind].is_empty()).collect();
+        let mask = present.iter().map(|kind| 1 << kind).sum();
+        let command = self.commands.entry(mask).or_insert_with(|| Command::new(&present));
+        let mut query = sqlx::query(AssertSqlSafe(command.text.as_str()));
+        for kind in present {
             let rows = serde_json::to_string(&by_kind[kind]).expect("rows are JSON");
             query = query.bind(rows);
         }
-        match run(connection, query).await {
+        match run(connection, query, command.statements).await {
             Ok(changed) => Ok(changed),
             Err(error) => {
                 // The command broke off somewhere behind its `begin`.
@@ -444,21 +447,44 @@ impl Commands {
     }
 }
 
-fn command(kinds: impl Iterator<Item = usize>) -> String {
-    let statements: String =
-        kinds.map(|kind| format!("{};\n", IN_ORDER[kind].statement(kind))).collect();
-    format!("begin immediate;\n{statements}commit")
+/// The statements of some kinds, as one transaction.
+struct Command {
+    text: String,
+    /// How many statements there are in the text.
+    statements: usize,
+}
+
+impl Command {
+    fn new(kinds: &[usize]) -> Self {
+        let statements: Vec<_> =
+            kinds.iter().map(|kind| IN_ORDER[*kind].statement(*kind)).collect();
+        match statements.as_slice() {
+            // One alone is a transaction by itself.
+            [alone] => Self { text: alone.clone(), statements: 1 },
+            _ => Self {
+                text: format!("begin immediate;\n{};\ncommit", statements.join(";\n")),
+                statements: statements.len() + 2,
+            },
+        }
+    }
 }
 
 async fn run(
     connection: &mut SqliteConnection,
     query: Query<'_, sqlx::Sqlite, SqliteArguments>,
+    statements: usize,
 ) -> Result<HashSet<RowKey>> {
-    let mut changed = HashSet::new();
+    let (mut changed, mut done) = (HashSet::new(), 0);
     let mut results = connection.fetch_many(query);
-    while let Some(result) = results.try_next().await? {
-        if let Either::Right(row) = result {
-            changed.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    // Nobody waits to hear that nothing comes behind the last statement.
+    while done < statements
+        && let Some(result) = results.try_next().await?
+    {
+        match result {
+            Either::Left(_) => done += 1,
+            Either::Right(row) => {
+                changed.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            }
         }
     }
     Ok(changed)

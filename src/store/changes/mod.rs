@@ -444,6 +444,10 @@ impl Changes {
         self.events.push(StoreEvent::Deleted { resource: T::EVENTS, id: id.to_string() });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(super) fn take_events(&mut self) -> Vec<StoreEvent> {
         std::mem::take(&mut self.events)
     }

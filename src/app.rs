@@ -1,57 +1,87 @@
-//! The program as one router: the layers that every request passes, and behind them the routes.
+//! The whole program as one answer to a request: what every request passes, from the outside to the
+//! routes. A path loses its session before it is routed.
 
-use std::sync::Arc;
+use std::time::Instant;
 
 use axum::{
     Router,
     extract::Request,
     http::Uri,
-    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use tower::ServiceBuilder;
 
 use crate::{
     api, control,
     http::{
-        ApiError, AppState, Dialect, dialect, endings, faults, headers, journal, key, origin_check,
-        paths, session, work,
+        ApiError, AppState, Dialect, SessionRequest, dialect, endings, error::Result, faults,
+        headers, journal, paths, session, work,
     },
     types::ApiErrorKind,
 };
 
-/// The whole program, ready to be served. The layers stand outside of the routing, because a path
-/// loses its session before it is routed.
-pub(crate) fn app(app: AppState) -> Router {
-    let routes = Router::new()
-        .nest("/v1", api::routes())
-        .nest("/_rehearsal", control::routes())
-        .fallback(unknown_url)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(app.clone());
-    let layers = ServiceBuilder::new()
-        // First in, last out: every answer carries the headers, whoever gives it.
-        .layer(from_fn_with_state(app.clone(), headers::add))
+/// The whole program, ready to be served.
+#[derive(Clone)]
+pub(crate) struct App {
+    state: AppState,
+    routes: Router,
+}
+
+impl App {
+    pub(crate) fn new(state: AppState) -> Self {
+        let routes = Router::new()
+            .nest("/v1", api::routes())
+            .nest("/_rehearsal", control::routes())
+            .fallback(unknown_url)
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(state.clone());
+        Self { state, routes }
+    }
+
+    /// Every answer carries the headers, whoever gives it.
+    pub(crate) async fn answer(self, mut request: Request) -> Response {
+        let begun = Instant::now();
+        let (request_id, mut response) = match self.admit(&mut request).await {
+            Ok(to) => (to.request_id.clone(), self.answer_in(to, request).await),
+            Err(refused) => {
+                let nobodys = self.state.default.state().ids.next_request();
+                (nobodys.into(), refused.into_response())
+            }
+        };
+        headers::add(&mut response, &request_id, begun);
+        response
+    }
+
+    /// Brings a request to its session.
+    async fn admit(&self, request: &mut Request) -> Result<SessionRequest> {
         // Everybody behind it sees OpenAI's paths, without sessions.
-        .layer(from_fn(paths::normalise))
+        paths::normalise(request)?;
         // Web pages of others are turned away before they can make anything.
-        .layer(from_fn_with_state(Arc::clone(&app.hosts), origin_check::check))
-        // What follows belongs to a session: its request ids, its journal, its faults.
-        .layer(from_fn_with_state(app.clone(), session::enter))
-        // The journal sees what the client sees, faults and refusals too.
-        .layer(from_fn_with_state(app.clone(), journal::note))
-        // A fault strikes like a failing gateway: before anybody looks at the key.
-        .layer(from_fn_with_state(app.clone(), faults::select_fault))
-        // What a fault damages is a whole answer.
-        .layer(from_fn_with_state(app.clone(), endings::write))
+        self.state.hosts.check_request(request)?;
+        session::enter(&self.state, request).await
+    }
+
+    /// The journal sees what the client sees, faults and refusals too. A fault strikes like a
+    /// failing gateway: before anybody looks at the key.
+    async fn answer_in(&self, to: SessionRequest, request: Request) -> Response {
+        let behind_faults = |request| self.carry_out(&to, request);
+        let behind_journal = |request| faults::select_fault(&to, request, behind_faults);
+        journal::note(&to, request, behind_journal).await
+    }
+
+    /// What a fault damages is a whole answer.
+    async fn carry_out(&self, to: &SessionRequest, request: Request) -> Response {
+        let ends_lines = endings::ends_lines(request.uri().path());
+        let response = self.route(to, request).await.unwrap_or_else(IntoResponse::into_response);
+        endings::write(to, ends_lines, response).await
+    }
+
+    async fn route(&self, to: &SessionRequest, mut request: Request) -> Result<Response> {
         // Nobody learns what exists without a key.
-        .layer(from_fn_with_state(Arc::clone(&app.keys), key::check))
+        self.state.keys.check_request(&request)?;
         // Handlers answer in the version and the dialect that the request asks for.
-        .layer(from_fn_with_state(app.policy, dialect::check))
-        // A client that hangs up does not stop what it asked for.
-        .layer(from_fn_with_state(app, work::on_a_task))
-        .service(routes);
-    Router::new().fallback_service(layers)
+        dialect::check(self.state.policy, &mut request)?;
+        Ok(work::carry_out(to, request, self.routes.clone()).await)
+    }
 }
 
 async fn wrong_method(request: Request) -> Response {

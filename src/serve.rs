@@ -5,7 +5,7 @@ use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    app,
+    app::App,
     clock::Moment,
     engine::Unmatched,
     extract::Extractor,
@@ -229,7 +229,8 @@ impl PreparedServer {
             stop.await;
             sessions.end();
         };
-        listen::serve(listener, app::app(self.app), stop).await;
+        let app = App::new(self.app);
+        listen::serve(listener, move |request| app.clone().answer(request), stop).await;
         if let Some(recorder) = recorder {
             recorder.settle().await;
         }

@@ -1,34 +1,23 @@
 //! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta.
-//! Judged once, in a layer; behind it every path is spelled as OpenAI spells it.
+//! Judged once; behind that every path is spelled as OpenAI spells it.
 
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, Uri, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
-use super::{
-    error::ApiError,
-    uri::{is_api, with_path},
-};
+use super::uri::{is_api, with_path};
 use crate::types::{ApiErrorKind, Version};
 
 /// Judges in which version a request to the API is to be answered.
-pub(crate) async fn check(
-    State(policy): State<Policy>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) fn check(policy: Policy, request: &mut Request) -> Result<(), ApiErrorKind> {
     if is_api(request.uri().path()) {
-        match Dialect::from_request(&request).check_request(policy, &request) {
-            Ok(dialect) => _ = request.extensions_mut().insert(dialect),
-            Err(kind) => return ApiError::from(kind).into_response(),
-        }
+        let dialect = Dialect::from_request(request).check_request(policy, request)?;
+        request.extensions_mut().insert(dialect);
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// How a request speaks. Carried by the request itself.

@@ -3,26 +3,22 @@
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{
         StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{error::ApiError, fault_effect::Finished, state::SessionRequest};
 use crate::types::ApiErrorKind;
 
-pub(crate) async fn write(in_session: SessionRequest, request: Request, next: Next) -> Response {
-    let ends_lines = ends_lines(request.uri().path());
-    let response = next.run(request).await;
+pub(crate) async fn write(to: &SessionRequest, ends_lines: bool, response: Response) -> Response {
     if response.extensions().get::<Finished>().is_some() {
         return response;
     }
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        let kind = ApiErrorKind::Internal { request_id: in_session.request_id.to_string() };
+        let kind = ApiErrorKind::Internal { request_id: to.request_id.to_string() };
         let mut told = ApiError::from(kind).into_response();
         *told.extensions_mut() = response.extensions().clone();
         told.extensions_mut().insert(Finished);
@@ -32,7 +28,7 @@ pub(crate) async fn write(in_session: SessionRequest, request: Request, next: Ne
 }
 
 /// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.
-fn ends_lines(path: &str) -> bool {
+pub(crate) fn ends_lines(path: &str) -> bool {
     ["/v1/files", "/v1/uploads"].iter().any(|resource| path.starts_with(resource))
 }
 

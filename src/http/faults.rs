@@ -1,8 +1,8 @@
 //! Faults: a request may be struck by one of the fixtures', before anybody looks at its key.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
-use axum::{body::Body, extract::Request, http::header, middleware::Next, response::Response};
+use axum::{body::Body, extract::Request, http::header, response::Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -14,30 +14,30 @@ use crate::{fixture::Fault, session::SessionState, types::limits};
 #[derive(Clone)]
 pub(super) struct SelectedFault(pub Arc<Fault>);
 
-pub(crate) async fn select_fault(
-    in_session: SessionRequest,
+pub(crate) async fn select_fault<F: Future<Output = Response>>(
+    to: &SessionRequest,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
-    if !is_api(request.uri().path()) {
-        return next.run(request).await;
+    if !to.state.fixtures.has_faults() || !is_api(request.uri().path()) {
+        return next(request).await;
     }
-    let (request, fault) = select(&in_session.state, request).await;
-    let Some(fault) = fault else { return next.run(request).await };
+    let (request, fault) = select(&to.state, request).await;
+    let Some(fault) = fault else { return next(request).await };
     if let Some(delay) = fault.delay {
         tokio::time::sleep(delay).await;
     }
     let effect = fault.effect.as_ref();
-    let instead = effect.and_then(|effect| fault_effect::instead(effect, &in_session.request_id));
+    let instead = effect.and_then(|effect| fault_effect::instead(effect, &to.request_id));
     let mut response = match instead {
         Some(response) => {
             drain(request).await;
             response
         }
-        None => next.run(request).await,
+        None => next(request).await,
     };
     if let Some(effect) = effect {
-        response = fault_effect::damaged(effect, response, &in_session.request_id);
+        response = fault_effect::damaged(effect, response, &to.request_id);
     }
     response.extensions_mut().insert(SelectedFault(fault));
     response
@@ -59,9 +59,6 @@ async fn drain(request: Request) {
 /// The fault that strikes, if one does. Of a request's body no more is read than it takes to know
 /// that.
 async fn select(state: &SessionState, request: Request) -> (Request, Option<Arc<Fault>>) {
-    if !state.fixtures.has_faults() {
-        return (request, None);
-    }
     let (method, path) = (request.method().as_str(), request.uri().path());
     let faults = state.fixtures.faults();
     // A path of Azure's may be named as it was sent, or as OpenAI spells it.

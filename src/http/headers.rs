@@ -1,15 +1,11 @@
-//! The outermost layer: the headers that every answer carries.
+//! The headers that every answer carries.
 
 use std::time::Instant;
 
 use axum::{
-    extract::{Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header::X_CONTENT_TYPE_OPTIONS},
-    middleware::Next,
     response::Response,
 };
-
-use super::{session::RequestId, state::AppState};
 
 const VERSION: HeaderName = HeaderName::from_static("openai-version");
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
@@ -19,15 +15,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The organisation and the project, whose values are made up, were recorded on all but refused
 /// keys and faults of the server. A request that came to no session is named by the default one.
-pub(crate) async fn add(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let mut response = next.run(request).await;
-    let request_id = match response.extensions_mut().remove::<RequestId>() {
-        Some(RequestId(id)) => id,
-        None => app.default.state().ids.next_request().into(),
-    };
+pub(crate) fn add(response: &mut Response, request_id: &str, begun: Instant) {
     let status = response.status();
-    tracing::debug!(status = status.as_u16(), request_id = &*request_id, "answered");
+    tracing::debug!(status = status.as_u16(), request_id, "answered");
     let headers = response.headers_mut();
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));
     if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR) {
@@ -37,8 +27,7 @@ pub(crate) async fn add(State(app): State<AppState>, request: Request, next: Nex
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     headers.insert(PROCESSING, HeaderValue::from(took));
-    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+    if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, request_id);
     }
-    response
 }

@@ -1,8 +1,8 @@
 //! Notes requests and what was answered in the journal of their session.
 
-use std::{sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use compact_str::CompactString;
 
 use super::{
@@ -19,18 +19,22 @@ use crate::{
 };
 
 /// Notes a request to the API with its answer, if a journal is kept.
-pub(crate) async fn note(in_session: SessionRequest, request: Request, next: Next) -> Response {
-    let SessionRequest { session, state, request_id } = in_session;
+pub(crate) async fn note<F: Future<Output = Response>>(
+    to: &SessionRequest,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
+    let SessionRequest { session, state, request_id } = to;
     if !is_api(request.uri().path()) || !session.journal.is_kept() {
-        return next.run(request).await;
+        return next(request).await;
     }
-    let line = Line::new(&state, &request, &request_id);
+    let line = Line::new(state, &request, request_id);
     let keys =
         session.journal.known(key::sent(&Dialect::from_request(&request), request.headers()));
     let (parts, body) = request.into_parts();
     let (body, shown) = body_capture::request(&session.journal, &parts.headers, body, &keys);
-    let response = next.run(Request::from_parts(parts, body)).await;
-    line.note(&session, response, shown, &keys).await
+    let response = next(Request::from_parts(parts, body)).await;
+    line.note(session, response, shown, &keys).await
 }
 
 /// A request, as far as it is known before it is answered.

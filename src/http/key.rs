@@ -1,27 +1,13 @@
 //! Who is asking: the key.
 
-use std::sync::Arc;
-
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{dialect::Dialect, error::ApiError, uri::is_api};
+use super::{dialect::Dialect, uri::is_api};
 use crate::types::ApiErrorKind;
-
-/// The key is asked for before anybody is told what exists and what does not.
-pub(crate) async fn check(State(keys): State<Arc<Keys>>, request: Request, next: Next) -> Response {
-    if is_api(request.uri().path())
-        && let Err(kind) = keys.check(&Dialect::from_request(&request), request.headers())
-    {
-        return ApiError::from(kind).into_response();
-    }
-    next.run(request).await
-}
 
 /// The keys that are let in.
 #[derive(Clone, Debug)]
@@ -36,7 +22,15 @@ impl Keys {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    pub(crate) fn check(&self, dialect: &Dialect, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
+    /// Refuses a request to the API without a key that is let in.
+    pub(crate) fn check_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
+        if !is_api(request.uri().path()) {
+            return Ok(());
+        }
+        self.check(&Dialect::from_request(request), request.headers())
+    }
+
+    fn check(&self, dialect: &Dialect, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
         let keys = sent(dialect, headers);
         if keys.iter().any(|key| self.admits(key)) {
             return Ok(());

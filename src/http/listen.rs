@@ -3,11 +3,14 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Response};
-use hyper::{body::Body as _, server::conn::http1, service::service_fn};
+use axum::{body::Body, extract::Request, http::Response};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
 use super::connection::{Connections, Counted, Phase, Progress, Tracked, Watched};
 
@@ -33,9 +36,9 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 const RESERVED: u64 = 256;
 
 /// Serves until `stop` is done, and then what is in flight.
-pub(crate) async fn serve(
+pub(crate) async fn serve<F: Future<Output = Response<Body>> + Send + 'static>(
     listener: TcpListener,
-    app: Router,
+    app: impl Fn(Request) -> F + Clone + Send + 'static,
     stop: impl Future<Output = ()> + Send,
 ) {
     let graceful = GracefulShutdown::new();
@@ -94,16 +97,21 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
-fn converse(stream: TcpStream, counted: Counted, app: Router, graceful: &GracefulShutdown) {
+fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
+    stream: TcpStream,
+    counted: Counted,
+    app: impl Fn(Request) -> F + Clone + Send + 'static,
+    graceful: &GracefulShutdown,
+) {
     // Events are small and go out one by one: they must not wait for acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
     let progress = Arc::clone(&counted.progress);
     let io = Watched { io: stream, progress: Arc::clone(&progress) };
-    let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let (app, progress) = (app.clone(), Arc::clone(&progress));
-        async move { carry_out(app, request, progress).await }
+    let answer = service_fn(move |request| {
+        let answer = app(received(request, &progress));
+        answered(answer, Arc::clone(&progress))
     });
     // A peer that has sent all of its requests and closed its side still gets its answers.
     let connection =
@@ -123,19 +131,19 @@ fn converse(stream: TcpStream, counted: Counted, app: Router, graceful: &Gracefu
     });
 }
 
-async fn carry_out(
-    app: Router,
-    request: hyper::Request<hyper::body::Incoming>,
-    progress: Arc<Progress>,
-) -> Result<Response<Tracked<Body>>, NoAnswer> {
+/// A request whose head has come.
+fn received(request: hyper::Request<Incoming>, progress: &Arc<Progress>) -> Request {
     let has_body = !request.body().is_end_stream();
     progress.enter(if has_body { Phase::Body } else { Phase::Work });
-    let (of_body, during, then) = (Arc::clone(&progress), Phase::Body, Phase::Work);
-    let request = request.map(|body| Body::new(Tracked { body, progress: of_body, during, then }));
-    let response: Response<Body> = match app.oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
+    let (progress, during, then) = (Arc::clone(progress), Phase::Body, Phase::Work);
+    request.map(|body| Body::new(Tracked { body, progress, during, then }))
+}
+
+async fn answered(
+    answer: impl Future<Output = Response<Body>>,
+    progress: Arc<Progress>,
+) -> Result<Response<Tracked<Body>>, NoAnswer> {
+    let response = answer.await;
     if response.extensions().get::<NoAnswer>().is_some() {
         return Err(NoAnswer);
     }

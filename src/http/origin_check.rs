@@ -1,34 +1,17 @@
 //! Keeps web pages out: a page that has been rebound to loopback always sends its own public name
 //! as `Host`, and a page of another origin says so when it wants to change something.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, Method, header, uri::Authority},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
-use super::error::ApiError;
 use crate::types::ApiErrorKind;
 
 /// The path that answers to any host, so that a container's health check needs no name.
 pub(super) const HEALTH: &str = "/_rehearsal/health";
-
-pub(crate) async fn check(
-    State(hosts): State<Arc<Hosts>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match hosts.check_request(&request) {
-        Ok(()) => next.run(request).await,
-        Err(kind) => ApiError::from(kind).into_response(),
-    }
-}
 
 /// The host names that are answered to, beside those that are always local.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +22,7 @@ impl Hosts {
         Self(allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    fn check_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
+    pub(crate) fn check_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
         if request.uri().path() == HEALTH {
             return Ok(());
         }

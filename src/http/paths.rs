@@ -1,15 +1,11 @@
-//! Spells every path as OpenAI does, without the session in front of it: all other layers and the
+//! Spells every path as OpenAI does, without the session in front of it: whatever comes behind and the
 //! routes see it that way.
 
 use std::sync::Arc;
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::extract::Request;
 
-use super::{dialect::Dialect, error::ApiError, uri::with_path};
+use super::{dialect::Dialect, uri::with_path};
 use crate::types::ApiErrorKind;
 
 /// The longest name of a session or a snapshot, in characters.
@@ -19,13 +15,11 @@ const NAME: usize = 64;
 #[derive(Clone)]
 struct PathSession(Arc<str>);
 
-pub(crate) async fn normalise(mut request: Request, next: Next) -> Response {
-    if let Err(kind) = take_session(&mut request) {
-        return ApiError::from(kind).into_response();
-    }
-    merge_slashes(&mut request);
-    Dialect::take(&mut request);
-    next.run(request).await
+pub(crate) fn normalise(request: &mut Request) -> Result<(), ApiErrorKind> {
+    take_session(request)?;
+    merge_slashes(request);
+    Dialect::take(request);
+    Ok(())
 }
 
 /// The session that the path of a request named, if it named one.

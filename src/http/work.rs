@@ -1,12 +1,17 @@
-//! The innermost layer: what is asked for is done on a task of its own, so that it is done even if
-//! the client hangs up meanwhile. A handler that panics is a 500, and a line in the log.
+//! Carries a request out, by the routes. A client that hangs up does not stop what it asked for: what
+//! may change something is done on a task of its own. A handler that panics is a 500, and a line in
+//! the log.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
+    Router,
     extract::Request,
     http::StatusCode,
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
+use tower::ServiceExt;
 
 use super::{
     dialect::Dialect,
@@ -16,42 +21,60 @@ use super::{
     state::SessionRequest,
     uri::is_api,
 };
-use crate::session::journal::Journal;
+use crate::session::{OpenSession, journal::Journal};
 
-pub(crate) async fn on_a_task(
-    in_session: SessionRequest,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let SessionRequest { session, state, request_id } = in_session;
-    let request_id = &*request_id;
+pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Router) -> Response {
     if tracing::enabled!(tracing::Level::DEBUG) {
-        // Some clients put keys into paths.
-        let dialect = Dialect::from_request(&request);
-        let keys = session.journal.known(key::sent(&dialect, request.headers()));
-        let path = Journal::clean_url(request.uri().path(), &keys);
-        tracing::debug!(method = %request.method(), path, request_id, "asked");
+        log(to, &request);
     }
-    let is_api = is_api(request.uri().path());
-    let work = async move {
-        if is_api {
-            // The clock has its turn, however many requests there are.
-            state.clock.unchanged().await;
-            let dialect = Dialect::from_request(&request);
-            let context = if is_form(request.headers()) {
-                // A form is received as it comes, and enters the state when it is whole.
-                RequestContext::without_guard(state, dialect)
-            } else {
-                // A body that stops half-way keeps nobody from a reset or a snapshot.
-                request = received(request).await;
-                RequestContext::enter(&session, dialect).await
-            };
-            request.extensions_mut().insert(context);
-        }
-        next.run(request).await
+    let is_safe = request.method().is_safe();
+    let session = Arc::clone(&to.session);
+    let work = AssertUnwindSafe(route(session, request, routes)).catch_unwind();
+    let done = if is_safe {
+        work.await
+    } else {
+        tokio::spawn(work).await.unwrap_or_else(|error| Err(Box::new(error.to_string())))
     };
-    tokio::spawn(work).await.unwrap_or_else(|error| {
-        tracing::error!(request_id, %error, "a handler panicked");
+    done.unwrap_or_else(|panic| {
+        let request_id = &*to.request_id;
+        tracing::error!(request_id, error = said(&*panic), "a handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
+}
+
+fn log(to: &SessionRequest, request: &Request) {
+    // Some clients put keys into paths.
+    let dialect = Dialect::from_request(request);
+    let keys = to.session.journal.known(key::sent(&dialect, request.headers()));
+    let path = Journal::clean_url(request.uri().path(), &keys);
+    let request_id = &*to.request_id;
+    tracing::debug!(method = %request.method(), path, request_id, "asked");
+}
+
+async fn route(session: Arc<OpenSession>, mut request: Request, routes: Router) -> Response {
+    if is_api(request.uri().path()) {
+        let state = session.state();
+        // The clock has its turn, however many requests there are.
+        state.clock.unchanged().await;
+        let dialect = Dialect::from_request(&request);
+        let context = if is_form(request.headers()) {
+            // A form is received as it comes, and enters the state when it is whole.
+            RequestContext::without_guard(state, dialect)
+        } else {
+            // A body that stops half-way keeps nobody from a reset or a snapshot.
+            request = received(request).await;
+            RequestContext::enter(&session, dialect).await
+        };
+        request.extensions_mut().insert(context);
+    }
+    match routes.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

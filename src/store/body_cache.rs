@@ -126,7 +126,7 @@ impl BodyCache {
 pub(super) struct ChangeGuard<'c>(&'c BodyCache);
 
 impl ChangeGuard<'_> {
-    /// The batch is committed, and has written these. Of two with the same id the last one counts.
+    /// The batch is committed, and has written these, each object once.
     pub(super) fn commit(self, written: impl IntoIterator<Item = (i64, CachedBody)>) {
         let changing = self.0.changing.lock();
         if let Some(Touched::Objects(_)) = changing.touched {
@@ -178,8 +178,8 @@ mod tests {
             (0..3_usize, id.clone()).prop_map(|(reader, id)| Step::Ask(reader, id)),
             (0..3_usize).prop_map(Step::Read),
             (0..3_usize).prop_map(Step::Keep),
-            (prop::collection::vec(id.clone(), 1..3), prop::bool::weighted(0.2))
-                .prop_map(|(ids, wide)| Step::Begin(ids, wide)),
+            (prop::collection::btree_set(id.clone(), 1..3), prop::bool::weighted(0.2))
+                .prop_map(|(ids, wide)| Step::Begin(ids.into_iter().collect(), wide)),
             (0..4_usize).prop_map(Step::Commit),
             Just(Step::RollBack),
             id.prop_map(Step::Look),

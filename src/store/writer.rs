@@ -383,7 +383,7 @@ impl PendingWrite {
     fn split(self) -> (Rows, Asker) {
         let Self { session, mut changes, row_keys, bus, answer, .. } = self;
         let events = if bus.is_heard() { changes.take_events() } else { Vec::new() };
-        let written = changes.take_written(session);
+        let written = changes.written(session);
         (changes.into_rows(session), Asker { row_keys, written, bus, events, answer })
     }
 }

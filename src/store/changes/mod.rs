@@ -474,12 +474,13 @@ impl Changes {
     }
 
     /// What the rows are known to have afterwards, each under the condition that its row is changed
-    /// if it has a key.
-    pub(super) fn take_written(&mut self, session: i64) -> Vec<Written> {
-        let rows = self.rows.iter_mut();
-        let written = rows.filter_map(|row| {
+    /// if it has a key. Of an object that is changed twice nothing is known.
+    pub(super) fn written(&self, session: i64) -> Vec<Written> {
+        let is_only = |row: &Row| self.rows.iter().filter(|other| other.id == row.id).count() == 1;
+        let written = self.rows.iter().filter_map(|row| {
             let key = row.must_change.then(|| (row.rank, session, row.id.clone()));
-            Some(Written { session, key, body: row.written.take()? })
+            let body = row.written.clone().filter(|_| is_only(row))?;
+            Some(Written { session, key, body })
         });
         written.collect()
     }

@@ -3,8 +3,7 @@
 //! A look-up alone costs a turn of the database's thread, many of them together cost one too.
 //! Nobody waits for company: a finder that is free starts at once with what is there.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -68,7 +67,7 @@ impl BatchLoader {
 async fn work(mut connection: SqliteConnection, mut asked: mpsc::UnboundedReceiver<BatchQuestion>) {
     let mut batch = Vec::with_capacity(BATCH);
     while asked.recv_many(&mut batch, BATCH).await > 0 {
-        let mut by_table: HashMap<Table, Vec<BatchQuestion>> = HashMap::new();
+        let mut by_table: HashMap<Table, Vec<BatchQuestion>> = HashMap::default();
         for question in batch.drain(..) {
             by_table.entry(question.table).or_default().push(question);
         }
@@ -101,7 +100,7 @@ async fn look_up(
 ) -> Result<HashMap<usize, String>, sqlx::Error> {
     let columns = || table.parents.iter().chain(&["id"]).copied();
     let name = table.name;
-    // The names in a condition are those of the API; `key` and `value` are of `json_each`.
+    // The names in a condition are those of the API; `key` and `value` are of `jsonb_each`.
     let conditions: String =
         columns().map(|column| format!(" and {name}.{column} = value ->> '$.{column}'")).collect();
     let in_parent = match table.parents.first() {
@@ -109,7 +108,7 @@ async fn look_up(
         None => String::new(),
     };
     let sql = format!(
-        "select asked.key, body from json_each(?) as asked cross join {name} where session = value \
+        "select asked.key, body from jsonb_each(?) as asked cross join {name} where session = value \
          ->> '$.session'{conditions}{in_parent}",
     );
     let rows: Vec<_> = questions

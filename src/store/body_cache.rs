@@ -6,8 +6,9 @@
 //! is known to have written. A body that was read while a batch began or ended is not kept, because
 //! it may be older than that. A batch that changes more than it names empties the cache.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
+use foldhash::HashSet;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 

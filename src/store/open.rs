@@ -33,6 +33,10 @@ use super::{
     writer::Writer,
 };
 
+/// How many pages the writer keeps in memory, as SQLite takes it: 4 MiB. Ids are random, so each new
+/// row changes other pages of the indexes.
+const PAGES: &str = "-4096";
+
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
 
@@ -144,7 +148,7 @@ impl Database {
                 Use::Private => SqliteSynchronous::Off,
                 Use::Server | Use::Reader => SqliteSynchronous::Normal,
             };
-            let options = options.clone().synchronous(synchronous);
+            let options = options.clone().synchronous(synchronous).pragma("cache_size", PAGES);
             options.journal_mode(SqliteJournalMode::Wal).connect().await
         };
         let mut writer = writer.map_err(unusable)?;

@@ -4,13 +4,9 @@
 //! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
 //! which are at fault.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    mem,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
+use foldhash::{HashMap, HashSet};
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::{
@@ -376,8 +372,8 @@ async fn perform_alone(connection: &mut SqliteConnection, statements: &[Statemen
     Ok(changed)
 }
 
-/// The rows of a job, with the ranks of their kinds.
-type Rows = Vec<(u8, Value)>;
+/// The rows of a job, as JSON, with the ranks of their kinds.
+type Rows = Vec<(u8, String)>;
 
 impl PendingWrite {
     fn split(self) -> (Rows, Asker) {
@@ -421,11 +417,11 @@ impl Commands {
     async fn perform<'r>(
         &mut self,
         connection: &mut SqliteConnection,
-        rows: impl Iterator<Item = &'r (u8, Value)>,
+        rows: impl Iterator<Item = &'r (u8, String)>,
     ) -> Result<HashSet<RowKey>> {
         let mut by_kind = [const { Vec::new() }; IN_ORDER.len()];
         for (kind, row) in rows {
-            by_kind[usize::from(*kind)].push(row);
+            by_kind[usize::from(*kind)].push(row.as_str());
         }
         let present: Vec<_> =
             (0..IN_ORDER.len()).filter(|kind| !by_kind[*kind].is_empty()).collect();
@@ -433,8 +429,7 @@ impl Commands {
         let command = self.commands.entry(mask).or_insert_with(|| Command::new(&present));
         let mut query = sqlx::query(AssertSqlSafe(command.text.as_str()));
         for kind in present {
-            let rows = serde_json::to_string(&by_kind[kind]).expect("rows are JSON");
-            query = query.bind(rows);
+            query = query.bind(format!("[{}]", by_kind[kind].join(",")));
         }
         match run(connection, query, command.statements).await {
             Ok(changed) => Ok(changed),
@@ -474,7 +469,7 @@ async fn run(
     query: Query<'_, sqlx::Sqlite, SqliteArguments>,
     statements: usize,
 ) -> Result<HashSet<RowKey>> {
-    let (mut changed, mut done) = (HashSet::new(), 0);
+    let (mut changed, mut done) = (HashSet::default(), 0);
     let mut results = connection.fetch_many(query);
     // Nobody waits to hear that nothing comes behind the last statement.
     while done < statements

@@ -16,7 +16,7 @@ pub(super) struct ClearChunks {
 
 impl ChangeKind for ClearChunks {
     fn sql() -> Cow<'static, str> {
-        "delete from chunks where key in (select it.key from json_each(?) cross join \
+        "delete from chunks where key in (select it.key from jsonb_each(?) cross join \
          vector_store_files as file cross join chunks as it where file.seq = value ->> '$.file' \
          and file.attempt = value ->> '$.attempt' and file.status = 'in_progress' and it.key >= \
          file.seq << 20 and it.key < (file.seq + 1) << 20)"
@@ -37,7 +37,7 @@ pub(super) struct InsertChunk {
 impl ChangeKind for InsertChunk {
     fn sql() -> Cow<'static, str> {
         "insert into chunks (key, start, words, text) select value ->> '$.key', value ->> \
-         '$.start', value ->> '$.words', value ->> '$.text' from json_each(?) where exists (select \
+         '$.start', value ->> '$.words', value ->> '$.text' from jsonb_each(?) where exists (select \
          1 from vector_store_files where seq = value ->> '$.file' and attempt = value ->> \
          '$.attempt' and status = 'in_progress')"
             .into()
@@ -60,7 +60,7 @@ impl ChangeKind for IndexChunk {
     fn sql() -> Cow<'static, str> {
         "insert into chunk_words (rowid, once, twice, thrice, often) select value ->> '$.key', \
          value ->> '$.once', value ->> '$.twice', value ->> '$.thrice', value ->> '$.often' from \
-         json_each(?) where exists (select 1 from vector_store_files where seq = value ->> \
+         jsonb_each(?) where exists (select 1 from vector_store_files where seq = value ->> \
          '$.file' and attempt = value ->> '$.attempt' and status = 'in_progress')"
             .into()
     }
@@ -84,7 +84,7 @@ impl ChangeKind for FinishStoreFile {
     fn sql() -> Cow<'static, str> {
         "update vector_store_files set chunks = value ->> '$.chunks', words = value ->> \
          '$.words', body = json_set(body, '$.status', value ->> '$.status', '$.usage_bytes', value \
-         ->> '$.bytes', '$.last_error', value -> '$.last_error') from json_each(?) where \
+         ->> '$.bytes', '$.last_error', value -> '$.last_error') from jsonb_each(?) where \
          vector_store_files.seq = value ->> '$.file' and attempt = value ->> '$.attempt' and \
          status = 'in_progress'"
             .into()

@@ -20,7 +20,7 @@ pub(super) struct InsertFile {
 impl ChangeKind for InsertFile {
     fn sql() -> Cow<'static, str> {
         "insert into files (session, body, blob) select value ->> '$.session', value ->> '$.body', \
-         value ->> '$.blob' from json_each(?) where value ->> '$.upload_id' is null or exists \
+         value ->> '$.blob' from jsonb_each(?) where value ->> '$.upload_id' is null or exists \
          (select 1 from uploads where session = value ->> '$.session' and id = value ->> \
          '$.upload_id' and body = value ->> '$.upload_was') on conflict do nothing"
             .into()
@@ -45,7 +45,7 @@ impl ChangeKind for InsertPart {
 
     fn sql() -> Cow<'static, str> {
         "insert into upload_parts (session, body, blob, bytes) select value ->> '$.session', value \
-         ->> '$.body', value ->> '$.blob', value ->> '$.bytes' from json_each(?) where exists \
+         ->> '$.body', value ->> '$.blob', value ->> '$.bytes' from jsonb_each(?) where exists \
          (select 1 from uploads where session = value ->> '$.session' and id = value ->> \
          '$.upload_id' and status = 'pending')"
             .into()
@@ -62,7 +62,7 @@ pub(super) struct DeleteParts;
 
 impl ChangeKind for DeleteParts {
     fn sql() -> Cow<'static, str> {
-        "delete from upload_parts where seq in (select it.seq from json_each(?) cross join \
+        "delete from upload_parts where seq in (select it.seq from jsonb_each(?) cross join \
          upload_parts as it where it.session = value ->> '$.session' and it.upload_id = value ->> \
          '$.id')"
             .into()
@@ -78,7 +78,7 @@ pub(super) struct NoteToolFile {
 impl ChangeKind for NoteToolFile {
     fn sql() -> Cow<'static, str> {
         "insert or ignore into tool_files select value ->> '$.session', value ->> '$.id', value \
-         ->> '$.owner' from json_each(?)"
+         ->> '$.owner' from jsonb_each(?)"
             .into()
     }
 
@@ -115,7 +115,7 @@ impl<T: Stored> ChangeKind for Detach<T> {
         let without = without.join(", ");
         format!(
             "with gone as materialized (select value ->> '$.session' as session, value ->> '$.id' \
-             as file from json_each(?)) update {table} set body = json_replace(body, {without}) \
+             as file from jsonb_each(?)) update {table} set body = json_replace(body, {without}) \
              where seq in (select it.seq from gone cross join tool_files on tool_files.session = \
              gone.session and file_id = gone.file cross join {table} as it on it.session = \
              gone.session and it.id = owner)"
@@ -130,6 +130,6 @@ pub(super) struct BuryBlob;
 
 impl ChangeKind for BuryBlob {
     fn sql() -> Cow<'static, str> {
-        "delete from dead_blobs where name in (select value ->> '$.id' from json_each(?))".into()
+        "delete from dead_blobs where name in (select value ->> '$.id' from jsonb_each(?))".into()
     }
 }

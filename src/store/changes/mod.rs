@@ -11,9 +11,9 @@ mod order;
 mod runs;
 mod vector_stores;
 
-use std::{collections::HashSet, marker::PhantomData};
+use std::marker::PhantomData;
 
-use serde_json::Value;
+use foldhash::HashSet;
 
 pub(super) use self::order::IN_ORDER;
 use self::{
@@ -486,8 +486,8 @@ impl Changes {
     }
 
     /// Its rows as the statements take them, with the ranks of their kinds.
-    pub(super) fn into_rows(self, session: i64) -> Vec<(u8, Value)> {
-        self.rows.into_iter().map(|row| (row.rank, row.value(session))).collect()
+    pub(super) fn into_rows(self, session: i64) -> Vec<(u8, String)> {
+        self.rows.iter().map(|row| (row.rank, row.json(session))).collect()
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct EnterSession;
 
 impl ChangeKind for EnterSession {
     fn sql() -> Cow<'static, str> {
-        "insert into sessions (name) select value ->> '$.id' from json_each(?) where true on \
+        "insert into sessions (name) select value ->> '$.id' from jsonb_each(?) where true on \
          conflict (name) do update set starts = starts + 1"
             .into()
     }
@@ -34,7 +34,7 @@ impl<T: Stored> ChangeKind for Insert<T> {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into {} (session, body) select value ->> '$.session', value ->> '$.body' from \
-             json_each(?)",
+             jsonb_each(?)",
             T::TABLE
         )
         .into()
@@ -60,7 +60,7 @@ impl<T: Stored> ChangeKind for ReplaceBody<T> {
     fn sql() -> Cow<'static, str> {
         let table = T::TABLE;
         format!(
-            "update {table} set body = value ->> '$.body' from json_each(?) where session = value \
+            "update {table} set body = value ->> '$.body' from jsonb_each(?) where session = value \
              ->> '$.session' and {table}.id = value ->> '$.id' and body = value ->> '$.was'"
         )
         .into()
@@ -86,7 +86,7 @@ impl<T: Stored> ChangeKind for Delete<T> {
     fn sql() -> Cow<'static, str> {
         let table = T::TABLE;
         format!(
-            "delete from {table} where seq in (select it.seq from json_each(?) cross join {table} \
+            "delete from {table} where seq in (select it.seq from jsonb_each(?) cross join {table} \
              as it where it.session = value ->> '$.session' and it.id = value ->> '$.id')"
         )
         .into()
@@ -107,7 +107,7 @@ impl ChangeKind for AddMessage {
 
     fn sql() -> Cow<'static, str> {
         "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
-         from json_each(?) where exists (select 1 from threads where session = value ->> \
+         from jsonb_each(?) where exists (select 1 from threads where session = value ->> \
          '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
          threads.body = value ->> '$.thread_was')) and not exists (select 1 from runs where \
          session = value ->> '$.session' and thread_id = value ->> '$.thread_id' and status in \

@@ -2,7 +2,7 @@
 
 use std::{any::TypeId, borrow::Cow};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use super::{
     super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*, runs::*,
@@ -21,7 +21,8 @@ pub(super) struct Row {
     pub touches: Vec<String>,
     /// What its row is known to have afterwards.
     pub written: Option<CachedBody>,
-    fields: Value,
+    /// The columns, as JSON.
+    fields: String,
 }
 
 impl Row {
@@ -38,21 +39,22 @@ impl Row {
                 let ids = parents.chain([id.clone()]).collect();
                 CachedBody::new(written.table, ids, written.body.into())
             }),
-            fields: serde_json::to_value(fields).expect("rows are JSON"),
+            fields: json(fields),
             id,
         }
     }
 
-    /// As the statement takes it.
-    pub(super) fn value(self, session: i64) -> Value {
-        let mut fields = match self.fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
-        fields.insert("session".to_owned(), session.into());
-        fields.insert("id".to_owned(), self.id.into());
-        Value::Object(fields)
+    /// As the statement takes it: the columns, with the session and the id before them.
+    pub(super) fn json(&self, session: i64) -> String {
+        // A kind without columns is `null`.
+        let columns = self.fields.strip_prefix('{').unwrap_or("}");
+        let joint = if columns == "}" { "" } else { "," };
+        format!(r#"{{"session":{session},"id":{}{joint}{columns}"#, json(&self.id))
     }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("rows are JSON")
 }
 
 /// What is known of a kind.

@@ -26,7 +26,7 @@ impl ChangeKind for InsertRun {
         "insert into runs (session, body, performance, turn) select value ->> '$.session', value \
          ->> '$.body', value ->> '$.performance', 1 + coalesce((select turn from runs as earlier \
          where earlier.session = value ->> '$.session' and earlier.thread_id = value ->> \
-         '$.thread_id' order by seq desc limit 1), 0) from json_each(?) where exists (select 1 from threads where session = value ->> \
+         '$.thread_id' order by seq desc limit 1), 0) from jsonb_each(?) where exists (select 1 from threads where session = value ->> \
          '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
          threads.body = value ->> '$.thread_was')) and (value ->> '$.anyway' or exists \
          (select 1 from messages where session = value ->> '$.session' and thread_id = value ->> \
@@ -55,7 +55,7 @@ pub(super) struct InsertMessage {
 impl ChangeKind for InsertMessage {
     fn sql() -> Cow<'static, str> {
         "insert into messages (session, body) select value ->> '$.session', value ->> '$.body' \
-         from json_each(?) where value ->> '$.run_id' is null or exists (select 1 from runs where \
+         from jsonb_each(?) where value ->> '$.run_id' is null or exists (select 1 from runs where \
          session = value ->> '$.session' and id = value ->> '$.run_id')"
             .into()
     }
@@ -77,7 +77,7 @@ pub(super) struct UpdateMessage {
 impl ChangeKind for UpdateMessage {
     fn sql() -> Cow<'static, str> {
         "update messages set body = json_set(value ->> '$.body', '$.metadata', body -> \
-         '$.metadata') from json_each(?) where session = value ->> '$.session' and messages.id = \
+         '$.metadata') from jsonb_each(?) where session = value ->> '$.session' and messages.id = \
          value ->> '$.id'"
             .into()
     }
@@ -101,7 +101,7 @@ impl ChangeKind for UpdateRun {
 
     fn sql() -> Cow<'static, str> {
         "update runs set body = value ->> '$.body', performance = value ->> '$.performance' from \
-         json_each(?) where session = value ->> '$.session' and runs.id = value ->> '$.id' and \
+         jsonb_each(?) where session = value ->> '$.session' and runs.id = value ->> '$.id' and \
          exists (select 1 from threads where threads.session = runs.session and threads.id = \
          runs.thread_id)"
             .into()
@@ -128,7 +128,7 @@ pub(super) struct PutStep {
 impl ChangeKind for PutStep {
     fn sql() -> Cow<'static, str> {
         "insert into run_steps (session, body) select value ->> '$.session', value ->> '$.body' \
-         from json_each(?) where exists (select 1 from runs where session = value ->> '$.session' \
+         from jsonb_each(?) where exists (select 1 from runs where session = value ->> '$.session' \
          and id = value ->> '$.run_id') on conflict (session, id) do update set body = \
          excluded.body"
             .into()

@@ -19,7 +19,7 @@ impl ChangeKind for InsertBatch {
 
     fn sql() -> Cow<'static, str> {
         "insert into vector_store_file_batches (session, body) select value ->> '$.session', value \
-         ->> '$.body' from json_each(?) where exists (select 1 from vector_stores where session = \
+         ->> '$.body' from jsonb_each(?) where exists (select 1 from vector_stores where session = \
          value ->> '$.session' and id = value ->> '$.vector_store_id')"
             .into()
     }
@@ -42,7 +42,7 @@ impl ChangeKind for PutStoreFile {
 
     fn sql() -> Cow<'static, str> {
         "insert into vector_store_files (session, body, batch_id) select value ->> '$.session', \
-         value ->> '$.body', value ->> '$.batch_id' from json_each(?) where exists (select 1 from \
+         value ->> '$.body', value ->> '$.batch_id' from jsonb_each(?) where exists (select 1 from \
          vector_stores where session = value ->> '$.session' and id = value ->> \
          '$.vector_store_id') and exists (select 1 from files where session = value ->> \
          '$.session' and id = value ->> '$.id') on conflict (session, vector_store_id, id) do \
@@ -66,7 +66,7 @@ impl ChangeKind for DeleteStoreFile {
     const MUST_CHANGE: bool = true;
 
     fn sql() -> Cow<'static, str> {
-        "delete from vector_store_files where seq in (select it.seq from json_each(?) cross join \
+        "delete from vector_store_files where seq in (select it.seq from jsonb_each(?) cross join \
          vector_store_files as it where it.session = value ->> '$.session' and it.vector_store_id \
          = value ->> '$.vector_store_id' and it.id = value ->> '$.id')"
             .into()
@@ -84,7 +84,7 @@ pub(super) struct CancelBatch;
 impl ChangeKind for CancelBatch {
     fn sql() -> Cow<'static, str> {
         "update vector_store_files set body = json_set(body, '$.status', 'cancelled') from \
-         json_each(?) where session = value ->> '$.session' and batch_id = value ->> '$.id' and \
+         jsonb_each(?) where session = value ->> '$.session' and batch_id = value ->> '$.id' and \
          status = 'in_progress'"
             .into()
     }
@@ -107,7 +107,7 @@ impl ChangeKind for AttachStore {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into vector_stores (session, body) select value ->> '$.session', value ->> \
-             '$.body' from json_each(?) where {NEEDS}"
+             '$.body' from jsonb_each(?) where {NEEDS}"
         )
         .into()
     }
@@ -129,7 +129,7 @@ impl ChangeKind for AttachFile {
     fn sql() -> Cow<'static, str> {
         format!(
             "insert into vector_store_files (session, body) select value ->> '$.session', value \
-             ->> '$.body' from json_each(?) where exists (select 1 from vector_stores where \
+             ->> '$.body' from jsonb_each(?) where exists (select 1 from vector_stores where \
              session = value ->> '$.session' and id = value ->> '$.vector_store_id') and exists \
              (select 1 from files where session = value ->> '$.session' and id = value ->> '$.id') \
              and {NEEDS} on conflict do nothing"
@@ -155,7 +155,7 @@ impl ChangeKind for GiveFiles {
 
     fn sql() -> Cow<'static, str> {
         format!(
-            "update threads set body = value ->> '$.body' from json_each(?) where session = value \
+            "update threads set body = value ->> '$.body' from jsonb_each(?) where session = value \
              ->> '$.session' and threads.id = value ->> '$.id' and body = value ->> '$.was' and \
              {NEEDS}"
         )

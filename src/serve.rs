@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinError};
 
 use crate::{
     app::App,
@@ -148,6 +148,11 @@ impl Drop for Leftovers {
     }
 }
 
+/// What was done on another thread.
+fn joined<T>(done: Result<T, JoinError>) -> T {
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 /// A server that is ready to run.
 pub struct PreparedServer {
     app: AppState,
@@ -166,19 +171,27 @@ impl PreparedServer {
             }
             None => None,
         };
-        // Fixtures before all else: no database is made for a server that will not start.
-        let fixtures = match config.fixtures.as_slice() {
+        let (paths, has_upstream) = (config.fixtures, config.upstream.is_some());
+        let fixtures = tokio::task::spawn_blocking(move || match paths.as_slice() {
             // Whoever asks a model does not want examples to get in its way.
-            [] if config.upstream.is_some() => Fixtures::default(),
-            [] => Fixtures::built_in()?,
-            paths => Fixtures::load(paths)?,
+            [] if has_upstream => Ok(Fixtures::default()),
+            [] => Fixtures::built_in(),
+            paths => Fixtures::load(paths),
+        });
+        // A temporary database is made meanwhile; no file for a server that will not start.
+        let (fixtures, database) = match config.database.as_deref() {
+            None => {
+                let (fixtures, database) = tokio::join!(fixtures, Database::open(None));
+                (joined(fixtures)?, database?)
+            }
+            path => (joined(fixtures.await)?, Database::open(path).await?),
         };
         let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
         let session_config = SessionConfig {
             upstream,
             recorder: recorder.clone(),
             redactor,
-            database: Database::open(config.database.as_deref()).await?,
+            database,
             fixtures: Loaded::new(fixtures),
             unmatched: config.unmatched,
             pace: config.pace,

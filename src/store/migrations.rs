@@ -25,6 +25,13 @@ pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     Migrator::with_migrations(steps.collect())
 });
 
+/// The tables of today in a file that nobody will ever open again: one command, and no note of the
+/// steps. The mode comes after all settings of the connection, so that nothing waits for the disk.
+pub(super) fn all_at_once() -> String {
+    let steps: String = STEPS.iter().map(|(_, _, sql)| format!("{sql}\n")).collect();
+    format!("pragma journal_mode = wal;\nbegin;\n{steps}commit")
+}
+
 /// The version of the newest one.
 pub(super) fn newest() -> i64 {
     STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()

@@ -13,7 +13,7 @@ use std::{
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use sqlx::{
-    ConnectOptions, Connection, SqliteConnection,
+    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -26,7 +26,7 @@ use super::{
     database::Database,
     error::StoreError,
     file_lock::{FileLock, LockError},
-    migrations::{MIGRATIONS, newest},
+    migrations::{self, MIGRATIONS, newest},
     purge,
     readers::Readers,
     temporary,
@@ -41,7 +41,7 @@ const PAGES: &str = "-4096";
 const APPLICATION_ID: i32 = 0x5248_534c;
 
 /// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
-const READERS: usize = 3;
+const READERS: usize = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -141,26 +141,27 @@ impl Database {
             look(path).await?;
         }
         let options = options(path);
-        let writer = if usage == Use::Reader {
-            options.clone().read_only(true).create_if_missing(false).connect().await
-        } else {
-            let synchronous = match usage {
-                Use::Private => SqliteSynchronous::Off,
-                Use::Server | Use::Reader => SqliteSynchronous::Normal,
-            };
-            let options = options.clone().synchronous(synchronous).pragma("cache_size", PAGES);
-            options.journal_mode(SqliteJournalMode::Wal).connect().await
+        let writing = options.clone().pragma("cache_size", PAGES);
+        let writer = match usage {
+            Use::Reader => options.clone().read_only(true).create_if_missing(false),
+            Use::Private => writing.synchronous(SqliteSynchronous::Off),
+            Use::Server => {
+                writing.synchronous(SqliteSynchronous::Normal).journal_mode(SqliteJournalMode::Wal)
+            }
         };
-        let mut writer = writer.map_err(unusable)?;
-        if usage != Use::Reader {
-            sqlx::query("pragma application_id = 0x5248534c")
-                .execute(&mut writer)
-                .await
-                .map_err(unusable)?;
-            MIGRATIONS
-                .run(&mut writer)
-                .await
-                .map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
+        let mut writer = writer.connect().await.map_err(unusable)?;
+        match usage {
+            Use::Reader => {}
+            Use::Private => {
+                let tables = sqlx::raw_sql(AssertSqlSafe(migrations::all_at_once()));
+                tables.execute(&mut writer).await.map_err(unusable)?;
+            }
+            Use::Server => {
+                let id = sqlx::query("pragma application_id = 0x5248534c");
+                id.execute(&mut writer).await.map_err(unusable)?;
+                let migrated = MIGRATIONS.run(&mut writer).await;
+                migrated.map_err(|source| OpenError::Migration { path: shown.clone(), source })?;
+            }
         }
         let options = options.read_only(true).create_if_missing(false);
         // A private file loses its name: these connections are all there will ever be.
@@ -264,9 +265,9 @@ async fn recognise(
 }
 
 /// A connection that has looked at the file once, so that it holds the files of the write-ahead log
-/// open too.
+/// open too. It reads the tables' definitions when it is first used.
 async fn warm(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
-    sqlx::query("select count(*) from sessions").execute(&mut connection).await?;
+    sqlx::query("pragma user_version").execute(&mut connection).await?;
     Ok(connection)
 }

@@ -54,7 +54,11 @@ pub fn read_cassette(text: &str) -> Result<usize, String> {
 /// wrong with it.
 pub fn render_template(text: &str) -> Result<String, String> {
     let captures = Captures::from([("city".to_owned(), "Paris".to_owned())]);
-    let variables = Variables::new(&captures, [("message", "Hello".into()), ("turn", 1.into())]);
+    let variables = Variables::new(&captures, |name| match name {
+        "message" => Some("Hello".into()),
+        "turn" => Some(1.into()),
+        _ => None,
+    });
     let shown = |error: TemplateError| format!("line {}: {}", error.line, error.what);
     template::render_value(&json!({"text": text}), &variables).map_err(shown)?;
     template::render(text, &variables).map_err(shown)

@@ -178,15 +178,20 @@ impl PreparedServer {
             [] => Fixtures::built_in(),
             paths => Fixtures::load(paths),
         });
-        // A temporary database is made meanwhile; no file for a server that will not start.
-        let (fixtures, database) = match config.database.as_deref() {
+        // A temporary database is made meanwhile.
+        let (fixtures, temporary) = match config.database {
             None => {
-                let (fixtures, database) = tokio::join!(fixtures, Database::open(None));
-                (joined(fixtures)?, database?)
+                let (fixtures, temporary) = tokio::join!(fixtures, Database::open(None));
+                (joined(fixtures)?, Some(temporary))
             }
-            path => (joined(fixtures.await)?, Database::open(path).await?),
+            Some(_) => (joined(fixtures.await)?, None),
         };
         let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
+        // Last of all: no file is made for a server that will not start.
+        let database = match temporary {
+            Some(opened) => opened?,
+            None => Database::open(config.database.as_deref()).await?,
+        };
         let session_config = SessionConfig {
             upstream,
             recorder: recorder.clone(),

@@ -28,7 +28,15 @@ impl Audience {
             }
             let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
             // A listener that hung up is no listener; the run goes on all the same.
-            self.listeners.retain(|listener| listener.send(event.clone()));
+            match self.listeners.as_slice() {
+                [] => {}
+                [only] => {
+                    if !only.send(event) {
+                        self.listeners.clear();
+                    }
+                }
+                _ => self.listeners.retain(|listener| listener.send(event.clone())),
+            }
             if ends {
                 self.dismiss(&Event::Done);
             }

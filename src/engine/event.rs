@@ -103,37 +103,45 @@ impl Event {
         }
     }
 
-    /// The data of the event: JSON in one line, or `[DONE]`. What searches found is shown as a
-    /// whole to those only who asked for it.
+    /// The data of the event: JSON in one line, or `[DONE]`.
     pub fn data(&self, version: Version, with_results: bool) -> String {
+        let mut data = Vec::new();
+        self.write(version, with_results, &mut data);
+        String::from_utf8(data).expect("JSON is text")
+    }
+
+    /// Adds the data of the event to a text. What searches found is shown as a whole to those only
+    /// who asked for it.
+    pub fn write(&self, version: Version, with_results: bool, to: &mut Vec<u8>) {
         match self {
-            Self::ThreadCreated(thread) => compact(&thread.clone().view().seen(version)),
-            Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version)),
+            Self::ThreadCreated(thread) => compact(&thread.clone().view().seen(version), to),
+            Self::RunCreated(run) | Self::Run(run) => compact(&run.in_stream().seen(version), to),
             Self::StepCreated(step) | Self::Step(step) if with_results => {
-                compact(&step.as_ref().seen(version))
+                compact(&step.as_ref().seen(version), to)
             }
             Self::StepCreated(step) | Self::Step(step) => {
-                compact(&step.clone().without_content().seen(version))
+                compact(&step.clone().without_content().seen(version), to)
             }
             Self::MessageCreated(message) | Self::Message(message) => {
-                compact(&message.as_ref().seen(version))
+                compact(&message.as_ref().seen(version), to)
             }
-            Self::StepDelta { id, index, delta } => compact(&json!({
-                "id": id,
-                "object": "thread.run.step.delta",
-                "delta": {"step_details": {"type": "tool_calls",
-                    "tool_calls": [delta.to_json(version, *index)]}},
-            })),
+            Self::StepDelta { id, index, delta } => {
+                let tool_calls = [delta.to_json(version, *index)];
+                let step_details = ShownDetails { kind: "tool_calls", tool_calls };
+                let delta = ShownCalls { step_details };
+                compact(&ShownDelta { id, object: "thread.run.step.delta", delta }, to)
+            }
             Self::MessageDelta { id, index, delta } => {
-                let part = delta.to_json(version, *index);
-                compact(&json!({"id": id, "object": "thread.message.delta",
-                        "delta": {"content": [part]}}))
+                let delta = ShownContent { content: [delta.shown(version, *index)] };
+                compact(&ShownDelta { id, object: "thread.message.delta", delta }, to)
             }
             // Nested, so that both official SDKs raise it.
-            Self::Broken | Self::Error => compact(&json!({
-                "error": {"message": SORRY, "type": "server_error", "param": null, "code": null},
-            })),
-            Self::Done => "[DONE]".to_owned(),
+            Self::Broken | Self::Error => {
+                let error =
+                    json!({"message": SORRY, "type": "server_error", "param": null, "code": null});
+                compact(&json!({ "error": error }), to)
+            }
+            Self::Done => to.extend_from_slice(b"[DONE]"),
         }
     }
 
@@ -165,33 +173,72 @@ impl Event {
     }
 }
 
-fn compact(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("the API's objects are JSON")
+fn compact(value: &impl Serialize, to: &mut Vec<u8>) {
+    serde_json::to_writer(to, value).expect("the API's objects are JSON");
+}
+
+/// A delta on the wire.
+#[derive(Serialize)]
+struct ShownDelta<'e, T, D> {
+    id: &'e Id<T>,
+    object: &'static str,
+    delta: D,
+}
+
+#[derive(Serialize)]
+struct ShownCalls {
+    step_details: ShownDetails,
+}
+
+#[derive(Serialize)]
+struct ShownDetails {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    tool_calls: [Value; 1],
+}
+
+#[derive(Serialize)]
+struct ShownContent<'e> {
+    content: [ShownPart<'e>; 1],
+}
+
+/// A piece of content. Nearly all are texts.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ShownPart<'e> {
+    Text {
+        index: usize,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        text: ShownText<'e>,
+    },
+    Other(Value),
+}
+
+#[derive(Serialize)]
+struct ShownText<'e> {
+    value: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Vec<Value>>,
 }
 
 impl ContentDelta {
-    fn to_json(&self, version: Version, index: usize) -> Value {
+    fn shown(&self, version: Version, index: usize) -> ShownPart<'_> {
         match self {
-            Self::Text { value, annotation: Some((number, annotation)), .. } => {
-                let annotation = added(version, *number, annotation);
-                json!({"index": index, "type": "text",
-                    "text": {"value": value, "annotations": [annotation]}})
+            Self::Text { value, is_first, annotation } => {
+                let annotations = match annotation {
+                    Some((number, annotation)) => Some(vec![added(version, *number, annotation)]),
+                    None => is_first.then(Vec::new),
+                };
+                ShownPart::Text { index, kind: "text", text: ShownText { value, annotations } }
             }
-            Self::Text { value, is_first: true, .. } => {
-                json!({"index": index, "type": "text", "text": {"value": value, "annotations": []}})
-            }
-            Self::Text { value, is_first: false, .. } => {
-                json!({"index": index, "type": "text", "text": {"value": value}})
-            }
-            Self::Image(file_id) if version.is_v1() => {
-                json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id}})
-            }
-            Self::Image(file_id) => {
-                json!({"index": index, "type": "image_file",
-                    "image_file": {"file_id": file_id, "detail": "auto"}})
-            }
+            Self::Image(file_id) if version.is_v1() => ShownPart::Other(
+                json!({"index": index, "type": "image_file", "image_file": {"file_id": file_id}}),
+            ),
+            Self::Image(file_id) => ShownPart::Other(json!({"index": index, "type": "image_file",
+                "image_file": {"file_id": file_id, "detail": "auto"}})),
             Self::Refusal(refusal) => {
-                json!({"index": index, "type": "refusal", "refusal": refusal})
+                ShownPart::Other(json!({"index": index, "type": "refusal", "refusal": refusal}))
             }
         }
     }

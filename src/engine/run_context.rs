@@ -90,28 +90,34 @@ impl RunContext<'_> {
         self.steps.iter().flat_map(Step::search_results)
     }
 
-    pub(super) fn variables(&self, captures: &Captures, query: Option<&str>) -> Variables {
+    pub(super) fn variables<'v>(
+        &'v self,
+        captures: &'v Captures,
+        query: Option<&'v str>,
+    ) -> Variables<'v> {
+        Variables::new(captures, move |name| self.variable(name, query))
+    }
+
+    /// One of `template::VARIABLES`.
+    fn variable(&self, name: &str, query: Option<&str>) -> Option<Value> {
         let PerformerInputs { thread, assistant, .. } = self.surroundings;
-        let message = self.message_text();
-        let results = results_to_json(self.results(), query.unwrap_or(&message));
-        Variables::new(
-            captures,
-            [
-                ("message", Value::from(message)),
-                ("cite", Value::from(template::CITE)),
-                ("turn", Value::from(self.turn)),
-                (
-                    "assistant",
-                    json!(assistant.as_ref().map(|assistant| assistant.seen(Version::V2))),
-                ),
-                ("thread", json!(thread)),
-                ("run", json!(self.run.over_rest().seen(Version::V2))),
-                ("outputs", outputs(self.steps)),
-                ("results", results),
-                ("files", json!(self.files)),
-                ("now", Value::from(self.now.as_str())),
-            ],
-        )
+        let assistant = || assistant.as_ref().map(|assistant| assistant.seen(Version::V2));
+        Some(match name {
+            "message" => self.message_text().into(),
+            "cite" => template::CITE.into(),
+            "turn" => self.turn.into(),
+            "assistant" => json!(assistant()),
+            "thread" => json!(thread),
+            "run" => json!(self.run.over_rest().seen(Version::V2)),
+            "outputs" => outputs(self.steps),
+            "results" => {
+                let message = self.message_text();
+                results_to_json(self.results(), query.unwrap_or(&message))
+            }
+            "files" => json!(self.files),
+            "now" => self.now.as_str().into(),
+            _ => return None,
+        })
     }
 }
 

@@ -103,7 +103,8 @@ impl Script {
             }
             ReplyStep::Message(_) | ReplyStep::ToolCalls(_) => {}
         }
-        let variables = context.variables(&self.position.captures, self.position.query.as_deref());
+        let (captures, query) = (self.position.captures.clone(), self.position.query.clone());
+        let variables = context.variables(&captures, query.as_deref());
         let inputs = step_inputs::prepare(&self.position.reply, entry, context, &variables).await?;
         if let Some((query, _)) = inputs.searches.last() {
             self.position.query = Some(query.clone());
@@ -160,7 +161,7 @@ fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
 /// One entry being turned into cues.
 struct Writing<'w, 's> {
     context: &'w RunContext<'s>,
-    variables: &'w Variables,
+    variables: &'w Variables<'w>,
     timing: Timing,
     cues: &'w mut CueList,
 }

@@ -63,7 +63,7 @@ pub(super) async fn prepare(
     reply: &Reply,
     entry: &ReplyStep,
     context: &RunContext<'_>,
-    variables: &Variables,
+    variables: &Variables<'_>,
 ) -> Result<StepInputs, PrepareError> {
     let mut inputs = StepInputs::default();
     match entry {
@@ -130,7 +130,7 @@ async fn make_file(
 async fn perform(
     search: &Search,
     context: &RunContext<'_>,
-    variables: &Variables,
+    variables: &Variables<'_>,
 ) -> Result<(String, Searched), PrepareError> {
     let query = match &search.query {
         Some(query) => template::render(query, variables)?,
@@ -191,7 +191,7 @@ pub(super) async fn look_up(
 async fn give(
     given: &[GivenResult],
     context: &RunContext<'_>,
-    variables: &Variables,
+    variables: &Variables<'_>,
 ) -> Result<Vec<SearchResult>, PrepareError> {
     let mut results = Vec::new();
     for GivenResult { file, score, text } in given {
@@ -213,7 +213,7 @@ async fn cite(
     citation: &Citation,
     number: usize,
     context: &RunContext<'_>,
-    variables: &Variables,
+    variables: &Variables<'_>,
 ) -> Result<Cited, PrepareError> {
     let called = template::render(&citation.file, variables)?;
     let quote =

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn templates_leave_escaped_texts_alone() {
-        let variables = template::Variables::new(&Default::default(), []);
+        let captures = template::Captures::new();
+        let variables = template::Variables::new(&captures, |_| None);
         for text in [
             "{{ x }}",
             "{% raw %}{% endraw %}",

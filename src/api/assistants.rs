@@ -5,7 +5,8 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     http::{
-        Answer, AppState, Found, PageQuery, PathAndBody, RequestContext,
+        Answer, AppState, PageQuery, PathAndBody, RequestContext,
+        answer::ShownAnswer,
         error::Result,
         extract::{JsonBody, PathIds},
     },
@@ -49,11 +50,8 @@ async fn create(
     Ok(context.answer(assistant))
 }
 
-async fn retrieve(
-    context: RequestContext,
-    Found(assistant): Found<Assistant>,
-) -> Answer<Versioned<Assistant>> {
-    context.answer(assistant)
+async fn retrieve(context: RequestContext, ids: PathIds<Assistant>) -> Result<ShownAnswer> {
+    context.show(&ids, |assistant| context.answer(assistant)).await
 }
 
 async fn list(

@@ -5,7 +5,8 @@ use axum::{Router, routing::get};
 use super::{change, delete, page};
 use crate::{
     http::{
-        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext, error::Result,
+        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext,
+        answer::ShownAnswer, error::Result, extract::PathIds,
     },
     types::{
         Id, List, Message, Metadata, Thread, View,
@@ -48,11 +49,8 @@ async fn list(
     .await
 }
 
-async fn retrieve(
-    context: RequestContext,
-    Found(message): Found<Message>,
-) -> Answer<Versioned<MessageView>> {
-    context.answer(message.into())
+async fn retrieve(context: RequestContext, ids: PathIds<Message>) -> Result<ShownAnswer> {
+    context.show(&ids, |message| context.answer(MessageView::from(message))).await
 }
 
 async fn modify(

@@ -12,7 +12,7 @@ use crate::{
     engine::{EngineError, NewRun, PerformerChoice, RunTarget},
     http::{
         Answer, ApiError, AppState, Found, PageQuery, PathAndBody, Polled, RequestContext,
-        answer::OfRun,
+        answer::{OfRun, ShownAnswer},
         error::Result,
         extract::{Include, JsonBody, NamedReply, PathIds},
         sse,
@@ -385,10 +385,10 @@ async fn list(
 /// A run as answers show it.
 type ShownRun = Versioned<RunView<'static>>;
 
-async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<Polled<ShownRun>> {
+async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<ShownAnswer> {
     let (thread, run) = ids.key();
     context.engine.poll(&run, &thread).await;
-    ids.find(&context).await.map(|run| context.run(run))
+    context.show(&ids, |run| context.run(run)).await
 }
 
 /// Only the metadata can be changed, and only once the run has ended: recorded.

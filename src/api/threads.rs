@@ -6,8 +6,10 @@ use axum::{Router, extract::Request, routing::get};
 use super::change;
 use crate::{
     http::{
-        Answer, ApiError, AppState, Found, PathAndBody, RequestContext, error::Result,
-        extract::JsonBody,
+        Answer, ApiError, AppState, Found, PathAndBody, RequestContext,
+        answer::ShownAnswer,
+        error::Result,
+        extract::{JsonBody, PathIds},
     },
     knowledge::Attachments,
     session::SessionState,
@@ -67,11 +69,8 @@ pub(super) async fn make(
     Ok((thread, messages, attachments))
 }
 
-async fn retrieve(
-    context: RequestContext,
-    Found(thread): Found<Thread>,
-) -> Answer<Versioned<Thread>> {
-    context.answer(thread.view())
+async fn retrieve(context: RequestContext, ids: PathIds<Thread>) -> Result<ShownAnswer> {
+    context.show(&ids, |thread| context.answer(thread.view())).await
 }
 
 async fn modify(

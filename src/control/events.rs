@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use crate::http::{AppState, extract::InSession, sse};
@@ -26,7 +25,7 @@ async fn listen(InSession(session): InSession) -> Response {
     let frames = stream::unfold(news, |mut news| async {
         // Whoever falls too far behind is cut off, rather than told half of it.
         let told = news.recv().await.ok()?;
-        Some((Ok::<_, Infallible>(Bytes::from(sse::frame(&told.name, &told.data))), news))
+        Some((Ok::<_, Infallible>(sse::frame(&told.name, &told.data)), news))
     });
     let frames = frames.take_until(Box::pin(ended));
     (

@@ -107,14 +107,6 @@ impl Events {
     }
 }
 
-impl Events {
-    /// The next event, if it is there already and holds.
-    pub fn next_if(&mut self, holds: impl FnOnce(&Event) -> bool) -> Option<Event> {
-        let mut queue = self.0.queue.lock();
-        queue.events.pop_front_if(|event| holds(event))
-    }
-}
-
 impl Drop for Events {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();

@@ -6,21 +6,49 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::types::{FileBatch, Id, Run, StoreFile, version::Versioned, views::RunView};
+use crate::{
+    store::Shown,
+    types::{FileBatch, Id, Run, StoreFile, version::Versioned, views::RunView},
+};
 
 /// How official clients are told to poll: every so many milliseconds, instead of every second
 /// (Python) or five (Node). The real service was never recorded to say so.
 const POLL_AFTER: (HeaderName, HeaderValue) =
     (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
 
+/// What an answer is on the wire.
+pub(crate) trait Show {
+    fn shown(self) -> Shown;
+}
+
 /// A 200 with a body.
 pub(crate) struct Answer<T>(pub T);
 
+impl<T: Serialize> Show for Answer<T> {
+    fn shown(self) -> Shown {
+        let json = serde_json::to_vec_pretty(&self.0).expect("the API's objects are JSON");
+        Shown { json: json.into(), is_final: true }
+    }
+}
+
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec_pretty(&self.0).expect("the API's objects are JSON");
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
-            .into_response()
+        ShownAnswer(self.shown()).into_response()
+    }
+}
+
+/// A 200 with a body that is written already.
+pub(crate) struct ShownAnswer(pub Shown);
+
+impl IntoResponse for ShownAnswer {
+    fn into_response(self) -> Response {
+        let Shown { json, is_final } = self.0;
+        let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = ([kind], json).into_response();
+        if !is_final {
+            response.headers_mut().insert(POLL_AFTER.0, POLL_AFTER.1);
+        }
+        response
     }
 }
 
@@ -54,13 +82,15 @@ pub(crate) struct OfRun(pub Id<Run>);
 /// A 200 with something that is polled.
 pub(crate) struct Polled<T>(pub T);
 
+impl<T: PolledObject> Show for Polled<T> {
+    fn shown(self) -> Shown {
+        let is_final = self.0.is_final();
+        Shown { is_final, ..Answer(self.0).shown() }
+    }
+}
+
 impl<T: PolledObject> IntoResponse for Polled<T> {
     fn into_response(self) -> Response {
-        let is_final = self.0.is_final();
-        let mut response = Answer(self.0).into_response();
-        if !is_final {
-            response.headers_mut().insert(POLL_AFTER.0, POLL_AFTER.1);
-        }
-        response
+        ShownAnswer(self.shown()).into_response()
     }
 }

@@ -17,7 +17,7 @@ use hyper::body::Body as _;
 use serde_json::{Map, Value};
 
 use super::{
-    answer::{Answer, Polled},
+    answer::{Answer, Polled, Show, ShownAnswer},
     bounded_json,
     dialect::Dialect,
     error::{ApiError, Result},
@@ -82,6 +82,21 @@ impl RequestContext {
             return Err(ApiErrorKind::NotInV1 { model: model.to_owned() });
         }
         Ok(())
+    }
+
+    /// Answers with an object that is asked for by its id. Under v2, what is shown of it is kept.
+    pub(crate) async fn show<T: Stored, A: Show>(
+        &self,
+        ids: &PathIds<T>,
+        answer: impl FnOnce(T) -> A,
+    ) -> Result<ShownAnswer> {
+        let (key, show) = (ids.key(), |it| answer(it).shown());
+        let shown = if self.dialect.version.is_v2() {
+            self.state.store.find_shown(&key, show).await?
+        } else {
+            self.state.store.find(&key).await?.map(show)
+        };
+        shown.map(ShownAnswer).ok_or_else(|| ApiError::missing::<T>(ids.all()))
     }
 
     /// Answers with a run, which is polled for as long as it is not final.

@@ -105,7 +105,7 @@ pub(crate) fn damaged(effect: &FaultEffect, response: Response, request_id: &str
         FaultEffect::StreamError { after_events, error } if streams => {
             let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
             let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
-            let last = Bytes::from(sse::frame("error", &body.to_string()));
+            let last = sse::frame("error", &body.to_string());
             with_body(response, |body| {
                 Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
             })

@@ -33,21 +33,16 @@ impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         let Self { version, with_results, .. } = self;
         let frames = stream::unfold(self.events, move |mut events| async move {
-            let first = events.next().await?;
-            if let Event::Broken = first {
+            // One event in each chunk: some clients take a chunk for an event.
+            let piece = match events.next().await? {
                 // What was sent before goes out first.
-                tokio::task::yield_now().await;
-                return Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), events));
-            }
-            // What is there already goes out with it.
-            let mut frames = Vec::new();
-            let mut next = Some(first);
-            while let Some(event) = next {
-                write_frame(&event, version, with_results, &mut frames);
-                let goes_along = |event: &Event| !matches!(event, Event::Broken);
-                next = if frames.len() < PIECE { events.next_if(goes_along) } else { None };
-            }
-            Some((Ok(Bytes::from(frames)), events))
+                Event::Broken => {
+                    tokio::task::yield_now().await;
+                    Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+                }
+                event => Ok(frame_with(event.name(), |to| event.write(version, with_results, to))),
+            };
+            Some((piece, events))
         });
         (
             [(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))],
@@ -60,18 +55,20 @@ impl IntoResponse for EventStream {
 /// What streams of events say that they are.
 pub(crate) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// From so many bytes on, events go out one after the other.
-const PIECE: usize = 16 << 10;
-
-fn write_frame(event: &Event, version: Version, with_results: bool, to: &mut Vec<u8>) {
-    to.extend_from_slice(b"event: ");
-    to.extend_from_slice(event.name().as_bytes());
-    to.extend_from_slice(b"\ndata: ");
-    event.write(version, with_results, to);
-    to.extend_from_slice(b"\n\n");
-}
+/// About as long as most events are, in bytes.
+const FRAME: usize = 256;
 
 /// One event on the wire.
-pub(crate) fn frame(name: &str, data: &str) -> String {
-    format!("event: {name}\ndata: {data}\n\n")
+pub(crate) fn frame(name: &str, data: &str) -> Bytes {
+    frame_with(name, |to| to.extend_from_slice(data.as_bytes()))
+}
+
+fn frame_with(name: &str, write_data: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut frame = Vec::with_capacity(FRAME);
+    frame.extend_from_slice(b"event: ");
+    frame.extend_from_slice(name.as_bytes());
+    frame.extend_from_slice(b"\ndata: ");
+    write_data(&mut frame);
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
 }

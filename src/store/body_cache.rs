@@ -6,8 +6,9 @@
 //! is known to have written. A body that was read while a batch began or ended is not kept, because
 //! it may be older than that. A batch that changes more than it names empties the cache.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use foldhash::HashSet;
 use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
@@ -33,23 +34,48 @@ pub(super) enum Touched {
     Anything,
 }
 
+/// An object as an answer shows it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub json: Bytes,
+    /// Whether nobody has to look again: it stays as it is.
+    pub is_final: bool,
+}
+
 /// An object, as its row has it.
 #[derive(Clone)]
-pub(super) struct CachedBody {
+pub(super) struct CachedBody(Arc<CachedObject>);
+
+struct CachedObject {
     table: &'static str,
     /// The ids of the parents, then the object's own.
     ids: Vec<String>,
     body: Arc<str>,
+    /// As answers under v2 show it, once somebody has asked.
+    shown: OnceLock<Shown>,
 }
 
 impl CachedBody {
     pub(super) fn new(table: Table, ids: Vec<String>, body: Arc<str>) -> Self {
-        Self { table: table.name, ids, body }
+        Self(Arc::new(CachedObject { table: table.name, ids, body, shown: OnceLock::new() }))
+    }
+
+    pub(super) fn body(&self) -> &Arc<str> {
+        &self.0.body
+    }
+
+    /// What an answer shows, which is kept.
+    pub(super) fn shown<E>(&self, show: impl FnOnce() -> Result<Shown, E>) -> Result<Shown, E> {
+        if let Some(shown) = self.0.shown.get() {
+            return Ok(shown.clone());
+        }
+        let shown = show()?;
+        Ok(self.0.shown.get_or_init(|| shown).clone())
     }
 
     /// None if its row may change without a change that names it.
     fn key(&self, session: i64) -> Option<(i64, String)> {
-        let id = self.ids.last().filter(|_| TABLES.contains(&self.table))?;
+        let id = self.0.ids.last().filter(|_| TABLES.contains(&self.0.table))?;
         Some((session, id.clone()))
     }
 }
@@ -59,7 +85,8 @@ struct ByLength;
 
 impl Weighter<(i64, String), CachedBody> for ByLength {
     fn weight(&self, _: &(i64, String), entry: &CachedBody) -> u64 {
-        entry.body.len() as u64 + 256
+        // What answers show is somewhat longer than the body.
+        3 * entry.body().len() as u64 + 256
     }
 }
 
@@ -86,9 +113,9 @@ impl Default for BodyCache {
 
 impl BodyCache {
     /// The body of an object, if it is here and has these parents.
-    pub(super) fn get(&self, table: Table, session: i64, ids: &[String]) -> Option<Arc<str>> {
+    pub(super) fn get(&self, table: Table, session: i64, ids: &[String]) -> Option<CachedBody> {
         let entry = self.entries.get(&(session, ids.last()?.clone()))?;
-        (entry.table == table.name && entry.ids == ids).then_some(entry.body)
+        (entry.0.table == table.name && entry.0.ids == ids).then_some(entry)
     }
 
     /// To be asked before the database is.
@@ -237,7 +264,7 @@ mod tests {
                                 *version += 1;
                                 written.push((1, body(id, *version)));
                                 // Between the commit and the end of the batch.
-                                prop_assert_eq!(cache.get(THREADS, 1, &ids(id)), None);
+                                prop_assert!(cache.get(THREADS, 1, &ids(id)).is_none());
                             }
                             written.truncate(known);
                             guard.commit(written);
@@ -246,8 +273,8 @@ mod tests {
                     Step::RollBack => batch = None,
                     Step::Begin(..) => {}
                     Step::Look(id) => {
-                        if let Some(body) = cache.get(THREADS, 1, &ids(id)) {
-                            prop_assert_eq!(&*body, committed[&id].to_string());
+                        if let Some(found) = cache.get(THREADS, 1, &ids(id)) {
+                            prop_assert_eq!(&**found.body(), committed[&id].to_string());
                         }
                     }
                 }

@@ -38,6 +38,7 @@ use self::{
     table::{parse, rows_of},
 };
 pub(crate) use self::{
+    body_cache::Shown,
     changes::{Changeable, Changes, Chunk, Deletable, FilePlace, Ready},
     database::Database,
     error::{Result, StoreError},
@@ -73,7 +74,7 @@ pub struct Store {
 impl Store {
     /// An object by its id and those of its parents, as `T::PATH` names them.
     pub async fn find<T: Stored>(&self, key: &T::Key) -> Result<Option<T>> {
-        self.find_body::<T>(key).await?.map(|body| parse(&body)).transpose()
+        self.find_cached::<T>(key).await?.map(|found| parse(found.body())).transpose()
     }
 
     /// An object, and its body as it is stored.
@@ -82,18 +83,31 @@ impl Store {
         Ok(Some((parse(&body)?, body)))
     }
 
+    /// An object as answers under v2 show it. What `show` makes of it is kept with it.
+    pub async fn find_shown<T: Stored>(
+        &self,
+        key: &T::Key,
+        show: impl FnOnce(T) -> Shown,
+    ) -> Result<Option<Shown>> {
+        let Some(found) = self.find_cached::<T>(key).await? else { return Ok(None) };
+        found.shown(|| parse(found.body()).map(show)).map(Some)
+    }
+
     async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<Arc<str>>> {
+        Ok(self.find_cached::<T>(key).await?.map(|found| Arc::clone(found.body())))
+    }
+
+    async fn find_cached<T: Stored>(&self, key: &T::Key) -> Result<Option<CachedBody>> {
         let table = Table::of::<T>();
         let ids: Vec<_> = key.ids().into_iter().map(str::to_owned).collect();
         let cache = &self.database.bodies;
-        if let Some(body) = cache.get(table, self.session, &ids) {
-            return Ok(Some(body));
+        if let Some(found) = cache.get(table, self.session, &ids) {
+            return Ok(Some(found));
         }
         let since = cache.generation();
-        let found = self.database.loader().find(table, self.session, ids.clone()).await?;
-        Ok(found.map(Arc::from).inspect(|body| {
-            cache.keep(since, self.session, CachedBody::new(table, ids, Arc::clone(body)));
-        }))
+        let body = self.database.loader().find(table, self.session, ids.clone()).await?;
+        let found = body.map(|body| CachedBody::new(table, ids, body.into()));
+        Ok(found.inspect(|found| cache.keep(since, self.session, found.clone())))
     }
 
     pub async fn list<T: Stored>(

@@ -19,6 +19,7 @@ pub(crate) fn add(response: &mut Response, request_id: &str, begun: Instant) {
     let status = response.status();
     tracing::debug!(status = status.as_u16(), request_id, "answered");
     let headers = response.headers_mut();
+    headers.reserve(8);
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));
     if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR) {
         headers.insert(ORGANIZATION, HeaderValue::from_static("rehearsal"));

@@ -1,6 +1,8 @@
 //! Who is told of a run: those who listen to its stream, and to the events of its session.
 
-use super::{event::Event, listener::Listener};
+use std::sync::Arc;
+
+use super::{event::Event, listener::Listener, reply_usage::UnmatchedRun};
 use crate::{event_bus::EventBus, types::Version};
 
 pub(super) struct Audience {
@@ -43,6 +45,16 @@ impl Audience {
             if breaks {
                 self.listeners.clear();
             }
+        }
+    }
+
+    /// Tells the session that no reply matched the run, if that is so.
+    pub(super) fn publish_unmatched(&self, find: impl FnOnce() -> Option<Arc<UnmatchedRun>>) {
+        if self.bus.is_heard()
+            && let Some(unmatched) = find()
+        {
+            self.bus
+                .publish("unmatched", || serde_json::to_string(&*unmatched).unwrap_or_default());
         }
     }
 

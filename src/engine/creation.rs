@@ -55,39 +55,35 @@ pub(super) async fn refusal(
 }
 
 impl NewRun {
-    /// Looks up what the run finds, if it can be written together with what it does first: if it
-    /// brings no files along, and nothing is in its way.
+    /// Finds out whether the run can be written together with what it does first: if it brings no
+    /// files along, and nothing is in its way.
     pub(super) async fn prepare(self, store: &Store) -> store::Result<Prepared> {
-        let Self { onto, messages, run, wanted } = self;
-        let has_question = has_question(&run, &messages);
-        let (onto, found) = match onto {
-            RunTarget::New(thread, attachments) if has_question && attachments.is_empty() => {
-                let assistant = store.find(&run.assistant_id).await?;
-                let known = Known { assistant, end: ThreadEnd::default() };
-                let creation =
-                    Creation { run, thread, is_new: true, messages, known, has_question };
-                return Ok(Prepared::Unwritten(Box::new(creation)));
-            }
+        let Some(known) = self.look_up(store).await? else { return Ok(Prepared::First(self)) };
+        let has_question = has_question(&self.run, &self.messages);
+        let can_run = has_question || known.end.user_message.is_some();
+        if known.end.holder.is_some() || !can_run {
+            return Ok(Prepared::First(self));
+        }
+        let Self { run, messages, .. } = self;
+        Ok(Prepared::Unwritten(Box::new(Creation { run, messages, known, has_question })))
+    }
+
+    /// What the run finds, if it brings no files along and its thread is there.
+    async fn look_up(&self, store: &Store) -> store::Result<Option<Known>> {
+        let assistant = store.find(&self.run.assistant_id);
+        Ok(match &self.onto {
+            RunTarget::New(thread, attachments) if attachments.is_empty() => Some(Known {
+                thread: thread.clone(),
+                is_new: true,
+                assistant: assistant.await?,
+                end: ThreadEnd::default(),
+            }),
             RunTarget::Existing(id, attached) if attached.is_empty() => {
-                let (thread, assistant, end) = tokio::try_join!(
-                    store.find::<Thread>(&id),
-                    store.find(&run.assistant_id),
-                    store.thread_end(&id),
-                )?;
-                (RunTarget::Existing(id, attached), Some((thread, Known { assistant, end })))
+                let (thread, assistant, end) =
+                    tokio::try_join!(store.find(id), assistant, store.thread_end(id))?;
+                thread.map(|thread| Known { thread, is_new: false, assistant, end })
             }
-            onto => (onto, None),
-        };
-        Ok(match found {
-            Some((Some(thread), known))
-                if known.end.holder.is_none()
-                    && (has_question || known.end.user_message.is_some()) =>
-            {
-                let creation =
-                    Creation { run, thread, is_new: false, messages, known, has_question };
-                Prepared::Unwritten(Box::new(creation))
-            }
-            _ => Prepared::First(Self { onto, messages, run, wanted }),
+            RunTarget::New(..) | RunTarget::Existing(..) => None,
         })
     }
 
@@ -165,15 +161,16 @@ pub(super) enum Prepared {
 /// A run that is not written yet, with the messages that come along and what it finds.
 pub(super) struct Creation {
     pub run: Run,
-    thread: Thread,
-    is_new: bool,
     messages: Vec<Message>,
     known: Known,
     pub has_question: bool,
 }
 
-/// What was looked up for a run.
+/// What a run finds.
 struct Known {
+    thread: Thread,
+    /// Whether the thread is made with the run.
+    is_new: bool,
     assistant: Option<Assistant>,
     end: ThreadEnd,
 }
@@ -188,10 +185,10 @@ impl Creation {
     pub(super) fn inputs(&self) -> PerformerInputs {
         let is_of_user = |message: &&Message| message.role == Role::User;
         let brought = self.messages.iter().rfind(is_of_user);
-        let Known { assistant, end } = &self.known;
+        let Known { thread, assistant, end, .. } = &self.known;
         PerformerInputs {
             turn: Some(end.turns + 1),
-            thread: Some(self.thread.clone()),
+            thread: Some(thread.clone()),
             assistant: assistant.clone(),
             user_message: brought.or(end.user_message.as_ref()).cloned(),
         }
@@ -199,7 +196,8 @@ impl Creation {
 
     /// What streams show of it.
     pub(super) fn events(&self) -> Vec<Event> {
-        events(self.is_new.then(|| self.thread.clone()), self.run.clone())
+        let Known { thread, is_new, .. } = &self.known;
+        events(is_new.then(|| thread.clone()), self.run.clone())
     }
 
     /// Adds it to a write, as the run is by then, with the note of how it goes on.
@@ -209,8 +207,8 @@ impl Creation {
         run: &Run,
         note: Option<&str>,
     ) -> store::Result<()> {
-        if self.is_new {
-            changes.insert_thread(&self.thread)?;
+        if self.known.is_new {
+            changes.insert_thread(&self.known.thread)?;
         }
         changes.insert_run(run, note, self.has_question, None)?;
         self.messages.iter().try_for_each(|message| changes.insert_message(message, Some(&run.id)))

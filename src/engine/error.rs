@@ -47,6 +47,8 @@ impl From<KnowledgeError> for EngineError {
 pub(super) enum RunError {
     #[error("its thread was deleted, and the run with it")]
     Gone,
+    #[error("it could not be written, so it has never been")]
+    Unwritten,
     #[error("it cannot be read or written")]
     Store(#[from] store::StoreError),
     #[error("what it needs cannot be looked up")]

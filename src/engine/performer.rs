@@ -20,7 +20,7 @@ use crate::{
         matching::{Captures, OwnedSubject, Subject},
         miss::{self, NearMiss},
     },
-    types::{Run, reader, run::LastError},
+    types::{Id, Run, reader, run::LastError},
     upstream::{Noted, Upstream},
 };
 
@@ -118,6 +118,16 @@ impl Performer {
 
     pub(super) fn upstream(&self) -> Option<Arc<Upstream>> {
         self.upstream.clone()
+    }
+
+    /// The run, if no reply matched it.
+    pub(super) fn unmatched(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
+        self.reply_usage.unmatched_run(run)
+    }
+
+    /// Forgets what was noted of a run that could not be written.
+    pub(super) fn take_back(&self, run: &Id<Run>) {
+        self.reply_usage.take_back(run);
     }
 
     /// The first reply that holds wins. None of them, and the upstream performs the run.

@@ -12,6 +12,7 @@ use super::{
     performer::{Performer, PerformerChoice},
     prompt,
     remote::Remote,
+    reply_usage::UnmatchedRun,
     run_context::RunContext,
     run_resources::RunResources,
     script,
@@ -20,7 +21,7 @@ use crate::{
     clock::Clock,
     knowledge::Knowledge,
     store::{self, PerformerInputs, Store},
-    types::Run,
+    types::{Id, Run},
     upstream::{Begun, Recording},
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Performing {
     /// What needs no look into the database, because the run brought it along.
     known: Option<(PerformerInputs, Prompt)>,
     resources: Option<RunResources>,
+    /// Whether a performer was chosen, and nobody was told yet.
+    has_begun: bool,
     /// What the performer has to read.
     prompt: Prompt,
     /// The connection to an upstream, if one performs the run.
@@ -57,6 +60,7 @@ impl Performing {
             performer,
             wanted,
             known: None,
+            has_begun: false,
             resources: None,
             prompt: Prompt::default(),
             remote: None,
@@ -76,6 +80,7 @@ impl Performing {
         objects: &RunObjects,
     ) -> Result<Input, RunError> {
         self.look_around(objects).await?;
+        self.has_begun |= machine.performance().is_none();
         let Self { store, clock, knowledge, performer, wanted, resources, prompt, remote, .. } =
             self;
         let resources = resources.as_ref().ok_or(RunError::Gone)?;
@@ -140,6 +145,21 @@ impl Performing {
             }
             _ => std::future::pending().await,
         }
+    }
+
+    /// Whether a performer was chosen since this was last asked.
+    pub(super) fn take_begun(&mut self) -> bool {
+        std::mem::take(&mut self.has_begun)
+    }
+
+    /// The run, if no reply matched it.
+    pub(super) fn unmatched(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
+        self.performer.unmatched(run)
+    }
+
+    /// Forgets what was noted of a run that could not be written.
+    pub(super) fn take_back(&self, run: &Id<Run>) {
+        self.performer.take_back(run);
     }
 
     /// What the performer would still say is not wanted.

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
-    event_bus::EventBus,
     fixture::{
         Fixtures, Reply,
         matching::OwnedSubject,
@@ -75,7 +74,6 @@ impl Serialize for UnmatchedRun {
 /// What the performer of one session has done.
 #[derive(Default)]
 pub struct ReplyUsage {
-    bus: EventBus,
     entries: Mutex<Entries>,
 }
 
@@ -92,10 +90,6 @@ struct Entries {
 }
 
 impl ReplyUsage {
-    pub fn new(bus: EventBus) -> Self {
-        Self { bus, ..Self::default() }
-    }
-
     /// Uses a reply once more, unless it is used up.
     pub(super) fn take(&self, reply: &Reply) -> bool {
         let mut entries = self.entries.lock();
@@ -117,8 +111,8 @@ impl ReplyUsage {
         }
     }
 
+    /// Notes a run that nothing answered. It is told once the run is written.
     pub(super) fn misses(&self, run: UnmatchedRun) {
-        self.bus.publish("unmatched", || serde_json::to_string(&run).unwrap_or_default());
         let mut entries = self.entries.lock();
         entries.unmatched_bytes += run.subject.held();
         entries.unmatched.push_back(Arc::new(run));
@@ -127,6 +121,26 @@ impl ReplyUsage {
         {
             let oldest = entries.unmatched.pop_front();
             entries.unmatched_bytes -= oldest.map_or(0, |run| run.subject.held());
+        }
+    }
+
+    /// The run, if nothing answered it.
+    pub(super) fn unmatched_run(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
+        let entries = self.entries.lock();
+        entries.unmatched.iter().rev().find(|unmatched| unmatched.run == *run).cloned()
+    }
+
+    /// Forgets what was noted of a run that could not be written.
+    pub(super) fn take_back(&self, run: &Id<Run>) {
+        let mut entries = self.entries.lock();
+        if let Some(reply) = entries.answered.remove(run) {
+            entries.order.retain(|answered| answered != run);
+            entries.uses.entry(reply.key).and_modify(|uses| *uses = uses.saturating_sub(1));
+        }
+        if let Some(place) = entries.unmatched.iter().rposition(|unmatched| unmatched.run == *run)
+            && let Some(unmatched) = entries.unmatched.remove(place)
+        {
+            entries.unmatched_bytes -= unmatched.subject.held();
         }
     }
 

@@ -98,7 +98,7 @@ impl Shell {
                     if self.creation.is_some() && self.machine.asks_upstream() {
                         // Nobody outside is asked for a run that may not come to be.
                         self.commit(&shown).await?;
-                        self.audience.send(mem::take(&mut shown));
+                        self.tell(mem::take(&mut shown));
                     }
                     self.performing.answer(&self.machine, &self.objects).await?
                 }
@@ -120,8 +120,17 @@ impl Shell {
         if let Some(recording) = recording {
             recording.record(&self.store, &self.objects.run.thread_id).await;
         }
-        self.audience.send(shown);
+        self.tell(shown);
         Ok(())
+    }
+
+    /// Tells what is committed, and then that no reply has matched, if that is new.
+    fn tell(&mut self, shown: Vec<Event>) {
+        self.audience.send(shown);
+        if self.performing.take_begun() {
+            let run = &self.objects.run.id;
+            self.audience.publish_unmatched(|| self.performing.unmatched(run));
+        }
     }
 
     /// Writes down what has changed, and what could not be written before. Deltas alone need no
@@ -173,8 +182,11 @@ impl Shell {
     ) -> Result<(), RunError> {
         self.is_noted = self.machine.performance().is_some();
         let is_written = matches!(written, Ok(true));
+        if !is_written {
+            self.performing.take_back(&self.objects.run.id);
+        }
         // The run goes on whether anybody waits or not.
         _ = created.send(written);
-        if is_written { Ok(()) } else { Err(RunError::Gone) }
+        if is_written { Ok(()) } else { Err(RunError::Unwritten) }
     }
 }

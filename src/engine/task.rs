@@ -34,6 +34,7 @@ pub(super) async fn run(
     match AssertUnwindSafe(to_end).catch_unwind().await {
         Ok(Ok(())) => return,
         Ok(Err(RunError::Gone)) => return end_unseen(&mut shell),
+        Ok(Err(RunError::Unwritten)) => return,
         Ok(Err(stop)) => {
             let stop: &dyn std::error::Error = &stop;
             tracing::error!(run = %shell.objects.run.id, error = stop, "a run stops");
@@ -67,8 +68,9 @@ async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>
             () = refuse_all(commands) => return,
             () = recovery.wait() => {}
         }
-        if let Ok(()) | Err(RunError::Gone) = shell.commit(&mem::take(&mut shown)).await {
-            return;
+        match shell.commit(&mem::take(&mut shown)).await {
+            Ok(()) | Err(RunError::Gone | RunError::Unwritten) => return,
+            Err(RunError::Store(_) | RunError::Resources(_)) => {}
         }
     }
 }

@@ -346,7 +346,7 @@ impl SessionState {
             Knowledge::new(store.clone(), clock.clone(), Arc::clone(&ids), config.pace, extractor);
         knowledge.resume().await?;
         let (reply_usage, fault_counters) =
-            (Arc::new(ReplyUsage::new(bus.clone())), FaultCounters::default());
+            (Arc::<ReplyUsage>::default(), FaultCounters::default());
         let performer = Performer::new(
             Arc::clone(active_fixtures),
             Arc::clone(&reply_usage),

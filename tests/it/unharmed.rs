@@ -560,6 +560,37 @@ async fn a_run_ends_when_a_full_disk_has_space_again() {
     assert_eq!(again.status, StatusCode::OK, "{}", again.text);
 }
 
+/// A run is performed before it is written. One that cannot be written has never been: its reply is
+/// there for the next one, and nobody is told of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_a_full_disk_refuses_uses_no_reply() {
+    let Some(disk) = SmallDisk::mount("4m") else {
+        return skip("a full disk: no small file system can be mounted here", Remedy::None);
+    };
+    let fixtures =
+        "replies: [{times: 1, when: {message: {contains: first}}, steps: [{message: Once}]}]";
+    let server = TestServer::on(&disk.0.path().join("x.db"), fixtures).await;
+    let assistant = server.assistant().await;
+    let order = |said: &str| {
+        let said = format!("{said} {}", "x".repeat(20_000));
+        let thread = json!({"messages": [{"role": "user", "content": said}]});
+        json!({"assistant_id": assistant, "thread": thread})
+    };
+    let filler = disk.fill();
+    for said in ["first", "other"] {
+        let refused = server.post("/v1/threads/runs", order(said)).await;
+        assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text);
+    }
+    let unmatched = server.get("/_rehearsal/unmatched").await.body;
+    assert_eq!(unmatched["data"], json!([]));
+    std::fs::remove_file(filler).unwrap();
+    let run = server.post("/v1/threads/runs", order("first")).await;
+    assert_eq!(run.status, StatusCode::OK, "{}", run.text);
+    server.idle().await;
+    let thread = format!("/v1/threads/{}", run.body["thread_id"].as_str().unwrap());
+    assert_eq!(server.said(&thread).await.last().unwrap(), "Once");
+}
+
 #[tokio::test]
 async fn an_export_reads_beside_a_running_server() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,8 +88,8 @@ async fn throughput(report: &mut Report) {
         ("retrieve a stored run", Work::Retrieve, 0.70),
         ("create a message", Work::CreateMessage, 0.40),
     ] {
-        let measured = rate(&server.address, 32, work).await;
-        let ratio = measured / base;
+        let (measured, ratio) =
+            worst_of_three((&server.address, work), (&bare.address, Work::Constant), 32).await;
         let goal = (format!("at least {goal:.2}"), ratio >= goal);
         report.row(
             &format!("{what}, 32 clients"),
@@ -102,18 +102,37 @@ async fn throughput(report: &mut Report) {
     let streamed = ("streamed conversation", Work::Streamed, [None; 3]);
     for (what, work, goals) in [polled, streamed] {
         for (clients, goal) in [1, 32, 256].into_iter().zip(goals) {
-            let base = rate(&bare.address, clients, Work::Constant).await;
-            let measured = rate(&server.address, clients, work).await;
+            let (measured, ratio) =
+                worst_of_three((&server.address, work), (&bare.address, Work::Constant), clients)
+                    .await;
             let goal = goal.map(|goal| (format!("at least {goal}/s"), measured >= goal));
             report.row(
                 &format!("{what}, {clients} clients"),
                 format!("{measured:.0} conversations/s"),
-                Some(measured / base),
+                Some(ratio),
                 goal,
             );
         }
     }
     beside_a_peer(&server, report).await;
+}
+
+/// Three times in turn with another work: how often it was done per second, and the ratio to the other
+/// one, where that was worst.
+async fn worst_of_three(
+    (ours, work): (&str, Work),
+    (other, others): (&str, Work),
+    clients: usize,
+) -> (f64, f64) {
+    let mut worst = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..3 {
+        let base = rate(other, clients, others).await;
+        let measured = rate(ours, clients, work).await;
+        if measured / base < worst.1 {
+            worst = (measured, measured / base);
+        }
+    }
+    worst
 }
 
 /// Stored and streamed conversations of one request, beside streams that nobody stores.
@@ -125,13 +144,15 @@ async fn beside_a_peer(server: &Process, report: &mut Report) {
         None,
         Some(("at most 0.8 ms".to_owned(), alone <= 0.8)),
     );
-    let peer = Peer::start();
-    let theirs = match &peer {
-        Some(peer) => Some(rate(&peer.address, 32, Work::PeerChat).await),
-        None => None,
+    let (ours, ratio) = match Peer::start() {
+        Some(peer) => {
+            let ours = (server.address.as_str(), Work::StreamedAtOnce);
+            let (ours, ratio) = worst_of_three(ours, (&peer.address, Work::PeerChat), 32).await;
+            (ours, Some(ratio))
+        }
+        None => (rate(&server.address, 32, Work::StreamedAtOnce).await, None),
     };
-    let ours = rate(&server.address, 32, Work::StreamedAtOnce).await;
-    let ratio = theirs.map(|theirs| ours / theirs);
+    let theirs = ratio.map(|ratio| ours / ratio);
     let reached = ours >= 3_000.0 && ratio.is_none_or(|ratio| ratio >= 1.0);
     report.row(
         "streamed conversation in one request, 32 clients",

@@ -84,18 +84,14 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Answers with an object that is asked for by its id. Under v2, what is shown of it is kept.
+    /// Answers with an object that is asked for by its id. What is shown of it is kept.
     pub(crate) async fn show<T: Stored, A: Show>(
         &self,
         ids: &PathIds<T>,
         answer: impl FnOnce(T) -> A,
     ) -> Result<ShownAnswer> {
-        let (key, show) = (ids.key(), |it| answer(it).shown());
-        let shown = if self.dialect.version.is_v2() {
-            self.state.store.find_shown(&key, show).await?
-        } else {
-            self.state.store.find(&key).await?.map(show)
-        };
+        let show = |it| answer(it).shown();
+        let shown = self.state.store.find_shown(&ids.key(), self.dialect.version, show).await?;
         shown.map(ShownAnswer).ok_or_else(|| ApiError::missing::<T>(ids.all()))
     }
 

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use quick_cache::{Weighter, sync::Cache};
 
 use super::batch_loader::Table;
+use crate::types::Version;
 
 /// How much all bodies may have, in bytes.
 const CAPACITY: u64 = 8 << 20;
@@ -51,13 +52,13 @@ struct CachedObject {
     /// The ids of the parents, then the object's own.
     ids: Vec<String>,
     body: Arc<str>,
-    /// As answers under v2 show it, once somebody has asked.
-    shown: OnceLock<Shown>,
+    /// As answers show it, under v1 and under v2, once somebody has asked.
+    shown: [OnceLock<Shown>; 2],
 }
 
 impl CachedBody {
     pub(super) fn new(table: Table, ids: Vec<String>, body: Arc<str>) -> Self {
-        Self(Arc::new(CachedObject { table: table.name, ids, body, shown: OnceLock::new() }))
+        Self(Arc::new(CachedObject { table: table.name, ids, body, shown: Default::default() }))
     }
 
     pub(super) fn body(&self) -> &Arc<str> {
@@ -65,12 +66,17 @@ impl CachedBody {
     }
 
     /// What an answer shows, which is kept.
-    pub(super) fn shown<E>(&self, show: impl FnOnce() -> Result<Shown, E>) -> Result<Shown, E> {
-        if let Some(shown) = self.0.shown.get() {
+    pub(super) fn shown<E>(
+        &self,
+        version: Version,
+        show: impl FnOnce() -> Result<Shown, E>,
+    ) -> Result<Shown, E> {
+        let kept = &self.0.shown[usize::from(version.is_v2())];
+        if let Some(shown) = kept.get() {
             return Ok(shown.clone());
         }
         let shown = show()?;
-        Ok(self.0.shown.get_or_init(|| shown).clone())
+        Ok(kept.get_or_init(|| shown).clone())
     }
 
     /// None if its row may change without a change that names it.

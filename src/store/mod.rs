@@ -50,7 +50,7 @@ pub(crate) use self::{
     table::Stored,
 };
 use crate::event_bus::EventBus;
-use crate::types::{Id, Order, Page, list::PageRequest, resource::ResourceKey};
+use crate::types::{Id, Order, Page, Version, list::PageRequest, resource::ResourceKey};
 
 /// A page of a list, or the cursor that does not exist.
 #[derive(Debug)]
@@ -83,14 +83,15 @@ impl Store {
         Ok(Some((parse(&body)?, body)))
     }
 
-    /// An object as answers under v2 show it. What `show` makes of it is kept with it.
+    /// An object as answers under this version show it. What `show` makes of it is kept with it.
     pub async fn find_shown<T: Stored>(
         &self,
         key: &T::Key,
+        version: Version,
         show: impl FnOnce(T) -> Shown,
     ) -> Result<Option<Shown>> {
         let Some(found) = self.find_cached::<T>(key).await? else { return Ok(None) };
-        found.shown(|| parse(found.body()).map(show)).map(Some)
+        found.shown(version, || parse(found.body()).map(show)).map(Some)
     }
 
     async fn find_body<T: Stored>(&self, key: &T::Key) -> Result<Option<Arc<str>>> {

@@ -111,7 +111,7 @@ impl ReplyUsage {
         }
     }
 
-    /// Notes a run that nothing answered. It is told once the run is written.
+    /// Notes a run that nothing answered. Its event comes once the run is written.
     pub(super) fn misses(&self, run: UnmatchedRun) {
         let mut entries = self.entries.lock();
         entries.unmatched_bytes += run.subject.held();

@@ -123,7 +123,7 @@ impl From<store::StoreError> for ApiError {
     fn from(error: store::StoreError) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "the store failed");
-        // The layer that knows the id of the request fills it in.
+        // `endings.rs`, which knows the id of the request, fills it in.
         ApiErrorKind::Internal { request_id: String::new() }.into()
     }
 }

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{dialect::Dialect, uri::is_api};
 use crate::types::ApiErrorKind;
 
-/// The keys that are let in.
+/// The keys that are let in. They are asked for before anybody is told what exists and what does not.
 #[derive(Clone, Debug)]
 pub(crate) enum Keys {
     /// Any key but an empty one.

@@ -1,4 +1,4 @@
-//! How a request is let in, read and answered: the layers that it passes, the extractors and the
+//! How a request is let in, read and answered: what it passes on its way, the extractors and the
 //! shapes of answers. No routes.
 
 pub(crate) mod answer;

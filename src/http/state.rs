@@ -1,4 +1,4 @@
-//! What every layer and every handler can reach.
+//! What every part of the way to the routes, and every handler, can reach.
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -246,3 +246,37 @@ async fn what_was_read_is_gone_with_its_thread() {
         assert_eq!(server.get(path).await.status.as_u16(), 404, "{path}");
     }
 }
+
+/// A run is performed before it is written: what it has read of its thread must hold until then.
+/// Messages that arrive meanwhile stand before it or behind it, and each run knows its turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runs_and_messages_on_one_thread_follow_one_another() {
+    const RUNS: usize = 40;
+    let fixtures = "replies: [{steps: [{message: '{{ turn }} {{ message }}'}]}]";
+    let server = TestServer::with_fixtures(fixtures).await;
+    let assistant = server.assistant().await;
+    let thread = format!("/v1/threads/{}", server.thread("0").await);
+    let (runs, messages) = (format!("{thread}/runs"), format!("{thread}/messages"));
+    let run = async || {
+        let created = server.post(&runs, json!({"assistant_id": assistant})).await;
+        assert_eq!((created.status.as_u16(), &created.body["status"]), (200, &json!("queued")));
+        let path = format!("{runs}/{}", created.id());
+        assert_eq!(server.get(&path).await.body["status"], "completed");
+    };
+    let add = async |said: usize| {
+        let body = json!({"role": "user", "content": said.to_string()});
+        assert_eq!(server.post(&messages, body).await.status.as_u16(), 200);
+    };
+    tokio::join!(join_all((0..RUNS).map(|_| run())), join_all((1..=RUNS).map(add)));
+    let (mut turn, mut asked) = (0, String::new());
+    for said in server.said(&thread).await {
+        match said.split_once(' ') {
+            Some((nth, message)) => {
+                turn += 1;
+                assert_eq!((nth, message), (turn.to_string().as_str(), asked.as_str()));
+            }
+            None => asked = said,
+        }
+    }
+    assert_eq!(turn, RUNS);
+}

@@ -58,11 +58,13 @@ impl NewRun {
     /// Finds out whether the run can be written together with what it does first: if it brings no
     /// files along, and nothing is in its way.
     pub(super) async fn prepare(self, store: &Store) -> store::Result<Prepared> {
-        let Some(known) = self.look_up(store).await? else { return Ok(Prepared::First(self)) };
+        let Some(known) = self.look_up(store).await? else {
+            return Ok(Prepared::First(Box::new(self)));
+        };
         let has_question = has_question(&self.run, &self.messages);
         let can_run = has_question || known.end.user_message.is_some();
         if known.end.holder.is_some() || !can_run {
-            return Ok(Prepared::First(self));
+            return Ok(Prepared::First(Box::new(self)));
         }
         let Self { run, messages, .. } = self;
         Ok(Prepared::Unwritten(Box::new(Creation { run, messages, known, has_question })))
@@ -155,7 +157,7 @@ fn events(thread: Option<Thread>, run: Run) -> Vec<Event> {
 /// Whether a run is written with what it does first, or before.
 pub(super) enum Prepared {
     Unwritten(Box<Creation>),
-    First(NewRun),
+    First(Box<NewRun>),
 }
 
 /// A run that is not written yet, with the messages that come along and what it finds.

@@ -102,7 +102,7 @@ impl Engine {
         let shell = self.shell(machine, objects, wanted, listener);
         match new.prepare(&self.at_hand.store).await? {
             Prepared::Unwritten(creation) => self.begin_unwritten(shell, creation).await?,
-            Prepared::First(new) => self.begin_written(shell, new).await?,
+            Prepared::First(new) => self.begin_written(shell, *new).await?,
         }
         Ok(run)
     }

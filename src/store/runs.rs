@@ -243,6 +243,7 @@ mod tests {
         let sources = [
             include_str!("runs.rs"),
             include_str!("changes/objects.rs"),
+            include_str!("changes/runs.rs"),
             include_str!("sessions.rs"),
             migration,
         ];

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::kind::{ChangeKind, WrittenBody};
 use crate::types::{Id, Run, Thread};
 
-/// A run, as long as its thread is there and there is something to run on: `anyway`, or a message
-/// of a user. That the thread is free is what the unique index on open runs says. If files are
-/// attached, the thread has to be what it was.
+/// A run, as long as its thread is there and free, and there is something to run on: `anyway`, or a
+/// message of a user. A run may have ended when it is written, so the unique index on open runs does
+/// not say that the thread is free. If files are attached, the thread has to be what it was.
 #[derive(Serialize)]
 pub(super) struct InsertRun {
     pub body: String,
@@ -26,11 +26,14 @@ impl ChangeKind for InsertRun {
         "insert into runs (session, body, performance, turn) select value ->> '$.session', value \
          ->> '$.body', value ->> '$.performance', 1 + coalesce((select turn from runs as earlier \
          where earlier.session = value ->> '$.session' and earlier.thread_id = value ->> \
-         '$.thread_id' order by seq desc limit 1), 0) from jsonb_each(?) where exists (select 1 from threads where session = value ->> \
-         '$.session' and id = value ->> '$.thread_id' and (value ->> '$.thread_was' is null or \
-         threads.body = value ->> '$.thread_was')) and (value ->> '$.anyway' or exists \
-         (select 1 from messages where session = value ->> '$.session' and thread_id = value ->> \
-         '$.thread_id' and role = 'user')) on conflict do nothing"
+         '$.thread_id' order by seq desc limit 1), 0) from jsonb_each(?) where exists (select 1 \
+         from threads where session = value ->> '$.session' and id = value ->> '$.thread_id' and \
+         (value ->> '$.thread_was' is null or threads.body = value ->> '$.thread_was')) and (value \
+         ->> '$.anyway' or exists (select 1 from messages where session = value ->> '$.session' \
+         and thread_id = value ->> '$.thread_id' and role = 'user')) and not exists (select 1 from \
+         runs as holder where holder.session = value ->> '$.session' and holder.thread_id = value \
+         ->> '$.thread_id' and holder.status in ('queued', 'in_progress', 'requires_action', \
+         'cancelling')) on conflict do nothing"
             .into()
     }
 

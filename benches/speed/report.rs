@@ -42,6 +42,9 @@ const NOTES: &str = "\
   the three others 2 MiB each.
 - **The size of the program.** Two thirds are code, a quarter of that the program's own; 9 % are tables that unwinding after a panic
   needs. Cold crates are built for size. The vocabularies are 2 MB.
+- **Not taken.** SQLite's JSON functions are 3 % of the CPU time of streamed conversations, so columns are still derived from the body. No
+  function of the template engine is above 0.2 %, so templates are parsed when they are rendered. Other crates for the text of PDF are
+  built on `lopdf` too, or need a native library; it is built for size.
 ";
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! How a run comes to be.
+//! How a run is created.
 //!
 //! Mostly it is performed as far as it goes before it is written: that saves a commit, and reads. One
 //! that brings files along is written first, because it searches them, and so is one with something

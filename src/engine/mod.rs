@@ -4,7 +4,7 @@
 //! the view of the Assistants API on what it makes. `shell.rs` is what waits, commits and tells:
 //! the only code that awaits on behalf of a machine. `performing.rs` answers the machine's
 //! questions, from `script.rs`, which turns a fixture's reply into timed cues, or from `remote.rs`,
-//! which hears an upstream. `creation.rs` is how a run comes to be; `driver.rs` owns the tasks.
+//! which hears an upstream. `creation.rs` creates runs; `driver.rs` owns the tasks.
 
 mod audience;
 mod citations;

@@ -185,7 +185,7 @@ impl Shell {
         if !is_written {
             self.performing.take_back(&self.objects.run.id);
         }
-        // The run goes on whether anybody waits or not.
+        // The run goes on also if nobody waits.
         _ = created.send(written);
         if is_written { Ok(()) } else { Err(RunError::Unwritten) }
     }

@@ -1,4 +1,4 @@
-//! The connections that only read. Each reads for one caller at a time; whoever finds none free waits.
+//! The connections that only read. Each reads for one caller at a time; others wait for a free one.
 //!
 //! sqlx has a pool of its own, which asks every connection that comes back whether it is still there:
 //! a trip to its thread after each read. These are connections to a file, and nothing breaks them.

@@ -14,7 +14,7 @@ use crate::types::{Id, Thread};
 type Locks = Mutex<HashMap<Id<Thread>, Arc<RwLock<()>>>>;
 
 /// The threads that somebody writes to.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Claims(Arc<Locks>);
 
 /// A thread that is written to as long as this lives.

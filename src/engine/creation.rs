@@ -1,8 +1,8 @@
 //! How a run is created.
 //!
-//! Mostly it is performed as far as it goes before it is written: that saves a commit, and reads. One
-//! that brings files along is written first, because it searches them, and so is one with something
-//! in its way: the write decides.
+//! The engine performs most runs as far as they go before it writes them: that saves a commit, and
+//! reads. A run that brings files along is written first, because it searches them. So is a run with
+//! something in its way: the write decides.
 
 use super::{
     error::EngineError, event::Event, lock, machine::Prompt, performer::PerformerChoice, prompt,

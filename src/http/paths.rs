@@ -1,5 +1,5 @@
-//! Spells every path as OpenAI does, without the session in front of it: whatever comes behind and the
-//! routes see it that way.
+//! Spells every path as OpenAI does, without the session in front of it. Everything behind this, and
+//! the routes, see it that way.
 
 use std::sync::Arc;
 

@@ -14,7 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Result, StoreError};
 
-#[derive(Clone)]
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<SqliteConnection>>>,
     /// As many permits as there are idle connections.

@@ -60,6 +60,7 @@ mod session;
 mod store;
 mod tokens;
 mod transcript;
+mod turns;
 mod types;
 mod upstream;
 mod vocabulary;

@@ -4,15 +4,24 @@
 //! Journals, recordings and exports use the same rules, so a key that one of them leaves out is in
 //! none.
 
-use std::{borrow::Cow, ops::Range, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem::Finder;
+use parking_lot::RwLock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, bytes};
+use serde_json::Value;
 
 /// What stands in place of a secret in fixtures.
 pub const REDACTED: &str = "[redacted]";
+
+/// What stands in place of a secret in journals, turns and reports.
+pub const REMOVED: &str = "[removed]";
 
 /// What keys of known services look like, and the words that go before a token.
 static KEY_LIKE: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -76,9 +85,22 @@ impl KnownKeys {
         Self { keys, finders }
     }
 
-    /// Whether these are the known keys.
-    pub fn are(&self, keys: &[String]) -> bool {
-        self.keys == keys
+    fn include(&self, keys: &[String]) -> bool {
+        keys.iter().all(|key| self.keys.contains(key))
+    }
+
+    /// Removes the keys from all texts of a value.
+    pub fn clean(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.replaced(text.as_bytes(), REMOVED) {
+                    *text = String::from_utf8_lossy(&clean).into_owned();
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean(item)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.clean(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// A text with something else in place of its keys, and of whatever looks like one.
@@ -100,6 +122,35 @@ impl KnownKeys {
         }
         clean.extend_from_slice(&text[end..]);
         Cow::Owned(clean)
+    }
+}
+
+/// The keys that the requests of a session have brought, as far back as anybody is likely to care.
+#[derive(Debug, Default)]
+pub struct SessionKeys(RwLock<Arc<KnownKeys>>);
+
+/// How many keys of a session are remembered.
+const REMEMBERED: usize = 8;
+
+impl SessionKeys {
+    /// All that are remembered.
+    pub fn now(&self) -> Arc<KnownKeys> {
+        Arc::clone(&self.0.read())
+    }
+
+    /// The same, with those of a request, which are remembered from now on.
+    pub fn with(&self, keys: Vec<String>) -> Arc<KnownKeys> {
+        let known = self.now();
+        if known.include(&keys) {
+            return known;
+        }
+        let mut remembered = self.0.write();
+        let earlier = remembered.keys.iter().filter(|key| !keys.contains(key)).cloned();
+        let earlier: Vec<_> = earlier.collect();
+        let first = (earlier.len() + keys.len()).saturating_sub(REMEMBERED).min(earlier.len());
+        let all = earlier.into_iter().skip(first).chain(keys);
+        *remembered = Arc::new(KnownKeys::new(all));
+        Arc::clone(&remembered)
     }
 }
 

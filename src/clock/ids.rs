@@ -53,6 +53,7 @@ enum Made {
     Message,
     Call,
     File,
+    Turn,
 }
 
 impl SeedStream {
@@ -171,6 +172,10 @@ impl RunIds {
 
     pub fn file(&self, nth: usize) -> Id<File> {
         Id::new(self.spell(File::PREFIX, File::SPELLING, Made::File, nth))
+    }
+
+    pub fn turn(&self, nth: usize) -> String {
+        self.spell("turn_", Spelling::Base62, Made::Turn, nth)
     }
 
     pub fn call(&self, nth: usize) -> String {

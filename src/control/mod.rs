@@ -7,9 +7,11 @@
 mod clock;
 mod events;
 mod fixtures;
+mod listing;
 mod requests;
 mod snapshots;
 mod threads;
+mod turns;
 
 use axum::{
     Router,
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(requests::routes())
         .merge(snapshots::routes())
         .merge(threads::routes())
+        .merge(turns::routes())
         .layer(middleware::from_fn(check_body))
 }
 

@@ -1,21 +1,12 @@
 //! What has come by: the journal of a session, and its runs that no reply matched.
 
-use std::sync::Arc;
+use axum::{Router, response::Response, routing::get};
+use serde_json::json;
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use futures_util::{StreamExt, stream};
-use serde_json::{Value, json};
-
-use super::{Query, Removed};
+use super::{Query, Removed, listing};
 use crate::{
     fixture::fault::PathGlob,
-    http::{Answer, AppState, error::Result, extract, extract::InSession},
+    http::{Answer, AppState, error::Result, extract::InSession},
     types::{ApiErrorKind, reader::ValidationErrorKind},
 };
 
@@ -25,31 +16,16 @@ pub(super) fn routes() -> Router<AppState> {
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Response> {
     query.only(&["method", "path", "status", "limit", "after"])?;
-    let (method, path, status, limit) =
-        (query.get("method"), glob(&query)?, status(&query)?, limit(&query)?);
-    let mut entries = session.journal.entries();
-    if let Some(id) = query.get("after") {
-        let place = entries.iter().position(|entry| entry.id == id);
-        let missing = || ApiErrorKind::Missing {
-            text: format!("No request found with id '{id}'."),
-            param: Some("after"),
-        };
-        let place = place.ok_or_else(missing)?;
-        entries.drain(..=place);
-    }
+    let (method, path, status) = (query.get("method"), glob(&query)?, status(&query)?);
+    let entries = session.journal.entries();
+    let mut entries = listing::behind(entries, &query, "request", |entry, id| entry.id == id)?;
     entries.retain(|entry| {
         method.is_none_or(|wanted| entry.method.eq_ignore_ascii_case(wanted))
             && path.as_ref().is_none_or(|glob| glob.matches(&entry.path))
             && status.is_none_or(|wanted| entry.status == Some(wanted))
     });
-    let has_more = entries.len() > limit;
     let state = session.state();
-    entries.truncate(limit);
-    let shown = entries.into_iter().map(move |entry| {
-        let state = Arc::clone(&state);
-        move || state.request_to_json(&entry)
-    });
-    Ok(streamed(shown, has_more))
+    listing::list(entries, &query, move |entry| state.request_to_json(entry))
 }
 
 fn glob(query: &Query) -> Result<Option<PathGlob>> {
@@ -70,57 +46,13 @@ fn status(query: &Query) -> Result<Option<u16>> {
     parsed.map_err(|kind| ApiErrorKind::invalid("status", kind).into())
 }
 
-/// As many as there are, unless fewer are asked for.
-fn limit(query: &Query) -> Result<usize> {
-    let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
-    let limit =
-        extract::limit(given, 1, i64::MAX).map_err(|kind| ApiErrorKind::invalid("limit", kind))?;
-    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
-}
-
 async fn clear(InSession(session): InSession) -> Answer<Removed> {
     Answer(Removed { object: "requests.deleted", deleted: session.journal.clear() })
 }
 
 async fn unmatched(InSession(session): InSession, query: Query) -> Result<Response> {
     query.only(&["limit", "after"])?;
-    let limit = limit(&query)?;
-    let mut runs = session.state().reply_usage.unmatched();
-    if let Some(id) = query.get("after") {
-        let place = runs.iter().position(|run| run.run.as_str() == id);
-        let missing = || ApiErrorKind::Missing {
-            text: format!("No unmatched run found with id '{id}'."),
-            param: Some("after"),
-        };
-        runs.drain(..=place.ok_or_else(missing)?);
-    }
-    let has_more = runs.len() > limit;
-    runs.truncate(limit);
-    let shown = runs.into_iter().map(|run| move || json!(*run));
-    Ok(streamed(shown, has_more))
-}
-
-/// A list that is made item by item as it is read, however long it is, and where it holds nobody up.
-/// It is laid out as all JSON is here.
-fn streamed<F: FnOnce() -> Value + Send + 'static>(
-    items: impl ExactSizeIterator<Item = F> + Send + 'static,
-    has_more: bool,
-) -> Response {
-    let is_empty = items.len() == 0;
-    let made = stream::iter(items.enumerate()).then(|(index, item)| async move {
-        let made = tokio::task::spawn_blocking(move || indented(&item()));
-        let comma = if index == 0 { "" } else { "," };
-        Ok::<_, std::io::Error>(format!("{comma}{}", made.await.map_err(std::io::Error::other)?))
-    });
-    let head = "{\n  \"object\": \"list\",\n  \"data\": [".to_owned();
-    let end = if is_empty { "" } else { "\n  " };
-    let end = format!("{end}],\n  \"has_more\": {has_more}\n}}");
-    let body = stream::iter([Ok(head)]).chain(made).chain(stream::iter([Ok(end)]));
-    let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], Body::from_stream(body)).into_response()
-}
-
-/// An item in lines of its own.
-fn indented(item: &Value) -> String {
-    format!("{item:#}").lines().fold(String::new(), |text, line| text + "\n    " + line)
+    let runs = session.state().reply_usage.unmatched();
+    let runs = listing::behind(runs, &query, "unmatched run", |run, id| run.run.as_str() == id)?;
+    listing::list(runs, &query, |run| json!(**run))
 }

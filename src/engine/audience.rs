@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{event::Event, listener::Listener, reply_usage::UnmatchedRun};
-use crate::{event_bus::EventBus, types::Version};
+use crate::{event_bus::EventBus, turns::KeptTurn, types::Version};
 
 pub(super) struct Audience {
     bus: EventBus,
@@ -55,6 +55,13 @@ impl Audience {
         {
             self.bus
                 .publish("unmatched", || serde_json::to_string(&*unmatched).unwrap_or_default());
+        }
+    }
+
+    /// Tells the session of turns that have ended.
+    pub(super) fn publish_turns(&self, turns: Vec<KeptTurn>) {
+        for turn in turns {
+            self.bus.publish("turn", || turn.to_json().to_string());
         }
     }
 

@@ -5,7 +5,7 @@
 //! something in its way: the write decides.
 
 use super::{
-    error::EngineError, event::Event, lock, machine::Prompt, performer::PerformerChoice, prompt,
+    error::EngineError, event::Event, lock, performer::PerformerChoice, prompt::{self, Reading},
 };
 use crate::{
     knowledge::{AttachedFiles, Attachments, Knowledge},
@@ -179,7 +179,7 @@ struct Known {
 
 impl Creation {
     /// What the performer has to read.
-    pub(super) async fn prompt(&self, store: &Store) -> store::Result<Prompt> {
+    pub(super) async fn reading(&self, store: &Store) -> store::Result<Reading> {
         prompt::at_end(store, &self.run, &self.messages, &self.known.end).await
     }
 

@@ -28,12 +28,14 @@ use super::{
     prompt,
     shell::Shell,
     task,
+    turn_recorder::TurnRecorder,
 };
 use crate::{
     clock::{Clock, Ids},
     event_bus::EventBus,
     knowledge::{AttachedFiles, Knowledge},
     store::{self, OpenRun, Store, StoreError},
+    turns::TurnLog,
     types::{Id, Message, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
     upstream::Recording,
 };
@@ -49,6 +51,7 @@ struct RunServices {
     knowledge: Knowledge,
     performer: Arc<Performer>,
     bus: EventBus,
+    turns: Arc<TurnLog>,
     /// Where runs go that an upstream performed.
     recording: Option<Recording>,
 }
@@ -74,11 +77,12 @@ impl Engine {
         knowledge: Knowledge,
         performer: Performer,
         bus: EventBus,
+        turns: Arc<TurnLog>,
         recording: Option<Recording>,
     ) -> Self {
         let performer = Arc::new(performer);
         Self {
-            at_hand: RunServices { store, clock, ids, knowledge, performer, bus, recording },
+            at_hand: RunServices { store, clock, ids, knowledge, performer, bus, turns, recording },
             live: Arc::default(),
             claims: Claims::default(),
         }
@@ -114,7 +118,7 @@ impl Engine {
         creation: Box<Creation>,
     ) -> Result<(), EngineError> {
         let store = &self.at_hand.store;
-        shell.performing.know(creation.inputs(), creation.prompt(store).await?);
+        shell.performing.know(creation.inputs(), creation.reading(store).await?);
         let (run, has_question) = (creation.run.clone(), creation.has_question);
         let (created, answer) = oneshot::channel();
         shell.creation = Some((creation, created));
@@ -248,7 +252,7 @@ impl Engine {
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
-            let prompt = prompt::measure(&self.at_hand.store, &open.run).await?;
+            let prompt = prompt::measure(&self.at_hand.store, &open.run).await?.prompt;
             let now = self.at_hand.clock.now();
             let (machine, first) = match note::read(&open, prompt, now) {
                 Ok(machine) => {
@@ -286,7 +290,8 @@ impl Engine {
         wanted: PerformerChoice,
         listener: Option<Listener>,
     ) -> Shell {
-        let RunServices { store, clock, knowledge, performer, bus, recording, .. } = &self.at_hand;
+        let RunServices { store, clock, knowledge, performer, bus, turns, recording, .. } =
+            &self.at_hand;
         Shell {
             performing: Performing::new(
                 store.clone(),
@@ -294,6 +299,7 @@ impl Engine {
                 knowledge.clone(),
                 Arc::clone(performer),
                 wanted,
+                TurnRecorder::new(Arc::clone(turns)),
                 recording.clone(),
             ),
             audience: Audience::new(bus.clone(), listener),

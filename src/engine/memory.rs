@@ -22,6 +22,15 @@ pub(super) struct Performance {
 }
 
 impl Performance {
+    /// The reply of the fixtures that performs, if one does.
+    pub(super) fn reply(&self) -> Option<String> {
+        match &self.memory {
+            // An echo, or the failure of a run that nothing matched, stands nowhere.
+            Memory::Script(Position { reply, .. }) if reply.origin.line > 0 => Some(reply.called()),
+            Memory::Script(_) | Memory::Upstream(_) => None,
+        }
+    }
+
     /// Whether a cancel that comes while it performs comes too late.
     pub(super) fn cancels_late(&self) -> bool {
         matches!(&self.memory, Memory::Script(position) if position.reply.late_cancel)

@@ -35,6 +35,7 @@ mod script;
 mod shell;
 mod step_inputs;
 mod task;
+mod turn_recorder;
 
 pub use self::{
     creation::{NewRun, RunTarget},

@@ -10,12 +10,13 @@ use super::{
     memory::{AfterCues, Cues, Memory, Performance},
     objects::RunObjects,
     performer::{Performer, PerformerChoice},
-    prompt,
+    prompt::{self, Reading},
     remote::Remote,
     reply_usage::UnmatchedRun,
     run_context::RunContext,
     run_resources::RunResources,
     script,
+    turn_recorder::TurnRecorder,
 };
 use crate::{
     clock::Clock,
@@ -32,7 +33,7 @@ pub(super) struct Performing {
     performer: Arc<Performer>,
     wanted: PerformerChoice,
     /// What needs no look into the database, because the run brought it along.
-    known: Option<(PerformerInputs, Prompt)>,
+    known: Option<(PerformerInputs, Reading)>,
     resources: Option<RunResources>,
     /// Whether a performer was chosen, and nobody was told yet.
     has_begun: bool,
@@ -40,6 +41,7 @@ pub(super) struct Performing {
     prompt: Prompt,
     /// The connection to an upstream, if one performs the run.
     remote: Option<Remote>,
+    pub(super) turns: TurnRecorder,
     /// Where runs go that an upstream performed.
     recording: Option<Recording>,
 }
@@ -51,6 +53,7 @@ impl Performing {
         knowledge: Knowledge,
         performer: Arc<Performer>,
         wanted: PerformerChoice,
+        turns: TurnRecorder,
         recording: Option<Recording>,
     ) -> Self {
         Self {
@@ -64,13 +67,14 @@ impl Performing {
             resources: None,
             prompt: Prompt::default(),
             remote: None,
+            turns,
             recording,
         }
     }
 
     /// Notes what would else be looked up.
-    pub(super) fn know(&mut self, inputs: PerformerInputs, prompt: Prompt) {
-        self.known = Some((inputs, prompt));
+    pub(super) fn know(&mut self, inputs: PerformerInputs, reading: Reading) {
+        self.known = Some((inputs, reading));
     }
 
     /// Answers a machine that fetches cues.
@@ -83,6 +87,7 @@ impl Performing {
         self.has_begun |= machine.performance().is_none();
         let Self { store, clock, knowledge, performer, wanted, resources, prompt, remote, .. } =
             self;
+        let turns = &mut self.turns;
         let resources = resources.as_ref().ok_or(RunError::Gone)?;
         let context = RunContext {
             run: &objects.run,
@@ -97,9 +102,13 @@ impl Performing {
             ids: objects.ids(),
             now: clock.now().to_string(),
         };
-        let Some(Performance { pace, memory, .. }) = machine.performance() else {
-            return Ok(Input::Performed { by: performer.begin(&context, wanted), prompt: *prompt });
+        let Some(performance) = machine.performance() else {
+            let by = performer.begin(&context, wanted);
+            turns.begin(&context, by.reply(), machine.used());
+            return Ok(Input::Performed { by, prompt: *prompt });
         };
+        turns.begin(&context, performance.reply(), machine.used());
+        let Performance { pace, memory, .. } = performance;
         if let Err(error) = &resources.stores
             && machine.has_started()
         {
@@ -158,8 +167,9 @@ impl Performing {
     }
 
     /// Forgets what was noted of a run that could not be written.
-    pub(super) fn take_back(&self, run: &Id<Run>) {
+    pub(super) fn take_back(&mut self, run: &Id<Run>) {
         self.performer.take_back(run);
+        self.turns.take_back();
     }
 
     /// What the performer would still say is not wanted.
@@ -184,17 +194,18 @@ impl Performing {
 
     async fn look_around(&mut self, objects: &RunObjects) -> Result<(), RunError> {
         if self.resources.is_none() {
-            let (inputs, prompt) = match self.known.take() {
+            let (inputs, Reading { prompt, messages }) = match self.known.take() {
                 Some(known) => known,
                 None => self.look_up(&objects.run).await?,
             };
             self.prompt = prompt;
+            self.turns.hear(messages);
             self.resources = Some(RunResources::load(&objects.run, inputs, &self.knowledge).await?);
         }
         Ok(())
     }
 
-    async fn look_up(&self, run: &Run) -> store::Result<(PerformerInputs, Prompt)> {
+    async fn look_up(&self, run: &Run) -> store::Result<(PerformerInputs, Reading)> {
         // Two reads that do not wait for each other.
         let inputs = self.store.surroundings(run);
         tokio::try_join!(inputs, prompt::measure(&self.store, run))

@@ -4,22 +4,37 @@ use super::machine::Prompt;
 use crate::{
     store::{self, Store, ThreadEnd},
     tokens,
+    turns::AskedMessage,
     types::{Message, Role, Run, limits},
 };
 
 /// What the chat format adds to each message, as OpenAI's guide to counting tokens puts it.
 const PER_MESSAGE: u64 = 4;
 
-/// Counts the prompt that `run` starts with. Messages that the run itself wrote are counted as it
-/// goes on.
-pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Prompt> {
-    let mut fitting = ThreadWindow::new(run);
+/// What a model reads when a run starts.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub prompt: Prompt,
+    /// The messages that fit, oldest first.
+    pub messages: Vec<AskedMessage>,
+}
+
+/// Reads the prompt that `run` starts with. Messages that the run itself wrote are counted as it
+/// goes on; a run that is taken up again has some of them behind the others.
+pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Reading> {
+    let (mut fitting, mut own) = (ThreadWindow::new(run), Vec::new());
     store
         .walk_back(&run.thread_id, i64::MAX, |message| {
-            is_of(message, run) || fitting.take(message).1
+            if is_of(message, run) {
+                own.extend((!message.is_open()).then(|| asked(message, message.text())));
+                return true;
+            }
+            fitting.take(message).1
         })
         .await?;
-    Ok(fitting.prompt)
+    let mut reading = fitting.into_reading();
+    reading.messages.extend(own.into_iter().rev());
+    Ok(reading)
 }
 
 /// The same for a run that is yet to be made: on the messages that come along with it, oldest first,
@@ -29,14 +44,14 @@ pub(super) async fn at_end(
     run: &Run,
     messages: &[Message],
     end: &ThreadEnd,
-) -> store::Result<Prompt> {
+) -> store::Result<Reading> {
     let mut fitting = ThreadWindow::new(run);
     // Those that fit are counted as they are looked at.
     let goes_on = messages.iter().rev().chain(&end.newest).all(|message| fitting.take(message).1);
     if let (true, Some(below)) = (goes_on, end.below) {
         store.walk_back(&run.thread_id, below, |message| fitting.take(message).1).await?;
     }
-    Ok(fitting.prompt)
+    Ok(fitting.into_reading())
 }
 
 /// What a model is shown of the thread, and what the run has written itself, both oldest first.
@@ -69,19 +84,28 @@ fn is_of(message: &Message, run: &Run) -> bool {
 struct ThreadWindow<'r> {
     run: &'r Run,
     prompt: Prompt,
-    seen: i64,
+    /// Those that fit, newest first.
+    messages: Vec<AskedMessage>,
     has_question: bool,
 }
 
 impl<'r> ThreadWindow<'r> {
     fn new(run: &'r Run) -> Self {
         let fixed = fixed(run);
-        Self { run, prompt: Prompt { tokens: fixed, fewest: fixed }, seen: 0, has_question: false }
+        let prompt = Prompt { tokens: fixed, fewest: fixed };
+        Self { run, prompt, messages: Vec::new(), has_question: false }
+    }
+
+    fn into_reading(self) -> Reading {
+        let Self { prompt, mut messages, .. } = self;
+        messages.reverse();
+        Reading { prompt, messages }
     }
 
     /// Whether a message is part of the prompt, and whether those before it may be.
     fn take(&mut self, message: &Message) -> (bool, bool) {
-        let tokens = PER_MESSAGE + of_message(self.run, message);
+        let text = message.text();
+        let tokens = PER_MESSAGE + tokens::count(&self.run.model, &text);
         // What was asked last is never dropped: if it does not fit, nothing does.
         let is_question = !self.has_question && message.role == Role::User;
         if is_question {
@@ -89,9 +113,10 @@ impl<'r> ThreadWindow<'r> {
             self.prompt.fewest += tokens;
         }
         let most = self.run.truncation_strategy.last_messages.unwrap_or(i64::MAX);
-        let fits = self.seen < most && self.prompt.tokens + tokens <= limits::CONTEXT_WINDOW;
+        let seen = i64::try_from(self.messages.len()).unwrap_or(i64::MAX);
+        let fits = seen < most && self.prompt.tokens + tokens <= limits::CONTEXT_WINDOW;
         if fits || is_question {
-            self.seen += 1;
+            self.messages.push(asked(message, text));
             self.prompt.tokens += tokens;
         }
         (fits || is_question, fits)
@@ -105,6 +130,6 @@ fn fixed(run: &Run) -> u64 {
     instructions + tools.map(|tool| tokens::count(&run.model, &tool)).sum::<u64>()
 }
 
-fn of_message(run: &Run, message: &Message) -> u64 {
-    tokens::count(&run.model, &message.text())
+fn asked(message: &Message, text: String) -> AskedMessage {
+    AskedMessage { role: message.role, content: text.into() }
 }

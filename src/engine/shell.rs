@@ -125,8 +125,9 @@ impl Shell {
     }
 
     /// Tells what is committed, and then that no reply has matched, if that is new.
-    fn tell(&mut self, shown: Vec<Event>) {
+    pub(super) fn tell(&mut self, shown: Vec<Event>) {
         self.audience.send(shown);
+        self.audience.publish_turns(self.performing.turns.take_ended());
         if self.performing.take_begun() {
             let run = &self.objects.run.id;
             self.audience.publish_unmatched(|| self.performing.unmatched(run));
@@ -137,6 +138,7 @@ impl Shell {
     /// commit: the cues they come from were noted before.
     pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), RunError> {
         let is_performed = self.machine.performance().is_some();
+        self.performing.turns.see(shown, self.machine.used());
         let earlier = mem::take(&mut self.unwritten);
         let shown = match earlier.is_empty() {
             true => Cow::Borrowed(shown),

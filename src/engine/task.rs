@@ -51,7 +51,8 @@ fn end_unseen(shell: &mut Shell) {
     let now = shell.clock.now();
     for input in [Input::Cancel, Input::Stop(PerformanceEnd::Cancelled)] {
         let shown = shell.objects.apply(shell.machine.handle(input, now));
-        shell.audience.send(shown);
+        shell.performing.turns.see(&shown, shell.machine.used());
+        shell.tell(shown);
     }
 }
 

@@ -13,17 +13,14 @@ use std::{
 };
 
 use compact_str::CompactString;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{
-    redact::KnownKeys,
+    redact::{KnownKeys, REMOVED, SessionKeys},
     types::{Id, Resource, Run, Timestamp},
 };
-
-/// What stands in place of a secret in a journal.
-const REMOVED: &str = "[removed]";
 
 /// How much of a body is kept, in bytes.
 const BODY: usize = 256 << 10;
@@ -155,24 +152,20 @@ pub struct Journal {
     entries: Mutex<VecDeque<Arc<JournalEntry>>>,
     /// How many bytes all bodies hold.
     total: Arc<AtomicUsize>,
-    /// The keys that were met last: they mostly are the next ones too.
-    keys: RwLock<Arc<KnownKeys>>,
+    keys: Arc<SessionKeys>,
+    /// How many entries are not kept any more.
+    dropped: AtomicUsize,
 }
 
 impl Journal {
-    pub fn new(most: usize) -> Self {
-        Self { most, entries: Mutex::default(), total: Arc::default(), keys: RwLock::default() }
+    pub fn new(most: usize, keys: Arc<SessionKeys>) -> Self {
+        let (entries, total) = (Mutex::default(), Arc::default());
+        Self { most, entries, total, keys, dropped: AtomicUsize::default() }
     }
 
-    /// The keys of a request, ready to be looked for.
+    /// The keys of a request and of those before it, ready to be looked for.
     pub fn known(&self, keys: Vec<String>) -> Arc<KnownKeys> {
-        let known = Arc::clone(&self.keys.read());
-        if known.are(&keys) {
-            return known;
-        }
-        let known = Arc::new(KnownKeys::new(keys));
-        *self.keys.write() = Arc::clone(&known);
-        known
+        self.keys.with(keys)
     }
 
     /// A text as it is kept: without secrets.
@@ -207,7 +200,13 @@ impl Journal {
         // What goes is let go of when nobody waits for the lock.
         while let Some(oldest) = self.pop_if_full() {
             self.total.fetch_sub(oldest.held(), Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many entries are not kept any more.
+    pub fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     fn pop_if_full(&self) -> Option<Arc<JournalEntry>> {
@@ -226,6 +225,7 @@ impl Journal {
     pub fn clear(&self) -> usize {
         let entries = std::mem::take(&mut *self.entries.lock());
         self.total.fetch_sub(entries.iter().map(|entry| entry.held()).sum(), Ordering::Relaxed);
+        self.dropped.store(0, Ordering::Relaxed);
         entries.len()
     }
 }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_oldest_goes_first() {
-        let journal = Journal::new(2);
+        let journal = Journal::new(2, Arc::default());
         for id in ["a", "b", "c"] {
             let entry = JournalEntry {
                 id: id.to_owned(),

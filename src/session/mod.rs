@@ -31,8 +31,9 @@ use crate::{
         active_fixtures::{Addition, Loaded, NumberedText},
     },
     knowledge::{Knowledge, Reaper},
-    redact::Redactor,
+    redact::{Redactor, SessionKeys},
     store::{self, Database, Prepared, RowLease, Snapshot, Store},
+    turns::TurnLog,
     types::{ApiErrorKind, Model, model::Family},
     upstream::{Recorder, Upstream},
 };
@@ -58,7 +59,7 @@ pub struct SessionConfig {
     pub redactor: Redactor,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
-    /// How many requests a journal holds.
+    /// How many requests and how many turns the journal of a session holds.
     pub journal: usize,
     /// How many sessions there may be at a time.
     pub max_sessions: usize,
@@ -89,6 +90,7 @@ pub struct OpenSession {
     pub events: EventBus,
     pub fixtures: Arc<ActiveFixtures>,
     pub journal: Journal,
+    pub turns: Arc<TurnLog>,
     state: RwLock<Arc<SessionState>>,
     /// Shared by requests that work on the state, exclusive for a reset, a snapshot or a restore.
     swap_lock: Arc<tokio::sync::RwLock<()>>,
@@ -159,16 +161,19 @@ impl OpenSession {
         let (store, starts) = config.database.session(name).await?;
         let (bus, active_fixtures) =
             (EventBus::default(), Arc::new(ActiveFixtures::new(config.fixtures.clone())));
+        let keys = Arc::<SessionKeys>::default();
+        let turns = Arc::new(TurnLog::new(config.journal, Arc::clone(&keys)));
         let state = SessionState::make(
             &config,
             name,
             &bus,
             &active_fixtures,
+            &turns,
             store,
             SessionStart::Seeded { starts },
         )
         .await?;
-        let (journal, state) = (Journal::new(config.journal), RwLock::new(state));
+        let (journal, state) = (Journal::new(config.journal, keys), RwLock::new(state));
         let turning = Arc::default();
         Ok(Arc::new(Self {
             name: name.to_owned(),
@@ -176,6 +181,7 @@ impl OpenSession {
             events: bus,
             fixtures: active_fixtures,
             journal,
+            turns,
             state,
             swap_lock: turning,
         }))
@@ -223,6 +229,8 @@ impl OpenSession {
         self.config.database.take(&self.name, &name).await?;
         self.journal.clear();
         self.exchange(&before, state).await;
+        // Last of all: the runs that were stopped have ended their turns by now.
+        self.turns.clear();
         Ok(removed)
     }
 
@@ -232,8 +240,8 @@ impl OpenSession {
         store: Store,
         start: SessionStart,
     ) -> Result<Arc<SessionState>, SessionError> {
-        SessionState::make(&self.config, &self.name, &self.events, &self.fixtures, store, start)
-            .await
+        let Self { name, config, events, fixtures, turns, .. } = self;
+        SessionState::make(config, name, events, fixtures, turns, store, start).await
     }
 
     /// Replaces the state. All streams of the old one end.
@@ -325,6 +333,7 @@ impl SessionState {
         name: &str,
         bus: &EventBus,
         active_fixtures: &Arc<ActiveFixtures>,
+        turns: &Arc<TurnLog>,
         store: Store,
         beginning: SessionStart,
     ) -> Result<Arc<Self>, SessionError> {
@@ -365,6 +374,7 @@ impl SessionState {
             knowledge.clone(),
             performer,
             bus.clone(),
+            Arc::clone(turns),
             recording,
         );
         let (active_fixtures, lease) = (Arc::clone(active_fixtures), store.lease());

@@ -230,6 +230,13 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The annotations of its texts.
+    pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
+        annotations(&self.content)
+    }
+}
+
 fn annotations(content: &[Content]) -> impl Iterator<Item = &Annotation> {
     content.iter().flat_map(|part| {
         if let Content::Text { text } = part { text.annotations.as_slice() } else { &[] }

@@ -88,7 +88,8 @@ impl Phase {
         }
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
+    /// What an ended run has used.
+    pub fn usage(&self) -> Option<Usage> {
         match self {
             Self::Queued | Self::InProgress | Self::RequiresAction { .. } | Self::Cancelling => {
                 None

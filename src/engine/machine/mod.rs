@@ -182,6 +182,15 @@ impl Machine {
         self.performance.as_ref()
     }
 
+    /// What the run has used so far.
+    pub(super) fn used(&self) -> Usage {
+        let mut used = self.budget.spent;
+        if self.step.is_some() {
+            used += self.usage_of_step();
+        }
+        used
+    }
+
     /// Whether somebody outside of the server performs the run.
     pub(super) fn asks_upstream(&self) -> bool {
         self.performance.as_ref().is_some_and(|by| matches!(by.memory, Memory::Upstream(_)))

@@ -251,7 +251,7 @@ impl Machine {
     }
 
     /// What the open step has used.
-    fn usage_of_step(&self) -> Usage {
+    pub(super) fn usage_of_step(&self) -> Usage {
         let step = self.step.as_ref();
         let counted = || self.budget.usage_of_step(step.map_or(0, |step| step.said));
         step.and_then(|step| step.reported).unwrap_or_else(counted)

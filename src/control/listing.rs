@@ -1,0 +1,75 @@
+//! Lists of what is kept in memory: from which item on, how many, and written as they are read.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
+use super::Query;
+use crate::{
+    http::{error::Result, extract},
+    types::ApiErrorKind,
+};
+
+/// The items behind the one that `after` names, oldest first.
+pub(super) fn behind<T>(
+    mut items: Vec<T>,
+    query: &Query,
+    noun: &str,
+    has_id: impl Fn(&T, &str) -> bool,
+) -> Result<Vec<T>> {
+    let Some(id) = query.get("after") else { return Ok(items) };
+    let missing = || ApiErrorKind::Missing {
+        text: format!("No {noun} found with id '{id}'."),
+        param: Some("after"),
+    };
+    let place = items.iter().position(|item| has_id(item, id)).ok_or_else(missing)?;
+    items.drain(..=place);
+    Ok(items)
+}
+
+/// As many items as are asked for, else all of them, made one by one as they are read: however long
+/// the list is, it holds nobody up. It is laid out as all JSON is here.
+pub(super) fn list<T: Send + 'static>(
+    mut items: Vec<T>,
+    query: &Query,
+    show: impl Fn(&T) -> Value + Clone + Send + 'static,
+) -> Result<Response> {
+    let limit = limit(query)?;
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let is_empty = items.is_empty();
+    let made = stream::iter(items.into_iter().enumerate()).then(move |(index, item)| {
+        let show = show.clone();
+        async move {
+            let made = tokio::task::spawn_blocking(move || indented(&show(&item)));
+            let comma = if index == 0 { "" } else { "," };
+            Ok::<_, std::io::Error>(format!(
+                "{comma}{}",
+                made.await.map_err(std::io::Error::other)?
+            ))
+        }
+    });
+    let head = "{\n  \"object\": \"list\",\n  \"data\": [".to_owned();
+    let end = if is_empty { "" } else { "\n  " };
+    let end = format!("{end}],\n  \"has_more\": {has_more}\n}}");
+    let body = stream::iter([Ok(head)]).chain(made).chain(stream::iter([Ok(end)]));
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], Body::from_stream(body)).into_response())
+}
+
+/// As many as there are, unless fewer are asked for.
+fn limit(query: &Query) -> Result<usize> {
+    let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
+    let limit =
+        extract::limit(given, 1, i64::MAX).map_err(|kind| ApiErrorKind::invalid("limit", kind))?;
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// An item in lines of its own.
+fn indented(item: &Value) -> String {
+    format!("{item:#}").lines().fold(String::new(), |text, line| text + "\n    " + line)
+}

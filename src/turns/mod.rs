@@ -1,0 +1,174 @@
+//! A model turn: what the performer was asked, and what it answered, in one shape for every API.
+//!
+//! A turn begins when the performer gets the word and ends when the client has it again: with a
+//! function call, or with the end of the run. The keys are the same whichever API the client used,
+//! so that two clients can be compared.
+
+mod log;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub use self::log::{KeptTurn, TurnLog, TurnNumber};
+use crate::types::{
+    Role, RunStatus, Tool, Usage, Version,
+    assistant::ResponseFormat,
+    run::Truncation,
+    tool::{FunctionCall, ToolChoice},
+};
+
+/// One model turn.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "object", rename = "turn")]
+pub struct Turn {
+    pub id: String,
+    pub api: TurnApi,
+    pub run: String,
+    pub thread: Option<String>,
+    /// Counts the turns from the user's message to the answer, from 1.
+    pub number: usize,
+    pub asked: Arc<Asked>,
+    pub answered: Answered,
+}
+
+/// The API that the client used. Azure's is the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum TurnApi {
+    #[serde(rename = "assistants.v1")]
+    AssistantsV1,
+    #[serde(rename = "assistants.v2")]
+    AssistantsV2,
+}
+
+impl From<Version> for TurnApi {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V1 => Self::AssistantsV1,
+            Version::V2 => Self::AssistantsV2,
+        }
+    }
+}
+
+/// What was in force for the turn, after all defaults and overrides.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    pub assistant: Option<AskedAssistant>,
+    pub model: String,
+    pub instructions: Option<Arc<str>>,
+    /// What of the conversation is in the context window, oldest first.
+    pub messages: Vec<AskedMessage>,
+    pub tools: Arc<[Tool]>,
+    pub tool_choice: ToolChoice,
+    pub response_format: ResponseFormat,
+    pub temperature: f64,
+    pub top_p: f64,
+    pub max_output_tokens: Option<i64>,
+    #[serde(serialize_with = "truncation")]
+    pub truncation: Truncation,
+    pub vector_stores: Vec<String>,
+    pub files: Vec<String>,
+    /// What the client gave for the calls of the turn before.
+    pub tool_outputs: Vec<GivenOutput>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AskedAssistant {
+    pub id: String,
+    pub name: Option<String>,
+}
+
+/// A message, as far as it is text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AskedMessage {
+    pub role: Role,
+    pub content: Arc<str>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct GivenOutput {
+    pub id: String,
+    pub name: String,
+    pub output: String,
+}
+
+/// What the performer answered so far.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answered {
+    /// The reply of the fixtures that answered: its name, or its place if it has none.
+    pub reply: Option<String>,
+    pub status: RunStatus,
+    pub text: String,
+    pub tool_calls: Vec<FunctionCall>,
+    pub citations: Vec<Citation>,
+    /// None for as long as the turn goes on.
+    pub usage: Option<TurnUsage>,
+}
+
+/// A file that the text cites.
+#[derive(Clone, Debug, Serialize)]
+pub struct Citation {
+    pub file_id: String,
+    pub filename: Option<String>,
+    /// What stands for it in the text.
+    pub text: String,
+}
+
+/// The tokens of one turn.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TurnUsage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_tokens: u64,
+}
+
+impl TurnUsage {
+    /// What was used from one moment to another.
+    pub fn between(before: Usage, after: Usage) -> Self {
+        let input_tokens = after.prompt_tokens.saturating_sub(before.prompt_tokens);
+        let output_tokens = after.completion_tokens.saturating_sub(before.completion_tokens);
+        let total_tokens = input_tokens.saturating_add(output_tokens);
+        Self { input_tokens, output_tokens, total_tokens }
+    }
+}
+
+fn truncation<S: serde::Serializer>(
+    truncation: &Truncation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = match truncation.last_messages {
+        None => Value::from("auto"),
+        Some(last) => json!({"type": "last_messages", "last_messages": last}),
+    };
+    shown.serialize(serializer)
+}
+
+impl Asked {
+    /// The text of the newest message of a user.
+    pub fn message(&self) -> Option<&str> {
+        let newest = self.messages.iter().rfind(|message| message.role == Role::User);
+        newest.map(|message| &*message.content)
+    }
+}
+
+impl Turn {
+    /// How many bytes its texts hold.
+    fn held(&self) -> usize {
+        let Self { asked, answered, .. } = self;
+        let messages: usize = asked.messages.iter().map(|message| message.content.len()).sum();
+        let outputs: usize = asked.tool_outputs.iter().map(|given| given.output.len()).sum();
+        let calls: usize = answered.tool_calls.iter().map(|call| call.arguments.len()).sum();
+        let instructions = asked.instructions.as_deref().map_or(0, str::len);
+        instructions + messages + outputs + calls + answered.text.len() + tools(&asked.tools)
+    }
+}
+
+/// How many bytes descriptions and schemas of functions hold, more or less.
+fn tools(tools: &[Tool]) -> usize {
+    let functions = tools.iter().filter_map(|tool| match tool {
+        Tool::Function { function } => Some(function),
+        Tool::CodeInterpreter | Tool::FileSearch { .. } => None,
+    });
+    functions.map(|function| serde_json::to_vec(function).map_or(0, |json| json.len())).sum()
+}

@@ -63,6 +63,7 @@ mod transcript;
 mod turns;
 mod types;
 mod upstream;
+mod verification;
 mod vocabulary;
 
 pub use self::{

@@ -89,14 +89,17 @@ impl KnownKeys {
         keys.iter().all(|key| self.keys.contains(key))
     }
 
+    /// Removes the keys from a text.
+    pub fn clean_text(&self, text: &mut String) {
+        if let Cow::Owned(clean) = self.replaced(text.as_bytes(), REMOVED) {
+            *text = String::from_utf8_lossy(&clean).into_owned();
+        }
+    }
+
     /// Removes the keys from all texts of a value.
     pub fn clean(&self, value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if let Cow::Owned(clean) = self.replaced(text.as_bytes(), REMOVED) {
-                    *text = String::from_utf8_lossy(&clean).into_owned();
-                }
-            }
+            Value::String(text) => self.clean_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.clean(item)),
             Value::Object(map) => map.values_mut().for_each(|value| self.clean(value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}

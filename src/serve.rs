@@ -14,6 +14,7 @@ use crate::{
     redact::{Redaction, Redactor},
     session::{DEFAULT_SESSION, SessionConfig, SessionError, sessions::Sessions},
     store::{Database, OpenError},
+    turns::TurnOrder,
     upstream::{Recorder, Upstream, UpstreamConfigError, UpstreamSettings},
 };
 
@@ -204,6 +205,7 @@ impl PreparedServer {
             seed: config.seed,
             clock: config.clock,
             journal: config.journal,
+            turn_order: TurnOrder::default(),
             max_sessions: config.max_sessions,
             ending: watch::Sender::new(false),
             strict_models: config.strict_models,

@@ -175,7 +175,7 @@ impl Session {
     /// `GET /_rehearsal/unmatched` shows them.
     pub fn unmatched(&self) -> Vec<Value> {
         let runs = self.session.state().reply_usage.unmatched();
-        runs.iter().map(|run| serde_json::json!(**run)).collect()
+        runs.iter().map(|run| self.session.unmatched_to_json(run)).collect()
     }
 
     /// Removes all objects, the journal and all counts, and seeds again. Added fixtures stay.

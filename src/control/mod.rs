@@ -12,6 +12,7 @@ mod requests;
 mod snapshots;
 mod threads;
 mod turns;
+mod verify;
 
 use axum::{
     Router,
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(snapshots::routes())
         .merge(threads::routes())
         .merge(turns::routes())
+        .merge(verify::routes())
         .layer(middleware::from_fn(check_body))
 }
 

@@ -1,7 +1,6 @@
 //! What has come by: the journal of a session, and its runs that no reply matched.
 
 use axum::{Router, response::Response, routing::get};
-use serde_json::json;
 
 use super::{Query, Removed, listing};
 use crate::{
@@ -54,5 +53,5 @@ async fn unmatched(InSession(session): InSession, query: Query) -> Result<Respon
     query.only(&["limit", "after"])?;
     let runs = session.state().reply_usage.unmatched();
     let runs = listing::behind(runs, &query, "unmatched run", |run, id| run.run.as_str() == id)?;
-    listing::list(runs, &query, |run| json!(**run))
+    listing::list(runs, &query, move |run| session.unmatched_to_json(run))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{event::Event, listener::Listener, reply_usage::UnmatchedRun};
 use crate::{event_bus::EventBus, turns::KeptTurn, types::Version};
 
@@ -49,12 +51,15 @@ impl Audience {
     }
 
     /// Tells the session that no reply matched the run, if that is so.
-    pub(super) fn publish_unmatched(&self, find: impl FnOnce() -> Option<Arc<UnmatchedRun>>) {
+    pub(super) fn publish_unmatched(
+        &self,
+        find: impl FnOnce() -> Option<Arc<UnmatchedRun>>,
+        show: impl FnOnce(&UnmatchedRun) -> Value,
+    ) {
         if self.bus.is_heard()
             && let Some(unmatched) = find()
         {
-            self.bus
-                .publish("unmatched", || serde_json::to_string(&*unmatched).unwrap_or_default());
+            self.bus.publish("unmatched", || show(&unmatched).to_string());
         }
     }
 

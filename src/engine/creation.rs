@@ -5,7 +5,11 @@
 //! something in its way: the write decides.
 
 use super::{
-    error::EngineError, event::Event, lock, performer::PerformerChoice, prompt::{self, Reading},
+    error::EngineError,
+    event::Event,
+    lock,
+    performer::PerformerChoice,
+    prompt::{self, Reading},
 };
 use crate::{
     knowledge::{AttachedFiles, Attachments, Knowledge},

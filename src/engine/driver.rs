@@ -44,16 +44,16 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What every run has at hand.
-struct RunServices {
-    store: Store,
-    clock: Clock,
-    ids: Arc<Ids>,
-    knowledge: Knowledge,
-    performer: Arc<Performer>,
-    bus: EventBus,
-    turns: Arc<TurnLog>,
+pub struct RunServices {
+    pub store: Store,
+    pub clock: Clock,
+    pub ids: Arc<Ids>,
+    pub knowledge: Knowledge,
+    pub performer: Arc<Performer>,
+    pub bus: EventBus,
+    pub turns: Arc<TurnLog>,
     /// Where runs go that an upstream performed.
-    recording: Option<Recording>,
+    pub recording: Option<Recording>,
 }
 
 /// The engine of one session.
@@ -70,22 +70,8 @@ struct LiveRun {
 }
 
 impl Engine {
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        ids: Arc<Ids>,
-        knowledge: Knowledge,
-        performer: Performer,
-        bus: EventBus,
-        turns: Arc<TurnLog>,
-        recording: Option<Recording>,
-    ) -> Self {
-        let performer = Arc::new(performer);
-        Self {
-            at_hand: RunServices { store, clock, ids, knowledge, performer, bus, turns, recording },
-            live: Arc::default(),
-            claims: Claims::default(),
-        }
+    pub fn new(at_hand: RunServices) -> Self {
+        Self { at_hand, live: Arc::default(), claims: Claims::default() }
     }
 
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the

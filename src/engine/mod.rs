@@ -39,10 +39,10 @@ mod turn_recorder;
 
 pub use self::{
     creation::{NewRun, RunTarget},
-    driver::Engine,
+    driver::{Engine, RunServices},
     error::EngineError,
     event::Event,
     listener::{Events, Listener, listen},
     performer::{Performer, PerformerChoice, Unmatched},
-    reply_usage::ReplyUsage,
+    reply_usage::{ReplyUsage, UnmatchedRun},
 };

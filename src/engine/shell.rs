@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, mem};
 
+use serde_json::json;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     note,
     objects::RunObjects,
     performing::Performing,
+    reply_usage::UnmatchedRun,
 };
 use crate::{
     clock::{ActivityGuard, Clock},
@@ -130,7 +132,9 @@ impl Shell {
         self.audience.publish_turns(self.performing.turns.take_ended());
         if self.performing.take_begun() {
             let run = &self.objects.run.id;
-            self.audience.publish_unmatched(|| self.performing.unmatched(run));
+            let Performing { turns, .. } = &self.performing;
+            let show = |unmatched: &UnmatchedRun| turns.cleaned(json!(unmatched));
+            self.audience.publish_unmatched(|| self.performing.unmatched(run), show);
         }
     }
 

@@ -5,18 +5,17 @@
 
 use std::{collections::HashMap, mem, sync::Arc};
 
+use serde_json::Value;
+
 use super::{event::Event, run_context::RunContext};
 use crate::{
-    types::{
-        Message, Role, Run, RunStatus, Step, Tool, Usage,
-        message::Annotation,
-        run::Phase,
-        step::ToolCallKind,
-        tool::FunctionCall,
-    },
     turns::{
         Answered, Asked, AskedAssistant, AskedMessage, Citation, GivenOutput, KeptTurn, Turn,
-        TurnLog, TurnNumber, TurnUsage,
+        TurnLog, TurnPlace, TurnUsage,
+    },
+    types::{
+        Message, Role, Run, RunStatus, Step, Tool, Usage, message::Annotation, run::Phase,
+        step::ToolCallKind, tool::FunctionCall,
     },
 };
 
@@ -26,20 +25,26 @@ pub(super) struct TurnRecorder {
     open: Option<OpenTurn>,
     /// What was in the thread when the run began, and what the run has said since.
     heard: Vec<AskedMessage>,
-    /// The instructions and the tools, which are the same for all turns of the run.
-    fixed: Option<(Option<Arc<str>>, Arc<[Tool]>)>,
+    fixed: Option<Fixed>,
     filenames: HashMap<String, String>,
     /// Where the turns are in the log.
-    noted: Vec<TurnNumber>,
+    noted: Vec<TurnPlace>,
     /// The turns that have ended, and whose events are still to come.
     ended: Vec<KeptTurn>,
+}
+
+/// What is the same for all turns of a run.
+#[derive(Clone)]
+struct Fixed {
+    instructions: Option<Arc<str>>,
+    tools: Arc<[Tool]>,
 }
 
 /// A turn that goes on.
 struct OpenTurn {
     turn: Turn,
     /// Its place in the log, once it is there.
-    noted: Option<TurnNumber>,
+    noted: Option<TurnPlace>,
     /// What the run had used before.
     used: Usage,
 }
@@ -57,6 +62,11 @@ impl TurnRecorder {
         }
     }
 
+    /// A value as it is shown: without secrets.
+    pub(super) fn cleaned(&self, value: Value) -> Value {
+        self.log.cleaned(value)
+    }
+
     /// Takes in what the performer has heard before the first turn.
     pub(super) fn hear(&mut self, messages: Vec<AskedMessage>) {
         if self.log.is_kept() {
@@ -65,12 +75,7 @@ impl TurnRecorder {
     }
 
     /// Begins a turn, unless one goes on.
-    pub(super) fn begin(
-        &mut self,
-        context: &RunContext<'_>,
-        reply: Option<String>,
-        used: Usage,
-    ) {
+    pub(super) fn begin(&mut self, context: &RunContext<'_>, reply: Option<String>, used: Usage) {
         if self.open.is_some() || !self.log.is_kept() {
             return;
         }
@@ -101,8 +106,11 @@ impl TurnRecorder {
 
     fn asked(&mut self, context: &RunContext<'_>) -> Asked {
         let run = context.run;
-        let fixed = || (run.instructions.as_deref().map(Arc::from), run.tools.as_slice().into());
-        let (instructions, tools) = self.fixed.get_or_insert_with(fixed).clone();
+        let fixed = || Fixed {
+            instructions: run.instructions.as_deref().map(Arc::from),
+            tools: run.tools.as_slice().into(),
+        };
+        let Fixed { instructions, tools } = self.fixed.get_or_insert_with(fixed).clone();
         let name = context.surroundings.assistant.as_ref().and_then(|it| it.name.clone());
         Asked {
             assistant: Some(AskedAssistant { id: run.assistant_id.to_string(), name }),
@@ -137,7 +145,7 @@ impl TurnRecorder {
             }
         }
         if let Some(open) = self.open.as_mut().filter(|open| open.noted.is_none()) {
-            let noted = self.log.note(self.log.kept(open.turn.clone()), None);
+            let noted = self.log.note(open.turn.clone(), None).place;
             open.noted = Some(noted);
             self.noted.push(noted);
         }
@@ -180,8 +188,8 @@ impl TurnRecorder {
         turn.answered.status = run.status();
         turn.answered.tool_calls = calls.to_vec();
         turn.answered.usage = Some(TurnUsage::between(before, used));
-        let turn = self.log.kept(turn);
-        self.noted.push(self.log.note(turn.clone(), noted));
+        let turn = self.log.note(turn, noted);
+        self.noted.push(turn.place);
         self.ended.push(turn);
     }
 

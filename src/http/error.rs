@@ -65,6 +65,7 @@ impl From<ApiErrorKind> for ApiError {
             | ApiErrorKind::NotForAssistants { .. }
             | ApiErrorKind::UnsupportedParameter { .. }
             | ApiErrorKind::OnlyFunctions
+            | ApiErrorKind::FaultyExpectation { .. }
             | ApiErrorKind::UnsupportedContentType { .. }
             | ApiErrorKind::NotJson
             | ApiErrorKind::NotAForm { .. }

@@ -109,7 +109,7 @@ impl KeptText {
 
 impl KeptBody {
     /// JSON as what it is, all else as text.
-    fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match self {
             Self::None => Value::Null,
             Self::Whole(text) => text_to_json(&text.kept),

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     clock::{self, Clock, ClockStand, Ids, IdsStand, Moment},
-    engine::{Engine, Performer, ReplyUsage, Unmatched},
+    engine::{Engine, Performer, ReplyUsage, RunServices, Unmatched, UnmatchedRun},
     event_bus::EventBus,
     extract::Extractor,
     fixture::{
@@ -33,7 +33,7 @@ use crate::{
     knowledge::{Knowledge, Reaper},
     redact::{Redactor, SessionKeys},
     store::{self, Database, Prepared, RowLease, Snapshot, Store},
-    turns::TurnLog,
+    turns::{TurnLog, TurnOrder},
     types::{ApiErrorKind, Model, model::Family},
     upstream::{Recorder, Upstream},
 };
@@ -61,6 +61,8 @@ pub struct SessionConfig {
     pub strict_models: bool,
     /// How many requests and how many turns the journal of a session holds.
     pub journal: usize,
+    /// In which order the turns of all sessions come.
+    pub turn_order: TurnOrder,
     /// How many sessions there may be at a time.
     pub max_sessions: usize,
     /// Whether the server is ending.
@@ -91,6 +93,8 @@ pub struct OpenSession {
     pub fixtures: Arc<ActiveFixtures>,
     pub journal: Journal,
     pub turns: Arc<TurnLog>,
+    /// The keys that its requests brought.
+    pub keys: Arc<SessionKeys>,
     state: RwLock<Arc<SessionState>>,
     /// Shared by requests that work on the state, exclusive for a reset, a snapshot or a restore.
     swap_lock: Arc<tokio::sync::RwLock<()>>,
@@ -162,7 +166,8 @@ impl OpenSession {
         let (bus, active_fixtures) =
             (EventBus::default(), Arc::new(ActiveFixtures::new(config.fixtures.clone())));
         let keys = Arc::<SessionKeys>::default();
-        let turns = Arc::new(TurnLog::new(config.journal, Arc::clone(&keys)));
+        let turns =
+            Arc::new(TurnLog::new(config.journal, Arc::clone(&keys), config.turn_order.clone()));
         let state = SessionState::make(
             &config,
             name,
@@ -173,7 +178,8 @@ impl OpenSession {
             SessionStart::Seeded { starts },
         )
         .await?;
-        let (journal, state) = (Journal::new(config.journal, keys), RwLock::new(state));
+        let (journal, state) =
+            (Journal::new(config.journal, Arc::clone(&keys)), RwLock::new(state));
         let turning = Arc::default();
         Ok(Arc::new(Self {
             name: name.to_owned(),
@@ -182,6 +188,7 @@ impl OpenSession {
             fixtures: active_fixtures,
             journal,
             turns,
+            keys,
             state,
             swap_lock: turning,
         }))
@@ -196,6 +203,13 @@ impl OpenSession {
     /// What takes out whatever must not be kept.
     pub fn redactor(&self) -> &Redactor {
         &self.config.redactor
+    }
+
+    /// A run that no reply matched as people see it.
+    pub fn unmatched_to_json(&self, run: &UnmatchedRun) -> Value {
+        let mut shown = json!(run);
+        self.keys.now().clean(&mut shown);
+        shown
     }
 
     /// The state that it has now.
@@ -367,16 +381,16 @@ impl SessionState {
             .recorder
             .as_ref()
             .map(|recorder| recorder.of_session((name != DEFAULT_SESSION).then_some(name)));
-        let engine = Engine::new(
-            store.clone(),
-            clock.clone(),
-            Arc::clone(&ids),
-            knowledge.clone(),
-            performer,
-            bus.clone(),
-            Arc::clone(turns),
+        let engine = Engine::new(RunServices {
+            store: store.clone(),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+            knowledge: knowledge.clone(),
+            performer: Arc::new(performer),
+            bus: bus.clone(),
+            turns: Arc::clone(turns),
             recording,
-        );
+        });
         let (active_fixtures, lease) = (Arc::clone(active_fixtures), store.lease());
         let state = Self {
             store,

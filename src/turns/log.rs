@@ -1,13 +1,19 @@
 //! The turns of a session, kept like its journal: in memory, and bounded in number and in size; the
 //! oldest go first. Secrets are removed before a turn is shown.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::Turn;
-use crate::redact::{KnownKeys, REMOVED, SessionKeys};
+use crate::redact::{KnownKeys, SessionKeys};
 
 /// How much all texts may hold, in bytes.
 const TEXTS: usize = 64 << 20;
@@ -17,25 +23,30 @@ pub struct TurnLog {
     /// How many are kept.
     most: usize,
     keys: Arc<SessionKeys>,
+    order: TurnOrder,
     entries: Mutex<Entries>,
 }
 
+/// Gives the turns of all sessions their places.
+#[derive(Clone, Debug, Default)]
+pub struct TurnOrder(Arc<AtomicU64>);
+
 #[derive(Default)]
 struct Entries {
-    turns: BTreeMap<TurnNumber, KeptTurn>,
-    next: u64,
+    turns: BTreeMap<TurnPlace, KeptTurn>,
     bytes: usize,
     dropped: usize,
 }
 
-/// The place of a turn among all turns of its session.
+/// The place of a turn among all turns of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TurnNumber(u64);
+pub struct TurnPlace(u64);
 
 /// A turn, and the keys that must not be shown with it.
 #[derive(Clone, Debug)]
 pub struct KeptTurn {
     pub turn: Arc<Turn>,
+    pub place: TurnPlace,
     keys: Arc<KnownKeys>,
     held: usize,
 }
@@ -50,14 +61,15 @@ impl KeptTurn {
 
     /// A text about the turn, without its secrets.
     pub fn clean(&self, text: &str) -> String {
-        let clean = self.keys.replaced(text.as_bytes(), REMOVED);
-        String::from_utf8_lossy(&clean).into_owned()
+        let mut clean = text.to_owned();
+        self.keys.clean_text(&mut clean);
+        clean
     }
 }
 
 impl TurnLog {
-    pub fn new(most: usize, keys: Arc<SessionKeys>) -> Self {
-        Self { most, keys, entries: Mutex::default() }
+    pub fn new(most: usize, keys: Arc<SessionKeys>, order: TurnOrder) -> Self {
+        Self { most, keys, order, entries: Mutex::default() }
     }
 
     /// Whether anything is kept at all.
@@ -65,35 +77,36 @@ impl TurnLog {
         self.most > 0
     }
 
-    /// Makes a turn ready to be kept, or to be shown.
-    pub fn kept(&self, turn: Turn) -> KeptTurn {
-        KeptTurn { held: turn.held(), turn: Arc::new(turn), keys: self.keys.now() }
+    /// A value as it is shown: without the secrets of the session.
+    pub fn cleaned(&self, mut value: Value) -> Value {
+        self.keys.now().clean(&mut value);
+        value
     }
 
-    /// Keeps a turn, in the place of what was known of it before.
-    pub fn note(&self, turn: KeptTurn, earlier: Option<TurnNumber>) -> TurnNumber {
+    /// Keeps a turn, in the place that it had before, if it had one.
+    pub fn note(&self, turn: Turn, earlier: Option<TurnPlace>) -> KeptTurn {
+        let (held, keys) = (turn.held(), self.keys.now());
         let mut entries = self.entries.lock();
-        let number = earlier.unwrap_or_else(|| entries.begin());
+        let place = earlier.unwrap_or_else(|| self.order.next());
+        let kept = KeptTurn { turn: Arc::new(turn), place, keys, held };
         // One that was dropped meanwhile does not come back.
-        if earlier.is_none() || entries.turns.contains_key(&number) {
-            entries.bytes += turn.held;
-            let before = entries.turns.insert(number, turn);
+        if earlier.is_none() || entries.turns.contains_key(&place) {
+            entries.bytes += held;
+            let before = entries.turns.insert(place, kept.clone());
             entries.bytes -= before.map_or(0, |before| before.held);
         }
-        while entries.turns.len() > self.most
-            || entries.turns.len() > 1 && entries.bytes > TEXTS
-        {
+        while entries.turns.len() > self.most || entries.turns.len() > 1 && entries.bytes > TEXTS {
             let oldest = entries.turns.pop_first();
             entries.bytes -= oldest.map_or(0, |(_, oldest)| oldest.held);
             entries.dropped += 1;
         }
-        number
+        kept
     }
 
     /// Forgets a turn of a run that has never been.
-    pub fn take_back(&self, number: TurnNumber) {
+    pub fn take_back(&self, place: TurnPlace) {
         let mut entries = self.entries.lock();
-        let taken = entries.turns.remove(&number);
+        let taken = entries.turns.remove(&place);
         entries.bytes -= taken.map_or(0, |taken| taken.held);
     }
 
@@ -109,15 +122,12 @@ impl TurnLog {
 
     /// Forgets all turns.
     pub fn clear(&self) {
-        let mut entries = self.entries.lock();
-        let next = entries.next;
-        *entries = Entries { next, ..Entries::default() };
+        *self.entries.lock() = Entries::default();
     }
 }
 
-impl Entries {
-    fn begin(&mut self) -> TurnNumber {
-        self.next += 1;
-        TurnNumber(self.next)
+impl TurnOrder {
+    fn next(&self) -> TurnPlace {
+        TurnPlace(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }

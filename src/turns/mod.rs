@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use self::log::{KeptTurn, TurnLog, TurnNumber};
+pub use self::log::{KeptTurn, TurnLog, TurnOrder, TurnPlace};
 use crate::types::{
     Role, RunStatus, Tool, Usage, Version,
     assistant::ResponseFormat,

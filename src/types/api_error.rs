@@ -176,6 +176,11 @@ pub enum ApiErrorKind {
     FaultyFixture {
         diagnostics: String,
     },
+    FaultyExpectation {
+        diagnostics: String,
+        /// The value that is wrong first.
+        path: String,
+    },
     UnsupportedControlBody {
         content_type: String,
     },
@@ -394,6 +399,9 @@ impl fmt::Display for ApiErrorKind {
                      and dashes."
                 )
             }
+            Self::FaultyExpectation { diagnostics, .. } => {
+                write!(f, "There are mistakes in the expectations.\n\n{diagnostics}")
+            }
             Self::FaultyFixture { diagnostics } => {
                 write!(f, "There are mistakes in the fixtures.\n\n{diagnostics}")
             }
@@ -450,6 +458,7 @@ impl ApiErrorKind {
             Self::NoSuchPart { .. } => Some("part_ids"),
             Self::WrongChecksum { .. } => Some("md5"),
             Self::EmptyFile | Self::NoFilename => Some("file"),
+            Self::FaultyExpectation { path, .. } => (!path.is_empty()).then_some(path.as_str()),
             Self::Invalid(fault) => (!fault.path.is_empty()).then_some(fault.path.as_str()),
             _ => None,
         }
@@ -470,6 +479,7 @@ impl ApiErrorKind {
             Self::MissingModel { .. } | Self::UnknownModel { .. } => "model_not_found",
             Self::RateLimited | Self::TooManySessions { .. } => "rate_limit_exceeded",
             Self::FaultyFixture { .. } => "invalid_fixture",
+            Self::FaultyExpectation { .. } => "invalid_expectation",
             Self::NothingToRun => "invalid_thread",
             Self::NotForRetrieval { .. } => "unsupported_file",
             Self::Invalid(fault) => return fault_code(&fault.kind),

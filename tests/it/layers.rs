@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 17] = [
     &["serve"],
     &["app"],
     &["api", "control"],
-    &["http"],
+    &["http", "verification"],
     &["session"],
     &["engine"],
     &["upstream"],

@@ -1,0 +1,175 @@
+//! What came near to an expectation, and where it differs.
+
+use std::fmt::Write as _;
+
+use super::words;
+use crate::{
+    fixture::{
+        matching::{Miss, TextMatcher},
+        miss::{self, shortened},
+    },
+    session::journal::JournalEntry,
+    turns::KeptTurn,
+};
+
+/// A turn or a request, and what an expectation misses in it.
+pub(super) struct NearItem {
+    title: String,
+    misses: Vec<Difference>,
+    /// Whose secrets are not shown.
+    turn: Option<KeptTurn>,
+}
+
+/// One condition that did not hold.
+pub(super) struct Difference {
+    miss: Miss,
+    /// The texts in question, if whole texts are compared.
+    texts: Option<Texts>,
+}
+
+struct Texts {
+    expected: String,
+    got: String,
+    is_part: bool,
+}
+
+/// How many items are listed.
+const LISTED: usize = 3;
+/// Of how many items the texts are compared.
+const COMPARED: usize = 200;
+
+impl Difference {
+    /// A condition on a text, or on several that name one thing.
+    pub(super) fn of_text(condition: &str, matcher: &TextMatcher, got: &[Option<&str>]) -> Self {
+        let texts = matcher.plain().zip(got.iter().flatten().next()).map(|(expected, got)| Texts {
+            expected: expected.to_owned(),
+            got: (*got).to_owned(),
+            is_part: matcher.is_contained(),
+        });
+        Self { miss: matcher.miss_of(condition.to_owned(), got), texts }
+    }
+
+    pub(super) fn new(condition: impl Into<String>, expected: String, got: String) -> Self {
+        let condition = condition.into();
+        Self { miss: Miss { condition, expected, got, hint: None }, texts: None }
+    }
+
+    /// The same, of two texts.
+    pub(super) fn of_texts(condition: String, expected: &str, got: &str) -> Self {
+        let texts = Texts { expected: expected.to_owned(), got: got.to_owned(), is_part: false };
+        let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
+        let miss = Miss { condition, expected: shortened(&expected), got, hint: None };
+        Self { miss, texts: Some(texts) }
+    }
+
+    /// From zero to one.
+    fn likeness(&self) -> f64 {
+        let beginning = |text: &str| text.chars().take(200).collect::<String>();
+        let Self { miss, texts } = self;
+        let texts = texts.as_ref().map(|texts| (&texts.expected, &texts.got));
+        let (expected, got) = texts.unwrap_or((&miss.expected, &miss.got));
+        strsim::sorensen_dice(&beginning(expected), &beginning(got))
+    }
+
+    fn show(&self) -> String {
+        let mut text = miss::describe(&self.miss);
+        let words = self.texts.as_ref().and_then(|Texts { expected, got, is_part }| {
+            words::difference(expected, got, *is_part)
+        });
+        if let Some(words) = words {
+            _ = write!(text, "\n   {words}");
+        }
+        text
+    }
+}
+
+impl From<Miss> for Difference {
+    fn from(miss: Miss) -> Self {
+        Self { miss, texts: None }
+    }
+}
+
+impl NearItem {
+    pub(super) fn titled(title: String) -> Self {
+        Self { title, misses: Vec::new(), turn: None }
+    }
+
+    pub(super) fn of_turn(kept: &KeptTurn) -> Self {
+        let turn = &kept.turn;
+        let reply = turn.answered.reply.as_deref();
+        let reply = reply.map_or_else(|| "no reply".to_owned(), |name| format!("reply {name}"));
+        let title = format!("turn {} of {} ({reply})", turn.number, turn.run);
+        Self { title, misses: Vec::new(), turn: Some(kept.clone()) }
+    }
+
+    pub(super) fn of_request(entry: &JournalEntry) -> Self {
+        let status = entry.status.map_or_else(|| "no answer".to_owned(), |it| it.to_string());
+        Self::titled(format!("{} {} ({status})", entry.method, entry.path))
+    }
+
+    pub(super) fn with(self, misses: Vec<Difference>) -> Self {
+        Self { misses, ..self }
+    }
+
+    pub(super) fn matches(&self) -> bool {
+        self.misses.is_empty()
+    }
+
+    fn likeness(&self) -> f64 {
+        self.misses.iter().map(Difference::likeness).sum()
+    }
+
+    fn show(&self) -> String {
+        let misses: Vec<_> = self.misses.iter().map(Difference::show).collect();
+        let misses = misses.join("\n   ");
+        let text = if misses.is_empty() {
+            self.title.clone()
+        } else {
+            format!("{}: {misses}", self.title)
+        };
+        self.turn.as_ref().map_or(text.clone(), |turn| turn.clean(&text))
+    }
+}
+
+/// The items that came nearest: those that miss the fewest conditions, and among them those whose
+/// texts are most alike. Of those that miss the same in the same way only the first counts.
+pub(super) fn nearest(items: impl IntoIterator<Item = NearItem>) -> Vec<NearItem> {
+    let mut items: Vec<_> = items.into_iter().collect();
+    items.sort_by_key(|item| item.misses.len());
+    items.truncate(COMPARED);
+    let mut judged: Vec<_> = items.into_iter().map(|item| (item.likeness(), item)).collect();
+    judged.sort_by(|(one, first), (other, second)| {
+        first.misses.len().cmp(&second.misses.len()).then(other.total_cmp(one))
+    });
+    let mut nearest: Vec<NearItem> = Vec::new();
+    for (_, item) in judged {
+        let is_new = nearest.iter().all(|known| known.said() != item.said());
+        if is_new && nearest.len() < LISTED {
+            nearest.push(item);
+        }
+    }
+    nearest
+}
+
+impl NearItem {
+    fn said(&self) -> Vec<(&str, &str)> {
+        let misses = self.misses.iter().map(|it| &it.miss);
+        misses.map(|miss| (miss.condition.as_str(), miss.got.as_str())).collect()
+    }
+}
+
+/// Adds the first of these items.
+pub(super) fn list(text: &mut String, title: &str, items: impl IntoIterator<Item = NearItem>) {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    _ = write!(text, "\n{title}");
+    for (index, item) in items.by_ref().take(LISTED).enumerate() {
+        _ = write!(text, "\n{}. {}", index + 1, item.show());
+    }
+    let more = items.count();
+    if more > 0 {
+        _ = write!(text, "\nand {more} more");
+    }
+}

@@ -1,0 +1,139 @@
+//! Which words of a text differ from those that were expected.
+
+use std::time::Duration;
+
+use similar::{ChangeTag, TextDiff};
+
+/// How much of a text is compared, in characters.
+const COMPARED: usize = 20_000;
+/// How much of what is equal is shown beside what differs, in characters.
+const AROUND: usize = 30;
+/// From which likeness on a comparison says anything.
+const ALIKE: f32 = 0.3;
+/// How long two texts are compared.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What differs, in the notation of `wdiff`: `Answer in [-French-]{+German+}.` The expected text may
+/// be a part of the one that came: what stands around it does not count. None where the texts have
+/// too little in common, or nothing differs.
+pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<String> {
+    let (expected, got) = (beginning(expected), beginning(got));
+    let (before, after) = (tokens(expected), tokens(got));
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_slices(&before, &after);
+    let mut runs = runs(&diff);
+    if is_part {
+        let is_around = |run: &Run| run.tag == ChangeTag::Insert;
+        runs.pop_if(|run| is_around(run));
+        if runs.first().is_some_and(is_around) {
+            runs.remove(0);
+        }
+    }
+    let alike: usize = runs.iter().filter(|run| run.tag == ChangeTag::Equal).map(Run::chars).sum();
+    let all: usize = runs.iter().map(Run::chars).sum();
+    let differs = runs.iter().any(|run| run.tag != ChangeTag::Equal);
+    (differs && alike as f32 >= ALIKE * all as f32).then(|| show(&runs))
+}
+
+/// Tokens in a row that are all equal, expected only, or not expected.
+struct Run {
+    tag: ChangeTag,
+    text: String,
+}
+
+impl Run {
+    fn chars(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+fn runs<'t>(diff: &TextDiff<'t, 't, '_, str>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for change in diff.iter_all_changes() {
+        match runs.last_mut().filter(|run| run.tag == change.tag()) {
+            Some(run) => run.text.push_str(change.value()),
+            None => runs.push(Run { tag: change.tag(), text: change.value().to_owned() }),
+        }
+    }
+    runs
+}
+
+fn show(runs: &[Run]) -> String {
+    let mut shown = String::new();
+    for (index, Run { tag, text }) in runs.iter().enumerate() {
+        match tag {
+            ChangeTag::Delete => shown.extend(["[-", text, "-]"]),
+            ChangeTag::Insert => shown.extend(["{+", text, "+}"]),
+            ChangeTag::Equal => shown.push_str(&near(text, index == 0, index + 1 == runs.len())),
+        }
+    }
+    shown.lines().collect::<Vec<_>>().join("⏎")
+}
+
+/// As much of what is equal as stands next to a change.
+fn near(text: &str, is_first: bool, is_last: bool) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let (from, to) = (if is_first { 0 } else { AROUND }, if is_last { 0 } else { AROUND });
+    if chars.len() <= from + to + 1 {
+        return text.to_owned();
+    }
+    let (head, tail) = (chars[..from].iter(), chars[chars.len() - to..].iter());
+    head.chain(&['…']).chain(tail).collect()
+}
+
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(COMPARED).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Words, white space, and every other character by itself.
+fn tokens(text: &str) -> Vec<&str> {
+    #[derive(PartialEq)]
+    enum Kind {
+        Word,
+        Space,
+        Other,
+    }
+    let kind = |c: char| match c {
+        c if c.is_alphanumeric() => Kind::Word,
+        c if c.is_whitespace() => Kind::Space,
+        _ => Kind::Other,
+    };
+    let (mut tokens, mut start, mut last) = (Vec::new(), 0, None);
+    for (place, c) in text.char_indices() {
+        let now = kind(c);
+        if place > start && (now == Kind::Other || last.as_ref() != Some(&now)) {
+            tokens.push(&text[start..place]);
+            start = place;
+        }
+        last = Some(now);
+    }
+    tokens.extend((start < text.len()).then(|| &text[start..]));
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_differ_are_marked() {
+        let whole = |expected: &str, got: &str| difference(expected, got, false);
+        let part = |expected: &str, got: &str| difference(expected, got, true);
+        assert_eq!(
+            whole("Answer in French.", "Answer in German.").as_deref(),
+            Some("Answer in [-French-]{+German+}.")
+        );
+        assert_eq!(whole("the same", "the same"), None);
+        assert_eq!(whole("Be kind.", "Слава труду"), None);
+        assert_eq!(
+            part("Answer in French", "You are kind. Answer in German, always.").as_deref(),
+            Some("Answer in [-French-]{+German+}")
+        );
+        let long = "word ".repeat(100);
+        let (one, two) = (format!("{long}one {long}"), format!("{long}two {long}"));
+        assert_eq!(
+            whole(&one, &two).as_deref(),
+            Some("… word word word word word word [-one-]{+two+} word word word word word word…")
+        );
+        assert_eq!(whole("a\nb c", "a\nb d").as_deref(), Some("a⏎b [-c-]{+d+}"));
+    }
+}

@@ -53,6 +53,7 @@ mod http;
 pub mod internals;
 mod knowledge;
 mod redact;
+mod report;
 mod search;
 mod serve;
 mod server;

@@ -11,7 +11,9 @@ use crate::{
     http::paths,
     serve::{Config, PreparedServer, StartError},
     session::{DEFAULT_SESSION, OpenSession, SessionError, sessions::Sessions},
+    turns::KeptTurn,
     upstream,
+    verification::{Expectations, Verification},
 };
 
 /// A server that runs in this process.
@@ -27,6 +29,7 @@ use crate::{
 pub struct Server {
     address: SocketAddr,
     sessions: Arc<Sessions>,
+    default: Session,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<io::Result<()>>,
 }
@@ -52,6 +55,8 @@ impl Server {
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let server = PreparedServer::open(config).await?;
         let (sessions, leftovers) = (Arc::clone(server.sessions()), server.leftovers());
+        let session = sessions.enter(DEFAULT_SESSION).await?;
+        let default = Session { url: format!("http://{address}"), session };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             // An error says that the server was dropped, which stops it too.
@@ -59,7 +64,7 @@ impl Server {
             leftovers.close().await;
             done
         });
-        Ok(Self { address, sessions, stop: Some(stop), served })
+        Ok(Self { address, sessions, default, stop: Some(stop), served })
     }
 
     /// The address that it listens on.
@@ -94,6 +99,20 @@ impl Server {
             name => format!("{}/s/{name}", self.url()),
         };
         Ok(Session { url, session: self.sessions.enter(name).await? })
+    }
+
+    /// The model turns of the default session; see [`Session::turns`].
+    pub fn turns(&self) -> Vec<Value> {
+        self.default.turns()
+    }
+
+    /// Judges expectations of the default session; see [`Session::verify`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is not met, or if they make no sense.
+    pub fn verify(&self, expectations: impl ToString) -> Result<(), Error> {
+        self.default.verify(expectations)
     }
 
     /// Puts the fixtures of these files and folders in place of those that it was started with.
@@ -178,6 +197,27 @@ impl Session {
         runs.iter().map(|run| self.session.unmatched_to_json(run)).collect()
     }
 
+    /// The model turns: what was in force for each of them, and what was answered, oldest first, as
+    /// `GET /_rehearsal/turns` shows them.
+    pub fn turns(&self) -> Vec<Value> {
+        self.session.turns.turns().iter().map(KeptTurn::to_json).collect()
+    }
+
+    /// Judges expectations of the session: what `POST /_rehearsal/verify` takes, in JSON or YAML,
+    /// such as `json!({"expect": [{"reply": "weather", "times": 1}, {"unmatched": 0}]})`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is not met. The error says of each what came nearest and which words
+    /// differ. Fails also if the expectations make no sense.
+    pub fn verify(&self, expectations: impl ToString) -> Result<(), Error> {
+        let text = expectations.to_string();
+        let expectations = Expectations::parse_for(&self.session.name, "expectations", &text);
+        let expectations = expectations.map_err(SessionError::from)?;
+        let verification = expectations.judge(&[Arc::clone(&self.session)]);
+        if verification.passed { Ok(()) } else { Err(UnmetError(verification).into()) }
+    }
+
     /// Removes all objects, the journal and all counts, and seeds again. Added fixtures stay.
     ///
     /// # Errors
@@ -209,6 +249,29 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Expectations that are not met.
+#[derive(Debug)]
+struct UnmetError(Verification);
+
+impl fmt::Display for UnmetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (failed, all) = (self.0.failed().count(), self.0.results.len());
+        write!(f, "{failed} of {all} expectations failed")?;
+        self.0.failed().try_for_each(|failed| {
+            let difference = failed.difference.as_deref().unwrap_or_default();
+            write!(f, "\n\n{}\n{difference}", failed.expectation)
+        })
+    }
+}
+
+impl std::error::Error for UnmetError {}
+
+impl From<UnmetError> for Error {
+    fn from(error: UnmetError) -> Self {
+        Self { diagnostics: Vec::new(), source: Box::new(error) }
     }
 }
 

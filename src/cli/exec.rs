@@ -1,7 +1,9 @@
-//! `rehearsal exec`: a command, and a server for it that ends with it.
+//! `rehearsal exec`: a command, and a server for it that ends with it. At the end: what is expected
+//! is judged, reports are written, and standard error says what to look at.
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     process::{ExitCode, ExitStatus},
     sync::Arc,
 };
@@ -10,17 +12,26 @@ use clap::Args;
 use tokio::{process::Command, sync::oneshot};
 
 use super::{
+    expectation_file::ExpectationFile,
     output::complain,
+    report_file::ReportFile,
     serve::{self, LISTEN, ReadyServer, ServeArgs},
     signals::{SignalAction, Signals},
     watch,
 };
-use crate::{engine::Unmatched, session::sessions::Sessions};
+use crate::{engine::Unmatched, report::Report, session::sessions::Sessions};
 
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
     #[command(flatten)]
     serve: ServeArgs,
+    /// Judge what this file expects, at the end: YAML with `expect:`; see docs/testing.md. What fails
+    /// is printed, and makes the exit code 1 if the command's own is 0
+    #[arg(long, value_name = "FILE", env = "REHEARSAL_VERIFY")]
+    verify: Option<PathBuf>,
+    /// Write a report at the end, repeatable: .html is a page, .xml is JUnit, .json has the turns
+    #[arg(long, value_name = "PATH", env = "REHEARSAL_REPORT", value_delimiter = ',')]
+    report: Vec<PathBuf>,
     /// The command, and what it is given
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -54,7 +65,11 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
 }
 
 async fn perform(args: ExecArgs) -> Result<u8, String> {
-    let ExecArgs { serve, command } = args;
+    let ExecArgs { serve, verify, report, command } = args;
+    // What cannot be used is refused before anything starts.
+    let verify = verify.filter(|path| !path.as_os_str().is_empty());
+    let verify = verify.map(|path| ExpectationFile::read(&path)).transpose()?;
+    let reports = ReportFile::open_all(report)?;
     let (unmatched, key) =
         (serve::unmatched(&serve)?, serve.api_key.iter().find(|key| !key.is_empty()).cloned());
     let ReadyServer { server, listener, bound, paths, watch } = serve::open(serve).await?;
@@ -73,13 +88,20 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     )
     .await;
     drop(stop);
-    let missed = code != NOT_STARTED && report(&sessions);
+    let has_started = code != NOT_STARTED;
+    let missed = has_started && complain_of_replies(&sessions);
+    let verification = verify.as_ref().map(|file| file.judge(&sessions.sessions()));
+    let failed = verification.as_ref().is_some_and(|it| !it.passed);
+    let report = Report::new(&sessions.sessions(), verification);
+    let unwritten = reports.into_iter().filter_map(|file| file.write(&report).err());
+    let unwritten = unwritten.inspect(|error| complain(error)).count();
     if let Some(recorder) = recorder {
         recorder.settle().await;
     }
     served.abort();
     leftovers.close().await;
-    Ok(if code == 0 && missed && unmatched == Unmatched::Fail { 1 } else { code })
+    let fails = failed || unwritten > 0 || missed && unmatched == Unmatched::Fail;
+    Ok(if code == 0 && fails { 1 } else { code })
 }
 
 /// Runs the command to its end. Signals for this process are for the command too.
@@ -157,7 +179,7 @@ fn code_of(status: ExitStatus) -> u8 {
 
 /// Says which runs no reply matched, and what of the fixtures was not used as often as it says.
 /// Answers whether there were such runs.
-fn report(sessions: &Sessions) -> bool {
+fn complain_of_replies(sessions: &Sessions) -> bool {
     let mut missed = 0;
     // Of what has `times`: how often it was used in the session that used it most.
     let mut used: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -171,7 +193,10 @@ fn report(sessions: &Sessions) -> bool {
                 .first()
                 .map(|near| format!(", nearest is {}", near.reply.title()))
                 .unwrap_or_default();
-            complain(&format!("no reply matched the run {} (message: {message:?}{near})", run.run));
+            let mut line =
+                format!("no reply matched the run {} (message: {message:?}{near})", run.run);
+            session.keys.now().clean_text(&mut line);
+            complain(&line);
         }
         for set in session.fixtures.sets() {
             let replies = set.replies.iter().filter_map(|reply| {

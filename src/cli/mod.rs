@@ -2,11 +2,13 @@
 
 mod check;
 mod exec;
+mod expectation_file;
 mod export;
 mod health;
 mod import;
 mod log;
 mod output;
+mod report_file;
 mod serve;
 mod signals;
 mod volume;

@@ -25,12 +25,16 @@ pub(crate) async fn note<F: Future<Output = Response>>(
     next: impl FnOnce(Request) -> F,
 ) -> Response {
     let SessionRequest { session, state, request_id } = to;
-    if !is_api(request.uri().path()) || !session.journal.is_kept() {
+    if !is_api(request.uri().path()) {
+        return next(request).await;
+    }
+    // Others than the journal keep texts too, and have to know what to leave out.
+    let keys =
+        session.journal.known(key::sent(&Dialect::from_request(&request), request.headers()));
+    if !session.journal.is_kept() {
         return next(request).await;
     }
     let line = Line::new(state, &request, request_id);
-    let keys =
-        session.journal.known(key::sent(&Dialect::from_request(&request), request.headers()));
     let (parts, body) = request.into_parts();
     let (body, shown) = body_capture::request(&session.journal, &parts.headers, body, &keys);
     let response = next(Request::from_parts(parts, body)).await;

@@ -8,8 +8,8 @@ use similar::{ChangeTag, TextDiff};
 const COMPARED: usize = 20_000;
 /// How much of what is equal is shown beside what differs, in characters.
 const AROUND: usize = 30;
-/// From which likeness on a comparison says anything.
-const ALIKE: f32 = 0.3;
+/// From which share of equal text on a comparison says anything.
+const ALIKE: f32 = 0.15;
 /// How long two texts are compared.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -28,10 +28,12 @@ pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<Str
             runs.remove(0);
         }
     }
-    let alike: usize = runs.iter().filter(|run| run.tag == ChangeTag::Equal).map(Run::chars).sum();
+    let has_words = |run: &&Run| run.text.contains(char::is_alphanumeric);
+    let equal = runs.iter().filter(|run| run.tag == ChangeTag::Equal).filter(has_words);
+    let alike: usize = equal.map(Run::chars).sum();
     let all: usize = runs.iter().map(Run::chars).sum();
     let differs = runs.iter().any(|run| run.tag != ChangeTag::Equal);
-    (differs && alike as f32 >= ALIKE * all as f32).then(|| show(&runs))
+    (differs && alike > 0 && alike as f32 >= ALIKE * all as f32).then(|| show(&runs))
 }
 
 /// Tokens in a row that are all equal, expected only, or not expected.

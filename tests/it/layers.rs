@@ -17,7 +17,7 @@ use regex::Regex;
 const LAYERS: [&[&str]; 17] = [
     &["internals"],
     &["cli", "server"],
-    &["serve"],
+    &["serve", "report"],
     &["app"],
     &["api", "control"],
     &["http", "verification"],

@@ -1,0 +1,94 @@
+//! A report as a page: one file that needs no server, no network and no script.
+//!
+//! Its policy allows nothing but its own style and its own script, which are named by their hashes.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use minijinja::{Environment, value::Serde};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Report, why_unmatched};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+pub(super) fn write(report: &Report) -> String {
+    let mut environment = Environment::new();
+    // Its name says that texts are escaped.
+    environment.add_template("page.html", PAGE).expect("the page is a template");
+    let page = environment.get_template("page.html").expect("it has just been added");
+    let expectations = report.verification.as_ref().map(|it| it.results.as_slice());
+    let expectations = expectations.unwrap_or_default().iter().map(|result| {
+        let difference = &result.difference;
+        json!({"text": result.expectation.to_string(), "difference": difference})
+    });
+    let unmatched = report.unmatched.iter().map(|run| {
+        let mut shown = run.clone();
+        shown["why"] = why_unmatched(run).into();
+        shown
+    });
+    let rendered = page.render(Serde(json!({
+        "policy": policy(),
+        "style": STYLE,
+        "script": SCRIPT,
+        "data": data(report),
+        "runs": runs(&report.data),
+        "turns": report.data.len(),
+        "failed": report.verification.as_ref().map_or(0, |it| it.failed().count()),
+        "expectations": expectations.collect::<Vec<_>>(),
+        "unmatched": unmatched.collect::<Vec<_>>(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })));
+    rendered.expect("the page uses what it is given")
+}
+
+fn policy() -> String {
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    format!(
+        "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+/// The report as JSON that ends no element of the page.
+fn data(report: &Report) -> String {
+    let json = serde_json::to_string(report).expect("a report is JSON");
+    json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+/// The turns by their runs, in the order in which the runs began.
+fn runs(turns: &[Value]) -> Vec<Value> {
+    let mut runs: Vec<Value> = Vec::new();
+    for turn in turns {
+        let run = match runs.iter().rposition(|run| run["run"] == turn["run"]) {
+            Some(place) => &mut runs[place],
+            None => {
+                runs.push(json!({
+                    "run": turn["run"],
+                    "session": turn["session"],
+                    "thread": turn["thread"],
+                    "api": turn["api"],
+                    "assistant": turn["asked"]["assistant"],
+                    "message": newest_message(turn),
+                    "turns": [],
+                }));
+                let last = runs.len() - 1;
+                &mut runs[last]
+            }
+        };
+        run["reply"] = turn["answered"]["reply"].clone();
+        run["status"] = turn["answered"]["status"].clone();
+        if let Some(turns) = run["turns"].as_array_mut() {
+            turns.push(turn.clone());
+        }
+    }
+    runs
+}
+
+fn newest_message(turn: &Value) -> &Value {
+    let messages = turn["asked"]["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let newest = messages.iter().rfind(|message| message["role"] == "user");
+    newest.map_or(&Value::Null, |message| &message["content"])
+}

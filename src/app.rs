@@ -4,17 +4,21 @@
 use std::time::Instant;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::Request,
     http::Uri,
     response::{IntoResponse, Response},
+    routing::get,
 };
 
 use crate::{
     api, control,
     http::{
-        ApiError, AppState, Dialect, SessionRequest, dialect, endings, error::Result, faults,
-        headers, journal, paths, session, work,
+        ApiError, AppState, Dialect, SessionRequest, dialect, endings,
+        error::Result,
+        faults, headers, journal,
+        observe::{NoRoute, Observed},
+        paths, session, work,
     },
     types::ApiErrorKind,
 };
@@ -31,8 +35,12 @@ impl App {
         let routes = Router::new()
             .nest("/v1", api::routes())
             .nest("/_rehearsal", control::routes())
-            .fallback(unknown_url)
-            .method_not_allowed_fallback(wrong_method)
+            .route("/metrics", get(control::metrics))
+            .route("/", get(home))
+            .fallback(async |request| (Extension(NoRoute), unknown_url(request)).into_response())
+            .method_not_allowed_fallback(async |request| {
+                (Extension(NoRoute), wrong_method(request)).into_response()
+            })
             .with_state(state.clone());
         Self { state, routes }
     }
@@ -40,11 +48,17 @@ impl App {
     /// Every answer carries the headers, whoever gives it.
     pub(crate) async fn answer(self, mut request: Request) -> Response {
         let begun = Instant::now();
+        let mut observed = Observed::begin(&request, begun);
+        let metrics = &self.state.metrics;
         let (request_id, mut response) = match self.admit(&mut request).await {
-            Ok(to) => (to.request_id.clone(), self.answer_in(to, request).await),
+            Ok(to) => {
+                observed.admitted(&request);
+                let response = self.answer_in(&to, request).await;
+                (to.request_id.clone(), observed.end(metrics, Some(&to), response))
+            }
             Err(refused) => {
                 let nobodys = self.state.default.state().ids.next_request();
-                (nobodys.into(), refused.into_response())
+                (nobodys.into(), observed.end(metrics, None, refused.into_response()))
             }
         };
         headers::add(&mut response, &request_id, begun);
@@ -62,10 +76,10 @@ impl App {
 
     /// The journal sees what the client sees, faults and refusals too. A fault strikes like a
     /// failing gateway: before anybody looks at the key.
-    async fn answer_in(&self, to: SessionRequest, request: Request) -> Response {
-        let behind_faults = |request| self.carry_out(&to, request);
-        let behind_journal = |request| faults::select_fault(&to, request, behind_faults);
-        journal::note(&to, request, behind_journal).await
+    async fn answer_in(&self, to: &SessionRequest, request: Request) -> Response {
+        let behind_faults = |request| self.carry_out(to, request);
+        let behind_journal = |request| faults::select_fault(to, request, behind_faults);
+        journal::note(to, request, behind_journal).await
     }
 
     /// What a fault damages is a whole answer.
@@ -84,7 +98,16 @@ impl App {
     }
 }
 
-async fn wrong_method(request: Request) -> Response {
+/// A page for browsers. Others have a wrong base URL.
+async fn home(request: Request) -> Response {
+    if control::home::wants_page(request.headers()) {
+        control::home::page()
+    } else {
+        (Extension(NoRoute), unknown_url(request)).into_response()
+    }
+}
+
+fn wrong_method(request: Request) -> Response {
     if Dialect::from_request(&request).is_azure() {
         return ApiError::from(ApiErrorKind::ResourceNotFound).into_response();
     }
@@ -93,7 +116,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 /// The wrong base URL is the commonest first error, so it is answered with what to set.
-async fn unknown_url(request: Request) -> Response {
+fn unknown_url(request: Request) -> Response {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let dialect = Dialect::from_request(&request);
     if dialect.is_azure() {

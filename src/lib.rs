@@ -52,6 +52,7 @@ mod http;
 #[doc(hidden)]
 pub mod internals;
 mod knowledge;
+mod metrics;
 mod redact;
 mod report;
 mod search;

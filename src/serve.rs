@@ -11,6 +11,7 @@ use crate::{
     extract::Extractor,
     fixture::{Diagnostic, Fixtures, LoadError, Pace, active_fixtures::Loaded},
     http::{AppState, dialect::Policy, key::Keys, listen, origin_check::Hosts, state::SharedState},
+    metrics::Metrics,
     redact::{Redaction, Redactor},
     session::{DEFAULT_SESSION, SessionConfig, SessionError, sessions::Sessions},
     store::{Database, OpenError},
@@ -193,7 +194,9 @@ impl PreparedServer {
             Some(opened) => opened?,
             None => Database::open(config.database.as_deref()).await?,
         };
+        let metrics = Arc::new(Metrics::new());
         let session_config = SessionConfig {
+            metrics: Arc::clone(&metrics),
             upstream,
             recorder: recorder.clone(),
             redactor,
@@ -218,6 +221,7 @@ impl PreparedServer {
             keys: Arc::new(Keys::new(config.api_keys)),
             hosts: Arc::new(Hosts::new(config.allowed_hosts)),
             policy: Policy { refuses_v1: config.refuse_v1, is_sunset: config.sunset },
+            metrics,
         });
         Ok(Self { app, recorder })
     }

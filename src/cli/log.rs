@@ -1,18 +1,35 @@
 //! The log, on standard error. It never fails work and never blocks it: lines go through a bounded
 //! queue to a thread of their own, and lines that do not fit are dropped and counted.
 
-use std::{io, io::IsTerminal as _};
+use std::{env, io, io::IsTerminal as _};
 
 use clap::ValueEnum;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::output::complain;
+use super::{
+    compact_log::{self, CompactLog},
+    output::complain,
+};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogFormat {
+    /// One line for each API request: method, path, status, milliseconds, run, reply
+    Compact,
     Pretty,
     Json,
+}
+
+impl LogFormat {
+    /// Lines for people where one looks at them.
+    fn usual() -> Self {
+        if io::stderr().is_terminal() { Self::Compact } else { Self::Pretty }
+    }
+}
+
+/// Whether the log is in colour: on a terminal, unless `NO_COLOR` is set (no-color.org).
+fn has_colours() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// How many lines wait for whoever reads standard error.
@@ -26,9 +43,14 @@ pub(super) struct Log {
 
 impl Log {
     /// Starts the log of this process.
-    pub(super) fn start(filter: &str, format: LogFormat) -> Result<Self, String> {
-        let filter =
+    pub(super) fn start(filter: &str, format: Option<LogFormat>) -> Result<Self, String> {
+        let format = format.unwrap_or_else(LogFormat::usual);
+        let mut filter =
             filter.parse::<EnvFilter>().map_err(|error| format!("--log {filter}: {error}"))?;
+        let tells = filter.max_level_hint().is_none_or(|level| level >= LevelFilter::INFO);
+        if matches!(format, LogFormat::Compact) && tells {
+            filter = filter.add_directive(compact_log::requests());
+        }
         let (writer, worker) = NonBlockingBuilder::default()
             .buffered_lines_limit(LINES)
             .lossy(true)
@@ -40,8 +62,9 @@ impl Log {
             .with_writer(writer)
             // It would print what it cannot write, and panic where that cannot be written either.
             .log_internal_errors(false)
-            .with_ansi(io::stderr().is_terminal());
+            .with_ansi(has_colours());
         match format {
+            LogFormat::Compact => log.event_format(CompactLog).init(),
             LogFormat::Pretty => log.init(),
             LogFormat::Json => log.json().init(),
         }

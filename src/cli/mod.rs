@@ -1,6 +1,8 @@
 //! The command line: what can be said, and which exit code answers it.
 
+mod banner;
 mod check;
+mod compact_log;
 mod exec;
 mod expectation_file;
 mod export;

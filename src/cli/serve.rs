@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
+    banner,
     log::{Log, LogFormat},
     signals::Signals,
     volume,
@@ -114,9 +115,9 @@ pub struct ServeArgs {
     /// What to log to standard error: a filter of the `tracing` crate
     #[arg(long, value_name = "FILTER", default_value = "info", env = "REHEARSAL_LOG")]
     log: String,
-    /// How to lay the log out
-    #[arg(long = "log-format", value_enum, default_value = "pretty", env = "REHEARSAL_LOG_FORMAT")]
-    log_format: LogFormat,
+    /// How to lay the log out [default: compact on a terminal, else pretty]
+    #[arg(long = "log-format", value_enum, env = "REHEARSAL_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 /// Who else may answer runs. Nothing is asked of anybody unless an upstream is named.
@@ -287,13 +288,16 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     let ReadyServer { server, listener, bound, paths, watch } = open(args).await?;
     let leftovers = server.leftovers();
     if watch {
-        tokio::spawn(super::watch::watch(paths, Arc::clone(server.sessions())));
+        tokio::spawn(super::watch::watch(paths.clone(), Arc::clone(server.sessions())));
     }
     let (stop, stopped) = watch::channel(false);
     // From the first line of output on, a signal is an orderly end.
     let signals = Signals::of_server().map_err(|error| format!("cannot catch signals: {error}"))?;
     tokio::spawn(signals.stop(stop));
     announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
+    if io::stderr().is_terminal() {
+        banner::show(bound, &paths, &server.sessions().fixtures());
+    }
 
     let ending = until_set(stopped.clone());
     let done = tokio::select! {

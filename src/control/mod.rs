@@ -7,7 +7,9 @@
 mod clock;
 mod events;
 mod fixtures;
+pub(crate) mod home;
 mod listing;
+mod metrics;
 mod requests;
 mod snapshots;
 mod threads;
@@ -34,6 +36,8 @@ use crate::{
     },
     types::{ApiErrorKind, limits, reader::ValidationErrorKind},
 };
+
+pub(crate) use self::metrics::metrics;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()

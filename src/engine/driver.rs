@@ -34,6 +34,7 @@ use crate::{
     clock::{Clock, Ids},
     event_bus::EventBus,
     knowledge::{AttachedFiles, Knowledge},
+    metrics::Metrics,
     store::{self, OpenRun, Store, StoreError},
     turns::TurnLog,
     types::{Id, Message, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
@@ -52,6 +53,7 @@ pub struct RunServices {
     pub performer: Arc<Performer>,
     pub bus: EventBus,
     pub turns: Arc<TurnLog>,
+    pub metrics: Arc<Metrics>,
     /// Where runs go that an upstream performed.
     pub recording: Option<Recording>,
 }
@@ -276,8 +278,9 @@ impl Engine {
         wanted: PerformerChoice,
         listener: Option<Listener>,
     ) -> Shell {
-        let RunServices { store, clock, knowledge, performer, bus, turns, recording, .. } =
-            &self.at_hand;
+        let RunServices {
+            store, clock, knowledge, performer, bus, turns, metrics, recording, ..
+        } = &self.at_hand;
         Shell {
             performing: Performing::new(
                 store.clone(),
@@ -289,6 +292,7 @@ impl Engine {
                 recording.clone(),
             ),
             audience: Audience::new(bus.clone(), listener),
+            metrics: Arc::clone(metrics),
             store: store.clone(),
             clock: clock.clone(),
             machine,

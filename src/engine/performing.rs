@@ -156,6 +156,11 @@ impl Performing {
         }
     }
 
+    /// Whether a performer was chosen since `take_begun` was last asked.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Whether a performer was chosen since this was last asked.
     pub(super) fn take_begun(&mut self) -> bool {
         std::mem::take(&mut self.has_begun)

@@ -4,7 +4,7 @@
 //! everything about a run happens in one order. The run goes on whether anybody polls, listens or
 //! hangs up.
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use serde_json::json;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
@@ -16,6 +16,7 @@ use super::{
     error::RunError,
     event::Event,
     machine::{Input, Machine, Next},
+    memory::Performance,
     note,
     objects::RunObjects,
     performing::Performing,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     clock::{ActivityGuard, Clock},
+    metrics::Metrics,
     store::{self, Changes, Store},
 };
 
@@ -33,6 +35,7 @@ pub(super) struct Shell {
     pub objects: RunObjects,
     pub performing: Performing,
     pub audience: Audience,
+    pub metrics: Arc<Metrics>,
     /// The run itself, if it is not written yet, and who waits for that. The first commit does.
     pub creation: Option<(Box<Creation>, oneshot::Sender<store::Result<bool>>)>,
     /// Whether the database knows who performs the run.
@@ -128,6 +131,7 @@ impl Shell {
 
     /// Tells what is committed, and then that no reply has matched, if that is new.
     pub(super) fn tell(&mut self, shown: Vec<Event>) {
+        self.count(&shown);
         self.audience.send(shown);
         self.audience.publish_turns(self.performing.turns.take_ended());
         if self.performing.take_begun() {
@@ -135,6 +139,25 @@ impl Shell {
             let Performing { turns, .. } = &self.performing;
             let show = |unmatched: &UnmatchedRun| turns.cleaned(json!(unmatched));
             self.audience.publish_unmatched(|| self.performing.unmatched(run), show);
+        }
+    }
+
+    /// Counts a run that has ended, and one that no reply matches.
+    fn count(&self, shown: &[Event]) {
+        let reply = || self.machine.performance().and_then(Performance::reply);
+        for event in shown {
+            if let Event::Run(run) = event
+                && run.status().is_terminal()
+            {
+                self.metrics.count_run(run.status(), reply().as_deref());
+            }
+        }
+        let run = &self.objects.run.id;
+        if self.performing.has_begun()
+            && reply().is_none()
+            && self.performing.unmatched(run).is_some()
+        {
+            self.metrics.count_unmatched();
         }
     }
 

@@ -17,7 +17,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// keys and faults of the server. A request that came to no session is named by the default one.
 pub(crate) fn add(response: &mut Response, request_id: &str, begun: Instant) {
     let status = response.status();
-    tracing::debug!(status = status.as_u16(), request_id, "answered");
     let headers = response.headers_mut();
     headers.reserve(8);
     headers.insert(VERSION, HeaderValue::from_static("2020-10-01"));

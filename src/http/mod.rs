@@ -18,6 +18,7 @@ pub(crate) mod headers;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod listen;
+pub(crate) mod observe;
 pub(crate) mod origin_check;
 pub(crate) mod paths;
 pub(crate) mod session;

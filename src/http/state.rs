@@ -5,7 +5,10 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{dialect::Policy, key::Keys, origin_check::Hosts};
-use crate::session::{OpenSession, SessionState, sessions::Sessions};
+use crate::{
+    metrics::Metrics,
+    session::{OpenSession, SessionState, sessions::Sessions},
+};
 
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<SharedState>);
@@ -17,6 +20,7 @@ pub(crate) struct SharedState {
     pub keys: Arc<Keys>,
     pub hosts: Arc<Hosts>,
     pub policy: Policy,
+    pub metrics: Arc<Metrics>,
 }
 
 impl AppState {

@@ -17,16 +17,13 @@ use super::{
     dialect::Dialect,
     extract::{RequestContext, received},
     form::is_form,
-    key,
     state::SessionRequest,
     uri::is_api,
 };
-use crate::session::{OpenSession, journal::Journal};
+use crate::session::OpenSession;
 
 pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Router) -> Response {
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        log(to, &request);
-    }
+    if tracing::enabled!(tracing::Level::DEBUG) {}
     let is_safe = request.method().is_safe();
     let session = Arc::clone(&to.session);
     let work = AssertUnwindSafe(route(session, request, routes)).catch_unwind();
@@ -40,15 +37,6 @@ pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Rou
         tracing::error!(request_id, error = said(&*panic), "a handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
-}
-
-fn log(to: &SessionRequest, request: &Request) {
-    // Some clients put keys into paths.
-    let dialect = Dialect::from_request(request);
-    let keys = to.session.journal.known(key::sent(&dialect, request.headers()));
-    let path = Journal::clean_url(request.uri().path(), &keys);
-    let request_id = &*to.request_id;
-    tracing::debug!(method = %request.method(), path, request_id, "asked");
 }
 
 async fn route(session: Arc<OpenSession>, mut request: Request, routes: Router) -> Response {

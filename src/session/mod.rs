@@ -31,6 +31,7 @@ use crate::{
         active_fixtures::{Addition, Loaded, NumberedText},
     },
     knowledge::{Knowledge, Reaper},
+    metrics::Metrics,
     redact::{Redactor, SessionKeys},
     store::{self, Database, Prepared, RowLease, Snapshot, Store},
     turns::{TurnLog, TurnOrder},
@@ -61,6 +62,7 @@ pub struct SessionConfig {
     pub strict_models: bool,
     /// How many requests and how many turns the journal of a session holds.
     pub journal: usize,
+    pub metrics: Arc<Metrics>,
     /// In which order the turns of all sessions come.
     pub turn_order: TurnOrder,
     /// How many sessions there may be at a time.
@@ -389,6 +391,7 @@ impl SessionState {
             performer: Arc::new(performer),
             bus: bus.clone(),
             turns: Arc::clone(turns),
+            metrics: Arc::clone(&config.metrics),
             recording,
         });
         let (active_fixtures, lease) = (Arc::clone(active_fixtures), store.lease());

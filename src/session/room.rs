@@ -142,6 +142,10 @@ impl Room {
         self.places.lock().by_name.get(name).is_some_and(|place| place.cell.initialized())
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.places.lock().by_name.len()
+    }
+
     pub(super) fn sessions(&self) -> Vec<Arc<OpenSession>> {
         let places = self.places.lock();
         places.by_name.values().filter_map(|place| place.cell.get().cloned()).collect()

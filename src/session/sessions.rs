@@ -57,6 +57,16 @@ impl Sessions {
         sessions
     }
 
+    /// The fixtures that the server was started with, as they are now.
+    pub fn fixtures(&self) -> Arc<Fixtures> {
+        self.config.fixtures.now()
+    }
+
+    /// How many sessions are in memory.
+    pub fn count(&self) -> usize {
+        self.room.count()
+    }
+
     /// Puts other fixtures in the place of those that the server was started with. New seeds are
     /// stored; runs that are under way keep their replies.
     pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {

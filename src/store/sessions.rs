@@ -102,6 +102,13 @@ impl Database {
         Ok(query.fetch_all(&mut *self.reader().await?).await?)
     }
 
+    /// How many bytes the database has, without the contents of files.
+    pub async fn size(&self) -> Result<u64> {
+        let sql = "select page_count * page_size from pragma_page_count(), pragma_page_size()";
+        let size: i64 = sqlx::query_scalar(sql).fetch_one(&mut *self.reader().await?).await?;
+        Ok(size.unsigned_abs())
+    }
+
     /// The names of the sessions that hold neither objects nor snapshots.
     pub async fn empty_sessions(&self) -> Result<HashSet<String>> {
         let objects = TABLES.iter().map(|(table, ..)| {

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 17] = [
     &["transcript"],
     &["knowledge"],
     &["store", "extract", "search"],
-    &["fixture", "events", "event_bus", "turns"],
+    &["fixture", "events", "event_bus", "turns", "metrics"],
     &["clock", "tokens", "redact"],
     &["types"],
     &["vocabulary"],

@@ -167,9 +167,9 @@ fn check(then: Moment) -> Result<()> {
     Err(ApiErrorKind::invalid("advance", kind).into())
 }
 
-/// An object that has changed: not what only streams tell, nor requests.
+/// An object that has changed: not what only streams tell, nor requests and turns.
 fn happened(event: &str, data: &str) -> Option<ClockEvents> {
-    if event == "request" || event.ends_with(".delta") {
+    if matches!(event, "request" | "turn") || event.ends_with(".delta") {
         return None;
     }
     let mut object: Value = serde_json::from_str(data).ok()?;

@@ -45,6 +45,7 @@ mod skipped;
 mod streaming;
 mod threads;
 mod tools;
+mod turns;
 mod unharmed;
 mod uploads;
 mod upstream;

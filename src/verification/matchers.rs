@@ -103,12 +103,7 @@ fn missing(expected: &Value, got: &Value, at: &str, misses: &mut Vec<Difference>
             }
         }
         (Value::Number(one), Value::Number(other)) if one.as_f64() == other.as_f64() => {}
-        (Value::String(one), Value::String(other)) if one != other => {
-            misses.push(Difference::of_texts(at.to_owned(), one, other));
-        }
-        (one, other) if one != other => {
-            misses.push(Difference::new(at, one.to_string(), other.to_string()));
-        }
+        (one, other) if one != other => misses.push(Difference::of_part(at, one, other)),
         _ => {}
     }
 }

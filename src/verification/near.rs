@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::words;
 use crate::{
     fixture::{
@@ -25,6 +27,8 @@ pub(super) struct Difference {
     miss: Miss,
     /// The texts in question, if whole texts are compared.
     texts: Option<Texts>,
+    /// Whether it is about a part of a body, which is looked at only where all else holds.
+    is_part: bool,
 }
 
 struct Texts {
@@ -46,26 +50,39 @@ impl Difference {
             got: (*got).to_owned(),
             is_part: matcher.is_contained(),
         });
-        Self { miss: matcher.miss_of(condition.to_owned(), got), texts }
+        Self { miss: matcher.miss_of(condition.to_owned(), got), texts, is_part: false }
     }
 
     pub(super) fn new(condition: impl Into<String>, expected: String, got: String) -> Self {
         let condition = condition.into();
-        Self { miss: Miss { condition, expected, got, hint: None }, texts: None }
+        let miss = Miss { condition, expected, got, hint: None };
+        Self { miss, texts: None, is_part: false }
     }
 
-    /// The same, of two texts.
-    pub(super) fn of_texts(condition: String, expected: &str, got: &str) -> Self {
+    /// A part of a body.
+    pub(super) fn of_part(condition: &str, expected: &Value, got: &Value) -> Self {
+        match (expected, got) {
+            (Value::String(expected), Value::String(got)) => {
+                Self::of_texts(condition.to_owned(), expected, got)
+            }
+            _ => {
+                let differs = Self::new(condition, expected.to_string(), got.to_string());
+                Self { is_part: true, ..differs }
+            }
+        }
+    }
+
+    fn of_texts(condition: String, expected: &str, got: &str) -> Self {
         let texts = Texts { expected: expected.to_owned(), got: got.to_owned(), is_part: false };
         let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
         let miss = Miss { condition, expected: shortened(&expected), got, hint: None };
-        Self { miss, texts: Some(texts) }
+        Self { miss, texts: Some(texts), is_part: true }
     }
 
     /// From zero to one.
     fn likeness(&self) -> f64 {
         let beginning = |text: &str| text.chars().take(200).collect::<String>();
-        let Self { miss, texts } = self;
+        let Self { miss, texts, .. } = self;
         let texts = texts.as_ref().map(|texts| (&texts.expected, &texts.got));
         let (expected, got) = texts.unwrap_or((&miss.expected, &miss.got));
         strsim::sorensen_dice(&beginning(expected), &beginning(got))
@@ -85,7 +102,7 @@ impl Difference {
 
 impl From<Miss> for Difference {
     fn from(miss: Miss) -> Self {
-        Self { miss, texts: None }
+        Self { miss, texts: None, is_part: false }
     }
 }
 
@@ -115,6 +132,12 @@ impl NearItem {
         self.misses.is_empty()
     }
 
+    /// How many conditions do not hold. Those on parts of a body count together as one.
+    fn distance(&self) -> usize {
+        let parts = self.misses.iter().filter(|miss| miss.is_part).count();
+        2 * (self.misses.len() - parts) + parts.min(1)
+    }
+
     fn likeness(&self) -> f64 {
         self.misses.iter().map(Difference::likeness).sum()
     }
@@ -135,11 +158,11 @@ impl NearItem {
 /// texts are most alike. Of those that miss the same in the same way only the first counts.
 pub(super) fn nearest(items: impl IntoIterator<Item = NearItem>) -> Vec<NearItem> {
     let mut items: Vec<_> = items.into_iter().collect();
-    items.sort_by_key(|item| item.misses.len());
+    items.sort_by_key(NearItem::distance);
     items.truncate(COMPARED);
     let mut judged: Vec<_> = items.into_iter().map(|item| (item.likeness(), item)).collect();
     judged.sort_by(|(one, first), (other, second)| {
-        first.misses.len().cmp(&second.misses.len()).then(other.total_cmp(one))
+        first.distance().cmp(&second.distance()).then(other.total_cmp(one))
     });
     let mut nearest: Vec<NearItem> = Vec::new();
     for (_, item) in judged {

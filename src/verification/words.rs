@@ -22,13 +22,10 @@ pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<Str
     let diff = TextDiff::configure().timeout(PATIENCE).diff_slices(&before, &after);
     let mut runs = runs(&diff);
     if is_part {
-        let is_around = |run: &Run| run.tag == ChangeTag::Insert;
-        runs.pop_if(|run| is_around(run));
-        if runs.first().is_some_and(is_around) {
-            runs.remove(0);
-        }
+        leave_out_surroundings(&mut runs);
     }
-    let has_words = |run: &&Run| run.text.contains(char::is_alphanumeric);
+    let has_words =
+        |run: &&Run<'_>| run.tokens.iter().any(|token| token.contains(char::is_alphanumeric));
     let equal = runs.iter().filter(|run| run.tag == ChangeTag::Equal).filter(has_words);
     let alike: usize = equal.map(Run::chars).sum();
     let all: usize = runs.iter().map(Run::chars).sum();
@@ -37,49 +34,81 @@ pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<Str
 }
 
 /// Tokens in a row that are all equal, expected only, or not expected.
-struct Run {
+struct Run<'t> {
     tag: ChangeTag,
-    text: String,
+    tokens: Vec<&'t str>,
 }
 
-impl Run {
+impl Run<'_> {
     fn chars(&self) -> usize {
-        self.text.chars().count()
+        self.tokens.iter().map(|token| token.chars().count()).sum()
     }
 }
 
-fn runs<'t>(diff: &TextDiff<'t, 't, '_, str>) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs<'t>(diff: &TextDiff<'t, 't, '_, str>) -> Vec<Run<'t>> {
+    let mut runs: Vec<Run<'t>> = Vec::new();
     for change in diff.iter_all_changes() {
         match runs.last_mut().filter(|run| run.tag == change.tag()) {
-            Some(run) => run.text.push_str(change.value()),
-            None => runs.push(Run { tag: change.tag(), text: change.value().to_owned() }),
+            Some(run) => run.tokens.push(change.value()),
+            None => runs.push(Run { tag: change.tag(), tokens: vec![change.value()] }),
         }
     }
     runs
 }
 
-fn show(runs: &[Run]) -> String {
+/// Leaves out what stands before and behind a text that is to be a part of the other. Where its
+/// first or last words were replaced, as many words stay in their place.
+fn leave_out_surroundings(runs: &mut Vec<Run<'_>>) {
+    match runs.as_mut_slice() {
+        [
+            ..,
+            Run { tag: ChangeTag::Delete, tokens: lost },
+            Run { tag: ChangeTag::Insert, tokens },
+        ] => {
+            tokens.truncate(lost.len());
+        }
+        [.., Run { tag: ChangeTag::Insert, .. }] => _ = runs.pop(),
+        _ => {}
+    }
+    match runs.as_mut_slice() {
+        [
+            Run { tag: ChangeTag::Delete, tokens: lost },
+            Run { tag: ChangeTag::Insert, tokens },
+            ..,
+        ] => {
+            let around = tokens.len().saturating_sub(lost.len());
+            tokens.drain(..around);
+        }
+        [Run { tag: ChangeTag::Insert, .. }, ..] => _ = runs.remove(0),
+        _ => {}
+    }
+}
+
+fn show(runs: &[Run<'_>]) -> String {
     let mut shown = String::new();
-    for (index, Run { tag, text }) in runs.iter().enumerate() {
+    for (index, Run { tag, tokens }) in runs.iter().enumerate() {
+        let text = tokens.concat();
         match tag {
-            ChangeTag::Delete => shown.extend(["[-", text, "-]"]),
-            ChangeTag::Insert => shown.extend(["{+", text, "+}"]),
-            ChangeTag::Equal => shown.push_str(&near(text, index == 0, index + 1 == runs.len())),
+            ChangeTag::Delete => shown.extend(["[-", &text, "-]"]),
+            ChangeTag::Insert => shown.extend(["{+", &text, "+}"]),
+            ChangeTag::Equal => shown.push_str(&near(&text, index == 0, index + 1 == runs.len())),
         }
     }
     shown.lines().collect::<Vec<_>>().join("⏎")
 }
 
-/// As much of what is equal as stands next to a change.
+/// As much of what is equal as stands next to a change, in whole words.
 fn near(text: &str, is_first: bool, is_last: bool) -> String {
-    let chars: Vec<char> = text.chars().collect();
+    let count = text.chars().count();
     let (from, to) = (if is_first { 0 } else { AROUND }, if is_last { 0 } else { AROUND });
-    if chars.len() <= from + to + 1 {
+    if count <= from + to + 1 {
         return text.to_owned();
     }
-    let (head, tail) = (chars[..from].iter(), chars[chars.len() - to..].iter());
-    head.chain(&['…']).chain(tail).collect()
+    let at = |place: usize| text.char_indices().nth(place).map_or(text.len(), |(byte, _)| byte);
+    let (head, tail) = (&text[..at(from)], &text[at(count - to)..]);
+    let head = head.rfind(char::is_whitespace).map_or(head, |end| &head[..end]);
+    let tail = tail.find(char::is_whitespace).map_or(tail, |start| &tail[start..]);
+    format!("{head}…{tail}")
 }
 
 fn beginning(text: &str) -> &str {
@@ -130,11 +159,15 @@ mod tests {
             part("Answer in French", "You are kind. Answer in German, always.").as_deref(),
             Some("Answer in [-French-]{+German+}")
         );
+        assert_eq!(
+            part("French, please", "Answer in German, please.").as_deref(),
+            Some("[-French-]{+German+}, please")
+        );
         let long = "word ".repeat(100);
         let (one, two) = (format!("{long}one {long}"), format!("{long}two {long}"));
         assert_eq!(
             whole(&one, &two).as_deref(),
-            Some("… word word word word word word [-one-]{+two+} word word word word word word…")
+            Some("… word word word word word [-one-]{+two+} word word word word word…")
         );
         assert_eq!(whole("a\nb c", "a\nb d").as_deref(), Some("a⏎b [-c-]{+d+}"));
     }

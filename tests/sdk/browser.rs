@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Debian's Chromium, or another's. Where there is none, the test is skipped.
-fn browser() -> Option<PathBuf> {
+pub fn browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
@@ -33,7 +33,7 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-fn visit(browser: &PathBuf, profile: &tempfile::TempDir, arguments: &[&str]) -> Command {
+pub fn visit(browser: &PathBuf, profile: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(browser);
     command
         .args([

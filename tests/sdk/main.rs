@@ -16,12 +16,13 @@ mod contract;
 #[path = "../contract/documents.rs"]
 mod documents;
 mod go_and_java;
+mod guides;
 mod python_and_node;
-mod recipes;
 mod running;
 mod rust;
 #[path = "../skipped/note.rs"]
 mod skipped;
 mod tutorials;
 mod upstream;
+mod verification;
 mod versions;

@@ -42,7 +42,7 @@ pub struct Config {
     pub api_keys: Vec<String>,
     /// Values of the header `Host` that are accepted beside `localhost` and addresses.
     pub allowed_hosts: Vec<String>,
-    /// How many requests the journal of a session holds.
+    /// How many requests and how many turns the journal of a session holds.
     pub journal: usize,
     /// How many sessions there may be at a time. Idle ones that hold nothing make room for others.
     pub max_sessions: usize,

@@ -98,7 +98,8 @@ pub struct ServeArgs {
     sunset: bool,
     #[command(flatten)]
     upstream: UpstreamArgs,
-    /// How many requests the journal of each session holds, for `/_rehearsal/requests`
+    /// How many requests and how many turns each session keeps, for `/_rehearsal/requests` and
+    /// `/_rehearsal/turns`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
     /// How many sessions there may be; idle ones that hold nothing make room for others

@@ -23,7 +23,6 @@ use super::{
 use crate::session::OpenSession;
 
 pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Router) -> Response {
-    if tracing::enabled!(tracing::Level::DEBUG) {}
     let is_safe = request.method().is_safe();
     let session = Arc::clone(&to.session);
     let work = AssertUnwindSafe(route(session, request, routes)).catch_unwind();

@@ -63,6 +63,8 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
                 request = request.json(&json!({"advance": "1s"}));
             } else if path.ends_with("/fixtures") && method == Method::POST {
                 request = request.header("content-type", "application/yaml").body(HI);
+            } else if path.ends_with("/verify") {
+                request = request.json(&json!({"expect": [{"unmatched": 0}]}));
             }
             let status = server.send(request).await.status;
             // In the order of the methods it is made, and forgotten before it could be brought
@@ -76,7 +78,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 16);
+    assert_eq!(calls, 18);
     for (method, path, status) in [
         (Method::GET, "/_rehearsal/nothing", 404),
         (Method::GET, "/_rehearsal/reset", 405),
@@ -586,6 +588,7 @@ async fn every_change_is_an_event() {
             "thread.message.completed",
             "thread.run.step.completed",
             "thread.run.completed",
+            "turn",
             "assistant.deleted",
             "thread.deleted",
             "clock.advanced"

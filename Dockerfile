@@ -1,7 +1,7 @@
 # The server in a small image: the program, the libraries that it is linked to, and nothing else. User 65532 runs it.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY src src
 COPY migrations migrations
@@ -9,6 +9,8 @@ COPY fixtures fixtures
 COPY deploy/image.sh deploy/image.sh
 # `dist` takes a minute more than `release`, and is a fifth smaller.
 ARG PROFILE=dist
+# The commit that `rehearsal --version` tells: there is no checkout in here.
+ARG REHEARSAL_COMMIT
 # The manifest names the benches and the tests; the image needs neither.
 RUN for target in benches/speed benches/endurance tests/sdk tests/skipped; do \
         mkdir -p $target && touch $target/main.rs; \

@@ -8,11 +8,13 @@ mod expectation_file;
 mod export;
 mod health;
 mod import;
+mod init;
 mod log;
 mod output;
 mod report_file;
 mod serve;
 mod signals;
+mod version;
 mod volume;
 mod watch;
 
@@ -26,6 +28,7 @@ use self::{
     exec::ExecArgs,
     export::ExportArgs,
     import::ImportArgs,
+    init::InitArgs,
     output::{UNUSABLE, complain, print},
 };
 use crate::{
@@ -35,8 +38,11 @@ use crate::{
 
 /// A local emulator of the OpenAI Assistants API. Point any SDK's base URL at it.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(disable_version_flag = true, args_conflicts_with_subcommands = true)]
 pub struct Cli {
+    /// Print the version, the commit and the version of SQLite
+    #[arg(short = 'V', long, exclusive = true)]
+    version: bool,
     #[command(subcommand)]
     command: Option<CliCommand>,
     /// Without a subcommand the server is run.
@@ -48,6 +54,8 @@ pub struct Cli {
 enum CliCommand {
     /// Run the server (the default)
     Serve(Box<ServeArgs>),
+    /// Write a first fixture, a test and a CI snippet; files that are there stay as they are
+    Init(InitArgs),
     /// Check fixture files: every fault with its place, and how to mend it
     Check(CheckArgs),
     /// Print the JSON Schema (draft-07) of the fixture format, for editors
@@ -74,8 +82,12 @@ struct HealthArgs {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
+    if cli.version {
+        return version::run();
+    }
     let done = match cli.command.unwrap_or(CliCommand::Serve(Box::new(cli.serve))) {
         CliCommand::Serve(args) => serve::run(*args),
+        CliCommand::Init(args) => init::run(&args),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Schema => Ok(print(SCHEMA)),
         CliCommand::Exec(args) => exec::run(*args),

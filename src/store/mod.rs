@@ -26,6 +26,7 @@ mod runs;
 mod sessions;
 mod table;
 mod temporary;
+mod version;
 mod writer;
 
 use std::{convert::Infallible, sync::Arc};
@@ -48,6 +49,7 @@ pub(crate) use self::{
     runs::{OpenRun, PerformerInputs, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
+    version::sqlite_version,
 };
 use crate::event_bus::EventBus;
 use crate::types::{Id, Order, Page, Version, list::PageRequest, resource::ResourceKey};

@@ -1,0 +1,108 @@
+/**
+ * A server for tests. It ends with this process, however that ends: the server runs a command that
+ * waits for the end of its standard input, which is a pipe from here.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { findProgram } from "./program.js";
+import { Session } from "./session.js";
+
+export interface StartOptions {
+  /** Fixture files and folders. */
+  fixtures?: string | string[];
+  /** What happens to a run that no reply matches. */
+  unmatched?: "fail" | "echo" | "upstream";
+  /** More arguments for the server. */
+  args?: string[];
+  /** More variables for the server. */
+  env?: Record<string, string>;
+}
+
+export interface Server {
+  /** Where the server is. */
+  readonly url: string;
+  /** The base URL of the session `default`. */
+  readonly baseURL: string;
+  /** A session: it is made when it is first used. */
+  session(name: string): Session;
+  /** Ends the server. */
+  stop(): Promise<void>;
+}
+
+/** Says where the server is, and lives until its standard input ends. */
+const WAIT = "console.log(process.env.REHEARSAL_URL); process.stdin.resume()";
+
+/** Starts a server on a free port, and waits until it listens. */
+export async function start(options: StartOptions = {}): Promise<Server> {
+  const { fixtures = [], unmatched, args = [], env = {} } = options;
+  const command = [
+    ...["exec", "--log", "warn"],
+    ...[fixtures].flat().flatMap((path) => ["--fixtures", path]),
+    ...(unmatched === undefined ? [] : ["--unmatched", unmatched]),
+    ...[...args, "--", process.execPath, "-e", WAIT],
+  ];
+  const child = spawn(findProgram(), command, {
+    stdio: ["pipe", "pipe", "pipe"],
+    // Ctrl-C is for the runner of the tests, which still wants to ask what has happened.
+    detached: process.platform !== "win32",
+    env: { ...process.env, ...env },
+  });
+  let said = "";
+  child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
+  const url = await firstLine(child);
+  if (url === undefined) {
+    throw new Error(`the server does not start:\n${said.trim()}`);
+  }
+  // Nothing of it keeps this process from ending.
+  child.unref();
+  for (const stream of [child.stdin, child.stdout, child.stderr]) {
+    (stream as unknown as { unref?: () => void }).unref?.();
+  }
+  const server = {
+    url,
+    baseURL: `${url}/v1`,
+    session: (name: string) => new Session(`${url}/s/${name}`),
+    stop: () => stop(child),
+  };
+  await checkVersion(server);
+  return server;
+}
+
+async function firstLine(child: ChildProcess): Promise<string | undefined> {
+  const ended = new Promise<undefined>((resolve) => {
+    child.on("close", () => {
+      resolve(undefined);
+    });
+    child.on("error", () => {
+      resolve(undefined);
+    });
+  });
+  if (child.stdout === null) return undefined;
+  const lines = createInterface({ input: child.stdout });
+  const line = once(lines, "line").then(([text]: unknown[]) => String(text));
+  return await Promise.race([line, ended]);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.ref();
+  child.stdin?.end();
+  await ended;
+}
+
+async function checkVersion(server: Server): Promise<void> {
+  const manifest = createRequire(import.meta.url)("../package.json") as { version: string };
+  const answer = await fetch(`${server.url}/_rehearsal/health`);
+  const { version } = (await answer.json()) as { version: string };
+  const line = (version: string) => version.split(".").slice(0, 2).join(".");
+  if (line(version) !== line(manifest.version)) {
+    await server.stop();
+    throw new Error(
+      `rehearsal-server ${manifest.version} does not fit the program ${version}: install the same ` +
+        "version of both.",
+    );
+  }
+}

@@ -1,0 +1,73 @@
+/** The fixture `rehearsal` for vitest: a session of its own for each test. */
+import { inject, test as base } from "vitest";
+import { API_KEY, type JsonObject, Session } from "./session.js";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    rehearsalUrl: string;
+  }
+}
+
+/** Points clients without settings of their own to the session. */
+function point(session: Session): () => void {
+  const variables: Record<string, string> = {
+    OPENAI_BASE_URL: session.baseURL,
+    OPENAI_API_KEY: API_KEY,
+    AZURE_OPENAI_ENDPOINT: session.url,
+    AZURE_OPENAI_API_KEY: API_KEY,
+    OPENAI_API_VERSION: "2024-05-01-preview",
+    REHEARSAL_URL: session.url,
+  };
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
+  };
+}
+
+function explain(runs: JsonObject[]): string {
+  return runs
+    .map((run) => {
+      const near = (run["nearest"] as JsonObject[]).map((miss) => JSON.stringify(miss));
+      const title = `no reply matches the run ${String(run["run"])} (message: ${JSON.stringify(run["message"])})`;
+      return [title, ...near.map((miss) => `  nearest: ${miss}`), String(run["stub"])].join("\n");
+    })
+    .join("\n");
+}
+
+/** The fixture, for a `test.extend({ rehearsal })` of your own. */
+export async function rehearsal(
+  { task }: { task: { id: string } },
+  use: (session: Session) => Promise<void>,
+): Promise<void> {
+  const url = inject("rehearsalUrl") as string | undefined;
+  if (url === undefined) {
+    throw new Error(
+      'there is no server: set globalSetup: "rehearsal-server/vitest/setup" in the configuration',
+    );
+  }
+  const session = new Session(`${url}/s/vitest${task.id.replaceAll(/[^\w.-]/g, "_")}`);
+  // A test that is tried again begins anew.
+  await session.send("POST", "/reset?fixtures=true", {});
+  const restore = point(session);
+  try {
+    await use(session);
+  } finally {
+    restore();
+  }
+  const runs = await session.unmatched();
+  const failed = (await session.turns()).some(
+    (turn) => turn.answered.status === "failed" && turn.answered.reply === null,
+  );
+  if (runs.length > 0 && failed) throw new Error(explain(runs));
+}
+
+/** vitest's `test` with the fixture. */
+export const test = base.extend<{ rehearsal: Session }>({ rehearsal });
+/** The same, for those who prefer the name. */
+export const it = test;
+export type { Session as Rehearsal } from "./session.js";
+export { expect } from "vitest";

@@ -1,0 +1,146 @@
+"""The pytest plugin: options, the marker, the fixture, and what a failed test shows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from .report import section, unmatched_text
+from .server import Server, ServerError
+from .session import API_KEY, Rehearsal
+
+_SESSION = pytest.StashKey[Rehearsal]()
+_SERVERS = pytest.StashKey["Servers"]()
+
+#: Name, kind in the ini file, default, what it is.
+_OPTIONS: list[tuple[str, str, Any, str]] = [
+    ("rehearsal_fixtures", "linelist", [], "fixture files and folders for all tests"),
+    ("rehearsal_unmatched", "string", "fail", "a run that no reply matches: fail, or echo"),
+    ("rehearsal_args", "args", [], "more arguments for the server"),
+    ("rehearsal_record", "string", "", "a folder: record there what no reply matches"),
+    ("rehearsal_upstream", "string", "", "the server that answers what is recorded"),
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, to the command line and to the ini file."""
+    group = parser.getgroup("rehearsal")
+    for name, kind, default, help_text in _OPTIONS:
+        flag = "--" + name.replace("_", "-")
+        is_list = kind != "string"
+        group.addoption(flag, dest=name, action="append" if is_list else "store", help=help_text)
+        parser.addini(name, help_text, type=kind, default=default)  # type: ignore[arg-type]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers", "rehearsal(fixtures=None, unmatched=None): settings of the fixture `rehearsal`"
+    )
+    config.stash[_SERVERS] = Servers(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers."""
+    if (servers := config.stash.get(_SERVERS, None)) is not None:
+        servers.stop()
+
+
+class Servers:
+    """The servers of this process: one for each way to treat unmatched runs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Take the options; nothing starts before a test needs it."""
+        self._config = config
+        self._servers: dict[str, Server] = {}
+        self._sessions = 0
+
+    def session(self, unmatched: str) -> Rehearsal:
+        """Make a session of its own for a test."""
+        if unmatched not in self._servers:
+            try:
+                self._servers[unmatched] = Server(self._arguments(unmatched))
+            except ServerError as error:
+                raise pytest.UsageError(f"rehearsal: {error}") from None
+        self._sessions += 1
+        return Rehearsal(f"{self._servers[unmatched].url}/s/test-{self._sessions}")
+
+    def option(self, name: str) -> Any:
+        """Return an option: of the command line, else of the ini file."""
+        given = self._config.getoption(name)
+        return self._config.getini(name) if given is None else given
+
+    def _arguments(self, unmatched: str) -> list[str]:
+        root = self._config.rootpath
+        arguments = []
+        for path in self.option("rehearsal_fixtures"):
+            arguments += ["--fixtures", str(root / path)]
+        for words in self.option("rehearsal_args"):
+            arguments += shlex.split(words)
+        upstream, record = self.option("rehearsal_upstream"), self.option("rehearsal_record")
+        if record and not upstream:
+            raise ServerError("rehearsal_record needs rehearsal_upstream: who is to answer?")
+        if upstream:
+            arguments += ["--upstream", upstream]
+            arguments += ["--record", str(root / record)] if record else []
+        else:
+            arguments += ["--unmatched", unmatched]
+        return arguments
+
+    def stop(self) -> None:
+        """End them all."""
+        for server in self._servers.values():
+            server.stop()
+        self._servers.clear()
+
+
+@pytest.fixture
+def rehearsal(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rehearsal]:
+    """Give the test a session of its own on a local emulator of the Assistants API.
+
+    `OPENAI_BASE_URL`, `OPENAI_API_KEY` and Azure's variables point to it. A run that no reply
+    matches fails the test, unless it is marked with `unmatched="echo"`.
+    """
+    servers = request.config.stash[_SERVERS]
+    marker = request.node.get_closest_marker("rehearsal")
+    settings = dict(marker.kwargs) if marker else {}
+    if unknown := settings.keys() - {"fixtures", "unmatched"}:
+        raise pytest.UsageError(f"the marker 'rehearsal' knows no {', '.join(sorted(unknown))}")
+    unmatched = settings.get("unmatched") or servers.option("rehearsal_unmatched")
+    if unmatched not in ("fail", "echo"):
+        raise pytest.UsageError(f"unmatched is 'fail' or 'echo', not {unmatched!r}")
+    session = servers.session(unmatched)
+    for name, value in {
+        "OPENAI_BASE_URL": session.base_url,
+        "OPENAI_API_KEY": API_KEY,
+        "AZURE_OPENAI_ENDPOINT": session.url,
+        "AZURE_OPENAI_API_KEY": API_KEY,
+        "OPENAI_API_VERSION": "2024-05-01-preview",
+        "REHEARSAL_URL": session.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    if fixtures := settings.get("fixtures"):
+        session.fixtures(fixtures)
+    request.node.stash[_SESSION] = session
+    yield session
+    if unmatched == "fail" and (runs := session.unmatched):
+        pytest.fail(unmatched_text(runs), pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Show the turns of a failed test, and its runs that no reply matched."""
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    session = item.stash.get(_SESSION, None)
+    if session is not None and report.failed:
+        try:
+            text = section(session)
+        except Exception as error:
+            text = f"the server does not answer: {error}"
+        report.sections.append(("rehearsal", text))

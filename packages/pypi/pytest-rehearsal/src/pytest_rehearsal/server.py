@@ -1,0 +1,83 @@
+"""The server of one test process.
+
+It ends with the process, however that ends: the server runs a command that waits for the end of its
+standard input, which is a pipe from here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from rehearsal_server import ProgramError, find_program
+
+from .control import Control
+
+__all__ = ["Server", "ServerError"]
+
+#: Says where the server is, and lives until its standard input ends.
+WAIT = "import os, sys; print(os.environ['REHEARSAL_URL'], flush=True); sys.stdin.read()"
+
+
+class ServerError(Exception):
+    """The server does not start. The text says why, and what to do."""
+
+
+class Server:
+    """A server on a free port."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Start the server, and wait until it listens."""
+        try:
+            program = find_program()
+        except ProgramError as error:
+            raise ServerError(str(error)) from error
+        command = [program, "exec", "--log", "warn", *arguments, "--", sys.executable, "-c", WAIT]
+        self._said = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                # Ctrl-C is for pytest, which still wants to ask what has happened.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ServerError(f"cannot run {program}: {error}") from error
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().decode().strip()
+        if not self.url:
+            self.stop()
+            raise ServerError(f"the server does not start:\n{self.said()}")
+        self._check_version()
+
+    def _check_version(self) -> None:
+        mine = version("pytest-rehearsal")
+        found = str(Control(self.url).get("/health")["version"])
+        if mine.split(".")[:2] != found.split(".")[:2]:
+            self.stop()
+            raise ServerError(
+                f"pytest-rehearsal {mine} does not fit rehearsal {found}: install "
+                f"'rehearsal-server=={mine}'"
+            )
+
+    def said(self) -> str:
+        """Return what the server wrote to standard error."""
+        self._said.seek(0)
+        return self._said.read().decode(errors="replace").strip()
+
+    def stop(self) -> None:
+        """End the server, and wait for its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()

@@ -1,0 +1,114 @@
+//! `rehearsal init`: a first fixture with the schema that editors complete by, a test that passes,
+//! and a job for CI. No file that is there is touched.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, BufRead, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+
+use super::output::print;
+use crate::fixture::SCHEMA;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Where to write
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// A test for pytest
+    #[arg(long, conflicts_with = "vitest")]
+    pytest: bool,
+    /// A test for vitest
+    #[arg(long)]
+    vitest: bool,
+}
+
+/// What runs the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    Pytest,
+    Vitest,
+}
+
+/// A file to write: its path below the folder, and its text.
+type NewFile = (&'static str, &'static str);
+
+const FIXTURE: NewFile = ("fixtures/first.yaml", include_str!("init/first.yaml"));
+const SCHEMA_FILE: NewFile = ("rehearsal.schema.json", SCHEMA);
+
+impl Runner {
+    fn files(self) -> Vec<NewFile> {
+        let own: &[NewFile] = match self {
+            Self::Pytest => &[
+                ("tests/test_first.py", include_str!("init/test_first.py")),
+                (".github/workflows/rehearsal.yml", include_str!("init/pytest.yml")),
+            ],
+            Self::Vitest => &[
+                ("tests/first.test.js", include_str!("init/first.test.js")),
+                ("vitest.config.mjs", include_str!("init/vitest.config.mjs")),
+                (".github/workflows/rehearsal.yml", include_str!("init/vitest.yml")),
+            ],
+        };
+        [FIXTURE, SCHEMA_FILE].iter().chain(own).copied().collect()
+    }
+
+    /// What to do next.
+    fn next(self) -> &'static str {
+        match self {
+            Self::Pytest => "pip install pytest-rehearsal openai\n  pytest",
+            Self::Vitest => {
+                "npm install --save-dev rehearsal-server vitest openai\n  npx vitest run"
+            }
+        }
+    }
+}
+
+pub(super) fn run(args: &InitArgs) -> Result<ExitCode, String> {
+    let runner = match (args.pytest, args.vitest) {
+        (true, _) => Runner::Pytest,
+        (_, true) => Runner::Vitest,
+        _ if io::stdin().is_terminal() && io::stderr().is_terminal() => ask()?,
+        _ => return Err("init: say which test to write: --pytest or --vitest".to_owned()),
+    };
+    let mut said = String::new();
+    for (path, text) in runner.files() {
+        let file = args.dir.join(path);
+        let is_new = write_new(&file, text)
+            .map_err(|error| format!("init: cannot write {}: {error}", file.display()))?;
+        let done = if is_new { "wrote" } else { "kept" };
+        said.push_str(&format!("{done} {}\n", file.display()));
+    }
+    Ok(print(&format!("{said}\nNow run:\n\n  {}\n", runner.next())))
+}
+
+/// Writes a file unless there is one. Answers whether it did.
+fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn ask() -> Result<Runner, String> {
+    let unanswered = |error: io::Error| format!("init: cannot ask: {error}");
+    for _ in 0..3 {
+        io::stderr()
+            .write_all(b"Which test shall it write: pytest or vitest? ")
+            .map_err(unanswered)?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(unanswered)?;
+        match line.trim().to_ascii_lowercase().as_str() {
+            "pytest" | "p" => return Ok(Runner::Pytest),
+            "vitest" | "v" => return Ok(Runner::Vitest),
+            _ => {}
+        }
+    }
+    Err("init: say which test to write: --pytest or --vitest".to_owned())
+}

@@ -1,0 +1,12 @@
+//! `rehearsal --version`: what a report of a bug needs.
+
+use std::process::ExitCode;
+
+use super::output::print;
+use crate::store::sqlite_version;
+
+pub(super) fn run() -> ExitCode {
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("REHEARSAL_COMMIT"));
+    let sqlite = sqlite_version().unwrap_or_else(|| "unknown".to_owned());
+    print(&format!("rehearsal {version} (commit {commit}, SQLite {sqlite})"))
+}

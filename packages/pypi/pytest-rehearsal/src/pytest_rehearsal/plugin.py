@@ -56,15 +56,20 @@ class Servers:
         """Take the options; nothing starts before a test needs it."""
         self._config = config
         self._servers: dict[str, Server] = {}
+        self._error: str | None = None
         self._sessions = 0
 
     def session(self, unmatched: str) -> Rehearsal:
         """Make a session of its own for a test."""
         if unmatched not in self._servers:
             try:
-                self._servers[unmatched] = Server(self._arguments(unmatched))
+                if self._error is None:
+                    self._servers[unmatched] = Server(self._arguments(unmatched))
             except ServerError as error:
-                raise pytest.UsageError(f"rehearsal: {error}") from None
+                self._error = f"rehearsal: {error}"
+        # What does not start once does not start for the next test either.
+        if self._error is not None:
+            pytest.fail(self._error, pytrace=False)
         self._sessions += 1
         return Rehearsal(f"{self._servers[unmatched].url}/s/test-{self._sessions}")
 
@@ -110,10 +115,10 @@ def rehearsal(
     marker = request.node.get_closest_marker("rehearsal")
     settings = dict(marker.kwargs) if marker else {}
     if unknown := settings.keys() - {"fixtures", "unmatched"}:
-        raise pytest.UsageError(f"the marker 'rehearsal' knows no {', '.join(sorted(unknown))}")
+        pytest.fail(f"the marker 'rehearsal' knows no {', '.join(sorted(unknown))}", pytrace=False)
     unmatched = settings.get("unmatched") or servers.option("rehearsal_unmatched")
     if unmatched not in ("fail", "echo"):
-        raise pytest.UsageError(f"unmatched is 'fail' or 'echo', not {unmatched!r}")
+        pytest.fail(f"unmatched is 'fail' or 'echo', not {unmatched!r}", pytrace=False)
     session = servers.session(unmatched)
     for name, value in {
         "OPENAI_BASE_URL": session.base_url,

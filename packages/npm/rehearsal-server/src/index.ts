@@ -10,4 +10,5 @@ export {
   type TextMatcher,
   type Times,
   type Turn,
+  type UnmatchedRun,
 } from "./session.js";

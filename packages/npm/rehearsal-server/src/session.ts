@@ -76,6 +76,23 @@ export interface Turn {
   };
 }
 
+/** A run that no reply matched. */
+export interface UnmatchedRun {
+  object: "unmatched";
+  run: string;
+  thread: string;
+  created_at: number;
+  message: string | null;
+  nearest: {
+    reply: string | null;
+    file: string;
+    line: number;
+    used_up: boolean;
+    misses: { condition: string; expected: string; got: string; hint: string | null }[];
+  }[];
+  stub: string;
+}
+
 /** What else a reply has: its name, how often it answers, how it ends, and its conditions. */
 export interface ReplyOptions {
   message?: TextMatcher;
@@ -171,8 +188,8 @@ export class Session {
   }
 
   /** The runs that no reply matched, with the replies that came near. */
-  async unmatched(): Promise<JsonObject[]> {
-    return (await this.#data("/unmatched")) as JsonObject[];
+  async unmatched(): Promise<UnmatchedRun[]> {
+    return (await this.#data("/unmatched")) as UnmatchedRun[];
   }
 
   /** Judges expectations. If one of them is not met, the error says what differs. */

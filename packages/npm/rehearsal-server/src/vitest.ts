@@ -1,6 +1,6 @@
 /** The fixture `rehearsal` for vitest: a session of its own for each test. */
 import { inject, test as base } from "vitest";
-import { API_KEY, type JsonObject, Session } from "./session.js";
+import { API_KEY, Session, type UnmatchedRun } from "./session.js";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -28,14 +28,23 @@ function point(session: Session): () => void {
   };
 }
 
-function explain(runs: JsonObject[]): string {
-  return runs
-    .map((run) => {
-      const near = (run["nearest"] as JsonObject[]).map((miss) => JSON.stringify(miss));
-      const title = `no reply matches the run ${String(run["run"])} (message: ${JSON.stringify(run["message"])})`;
-      return [title, ...near.map((miss) => `  nearest: ${miss}`), String(run["stub"])].join("\n");
-    })
-    .join("\n");
+/** Which runs no reply matched, and which replies came near. */
+function explain(runs: UnmatchedRun[]): string {
+  return runs.flatMap(explainOne).join("\n");
+}
+
+function explainOne(run: UnmatchedRun): string[] {
+  const near = run.nearest.map(({ reply, file, line, used_up, misses }) => {
+    const place = `${file}:${String(line)}`;
+    const why = misses.map(
+      ({ condition, expected, got, hint }) =>
+        `${condition}: expected ${expected}, got ${got}${hint === null ? "" : ` (${hint})`}`,
+    );
+    const title = reply === null ? place : `${reply} (${place})`;
+    return `  nearest is ${title}: ${used_up ? "used up" : why.join("; ")}`;
+  });
+  const title = `no reply matches the run ${run.run} (message: ${JSON.stringify(run.message)})`;
+  return [title, ...near, "  to answer it, add:", run.stub.replaceAll(/^(?=.)/gm, "    ")];
 }
 
 /** The fixture, for a `test.extend({ rehearsal })` of your own. */

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Builds the packages for this machine, and tests them as they are installed: each in a fresh environment, and without a
+# network where the machine can take it away. What is built stays in target/packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+built=$root/target/packages
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+rm -rf "$built"
+mkdir -p "$built"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PYTHONDONTWRITEBYTECODE=1
+unset REHEARSAL_PROGRAM REHEARSAL_FIXTURES REHEARSAL_UNMATCHED
+
+# The rest of a command, without a network but for the loopback interface.
+offline() {
+    if unshare --net true 2>/dev/null; then
+        unshare --net python3 "$root/packages/offline.py" "$@"
+    else
+        "$@"
+    fi
+}
+unshare --net true 2>/dev/null || echo "skipped: no command loses its network, because this machine allows no namespaces"
+
+say() { printf '\n== %s\n' "$1"; }
+
+say "one version"
+python3 packages/versions.py
+
+say "tools"
+python3 -m venv "$work/tools"
+"$work/tools/bin/pip" install 'maturin[zig]==1.16.0' hatchling==1.27.0 ruff==0.14.6 mypy==1.18.2 auditwheel==6.4.2 pytest openai
+export PATH="$work/tools/bin:$PATH"
+
+say "the wheel"
+(cd packages/pypi/rehearsal-server && maturin build --quiet --zig --compatibility manylinux2014 --out "$built")
+wheel=$(ls "$built"/rehearsal_server-*.whl)
+python3 - "$wheel" <<'PYTHON'
+import pathlib, sys
+wheel = pathlib.Path(sys.argv[1])
+assert "-py3-none-manylinux_2_17_" in wheel.name, wheel.name
+assert wheel.stat().st_size < 15 << 20, f"{wheel.stat().st_size} bytes"
+print(f"{wheel.name}: {wheel.stat().st_size / (1 << 20):.1f} MB")
+PYTHON
+# Which symbols of the C library the program needs, and how old a library has them.
+auditwheel show "$wheel" | tr '\n' ' ' | grep -q 'manylinux_2_17'
+
+say "the plugin"
+pip wheel --no-deps --no-build-isolation --wheel-dir "$built" packages/pypi/pytest-rehearsal
+for package in rehearsal-server pytest-rehearsal; do
+    (cd packages/pypi/$package && ruff check . && ruff format --check .)
+done
+(cd packages/pypi/rehearsal-server/python && mypy --strict rehearsal_server)
+(cd packages/pypi/pytest-rehearsal/src && MYPYPATH=$root/packages/pypi/rehearsal-server/python mypy --strict pytest_rehearsal)
+
+say "in a fresh virtual environment"
+pip download --dest "$work/wheels" pytest openai pytest-xdist==3.8.0 pytest-asyncio
+python3 -m venv "$work/user"
+user=$work/user/bin
+offline "$user/pip" install --no-index --find-links "$work/wheels" --find-links "$built" \
+    pytest-rehearsal openai pytest-xdist pytest-asyncio
+offline "$user/rehearsal" --version
+offline "$user/python" -m rehearsal_server --version
+mkdir "$work/first" && (cd "$work/first" && offline "$user/rehearsal" init --pytest && offline "$user/pytest" -q)
+cp -r packages/pypi/pytest-rehearsal/tests "$work/plugin-tests"
+(cd "$work/plugin-tests" && PATH="$user:$PATH" offline "$user/pytest" -q -p no:cacheprovider -W ignore .)
+
+say "npm"
+machine=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+python3 -m zipfile -e "$wheel" "$work/unpacked"
+program=$(ls "$work"/unpacked/rehearsal_server-*.data/scripts/rehearsal)
+node packages/npm/platform.mjs "linux-$machine-gnu" "$program" "$work/platform"
+cp -r packages/npm/rehearsal-server "$work/npm" && rm -rf "$work/npm/node_modules" "$work/npm/dist"
+(cd "$work/npm" && npm install --silent --omit=optional --no-audit --no-fund --no-package-lock && npm run --silent lint)
+npm pack --silent --pack-destination "$built" "$work/npm" "$work/platform"
+mkdir "$work/app" && cd "$work/app"
+echo '{"name": "app", "private": true, "type": "module"}' >package.json
+npm install --silent --no-audit --no-fund vitest@3 openai@6 jest@30
+offline npm install --silent --offline --no-audit --no-fund "$built"/rehearsal-server-*.tgz
+cp "$root"/packages/npm/rehearsal-server/{test/installed.test.mjs,examples/node.test.mjs,examples/jest.test.mjs} .
+offline npx --offline rehearsal-server init --vitest
+cp "$root/packages/npm/rehearsal-server/examples/vitest.test.js" tests/
+offline npx --offline vitest run
+offline node --test installed.test.mjs node.test.mjs
+NODE_OPTIONS=--experimental-vm-modules offline npx --offline jest --testMatch '**/jest.test.mjs'
+cd "$root"
+
+say "the crate"
+cargo package --locked --quiet
+
+say "built"
+ls -l "$built"

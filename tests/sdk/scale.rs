@@ -60,6 +60,7 @@ async fn nginx(folder: &Path, emulators: &[Running]) -> Option<Nginx> {
         return None;
     };
     let nginx = Nginx { child, base: format!("http://127.0.0.1:{port}") };
+    // It tells nobody when it listens.
     let client = Client::new();
     for _ in 0..300 {
         let health = format!("{}/_rehearsal/health", nginx.base);

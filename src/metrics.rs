@@ -1,5 +1,5 @@
 //! What the server counts for Prometheus. All labels are bounded: routes are those that the server
-//! has, and of the names of replies only the first hundred are told apart.
+//! has, and only the first hundred names of replies get a label of their own.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -20,9 +20,9 @@ use crate::types::RunStatus;
 /// What the metrics are written as.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// How many routes are told apart, more than the server has.
+/// How many routes get a label of their own, more than the server has.
 const ROUTES: usize = 200;
-/// How many names of replies are told apart.
+/// How many names of replies get a label of their own.
 const REPLIES: usize = 100;
 /// What the others are called.
 const OTHER: &str = "other";

@@ -1,7 +1,7 @@
 //! Notes the turns of a run: what the performer is asked, and what it answers.
 //!
-//! A turn is in the log before its run can be seen where it stands then, so whoever sees a run ended
-//! finds its turns. Events about turns come after the commit.
+//! A turn is in the log before the commit that shows the new state of its run. So a client that sees
+//! a run ended finds its turns. Events about turns come after the commit.
 
 use std::{collections::HashMap, mem, sync::Arc};
 

@@ -8,7 +8,7 @@ use quick_xml::{
     events::{BytesDecl, BytesText, Event},
 };
 
-use super::{Report, message_of, why_unmatched};
+use super::{Report, UnmatchedEntry, message_of};
 
 /// One test case.
 struct TestCase {
@@ -34,13 +34,12 @@ fn cases(report: &Report) -> Vec<TestCase> {
         name: result.expectation.to_string(),
         failure: result.difference.clone(),
     });
-    let unmatched = report.unmatched.iter().map(|run| TestCase {
+    let unmatched = report.unmatched.iter().map(|UnmatchedEntry { shown: run, why }| TestCase {
         class: "rehearsal.unmatched",
         name: message_of(run).to_owned(),
         failure: Some(format!(
-            "no reply matched {}\n{}",
+            "no reply matched {}\n{why}",
             run["run"].as_str().unwrap_or_default(),
-            why_unmatched(run)
         )),
     });
     expectations.chain(unmatched).collect()

@@ -12,7 +12,9 @@ use std::{path::Path, sync::Arc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{session::OpenSession, verification::Verification};
+use crate::{
+    engine::UnmatchedRun, fixture::miss::NearMiss, session::OpenSession, verification::Verification,
+};
 
 /// What has happened.
 #[derive(Debug, Serialize)]
@@ -22,7 +24,7 @@ pub struct Report {
     data: Vec<Value>,
     has_more: bool,
     /// The runs that no reply matched, each with the name of its session.
-    unmatched: Vec<Value>,
+    unmatched: Vec<UnmatchedEntry>,
     verification: Option<Verification>,
 }
 
@@ -48,19 +50,15 @@ impl ReportFormat {
 
 impl Report {
     pub fn new(sessions: &[Arc<OpenSession>], verification: Option<Verification>) -> Self {
-        let of_session = |session: &OpenSession, mut shown: Value| {
-            shown["session"] = json!(session.name);
-            shown
-        };
         let turns = sessions.iter().flat_map(|session| {
             let shown = session.turns.turns().into_iter();
-            shown.map(|kept| (kept.place, of_session(session, kept.to_json())))
+            shown.map(|kept| (kept.place, in_session(session, kept.to_json())))
         });
         let mut turns: Vec<_> = turns.collect();
         turns.sort_by_key(|(place, _)| *place);
         let unmatched = sessions.iter().flat_map(|session| {
             let runs = session.state().reply_usage.unmatched().into_iter();
-            runs.map(|run| of_session(session, session.unmatched_to_json(&run)))
+            runs.map(|run| UnmatchedEntry::new(session, &run))
         });
         Self {
             object: "list",
@@ -84,29 +82,30 @@ impl Report {
     }
 }
 
-/// Why a run found no reply, in a few lines.
-fn why_unmatched(run: &Value) -> String {
-    let near = run["nearest"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let lines = near.iter().map(|near| {
-        let file = near["file"].as_str().unwrap_or_default();
-        let place = format!("{file}:{}", near["line"]);
-        let title = match near["reply"].as_str() {
-            Some(name) => format!("{name} ({place})"),
-            None => place,
-        };
-        let misses = near["misses"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let misses: Vec<_> = misses.iter().map(why_missed).collect();
-        let why = if near["used_up"] == true { "used up".to_owned() } else { misses.join("; ") };
-        format!("{title}: {why}")
-    });
-    let lines: Vec<_> = lines.collect();
-    if lines.is_empty() { "There are no replies at all.".to_owned() } else { lines.join("\n") }
+/// A run that no reply matched, as the control API shows it, and why in a few lines.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct UnmatchedEntry {
+    shown: Value,
+    #[serde(skip)]
+    why: String,
 }
 
-fn why_missed(miss: &Value) -> String {
-    let text = |key: &str| miss[key].as_str().unwrap_or_default().to_owned();
-    let hint = miss["hint"].as_str().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    format!("{}: expected {}, got {}{hint}", text("condition"), text("expected"), text("got"))
+impl UnmatchedEntry {
+    fn new(session: &OpenSession, run: &UnmatchedRun) -> Self {
+        let lines: Vec<_> = run.nearest().iter().map(NearMiss::explain).collect();
+        let mut why = match lines.as_slice() {
+            [] => "There are no replies at all.".to_owned(),
+            lines => lines.join("\n"),
+        };
+        session.keys.now().clean_text(&mut why);
+        Self { shown: in_session(session, session.unmatched_to_json(run)), why }
+    }
+}
+
+fn in_session(session: &OpenSession, mut shown: Value) -> Value {
+    shown["session"] = json!(session.name);
+    shown
 }
 
 /// The text of a run's newest user message, for a title.

@@ -7,7 +7,7 @@ use minijinja::{Environment, value::Serde};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Report, why_unmatched};
+use super::{Report, UnmatchedEntry};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -23,9 +23,9 @@ pub(super) fn write(report: &Report) -> String {
         let difference = &result.difference;
         json!({"text": result.expectation.to_string(), "difference": difference})
     });
-    let unmatched = report.unmatched.iter().map(|run| {
-        let mut shown = run.clone();
-        shown["why"] = why_unmatched(run).into();
+    let unmatched = report.unmatched.iter().map(|UnmatchedEntry { shown, why }| {
+        let mut shown = shown.clone();
+        shown["why"] = why.as_str().into();
         shown
     });
     let rendered = page.render(Serde(json!({

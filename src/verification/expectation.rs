@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     fixture::{
         fault::{Method, PathGlob},
-        matching::TextMatcher,
+        matching::{TextMatcher, TextMatchers},
     },
     types::reader::{
         AtLeast, Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked,
@@ -192,7 +192,7 @@ impl Read for TurnMatcher {
         let model = fields.optional("model");
         let assistant = fields.optional("assistant");
         let tools = fields.or_default("tools");
-        let tool_outputs = fields.optional::<OutputMatchers>("tool_outputs");
+        let tool_outputs = fields.optional::<TextMatchers>("tool_outputs");
         fields.finish();
         Some(Self {
             message: message?,
@@ -202,20 +202,6 @@ impl Read for TurnMatcher {
             tools: tools?,
             tool_outputs: tool_outputs?.map(|it| it.0).unwrap_or_default(),
         })
-    }
-}
-
-struct OutputMatchers(Vec<(String, TextMatcher)>);
-
-impl Read for OutputMatchers {
-    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
-        let map = serde_json::Map::read(value, at, errors)?;
-        let read = map.into_iter().map(|(function, value)| {
-            let matcher = TextMatcher::read(value, &at.key(&function), errors)?;
-            Some((function, matcher))
-        });
-        let read: Vec<_> = read.collect();
-        read.into_iter().collect::<Option<_>>().map(Self)
     }
 }
 

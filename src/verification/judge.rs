@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     engine::UnmatchedRun,
-    fixture::{
-        diagnostic,
-        miss::{self, shortened},
-    },
+    fixture::{diagnostic, miss::shortened},
     turns::KeptTurn,
 };
 
@@ -216,11 +213,7 @@ fn add_dropped(text: &mut String, dropped: usize, noun: &str) {
 
 fn unmatched_item(run: &UnmatchedRun) -> NearItem {
     let message = run.message().map_or_else(|| "none".to_owned(), |it| format!("{it:?}"));
-    let near = run.nearest().first().map(|near| {
-        let misses: Vec<_> = near.misses.iter().map(miss::describe).collect();
-        let why = if near.used_up { "used up".to_owned() } else { misses.join("; ") };
-        format!("; nearest is {}: {why}", near.reply.title())
-    });
+    let near = run.nearest().first().map(|near| format!("; nearest is {}", near.explain()));
     let title = format!("{}, message: {}", run.run, shortened(&message));
     NearItem::titled(title + &near.unwrap_or_default())
 }

@@ -61,13 +61,15 @@ done
 
 say "in a fresh virtual environment"
 pip download --dest "$work/wheels" pytest openai pytest-xdist==3.8.0 pytest-asyncio
+began=$SECONDS
 python3 -m venv "$work/user"
 user=$work/user/bin
 offline "$user/pip" install --no-index --find-links "$work/wheels" --find-links "$built" \
     pytest-rehearsal openai pytest-xdist pytest-asyncio
+mkdir "$work/first" && (cd "$work/first" && offline "$user/rehearsal" init --pytest && offline "$user/pytest" -q)
+echo "from nothing to a passing test: $((SECONDS - began)) s"
 offline "$user/rehearsal" --version
 offline "$user/python" -m rehearsal_server --version
-mkdir "$work/first" && (cd "$work/first" && offline "$user/rehearsal" init --pytest && offline "$user/pytest" -q)
 cp -r packages/pypi/pytest-rehearsal/tests "$work/plugin-tests"
 (cd "$work/plugin-tests" && PATH="$user:$PATH" offline "$user/pytest" -q -p no:cacheprovider -W ignore .)
 
@@ -85,8 +87,11 @@ npm pack --silent --pack-destination "$built" "$work/npm" "$work/platform"
 mkdir "$work/app" && cd "$work/app"
 echo '{"name": "app", "private": true, "type": "module"}' >package.json
 npm install --silent --no-audit --no-fund vitest@3 openai@6 jest@30
+began=$SECONDS
 offline npm install --silent --offline --no-audit --no-fund "$built"/rehearsal-server-*.tgz
 offline npx --offline rehearsal-server init --vitest
+offline npx --offline vitest run
+echo "from the packages to a passing test: $((SECONDS - began)) s"
 cp "$root/packages/npm/rehearsal-server/examples/vitest.test.js" tests/
 offline npx --offline vitest run
 # These are for other runners than vitest.

@@ -53,7 +53,7 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
   const url = await firstLine(child);
   if (url === undefined) {
-    throw new Error(`the server does not start:\n${said.trim()}`);
+    throw new Error(advice(said.trim()));
   }
   // Nothing of it keeps this process from ending.
   child.unref();
@@ -68,6 +68,18 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   };
   await checkVersion(server);
   return server;
+}
+
+/** What to do about a server that does not start. */
+function advice(said: string): string {
+  if (said.includes("GLIBC_")) {
+    return (
+      "this machine's C library is older than the program needs: install rehearsal-server with npm " +
+      "on this machine, or build the program with 'cargo install rehearsal' and name it in " +
+      `REHEARSAL_PROGRAM:\n${said}`
+    );
+  }
+  return `the server does not start:\n${said}`;
 }
 
 async function firstLine(child: ChildProcess): Promise<string | undefined> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -79,6 +79,23 @@ test("a missing program says which package to add", () => {
   assert.equal(run.status, 2);
   assert.ok(run.stderr.includes(`the package ${name} is missing`), run.stderr);
   assert.ok(run.stderr.includes(`npm install ${name}`), run.stderr);
+});
+
+test("versions that do not fit, and an old C library", () => {
+  const copy = join(folder, "newer/node_modules");
+  cpSync("node_modules/rehearsal-server", join(copy, "rehearsal-server"), { recursive: true });
+  const manifest = join(copy, "rehearsal-server/package.json");
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace(/"version": "[^"]+"/, '"version": "9.9.0"'));
+  const text = `import { start } from "${join(copy, "rehearsal-server/dist/index.js")}";
+try { await start() } catch (error) { console.log(error.message) }`;
+  const env = { ...process.env, REHEARSAL_PROGRAM: findProgram() };
+  assert.match(said(text, { env }), /rehearsal-server 9\.9\.0 does not fit the program 0\./);
+
+  const program = join(folder, "of-a-newer-system");
+  writeFileSync(program, `#!/bin/sh\necho "libc.so.6: version 'GLIBC_2.99' not found" >&2\nexit 1\n`);
+  chmodSync(program, 0o755);
+  const old = said(text, { env: { ...process.env, REHEARSAL_PROGRAM: program } });
+  assert.match(old, /this machine's C library is older[^]*'GLIBC_2\.99' not found/);
 });
 
 test("a process that is killed leaves no server behind", async () => {

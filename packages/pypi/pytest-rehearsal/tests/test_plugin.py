@@ -236,6 +236,25 @@ def test_what_cannot_be_used_is_said_in_one_message(project, monkeypatch):
         result.stdout.fnmatch_lines(["*no-run-bit cannot be run*chmod +x*"])
 
 
+def test_versions_that_do_not_fit_and_an_old_c_library(project, monkeypatch):
+    test = "def test_one(rehearsal):\n    pass\n"
+    project.path.joinpath("conftest.py").write_text(
+        "import pytest_rehearsal.server\npytest_rehearsal.server.version = lambda name: '9.9.0'\n"
+    )
+    result = project(test_it=test)
+    result.stdout.fnmatch_lines(
+        ["*pytest-rehearsal 9.9.0 does not fit rehearsal 0.*: install 'rehearsal-server==9.9.0'*"]
+    )
+    program = project.path / "of-a-newer-system"
+    program.write_text(
+        "#!/bin/sh\necho \"rehearsal: libc.so.6: version 'GLIBC_2.99' not found\" >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("REHEARSAL_PROGRAM", str(program))
+    result = project(test_it=test)
+    result.stdout.fnmatch_lines(["*this machine's C library is older*", "*'GLIBC_2.99' not found*"])
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_end_from_outside_leaves_no_server_behind(project, how):
     project.path.joinpath("test_it.py").write_text(

@@ -52,7 +52,7 @@ class Server:
         self.url = self._process.stdout.readline().decode().strip()
         if not self.url:
             self.stop()
-            raise ServerError(f"the server does not start:\n{self.said()}")
+            raise ServerError(_advice(self.said()))
         self._check_version()
 
     def _check_version(self) -> None:
@@ -81,3 +81,14 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+
+
+def _advice(said: str) -> str:
+    """Return what to do about a server that does not start."""
+    if "GLIBC_" in said:
+        return (
+            "this machine's C library is older than the program needs: install the wheel of "
+            "rehearsal-server with pip, or build the program here with 'cargo install rehearsal' "
+            f"and name it in REHEARSAL_PROGRAM:\n{said}"
+        )
+    return f"the server does not start:\n{said}"

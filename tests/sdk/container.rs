@@ -17,8 +17,8 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::{
-    clients::succeed,
-    go_and_java,
+    clients::{install, once, succeed},
+    go_and_java, guides,
     running::{KEY, installed, root},
     skipped::{Remedy, skip},
 };
@@ -333,4 +333,33 @@ fn a_compose_file_waits_for_its_health_and_finds_it_by_name() {
         String::from_utf8_lossy(&held.stderr)
     );
     assert!(held.status.success() && removed.status.success(), "{said}");
+}
+
+/// Testcontainers is only installed where it can be used: it needs the daemon.
+#[test]
+fn the_recipes_for_testcontainers_run_as_they_are_printed() {
+    let Some(image) = *IMAGE else { return };
+    output(&mut docker(&["tag", image, "rehearsal"]));
+    let recipes: Vec<_> = guides::blocks("docs/ci.md")
+        .into_iter()
+        .filter(|(_, text)| text.contains("testcontainers"))
+        .collect();
+    let languages: Vec<_> = recipes.iter().map(|(language, _)| language.as_str()).collect();
+    assert_eq!(languages, ["python", "js"]);
+    let folder = installed().join("testcontainers");
+    once(&folder, "testcontainers", || {
+        install(Command::new("python3").args(["-m", "venv"]).arg(folder.join("python")));
+        install(Command::new(folder.join("python/bin/pip")).args([
+            "install",
+            "--quiet",
+            "testcontainers",
+            "openai",
+        ]));
+        let npm = ["install", "--silent", "--no-audit", "--no-fund", "testcontainers", "openai"];
+        install(Command::new("npm").args(npm).arg("--prefix").arg(&folder));
+    });
+    fs::write(folder.join("recipe.py"), &recipes[0].1).unwrap();
+    fs::write(folder.join("recipe.mjs"), &recipes[1].1).unwrap();
+    succeed(Command::new(folder.join("python/bin/python")).arg(folder.join("recipe.py")));
+    succeed(Command::new("node").arg(folder.join("recipe.mjs")));
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The fenced blocks of a document: language and text.
-fn blocks(document: &str) -> Vec<(String, String)> {
+pub fn blocks(document: &str) -> Vec<(String, String)> {
     let document = fs::read_to_string(root().join(document)).expect("the document");
     let mut blocks = Vec::new();
     for block in document.split("\n```").skip(1).step_by(2) {

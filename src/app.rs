@@ -14,11 +14,15 @@ use axum::{
 use crate::{
     api, control,
     http::{
-        ApiError, AppState, Dialect, SessionRequest, dialect, endings,
+        ApiError, AppState, Dialect, SessionRequest,
+        dialect::{self, Policy},
+        endings,
         error::Result,
         faults, headers, journal,
         observe::{NoRoute, Observed},
-        paths, session, work,
+        observer, paths, session,
+        state::request_id,
+        work,
     },
     types::ApiErrorKind,
 };
@@ -37,6 +41,7 @@ impl App {
             .nest("/_rehearsal", control::routes())
             .route("/metrics", get(control::metrics))
             .route("/", get(home))
+            .merge(control::playground::assets())
             .fallback(async |request| (Extension(NoRoute), unknown_url(request)).into_response())
             .method_not_allowed_fallback(async |request| {
                 (Extension(NoRoute), wrong_method(request)).into_response()
@@ -47,7 +52,7 @@ impl App {
 
     /// Every answer carries the headers, whoever gives it.
     pub(crate) async fn answer(self, mut request: Request) -> Response {
-        let begun = Instant::now();
+        let (begun, observes) = (Instant::now(), observer::observes(&request));
         let mut observed = Observed::begin(&request, begun);
         let metrics = &self.state.metrics;
         let (request_id, mut response) = match self.admit(&mut request).await {
@@ -57,8 +62,8 @@ impl App {
                 (to.request_id.clone(), observed.end(metrics, Some(&to), response))
             }
             Err(refused) => {
-                let nobodys = self.state.default.state().ids.next_request();
-                (nobodys.into(), observed.end(metrics, None, refused.into_response()))
+                let nobodys = request_id(&self.state.default.state(), observes);
+                (nobodys, observed.end(metrics, None, refused.into_response()))
             }
         };
         headers::add(&mut response, &request_id, begun);
@@ -93,15 +98,16 @@ impl App {
         // Nobody learns what exists without a key.
         self.state.keys.check_request(&request)?;
         // Handlers answer in the version and the dialect that the request asks for.
-        dialect::check(self.state.policy, &mut request)?;
+        let policy = if to.observes { Policy::default() } else { self.state.policy };
+        dialect::check(policy, &mut request)?;
         Ok(work::carry_out(to, request, self.routes.clone()).await)
     }
 }
 
 /// A page for browsers. Others have a wrong base URL.
 async fn home(request: Request) -> Response {
-    if control::home::wants_page(request.headers()) {
-        control::home::page()
+    if control::playground::wants_page(request.headers()) {
+        control::playground::page()
     } else {
         (Extension(NoRoute), unknown_url(request)).into_response()
     }

@@ -387,7 +387,7 @@ type ShownRun = Versioned<RunView<'static>>;
 
 async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<ShownAnswer> {
     let (thread, run) = ids.key();
-    context.engine.poll(&run, &thread).await;
+    context.count_poll(context.engine.poll(&run, &thread)).await;
     context.show(&ids, |run| context.run(run)).await
 }
 

@@ -54,7 +54,7 @@ async fn list(
 
 async fn retrieve(context: RequestContext, ids: PathIds<StoreFile>) -> Result<Polled<StoreFile>> {
     let (store, file) = ids.key();
-    context.knowledge.poll_file(store.as_str(), file.as_str()).await;
+    context.count_poll(context.knowledge.poll_file(store.as_str(), file.as_str())).await;
     ids.find(&context).await.map(Polled)
 }
 
@@ -97,7 +97,7 @@ async fn retrieve_batch(
     context: RequestContext,
     ids: PathIds<FileBatch>,
 ) -> Result<Polled<FileBatch>> {
-    context.knowledge.poll_batch(ids.own()).await;
+    context.count_poll(context.knowledge.poll_batch(ids.own())).await;
     ids.find(&context).await.map(Polled)
 }
 

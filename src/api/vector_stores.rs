@@ -42,7 +42,7 @@ async fn retrieve(
     context: RequestContext,
     ids: PathIds<VectorStore>,
 ) -> Result<Answer<VectorStore>> {
-    context.knowledge.poll_store(ids.own()).await;
+    context.count_poll(context.knowledge.poll_store(ids.own())).await;
     ids.find(&context).await.map(Answer)
 }
 

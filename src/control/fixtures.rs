@@ -1,5 +1,7 @@
 //! The fixtures of a session: listed with their uses, put in, taken out again.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     body::Body as RawBody,
@@ -27,9 +29,17 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Serialize)]
 struct FixtureList {
     object: &'static str,
-    data: Vec<LoadedPart>,
+    data: Vec<LoadedReply>,
     has_more: bool,
     faults: Vec<LoadedPart>,
+}
+
+#[derive(Serialize)]
+struct LoadedReply {
+    #[serde(flatten)]
+    part: LoadedPart,
+    /// The parts of the client's outputs that its templates read.
+    outputs: BTreeSet<String>,
 }
 
 /// A reply or a fault, and how often it was used.
@@ -66,14 +76,15 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
         let is_added = place < added;
         for reply in &set.replies {
             let hits = state.reply_usage.uses_of(reply);
-            data.push(LoadedPart::new(
+            let part = LoadedPart::new(
                 "fixture.reply",
                 reply.name.as_deref(),
                 &reply.origin,
                 reply.times,
                 hits,
                 is_added,
-            ));
+            );
+            data.push(LoadedReply { part, outputs: reply.outputs_read() });
         }
         for fault in &set.faults {
             let hits = state.fault_counters.uses_of(fault);

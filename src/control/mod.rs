@@ -7,10 +7,11 @@
 mod clock;
 mod events;
 mod fixtures;
-pub(crate) mod home;
 mod listing;
 mod metrics;
+pub(crate) mod playground;
 mod requests;
+mod runs;
 mod snapshots;
 mod threads;
 mod turns;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(events::routes())
         .merge(fixtures::routes())
         .merge(requests::routes())
+        .merge(runs::routes())
         .merge(snapshots::routes())
         .merge(threads::routes())
         .merge(turns::routes())

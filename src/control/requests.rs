@@ -50,8 +50,10 @@ async fn clear(InSession(session): InSession) -> Answer<Removed> {
 }
 
 async fn unmatched(InSession(session): InSession, query: Query) -> Result<Response> {
-    query.only(&["limit", "after"])?;
+    query.only(&["run", "limit", "after"])?;
     let runs = session.state().reply_usage.unmatched();
-    let runs = listing::behind(runs, &query, "unmatched run", |run, id| run.run.as_str() == id)?;
+    let mut runs =
+        listing::behind(runs, &query, "unmatched run", |run, id| run.run.as_str() == id)?;
+    runs.retain(|run| query.get("run").is_none_or(|wanted| run.run.as_str() == wanted));
     listing::list(runs, &query, move |run| session.unmatched_to_json(run))
 }

@@ -151,7 +151,12 @@ impl ReplyUsage {
 
     /// The reply that answered a run, by its name, or where it stands.
     pub fn answered(&self, run: &Id<Run>) -> Option<String> {
-        self.entries.lock().answered.get(run).map(|reply| reply.called())
+        self.reply_of(run).map(|reply| reply.called())
+    }
+
+    /// The reply that answered a run.
+    pub fn reply_of(&self, run: &Id<Run>) -> Option<Arc<Reply>> {
+        self.entries.lock().answered.get(run).cloned()
     }
 
     /// The runs that no reply matched, oldest first.

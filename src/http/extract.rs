@@ -44,19 +44,28 @@ use crate::{
 pub(crate) struct RequestContext {
     pub state: Arc<SessionState>,
     pub dialect: Dialect,
+    /// Whether the request only looks.
+    observes: bool,
     _guard: Option<Arc<StateGuard>>,
 }
 
 impl RequestContext {
     /// Enters the state that a session has now.
-    pub(crate) async fn enter(session: &OpenSession, dialect: Dialect) -> Self {
-        let (state, guard) = session.hold_state().await;
-        Self { state, dialect, _guard: Some(Arc::new(guard)) }
+    pub(crate) async fn enter(to: &SessionRequest, dialect: Dialect) -> Self {
+        let (state, guard) = to.session.hold_state().await;
+        Self { state, dialect, observes: to.observes, _guard: Some(Arc::new(guard)) }
     }
 
     /// A state that may be replaced meanwhile.
     pub(super) fn without_guard(state: Arc<SessionState>, dialect: Dialect) -> Self {
-        Self { state, dialect, _guard: None }
+        Self { state, dialect, observes: false, _guard: None }
+    }
+
+    /// Does what a poll does beside reading, unless the request only looks.
+    pub(crate) async fn count_poll(&self, poll: impl Future<Output = ()>) {
+        if !self.observes {
+            poll.await;
+        }
     }
 
     /// Answers with an object as the version of the request shows it.

@@ -19,7 +19,7 @@ pub(crate) async fn select_fault<F: Future<Output = Response>>(
     request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    if !to.state.fixtures.has_faults() || !is_api(request.uri().path()) {
+    if to.observes || !to.state.fixtures.has_faults() || !is_api(request.uri().path()) {
         return next(request).await;
     }
     let (request, fault) = select(&to.state, request).await;

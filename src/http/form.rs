@@ -69,7 +69,7 @@ impl Form {
         name: &str,
         most: u64,
     ) -> Result<(Self, RequestContext)> {
-        let SessionRequest { session, state, .. } = in_session;
+        let state = Arc::clone(&in_session.state);
         let dialect = Dialect::from_request(&request);
         let content_type = request
             .headers()
@@ -98,7 +98,7 @@ impl Form {
         }
         drop(parts);
         body.end().await?;
-        Ok((form, RequestContext::enter(&session, dialect).await))
+        Ok((form, RequestContext::enter(&in_session, dialect).await))
     }
 
     async fn take(&mut self, part: Field<'static>, left: &mut usize) -> Result<()> {

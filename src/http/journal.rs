@@ -24,8 +24,8 @@ pub(crate) async fn note<F: Future<Output = Response>>(
     request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let SessionRequest { session, state, request_id } = to;
-    if !is_api(request.uri().path()) {
+    let SessionRequest { session, state, request_id, observes } = to;
+    if *observes || !is_api(request.uri().path()) {
         return next(request).await;
     }
     // Others than the journal keep texts too, and have to know what to leave out.

@@ -19,6 +19,7 @@ pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod listen;
 pub(crate) mod observe;
+pub(crate) mod observer;
 pub(crate) mod origin_check;
 pub(crate) mod paths;
 pub(crate) mod session;

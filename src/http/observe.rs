@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{answer::OfRun, dialect::Dialect, sse, state::SessionRequest};
+use super::{answer::OfRun, dialect::Dialect, observer::observes, sse, state::SessionRequest};
 use crate::{
     metrics::{Metrics, OpenStream, Route},
     session::journal::Journal,
@@ -31,6 +31,8 @@ pub(crate) struct NoRoute;
 
 /// A request that is being answered.
 pub(crate) struct Observed {
+    /// Whether it leaves nothing behind.
+    is_quiet: bool,
     begun: Instant,
     method: Method,
     route: Route,
@@ -44,7 +46,8 @@ impl Observed {
     pub(crate) fn begin(request: &Request, begun: Instant) -> Self {
         let is_logged = tracing::enabled!(target: REQUEST, tracing::Level::DEBUG);
         let path = is_logged.then(|| request.uri().path().to_owned());
-        Self { begun, method: request.method().clone(), route: Route::NONE, path, run: None }
+        let (is_quiet, method) = (observes(request), request.method().clone());
+        Self { is_quiet, begun, method, route: Route::NONE, path, run: None }
     }
 
     /// Takes in which route the request takes, once its path is OpenAI's.
@@ -64,6 +67,9 @@ impl Observed {
         to: Option<&SessionRequest>,
         response: Response,
     ) -> Response {
+        if self.is_quiet {
+            return response;
+        }
         let is_known = response.extensions().get::<NoRoute>().is_none();
         let route = if is_known { self.route } else { Route::NONE };
         let status = response.status().as_u16();

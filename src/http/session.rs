@@ -7,16 +7,19 @@ use axum::extract::Request;
 
 use super::{
     error::Result,
+    observer::observes,
     origin_check::HEALTH,
     paths,
     state::{AppState, SessionRequest},
     uri::is_api,
 };
+use crate::types::ApiErrorKind;
 
 pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<SessionRequest> {
-    let path = request.uri().path();
+    let (path, observes) = (request.uri().path(), observes(request));
     let session = match paths::session_of(request).filter(|_| path != HEALTH) {
         None => Arc::clone(&app.default),
+        Some(name) if observes => app.sessions.find(&name).ok_or_else(|| missing(&name))?,
         Some(name) => {
             // A session that is there may have faults, which come before its keys.
             if is_api(path) && !app.sessions.has(&name) {
@@ -25,7 +28,13 @@ pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<Sessi
             app.sessions.enter(&name).await?
         }
     };
-    let in_session = SessionRequest::new(session);
+    let in_session = SessionRequest::new(session, observes);
     request.extensions_mut().insert(in_session.clone());
     Ok(in_session)
+}
+
+/// Whoever only looks makes no session.
+fn missing(name: &str) -> ApiErrorKind {
+    let text = format!("No session '{name}' has been used yet. Its first request makes it.");
+    ApiErrorKind::Missing { text, param: None }
 }

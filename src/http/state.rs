@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{dialect::Policy, key::Keys, origin_check::Hosts};
+use super::{dialect::Policy, key::Keys, observer, origin_check::Hosts};
 use crate::{
     metrics::Metrics,
     session::{OpenSession, SessionState, sessions::Sessions},
@@ -44,14 +44,21 @@ pub(crate) struct SessionRequest {
     /// The state of the session when the request came.
     pub state: Arc<SessionState>,
     pub request_id: Arc<str>,
+    /// Whether it only looks.
+    pub observes: bool,
 }
 
 impl SessionRequest {
-    pub(super) fn new(session: Arc<OpenSession>) -> Self {
+    pub(super) fn new(session: Arc<OpenSession>, observes: bool) -> Self {
         let state = session.state();
-        let request_id = state.ids.next_request().into();
-        Self { session, state, request_id }
+        let request_id = request_id(&state, observes);
+        Self { session, state, request_id, observes }
     }
+}
+
+/// The id of a request.
+pub(crate) fn request_id(state: &SessionState, observes: bool) -> Arc<str> {
+    if observes { observer::REQUEST_ID.into() } else { state.ids.next_request().into() }
 }
 
 /// A request that has entered no session is one of the default session.
@@ -60,6 +67,6 @@ impl FromRequestParts<AppState> for SessionRequest {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
         let entered = parts.extensions.get::<Self>().cloned();
-        Ok(entered.unwrap_or_else(|| Self::new(Arc::clone(&app.default))))
+        Ok(entered.unwrap_or_else(|| Self::new(Arc::clone(&app.default), false)))
     }
 }

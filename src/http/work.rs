@@ -2,7 +2,7 @@
 //! may change something is done on a task of its own. A handler that panics is a 500, and a line in
 //! the log.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use axum::{
     Router,
@@ -20,12 +20,10 @@ use super::{
     state::SessionRequest,
     uri::is_api,
 };
-use crate::session::OpenSession;
 
 pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Router) -> Response {
     let is_safe = request.method().is_safe();
-    let session = Arc::clone(&to.session);
-    let work = AssertUnwindSafe(route(session, request, routes)).catch_unwind();
+    let work = AssertUnwindSafe(route(to.clone(), request, routes)).catch_unwind();
     let done = if is_safe {
         work.await
     } else {
@@ -38,9 +36,9 @@ pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Rou
     })
 }
 
-async fn route(session: Arc<OpenSession>, mut request: Request, routes: Router) -> Response {
+async fn route(to: SessionRequest, mut request: Request, routes: Router) -> Response {
     if is_api(request.uri().path()) {
-        let state = session.state();
+        let state = to.session.state();
         // The clock has its turn, however many requests there are.
         state.clock.unchanged().await;
         let dialect = Dialect::from_request(&request);
@@ -50,7 +48,7 @@ async fn route(session: Arc<OpenSession>, mut request: Request, routes: Router) 
         } else {
             // A body that stops half-way keeps nobody from a reset or a snapshot.
             request = received(request).await;
-            RequestContext::enter(&session, dialect).await
+            RequestContext::enter(&to, dialect).await
         };
         request.extensions_mut().insert(context);
     }

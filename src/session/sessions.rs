@@ -47,7 +47,12 @@ impl Sessions {
 
     /// Whether a session has been used.
     pub fn has(&self, name: &str) -> bool {
-        self.room.has(name)
+        self.room.find(name).is_some()
+    }
+
+    /// A session that has been used. It does not count as used once more.
+    pub fn find(&self, name: &str) -> Option<Arc<OpenSession>> {
+        self.room.find(name)
     }
 
     /// The sessions that there are, in the order of their names.

@@ -46,7 +46,7 @@ pub(crate) use self::{
     index::{Term, mark_of},
     open::OpenError,
     recovery::Recovery,
-    runs::{OpenRun, PerformerInputs, ThreadEnd, ThreadState},
+    runs::{OpenRun, PerformerInputs, RunBackground, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
     version::sqlite_version,

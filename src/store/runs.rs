@@ -1,6 +1,9 @@
 //! The questions that only runs ask: who holds a thread, what surrounds a run, and what a restart
 //! takes up.
 
+use std::collections::HashMap;
+
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
@@ -92,6 +95,17 @@ pub struct ThreadState {
     /// The run that holds it, if one does.
     pub holder: Option<Id<Run>>,
     pub has_user_message: bool,
+}
+
+/// What lists show beside a run.
+#[derive(Debug, Default)]
+pub struct RunBackground {
+    /// The name of the assistant.
+    pub assistant: Option<String>,
+    /// How the user's message begins that the run found, as far as its place in the thread tells.
+    pub message: Option<String>,
+    /// How often the run has called functions.
+    pub actions: usize,
 }
 
 /// How many messages are read at a time when a thread is walked from its end.
@@ -189,6 +203,31 @@ impl Store {
                 return Ok(());
             }
         }
+    }
+
+    /// What lists show beside these runs, by their ids.
+    pub async fn run_backgrounds(&self, runs: &[Run]) -> Result<HashMap<String, RunBackground>> {
+        let ids: Vec<_> = runs.iter().map(|run| run.id.as_str()).collect();
+        // A message of the run itself tells where in its thread it was; without one, it was at the
+        // end.
+        let sql = "select runs.id, (select body ->> '$.name' from assistants where session = ?1 \
+                   and id = runs.body ->> '$.assistant_id'), (select substr(body ->> \
+                   '$.content[0].text.value', 1, 200) from messages where session = ?1 and \
+                   thread_id = runs.thread_id and role = 'user' and seq < coalesce((select \
+                   min(seq) from messages as own where own.session = ?1 and own.thread_id = \
+                   runs.thread_id and own.run_id = runs.id), 1 << 62) order by seq desc limit 1), \
+                   (select count(*) from run_steps where session = ?1 and run_id = runs.id and \
+                   body ->> '$.step_details.tool_calls[0].type' = 'function') from json_each(?2) \
+                   as asked cross join runs on session = ?1 and runs.id = asked.value";
+        let query = sqlx::query_as::<_, (String, Option<String>, Option<String>, i64)>(sql)
+            .bind(self.session)
+            .bind(json!(ids).to_string());
+        let rows = query.fetch_all(&mut *self.database.reader().await?).await?;
+        let backgrounds = rows.into_iter().map(|(run, assistant, message, actions)| {
+            let actions = usize::try_from(actions).unwrap_or_default();
+            (run, RunBackground { assistant, message, actions })
+        });
+        Ok(backgrounds.collect())
     }
 
     /// The runs that have not ended, oldest first.

@@ -78,7 +78,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 18);
+    assert_eq!(calls, 19);
     for (method, path, status) in [
         (Method::GET, "/_rehearsal/nothing", 404),
         (Method::GET, "/_rehearsal/reset", 405),

@@ -30,6 +30,7 @@ mod lists;
 mod messages;
 mod observing;
 mod pieces;
+mod playground;
 mod properties;
 mod races;
 mod recordings;

@@ -1,5 +1,4 @@
-//! What people and monitoring see of a server: the log, the banner, the metrics, the page at the
-//! root.
+//! What people and monitoring see of a server: the log, the banner, the metrics.
 
 use std::{
     fs,
@@ -187,18 +186,4 @@ async fn the_tool_of_prometheus_finds_nothing_wrong() {
     check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = check.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
-}
-
-#[tokio::test]
-async fn a_browser_gets_a_page_and_a_client_with_a_wrong_base_url_gets_advice() {
-    let server = TestServer::start().await;
-    let ask = |accept: &'static str| server.bare(Method::GET, "/").header("accept", accept).send();
-    let page = ask("text/html,application/xhtml+xml,*/*;q=0.8").await.unwrap();
-    assert_eq!(page.status(), StatusCode::OK);
-    let policy = page.headers()["content-security-policy"].to_str().unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
-    assert!(page.text().await.unwrap().contains("Rehearsal is running"));
-    let refused = ask("application/json").await.unwrap();
-    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
-    assert!(refused.text().await.unwrap().contains("set your client's base URL to"));
 }

@@ -1,0 +1,132 @@
+/**
+ * Calls of the server, in one session. What only reads says so, and leaves no trace there.
+ *
+ * The key, where the server wants one, is kept for this tab only.
+ */
+import { signal } from "@preact/signals";
+import { DEFAULT_SESSION } from "./route";
+import type { List, StoredFile } from "./types";
+
+const KEY = "rehearsal-key";
+/** A key for servers that take any. */
+const ANY_KEY = "rehearsal-playground";
+
+/** Set when the server refused the key. */
+export const keyRefused = signal(false);
+
+export function setKey(key: string): void {
+  sessionStorage.setItem(KEY, key);
+  keyRefused.value = false;
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What went wrong, for people. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export class Api {
+  readonly #base: string;
+
+  constructor(readonly session: string) {
+    const path = session === DEFAULT_SESSION ? "" : `s/${encodeURIComponent(session)}/`;
+    this.#base = new URL(path, new URL(".", document.baseURI)).href;
+  }
+
+  /** The base URL for clients. */
+  get baseURL(): string {
+    return `${this.#base}v1`;
+  }
+
+  /** Reads, and changes nothing. */
+  async get<T>(path: string): Promise<T> {
+    const response = await this.open(path);
+    return (await response.json()) as T;
+  }
+
+  /** Reads a response of any type, and changes nothing. */
+  async open(path: string, signal?: AbortSignal): Promise<Response> {
+    return await this.#send(path, { headers: { "x-rehearsal-observer": "1" }, signal });
+  }
+
+  async post<T>(path: string, body: unknown = {}): Promise<T> {
+    return (await (await this.stream(path, body)).json()) as T;
+  }
+
+  /** A POST with whatever answer. */
+  async stream(
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    return await this.#send(path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+  }
+
+  /** Puts a fixture document into the session. */
+  async addFixtures(yaml: string): Promise<void> {
+    const headers = { "content-type": "application/yaml" };
+    await this.#send("_rehearsal/fixtures", { method: "POST", headers, body: yaml });
+  }
+
+  async upload(file: File, purpose: string): Promise<StoredFile> {
+    const form = new FormData();
+    form.append("purpose", purpose);
+    form.append("file", file);
+    const response = await this.#send("v1/files", { method: "POST", body: form });
+    return (await response.json()) as StoredFile;
+  }
+
+  /** All pages of a list, up to a bound. */
+  async all<T extends { id: string }>(path: string, most = 1000): Promise<T[]> {
+    const found: T[] = [];
+    for (let after = ""; found.length < most; ) {
+      const page = await this.get<List<T>>(
+        `${path}${path.includes("?") ? "&" : "?"}limit=100${after}`,
+      );
+      found.push(...page.data);
+      const last = page.data.at(-1);
+      if (!page.has_more || last === undefined) break;
+      after = `&after=${encodeURIComponent(last.id)}`;
+    }
+    return found;
+  }
+
+  async #send(path: string, init: RequestInit & { signal?: AbortSignal | undefined }) {
+    const key = sessionStorage.getItem(KEY) ?? ANY_KEY;
+    const headers = new Headers(init.headers);
+    headers.set("authorization", `Bearer ${key}`);
+    headers.set("openai-beta", "assistants=v2");
+    const { signal, ...rest } = init;
+    const response = await fetch(this.#base + path, {
+      ...rest,
+      ...(signal === undefined ? {} : { signal }),
+      headers,
+    });
+    if (response.ok) return response;
+    if (response.status === 401) keyRefused.value = true;
+    throw new ApiError(response.status, await messageOf(response));
+  }
+}
+
+async function messageOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text) as { error?: { message?: string } };
+    if (body.error?.message) return body.error.message;
+  } catch {
+    // Not JSON: a gateway, perhaps.
+  }
+  return text || `The server answers ${response.status}.`;
+}

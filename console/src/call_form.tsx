@@ -1,0 +1,77 @@
+/** What a run waits for: one field for the output of each call. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { expectedOutput } from "./outputs";
+import { session } from "./state";
+import { submitOutputs } from "./stream";
+import type { FunctionCall, List, LoadedReply, Run, RunSummary } from "./types";
+import { Action, Box, pretty } from "./ui";
+
+export function CallForm({ run, summary }: { run: Run; summary: RunSummary | undefined }) {
+  const calls = run.required_action?.submit_tool_outputs.tool_calls ?? [];
+  const outputs = useSignal<Record<string, string>>({});
+  const read = useReadOutputs(summary);
+  const outputOf = (call: FunctionCall) => outputs.value[call.id] ?? suggestion(call, read);
+  const submit = () =>
+    submitOutputs(
+      run.thread_id,
+      run.id,
+      calls.map((call) => ({ tool_call_id: call.id, output: outputOf(call) })),
+    );
+  return (
+    <form class="calls" onSubmit={(event) => event.preventDefault()} aria-label="Tool outputs">
+      <p>
+        The run waits for the output of {calls.length === 1 ? "a call" : `${calls.length} calls`}.
+      </p>
+      {calls.map((call) => (
+        <div class="call" key={call.id}>
+          <h3>
+            <bdi>{call.function.name}</bdi>
+          </h3>
+          <Box
+            text={pretty(call.function.arguments)}
+            label={`Arguments of ${call.function.name}`}
+          />
+          <label>
+            Output of {call.function.name}
+            <textarea
+              rows={Math.min(outputOf(call).split("\n").length + 1, 12)}
+              spellcheck={false}
+              value={outputOf(call)}
+              onInput={(event) => {
+                outputs.value = { ...outputs.value, [call.id]: event.currentTarget.value };
+              }}
+            />
+          </label>
+        </div>
+      ))}
+      <Action isMain act={submit}>
+        Submit outputs
+      </Action>
+    </form>
+  );
+}
+
+/** What the reply of the run reads of outputs. */
+function useReadOutputs(summary: RunSummary | undefined): readonly string[] {
+  const read = useSignal<readonly string[]>([]);
+  const { api } = session.value;
+  const place = summary?.reply ? `${summary.reply.file}:${summary.reply.line}` : undefined;
+  useEffect(() => {
+    if (place === undefined) return;
+    const find = async () => {
+      const { data } = await api.get<List<LoadedReply>>("_rehearsal/fixtures");
+      const reply = data.find((it) => `${it.file}:${it.line}` === place);
+      read.value = reply?.outputs ?? [];
+    };
+    // Without it the fields are empty.
+    find().catch(() => {});
+  }, [api, place]);
+  return read.value;
+}
+
+/** What to begin with: the keys that the reply reads, else nothing. */
+function suggestion(call: FunctionCall, read: readonly string[]): string {
+  const expected = expectedOutput(call.function.name, read);
+  return expected === undefined ? "" : JSON.stringify(expected, null, 2);
+}

@@ -1,0 +1,50 @@
+/**
+ * Listens to the changes of a session. After the end of a connection it listens again, and says so,
+ * because what happened in between is not known.
+ */
+import { signal } from "@preact/signals";
+import type { Api } from "./api";
+import { eventsOf, type SseEvent } from "./sse";
+
+/** How long to wait before the next attempt, in milliseconds. */
+const RETRY = 1000;
+
+export class Live {
+  readonly isConnected = signal(false);
+  readonly #stop = new AbortController();
+  readonly #listeners = new Set<(event: SseEvent) => void>();
+
+  /** `begin` is called whenever listening begins: what was read before may be old. */
+  constructor(
+    readonly api: Api,
+    private readonly begin: () => void,
+  ) {
+    void this.#run();
+  }
+
+  listen(listener: (event: SseEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const response = await this.api.open("_rehearsal/events", this.#stop.signal);
+        this.isConnected.value = true;
+        this.begin();
+        for await (const event of eventsOf(response)) {
+          for (const listener of this.#listeners) listener(event);
+        }
+      } catch {
+        // The server is away, or refuses: the next attempt tells.
+      }
+      this.isConnected.value = false;
+      if (!this.#stop.signal.aborted) await new Promise((done) => setTimeout(done, RETRY));
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** What to write into the form of a function call before anybody has written anything. */
+
+/**
+ * The output of a function as the reply reads it: for the paths `NAME.a.b` an object with these
+ * keys. Undefined if the reply reads the output as a whole, or not at all.
+ */
+export function expectedOutput(name: string, paths: readonly string[]): unknown {
+  const own = paths
+    .map((path) => path.split("."))
+    .filter(([first, ...rest]) => first === name && rest.length > 0);
+  if (own.length === 0) return undefined;
+  const root: Record<string, unknown> = {};
+  for (const [, ...keys] of own) insert(root, keys);
+  return root;
+}
+
+function insert(into: Record<string, unknown>, [key, ...rest]: string[]): void {
+  if (key === undefined) return;
+  if (rest.length === 0) {
+    into[key] ??= "";
+    return;
+  }
+  const inner = into[key];
+  const next = typeof inner === "object" && inner !== null ? inner : {};
+  into[key] = next;
+  insert(next as Record<string, unknown>, rest);
+}
+
+/** An example of what a JSON Schema admits. */
+export function exampleOf(schema: unknown, depth = 0): unknown {
+  if (typeof schema !== "object" || schema === null || depth > 8) return "";
+  const {
+    type,
+    properties,
+    items,
+    enum: values,
+    default: given,
+    example,
+  } = schema as Record<string, unknown>;
+  if (example !== undefined) return example;
+  if (given !== undefined) return given;
+  if (Array.isArray(values)) return values[0];
+  const kind = Array.isArray(type) ? type[0] : type;
+  if (kind === "object" || properties !== undefined) {
+    const entries = Object.entries((properties ?? {}) as Record<string, unknown>);
+    return Object.fromEntries(entries.map(([key, inner]) => [key, exampleOf(inner, depth + 1)]));
+  }
+  if (kind === "array") return items === undefined ? [] : [exampleOf(items, depth + 1)];
+  if (kind === "number" || kind === "integer") return 0;
+  if (kind === "boolean") return false;
+  return "";
+}

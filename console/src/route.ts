@@ -1,0 +1,42 @@
+/** What the address shows: `#/s/NAME/threads/thread_…`. It can be kept and sent to others. */
+
+export type View = { page: "runs" } | { page: "new" } | { page: "thread"; thread: string };
+
+export interface Route {
+  session: string;
+  view: View;
+}
+
+export const DEFAULT_SESSION = "default";
+
+export function parseRoute(hash: string): Route {
+  const parts = hash
+    .replace(/^#?\/?/, "")
+    .split("/")
+    .filter(Boolean)
+    .map(decoded);
+  let session = DEFAULT_SESSION;
+  if (parts[0] === "s" && parts[1] !== undefined) {
+    session = parts[1];
+    parts.splice(0, 2);
+  }
+  const [page, thread] = parts;
+  if (page === "threads" && thread !== undefined) {
+    return { session, view: { page: "thread", thread } };
+  }
+  return { session, view: { page: page === "new" ? "new" : "runs" } };
+}
+
+export function formatRoute({ session, view }: Route): string {
+  const start = session === DEFAULT_SESSION ? "#/" : `#/s/${encodeURIComponent(session)}/`;
+  if (view.page === "thread") return `${start}threads/${encodeURIComponent(view.thread)}`;
+  return view.page === "new" ? `${start}new` : start;
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

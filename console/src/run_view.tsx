@@ -1,0 +1,107 @@
+/** A run within its thread: how far it came, why it answered as it did, what it waits for. */
+import { useSignal } from "@preact/signals";
+import { CallForm } from "./call_form";
+import { asText } from "./event_log";
+import { session } from "./state";
+import type { ThreadModel } from "./thread";
+import { hasEnded, type Run, type RunSummary } from "./types";
+import { Action, Box, Copy, Problem, pretty, Status, save, Time, Walk } from "./ui";
+import { Why } from "./why";
+
+export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
+  const summary = model.summaryOf(run.id);
+  const events = session.value.log.of(run.id);
+  return (
+    <section class={summary?.unmatched ? "run-card unmatched" : "run-card"} aria-label="Run">
+      <p class="line">
+        {summary === undefined ? (
+          <Status status={run.status} />
+        ) : (
+          <Walk walk={walkOf(run, summary)} />
+        )}
+        <Time at={run.created_at} />
+      </p>
+      {run.last_error !== null && !summary?.unmatched && (
+        <Problem>
+          {run.last_error.code}: {run.last_error.message}
+        </Problem>
+      )}
+      {run.incomplete_details !== null && <p class="hint">{run.incomplete_details?.reason}</p>}
+      {summary !== undefined && <Why summary={summary} run={run} />}
+      {run.status === "requires_action" && <CallForm key={run.id} run={run} summary={summary} />}
+      {!hasEnded(run.status) && <Controls run={run} />}
+      {run.usage !== null && (
+        <p class="hint">
+          {run.usage.prompt_tokens} + {run.usage.completion_tokens} tokens, {run.model}
+        </p>
+      )}
+      {events.length > 0 && <Events run={run.id} />}
+    </section>
+  );
+}
+
+/** The walk, with the status that the run has now: the summary may be a moment older. */
+function walkOf(run: Run, { walk }: RunSummary) {
+  return walk.at(-1) === run.status ? walk : [...walk, run.status];
+}
+
+function Controls({ run }: { run: Run }) {
+  const { api } = session.value;
+  const cancel = () => api.post(`v1/threads/${run.thread_id}/runs/${run.id}/cancel`);
+  const expire = async () => {
+    const { now } = await api.get<{ now: string }>("_rehearsal/clock");
+    const left = (run.expires_at ?? 0) - Math.floor(Date.parse(now) / 1000);
+    await api.post("_rehearsal/clock", { advance: `${Math.max(left, 0) + 1}s` });
+  };
+  return (
+    <p class="buttons">
+      <Action act={cancel}>Cancel the run</Action>
+      <Action act={expire}>Let it expire</Action>
+    </p>
+  );
+}
+
+/** The events of the run, each with its time since the first. */
+function Events({ run }: { run: string }) {
+  const isOpen = useSignal(false);
+  const events = session.value.log.of(run);
+  const text = () => asText(session.value.log.of(run));
+  return (
+    <details
+      class="events"
+      onToggle={(event) => {
+        isOpen.value = event.currentTarget.open;
+      }}
+    >
+      <summary>
+        {events.length} events, {Math.round(events.at(-1)?.at ?? 0)} ms
+      </summary>
+      {isOpen.value && (
+        <>
+          <p class="buttons">
+            <Copy text={text} />
+            <button
+              type="button"
+              class="small"
+              onClick={() => save(`${run}.sse`, new Blob([text()], { type: "text/event-stream" }))}
+            >
+              Save as a file
+            </button>
+          </p>
+          <ol>
+            {events.map((event, place) => (
+              <li key={place}>
+                <details>
+                  <summary>
+                    <span class="at">{Math.round(event.at)} ms</span> {event.name}
+                  </summary>
+                  <Box text={pretty(event.data)} label={event.name} />
+                </details>
+              </li>
+            ))}
+          </ol>
+        </>
+      )}
+    </details>
+  );
+}

@@ -1,0 +1,112 @@
+/** The session that the page shows: its runs, its assistants, what is listened to. */
+import { signal } from "@preact/signals";
+import { Api, reasonOf } from "./api";
+import { EventLog } from "./event_log";
+import { Live } from "./live";
+import type { SseEvent } from "./sse";
+import { ThreadModel } from "./thread";
+import type { Assistant, List, RunSummary } from "./types";
+
+const PAGE = 100;
+/** How long changes are collected before the newest runs are read again, in milliseconds. */
+const PAUSE = 100;
+
+export class SessionModel {
+  readonly api: Api;
+  readonly live: Live;
+  readonly log = new EventLog();
+  readonly runs = signal<readonly RunSummary[]>([]);
+  readonly hasMoreRuns = signal(false);
+  readonly assistants = signal<readonly Assistant[]>([]);
+  /** Whether the runs were read at least once. */
+  readonly isLoaded = signal(false);
+  readonly problem = signal<string | undefined>(undefined);
+  readonly thread = signal<ThreadModel | undefined>(undefined);
+  #refresh: ReturnType<typeof setTimeout> | undefined;
+  #isLoadingMore = false;
+
+  constructor(readonly name: string) {
+    this.api = new Api(name);
+    this.live = new Live(this.api, () => this.#reload());
+    this.live.listen((event) => this.#take(event));
+  }
+
+  stop(): void {
+    this.live.stop();
+  }
+
+  /** Shows another thread, or none. */
+  show(thread: string | undefined): void {
+    if (this.thread.peek()?.id === thread) return;
+    this.thread.value = thread === undefined ? undefined : new ThreadModel(this.api, thread);
+    void this.thread.value?.load();
+  }
+
+  #reload(): void {
+    this.#refreshSoon();
+    void this.loadAssistants();
+    void this.thread.peek()?.load();
+  }
+
+  async loadAssistants(): Promise<void> {
+    try {
+      this.assistants.value = await this.api.all<Assistant>("v1/assistants?order=desc");
+    } catch (error) {
+      this.problem.value = reasonOf(error);
+    }
+  }
+
+  async loadMoreRuns(): Promise<void> {
+    const last = this.runs.value.at(-1);
+    if (this.#isLoadingMore || last === undefined) return;
+    this.#isLoadingMore = true;
+    try {
+      const page = await this.#runPage(`&after=${last.run}`);
+      this.runs.value = [...this.runs.value, ...page.data];
+      this.hasMoreRuns.value = page.has_more;
+    } finally {
+      this.#isLoadingMore = false;
+    }
+  }
+
+  #runPage(more = ""): Promise<List<RunSummary>> {
+    return this.api.get(`_rehearsal/runs?limit=${PAGE}${more}`);
+  }
+
+  /** Reads the newest runs; those behind them stay as they are. */
+  async #refreshRuns(): Promise<void> {
+    try {
+      const page = await this.#runPage();
+      const fresh = new Set(page.data.map((run) => run.run));
+      const isReset = !this.runs.value.some((run) => fresh.has(run.run));
+      const older =
+        isReset || !page.has_more ? [] : this.runs.value.filter((run) => !fresh.has(run.run));
+      if (older.length === 0) this.hasMoreRuns.value = page.has_more;
+      this.runs.value = [...page.data, ...older];
+      this.problem.value = undefined;
+      this.isLoaded.value = true;
+    } catch (error) {
+      this.problem.value = reasonOf(error);
+    }
+  }
+
+  #refreshSoon(): void {
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined;
+      void this.#refreshRuns();
+    }, PAUSE);
+  }
+
+  #take(event: SseEvent): void {
+    const { name } = event;
+    if (name === "session.reset" || name === "snapshot.restored") {
+      this.runs.value = [];
+      this.#reload();
+    }
+    if (name.startsWith("thread.run") && !name.endsWith(".delta")) this.#refreshSoon();
+    if (name === "thread.deleted" || name === "unmatched") this.#refreshSoon();
+    if (name.startsWith("assistant.")) void this.loadAssistants();
+    this.log.take(event, false);
+    this.thread.peek()?.take(event);
+  }
+}

@@ -1,0 +1,36 @@
+/** What the address names, and the session that is shown. */
+import { computed, effect, signal } from "@preact/signals";
+import { formatRoute, parseRoute, type Route, type View } from "./route";
+import { SessionModel } from "./session";
+
+export const route = signal<Route>(parseRoute(location.hash));
+addEventListener("hashchange", () => {
+  route.value = parseRoute(location.hash);
+});
+
+/** The address of a view in the same session. */
+export function linkTo(view: View): string {
+  return formatRoute({ session: route.value.session, view });
+}
+
+export function go(view: View): void {
+  location.hash = linkTo(view);
+}
+
+const name = computed(() => route.value.session);
+export const session = signal(new SessionModel(name.peek()));
+effect(() => {
+  if (session.peek().name === name.value) return;
+  session.peek().stop();
+  session.value = new SessionModel(name.value);
+});
+effect(() => {
+  const { view } = route.value;
+  session.value.show(view.page === "thread" ? view.thread : undefined);
+});
+
+/** Begins anew, with another key for example. */
+export function restart(): void {
+  session.peek().stop();
+  session.value = new SessionModel(name.peek());
+}

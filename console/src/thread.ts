@@ -1,0 +1,201 @@
+/**
+ * A thread as it is now: its messages from the newest back as far as was asked for, and the runs
+ * and steps that belong to them. Changes come as events. However many come, the page is drawn once
+ * per frame.
+ */
+import { computed, signal } from "@preact/signals";
+import { type Api, reasonOf } from "./api";
+import { type MessageDelta, mergeMessage, mergeStep, type StepDelta } from "./merge";
+import type { SseEvent } from "./sse";
+import { timeline } from "./timeline";
+import type { List, Message, Run, RunSummary, Step, Thread } from "./types";
+
+const PAGE = 100;
+/** How many requests are under way at once. */
+const PARALLEL = 6;
+const CONTENT = "include[]=step_details.tool_calls[*].file_search.results[*].content";
+
+export class ThreadModel {
+  readonly thread = signal<Thread | undefined>(undefined);
+  readonly hasOlder = signal(false);
+  readonly isGone = signal(false);
+  readonly problem = signal<string | undefined>(undefined);
+  /** Changes whenever one of the maps does. */
+  readonly #version = signal(0);
+  /** All oldest first. */
+  #messages = new Map<string, Message>();
+  #runs = new Map<string, Run>();
+  readonly #steps = new Map<string, Map<string, Step>>();
+  readonly #summaries = new Map<string, RunSummary>();
+  #isLoading = false;
+  #hasOlderRuns = true;
+  #isDrawing = false;
+
+  readonly items = computed(() => {
+    this.#version.value;
+    return timeline([...this.#messages.values()], [...this.#runs.values()], (run) =>
+      this.stepsOf(run),
+    );
+  });
+  /** The run that holds the thread, if one does. */
+  readonly newestRun = computed(() => {
+    this.#version.value;
+    return [...this.#runs.values()].at(-1);
+  });
+
+  constructor(
+    readonly api: Api,
+    readonly id: string,
+  ) {}
+
+  stepsOf(run: string): readonly Step[] {
+    return [...(this.#steps.get(run)?.values() ?? [])];
+  }
+
+  summaryOf(run: string): RunSummary | undefined {
+    this.#version.value;
+    return this.#summaries.get(run);
+  }
+
+  /** Reads the newest page, in place of what is there. */
+  async load(): Promise<void> {
+    try {
+      this.thread.value = await this.api.get<Thread>(`v1/threads/${this.id}`);
+      this.#messages.clear();
+      this.#runs.clear();
+      this.#steps.clear();
+      this.#hasOlderRuns = true;
+      this.problem.value = undefined;
+      await this.loadOlder();
+    } catch (error) {
+      this.problem.value = reasonOf(error);
+    }
+  }
+
+  /** Reads a page that is older than what is there. */
+  async loadOlder(): Promise<void> {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    try {
+      const [oldest] = this.#messages.keys();
+      const page = await this.#page<Message>(`v1/threads/${this.id}/messages?`, oldest);
+      this.#messages = before(page.data, this.#messages);
+      this.hasOlder.value = page.has_more;
+      await this.#loadRuns();
+    } finally {
+      this.#isLoading = false;
+      this.#draw();
+    }
+  }
+
+  /** Reads the runs that are as old as the messages, with their steps. */
+  async #loadRuns(): Promise<void> {
+    const found: Run[] = [];
+    while (this.#hasOlderRuns) {
+      const [message] = this.#messages.values();
+      const [oldest] = this.#runs.values();
+      const isEnough = oldest && message && oldest.created_at < message.created_at;
+      if (isEnough && this.hasOlder.value) break;
+      const [page] = await Promise.all([
+        this.#page<Run>(`v1/threads/${this.id}/runs?`, oldest?.id),
+        this.#loadSummaries(PAGE, oldest?.id),
+      ]);
+      this.#runs = before(page.data, this.#runs);
+      this.#hasOlderRuns = page.has_more;
+      found.push(...page.data);
+    }
+    await inParallel(found, (run) => this.#loadSteps(run.id));
+  }
+
+  async #loadSummaries(limit: number, after?: string): Promise<void> {
+    const path = `_rehearsal/runs?thread=${this.id}&`;
+    const page = await this.#page<RunSummary>(path, after, limit);
+    for (const summary of page.data) this.#summaries.set(summary.run, summary);
+    this.#draw();
+  }
+
+  async #loadSteps(run: string): Promise<void> {
+    const path = `v1/threads/${this.id}/runs/${run}/steps?order=asc&${CONTENT}`;
+    const steps = await this.api.all<Step>(path);
+    this.#steps.set(run, new Map(steps.map((step) => [step.id, step])));
+    this.#draw();
+  }
+
+  async #page<T>(path: string, after: string | undefined, limit = PAGE): Promise<List<T>> {
+    const cursor = after === undefined ? "" : `&after=${after}`;
+    return await this.api.get(`${path}order=desc&limit=${limit}${cursor}`);
+  }
+
+  /** Shows what has changed, once per frame. */
+  #draw(): void {
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    requestAnimationFrame(() => {
+      this.#isDrawing = false;
+      this.#version.value += 1;
+    });
+  }
+
+  /** Takes in a change of the session. */
+  take({ name, data }: SseEvent): void {
+    if (!name.startsWith("thread.")) return;
+    const object = JSON.parse(data) as { id: string; thread_id?: string };
+    if (name === "thread.deleted") {
+      if (object.id === this.id) this.isGone.value = true;
+    } else if (name.endsWith(".delta")) {
+      this.#takeDelta(name, object);
+    } else if (name === "thread.message.deleted") {
+      if (this.#messages.delete(object.id)) this.#draw();
+    } else if (object.thread_id === this.id) {
+      this.#takeObject(name, object);
+      this.#draw();
+    }
+  }
+
+  #takeObject(name: string, object: { id: string }): void {
+    if (name.startsWith("thread.message.")) {
+      this.#messages.set(object.id, object as Message);
+    } else if (name.startsWith("thread.run.step.")) {
+      this.#takeStep(object as Step);
+    } else if (name.startsWith("thread.run.")) {
+      this.#runs.set(object.id, object as Run);
+      // Which reply answers, and how far the run came.
+      this.#loadSummaries(20).catch(() => {});
+    }
+  }
+
+  #takeStep(step: Step): void {
+    const steps = this.#steps.get(step.run_id) ?? new Map<string, Step>();
+    this.#steps.set(step.run_id, steps.set(step.id, step));
+    // The event of a search leaves the passages out.
+    const isSearch = step.step_details.tool_calls?.some((call) => call.file_search !== undefined);
+    if (isSearch && step.status !== "in_progress") this.#loadSteps(step.run_id).catch(() => {});
+  }
+
+  #takeDelta(name: string, object: { id: string }): void {
+    if (name === "thread.message.delta") {
+      const message = this.#messages.get(object.id);
+      if (message === undefined) return;
+      this.#messages.set(object.id, mergeMessage(message, object as MessageDelta));
+    } else {
+      for (const steps of this.#steps.values()) {
+        const step = steps.get(object.id);
+        if (step !== undefined) steps.set(object.id, mergeStep(step, object as StepDelta));
+      }
+    }
+    this.#draw();
+  }
+}
+
+/** A page that is newest first, in front of what is newer. */
+function before<T extends { id: string }>(page: readonly T[], newer: Map<string, T>) {
+  return new Map([...[...page].reverse().map((it) => [it.id, it] as const), ...newer]);
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+}

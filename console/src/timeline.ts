@@ -1,0 +1,77 @@
+/**
+ * One order for the messages of a thread and the runs between them.
+ *
+ * A run comes before its own first message, and its tool calls come before the message that it
+ * wrote after them. A run that wrote nothing comes before the next message that is younger, or the
+ * next run that wrote something.
+ */
+import type { Message, Run, Step } from "./types";
+
+export type Item =
+  | { kind: "message"; key: string; message: Message }
+  | { kind: "run"; key: string; run: Run }
+  | { kind: "step"; key: string; step: Step; run: Run };
+
+/** All three oldest first. */
+export function timeline(
+  messages: readonly Message[],
+  runs: readonly Run[],
+  stepsOf: (run: string) => readonly Step[],
+): Item[] {
+  const writers = new Set(messages.map((message) => message.run_id));
+  const items: Item[] = [];
+  const waiting = [...runs];
+  /** The run whose messages come now, and its tool calls that are still to come. */
+  let open: { run: Run; calls: Step[] } | undefined;
+
+  const close = () => {
+    for (const step of open?.calls ?? []) pushStep(step);
+    open = undefined;
+  };
+  const begin = (run: Run) => {
+    close();
+    items.push({ kind: "run", key: run.id, run });
+    open = { run, calls: stepsOf(run.id).filter((step) => step.type === "tool_calls") };
+  };
+  const pushStep = (step: Step) => {
+    if (open !== undefined) items.push({ kind: "step", key: step.id, step, run: open.run });
+  };
+  const beginWhile = (isDue: (run: Run) => boolean) => {
+    for (let run = waiting[0]; run !== undefined && isDue(run); run = waiting[0]) {
+      waiting.shift();
+      begin(run);
+    }
+  };
+
+  for (const message of messages) {
+    const { run_id: own } = message;
+    if (own === null || message.role === "user") {
+      beginWhile((run) => !writers.has(run.id) && run.created_at < message.created_at);
+      close();
+    } else {
+      if (waiting.some((run) => run.id === own)) {
+        let isPast = false;
+        beginWhile((run) => {
+          const isDue = !isPast;
+          isPast ||= run.id === own;
+          return isDue;
+        });
+      }
+      const written = placeOf(stepsOf(own), message);
+      while (open?.calls[0] !== undefined && written(open.calls[0])) {
+        pushStep(open.calls.shift() as Step);
+      }
+    }
+    items.push({ kind: "message", key: message.id, message });
+  }
+  beginWhile(() => true);
+  close();
+  return items;
+}
+
+/** Tells whether a step came before a message. */
+function placeOf(steps: readonly Step[], message: Message): (step: Step) => boolean {
+  const creates = (step: Step) => step.step_details.message_creation?.message_id === message.id;
+  const place = steps.findIndex(creates);
+  return (step) => place >= 0 && steps.indexOf(step) < place;
+}

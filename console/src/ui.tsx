@@ -1,0 +1,136 @@
+/** Small parts that all views share. */
+import { signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { reasonOf } from "./api";
+import type { RunStatus } from "./types";
+
+/** A run status in the words of the API. */
+export function Status({ status }: { status: RunStatus }) {
+  return <span class={`status ${status}`}>{status}</span>;
+}
+
+/** The statuses that a run has had. */
+export function Walk({ walk }: { walk: readonly RunStatus[] }) {
+  const last = walk.at(-1);
+  const before = walk.slice(0, -1).join(" → ");
+  return (
+    <span class="walk">
+      {before !== "" && <span class="before">{before} → </span>}
+      {last !== undefined && <Status status={last} />}
+    </span>
+  );
+}
+
+export function Time({ at }: { at: number }) {
+  const date = new Date(at * 1000);
+  return (
+    <time dateTime={date.toISOString()} title={date.toLocaleString()}>
+      {date.toLocaleTimeString()}
+    </time>
+  );
+}
+
+/** Says what went wrong, also to those who do not see the page. */
+export function Problem({ children }: { children: ComponentChildren }) {
+  return (
+    <p class="problem" role="alert">
+      {children}
+    </p>
+  );
+}
+
+/** A button for work that may fail: it says why, and cannot be pressed twice. */
+export function Action(props: {
+  children: ComponentChildren;
+  act: () => Promise<unknown>;
+  isMain?: boolean;
+  isDisabled?: boolean;
+}) {
+  const isBusy = useSignal(false);
+  const problem = useSignal<string | undefined>(undefined);
+  const press = async () => {
+    isBusy.value = true;
+    problem.value = undefined;
+    try {
+      await props.act();
+    } catch (error) {
+      problem.value = reasonOf(error);
+    }
+    isBusy.value = false;
+  };
+  return (
+    <>
+      <button
+        type="button"
+        class={props.isMain ? "main" : ""}
+        disabled={isBusy.value || props.isDisabled}
+        onClick={press}
+      >
+        {props.children}
+      </button>
+      {problem.value !== undefined && <Problem>{problem.value}</Problem>}
+    </>
+  );
+}
+
+/** What was copied last, for those who do not see the button change. */
+export const announcement = signal("");
+
+export function Copy({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
+  const isDone = useSignal(false);
+  const copy = async () => {
+    await copyText(typeof text === "string" ? text : text());
+    isDone.value = true;
+    announcement.value = "Copied";
+    setTimeout(() => {
+      isDone.value = false;
+      announcement.value = "";
+    }, 1500);
+  };
+  return (
+    <button type="button" class="small" onClick={copy}>
+      {isDone.value ? "Copied" : label}
+    </button>
+  );
+}
+
+/** Copies also where the page has no clipboard: on other machines' addresses without TLS. */
+async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** Offers text or bytes as a file. */
+export function save(name: string, content: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** JSON in lines, or the text as it is. */
+export function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** A text in a box that scrolls, by keyboard too. */
+export function Box({ text, label }: { text: string; label: string }) {
+  return (
+    <pre class="box" tabIndex={0} role="group" aria-label={label}>
+      {text}
+    </pre>
+  );
+}

@@ -1,0 +1,148 @@
+//! The runs of a session, whatever threads they are in: what each was asked, how far it came, and
+//! which reply answered it.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::{Router, routing::get};
+use serde::Serialize;
+
+use super::Query;
+use crate::{
+    http::{Answer, ApiError, AppState, PageQuery, error::Result, extract::InSession},
+    session::{OpenSession, SessionState},
+    store::{Paged, RunBackground},
+    types::{Id, List, Phase, Run, RunStatus, Thread, Timestamp},
+};
+
+/// How many characters are shown of what a run was asked.
+const SHOWN: usize = 200;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/runs", get(list))
+}
+
+/// A run in one line.
+#[derive(Serialize)]
+struct RunSummary {
+    object: &'static str,
+    run: Id<Run>,
+    thread: Id<Thread>,
+    created_at: Timestamp,
+    status: RunStatus,
+    /// The statuses that it has had, in order, and the one that it has.
+    walk: Vec<RunStatus>,
+    assistant: AssistantSummary,
+    /// How the user's message begins.
+    message: Option<String>,
+    reply: Option<ReplySummary>,
+    unmatched: bool,
+}
+
+#[derive(Serialize)]
+struct AssistantSummary {
+    id: String,
+    name: Option<String>,
+}
+
+/// A reply, and its place in the fixtures.
+#[derive(Serialize)]
+struct ReplySummary {
+    name: Option<String>,
+    file: String,
+    line: usize,
+}
+
+async fn list(
+    InSession(session): InSession,
+    query: Query,
+    PageQuery { page, .. }: PageQuery,
+) -> Result<Answer<List<RunSummary>>> {
+    query.only(&["thread", "limit", "order", "after", "before"])?;
+    let (state, thread) = (session.state(), query.get("thread"));
+    let within = thread.map(|thread| ("thread_id", thread));
+    let page = match state.store.list::<Run>(within.as_slice(), &page).await? {
+        Paged::Page(page) => page,
+        Paged::UnknownCursor(id) => {
+            let ids = thread.into_iter().map(str::to_owned).chain([id]);
+            return Err(ApiError::missing::<Run>(&ids.collect::<Vec<_>>()));
+        }
+    };
+    let mut backgrounds = state.store.run_backgrounds(&page.items).await?;
+    let known = KnownRuns::new(&session, &state);
+    Ok(Answer(List::from_page(page, |run| {
+        let background = backgrounds.remove(run.id.as_str()).unwrap_or_default();
+        known.summary(&state, run, background)
+    })))
+}
+
+/// What is remembered of runs, beside what is stored.
+struct KnownRuns {
+    asked: HashMap<String, String>,
+    unmatched: HashSet<Id<Run>>,
+}
+
+impl KnownRuns {
+    fn new(session: &OpenSession, state: &SessionState) -> Self {
+        let mut asked = HashMap::new();
+        for kept in session.turns.turns() {
+            if let Some(message) = kept.turn.asked.message() {
+                asked.insert(kept.turn.run.clone(), kept.clean(&beginning(message)));
+            }
+        }
+        let unmatched = state.reply_usage.unmatched();
+        for run in &unmatched {
+            if let Some(message) = run.message() {
+                let mut message = beginning(message);
+                session.keys.now().clean_text(&mut message);
+                asked.insert(run.run.to_string(), message);
+            }
+        }
+        Self { asked, unmatched: unmatched.iter().map(|run| run.run.clone()).collect() }
+    }
+
+    fn summary(&self, state: &SessionState, run: Run, background: RunBackground) -> RunSummary {
+        let RunBackground { assistant, message: stored, actions } = background;
+        let asked = self.asked.get(run.id.as_str()).cloned();
+        let reply = state.reply_usage.reply_of(&run.id).map(|reply| ReplySummary {
+            name: reply.name.clone(),
+            file: reply.origin.file.clone(),
+            line: reply.origin.line,
+        });
+        RunSummary {
+            object: "run.summary",
+            thread: run.thread_id.clone(),
+            created_at: run.created_at,
+            status: run.status(),
+            walk: walk(&run, actions),
+            assistant: AssistantSummary { id: run.assistant_id.to_string(), name: assistant },
+            message: asked.or(stored),
+            reply,
+            unmatched: self.unmatched.contains(&run.id),
+            run: run.id,
+        }
+    }
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// The statuses of a run, from what is stored of it: each of its `actions` has asked the client for
+/// outputs once.
+fn walk(run: &Run, actions: usize) -> Vec<RunStatus> {
+    let mut walk = vec![RunStatus::Queued];
+    if run.started_at.is_some() {
+        walk.push(RunStatus::InProgress);
+    }
+    for _ in 0..actions {
+        walk.extend([RunStatus::RequiresAction, RunStatus::InProgress]);
+    }
+    let status = run.status();
+    if matches!(run.phase, Phase::RequiresAction { .. }) {
+        walk.truncate(walk.len() - 1);
+    }
+    if walk.last() != Some(&status) {
+        walk.push(status);
+    }
+    walk
+}

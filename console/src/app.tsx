@@ -12,7 +12,7 @@ import { announcement, Problem } from "./ui";
 export function App() {
   const { view } = route.value;
   return (
-    <div class={`app ${view.page}`}>
+    <div class={`app at-${view.page}`}>
       <Header />
       {keyRefused.value ? <KeyForm /> : <Views />}
       <p class="unseen" role="status">

@@ -1,7 +1,7 @@
 /** What a run waits for: one field for the output of each call. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { expectedOutput } from "./outputs";
+import { exampleOf, expectedOutput } from "./outputs";
 import { session } from "./state";
 import { submitOutputs } from "./stream";
 import type { FunctionCall, List, LoadedReply, Run, RunSummary } from "./types";
@@ -11,7 +11,8 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
   const calls = run.required_action?.submit_tool_outputs.tool_calls ?? [];
   const outputs = useSignal<Record<string, string>>({});
   const read = useReadOutputs(summary);
-  const outputOf = (call: FunctionCall) => outputs.value[call.id] ?? suggestion(call, read);
+  const outputOf = (call: FunctionCall) =>
+    outputs.value[call.id] ?? suggestion(call, run, summary, read);
   const submit = () =>
     submitOutputs(
       run.thread_id,
@@ -70,8 +71,16 @@ function useReadOutputs(summary: RunSummary | undefined): readonly string[] {
   return read.value;
 }
 
-/** What to begin with: the keys that the reply reads, else nothing. */
-function suggestion(call: FunctionCall, read: readonly string[]): string {
-  const expected = expectedOutput(call.function.name, read);
+/** What to begin with: the keys that the reply reads; without a reply, an example of the schema. */
+function suggestion(
+  call: FunctionCall,
+  run: Run,
+  summary: RunSummary | undefined,
+  read: readonly string[],
+): string {
+  const { name } = call.function;
+  const isScripted = summary === undefined || summary.reply !== null;
+  const schema = run.tools.find((tool) => tool.function?.name === name)?.function?.parameters;
+  const expected = isScripted ? expectedOutput(name, read) : exampleOf(schema);
   return expected === undefined ? "" : JSON.stringify(expected, null, 2);
 }

@@ -63,7 +63,8 @@ export function Composer({ model }: { model?: ThreadModel }) {
     isDragged.value = false;
     files.value = [...files.value, ...(event.dataTransfer?.files ?? [])];
   };
-  if (isMaking.value || (assistants.value.length === 0 && session.value.isLoaded.value)) {
+  if (!session.value.isLoaded.value) return null;
+  if (isMaking.value || assistants.value.length === 0) {
     return (
       <AssistantForm
         made={(id) => {

@@ -14,10 +14,14 @@ export class Live {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(event: SseEvent) => void>();
 
-  /** `begin` is called whenever listening begins: what was read before may be old. */
+  /**
+   * `begin` is called whenever listening begins: what was read before may be old. `fail` is called
+   * when it does not begin.
+   */
   constructor(
     readonly api: Api,
     private readonly begin: () => void,
+    private readonly fail: (error: unknown) => void,
   ) {
     void this.#run();
   }
@@ -40,8 +44,8 @@ export class Live {
         for await (const event of eventsOf(response)) {
           for (const listener of this.#listeners) listener(event);
         }
-      } catch {
-        // The server is away, or refuses: the next attempt tells.
+      } catch (error) {
+        this.fail(error);
       }
       this.isConnected.value = false;
       if (!this.#stop.signal.aborted) await new Promise((done) => setTimeout(done, RETRY));

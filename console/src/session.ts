@@ -1,6 +1,6 @@
 /** The session that the page shows: its runs, its assistants, what is listened to. */
 import { signal } from "@preact/signals";
-import { Api, reasonOf } from "./api";
+import { Api, ApiError, reasonOf } from "./api";
 import { EventLog } from "./event_log";
 import { Live } from "./live";
 import type { SseEvent } from "./sse";
@@ -27,7 +27,11 @@ export class SessionModel {
 
   constructor(readonly name: string) {
     this.api = new Api(name);
-    this.live = new Live(this.api, () => this.#reload());
+    this.live = new Live(
+      this.api,
+      () => this.#reload(),
+      (error) => this.#fail(error),
+    );
     this.live.listen((event) => this.#take(event));
   }
 
@@ -46,6 +50,11 @@ export class SessionModel {
     this.#refreshSoon();
     void this.loadAssistants();
     void this.thread.peek()?.load();
+  }
+
+  /** A session that nobody has used yet is an empty one. */
+  #fail(error: unknown): void {
+    if (error instanceof ApiError && error.status === 404) this.isLoaded.value = true;
   }
 
   async loadAssistants(): Promise<void> {

@@ -17,17 +17,18 @@ const CONTENT = "include[]=step_details.tool_calls[*].file_search.results[*].con
 
 export class ThreadModel {
   readonly thread = signal<Thread | undefined>(undefined);
-  readonly hasOlder = signal(false);
   readonly isGone = signal(false);
   readonly problem = signal<string | undefined>(undefined);
-  /** Changes whenever one of the maps does. */
+  /** Changes whenever one of those below does. */
   readonly #version = signal(0);
   /** All oldest first. */
   #messages = new Map<string, Message>();
   #runs = new Map<string, Run>();
   readonly #steps = new Map<string, Map<string, Step>>();
   readonly #summaries = new Map<string, RunSummary>();
-  #isLoading = false;
+  /** What is being read; the next read waits for it. */
+  #reading: Promise<void> | undefined;
+  #hasOlder = false;
   #hasOlderRuns = true;
   #isDrawing = false;
 
@@ -48,6 +49,12 @@ export class ThreadModel {
     readonly id: string,
   ) {}
 
+  /** Whether there are messages that were not read yet. */
+  readonly hasOlder = computed(() => {
+    this.#version.value;
+    return this.#hasOlder;
+  });
+
   stepsOf(run: string): readonly Step[] {
     return [...(this.#steps.get(run)?.values() ?? [])];
   }
@@ -59,33 +66,42 @@ export class ThreadModel {
 
   /** Reads the newest page, in place of what is there. */
   async load(): Promise<void> {
-    try {
+    await this.#alone(async () => {
       this.thread.value = await this.api.get<Thread>(`v1/threads/${this.id}`);
-      this.#messages.clear();
-      this.#runs.clear();
+      this.#messages = new Map();
+      this.#runs = new Map();
       this.#steps.clear();
       this.#hasOlderRuns = true;
-      this.problem.value = undefined;
-      await this.loadOlder();
-    } catch (error) {
-      this.problem.value = reasonOf(error);
-    }
+      await this.#readOlder();
+    });
   }
 
   /** Reads a page that is older than what is there. */
   async loadOlder(): Promise<void> {
-    if (this.#isLoading) return;
-    this.#isLoading = true;
-    try {
-      const [oldest] = this.#messages.keys();
-      const page = await this.#page<Message>(`v1/threads/${this.id}/messages?`, oldest);
-      this.#messages = before(page.data, this.#messages);
-      this.hasOlder.value = page.has_more;
-      await this.#loadRuns();
-    } finally {
-      this.#isLoading = false;
-      this.#draw();
-    }
+    if (this.#reading === undefined) await this.#alone(() => this.#readOlder());
+  }
+
+  async #alone(read: () => Promise<void>): Promise<void> {
+    const next = (this.#reading ?? Promise.resolve()).then(read).then(
+      () => {
+        this.problem.value = undefined;
+      },
+      (error: unknown) => {
+        this.problem.value = reasonOf(error);
+      },
+    );
+    this.#reading = next;
+    await next;
+    if (this.#reading === next) this.#reading = undefined;
+    this.#draw();
+  }
+
+  async #readOlder(): Promise<void> {
+    const [oldest] = this.#messages.keys();
+    const page = await this.#page<Message>(`v1/threads/${this.id}/messages?`, oldest);
+    this.#messages = before(page.data, this.#messages);
+    this.#hasOlder = page.has_more;
+    await this.#loadRuns();
   }
 
   /** Reads the runs that are as old as the messages, with their steps. */
@@ -95,7 +111,7 @@ export class ThreadModel {
       const [message] = this.#messages.values();
       const [oldest] = this.#runs.values();
       const isEnough = oldest && message && oldest.created_at < message.created_at;
-      if (isEnough && this.hasOlder.value) break;
+      if (isEnough && this.#hasOlder) break;
       const [page] = await Promise.all([
         this.#page<Run>(`v1/threads/${this.id}/runs?`, oldest?.id),
         this.#loadSummaries(PAGE, oldest?.id),

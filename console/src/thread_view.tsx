@@ -8,19 +8,12 @@ import type { ThreadModel } from "./thread";
 import type { Item } from "./timeline";
 import { Copy, Problem } from "./ui";
 
+/** The keys that scroll back. */
+const BACK = new Set(["ArrowUp", "Home", "PageUp"]);
+
 export function ThreadView({ model }: { model: ThreadModel }) {
   const items = model.items.value;
-  const scroller = useRef<HTMLDivElement>(null);
-  const isAtEnd = useRef(true);
-  useEffect(() => {
-    const { current } = scroller;
-    if (current !== null && isAtEnd.current) current.scrollTop = current.scrollHeight;
-  }, [items]);
-  const scrolled = () => {
-    const { current } = scroller;
-    if (current === null) return;
-    isAtEnd.current = current.scrollHeight - current.scrollTop - current.clientHeight < 80;
-  };
+  const { scroller, content, listeners } = useEnd();
   return (
     <section class="thread" aria-labelledby="thread-id">
       <div class="line title">
@@ -34,21 +27,59 @@ export function ThreadView({ model }: { model: ThreadModel }) {
       <div
         class="items"
         ref={scroller}
-        onScroll={scrolled}
+        {...listeners}
         tabIndex={0}
         role="region"
         aria-label="Conversation"
       >
-        {model.hasOlder.value && <Older model={model} scroller={scroller} />}
-        {items.map((item) => (
-          <div class="item" key={item.key}>
-            <ItemView item={item} model={model} />
-          </div>
-        ))}
+        <div ref={content}>
+          {model.hasOlder.value && <Older model={model} scroller={scroller} />}
+          {items.map((item) => (
+            <div class="item" key={item.key}>
+              <ItemView item={item} model={model} />
+            </div>
+          ))}
+        </div>
       </div>
       <Composer model={model} />
     </section>
   );
+}
+
+/**
+ * Keeps a box at its end, whatever comes or gets its size later, until somebody scrolls back. The
+ * box moves by itself when items get their sizes, so its position alone does not tell.
+ */
+function useEnd() {
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  useEffect(() => {
+    const observer = new ResizeObserver(() => {
+      const { current } = scroller;
+      if (current !== null && isAtEnd.current) current.scrollTop = current.scrollHeight;
+    });
+    if (content.current !== null) observer.observe(content.current);
+    return () => observer.disconnect();
+  }, []);
+  const leave = () => {
+    isAtEnd.current = false;
+  };
+  const listeners = {
+    onKeyDown: ({ key }: KeyboardEvent) => {
+      if (BACK.has(key)) leave();
+    },
+    // Presses on the box itself are those of its scroll bar.
+    onPointerDown: (event: PointerEvent) => {
+      if (event.target === event.currentTarget) leave();
+    },
+    onTouchMove: leave,
+    onWheel: leave,
+    onScroll: ({ currentTarget: it }: { currentTarget: HTMLElement }) => {
+      if (it.scrollHeight - it.scrollTop - it.clientHeight < 80) isAtEnd.current = true;
+    },
+  };
+  return { scroller, content, listeners };
 }
 
 function ItemView({ item, model }: { item: Item; model: ThreadModel }) {
@@ -70,19 +101,21 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
     const { current } = scroller;
     const fromEnd = (current?.scrollHeight ?? 0) - (current?.scrollTop ?? 0);
     await model.loadOlder();
+    await drawn();
     // What was in sight stays there.
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() => {
-        if (current !== null) current.scrollTop = current.scrollHeight - fromEnd;
-      }),
-    );
+    if (current !== null) current.scrollTop = current.scrollHeight - fromEnd;
   };
   useEffect(() => {
-    if (button.current === null) return;
-    const observer = new IntersectionObserver(([entry]) => {
-      if (entry?.isIntersecting) void more();
+    const { current } = button;
+    if (current === null) return;
+    const observer = new IntersectionObserver(async ([entry]) => {
+      if (!entry?.isIntersecting) return;
+      await more();
+      // Looks again: it may still be in sight.
+      observer.unobserve(current);
+      observer.observe(current);
     });
-    observer.observe(button.current);
+    observer.observe(current);
     return () => observer.disconnect();
   }, [model]);
   return (
@@ -90,4 +123,11 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
       Older messages
     </button>
   );
+}
+
+/** The next frame but one: the first draws what has changed. */
+async function drawn(): Promise<void> {
+  for (let frame = 0; frame < 2; frame++) {
+    await new Promise((done) => requestAnimationFrame(done));
+  }
 }

@@ -17,6 +17,7 @@ mod contract;
 mod documents;
 mod go_and_java;
 mod guides;
+mod playground;
 mod python_and_node;
 mod running;
 mod rust;

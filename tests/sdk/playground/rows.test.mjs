@@ -79,7 +79,7 @@ test("a thread shows messages and steps in their order", async (t) => {
   for (const late of ["I cannot say.", "⤓ data.csv", "policy.txt"]) {
     await page.getByText(late).first().waitFor();
   }
-  const text = await page.getByRole("region", { name: "Conversation" }).innerText();
+  const text = await page.getByRole("region", { name: "Conversation" }).textContent();
   const order = [
     ...["Draw a chart", "completed", "code_interpreter", "print('drawn')", "drawn", "data.csv"],
     ...["And the refund?", "completed", "file_search", "policy.txt", "thirty days", "Within thirty"],
@@ -91,7 +91,7 @@ test("a thread shows messages and steps in their order", async (t) => {
     assert.ok(found >= 0, `${word} does not come where it should:\n${text}`);
     place = found;
   }
-  assert.equal(await page.locator("figure img").count(), 2);
+  await page.locator("figure img").nth(1).waitFor({ state: "attached" });
   const widths = page.locator("figure img").first().evaluate((it) => it.decode().then(() => it.naturalWidth));
   assert.equal(await widths, 1);
   const download = page.waitForEvent("download");

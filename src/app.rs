@@ -38,7 +38,7 @@ impl App {
     pub(crate) fn new(state: AppState) -> Self {
         let routes = Router::new()
             .nest("/v1", api::routes())
-            .nest("/_rehearsal", control::routes())
+            .nest("/_rehearsal", control::routes().merge(api::matching::routes()))
             .route("/metrics", get(control::metrics))
             .route("/", get(home))
             .merge(control::playground::assets())

@@ -6,6 +6,7 @@
 mod assistant_files;
 mod assistants;
 mod files;
+pub(crate) mod matching;
 mod message_files;
 mod messages;
 mod models;

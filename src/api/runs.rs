@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{change, page, threads};
 use crate::{
-    engine::{EngineError, NewRun, PerformerChoice, RunTarget},
+    engine::{EngineError, NAMED_BY, NewRun, PerformerChoice, RunTarget},
     http::{
         Answer, ApiError, AppState, Found, PageQuery, PathAndBody, Polled, RequestContext,
         answer::{OfRun, ShownAnswer},
@@ -44,7 +44,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// What both ways of creating a run say of it.
-struct RunParams {
+pub(super) struct RunParams {
     assistant_id: Id<Assistant>,
     stream: bool,
     model: Option<String>,
@@ -94,6 +94,11 @@ impl RunParams {
         })
     }
 
+    /// The reply that its metadata name.
+    pub(super) fn named_reply(&self) -> Option<&str> {
+        self.metadata.get(NAMED_BY)
+    }
+
     /// The settings of the run that is to be, as far as they have to go together.
     fn settings<'s>(&'s self, assistant: &'s Assistant) -> ModelSettings<'s> {
         let sampling = &self.sampling;
@@ -113,7 +118,7 @@ impl RunParams {
 
     /// The run that is to be: what the order says, else what the assistant says. Tools replace the
     /// assistant's, they are not added to them.
-    fn run(
+    pub(super) fn run(
         self,
         id: Id<Run>,
         created_at: Timestamp,
@@ -195,9 +200,9 @@ impl Read for CreateRun {
 }
 
 /// A run on a thread that is made for it.
-struct CreateThreadAndRun {
-    order: RunParams,
-    thread: NewThread,
+pub(super) struct CreateThreadAndRun {
+    pub order: RunParams,
+    pub thread: NewThread,
 }
 
 impl Read for CreateThreadAndRun {
@@ -306,7 +311,11 @@ async fn create_with_thread(
 }
 
 /// Refuses a run whose model cannot be used, or whose settings do not go together.
-fn check(context: &RequestContext, order: &RunParams, assistant: &Assistant) -> Result<()> {
+pub(super) fn check(
+    context: &RequestContext,
+    order: &RunParams,
+    assistant: &Assistant,
+) -> Result<()> {
     let settings = order.settings(assistant);
     match &order.model {
         Some(model) => context.check_model(model)?,
@@ -329,7 +338,10 @@ async fn check_stores(
     }
 }
 
-async fn find_assistant(context: &RequestContext, order: &RunParams) -> Result<Assistant> {
+pub(super) async fn find_assistant(
+    context: &RequestContext,
+    order: &RunParams,
+) -> Result<Assistant> {
     let id = Id::new(order.assistant_id.as_str());
     let found = context.store.find::<Assistant>(&id).await?;
     let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))?;

@@ -38,9 +38,7 @@ pub(super) async fn watch(paths: Vec<PathBuf>, sessions: Arc<Sessions>) {
             Ok(replies) => tracing::info!(replies, "the fixtures were loaded anew"),
             Err(why) => {
                 tracing::error!("the fixtures are at fault, so the last good ones stay:\n{why}");
-                sessions.publish("fixtures.broken", || {
-                    serde_json::json!({"object": "fixtures", "message": why}).to_string()
-                });
+                sessions.report_broken(&why);
             }
         }
     }

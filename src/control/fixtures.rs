@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use axum::{
     Router,
     body::Body as RawBody,
+    extract::Path,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{delete, get},
 };
 use serde::Serialize;
 
 use super::Removed;
 use crate::{
-    fixture::{Diagnostic, Fixtures, Origin, diagnostic::render_all},
+    fixture::{Diagnostic, Fixtures, Origin, active_fixtures::Addition, diagnostic::render_all},
     http::{
         Answer, ApiError, AppState,
         error::Result,
@@ -23,7 +24,9 @@ use crate::{
 };
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/fixtures", get(list).post(add).delete(clear))
+    Router::new()
+        .route("/fixtures", get(list).post(add).delete(clear))
+        .route("/fixtures/{number}", delete(remove))
 }
 
 #[derive(Serialize)]
@@ -32,6 +35,8 @@ struct FixtureList {
     data: Vec<LoadedReply>,
     has_more: bool,
     faults: Vec<LoadedPart>,
+    /// What is wrong with the fixture files as they are now, while the last good ones go on.
+    broken: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +58,8 @@ struct LoadedPart {
     hits: u64,
     /// Whether it was put in while the server ran.
     added: bool,
+    /// The number of the document that it was put in with.
+    document: Option<u64>,
 }
 
 impl LoadedPart {
@@ -62,18 +69,20 @@ impl LoadedPart {
         origin: &Origin,
         times: Option<u64>,
         hits: u64,
-        added: bool,
+        document: Option<u64>,
     ) -> Self {
         let (name, file) = (name.map(str::to_owned), origin.file.clone());
-        Self { object, name, file, line: origin.line, times, hits, added }
+        let (line, added) = (origin.line, document.is_some());
+        Self { object, name, file, line, times, hits, added, document }
     }
 }
 
 async fn list(InSession(session): InSession) -> Answer<FixtureList> {
-    let (state, added) = (session.state(), session.fixtures.added());
+    let (state, added) = (session.state(), session.fixtures.additions());
     let (mut data, mut faults) = (Vec::new(), Vec::new());
     for (place, set) in session.fixtures.sets().iter().enumerate() {
-        let is_added = place < added;
+        // Those that were put in come first, newest first.
+        let document = added.iter().rev().nth(place).map(Addition::number);
         for reply in &set.replies {
             let hits = state.reply_usage.uses_of(reply);
             let part = LoadedPart::new(
@@ -82,7 +91,7 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
                 &reply.origin,
                 reply.times,
                 hits,
-                is_added,
+                document,
             );
             data.push(LoadedReply { part, outputs: reply.outputs_read() });
         }
@@ -94,16 +103,24 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
                 &fault.origin,
                 fault.times(),
                 hits,
-                is_added,
+                document,
             ));
         }
     }
-    Answer(FixtureList { object: "list", data, has_more: false, faults })
+    Answer(FixtureList {
+        object: "list",
+        data,
+        has_more: false,
+        faults,
+        broken: session.fixtures.broken(),
+    })
 }
 
 #[derive(Serialize)]
 struct AddedFixtures {
     object: &'static str,
+    /// The number of the document, by which it can be taken out.
+    document: u64,
     added: FixtureCounts,
 }
 
@@ -140,9 +157,9 @@ async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
         )]));
     };
     match session.add(text).await {
-        Ok(fixtures) => {
-            Ok(Answer(AddedFixtures { object: "fixtures", added: FixtureCounts::new(&fixtures) })
-                .into_response())
+        Ok(addition) => {
+            let (document, added) = (addition.number(), FixtureCounts::new(&addition.fixtures));
+            Ok(Answer(AddedFixtures { object: "fixtures", document, added }).into_response())
         }
         Err(error) => refused(error),
     }
@@ -161,6 +178,19 @@ fn faulty(diagnostics: &[Diagnostic]) -> Response {
     let error =
         ApiError::from(ApiErrorKind::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
+}
+
+/// Takes out one document that was put in.
+async fn remove(
+    InSession(session): InSession,
+    Path(number): Path<String>,
+) -> Result<Answer<Removed>> {
+    let known = number.parse().ok().filter(|number| session.fixtures.remove(*number));
+    if known.is_none() {
+        let text = format!("No fixture document with the number '{number}' was added.");
+        return Err(ApiErrorKind::Missing { text, param: None }.into());
+    }
+    Ok(Answer(Removed { object: "fixtures.deleted", deleted: 1 }))
 }
 
 async fn clear(InSession(session): InSession) -> Answer<Removed> {

@@ -9,9 +9,11 @@ mod events;
 mod fixtures;
 mod listing;
 mod metrics;
+mod pace;
 pub(crate) mod playground;
 mod requests;
 mod runs;
+mod sessions;
 mod snapshots;
 mod threads;
 mod turns;
@@ -48,8 +50,10 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(clock::routes())
         .merge(events::routes())
         .merge(fixtures::routes())
+        .merge(pace::routes())
         .merge(requests::routes())
         .merge(runs::routes())
+        .merge(sessions::routes())
         .merge(snapshots::routes())
         .merge(threads::routes())
         .merge(turns::routes())

@@ -6,6 +6,7 @@ use super::{Query, Removed, listing};
 use crate::{
     fixture::fault::PathGlob,
     http::{Answer, AppState, error::Result, extract::InSession},
+    session::journal::JournalEntry,
     types::{ApiErrorKind, reader::ValidationErrorKind},
 };
 
@@ -14,17 +15,25 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Response> {
-    query.only(&["method", "path", "status", "limit", "after"])?;
+    query.only(&["method", "path", "status", "run", "limit", "after"])?;
     let (method, path, status) = (query.get("method"), glob(&query)?, status(&query)?);
+    let run = query.get("run");
     let entries = session.journal.entries();
     let mut entries = listing::behind(entries, &query, "request", |entry, id| entry.id == id)?;
     entries.retain(|entry| {
         method.is_none_or(|wanted| entry.method.eq_ignore_ascii_case(wanted))
             && path.as_ref().is_none_or(|glob| glob.matches(&entry.path))
             && status.is_none_or(|wanted| entry.status == Some(wanted))
+            && run.is_none_or(|wanted| is_about(entry, wanted))
     });
     let state = session.state();
     listing::list(entries, &query, move |entry| state.request_to_json(entry))
+}
+
+/// Whether a request made a run, or names it in its path.
+fn is_about(entry: &JournalEntry, run: &str) -> bool {
+    entry.run.as_ref().is_some_and(|of| of.as_str() == run)
+        || entry.path.split('/').any(|segment| segment == run)
 }
 
 fn glob(query: &Query) -> Result<Option<PathGlob>> {

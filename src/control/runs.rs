@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Query;
 use crate::{
+    fixture::reply::ReplyPlace,
     http::{Answer, ApiError, AppState, PageQuery, error::Result, extract::InSession},
     session::{OpenSession, SessionState},
     store::{Paged, RunBackground},
@@ -34,7 +35,7 @@ struct RunSummary {
     assistant: AssistantSummary,
     /// How the user's message begins.
     message: Option<String>,
-    reply: Option<ReplySummary>,
+    reply: Option<ReplyPlace>,
     unmatched: bool,
 }
 
@@ -42,14 +43,6 @@ struct RunSummary {
 struct AssistantSummary {
     id: String,
     name: Option<String>,
-}
-
-/// A reply, and its place in the fixtures.
-#[derive(Serialize)]
-struct ReplySummary {
-    name: Option<String>,
-    file: String,
-    line: usize,
 }
 
 async fn list(
@@ -103,11 +96,7 @@ impl KnownRuns {
     fn summary(&self, state: &SessionState, run: Run, background: RunBackground) -> RunSummary {
         let RunBackground { assistant, message: stored, actions } = background;
         let asked = self.asked.get(run.id.as_str()).cloned();
-        let reply = state.reply_usage.reply_of(&run.id).map(|reply| ReplySummary {
-            name: reply.name.clone(),
-            file: reply.origin.file.clone(),
-            line: reply.origin.line,
-        });
+        let reply = state.reply_usage.reply_of(&run.id).map(|reply| reply.place());
         RunSummary {
             object: "run.summary",
             thread: run.thread_id.clone(),
@@ -135,11 +124,14 @@ fn walk(run: &Run, actions: usize) -> Vec<RunStatus> {
         walk.push(RunStatus::InProgress);
     }
     for _ in 0..actions {
-        walk.extend([RunStatus::RequiresAction, RunStatus::InProgress]);
+        walk.extend([RunStatus::RequiresAction, RunStatus::Queued, RunStatus::InProgress]);
     }
     let status = run.status();
-    if matches!(run.phase, Phase::RequiresAction { .. }) {
-        walk.truncate(walk.len() - 1);
+    // The last action may still wait for its outputs, or for its turn.
+    match run.phase {
+        Phase::RequiresAction { .. } => walk.truncate(walk.len() - 2),
+        Phase::Queued if actions > 0 => walk.truncate(walk.len() - 1),
+        _ => {}
     }
     if walk.last() != Some(&status) {
         walk.push(status);

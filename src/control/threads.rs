@@ -1,4 +1,4 @@
-//! A thread as a fixture that would answer it again.
+//! The threads of a session, and one as a fixture that would answer it again.
 
 use axum::{
     Router,
@@ -7,15 +7,64 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use serde::Serialize;
 
+use super::Query;
 use crate::{
-    http::{ApiError, AppState, error::Result, extract::InSession},
+    http::{Answer, ApiError, AppState, PageQuery, error::Result, extract::InSession},
+    store::{Paged, ThreadBackground},
     transcript::{self, ExportError},
-    types::{Id, Thread},
+    types::{Id, List, Metadata, Thread, Timestamp},
 };
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/threads/{thread_id}/fixture", get(export))
+    Router::new().route("/threads", get(list)).route("/threads/{thread_id}/fixture", get(export))
+}
+
+/// A thread in one line.
+#[derive(Serialize)]
+struct ThreadSummary {
+    object: &'static str,
+    id: Id<Thread>,
+    created_at: Timestamp,
+    metadata: Metadata,
+    messages: i64,
+    runs: i64,
+    /// How its first message begins.
+    message: Option<String>,
+}
+
+/// The threads of the session, newest first; with `q`, those that have this text in a message, in
+/// their metadata, or as an id of something in them.
+async fn list(
+    InSession(session): InSession,
+    query: Query,
+    PageQuery { page, .. }: PageQuery,
+) -> Result<Answer<List<ThreadSummary>>> {
+    query.only(&["q", "limit", "order", "after", "before"])?;
+    let store = session.state().store.clone();
+    let found = store.search_threads(query.get("q"), &page).await?;
+    let page = match found {
+        Paged::Page(page) => page,
+        Paged::UnknownCursor(id) => return Err(ApiError::missing::<Thread>(&[id])),
+    };
+    let mut backgrounds = store.thread_backgrounds(&page.items).await?;
+    let keys = session.keys.now();
+    Ok(Answer(List::from_page(page, |thread| {
+        let ThreadBackground { messages, runs, mut message } =
+            backgrounds.remove(thread.id.as_str()).unwrap_or_default();
+        message.iter_mut().for_each(|text| keys.clean_text(text));
+        let Thread { id, created_at, metadata, .. } = thread;
+        ThreadSummary {
+            object: "thread.summary",
+            id,
+            created_at,
+            metadata,
+            messages,
+            runs,
+            message,
+        }
+    })))
 }
 
 async fn export(InSession(session): InSession, Path(thread): Path<String>) -> Result<Response> {

@@ -43,6 +43,6 @@ pub use self::{
     error::EngineError,
     event::Event,
     listener::{Events, Listener, listen},
-    performer::{Performer, PerformerChoice, Unmatched},
+    performer::{NAMED_BY, Performer, PerformerChoice, Unmatched},
     reply_usage::{ReplyUsage, UnmatchedRun},
 };

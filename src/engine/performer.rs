@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+
 use super::{
     memory::{AfterCues, Memory, Performance, Position},
     reply_usage::{ReplyUsage, UnmatchedRun},
@@ -65,12 +67,14 @@ pub struct Performer {
     reply_usage: Arc<ReplyUsage>,
     unmatched: Unmatched,
     pace: Pace,
+    /// In place of every other pace, for as long as somebody wants it.
+    switched_pace: Mutex<Option<Pace>>,
     echo: Arc<Reply>,
     upstream: Option<Arc<Upstream>>,
 }
 
 /// The key of a run's metadata that names its reply.
-const NAMED_BY: &str = "rehearsal_reply";
+pub const NAMED_BY: &str = "rehearsal_reply";
 
 impl Performer {
     pub fn new(
@@ -80,7 +84,26 @@ impl Performer {
         pace: Pace,
         upstream: Option<Arc<Upstream>>,
     ) -> Self {
-        Self { fixtures, reply_usage, unmatched, pace, echo: Arc::new(echo()), upstream }
+        Self {
+            fixtures,
+            reply_usage,
+            unmatched,
+            pace,
+            switched_pace: Mutex::default(),
+            echo: Arc::new(echo()),
+            upstream,
+        }
+    }
+
+    /// How fast runs go that are to come, where their replies do not say.
+    pub fn pace(&self) -> Pace {
+        self.switched_pace.lock().unwrap_or(self.pace)
+    }
+
+    /// Lets all runs that are to come go at another pace, whatever their replies say; none is the
+    /// server's own.
+    pub fn switch_pace(&self, pace: Option<Pace>) {
+        *self.switched_pace.lock() = pace;
     }
 
     /// Says who performs the run: the reply that its client has named, or the first that holds.
@@ -103,11 +126,12 @@ impl Performer {
         });
         let Some((reply, captures)) = chosen else {
             // It has a pace of its own; only whether it waits for polls is for the server to say.
-            let pace = if self.pace == Pace::Steps { Pace::Steps } else { Pace::Instant };
+            let pace = if self.pace() == Pace::Steps { Pace::Steps } else { Pace::Instant };
             let memory = Memory::Upstream(Noted::default());
             return Performance { pace, memory, then: AfterCues::More };
         };
-        let pace = match reply.pace.unwrap_or(self.pace) {
+        let switched = *self.switched_pace.lock();
+        let pace = match switched.or(reply.pace).unwrap_or(self.pace) {
             Pace::Recorded => reply.timing.map_or(Pace::Instant, Pace::Timed),
             pace => pace,
         };

@@ -78,6 +78,7 @@ pub struct SessionState {
     pub ids: Arc<Ids>,
     pub knowledge: Knowledge,
     pub engine: Engine,
+    pub performer: Arc<Performer>,
     pub reply_usage: Arc<ReplyUsage>,
     pub fault_counters: FaultCounters,
     pub fixtures: Arc<ActiveFixtures>,
@@ -98,6 +99,8 @@ pub struct OpenSession {
     /// The keys that its requests brought.
     pub keys: Arc<SessionKeys>,
     state: RwLock<Arc<SessionState>>,
+    /// Whether it was forgotten.
+    ended: watch::Sender<bool>,
     /// Shared by requests that work on the state, exclusive for a reset, a snapshot or a restore.
     swap_lock: Arc<tokio::sync::RwLock<()>>,
 }
@@ -192,14 +195,36 @@ impl OpenSession {
             turns,
             keys,
             state,
+            ended: watch::Sender::new(false),
             swap_lock: turning,
         }))
     }
 
-    /// Done when the server ends.
+    /// Done when the server ends, or the session is forgotten.
     pub async fn ending(&self) {
+        let (mut server, mut own) = (self.config.ending.subscribe(), self.ended.subscribe());
         // Without a server there is nothing to wait for.
-        _ = self.config.ending.subscribe().wait_for(|ending| *ending).await;
+        tokio::select! {
+            _ = server.wait_for(|ending| *ending) => {}
+            _ = own.wait_for(|ended| *ended) => {}
+        }
+    }
+
+    /// Forgets all that is in it, snapshots too, and ends what listens to it.
+    async fn end(&self) -> Result<(), SessionError> {
+        let _alone = self.swap_lock.write().await;
+        let Prepared { store, name } = self.config.database.prepare().await?;
+        let before = self.state();
+        for snapshot in self.config.database.snapshots(&self.name).await? {
+            self.config.database.forget_snapshot(&self.name, &snapshot.name).await?;
+        }
+        self.fixtures.clear_all();
+        // The rows that it had go; who still works in it finds an empty session.
+        self.config.database.take(&self.name, &name).await?;
+        drop(store);
+        before.engine.abandon_all().await;
+        self.ended.send_replace(true);
+        Ok(())
     }
 
     /// What takes out whatever must not be kept.
@@ -266,14 +291,13 @@ impl OpenSession {
         before.engine.abandon_all().await;
     }
 
-    /// Puts in a document, and plants its seeds. Answers what was in it.
-    pub async fn add(&self, yaml: String) -> Result<Arc<Fixtures>, SessionError> {
+    /// Puts in a document, and plants its seeds.
+    pub async fn add(&self, yaml: String) -> Result<Addition, SessionError> {
         let text = self.fixtures.numbered(yaml);
         let addition = unblocked(move || Addition::read(text)).await?;
-        let fixtures = Arc::clone(&addition.fixtures);
-        self.seed(&fixtures).await?;
-        self.fixtures.add(addition);
-        Ok(fixtures)
+        self.seed(&addition.fixtures).await?;
+        self.fixtures.add(addition.clone());
+        Ok(addition)
     }
 
     async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {
@@ -372,13 +396,13 @@ impl SessionState {
         knowledge.resume().await?;
         let (reply_usage, fault_counters) =
             (Arc::<ReplyUsage>::default(), FaultCounters::default());
-        let performer = Performer::new(
+        let performer = Arc::new(Performer::new(
             Arc::clone(active_fixtures),
             Arc::clone(&reply_usage),
             config.unmatched,
             config.pace,
             config.upstream.as_ref().map(|upstream| Arc::new(upstream.afresh())),
-        );
+        ));
         let recording = config
             .recorder
             .as_ref()
@@ -388,7 +412,7 @@ impl SessionState {
             clock: clock.clone(),
             ids: Arc::clone(&ids),
             knowledge: knowledge.clone(),
-            performer: Arc::new(performer),
+            performer: Arc::clone(&performer),
             bus: bus.clone(),
             turns: Arc::clone(turns),
             metrics: Arc::clone(&config.metrics),
@@ -401,6 +425,7 @@ impl SessionState {
             ids,
             knowledge,
             engine,
+            performer,
             reply_usage,
             fault_counters,
             fixtures: active_fixtures,

@@ -142,6 +142,11 @@ impl Room {
         self.places.lock().by_name.get(name).and_then(|place| place.cell.get().cloned())
     }
 
+    /// Forgets a session. The next request that enters it makes it anew.
+    pub(super) fn remove(&self, name: &str) {
+        self.places.lock().by_name.remove(name);
+    }
+
     pub(super) fn count(&self) -> usize {
         self.places.lock().by_name.len()
     }

@@ -55,6 +55,14 @@ impl Sessions {
         self.room.find(name)
     }
 
+    /// Forgets a session with all that is in it. Answers whether it was there.
+    pub async fn remove(&self, name: &str) -> Result<bool, SessionError> {
+        let Some(session) = self.room.find(name) else { return Ok(false) };
+        session.end().await?;
+        self.room.remove(name);
+        Ok(true)
+    }
+
     /// The sessions that there are, in the order of their names.
     pub fn sessions(&self) -> Vec<Arc<OpenSession>> {
         let mut sessions = self.room.sessions();
@@ -92,6 +100,14 @@ impl Sessions {
             });
         }
         Ok(())
+    }
+
+    /// Notes that the fixture files cannot be loaded again. All sessions are told.
+    pub fn report_broken(&self, why: &str) {
+        self.config.fixtures.set_broken(why);
+        self.publish("fixtures.broken", || {
+            serde_json::json!({"object": "fixtures", "message": why}).to_string()
+        });
     }
 
     /// Ends what would never end by itself, because the server does.

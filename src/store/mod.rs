@@ -26,6 +26,7 @@ mod runs;
 mod sessions;
 mod table;
 mod temporary;
+mod threads;
 mod version;
 mod writer;
 
@@ -49,6 +50,7 @@ pub(crate) use self::{
     runs::{OpenRun, PerformerInputs, RunBackground, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
+    threads::ThreadBackground,
     version::sqlite_version,
 };
 use crate::event_bus::EventBus;
@@ -118,7 +120,7 @@ impl Store {
         within: Within<'_>,
         page: &PageRequest,
     ) -> Result<Paged<T>> {
-        list(&mut *self.database.reader().await?, self.session, within, page).await
+        list(&mut *self.database.reader().await?, self.session, within, None, page).await
     }
 
     /// Makes the changes, and answers once they are committed: whether every row that had a
@@ -182,10 +184,18 @@ fn conditions(within: Within<'_>) -> String {
     within.iter().map(|(column, _)| format!(" and {column} = ?")).collect()
 }
 
+/// Narrows a list to what has a text: a condition, in which each `?` is the text.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    condition: &'static str,
+    text: &'a str,
+}
+
 async fn list<T: Stored>(
     connection: &mut SqliteConnection,
     session: i64,
     within: Within<'_>,
+    search: Option<Search<'_>>,
     page: &PageRequest,
 ) -> Result<Paged<T>> {
     // Whatever else narrows the list: the cursor may have left it since the last page.
@@ -208,14 +218,21 @@ async fn list<T: Stored>(
     let (lower, upper) =
         if page.order == Order::Ascending { (after, before) } else { (before, after) };
     let sql = format!(
-        "select body from {} where session = ?{} and seq > ? and seq < ? order by seq {} limit ?",
+        "select body from {} where session = ?{}{} and seq > ? and seq < ? order by seq {} limit ?",
         T::TABLE,
         conditions(within),
+        search.map_or("", |search| search.condition),
         if ascending { "asc" } else { "desc" },
     );
     let query = within
         .iter()
-        .fold(sqlx::query(AssertSqlSafe(sql)).bind(session), |query, (_, id)| query.bind(*id))
+        .map(|(_, id)| *id)
+        .chain(
+            search
+                .into_iter()
+                .flat_map(|Search { condition, text }| condition.matches('?').map(move |_| text)),
+        )
+        .fold(sqlx::query(AssertSqlSafe(sql)).bind(session), |query, text| query.bind(text))
         .bind(lower.unwrap_or(i64::MIN))
         .bind(upper.unwrap_or(i64::MAX))
         // One row more than asked for tells whether there are more.

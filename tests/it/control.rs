@@ -53,16 +53,21 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             } else {
                 String::new()
             };
-            let path = format!(
-                "/_rehearsal{}",
-                path.replace("{name}", "kept").replace("{thread_id}", &thread)
-            );
+            let name = if path.starts_with("/sessions") { "worker" } else { "kept" };
+            server.post("/s/worker/v1/threads", json!({})).await;
+            let document = put_in(&server, "", HI).await.body["document"].to_string();
+            let path = path.replace("{name}", name).replace("{thread_id}", &thread);
+            let path = format!("/_rehearsal{}", path.replace("{number}", &document));
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let mut request = server.request(method.clone(), &path);
             if path.ends_with("/clock") && method == Method::POST {
                 request = request.json(&json!({"advance": "1s"}));
             } else if path.ends_with("/fixtures") && method == Method::POST {
                 request = request.header("content-type", "application/yaml").body(HI);
+            } else if path.ends_with("/pace") && method == Method::POST {
+                request = request.json(&json!({"pace": "instant"}));
+            } else if path.ends_with("/match") {
+                request = request.json(&json!({"assistant_id": server.assistant().await}));
             } else if path.ends_with("/verify") {
                 request = request.json(&json!({"expect": [{"unmatched": 0}]}));
             }
@@ -78,7 +83,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 19);
+    assert_eq!(calls, 26);
     for (method, path, status) in [
         (Method::GET, "/_rehearsal/nothing", 404),
         (Method::GET, "/_rehearsal/reset", 405),
@@ -86,6 +91,12 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
         (Method::DELETE, "/_rehearsal/snapshots/none", 404),
         (Method::GET, "/_rehearsal/threads/thread_none/fixture", 404),
         (Method::PUT, "/_rehearsal/snapshots/a%20b", 400),
+        (Method::GET, "/_rehearsal/sessions?name=x", 400),
+        (Method::DELETE, "/_rehearsal/sessions/default", 400),
+        (Method::DELETE, "/_rehearsal/sessions/none", 404),
+        (Method::DELETE, "/_rehearsal/fixtures/77", 404),
+        (Method::DELETE, "/_rehearsal/fixtures/one", 404),
+        (Method::GET, "/_rehearsal/threads?after=thread_none", 404),
         (Method::GET, "/_rehearsal/requests?limit=none", 400),
         (Method::GET, "/_rehearsal/requests?status=fine", 400),
         (Method::GET, "/_rehearsal/requests?path=[", 400),

@@ -129,7 +129,7 @@ async fn runs_are_listed_with_what_they_were_asked_and_which_reply_answered() {
     assert_eq!(runs["data"].as_array().unwrap().len(), 1);
     assert_eq!(
         runs["data"][0]["walk"],
-        json!(["queued", "in_progress", "requires_action", "in_progress", "completed"])
+        json!(["queued", "in_progress", "requires_action", "queued", "in_progress", "completed"])
     );
     let fixtures = server.get("/_rehearsal/fixtures").await.body;
     assert_eq!(fixtures["data"][0]["outputs"], json!(["weather.now.temperature", "weather.sky"]));
@@ -199,4 +199,187 @@ async fn a_browser_gets_the_page_and_a_client_with_a_wrong_base_url_gets_advice(
     let refused = ask("application/json").await.unwrap();
     assert_eq!(refused.status(), StatusCode::NOT_FOUND);
     assert!(refused.text().await.unwrap().contains("set your client's base URL to"));
+}
+
+#[tokio::test]
+async fn a_match_says_of_each_reply_what_holds_and_what_does_not_and_makes_nothing() {
+    const REPLIES: &str = "
+assistants: [{id: asst_a, name: Bot, model: gpt-4o, metadata: {tier: gold}}]
+replies:
+  - {name: once, times: 1, when: {message: Once}, steps: [{message: One}]}
+  - {name: gold, when: {metadata: {tier: gold}, message: {contains: hello}}, steps: [{message: Gold}]}
+  - {name: tools, when: {tools: [f], turn: 2}, steps: [{message: Tools}]}
+  - {name: rest, when: {assistant: Bot}, steps: [{message: Rest}]}
+";
+    let server = TestServer::with_fixtures(REPLIES).await;
+    let twin = TestServer::with_fixtures(REPLIES).await;
+    let ask = async |body: Value| server.post("/_rehearsal/match", body).await;
+    let said = |text: &str| {
+        let thread = json!({"messages": [{"role": "user", "content": text}]});
+        json!({"assistant_id": "asst_a", "thread": thread})
+    };
+    let answer = ask(said("Hello")).await.body;
+    assert_eq!(answer["reply"]["name"], "rest");
+    let [once, gold, tools, rest] = answer["data"].as_array().unwrap().as_slice() else {
+        panic!("{answer}")
+    };
+    assert_eq!(
+        (&once["matches"], &once["misses"][0]["condition"]),
+        (&json!(false), &json!("message"))
+    );
+    assert_eq!(gold["held"][0]["condition"], "metadata.tier");
+    assert_eq!(gold["misses"][0]["hint"], "only the case differs");
+    assert_eq!(tools["misses"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&rest["matches"], &rest["held"][0]["condition"]),
+        (&json!(true), &json!("assistant"))
+    );
+    assert_eq!(ask(said("Say hello")).await.body["reply"]["name"], "gold");
+
+    assert_eq!(ask(said("Once")).await.body["reply"]["name"], "once");
+    server.run_with("Once", json!({"assistant_id": "asst_a"})).await;
+    let used = ask(said("Once")).await.body;
+    assert_eq!(
+        (&used["reply"]["name"], &used["data"][0]["used_up"]),
+        (&json!("rest"), &json!(true))
+    );
+    let named = json!({"assistant_id": "asst_a", "instructions": "x", "metadata": {"rehearsal_reply": "tools"}});
+    let named = ask(named).await.body;
+    assert_eq!((&named["named"], &named["reply"]["name"]), (&json!("tools"), &json!("tools")));
+
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"assistant_id": "asst_none"}), 404),
+        (json!({"assistant_id": "asst_a", "temperature": 9}), 400),
+    ] {
+        let refused = ask(body).await;
+        assert_eq!(refused.status.as_u16(), status, "{}", refused.text);
+    }
+    // It made nothing and drew no id.
+    twin.run_with("Once", json!({"assistant_id": "asst_a"})).await;
+    assert_eq!(server.assistant().await, twin.assistant().await);
+    assert_eq!(server.get("/_rehearsal/threads").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn threads_are_found_by_their_words_their_metadata_and_the_ids_in_them() {
+    let server = TestServer::start().await;
+    let (first, run) = server.run("What is 100% of ÄPFEL?").await;
+    let second = json!({"metadata": {"customer": "Ada"}});
+    let second = server.post("/v1/threads", second).await.id();
+    let found = async |query: &str| {
+        let request = server.request(Method::GET, "/_rehearsal/threads").query(&[("q", query)]);
+        let body = server.send(request).await.body;
+        let ids = body["data"].as_array().unwrap().iter();
+        ids.map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("").await, [second.as_str(), last(&first)]);
+    assert_eq!(found("what IS").await, [last(&first)]);
+    assert_eq!(found("100%").await, [last(&first)]);
+    assert_eq!(found("customer").await, [second.as_str()]);
+    assert_eq!(found("ada").await, [second.as_str()]);
+    assert_eq!(found(last(&run)).await, [last(&first)]);
+    assert_eq!(found(&second).await, [second.as_str()]);
+    let messages = server.get(&format!("{first}/messages")).await.body;
+    assert_eq!(found(messages["data"][0]["id"].as_str().unwrap()).await, [last(&first)]);
+    for nothing in ["%", "_", "' or 1=1 --", "nobody"] {
+        let found = found(nothing).await;
+        assert!(found.is_empty() || nothing == "%", "{nothing} {found:?}");
+    }
+    let page = server.get("/_rehearsal/threads?limit=1").await.body;
+    assert_eq!((&page["has_more"], &page["data"][0]["messages"]), (&json!(true), &json!(0)));
+    let rest = server.get(&format!("/_rehearsal/threads?after={second}")).await.body;
+    assert_eq!((&rest["data"][0]["messages"], &rest["data"][0]["runs"]), (&json!(2), &json!(1)));
+    assert_eq!(rest["data"][0]["message"], "What is 100% of ÄPFEL?");
+}
+
+#[tokio::test]
+async fn a_switched_pace_holds_the_next_run_until_it_is_polled() {
+    let hi = "replies: [{pace: instant, steps: [{message: Hello}]}]";
+    let server = TestServer::with_fixtures(hi).await;
+    assert_eq!(server.get("/_rehearsal/pace").await.body["pace"], "instant");
+    let switched = server.post("/_rehearsal/pace", json!({"pace": "steps"})).await.body;
+    assert_eq!(switched, json!({"object": "pace", "pace": "steps"}));
+    let (_, held) = server.run("One").await;
+    assert_eq!(observe(&server, &held).await.body["status"], "queued");
+    assert_eq!(server.get(&held).await.body["status"], "in_progress");
+    server.post("/_rehearsal/pace", json!({"pace": null})).await;
+    let (_, free) = server.run("Two").await;
+    assert_eq!(observe(&server, &free).await.body["status"], "completed");
+    assert_eq!(observe(&server, &held).await.body["status"], "in_progress");
+    for (body, status) in [(json!({"pace": "fast"}), 400), (json!({"speed": 1}), 400)] {
+        assert_eq!(server.post("/_rehearsal/pace", body).await.status.as_u16(), status);
+    }
+    server.post("/_rehearsal/pace", json!({"pace": {"queue": "1s"}})).await;
+    assert_eq!(server.get("/_rehearsal/pace").await.body["pace"], "custom");
+    server.post("/_rehearsal/reset", json!({})).await;
+    assert_eq!(server.get("/_rehearsal/pace").await.body["pace"], "instant");
+}
+
+#[tokio::test]
+async fn one_document_is_taken_out_and_the_others_stay() {
+    let server = TestServer::with_fixtures("replies: []").await;
+    let add = async |name: &str| {
+        let yaml = format!("replies: [{{name: {name}, steps: [{{message: {name}}}]}}]");
+        let request = server.request(Method::POST, "/_rehearsal/fixtures");
+        let request = request.header("content-type", "application/yaml").body(yaml);
+        server.send(request).await.body["document"].as_u64().unwrap()
+    };
+    let (one, two) = (add("one").await, add("two").await);
+    assert_eq!((one, two), (1, 2));
+    let listed = async || {
+        let data = server.get("/_rehearsal/fixtures").await.body["data"].clone();
+        let data = data.as_array().unwrap().clone();
+        data.iter().map(|it| (it["name"].clone(), it["document"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [(json!("two"), json!(2)), (json!("one"), json!(1))]);
+    server.delete("/_rehearsal/fixtures/2").await;
+    assert_eq!(listed().await, [(json!("one"), json!(1))]);
+    assert_eq!(server.delete("/_rehearsal/fixtures/2").await.status, 404);
+    assert_eq!(add("three").await, 3);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_one_that_is_removed_begins_anew() {
+    let server = TestServer::with_fixtures("assistants: [{id: asst_a, model: gpt-4o}]").await;
+    for name in ["a", "b"] {
+        server.post(&format!("/s/{name}/v1/assistants"), json!({"model": "gpt-4o"})).await;
+        server
+            .send(server.request(Method::PUT, &format!("/s/{name}/_rehearsal/snapshots/kept")))
+            .await;
+    }
+    let listed = async || {
+        let sessions = server.get("/_rehearsal/sessions").await.body["data"].clone();
+        let sessions = sessions.as_array().unwrap().clone();
+        let line = |it: &Value| (it["name"].clone(), it["counts"]["assistants"].clone());
+        sessions.iter().map(line).collect::<Vec<_>>()
+    };
+    let all = |rest: &[(&str, u64)]| {
+        rest.iter().map(|(name, count)| (json!(name), json!(count))).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, all(&[("a", 2), ("b", 2), ("default", 1)]));
+    let mut events = server.bare(Method::GET, "/s/a/_rehearsal/events").send().await.unwrap();
+    let removed = server.delete("/_rehearsal/sessions/a").await;
+    assert_eq!(removed.body, json!({"object": "session.deleted", "name": "a", "deleted": true}));
+    while events.chunk().await.unwrap().is_some() {}
+    assert_eq!(listed().await, all(&[("b", 2), ("default", 1)]));
+    assert_eq!(observe(&server, "/s/a/v1/assistants").await.status, 404);
+    assert_eq!(server.get("/s/a/_rehearsal/snapshots").await.body["data"], json!([]));
+    assert_eq!(listed().await, all(&[("a", 1), ("b", 2), ("default", 1)]));
+    let kept = server.get("/s/b/_rehearsal/snapshots").await.body;
+    assert_eq!(kept["data"][0]["name"], "kept");
+    let found = server.get("/_rehearsal/sessions?q=b").await.body;
+    assert_eq!(found["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_journal_is_narrowed_to_one_run() {
+    let server = TestServer::start().await;
+    let (_, run) = server.run("Hello").await;
+    server.run("Other").await;
+    server.get(&run).await;
+    let about = server.get(&format!("/_rehearsal/requests?run={}", last(&run))).await.body;
+    let methods: Vec<_> =
+        about["data"].as_array().unwrap().iter().map(|it| &it["method"]).collect();
+    assert_eq!(methods, ["POST", "GET"]);
 }

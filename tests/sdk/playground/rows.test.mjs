@@ -177,7 +177,7 @@ test("a run that waits has a form for each call, filled with what its reply read
   await page.getByLabel("Output of getName").fill("the Tiger City");
   await page.getByRole("button", { name: "Submit outputs" }).click();
   await page.getByText("It is 7 in the Tiger City.").waitFor();
-  await rows(page).filter({ hasText: "requires_action → in_progress → completed" }).waitFor();
+  await rows(page).filter({ hasText: "requires_action → queued → in_progress → completed" }).waitFor();
 
   await say(page, "Weather in Rome");
   await page.getByRole("button", { name: "Cancel the run" }).click();

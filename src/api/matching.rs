@@ -1,0 +1,133 @@
+//! Which reply would answer a run, without making one: the one call of the control API that takes
+//! the body of a call of the API.
+
+use std::time::{Duration, Instant};
+
+use axum::{Router, routing::post};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::runs::{self, CreateThreadAndRun};
+use crate::{
+    fixture::{
+        Reply,
+        matching::{Miss, OwnedSubject, RunMetadata, Subject},
+    },
+    http::{
+        Answer, AppState, RequestContext, SessionRequest,
+        dialect::Dialect,
+        error::Result,
+        extract::{JsonBody, NamedReply},
+    },
+    session::SessionState,
+    types::{Id, Message, Role, Thread, tool::searches},
+};
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/match", post(match_replies))
+}
+
+/// How long replies are judged for one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One reply, and what its conditions say.
+#[derive(Serialize)]
+struct JudgedReply {
+    object: &'static str,
+    reply: Option<String>,
+    file: String,
+    line: usize,
+    /// Whether all its conditions hold.
+    matches: bool,
+    /// Whether it has been used as often as its `times` allow.
+    used_up: bool,
+    held: Vec<Miss>,
+    misses: Vec<Miss>,
+}
+
+async fn match_replies(
+    to: SessionRequest,
+    named: NamedReply,
+    JsonBody(body): JsonBody<CreateThreadAndRun>,
+) -> Result<Answer<Value>> {
+    let context = RequestContext::enter(&to, Dialect::default()).await;
+    let named = named.0.or_else(|| body.order.named_reply().map(str::to_owned));
+    let subject = subject(&context, body).await?;
+    let (keys, state) = (to.session.keys.now(), context.state.clone());
+    let judged = tokio::task::spawn_blocking(move || judge(&state, &subject, named.as_deref()));
+    let mut judged = judged.await.map_err(std::io::Error::other)?;
+    keys.clean(&mut judged);
+    Ok(Answer(judged))
+}
+
+/// What the run would look like to the conditions of replies.
+async fn subject(context: &RequestContext, body: CreateThreadAndRun) -> Result<OwnedSubject> {
+    let CreateThreadAndRun { order, thread } = body;
+    let assistant = runs::find_assistant(context, &order).await?;
+    runs::check(context, &order, &assistant)?;
+    let asked = thread.messages.iter().rfind(|message| message.role == Role::User).cloned();
+    let brings_files = thread.messages.iter().any(|message| !message.attachments.is_empty());
+    let thread_id = Id::<Thread>::new("thread_match");
+    let now = context.clock.now().seconds();
+    let (name, metadata) = (assistant.name.clone(), assistant.metadata.clone());
+    let mut stores = assistant.searched_stores(context.dialect.version);
+    stores.extend(thread.tool_resources.vector_store_ids().iter().cloned());
+    let run = order.run(Id::new("run_match"), now, thread_id.clone(), assistant, None);
+    let stores = context.knowledge.stores_of_run(&stores).await?;
+    let files = brings_files || stores.iter().any(|store| store.file_counts.total > 0);
+    let attachments = asked.as_ref().is_some_and(|message| !message.attachments.is_empty());
+    let message = asked.map(|new| Message::sent(Id::new("msg_match"), now, thread_id, new).text());
+    Ok(OwnedSubject::new(&Subject {
+        assistant_id: run.assistant_id.as_str(),
+        assistant_name: name.as_deref(),
+        model: &run.model,
+        instructions: run.instructions.as_deref(),
+        message: message.as_deref(),
+        turn: 1,
+        tools: &run.tools,
+        attachments,
+        files: files && searches(&run.tools),
+        metadata: RunMetadata([Some(&run.metadata), Some(&thread.metadata), Some(&metadata)]),
+    }))
+}
+
+fn judge(state: &SessionState, subject: &OwnedSubject, named: Option<&str>) -> Value {
+    let subject = subject.subject();
+    let end = Instant::now() + PATIENCE;
+    let sets = state.fixtures.sets();
+    let mut replies = sets.iter().flat_map(|set| &set.replies);
+    let (mut answers, mut judged) = (None, Vec::new());
+    for reply in replies.by_ref().take_while(|_| Instant::now() < end) {
+        let reply_judged = judged_reply(state, reply, &subject);
+        let is_chosen = match named {
+            Some(name) => reply.name.as_deref() == Some(name) && !reply_judged.used_up,
+            None => reply_judged.matches && !reply_judged.used_up,
+        };
+        if is_chosen && answers.is_none() {
+            answers = Some(reply.place());
+        }
+        judged.push(reply_judged);
+    }
+    json!({
+        "object": "match",
+        "reply": answers,
+        "named": named,
+        "data": judged,
+        "has_more": replies.next().is_some(),
+    })
+}
+
+fn judged_reply(state: &SessionState, reply: &Reply, subject: &Subject<'_>) -> JudgedReply {
+    let misses = reply.when.misses(subject);
+    let uses = state.reply_usage.uses_of(reply);
+    JudgedReply {
+        object: "match.reply",
+        reply: reply.name.clone(),
+        file: reply.origin.file.clone(),
+        line: reply.origin.line,
+        matches: misses.is_empty(),
+        used_up: reply.times.is_some_and(|times| uses >= times),
+        held: reply.when.held(subject),
+        misses,
+    }
+}

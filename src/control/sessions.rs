@@ -1,0 +1,76 @@
+//! The sessions of the server: which there are, what is in each, and the end of one.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::{delete, get},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{ListBody, Query};
+use crate::{
+    http::{Answer, AppState, error::Result},
+    session::DEFAULT_SESSION,
+    types::{ApiErrorKind, reader::ValidationErrorKind},
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/sessions", get(list)).route("/sessions/{name}", delete(remove))
+}
+
+#[derive(Serialize)]
+struct SessionSummary {
+    object: &'static str,
+    name: String,
+    /// How many there are of each kind of object.
+    counts: Map<String, Value>,
+    requests: usize,
+    unmatched: usize,
+}
+
+/// The sessions in memory, in the order of their names.
+async fn list(
+    State(app): State<AppState>,
+    query: Query,
+) -> Result<Answer<ListBody<SessionSummary>>> {
+    query.only(&["q"])?;
+    let mut summaries = Vec::new();
+    for session in app.sessions.sessions() {
+        if query.get("q").is_some_and(|part| !session.name.contains(part)) {
+            continue;
+        }
+        let state = session.state();
+        summaries.push(SessionSummary {
+            object: "session",
+            name: session.name.clone(),
+            counts: state.store.counts().await?,
+            requests: session.journal.entries().len(),
+            unmatched: state.reply_usage.unmatched().len(),
+        });
+    }
+    Ok(Answer(ListBody::all(summaries)))
+}
+
+#[derive(Serialize)]
+struct SessionDeleted {
+    object: &'static str,
+    name: String,
+    deleted: bool,
+}
+
+/// Forgets a session with all that is in it, snapshots too. Its next request makes it anew.
+async fn remove(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Answer<SessionDeleted>> {
+    if name == DEFAULT_SESSION {
+        let what = "The session 'default' is always there: reset it.".to_owned();
+        return Err(ApiErrorKind::invalid("name", ValidationErrorKind::Other(what)).into());
+    }
+    if !app.sessions.remove(&name).await? {
+        let text = format!("No session '{name}' has been used yet.");
+        return Err(ApiErrorKind::Missing { text, param: None }.into());
+    }
+    Ok(Answer(SessionDeleted { object: "session.deleted", name, deleted: true }))
+}

@@ -8,11 +8,18 @@ import { DEFAULT_SESSION } from "./route";
 import type { List, StoredFile } from "./types";
 
 const KEY = "rehearsal-key";
+/** Marks a read that leaves no trace. */
+const OBSERVER = "x-rehearsal-observer";
 /** A key for servers that take any. */
 const ANY_KEY = "rehearsal-playground";
 
 /** Set when the server refused the key. */
 export const keyRefused = signal(false);
+
+/** Whether this tab has a key of its own. */
+export function hasKey(): boolean {
+  return sessionStorage.getItem(KEY) !== null;
+}
 
 export function setKey(key: string): void {
   sessionStorage.setItem(KEY, key);
@@ -34,16 +41,17 @@ export function reasonOf(error: unknown): string {
 }
 
 export class Api {
-  readonly #base: string;
+  /** What all paths are below. */
+  readonly base: string;
 
   constructor(readonly session: string) {
     const path = session === DEFAULT_SESSION ? "" : `s/${encodeURIComponent(session)}/`;
-    this.#base = new URL(path, new URL(".", document.baseURI)).href;
+    this.base = new URL(path, new URL(".", document.baseURI)).href;
   }
 
   /** The base URL for clients. */
   get baseURL(): string {
-    return `${this.#base}v1`;
+    return `${this.base}v1`;
   }
 
   /** Reads, and changes nothing. */
@@ -54,7 +62,12 @@ export class Api {
 
   /** Reads a response of any type, and changes nothing. */
   async open(path: string, signal?: AbortSignal): Promise<Response> {
-    return await this.#send(path, { headers: { "x-rehearsal-observer": "1" }, signal });
+    return await this.#send(path, { headers: { [OBSERVER]: "1" }, signal });
+  }
+
+  /** Reads as a client does: this counts as a poll. */
+  async poll<T>(path: string): Promise<T> {
+    return (await (await this.#send(path, {})).json()) as T;
   }
 
   async post<T>(path: string, body: unknown = {}): Promise<T> {
@@ -72,6 +85,14 @@ export class Api {
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
     });
+  }
+
+  async put(path: string): Promise<void> {
+    await this.#send(path, { method: "PUT" });
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#send(path, { method: "DELETE" });
   }
 
   /** Puts a fixture document into the session. */
@@ -109,13 +130,14 @@ export class Api {
     headers.set("authorization", `Bearer ${key}`);
     headers.set("openai-beta", "assistants=v2");
     const { signal, ...rest } = init;
-    const response = await fetch(this.#base + path, {
+    const response = await fetch(this.base + path, {
       ...rest,
       ...(signal === undefined ? {} : { signal }),
       headers,
     });
     if (response.ok) return response;
-    if (response.status === 401) keyRefused.value = true;
+    // Only reads are asked: a fault may refuse anything else.
+    if (response.status === 401 && headers.has(OBSERVER)) keyRefused.value = true;
     throw new ApiError(response.status, await messageOf(response));
   }
 }

@@ -1,12 +1,22 @@
 /** The frame: which session, whether it is live, and the view that the address names. */
 import { useSignal } from "@preact/signals";
-import { keyRefused, setKey } from "./api";
+import type { ComponentChildren } from "preact";
+import { hasKey, keyRefused, setKey } from "./api";
+import { AssistantsPage } from "./assistants_page";
 import { Composer } from "./composer";
-import { DEFAULT_SESSION } from "./route";
+import { FilesPage } from "./files_page";
+import { FixturesPage } from "./fixtures_page";
+import { JournalPage } from "./journal_page";
+import { Jump } from "./jump";
+import { MatchPage } from "./match";
+import { DEFAULT_SESSION, type PageName } from "./route";
 import { Runs } from "./runs";
+import { SessionPage } from "./session_page";
 import { Start } from "./start";
 import { linkTo, restart, route, session } from "./state";
 import { ThreadView } from "./thread_view";
+import { ThreadsPage } from "./threads_page";
+import { TurnsPage } from "./turns_page";
 import { announcement, Problem } from "./ui";
 
 export function App() {
@@ -14,6 +24,7 @@ export function App() {
   return (
     <div class={`app at-${view.page}`}>
       <Header />
+      <Menu />
       {keyRefused.value ? <KeyForm /> : <Views />}
       <p class="unseen" role="status">
         {announcement.value}
@@ -22,8 +33,38 @@ export function App() {
   );
 }
 
+/** The pages that the menu names, and their titles. */
+const MENU: readonly [PageName, string][] = [
+  ["runs", "Runs"],
+  ["threads", "Threads"],
+  ["assistants", "Assistants"],
+  ["files", "Files"],
+  ["fixtures", "Fixtures"],
+  ["match", "Match"],
+  ["turns", "Turns"],
+  ["journal", "Journal"],
+  ["session", "Session"],
+];
+
+function Menu() {
+  const { view } = route.value;
+  return (
+    <nav class="menu" aria-label="Pages">
+      {MENU.map(([page, title]) => (
+        <a
+          key={page}
+          href={linkTo({ page })}
+          aria-current={view.page === page ? "page" : undefined}
+        >
+          {title}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
 function Header() {
-  const { name, live } = session.value;
+  const { name, live, isUnused } = session.value;
   const isLive = live.isConnected.value;
   return (
     <header>
@@ -31,8 +72,9 @@ function Header() {
         <img src="assets/icon.svg" alt="" width="20" height="20" /> Rehearsal
       </a>
       {name !== DEFAULT_SESSION && <span class="session">session {name}</span>}
+      <Jump />
       <span class={isLive ? "live on" : "live"} role="status">
-        {isLive ? "live" : "connecting …"}
+        {isLive ? "live" : isUnused.value ? "waits for its first request" : "connecting …"}
       </span>
       <a class="button" href={linkTo({ page: "new" })}>
         New thread
@@ -40,6 +82,17 @@ function Header() {
     </header>
   );
 }
+
+const PAGES: Partial<Record<string, () => ComponentChildren>> = {
+  assistants: () => <AssistantsPage />,
+  files: () => <FilesPage />,
+  fixtures: () => <FixturesPage />,
+  journal: () => <JournalPage />,
+  match: () => <MatchPage />,
+  session: () => <SessionPage />,
+  threads: () => <ThreadsPage />,
+  turns: () => <TurnsPage />,
+};
 
 function Views() {
   const { view } = route.value;
@@ -60,6 +113,7 @@ function Views() {
             <Composer />
           </section>
         )}
+        {PAGES[view.page]?.()}
         {view.page === "runs" &&
           (isEmpty ? <Start /> : isLoaded.value && <p class="hint">Choose a run.</p>)}
       </main>
@@ -69,8 +123,13 @@ function Views() {
 
 function KeyForm() {
   const key = useSignal("");
+  const problem = useSignal(hasKey() ? "The server refuses this key." : undefined);
   const submit = (event: Event) => {
     event.preventDefault();
+    if (!/^[\x21-\x7e]+$/.test(key.value)) {
+      problem.value = "A key has letters, digits and signs of ASCII, and no blanks.";
+      return;
+    }
     setKey(key.value);
     restart();
   };
@@ -78,7 +137,7 @@ function KeyForm() {
     <main>
       <form class="key" onSubmit={submit}>
         <h1>This server wants an API key</h1>
-        <Problem>The server refuses the key that this page has sent.</Problem>
+        {problem.value !== undefined && <Problem>{problem.value}</Problem>}
         <label>
           API key
           <input

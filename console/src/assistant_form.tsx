@@ -1,32 +1,48 @@
-/** Makes an assistant: name, model, instructions, tools. */
+/** Makes an assistant or changes one: name, model, instructions, tools. */
 import { useSignal } from "@preact/signals";
+import { CopyAs } from "./copy_as";
 import { session } from "./state";
 import type { Assistant } from "./types";
 import { Action } from "./ui";
 
+const BUILT_IN = ["code_interpreter", "file_search"];
 const FUNCTION = `[
   {"name": "getCurrentWeather",
    "parameters": {"type": "object", "properties": {"location": {"type": "string"}}}}
 ]`;
 
-export function AssistantForm({ made }: { made: (id: string) => void }) {
-  const name = useSignal("");
-  const model = useSignal("gpt-4o");
-  const instructions = useSignal("");
-  const functions = useSignal("");
-  const tools = useSignal<readonly string[]>([]);
-  const make = async () => {
-    const { api } = session.peek();
-    const own = functions.value.trim() === "" ? [] : (JSON.parse(functions.value) as unknown[]);
-    const { id } = await api.post<Assistant>("v1/assistants", {
+export function AssistantForm(props: { assistant?: Assistant; made: (id: string) => void }) {
+  const { assistant, made } = props;
+  const known = assistant?.tools ?? [];
+  const own = known.flatMap((tool) => tool.function ?? []);
+  const name = useSignal(assistant?.name ?? "");
+  const model = useSignal(assistant?.model ?? "gpt-4o");
+  const instructions = useSignal(assistant?.instructions ?? "");
+  const store = useSignal(assistant?.tool_resources?.file_search?.vector_store_ids?.[0] ?? "");
+  const functions = useSignal(own.length > 0 ? JSON.stringify(own, null, 2) : "");
+  const tools = useSignal<readonly string[]>(
+    known.flatMap(({ type }) => (BUILT_IN.includes(type) ? [type] : [])),
+  );
+  const path = assistant === undefined ? "v1/assistants" : `v1/assistants/${assistant.id}`;
+  const bodyOf = () => {
+    const text = functions.value.trim();
+    const listed = text === "" ? [] : (JSON.parse(text) as unknown);
+    if (!Array.isArray(listed)) throw new Error("The functions are no JSON list.");
+    return {
       model: model.value,
-      ...(name.value !== "" && { name: name.value }),
-      ...(instructions.value !== "" && { instructions: instructions.value }),
+      name: name.value || null,
+      instructions: instructions.value || null,
       tools: [
         ...tools.value.map((type) => ({ type })),
-        ...own.map((it) => ({ type: "function", function: it })),
+        ...listed.map((it: unknown) => ({ type: "function", function: it })),
       ],
-    });
+      ...(store.value !== "" && {
+        tool_resources: { file_search: { vector_store_ids: [store.value] } },
+      }),
+    };
+  };
+  const save = async () => {
+    const { id } = await session.peek().api.post<Assistant>(path, bodyOf());
     await session.peek().loadAssistants();
     made(id);
   };
@@ -41,17 +57,19 @@ export function AssistantForm({ made }: { made: (id: string) => void }) {
       />
     </label>
   );
+  const title = assistant === undefined ? "New assistant" : `Edit ${name.value}`;
   return (
-    <form class="assistant-form" aria-label="New assistant" onSubmit={(it) => it.preventDefault()}>
-      <h2>New assistant</h2>
+    <form class="assistant-form" aria-label={title} onSubmit={(it) => it.preventDefault()}>
+      <h2>{title}</h2>
       <div class="fields">
         {field(name, "Name")}
         {field(model, "Model")}
         {field(instructions, "Instructions")}
+        {field(store, "Vector store, by its id")}
       </div>
       <fieldset>
         <legend>Tools</legend>
-        {["code_interpreter", "file_search"].map((type) => (
+        {BUILT_IN.map((type) => (
           <label key={type}>
             <input
               type="checkbox"
@@ -68,7 +86,7 @@ export function AssistantForm({ made }: { made: (id: string) => void }) {
       <label>
         Functions, as a JSON list
         <textarea
-          rows={4}
+          rows={Math.min(Math.max(functions.value.split("\n").length, 4), 16)}
           spellcheck={false}
           placeholder={FUNCTION}
           value={functions.value}
@@ -77,9 +95,12 @@ export function AssistantForm({ made }: { made: (id: string) => void }) {
           }}
         />
       </label>
-      <Action isMain act={make}>
-        Make the assistant
-      </Action>
+      <p class="buttons">
+        <Action isMain act={save}>
+          {assistant === undefined ? "Make the assistant" : "Save the assistant"}
+        </Action>
+        <CopyAs call={() => ({ method: "POST", path, body: bodyOf() })} />
+      </p>
     </form>
   );
 }

@@ -15,6 +15,7 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
     outputs.value[call.id] ?? suggestion(call, run, summary, read);
   const submit = () =>
     submitOutputs(
+      session.peek(),
       run.thread_id,
       run.id,
       calls.map((call) => ({ tool_call_id: call.id, output: outputOf(call) })),

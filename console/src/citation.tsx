@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { type Api, reasonOf } from "./api";
-import { fileOf } from "./files";
+import { fileOf } from "./file_names";
 import { session } from "./state";
 import type { ThreadModel } from "./thread";
 import type { Hit, List } from "./types";

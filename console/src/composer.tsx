@@ -1,8 +1,11 @@
 /** Sends a message to a thread, as a run of any assistant. */
-import { useSignal } from "@preact/signals";
+import { type Signal, signal, useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
+import { type Api, reasonOf } from "./api";
 import { AssistantForm } from "./assistant_form";
+import { type ApiCall, CopyAs } from "./copy_as";
 import { imageType } from "./files";
+import type { SessionModel } from "./session";
 import { go, session } from "./state";
 import { startRun } from "./stream";
 import type { ThreadModel } from "./thread";
@@ -30,12 +33,21 @@ const NONE: Overrides = {
   reply: "",
 };
 
+/** The overrides of a session: they stay while other threads are looked at. */
+const kept = new WeakMap<SessionModel, Signal<Overrides>>();
+
+function overridesOf(of: SessionModel): Signal<Overrides> {
+  const known = kept.get(of) ?? signal(NONE);
+  kept.set(of, known);
+  return known;
+}
+
 export function Composer({ model }: { model?: ThreadModel }) {
   const { assistants } = session.value;
   const chosen = useSignal<string | undefined>(undefined);
   const text = useSignal("");
   const files = useSignal<readonly File[]>([]);
-  const overrides = useSignal<Overrides>(NONE);
+  const overrides = overridesOf(session.value);
   const isDragged = useSignal(false);
   const isMaking = useSignal(false);
   const field = useId();
@@ -43,20 +55,29 @@ export function Composer({ model }: { model?: ThreadModel }) {
   const newest = model?.newestRun.value;
   const isHeld = newest !== undefined && !hasEnded(newest.status);
   const fallback = newest?.assistant_id ?? assistants.value[0]?.id;
-  const assistant = assistants.value.find((it) => it.id === (chosen.value ?? fallback));
+  const named = assistants.value.find((it) => it.id === (chosen.value ?? fallback));
+  // The one that the thread had may be deleted.
+  const assistant = named ?? assistants.value[0];
 
   const send = async () => {
     if (assistant === undefined) throw new Error("Choose an assistant, or make one.");
-    const { api } = session.peek();
-    const body = { role: "user", ...(await contentOf(text.value, files.value, assistant)) };
+    const [shown, before] = [session.peek(), location.hash];
+    const { api } = shown;
+    const { reply } = overrides.value;
+    const params = runParams(assistant, overrides.value);
+    const headers: Record<string, string> = reply === "" ? {} : { "x-rehearsal-reply": reply };
+    const content = await contentOf(api, text.value, files.value, assistant);
     const thread = model?.id ?? (await api.post<Thread>("v1/threads")).id;
-    await api.post(`v1/threads/${thread}/messages`, body);
+    await api.post(`v1/threads/${thread}/messages`, { role: "user", ...content });
     text.value = "";
     files.value = [];
-    if (model === undefined) go({ page: "thread", thread });
-    const { reply } = overrides.value;
-    const headers: Record<string, string> = reply === "" ? {} : { "x-rehearsal-reply": reply };
-    await startRun(thread, runParams(assistant, overrides.value), headers);
+    shown.notice.value = undefined;
+    try {
+      await startRun(shown, thread, params, headers);
+    } catch (error) {
+      shown.notice.value = `The message was added, but no run: ${reasonOf(error)}`;
+    }
+    if (location.hash === before) go({ page: "thread", thread });
   };
   const drop = (event: DragEvent) => {
     event.preventDefault();
@@ -66,12 +87,24 @@ export function Composer({ model }: { model?: ThreadModel }) {
   if (!session.value.isLoaded.value) return null;
   if (isMaking.value || assistants.value.length === 0) {
     return (
-      <AssistantForm
-        made={(id) => {
-          chosen.value = id;
-          isMaking.value = false;
-        }}
-      />
+      <>
+        <AssistantForm
+          made={(id) => {
+            chosen.value = id;
+            isMaking.value = false;
+          }}
+        />
+        {assistants.value.length > 0 && (
+          <button
+            type="button"
+            onClick={() => {
+              isMaking.value = false;
+            }}
+          >
+            Back to the message
+          </button>
+        )}
+      </>
     );
   }
   return (
@@ -107,8 +140,8 @@ export function Composer({ model }: { model?: ThreadModel }) {
       />
       {files.value.length > 0 && (
         <ul class="files">
-          {files.value.map((file) => (
-            <li key={file.name}>
+          {files.value.map((file, place) => (
+            <li key={place}>
               <bdi>{file.name}</bdi>{" "}
               <button
                 type="button"
@@ -160,12 +193,21 @@ export function Composer({ model }: { model?: ThreadModel }) {
             }}
           />
         </label>
-        <Action isMain act={send} isDisabled={isHeld || (text.value === "" && !files.value.length)}>
+        <Action
+          isMain
+          act={send}
+          isDisabled={
+            isHeld || model?.isGone.value === true || (text.value === "" && !files.value.length)
+          }
+        >
           Send
         </Action>
         {isHeld && <span class="hint">A run holds the thread.</span>}
       </div>
       <OverridesForm overrides={overrides} assistant={assistant} />
+      {assistant !== undefined && text.value !== "" && (
+        <CopyAs call={() => runCall(model?.id, assistant, overrides.value, text.value)} />
+      )}
     </form>
   );
 }
@@ -175,8 +217,7 @@ function OverridesForm(props: {
   assistant: Assistant | undefined;
 }) {
   const { overrides, assistant } = props;
-  const functions = (assistant?.tools ?? []).flatMap((tool) => tool.function?.name ?? []);
-  const choices = ["auto", "none", "required", "code_interpreter", "file_search", ...functions];
+  const choices = choicesOf(assistant);
   const field = (key: keyof Overrides, label: string, mode: "text" | "decimal" = "text") => (
     <label>
       {label}
@@ -218,15 +259,47 @@ function OverridesForm(props: {
   );
 }
 
+/** The whole as one request: the message goes with the run. */
+function runCall(
+  thread: string | undefined,
+  assistant: Assistant,
+  overrides: Overrides,
+  content: string,
+): ApiCall {
+  const params = runParams(assistant, overrides);
+  const messages = [{ role: "user", content }];
+  return thread === undefined
+    ? { method: "POST", path: "v1/threads/runs", body: { ...params, thread: { messages } } }
+    : {
+        method: "POST",
+        path: `v1/threads/${thread}/runs`,
+        body: { ...params, additional_messages: messages },
+      };
+}
+
 /** The body of a run: only what is set. */
 export function runParams(assistant: Assistant, overrides: Overrides): Record<string, unknown> {
   const { temperature, max_completion_tokens, tool_choice, reply: _, ...texts } = overrides;
   const params: Record<string, unknown> = { assistant_id: assistant.id };
   for (const [key, value] of Object.entries(texts)) if (value !== "") params[key] = value;
-  if (temperature !== "") params.temperature = Number(temperature);
-  if (max_completion_tokens !== "") params.max_completion_tokens = Number(max_completion_tokens);
-  if (tool_choice !== "") params.tool_choice = toolChoice(tool_choice);
+  if (temperature !== "") params.temperature = numberOf("Temperature", temperature);
+  if (max_completion_tokens !== "") {
+    params.max_completion_tokens = numberOf("Max completion tokens", max_completion_tokens);
+  }
+  // One that was chosen for another assistant is not meant for this one.
+  if (choicesOf(assistant).includes(tool_choice)) params.tool_choice = toolChoice(tool_choice);
   return params;
+}
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number)) throw new Error(`${name}: ${text} is no number; write 0.5`);
+  return number;
+}
+
+function choicesOf(assistant: Assistant | undefined): string[] {
+  const functions = (assistant?.tools ?? []).flatMap((tool) => tool.function?.name ?? []);
+  return ["auto", "none", "required", "code_interpreter", "file_search", ...functions];
 }
 
 function toolChoice(choice: string): unknown {
@@ -236,8 +309,7 @@ function toolChoice(choice: string): unknown {
 }
 
 /** The content of a message: images within it, other files attached for the assistant's tools. */
-async function contentOf(text: string, files: readonly File[], assistant: Assistant) {
-  const { api } = session.peek();
+async function contentOf(api: Api, text: string, files: readonly File[], assistant: Assistant) {
   const parts: unknown[] = text === "" ? [] : [{ type: "text", text }];
   const attachments: unknown[] = [];
   const known = assistant.tools.map(({ type }) => type);

@@ -53,6 +53,6 @@ export async function startDemo({ api }: SessionModel): Promise<void> {
   await api.addFixtures(FIXTURE);
   const messages = [{ role: "user", content: "Solve 3x + 11 = 14" }];
   const thread = await api.post<Thread>("v1/threads", { messages });
-  go({ page: "thread", thread: thread.id });
   await api.post(`v1/threads/${thread.id}/runs`, { assistant_id: "asst_demo_math" });
+  go({ page: "thread", thread: thread.id });
 }

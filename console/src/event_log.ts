@@ -16,40 +16,28 @@ export interface TimedEvent extends SseEvent {
 interface RunEvents {
   begun: number;
   events: TimedEvent[];
-  /** Whether they come from a stream of this page rather than from the session. */
-  isStream: boolean;
 }
+
+/** How long the end of a stream waits for the session's events before it, in milliseconds. */
+const LATE = 250;
 
 export class EventLog {
   readonly #runs = new Map<string, RunEvents>();
   /** The runs of messages and steps, whose deltas name none. */
   readonly #owners = new Map<string, string>();
-  /** Changes with every event. */
+  #isDrawing = false;
+  /** Changes after events, once per frame. */
   readonly version = signal(0);
 
-  /**
-   * Notes an event, and answers the run that it is about. `fallback` is the run of an event that
-   * names none, such as the end of a stream.
-   */
-  take(
-    event: SseEvent,
-    isStream: boolean,
-    fallback?: string,
-    now = performance.now(),
-  ): string | undefined {
-    const run = this.#runOf(event) ?? fallback;
-    if (run === undefined) return undefined;
-    let known = this.#runs.get(run);
-    if (known === undefined || (isStream && !known.isStream)) {
-      known = { begun: now, events: [], isStream };
-      this.#runs.set(run, known);
-      forgetOldest(this.#runs, RUNS);
-    }
-    if (known.isStream === isStream && known.events.length < EVENTS) {
-      known.events.push({ ...event, at: now - known.begun });
-      this.version.value += 1;
-    }
-    return run;
+  /** Notes an event of the session, if it is about a run. */
+  take(event: SseEvent, now = performance.now()): void {
+    const run = this.runOf(event);
+    if (run !== undefined) this.#note(run, event, now);
+  }
+
+  /** Notes how a stream ended. It comes on another connection than what was in it. */
+  end(run: string, event: SseEvent, wait = LATE): void {
+    setTimeout(() => this.#note(run, event, performance.now()), wait);
   }
 
   of(run: string): readonly TimedEvent[] {
@@ -57,7 +45,34 @@ export class EventLog {
     return this.#runs.get(run)?.events ?? [];
   }
 
-  #runOf({ name, data }: SseEvent): string | undefined {
+  /** Forgets everything: another beginning may use the same ids. */
+  clear(): void {
+    this.#runs.clear();
+    this.#owners.clear();
+    this.#draw();
+  }
+
+  #note(run: string, event: SseEvent, now: number): void {
+    const known = this.#runs.get(run) ?? { begun: now, events: [] };
+    this.#runs.set(run, known);
+    forgetOldest(this.#runs, RUNS);
+    const last = known.events.at(-1)?.at ?? 0;
+    if (known.events.length < EVENTS) {
+      known.events.push({ ...event, at: event.name.includes(".") ? now - known.begun : last });
+    }
+    this.#draw();
+  }
+
+  #draw(): void {
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    nextFrame(() => {
+      this.#isDrawing = false;
+      this.version.value += 1;
+    });
+  }
+
+  runOf({ name, data }: SseEvent): string | undefined {
     if (!name.startsWith("thread.")) return undefined;
     const object = JSON.parse(data) as { id: string; object?: string; run_id?: string | null };
     if (object.object === "thread.run") return object.id;
@@ -66,6 +81,12 @@ export class EventLog {
     forgetOldest(this.#owners, OWNERS);
     return object.run_id;
   }
+}
+
+/** Outside of a browser there are no frames to wait for. */
+function nextFrame(draw: () => void): void {
+  if (typeof requestAnimationFrame === "function") requestAnimationFrame(draw);
+  else draw();
 }
 
 function forgetOldest(map: Map<string, unknown>, most: number): void {

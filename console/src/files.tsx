@@ -3,8 +3,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Api, reasonOf } from "./api";
+import { fileOf } from "./file_names";
 import { session } from "./state";
-import type { StoredFile } from "./types";
 import { Action, save } from "./ui";
 
 /** What may be shown as an image, by the extension of its name. */
@@ -22,17 +22,6 @@ export function imageType(filename: string): string | undefined {
 
 function baseName(filename: string): string {
   return filename.split("/").at(-1) ?? filename;
-}
-
-/** Names do not change, so each is asked for once. */
-const names = new Map<string, Promise<StoredFile>>();
-
-export function fileOf(api: Api, id: string): Promise<StoredFile> {
-  const key = `${api.session}/${id}`;
-  const known = names.get(key) ?? api.get<StoredFile>(`v1/files/${id}`);
-  names.set(key, known);
-  known.catch(() => names.delete(key));
-  return known;
 }
 
 async function contentOf(api: Api, id: string): Promise<Blob> {
@@ -61,17 +50,21 @@ export function Image({ id }: { id: string }) {
   const { api } = session.value;
   useEffect(() => {
     let made: string | undefined;
+    let isOver = false;
     const show = async () => {
       const { filename } = await fileOf(api, id);
       const type = imageType(filename);
       if (type === undefined) throw new Error(`${filename} is not shown`);
-      made = URL.createObjectURL(new Blob([await contentOf(api, id)], { type }));
+      const content = await contentOf(api, id);
+      if (isOver) return;
+      made = URL.createObjectURL(new Blob([content], { type }));
       url.value = made;
     };
     show().catch((error: unknown) => {
       problem.value = reasonOf(error);
     });
     return () => {
+      isOver = true;
       if (made !== undefined) URL.revokeObjectURL(made);
     };
   }, [api, id]);

@@ -37,18 +37,37 @@ export class Live {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      await isVisible();
+      // A browser has few connections to one host: a page that nobody sees gives its own back.
+      const away = new AbortController();
+      const hide = () => {
+        if (document.hidden) away.abort();
+      };
+      document.addEventListener("visibilitychange", hide);
       try {
-        const response = await this.api.open("_rehearsal/events", this.#stop.signal);
+        const signal = AbortSignal.any([this.#stop.signal, away.signal]);
+        const response = await this.api.open("_rehearsal/events", signal);
         this.isConnected.value = true;
         this.begin();
         for await (const event of eventsOf(response)) {
           for (const listener of this.#listeners) listener(event);
         }
       } catch (error) {
-        this.fail(error);
+        if (!away.signal.aborted) this.fail(error);
+      } finally {
+        document.removeEventListener("visibilitychange", hide);
       }
       this.isConnected.value = false;
       if (!this.#stop.signal.aborted) await new Promise((done) => setTimeout(done, RETRY));
     }
+  }
+}
+
+/** Done when the page is seen. */
+async function isVisible(): Promise<void> {
+  while (document.hidden) {
+    await new Promise((done) =>
+      document.addEventListener("visibilitychange", done, { once: true }),
+    );
   }
 }

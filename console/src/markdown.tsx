@@ -2,7 +2,7 @@
  * Markdown as elements: never as HTML. What is written as HTML is shown as it is written, images
  * are links, and links lead to the web only.
  */
-import type { Nodes, Parents } from "mdast";
+import type { Nodes, Parents, Root } from "mdast";
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { gfmTableFromMarkdown } from "mdast-util-gfm-table";
 import { gfmTable } from "micromark-extension-gfm-table";
@@ -11,6 +11,8 @@ import { useMemo } from "preact/hooks";
 
 /** A text that is longer is shown as plain text: reading it would hold up the page. */
 const LONGEST = 50_000;
+/** Lists in quotes in lists: what nests deeper is shown as plain text. */
+const DEEPEST = 60;
 
 /** A piece of text that stands for something else, such as a citation. */
 export interface Mark {
@@ -20,16 +22,36 @@ export interface Mark {
 
 export function Markdown({ text, marks = [] }: { text: string; marks?: Mark[] }) {
   const isLong = text.length > LONGEST;
-  const tree = useMemo(() => (isLong ? undefined : parse(text)), [text, isLong]);
+  const tree = useMemo(() => (isLong ? undefined : parsed(text)), [text, isLong]);
   if (tree === undefined) return <p class="plain">{text}</p>;
   return <div class="markdown">{childrenOf(tree, marks)}</div>;
 }
 
-export function parse(text: string) {
-  return fromMarkdown(text, {
+/** The parser is recursive too, so a text may be too deep for it. */
+function parsed(text: string): Root | undefined {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text as a tree, or undefined if it nests deeper than anybody writes. */
+export function parse(text: string): Root | undefined {
+  const tree = fromMarkdown(text, {
     extensions: [gfmTable()],
     mdastExtensions: [gfmTableFromMarkdown()],
   });
+  return isDeeper(tree, DEEPEST) ? undefined : tree;
+}
+
+function isDeeper(tree: Root, depth: number): boolean {
+  let level: Nodes[] = [tree];
+  for (let left = depth; level.length > 0; left--) {
+    if (left === 0) return true;
+    level = level.flatMap((node) => ("children" in node ? node.children : []));
+  }
+  return false;
 }
 
 function childrenOf(node: Parents, marks: Mark[]): ComponentChildren[] {
@@ -92,17 +114,20 @@ export function element(node: Nodes, marks: Mark[]): ComponentChildren {
 
 /** A text whose marks are replaced. */
 function marked(text: string, marks: Mark[]): ComponentChildren {
-  for (const mark of marks) {
-    const place = mark.text === "" ? -1 : text.indexOf(mark.text);
-    if (place >= 0) {
-      return [
-        marked(text.slice(0, place), marks),
-        mark.render(),
-        marked(text.slice(place + mark.text.length), marks),
-      ];
+  const known = marks.filter((mark) => mark.text !== "");
+  if (!known.some((mark) => text.includes(mark.text))) return text;
+  const pieces: ComponentChildren[] = [];
+  for (let left = text; left !== ""; ) {
+    const places = known.map((mark) => ({ mark, at: left.indexOf(mark.text) }));
+    const [first] = places.filter(({ at }) => at >= 0).sort((one, other) => one.at - other.at);
+    if (first === undefined) {
+      pieces.push(left);
+      break;
     }
+    pieces.push(left.slice(0, first.at), first.mark.render());
+    left = left.slice(first.at + first.mark.text.length);
   }
-  return text;
+  return pieces.map((piece, place) => <Fragment key={place}>{piece}</Fragment>);
 }
 
 /** Opens another tab, which does not learn where it was opened. Other links than to the web are text. */

@@ -1,5 +1,6 @@
 /** A message: its text as Markdown, its images and files, its citations. */
 import { useComputed } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { Citation } from "./citation";
 import { Download, Image } from "./files";
 import { type Mark, Markdown } from "./markdown";
@@ -7,7 +8,8 @@ import { session } from "./state";
 import type { Annotation, Content, Message } from "./types";
 import { Time } from "./ui";
 
-export function MessageView({ message }: { message: Message }) {
+export function MessageView(props: { message: Message; children?: ComponentChildren }) {
+  const { message, children } = props;
   const name = useComputed(() => {
     const found = session.value.assistants.value.find((it) => it.id === message.assistant_id);
     return found?.name ?? "assistant";
@@ -24,6 +26,7 @@ export function MessageView({ message }: { message: Message }) {
       {(message.attachments ?? []).map(({ file_id: id }) => (
         <Download key={id} id={id} />
       ))}
+      <div class="tools buttons">{children}</div>
     </article>
   );
 }

@@ -9,7 +9,7 @@ export function expectedOutput(name: string, paths: readonly string[]): unknown 
     .map((path) => path.split("."))
     .filter(([first, ...rest]) => first === name && rest.length > 0);
   if (own.length === 0) return undefined;
-  const root: Record<string, unknown> = {};
+  const root: Record<string, unknown> = Object.create(null);
   for (const [, ...keys] of own) insert(root, keys);
   return root;
 }
@@ -21,7 +21,7 @@ function insert(into: Record<string, unknown>, [key, ...rest]: string[]): void {
     return;
   }
   const inner = into[key];
-  const next = typeof inner === "object" && inner !== null ? inner : {};
+  const next = typeof inner === "object" && inner !== null ? inner : Object.create(null);
   into[key] = next;
   insert(next as Record<string, unknown>, rest);
 }

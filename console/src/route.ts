@@ -1,6 +1,21 @@
 /** What the address shows: `#/s/NAME/threads/thread_…`. It can be kept and sent to others. */
 
-export type View = { page: "runs" } | { page: "new" } | { page: "thread"; thread: string };
+/** The pages of a session, beside its threads. */
+export const PAGES = [
+  "runs",
+  "threads",
+  "assistants",
+  "files",
+  "fixtures",
+  "match",
+  "turns",
+  "journal",
+  "session",
+  "new",
+] as const;
+
+export type PageName = (typeof PAGES)[number];
+export type View = { page: PageName } | { page: "thread"; thread: string };
 
 export interface Route {
   session: string;
@@ -24,13 +39,13 @@ export function parseRoute(hash: string): Route {
   if (page === "threads" && thread !== undefined) {
     return { session, view: { page: "thread", thread } };
   }
-  return { session, view: { page: page === "new" ? "new" : "runs" } };
+  return { session, view: { page: PAGES.find((name) => name === page) ?? "runs" } };
 }
 
 export function formatRoute({ session, view }: Route): string {
   const start = session === DEFAULT_SESSION ? "#/" : `#/s/${encodeURIComponent(session)}/`;
   if (view.page === "thread") return `${start}threads/${encodeURIComponent(view.thread)}`;
-  return view.page === "new" ? `${start}new` : start;
+  return view.page === "runs" ? start : `${start}${view.page}`;
 }
 
 function decoded(part: string): string {

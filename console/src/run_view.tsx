@@ -1,7 +1,9 @@
 /** A run within its thread: how far it came, why it answered as it did, what it waits for. */
 import { useSignal } from "@preact/signals";
 import { CallForm } from "./call_form";
+import { CopyAs } from "./copy_as";
 import { asText } from "./event_log";
+import { askAbout } from "./match";
 import { session } from "./state";
 import type { ThreadModel } from "./thread";
 import { hasEnded, type Run, type RunSummary } from "./types";
@@ -36,6 +38,12 @@ export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
         </p>
       )}
       {events.length > 0 && <Events run={run.id} />}
+      <div class="tools buttons">
+        <button type="button" onClick={() => askAbout(run, summary?.message ?? "")}>
+          Why this reply?
+        </button>
+        <CopyAs call={{ method: "GET", path: `v1/threads/${run.thread_id}/runs/${run.id}` }} />
+      </div>
     </section>
   );
 }
@@ -48,6 +56,8 @@ function walkOf(run: Run, { walk }: RunSummary) {
 function Controls({ run }: { run: Run }) {
   const { api } = session.value;
   const cancel = () => api.post(`v1/threads/${run.thread_id}/runs/${run.id}/cancel`);
+  // A poll as clients do it: under the pace `steps` the run moves on by one status.
+  const step = () => api.poll(`v1/threads/${run.thread_id}/runs/${run.id}`);
   const expire = async () => {
     const { now } = await api.get<{ now: string }>("_rehearsal/clock");
     const left = (run.expires_at ?? 0) - Math.floor(Date.parse(now) / 1000);
@@ -55,8 +65,9 @@ function Controls({ run }: { run: Run }) {
   };
   return (
     <p class="buttons">
+      {run.status !== "requires_action" && <Action act={step}>Step</Action>}
       <Action act={cancel}>Cancel the run</Action>
-      <Action act={expire}>Let it expire</Action>
+      {run.status === "requires_action" && <Action act={expire}>Let it expire</Action>}
     </p>
   );
 }

@@ -4,11 +4,11 @@ import type { RunSummary } from "./types";
 import { Problem, Time, Walk } from "./ui";
 
 export function Runs() {
-  const { runs, hasMoreRuns, isLoaded, problem, live } = session.value;
+  const { runs, hasMoreRuns, isLoaded, problem } = session.value;
   return (
     <>
       <h2>Runs</h2>
-      {problem.value !== undefined && live.isConnected.value && <Problem>{problem.value}</Problem>}
+      {problem.value !== undefined && <Problem>{problem.value}</Problem>}
       {isLoaded.value && runs.value.length === 0 && <p class="hint">There are no runs yet.</p>}
       <ul class="runs">
         {runs.value.map((run) => (

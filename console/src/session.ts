@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { Api, ApiError, reasonOf } from "./api";
 import { EventLog } from "./event_log";
+import { forgetFiles } from "./file_names";
 import { Live } from "./live";
 import type { SseEvent } from "./sse";
 import { ThreadModel } from "./thread";
@@ -21,15 +22,25 @@ export class SessionModel {
   /** Whether the runs were read at least once. */
   readonly isLoaded = signal(false);
   readonly problem = signal<string | undefined>(undefined);
+  /** Whether nobody has used it yet. */
+  readonly isUnused = signal(false);
+  /** Whether its runs wait until they are stepped. */
+  readonly isHeld = signal(false);
+  /** What went wrong with something that another view has begun. */
+  readonly notice = signal<string | undefined>(undefined);
   readonly thread = signal<ThreadModel | undefined>(undefined);
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #isLoadingMore = false;
+  #refreshes = 0;
 
   constructor(readonly name: string) {
     this.api = new Api(name);
     this.live = new Live(
       this.api,
-      () => this.#reload(),
+      () => {
+        this.isUnused.value = false;
+        this.#reload();
+      },
       (error) => this.#fail(error),
     );
     this.live.listen((event) => this.#take(event));
@@ -37,24 +48,46 @@ export class SessionModel {
 
   stop(): void {
     this.live.stop();
+    this.thread.peek()?.stop();
   }
 
   /** Shows another thread, or none. */
   show(thread: string | undefined): void {
     if (this.thread.peek()?.id === thread) return;
+    this.thread.peek()?.stop();
     this.thread.value = thread === undefined ? undefined : new ThreadModel(this.api, thread);
-    void this.thread.value?.load();
+    // Otherwise it is read as soon as its changes are listened to.
+    if (this.live.isConnected.peek()) void this.thread.value?.load();
+  }
+
+  /** Another beginning may have the same ids for other objects. */
+  #beginAnew(): void {
+    const shown = this.thread.peek()?.id;
+    this.runs.value = [];
+    this.log.clear();
+    forgetFiles();
+    this.show(undefined);
+    this.show(shown);
+    this.#reload();
+  }
+
+  async #loadPace(): Promise<void> {
+    const { pace } = await this.api.get<{ pace: string }>("_rehearsal/pace");
+    this.isHeld.value = pace === "steps";
   }
 
   #reload(): void {
     this.#refreshSoon();
     void this.loadAssistants();
+    this.#loadPace().catch(() => {});
     void this.thread.peek()?.load();
   }
 
   /** A session that nobody has used yet is an empty one. */
   #fail(error: unknown): void {
-    if (error instanceof ApiError && error.status === 404) this.isLoaded.value = true;
+    if (!(error instanceof ApiError) || error.status !== 404) return;
+    this.isUnused.value = true;
+    this.isLoaded.value = true;
   }
 
   async loadAssistants(): Promise<void> {
@@ -71,8 +104,12 @@ export class SessionModel {
     this.#isLoadingMore = true;
     try {
       const page = await this.#runPage(`&after=${last.run}`);
+      // They may have been replaced meanwhile.
+      if (this.runs.value.at(-1) !== last) return;
       this.runs.value = [...this.runs.value, ...page.data];
       this.hasMoreRuns.value = page.has_more;
+    } catch (error) {
+      this.problem.value = reasonOf(error);
     } finally {
       this.#isLoadingMore = false;
     }
@@ -84,8 +121,12 @@ export class SessionModel {
 
   /** Reads the newest runs; those behind them stay as they are. */
   async #refreshRuns(): Promise<void> {
+    this.#refreshes += 1;
+    const mine = this.#refreshes;
     try {
       const page = await this.#runPage();
+      // A later answer counts more.
+      if (mine !== this.#refreshes) return;
       const fresh = new Set(page.data.map((run) => run.run));
       const isReset = !this.runs.value.some((run) => fresh.has(run.run));
       const older =
@@ -108,14 +149,16 @@ export class SessionModel {
 
   #take(event: SseEvent): void {
     const { name } = event;
-    if (name === "session.reset" || name === "snapshot.restored") {
-      this.runs.value = [];
-      this.#reload();
-    }
+    if (name === "session.reset" || name === "snapshot.restored") this.#beginAnew();
+    if (name === "pace.changed") void this.#loadPace();
     if (name.startsWith("thread.run") && !name.endsWith(".delta")) this.#refreshSoon();
-    if (name === "thread.deleted" || name === "unmatched") this.#refreshSoon();
+    if (name === "unmatched") this.#refreshSoon();
+    if (name === "thread.deleted") {
+      const { id } = JSON.parse(event.data) as { id: string };
+      this.runs.value = this.runs.value.filter((run) => run.thread !== id);
+    }
     if (name.startsWith("assistant.")) void this.loadAssistants();
-    this.log.take(event, false);
+    this.log.take(event);
     this.thread.peek()?.take(event);
   }
 }

@@ -1,5 +1,6 @@
 /** What an empty session shows: three lines for a first request, and a conversation to look at. */
 import { useSignal } from "@preact/signals";
+import { hasKey } from "./api";
 import { startDemo } from "./demo";
 import { session } from "./state";
 import { Action, Box, Copy } from "./ui";
@@ -7,18 +8,19 @@ import { Action, Box, Copy } from "./ui";
 type Language = "Python" | "Node" | "curl";
 
 function snippet(language: Language, base: string): string {
+  const key = hasKey() ? "YOUR_KEY" : "anything";
   if (language === "Python") {
     return `from openai import OpenAI
-client = OpenAI(base_url="${base}", api_key="anything")
+client = OpenAI(base_url="${base}", api_key="${key}")
 print(client.beta.assistants.create(model="gpt-4o"))`;
   }
   if (language === "Node") {
     return `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: "${base}", apiKey: "anything" });
+const client = new OpenAI({ baseURL: "${base}", apiKey: "${key}" });
 console.log(await client.beta.assistants.create({ model: "gpt-4o" }));`;
   }
   return `curl ${base}/assistants \\
-  -H "Authorization: Bearer anything" -H "OpenAI-Beta: assistants=v2" \\
+  -H "Authorization: Bearer ${key}" -H "OpenAI-Beta: assistants=v2" \\
   -H "Content-Type: application/json" -d '{"model": "gpt-4o"}'`;
 }
 

@@ -29,6 +29,11 @@ effect(() => {
   session.value.show(view.page === "thread" ? view.thread : undefined);
 });
 
+// A file that is dropped beside a form would take the place of the page.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => event.preventDefault());
+}
+
 /** Begins anew, with another key for example. */
 export function restart(): void {
   session.peek().stop();

@@ -4,7 +4,7 @@
  * per frame.
  */
 import { computed, signal } from "@preact/signals";
-import { type Api, reasonOf } from "./api";
+import { type Api, ApiError, reasonOf } from "./api";
 import { type MessageDelta, mergeMessage, mergeStep, type StepDelta } from "./merge";
 import type { SseEvent } from "./sse";
 import { timeline } from "./timeline";
@@ -30,12 +30,21 @@ export class ThreadModel {
   #reading: Promise<void> | undefined;
   #hasOlder = false;
   #hasOlderRuns = true;
+  /** Whether the maps are being filled anew. What is drawn waits for that. */
+  #isReplacing = false;
+  readonly #stop = new AbortController();
+  readonly #path: string;
   #isDrawing = false;
+  #asked = 0;
+  #answered = 0;
 
   readonly items = computed(() => {
     this.#version.value;
-    return timeline([...this.#messages.values()], [...this.#runs.values()], (run) =>
-      this.stepsOf(run),
+    return timeline(
+      [...this.#messages.values()],
+      [...this.#runs.values()],
+      (run) => this.stepsOf(run),
+      (run) => this.#summaries.get(run)?.message ?? undefined,
     );
   });
   /** The run that holds the thread, if one does. */
@@ -47,7 +56,9 @@ export class ThreadModel {
   constructor(
     readonly api: Api,
     readonly id: string,
-  ) {}
+  ) {
+    this.#path = `v1/threads/${encodeURIComponent(id)}`;
+  }
 
   /** Whether there are messages that were not read yet. */
   readonly hasOlder = computed(() => {
@@ -67,18 +78,45 @@ export class ThreadModel {
   /** Reads the newest page, in place of what is there. */
   async load(): Promise<void> {
     await this.#alone(async () => {
-      this.thread.value = await this.api.get<Thread>(`v1/threads/${this.id}`);
+      try {
+        this.thread.value = await this.api.get<Thread>(this.#path);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) this.#forget();
+        throw error;
+      }
+      this.isGone.value = false;
+      // What is shown stays until the new page is there.
+      const shown = { messages: this.#messages, runs: this.#runs };
       this.#messages = new Map();
       this.#runs = new Map();
-      this.#steps.clear();
       this.#hasOlderRuns = true;
-      await this.#readOlder();
+      this.#isReplacing = true;
+      try {
+        await this.#readOlder();
+      } catch (error) {
+        this.#messages = shown.messages;
+        this.#runs = shown.runs;
+        throw error;
+      } finally {
+        this.#isReplacing = false;
+      }
     });
   }
 
   /** Reads a page that is older than what is there. */
   async loadOlder(): Promise<void> {
     if (this.#reading === undefined) await this.#alone(() => this.#readOlder());
+  }
+
+  #forget(): void {
+    this.#messages = new Map();
+    this.#runs = new Map();
+    this.#steps.clear();
+  }
+
+  /** Reads nothing more: another thread is shown. */
+  stop(): void {
+    this.#stop.abort();
   }
 
   async #alone(read: () => Promise<void>): Promise<void> {
@@ -98,7 +136,7 @@ export class ThreadModel {
 
   async #readOlder(): Promise<void> {
     const [oldest] = this.#messages.keys();
-    const page = await this.#page<Message>(`v1/threads/${this.id}/messages?`, oldest);
+    const page = await this.#page<Message>(`${this.#path}/messages?`, oldest);
     this.#messages = before(page.data, this.#messages);
     this.#hasOlder = page.has_more;
     await this.#loadRuns();
@@ -113,27 +151,37 @@ export class ThreadModel {
       const isEnough = oldest && message && oldest.created_at < message.created_at;
       if (isEnough && this.#hasOlder) break;
       const [page] = await Promise.all([
-        this.#page<Run>(`v1/threads/${this.id}/runs?`, oldest?.id),
+        this.#page<Run>(`${this.#path}/runs?`, oldest?.id),
         this.#loadSummaries(PAGE, oldest?.id),
       ]);
       this.#runs = before(page.data, this.#runs);
       this.#hasOlderRuns = page.has_more;
       found.push(...page.data);
     }
-    await inParallel(found, (run) => this.#loadSteps(run.id));
+    await inParallel(found, async (run) => {
+      if (!this.#stop.signal.aborted) await this.#loadSteps(run.id);
+    });
   }
 
   async #loadSummaries(limit: number, after?: string): Promise<void> {
-    const path = `_rehearsal/runs?thread=${this.id}&`;
+    const path = `_rehearsal/runs?thread=${encodeURIComponent(this.id)}&`;
+    this.#asked += 1;
+    const mine = this.#asked;
     const page = await this.#page<RunSummary>(path, after, limit);
+    // Of answers about the newest runs only the latest counts.
+    if (after === undefined && mine < this.#answered) return;
+    if (after === undefined) this.#answered = mine;
     for (const summary of page.data) this.#summaries.set(summary.run, summary);
     this.#draw();
   }
 
   async #loadSteps(run: string): Promise<void> {
-    const path = `v1/threads/${this.id}/runs/${run}/steps?order=asc&${CONTENT}`;
+    const path = `${this.#path}/runs/${run}/steps?order=asc&${CONTENT}`;
     const steps = await this.api.all<Step>(path);
-    this.#steps.set(run, new Map(steps.map((step) => [step.id, step])));
+    // Those that events brought meanwhile are newer.
+    const read = new Set(steps.map((step) => step.id));
+    const later = this.stepsOf(run).filter((step) => !read.has(step.id));
+    this.#steps.set(run, new Map([...steps, ...later].map((step) => [step.id, step])));
     this.#draw();
   }
 
@@ -148,7 +196,7 @@ export class ThreadModel {
     this.#isDrawing = true;
     requestAnimationFrame(() => {
       this.#isDrawing = false;
-      this.#version.value += 1;
+      if (!this.#isReplacing) this.#version.value += 1;
     });
   }
 
@@ -156,8 +204,10 @@ export class ThreadModel {
   take({ name, data }: SseEvent): void {
     if (!name.startsWith("thread.")) return;
     const object = JSON.parse(data) as { id: string; thread_id?: string };
-    if (name === "thread.deleted") {
-      if (object.id === this.id) this.isGone.value = true;
+    if (name === "thread.created" || name === "thread.deleted") {
+      if (object.id !== this.id) return;
+      if (name === "thread.deleted") this.isGone.value = true;
+      else void this.load();
     } else if (name.endsWith(".delta")) {
       this.#takeDelta(name, object);
     } else if (name === "thread.message.deleted") {

@@ -1,12 +1,16 @@
 /** A thread: messages, runs and steps in one order, and the composer below them. */
 import { useEffect, useRef } from "preact/hooks";
 import { Composer } from "./composer";
+import { CopyAs } from "./copy_as";
+import { forkAt } from "./fork";
 import { MessageView } from "./message_view";
 import { RunView } from "./run_view";
+import { go, session } from "./state";
 import { StepView } from "./step_view";
 import type { ThreadModel } from "./thread";
 import type { Item } from "./timeline";
-import { Copy, Problem } from "./ui";
+import type { Message } from "./types";
+import { Action, Boundary, Copy, Problem, save } from "./ui";
 
 /** The keys that scroll back. */
 const BACK = new Set(["ArrowUp", "Home", "PageUp"]);
@@ -21,8 +25,10 @@ export function ThreadView({ model }: { model: ThreadModel }) {
           <code>{model.id}</code>
         </h1>
         <Copy text={model.id} label="Copy id" />
+        <ThreadTools model={model} />
       </div>
       {model.problem.value !== undefined && <Problem>{model.problem.value}</Problem>}
+      {session.value.notice.value !== undefined && <Problem>{session.value.notice.value}</Problem>}
       {model.isGone.value && <Problem>This thread was deleted.</Problem>}
       <div
         class="items"
@@ -36,7 +42,9 @@ export function ThreadView({ model }: { model: ThreadModel }) {
           {model.hasOlder.value && <Older model={model} scroller={scroller} />}
           {items.map((item) => (
             <div class="item" key={item.key}>
-              <ItemView item={item} model={model} />
+              <Boundary>
+                <ItemView item={item} model={model} />
+              </Boundary>
             </div>
           ))}
         </div>
@@ -77,15 +85,44 @@ function useEnd() {
     onWheel: leave,
     onScroll: ({ currentTarget: it }: { currentTarget: HTMLElement }) => {
       if (it.scrollHeight - it.scrollTop - it.clientHeight < 80) isAtEnd.current = true;
+      else if (isAtEnd.current) it.scrollTop = it.scrollHeight;
     },
   };
   return { scroller, content, listeners };
 }
 
+/** What can be done with a whole thread. */
+function ThreadTools({ model }: { model: ThreadModel }) {
+  const { api, id } = model;
+  const path = `v1/threads/${id}`;
+  const exported = async () => {
+    const yaml = await (await api.open(`_rehearsal/threads/${id}/fixture`)).text();
+    save(`${id}.yaml`, new Blob([yaml], { type: "application/yaml" }));
+  };
+  const remove = async () => {
+    await api.delete(path);
+    go({ page: "threads" });
+  };
+  return (
+    <details class="tools">
+      <summary>More</summary>
+      <p class="buttons">
+        <Action act={exported}>Export as a fixture</Action>
+        <Action act={remove}>Delete the thread</Action>
+        <CopyAs call={{ method: "GET", path: `${path}/messages` }} />
+      </p>
+    </details>
+  );
+}
+
 function ItemView({ item, model }: { item: Item; model: ThreadModel }) {
   switch (item.kind) {
     case "message":
-      return <MessageView message={item.message} />;
+      return (
+        <MessageView message={item.message}>
+          <Fork model={model} message={item.message} />
+        </MessageView>
+      );
     case "run":
       return <RunView run={item.run} model={model} />;
     case "step":
@@ -111,7 +148,8 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
     const observer = new IntersectionObserver(async ([entry]) => {
       if (!entry?.isIntersecting) return;
       await more();
-      // Looks again: it may still be in sight.
+      // Looks again, unless it failed: it may still be in sight.
+      if (model.problem.peek() !== undefined) return;
       observer.unobserve(current);
       observer.observe(current);
     });
@@ -130,4 +168,12 @@ async function drawn(): Promise<void> {
   for (let frame = 0; frame < 2; frame++) {
     await new Promise((done) => requestAnimationFrame(done));
   }
+}
+
+/** Another thread with the same beginning. */
+function Fork({ model, message }: { model: ThreadModel; message: Message }) {
+  const fork = async () => {
+    go({ page: "thread", thread: await forkAt(model.api, model.id, message.id) });
+  };
+  return <Action act={fork}>Fork here</Action>;
 }

@@ -17,6 +17,8 @@ export function timeline(
   messages: readonly Message[],
   runs: readonly Run[],
   stepsOf: (run: string) => readonly Step[],
+  /** How the user's message begins that a run found, as far as that is known. */
+  askedOf: (run: string) => string | undefined = () => undefined,
 ): Item[] {
   const writers = new Set(messages.map((message) => message.run_id));
   const items: Item[] = [];
@@ -31,7 +33,7 @@ export function timeline(
   const begin = (run: Run) => {
     close();
     items.push({ kind: "run", key: run.id, run });
-    open = { run, calls: stepsOf(run.id).filter((step) => step.type === "tool_calls") };
+    open = { run, calls: stepsOf(run.id).filter((step) => isShown(step, run)) };
   };
   const pushStep = (step: Step) => {
     if (open !== undefined) items.push({ kind: "step", key: step.id, step, run: open.run });
@@ -43,11 +45,26 @@ export function timeline(
     }
   };
 
+  /** The user's message before this one. Times in seconds do not tell whether a run came before. */
+  let asked: Message | undefined;
+  const isAskedBy = (run: Run, message: Message) => {
+    const words = askedOf(run.id);
+    return words !== undefined && textOf(message).startsWith(words);
+  };
   for (const message of messages) {
     const { run_id: own } = message;
     if (own === null || message.role === "user") {
-      beginWhile((run) => !writers.has(run.id) && run.created_at < message.created_at);
+      beginWhile(
+        (run) =>
+          !writers.has(run.id) &&
+          (run.created_at < message.created_at ||
+            (asked !== undefined &&
+              run.created_at === message.created_at &&
+              isAskedBy(run, asked) &&
+              !isAskedBy(run, message))),
+      );
       close();
+      asked = message;
     } else {
       if (waiting.some((run) => run.id === own)) {
         let isPast = false;
@@ -67,6 +84,16 @@ export function timeline(
   beginWhile(() => true);
   close();
   return items;
+}
+
+/** The calls that a run waits for are shown with the form for their outputs. */
+function isShown(step: Step, run: Run): boolean {
+  const isWaitedFor = run.status === "requires_action" && step.status === "in_progress";
+  return step.type === "tool_calls" && !isWaitedFor;
+}
+
+function textOf(message: Message): string {
+  return message.content.map((part) => part.text?.value ?? "").join("\n");
 }
 
 /** Tells whether a step came before a message. */

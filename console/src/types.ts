@@ -84,6 +84,8 @@ export interface Run {
   last_error: { code: string; message: string } | null;
   incomplete_details: { reason: string } | null;
   model: string;
+  instructions: string | null;
+  metadata: Record<string, string> | null;
   tools: Tool[];
   usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
 }
@@ -136,14 +138,25 @@ export interface RunSummary {
   unmatched: boolean;
 }
 
-export interface LoadedReply {
+export interface LoadedFault {
   name: string | null;
   file: string;
   line: number;
   times: number | null;
   hits: number;
   added: boolean;
+  document: number | null;
+}
+
+export interface LoadedReply extends LoadedFault {
   outputs: string[];
+}
+
+export interface Miss {
+  condition: string;
+  expected: string;
+  got: string;
+  hint: string | null;
 }
 
 export interface NearMiss {
@@ -151,7 +164,95 @@ export interface NearMiss {
   file: string;
   line: number;
   used_up: boolean;
-  misses: { condition: string; expected: string; got: string; hint: string | null }[];
+  misses: Miss[];
+}
+
+export interface JudgedReply extends NearMiss {
+  matches: boolean;
+  held: Miss[];
+}
+
+export interface Match {
+  reply: { name: string | null; file: string; line: number } | null;
+  data: JudgedReply[];
+}
+
+export interface JournalEntry {
+  id: string;
+  created_at: number;
+  duration_ms: number;
+  method: string;
+  path: string;
+  query: string | null;
+  status: number | null;
+  request_body: unknown;
+  response_body: unknown;
+  run: string | null;
+  reply: string | null;
+  fault: string | null;
+}
+
+export interface ClockView {
+  now: string;
+  timestamp: number;
+  frozen: boolean;
+}
+
+export interface Snapshot {
+  name: string;
+  created_at: number;
+}
+
+export interface SessionSummary {
+  name: string;
+  counts: Record<string, number>;
+  requests: number;
+  unmatched: number;
+}
+
+export interface ThreadSummary {
+  id: string;
+  created_at: number;
+  metadata: Record<string, string>;
+  messages: number;
+  runs: number;
+  message: string | null;
+}
+
+export interface Turn {
+  id: string;
+  api: string;
+  run: string;
+  thread: string | null;
+  number: number;
+  asked: {
+    assistant: { id: string; name: string | null } | null;
+    messages: { role: string; content: string }[];
+    [key: string]: unknown;
+  };
+  answered: { reply: string | null; status: RunStatus; text: string; [key: string]: unknown };
+}
+
+export interface VectorStore {
+  id: string;
+  name: string | null;
+  status: string;
+  file_counts: { total: number; completed: number; failed: number; in_progress: number };
+}
+
+export interface StoreFile {
+  id: string;
+  status: string;
+  last_error: { code: string; message: string } | null;
+  attributes: Record<string, string | number | boolean> | null;
+}
+
+export interface SearchHit {
+  file_id: string;
+  filename: string;
+  score: number;
+  attributes: Record<string, unknown> | null;
+  content: { type: string; text: string }[];
 }
 
 export interface Unmatched {

@@ -1,6 +1,6 @@
 /** Small parts that all views share. */
 import { signal, useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { reasonOf } from "./api";
 import type { RunStatus } from "./types";
 
@@ -37,6 +37,21 @@ export function Problem({ children }: { children: ComponentChildren }) {
       {children}
     </p>
   );
+}
+
+/** Keeps a part that cannot be drawn from taking the page with it. */
+export class Boundary extends Component<{ children: ComponentChildren }, { problem?: string }> {
+  override state: { problem?: string } = {};
+
+  override componentDidCatch(error: unknown): void {
+    this.setState({ problem: reasonOf(error) });
+  }
+
+  override render() {
+    const { problem } = this.state;
+    if (problem === undefined) return <>{this.props.children}</>;
+    return <Problem>This cannot be shown: {problem}</Problem>;
+  }
 }
 
 /** A button for work that may fail: it says why, and cannot be pressed twice. */
@@ -79,9 +94,13 @@ export const announcement = signal("");
 export function Copy({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
   const isDone = useSignal(false);
   const copy = async () => {
-    await copyText(typeof text === "string" ? text : text());
-    isDone.value = true;
-    announcement.value = "Copied";
+    try {
+      await copyText(typeof text === "string" ? text : text());
+      announcement.value = "Copied";
+    } catch (error) {
+      announcement.value = `Not copied: ${reasonOf(error)}`;
+    }
+    isDone.value = announcement.value === "Copied";
     setTimeout(() => {
       isDone.value = false;
       announcement.value = "";

@@ -81,13 +81,15 @@ function Nearest({ nearest }: { nearest: NearMiss[] }) {
 /** A reply to start from: to copy into a file, or to put into the session and try at once. */
 function SaveAsReply({ stub, run }: { stub: string; run: Run }) {
   const text = useSignal(stub);
-  const isSaved = useSignal(false);
+  const saved = useSignal<string | undefined>(undefined);
   const { api } = session.value;
   const put = async () => {
     await api.addFixtures(text.value);
-    isSaved.value = true;
+    saved.value = text.value;
   };
-  const again = () => startRun(run.thread_id, { assistant_id: run.assistant_id });
+  // The run would find the newest message of its thread.
+  const isNewest = session.value.thread.value?.newestRun.value?.id === run.id;
+  const again = () => startRun(session.peek(), run.thread_id, { assistant_id: run.assistant_id });
   return (
     <details class="save">
       <summary>Save as a reply</summary>
@@ -104,12 +106,12 @@ function SaveAsReply({ stub, run }: { stub: string; run: Run }) {
       </label>
       <p class="buttons">
         <Copy text={text.value} label="Copy as YAML" />
-        <Action isMain act={put}>
+        <Action isMain act={put} isDisabled={saved.value === text.value}>
           Put it into this session
         </Action>
-        <Action act={again}>Run again</Action>
+        {isNewest && <Action act={again}>Run again</Action>}
       </p>
-      {isSaved.value && (
+      {saved.value !== undefined && (
         <p role="status">
           The session has it now, until the server stops. To keep it, copy it into a fixture file.
         </p>

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { callAs } from "../src/call_as";
 import { asText, EventLog } from "../src/event_log";
+import { faultYaml, NO_FAULT } from "../src/fault_form";
 import { mergeMessage, mergeStep } from "../src/merge";
 import { exampleOf, expectedOutput } from "../src/outputs";
 import { formatRoute, parseRoute, type Route } from "../src/route";
@@ -79,7 +81,16 @@ test("runs that wrote nothing come where they were", () => {
   ];
   assert.equal(order(messages, [run("r1", 2), run("r2", 5), run("r3", 9)]), "u1 r1 u2 r2 m2 u3 r3");
   assert.equal(order([message("u", null, 1)], [run("r", 1)], [step("s", "r")]), "u r s");
-  // All in one second: none is lost, and none comes twice.
+  // In one second the words tell which message a run found.
+  const said = (it: Message, value: string) => ({
+    ...it,
+    content: [{ type: "text", text: { value, annotations: [] } }],
+  });
+  const quick = [said(message("u1", null, 1), "one"), said(message("u2", null, 1), "two")];
+  const asked = (id: string) => (id === "r1" ? "one" : "two");
+  const items = timeline(quick, [run("r1", 1), run("r2", 1)], () => [], asked);
+  assert.equal(items.map((it) => it.key).join(" "), "u1 r1 u2 r2");
+  // Without them none is lost, and none comes twice.
   const same = [message("u1", null, 1), message("u2", null, 1), message("m", "r2", 1)];
   assert.deepEqual(
     order(same, [run("r1", 1), run("r2", 1)])
@@ -115,10 +126,12 @@ test("deltas continue what is there", () => {
 
 test("the form of a call begins with the keys that the reply reads", () => {
   const paths = ["weather.now.temperature", "weather.now.sky", "weather.place", "other.x", "whole"];
-  assert.deepEqual(expectedOutput("weather", paths), {
-    now: { temperature: "", sky: "" },
-    place: "",
-  });
+  assert.equal(
+    JSON.stringify(expectedOutput("weather", paths)),
+    '{"now":{"temperature":"","sky":""},"place":""}',
+  );
+  assert.equal(JSON.stringify(expectedOutput("f", ["f.__proto__.x"])), '{"__proto__":{"x":""}}');
+  assert.equal(({} as { x?: string }).x, undefined);
   assert.equal(expectedOutput("whole", paths), undefined);
   assert.equal(expectedOutput("none", paths), undefined);
   const schema = {
@@ -133,37 +146,48 @@ test("the form of a call begins with the keys that the reply reads", () => {
   assert.deepEqual(exampleOf(schema), { a: 0, b: "", c: ["x"], d: 7 });
 });
 
-test("the log knows whose a delta is, and prefers streams", () => {
+test("the log knows whose a delta is, and takes the end of a stream last", async () => {
   const log = new EventLog();
   const event = (name: string, data: object) => ({ name, data: JSON.stringify(data) });
-  log.take(
-    event("thread.run.created", { id: "run_1", object: "thread.run" }),
-    false,
-    undefined,
-    10,
-  );
-  log.take(event("thread.message.created", { id: "msg_1", run_id: "run_1" }), false, undefined, 12);
-  log.take(event("thread.message.created", { id: "msg_2", run_id: "run_2" }), false, undefined, 13);
-  log.take(event("thread.message.delta", { id: "msg_1" }), false, undefined, 15);
+  log.end("run_1", { name: "done", data: "[DONE]" }, 5);
+  log.take(event("thread.run.created", { id: "run_1", object: "thread.run" }), 10);
+  log.take(event("thread.message.created", { id: "msg_1", run_id: "run_1" }), 12);
+  log.take(event("thread.message.created", { id: "msg_2", run_id: "run_2" }), 13);
+  log.take(event("thread.message.delta", { id: "msg_1" }), 15);
+  await new Promise((done) => setTimeout(done, 20));
   assert.deepEqual(
     log.of("run_1").map((it) => [it.name, it.at]),
     [
       ["thread.run.created", 0],
       ["thread.message.created", 2],
       ["thread.message.delta", 5],
+      ["done", 5],
     ],
   );
-  log.take(event("thread.run.created", { id: "run_1", object: "thread.run" }), true, undefined, 20);
-  log.take({ name: "done", data: "[DONE]" }, true, "run_1", 25);
-  log.take(
-    event("thread.run.completed", { id: "run_1", object: "thread.run" }),
-    false,
-    undefined,
-    30,
-  );
-  assert.deepEqual(
-    log.of("run_1").map((it) => it.name),
-    ["thread.run.created", "done"],
-  );
   assert.equal(asText([{ name: "done", data: "[DONE]" }]), "event: done\ndata: [DONE]\n\n");
+  log.clear();
+  assert.deepEqual(log.of("run_1"), []);
+});
+
+test("a fault is a fixture", () => {
+  assert.equal(
+    faultYaml(NO_FAULT),
+    'faults:\n  - {"when":{"method":"POST","path":"/v1/threads/**","stream":true},"times":1,"disconnect":{"events":3}}\n',
+  );
+  const late = { ...NO_FAULT, effect: "delay", amount: "2s", method: "", times: "" } as const;
+  assert.equal(faultYaml(late), 'faults:\n  - {"when":{"path":"/v1/threads/**"},"delay":"2s"}\n');
+});
+
+test("a request is copied with everything quoted", () => {
+  const body = { a: 'it\'s "x"', b: [true, null] };
+  const call = { method: "POST", path: "v1/threads", body } as const;
+  const [base, baseURL] = ["http://h/s/a/", "http://h/s/a/v1"];
+  const curl = callAs("curl", call, base, baseURL);
+  assert.ok(curl.includes("'http://h/s/a/v1/threads'") && curl.includes("it'\\''s"), curl);
+  const python = callAs("Python", call, base, baseURL);
+  assert.ok(python.includes('client.post("/threads", cast_to=object, body={"a": "it\'s'), python);
+  assert.ok(python.includes("[True, None]"), python);
+  const clock = { method: "GET", path: "_rehearsal/clock" } as const;
+  const node = callAs("Node", clock, base, baseURL);
+  assert.ok(node.includes('client.get("http://h/s/a/_rehearsal/clock")'), node);
 });

@@ -28,7 +28,7 @@ function shown(text: string, marks: { text: string; render: () => VNode }[] = []
       }
     }
   };
-  for (const child of parse(text).children) walk(element(child, marks));
+  for (const child of parse(text)?.children ?? []) walk(element(child, marks));
   return found;
 }
 
@@ -80,4 +80,17 @@ test("marks stand for their texts, as often as these are there", () => {
     shown("[it](sandbox:/a)", [{ text: "sandbox:/a", render: () => <b>2</b> }]).tags,
     ["p", "b"],
   );
+});
+
+test("what nests too deep is no tree", () => {
+  for (const text of [`${">".repeat(600)}a`, `${"- ".repeat(2000)}a`]) {
+    let tree: unknown;
+    try {
+      tree = parse(text);
+    } catch (error) {
+      assert.ok(error instanceof RangeError);
+    }
+    assert.equal(tree, undefined);
+  }
+  assert.ok(parse("> - > - > a") !== undefined);
 });

@@ -11,16 +11,22 @@ use serde_json::Value;
 use super::Query;
 use crate::{
     http::{error::Result, extract},
-    types::ApiErrorKind,
+    types::{ApiErrorKind, Order},
 };
 
-/// The items behind the one that `after` names, oldest first.
+/// The items behind the one that `after` names, oldest first unless `order` is `desc`.
 pub(super) fn behind<T>(
     mut items: Vec<T>,
     query: &Query,
     noun: &str,
     has_id: impl Fn(&T, &str) -> bool,
 ) -> Result<Vec<T>> {
+    if let Some(order) = query.get("order")
+        && extract::order(order.to_owned()).map_err(|kind| ApiErrorKind::invalid("order", kind))?
+            == Order::Descending
+    {
+        items.reverse();
+    }
     let Some(id) = query.get("after") else { return Ok(items) };
     let missing = || ApiErrorKind::Missing {
         text: format!("No {noun} found with id '{id}'."),

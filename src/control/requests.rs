@@ -15,7 +15,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Response> {
-    query.only(&["method", "path", "status", "run", "limit", "after"])?;
+    query.only(&["method", "path", "status", "run", "order", "limit", "after"])?;
     let (method, path, status) = (query.get("method"), glob(&query)?, status(&query)?);
     let run = query.get("run");
     let entries = session.journal.entries();
@@ -59,7 +59,7 @@ async fn clear(InSession(session): InSession) -> Answer<Removed> {
 }
 
 async fn unmatched(InSession(session): InSession, query: Query) -> Result<Response> {
-    query.only(&["run", "limit", "after"])?;
+    query.only(&["run", "order", "limit", "after"])?;
     let runs = session.state().reply_usage.unmatched();
     let mut runs =
         listing::behind(runs, &query, "unmatched run", |run, id| run.run.as_str() == id)?;

@@ -12,7 +12,7 @@ use crate::{
     http::{Answer, ApiError, AppState, PageQuery, error::Result, extract::InSession},
     session::{OpenSession, SessionState},
     store::{Paged, RunBackground},
-    types::{Id, List, Phase, Run, RunStatus, Thread, Timestamp},
+    types::{Id, List, Run, RunStatus, Thread, Timestamp},
 };
 
 /// How many characters are shown of what a run was asked.
@@ -94,7 +94,7 @@ impl KnownRuns {
     }
 
     fn summary(&self, state: &SessionState, run: Run, background: RunBackground) -> RunSummary {
-        let RunBackground { assistant, message: stored, actions } = background;
+        let RunBackground { assistant, message: stored, actions, answered } = background;
         let asked = self.asked.get(run.id.as_str()).cloned();
         let reply = state.reply_usage.reply_of(&run.id).map(|reply| reply.place());
         RunSummary {
@@ -102,7 +102,7 @@ impl KnownRuns {
             thread: run.thread_id.clone(),
             created_at: run.created_at,
             status: run.status(),
-            walk: walk(&run, actions),
+            walk: walk(&run, actions, actions > answered),
             assistant: AssistantSummary { id: run.assistant_id.to_string(), name: assistant },
             message: asked.or(stored),
             reply,
@@ -117,8 +117,8 @@ fn beginning(text: &str) -> String {
 }
 
 /// The statuses of a run, from what is stored of it: each of its `actions` has asked the client for
-/// outputs once.
-fn walk(run: &Run, actions: usize) -> Vec<RunStatus> {
+/// outputs once, and the last has none if it `waited`.
+fn walk(run: &Run, actions: usize, waited: bool) -> Vec<RunStatus> {
     let mut walk = vec![RunStatus::Queued];
     if run.started_at.is_some() {
         walk.push(RunStatus::InProgress);
@@ -127,11 +127,11 @@ fn walk(run: &Run, actions: usize) -> Vec<RunStatus> {
         walk.extend([RunStatus::RequiresAction, RunStatus::Queued, RunStatus::InProgress]);
     }
     let status = run.status();
-    // The last action may still wait for its outputs, or for its turn.
-    match run.phase {
-        Phase::RequiresAction { .. } => walk.truncate(walk.len() - 2),
-        Phase::Queued if actions > 0 => walk.truncate(walk.len() - 1),
-        _ => {}
+    if waited {
+        // The last action has no outputs: the run waits for them, or ended without.
+        walk.truncate(walk.len() - 2);
+    } else if actions > 0 && status == RunStatus::Queued {
+        walk.pop();
     }
     if walk.last() != Some(&status) {
         walk.push(status);

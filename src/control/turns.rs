@@ -14,7 +14,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn list(InSession(session): InSession, query: Query) -> Result<Response> {
-    query.only(&["run", "thread", "reply", "status", "limit", "after"])?;
+    query.only(&["run", "thread", "reply", "status", "order", "limit", "after"])?;
     let status = status(&query)?;
     let is_wanted = |KeptTurn { turn, .. }: &KeptTurn| {
         let is = |key, got: Option<&str>| query.get(key).is_none_or(|wanted| got == Some(wanted));

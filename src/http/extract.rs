@@ -544,7 +544,7 @@ fn status(value: String) -> Result<String, ValidationErrorKind> {
     }
 }
 
-fn order(value: String) -> Result<Order, ValidationErrorKind> {
+pub(crate) fn order(value: String) -> Result<Order, ValidationErrorKind> {
     match value.as_str() {
         "asc" => Ok(Order::Ascending),
         "desc" => Ok(Order::Descending),

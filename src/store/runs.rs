@@ -104,8 +104,9 @@ pub struct RunBackground {
     pub assistant: Option<String>,
     /// How the user's message begins that the run found, as far as its place in the thread tells.
     pub message: Option<String>,
-    /// How often the run has called functions.
+    /// How often the run has called functions, and how often it has got their outputs.
     pub actions: usize,
+    pub answered: usize,
 }
 
 /// How many messages are read at a time when a thread is walked from its end.
@@ -217,15 +218,18 @@ impl Store {
                    min(seq) from messages as own where own.session = ?1 and own.thread_id = \
                    runs.thread_id and own.run_id = runs.id), 1 << 62) order by seq desc limit 1), \
                    (select count(*) from run_steps where session = ?1 and run_id = runs.id and \
-                   body ->> '$.step_details.tool_calls[0].type' = 'function') from json_each(?2) \
+                   body ->> '$.step_details.tool_calls[0].type' = 'function'), (select count(*) \
+                   from run_steps where session = ?1 and run_id = runs.id and body ->> \
+                   '$.step_details.tool_calls[0].function.output' is not null) from json_each(?2) \
                    as asked cross join runs on session = ?1 and runs.id = asked.value";
-        let query = sqlx::query_as::<_, (String, Option<String>, Option<String>, i64)>(sql)
+        let query = sqlx::query_as::<_, (String, Option<String>, Option<String>, i64, i64)>(sql)
             .bind(self.session)
             .bind(json!(ids).to_string());
         let rows = query.fetch_all(&mut *self.database.reader().await?).await?;
-        let backgrounds = rows.into_iter().map(|(run, assistant, message, actions)| {
-            let actions = usize::try_from(actions).unwrap_or_default();
-            (run, RunBackground { assistant, message, actions })
+        let count = |number: i64| usize::try_from(number).unwrap_or_default();
+        let backgrounds = rows.into_iter().map(|(run, assistant, message, actions, answered)| {
+            let (actions, answered) = (count(actions), count(answered));
+            (run, RunBackground { assistant, message, actions, answered })
         });
         Ok(backgrounds.collect())
     }

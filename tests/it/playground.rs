@@ -131,6 +131,14 @@ async fn runs_are_listed_with_what_they_were_asked_and_which_reply_answered() {
         runs["data"][0]["walk"],
         json!(["queued", "in_progress", "requires_action", "queued", "in_progress", "completed"])
     );
+    let with = json!({"assistant_id": "asst_weather"});
+    let (_, cancelled) = server.run_with("Weather in Rome", with).await;
+    server.post(&format!("{cancelled}/cancel"), json!({})).await;
+    server.idle().await;
+    let runs = server.get("/_rehearsal/runs?limit=1").await.body;
+    let walk = runs["data"][0]["walk"].as_array().unwrap().clone();
+    assert_eq!(walk[2], "requires_action", "{runs}");
+    assert!(walk.last().unwrap() == "cancelled" && walk.len() <= 5, "{runs}");
     let fixtures = server.get("/_rehearsal/fixtures").await.body;
     assert_eq!(fixtures["data"][0]["outputs"], json!(["weather.now.temperature", "weather.sky"]));
 }
@@ -382,4 +390,9 @@ async fn the_journal_is_narrowed_to_one_run() {
     let methods: Vec<_> =
         about["data"].as_array().unwrap().iter().map(|it| &it["method"]).collect();
     assert_eq!(methods, ["POST", "GET"]);
+    let newest = server.get("/_rehearsal/requests?order=desc&limit=1").await.body;
+    assert_eq!((&newest["data"][0]["method"], &newest["has_more"]), (&json!("GET"), &json!(true)));
+    let turns = server.get("/_rehearsal/turns?order=desc").await.body;
+    assert_eq!(turns["data"][0]["asked"]["messages"][0]["content"], "Other");
+    assert_eq!(server.get("/_rehearsal/turns?order=up").await.status, 400);
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command, sync::LazyLock};
 
 use crate::{
     browser::browser,
-    clients::{NODE, succeed},
+    clients::{NODE, PYTHON, succeed},
     running::root,
 };
 
@@ -24,6 +24,7 @@ fn run(file: &str) {
     let mut command = Command::new("node");
     command.args(["--test", file]).current_dir(&*TESTS);
     command.env("BROWSER", browser).env("PROGRAM", env!("CARGO_BIN_EXE_rehearsal"));
+    command.env("PYTHON", &*PYTHON);
     succeed(&mut command);
 }
 
@@ -35,6 +36,11 @@ fn the_page_does_what_its_users_do() {
 #[test]
 fn the_page_can_be_used_by_everybody_and_leaves_no_trace() {
     run("access.test.mjs");
+}
+
+#[test]
+fn the_page_steers_the_emulator() {
+    run("steer.test.mjs");
 }
 
 #[test]

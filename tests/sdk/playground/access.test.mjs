@@ -53,7 +53,7 @@ test("a session has an address of its own", async (t) => {
   await say(page, "Hi");
   await page.getByText("Hello!").waitFor();
   assert.match(page.url(), /#\/s\/other\/threads\/thread_/);
-  await page.getByRole("link", { name: "Rehearsal" }).click();
+  await page.getByRole("link", { name: "Rehearsal", exact: true }).click();
   assert.equal(await rows(page).count(), 1);
   await page.goto(`${url}/#/`);
   await page.getByText("No run yet").waitFor();
@@ -132,9 +132,15 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(`${url}/#/threads/${thread}`);
       await page.getByText("The run waits").waitFor();
       await check("a run that waits");
-      await page.getByRole("link", { name: "Rehearsal" }).click();
+      await page.getByRole("link", { name: "Rehearsal", exact: true }).click();
       await rows(page).nth(1).waitFor();
       await check("runs");
+      for (const name of ["threads", "assistants", "files", "fixtures", "match", "turns", "journal", "session"]) {
+        await page.goto(`${url}/#/${name}`);
+        await page.locator("main h1").waitFor();
+        for (const summary of await page.locator("main summary").all()) await summary.click();
+        await check(name);
+      }
     });
   }
 }

@@ -77,7 +77,7 @@ test("a word of a megabyte is shown, and the page goes on", async (t) => {
   await page.locator(".message.assistant").waitFor();
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `it is ${wide} px too wide`);
-  await page.getByRole("link", { name: "Rehearsal" }).click();
+  await page.getByRole("link", { name: "Rehearsal", exact: true }).click();
   await rows(page).first().waitFor();
 });
 
@@ -122,5 +122,5 @@ test("a thread of ten thousand messages opens at its end, and goes back page by 
     await page.mouse.wheel(0, -100_000);
     await page.waitForFunction((before) => document.querySelectorAll(".item").length > before, shown);
   }
-  assert.match(await page.locator(".item").first().textContent(), /Message 9[3-6]00$/);
+  assert.match(await page.locator(".item").first().textContent(), /Message 9[3-6]00/);
 });

@@ -48,7 +48,7 @@ test("turns are compared word by word, also across sessions", async (t) => {
   const page = await open(t, `${server.url}/#/turns`);
   const choose = (list, text) =>
     page.getByRole("group", { name: list }).getByRole("radio").and(page.getByLabel(text)).check();
-  await choose("First: session default", /^Say hello Bot/);
+  await choose("First: session default", /^Say hello\s*Bot/);
   await choose("Second: session default", /Say hello again/);
   await page.locator(".diff ins").filter({ hasText: "again" }).first().waitFor();
   await page.getByLabel("Session of the second").fill("worker");
@@ -101,7 +101,7 @@ test("the clock, snapshots, the pace and sessions are steered", async (t) => {
   await page.getByRole("button", { name: "Restore before" }).waitFor();
   await page.getByLabel("Advance by").fill("11m");
   await page.getByRole("button", { name: "Advance", exact: true }).click();
-  await page.getByText("Fell due: thread.run.expired").waitFor();
+  await page.getByText(/Fell due: .*thread\.run\.expired/).waitFor();
   assert.equal((await control("/runs")).data[0].status, "expired");
   await page.getByRole("button", { name: "Restore before" }).click();
   await page.getByText("2026-01-01T12:00:00Z").waitFor();

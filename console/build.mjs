@@ -20,6 +20,7 @@ if (process.argv.includes("--tests")) {
     entryPoints: { app: "src/main.tsx", style: "src/style.css" },
     format: "iife",
     legalComments: "none",
+    loader: { ".svg": "dataurl" },
     minify: true,
     outdir: PAGE,
   });

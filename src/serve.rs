@@ -226,6 +226,11 @@ impl PreparedServer {
         Ok(Self { app, recorder })
     }
 
+    /// What answers its requests.
+    pub(crate) fn app(&self) -> App {
+        App::new(self.app.clone())
+    }
+
     /// The sessions of the server.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.app.sessions

@@ -6,9 +6,13 @@ import { AssistantsPage } from "./assistants_page";
 import { Composer } from "./composer";
 import { FilesPage } from "./files_page";
 import { FixturesPage } from "./fixtures_page";
+import icon from "./icon.svg";
 import { JournalPage } from "./journal_page";
 import { Jump } from "./jump";
 import { MatchPage } from "./match";
+import { OnServer } from "./on_server";
+import { isReport } from "./report";
+import { ReportSummary } from "./report_summary";
 import { DEFAULT_SESSION, type PageName } from "./route";
 import { Runs } from "./runs";
 import { SessionPage } from "./session_page";
@@ -46,11 +50,14 @@ const MENU: readonly [PageName, string][] = [
   ["session", "Session"],
 ];
 
+/** Pages that a report does not have. */
+const LIVE: ReadonlySet<PageName> = new Set(["match", "session"]);
+
 function Menu() {
   const { view } = route.value;
   return (
     <nav class="menu" aria-label="Pages">
-      {MENU.map(([page, title]) => (
+      {MENU.filter(([page]) => !isReport || !LIVE.has(page)).map(([page, title]) => (
         <a
           key={page}
           href={linkTo({ page })}
@@ -69,16 +76,26 @@ function Header() {
   return (
     <header>
       <a class="brand" href={linkTo({ page: "runs" })}>
-        <img src="assets/icon.svg" alt="" width="20" height="20" /> Rehearsal
+        <img src={icon} alt="" width="20" height="20" /> Rehearsal
       </a>
       {name !== DEFAULT_SESSION && <span class="session">session {name}</span>}
-      <Jump />
+      <OnServer>
+        <Jump />
+      </OnServer>
       <span class={isLive ? "live on" : "live"} role="status">
-        {isLive ? "live" : isUnused.value ? "waits for its first request" : "connecting …"}
+        {isReport
+          ? "report"
+          : isLive
+            ? "live"
+            : isUnused.value
+              ? "waits for its first request"
+              : "connecting …"}
       </span>
-      <a class="button" href={linkTo({ page: "new" })}>
-        New thread
-      </a>
+      <OnServer>
+        <a class="button" href={linkTo({ page: "new" })}>
+          New thread
+        </a>
+      </OnServer>
     </header>
   );
 }
@@ -114,7 +131,9 @@ function Views() {
           </section>
         )}
         {PAGES[view.page]?.()}
+        {view.page === "runs" && isReport && <ReportSummary />}
         {view.page === "runs" &&
+          !isReport &&
           (isEmpty ? <Start /> : isLoaded.value && <p class="hint">Choose a run.</p>)}
       </main>
     </div>

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { AssistantForm } from "./assistant_form";
 import { CopyAs } from "./copy_as";
+import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { Assistant } from "./types";
 import { Action } from "./ui";
@@ -42,14 +43,16 @@ export function AssistantsPage() {
     <section class="page" aria-label="Assistants">
       <h1>Assistants</h1>
       <p class="buttons">
-        <button
-          type="button"
-          onClick={() => {
-            edited.value = "new";
-          }}
-        >
-          New assistant
-        </button>
+        <OnServer>
+          <button
+            type="button"
+            onClick={() => {
+              edited.value = "new";
+            }}
+          >
+            New assistant
+          </button>
+        </OnServer>
         <CopyAs call={{ method: "GET", path: "v1/assistants" }} />
       </p>
       {assistants.value.length === 0 && <p class="hint">There is none yet.</p>}
@@ -67,14 +70,16 @@ export function AssistantsPage() {
               </p>
               {assistant.instructions && <p class="plain clipped">{assistant.instructions}</p>}
               <p class="buttons">
-                <button
-                  type="button"
-                  onClick={() => {
-                    edited.value = assistant;
-                  }}
-                >
-                  Edit {name}
-                </button>
+                <OnServer>
+                  <button
+                    type="button"
+                    onClick={() => {
+                      edited.value = assistant;
+                    }}
+                  >
+                    Edit {name}
+                  </button>
+                </OnServer>
                 <Action act={() => duplicate(assistant)}>Duplicate</Action>
                 <Action act={() => remove(assistant.id)}>Delete</Action>
                 <CopyAs call={{ method: "GET", path: `v1/assistants/${assistant.id}` }} />

@@ -5,6 +5,7 @@ import { type Api, reasonOf } from "./api";
 import { AssistantForm } from "./assistant_form";
 import { type ApiCall, CopyAs } from "./copy_as";
 import { imageType } from "./files";
+import { isReport } from "./report";
 import type { SessionModel } from "./session";
 import { go, session } from "./state";
 import { startRun } from "./stream";
@@ -84,7 +85,7 @@ export function Composer({ model }: { model?: ThreadModel }) {
     isDragged.value = false;
     files.value = [...files.value, ...(event.dataTransfer?.files ?? [])];
   };
-  if (!session.value.isLoaded.value) return null;
+  if (isReport || !session.value.isLoaded.value) return null;
   if (isMaking.value || assistants.value.length === 0) {
     return (
       <>

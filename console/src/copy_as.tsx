@@ -1,6 +1,7 @@
 /** A request to copy, in three languages. */
 import { useSignal } from "@preact/signals";
 import { type ApiCall, callAs, type Language } from "./call_as";
+import { isReport } from "./report";
 import { session } from "./state";
 import { Copy } from "./ui";
 
@@ -9,6 +10,7 @@ export type { ApiCall };
 export function CopyAs({ call }: { call: ApiCall | (() => ApiCall) }) {
   const isOpen = useSignal(false);
   const { api } = session.value;
+  if (isReport) return null;
   const text = (language: Language) => () =>
     callAs(language, typeof call === "function" ? call() : call, api.base, api.baseURL);
   return (

@@ -40,7 +40,9 @@ export function Download({ id, label }: { id: string; label?: string }) {
     );
   }, [api, id]);
   return (
-    <Action act={async () => save(name.value, await contentOf(api, id))}>⤓ {name.value}</Action>
+    <Action isRead act={async () => save(name.value, await contentOf(api, id))}>
+      ⤓ {name.value}
+    </Action>
   );
 }
 

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { Download } from "./files";
 import { useLoaded } from "./loaded";
+import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { List, SearchHit, StoredFile, StoreFile, VectorStore } from "./types";
 import { Action, Box, Problem } from "./ui";
@@ -29,16 +30,18 @@ export function FilesPage() {
       <h1>Vector stores</h1>
       {stores.problem !== undefined && <Problem>{stores.problem}</Problem>}
       <p class="buttons">
-        <label>
-          Name{" "}
-          <input
-            class="short"
-            value={name.value}
-            onInput={(event) => {
-              name.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <OnServer>
+          <label>
+            Name{" "}
+            <input
+              class="short"
+              value={name.value}
+              onInput={(event) => {
+                name.value = event.currentTarget.value;
+              }}
+            />
+          </label>
+        </OnServer>
         <Action act={make}>New vector store</Action>
         <CopyAs call={{ method: "POST", path: "v1/vector_stores", body: { name: name.value } }} />
       </p>
@@ -124,17 +127,19 @@ function Store(props: { store: VectorStore; files: StoredFile[]; reload: () => v
         <span class="hint">
           {store.status}, {store.file_counts.completed} of {store.file_counts.total} files ready
         </span>
-        <label class="button attach">
-          Add files, or drop them here
-          <input
-            class="unseen"
-            type="file"
-            multiple
-            onChange={(event) => {
-              void add(event.currentTarget.files ?? undefined);
-            }}
-          />
-        </label>
+        <OnServer>
+          <label class="button attach">
+            Add files, or drop them here
+            <input
+              class="unseen"
+              type="file"
+              multiple
+              onChange={(event) => {
+                void add(event.currentTarget.files ?? undefined);
+              }}
+            />
+          </label>
+        </OnServer>
         <Action
           act={async () => {
             await api.delete(path);
@@ -153,7 +158,9 @@ function Store(props: { store: VectorStore; files: StoredFile[]; reload: () => v
           </li>
         ))}
       </ul>
-      <Search store={store.id} />
+      <OnServer>
+        <Search store={store.id} />
+      </OnServer>
     </section>
   );
 }

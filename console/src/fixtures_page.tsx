@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { type FaultForm, faultYaml, NO_FAULT } from "./fault_form";
 import { useLoaded } from "./loaded";
+import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { LoadedFault, LoadedReply } from "./types";
 import { Action, Box, Problem } from "./ui";
@@ -38,8 +39,10 @@ export function FixturesPage() {
           <Table title="Faults" parts={data.faults} reload={reload} />
         </>
       )}
-      <ArmFault reload={reload} />
-      <AddFixture reload={reload} />
+      <OnServer>
+        <ArmFault reload={reload} />
+        <AddFixture reload={reload} />
+      </OnServer>
     </section>
   );
 }

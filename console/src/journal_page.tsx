@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { type ApiCall, CopyAs } from "./copy_as";
 import { useLoaded } from "./loaded";
+import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { JournalEntry, List } from "./types";
 import { Action, Box, Problem, pretty, Time } from "./ui";
@@ -52,21 +53,23 @@ export function JournalPage() {
   return (
     <section class="page" aria-label="Journal">
       <h1>Journal</h1>
-      <div class="fields">
-        {field(path, "Path (* and ** fit anything)")}
-        {field(status, "Status")}
-        {field(run, "Run")}
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={isUnmatched.value}
-            onChange={(event) => {
-              isUnmatched.value = event.currentTarget.checked;
-            }}
-          />
-          unmatched runs only
-        </label>
-      </div>
+      <OnServer>
+        <div class="fields">
+          {field(path, "Path (* and ** fit anything)")}
+          {field(status, "Status")}
+          {field(run, "Run")}
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isUnmatched.value}
+              onChange={(event) => {
+                isUnmatched.value = event.currentTarget.checked;
+              }}
+            />
+            unmatched runs only
+          </label>
+        </div>
+      </OnServer>
       <p class="buttons">
         <Action act={clear}>Empty the journal</Action>
         <CopyAs call={{ method: "GET", path: `_rehearsal/requests?${query}` }} />

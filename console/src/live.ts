@@ -4,6 +4,7 @@
  */
 import { signal } from "@preact/signals";
 import type { Api } from "./api";
+import { isReport } from "./report";
 import { eventsOf, type SseEvent } from "./sse";
 
 /** How long to wait before the next attempt, in milliseconds. */
@@ -23,7 +24,14 @@ export class Live {
     private readonly begin: () => void,
     private readonly fail: (error: unknown) => void,
   ) {
-    void this.#run();
+    if (isReport) queueMicrotask(() => this.#once());
+    else void this.#run();
+  }
+
+  /** What is in a report does not change. */
+  #once(): void {
+    this.isConnected.value = true;
+    this.begin();
   }
 
   listen(listener: (event: SseEvent) => void): () => void {

@@ -4,6 +4,8 @@ import { CallForm } from "./call_form";
 import { CopyAs } from "./copy_as";
 import { asText } from "./event_log";
 import { askAbout } from "./match";
+import { OnServer } from "./on_server";
+import { isReport } from "./report";
 import { session } from "./state";
 import type { ThreadModel } from "./thread";
 import { hasEnded, type Run, type RunSummary } from "./types";
@@ -30,8 +32,10 @@ export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
       )}
       {run.incomplete_details !== null && <p class="hint">{run.incomplete_details?.reason}</p>}
       {summary !== undefined && <Why summary={summary} run={run} />}
-      {run.status === "requires_action" && <CallForm key={run.id} run={run} summary={summary} />}
-      {!hasEnded(run.status) && <Controls run={run} />}
+      {!isReport && run.status === "requires_action" && (
+        <CallForm key={run.id} run={run} summary={summary} />
+      )}
+      {!isReport && !hasEnded(run.status) && <Controls run={run} />}
       {run.usage !== null && (
         <p class="hint">
           {run.usage.prompt_tokens} + {run.usage.completion_tokens} tokens, {run.model}
@@ -39,9 +43,11 @@ export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
       )}
       {events.length > 0 && <Events run={run.id} />}
       <div class="tools buttons">
-        <button type="button" onClick={() => askAbout(run, summary?.message ?? "")}>
-          Why this reply?
-        </button>
+        <OnServer>
+          <button type="button" onClick={() => askAbout(run, summary?.message ?? "")}>
+            Why this reply?
+          </button>
+        </OnServer>
         <CopyAs call={{ method: "GET", path: `v1/threads/${run.thread_id}/runs/${run.id}` }} />
       </div>
     </section>

@@ -4,6 +4,7 @@ import { Composer } from "./composer";
 import { CopyAs } from "./copy_as";
 import { forkAt } from "./fork";
 import { MessageView } from "./message_view";
+import { OnServer } from "./on_server";
 import { RunView } from "./run_view";
 import { go, session } from "./state";
 import { StepView } from "./step_view";
@@ -25,7 +26,9 @@ export function ThreadView({ model }: { model: ThreadModel }) {
           <code>{model.id}</code>
         </h1>
         <Copy text={model.id} label="Copy id" />
-        <ThreadTools model={model} />
+        <OnServer>
+          <ThreadTools model={model} />
+        </OnServer>
       </div>
       {model.problem.value !== undefined && <Problem>{model.problem.value}</Problem>}
       {session.value.notice.value !== undefined && <Problem>{session.value.notice.value}</Problem>}

@@ -2,6 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { useLoaded } from "./loaded";
+import { OnServer } from "./on_server";
+import { isReport } from "./report";
 import { linkTo, session } from "./state";
 import type { List, ThreadSummary } from "./types";
 import { Problem, Time } from "./ui";
@@ -23,16 +25,18 @@ export function ThreadsPage() {
   return (
     <section class="page" aria-label="Threads">
       <h1>Threads</h1>
-      <label>
-        Search in messages, metadata and ids
-        <input
-          type="search"
-          value={text.value}
-          onInput={(event) => {
-            text.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <OnServer>
+        <label>
+          Search in messages, metadata and ids
+          <input
+            type="search"
+            value={text.value}
+            onInput={(event) => {
+              text.value = event.currentTarget.value;
+            }}
+          />
+        </label>
+      </OnServer>
       <CopyAs call={{ method: "GET", path }} />
       {problem !== undefined && <Problem>{problem}</Problem>}
       {data?.data.length === 0 && <p class="hint">No thread.</p>}
@@ -52,7 +56,7 @@ export function ThreadsPage() {
           </li>
         ))}
       </ul>
-      {data?.has_more && limit.value < 100 && (
+      {!isReport && data?.has_more && limit.value < 100 && (
         <button
           type="button"
           onClick={() => {

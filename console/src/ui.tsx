@@ -2,6 +2,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
 import { reasonOf } from "./api";
+import { isReport } from "./report";
 import type { RunStatus } from "./types";
 
 /** A run status in the words of the API. */
@@ -60,6 +61,8 @@ export function Action(props: {
   act: () => Promise<unknown>;
   isMain?: boolean;
   isDisabled?: boolean;
+  /** Whether it changes nothing: then a report has it too. */
+  isRead?: boolean;
 }) {
   const isBusy = useSignal(false);
   const problem = useSignal<string | undefined>(undefined);
@@ -73,6 +76,7 @@ export function Action(props: {
     }
     isBusy.value = false;
   };
+  if (isReport && !props.isRead) return null;
   return (
     <>
       <button

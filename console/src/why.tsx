@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "./api";
+import { OnServer } from "./on_server";
 import { session } from "./state";
 import { startRun } from "./stream";
 import type { List, NearMiss, Run, RunSummary, Unmatched } from "./types";
@@ -43,7 +44,9 @@ function NoReply({ run }: { run: Run }) {
       {found.value !== undefined && (
         <>
           <Nearest nearest={found.value.nearest} />
-          <SaveAsReply stub={found.value.stub} run={run} />
+          <OnServer>
+            <SaveAsReply stub={found.value.stub} run={run} />
+          </OnServer>
         </>
       )}
     </div>

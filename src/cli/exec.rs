@@ -78,24 +78,23 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     let ReadyServer { server, listener, bound, paths, watch } = serve::open(serve).await?;
     let leftovers = server.leftovers();
     let recorder = server.recorder();
-    let sessions = Arc::clone(server.sessions());
+    let (app, sessions) = (server.app(), Arc::clone(server.sessions()));
+    let key = key.unwrap_or_else(|| KEY.to_owned());
     if watch {
         tokio::spawn(watch::watch(paths, Arc::clone(&sessions)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(server.run(listener, async { _ = stopped.await }));
-    let code = command_against(
-        &format!("http://{bound}"),
-        &key.unwrap_or_else(|| KEY.to_owned()),
-        &command,
-    )
-    .await;
+    let code = command_against(&format!("http://{bound}"), &key, &command).await;
     drop(stop);
     let has_started = code != NOT_STARTED;
     let missed = has_started && complain_of_replies(&sessions);
     let verification = verify.as_ref().map(|file| file.judge(&sessions.sessions()));
     let failed = verification.as_ref().is_some_and(|it| !it.passed);
-    let report = Report::new(&sessions.sessions(), verification);
+    let mut report = Report::new(&sessions.sessions(), verification);
+    if reports.iter().any(ReportFile::is_page) {
+        report = report.with_answers(&app, &key, &sessions.sessions()).await;
+    }
     let unwritten = reports.into_iter().filter_map(|file| file.write(&report).err());
     let unwritten = unwritten.inspect(|error| complain(error)).count();
     if let Some(recorder) = recorder {

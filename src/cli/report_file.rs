@@ -39,6 +39,10 @@ impl ReportFile {
         }
     }
 
+    pub(super) fn is_page(&self) -> bool {
+        self.format == ReportFormat::Html
+    }
+
     pub(super) fn write(mut self, report: &Report) -> Result<(), String> {
         let text = report.write(self.format);
         let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));

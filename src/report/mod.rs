@@ -4,6 +4,7 @@
 //! Secrets are removed before a report is made. What clients and fixtures say is data in all three:
 //! it can neither break a document nor run in it.
 
+mod answers;
 mod junit;
 mod page;
 
@@ -12,12 +13,14 @@ use std::{path::Path, sync::Arc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::answers::Answers;
 use crate::{
-    engine::UnmatchedRun, fixture::miss::NearMiss, session::OpenSession, verification::Verification,
+    app::App, engine::UnmatchedRun, fixture::miss::NearMiss, session::OpenSession,
+    verification::Verification,
 };
 
 /// What has happened.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Report {
     object: &'static str,
     /// The turns of all sessions in their order, each with the name of its session.
@@ -26,6 +29,9 @@ pub struct Report {
     /// The runs that no reply matched, each with the name of its session.
     unmatched: Vec<UnmatchedEntry>,
     verification: Option<Verification>,
+    /// What the page asks of a server.
+    #[serde(skip)]
+    answers: Answers,
 }
 
 /// How a report is laid out. The name of its file says so.
@@ -66,7 +72,13 @@ impl Report {
             has_more: false,
             unmatched: unmatched.collect(),
             verification,
+            answers: Answers::default(),
         }
+    }
+
+    /// The same report, whose page shows all that the Playground shows of the sessions.
+    pub async fn with_answers(self, app: &App, key: &str, sessions: &[Arc<OpenSession>]) -> Self {
+        Self { answers: Answers::collect(app, key, sessions).await, ..self }
     }
 
     /// The report as the text of a file.

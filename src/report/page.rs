@@ -1,4 +1,5 @@
-//! A report as a page: one file that needs no server, no network and no script.
+//! A report as a page: one file that needs no server, no network and no script. Where scripts run it
+//! is the Playground, which reads the answers that are inside.
 //!
 //! Its policy allows nothing but its own style and its own script, which are named by their hashes.
 
@@ -11,7 +12,9 @@ use super::{Report, UnmatchedEntry};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// The Playground, which takes the place of the tables where scripts run.
+const APP_STYLE: &str = include_str!("../control/playground/style.css");
+const APP: &str = include_str!("../control/playground/app.js");
 
 pub(super) fn write(report: &Report) -> String {
     let mut environment = Environment::new();
@@ -31,8 +34,10 @@ pub(super) fn write(report: &Report) -> String {
     let rendered = page.render(Serde(json!({
         "policy": policy(),
         "style": STYLE,
-        "script": SCRIPT,
-        "data": data(report),
+        "app_style": APP_STYLE,
+        "app": APP,
+        "data": embedded(serde_json::to_string(report).expect("a report is JSON")),
+        "answers": embedded(report.answers.to_json()),
         "runs": runs(&report.data),
         "turns": report.data.len(),
         "failed": report.verification.as_ref().map_or(0, |it| it.failed().count()),
@@ -46,15 +51,16 @@ pub(super) fn write(report: &Report) -> String {
 fn policy() -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     format!(
-        "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; style-src {} {}; script-src {}; img-src blob: data:; base-uri 'none'; \
+         form-action 'none'",
         hash(STYLE),
-        hash(SCRIPT)
+        hash(APP_STYLE),
+        hash(APP)
     )
 }
 
-/// The report as JSON that ends no element of the page.
-fn data(report: &Report) -> String {
-    let json = serde_json::to_string(report).expect("a report is JSON");
+/// JSON that ends no element of the page.
+fn embedded(json: String) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 

@@ -44,6 +44,11 @@ fn the_page_steers_the_emulator() {
 }
 
 #[test]
+fn the_report_of_a_command_is_the_page_in_one_file() {
+    run("report.test.mjs");
+}
+
+#[test]
 fn the_page_takes_hostile_texts_and_long_lists() {
     run("hostile.test.mjs");
 }

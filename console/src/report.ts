@@ -1,0 +1,43 @@
+/** A report: this page with answers inside, which needs no server. It only shows. */
+
+interface Content {
+  base64: string;
+}
+
+const inside = document.getElementById("answers");
+
+/** Whether this page is a report. */
+export const isReport = inside !== null;
+
+let answers: Record<string, unknown> | undefined;
+
+/** The answer that the report has for a path of a session, if it has it. */
+export function answerOf(session: string, path: string): Response | undefined {
+  answers ??= JSON.parse(inside?.textContent ?? "{}") as Record<string, unknown>;
+  // All sessions answer alike which sessions there are.
+  const found = answers[`s/${path === "_rehearsal/sessions" ? "default" : session}/${path}`];
+  if (found === undefined) return undefined;
+  if (!path.endsWith("/content")) return new Response(JSON.stringify(found));
+  const bytes = Uint8Array.from(atob((found as Content).base64), (it) => it.codePointAt(0) ?? 0);
+  return new Response(bytes);
+}
+
+export interface Expectation {
+  expectation: unknown;
+  passed: boolean;
+  difference?: string;
+}
+
+/** What was expected of the sessions, if anything was. */
+export function expectations(): Expectation[] {
+  const text = document.getElementById("data")?.textContent ?? "{}";
+  const report = JSON.parse(text) as { verification?: { results: Expectation[] } | null };
+  return report.verification?.results ?? [];
+}
+
+/** Takes the place of what is there for readers without scripts. */
+export function takeOver(): void {
+  document.getElementById("plain")?.remove();
+  document.getElementById("plain-style")?.remove();
+  document.getElementById("app-style")?.removeAttribute("media");
+}

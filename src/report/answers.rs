@@ -1,0 +1,206 @@
+//! What the Playground asks of a server, asked in advance: a page with these answers inside needs
+//! no server. They are asked as the page asks them, so that each is found by its path.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    body::{self, Body},
+    http::{Request, StatusCode, header},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    session::{DEFAULT_SESSION, OpenSession},
+};
+
+/// How many pages of a hundred entries are read of one list.
+const PAGES: usize = 10;
+/// How many bytes all answers have together, and a single image.
+const BYTES: usize = 48 << 20;
+const IMAGE: usize = 1 << 20;
+/// Says the same in all sessions, so one of them is asked.
+const SESSIONS: &str = "_rehearsal/sessions";
+/// As the page asks for steps.
+const CONTENT: &str = "include[]=step_details.tool_calls[*].file_search.results[*].content";
+
+/// Answers by their paths.
+#[derive(Default)]
+pub(crate) struct Answers {
+    by_path: BTreeMap<String, Value>,
+    bytes: usize,
+}
+
+impl Answers {
+    /// Asks for everything that the page shows of these sessions, as far as there is room for it.
+    pub(crate) async fn collect(app: &App, key: &str, sessions: &[Arc<OpenSession>]) -> Self {
+        let mut answers = Self::default();
+        // If there is no room for all of them, those that somebody looks for are there.
+        let mut sessions = sessions.to_vec();
+        sessions.sort_by_key(|it| it.state().reply_usage.unmatched().is_empty());
+        for session in &sessions {
+            let mut reader = SessionReader { app, key, session, answers: &mut answers };
+            if session.name == DEFAULT_SESSION {
+                reader.ask(SESSIONS).await;
+            }
+            reader.read().await;
+        }
+        answers
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(&self.by_path).expect("answers are JSON")
+    }
+}
+
+struct SessionReader<'a> {
+    app: &'a App,
+    key: &'a str,
+    session: &'a OpenSession,
+    answers: &'a mut Answers,
+}
+
+impl SessionReader<'_> {
+    async fn read(&mut self) {
+        let runs = self.list("_rehearsal/runs?limit=100", "run").await;
+        // Test suites have thousands of sessions, most of them without a run.
+        if runs.is_empty() && self.session.name != DEFAULT_SESSION {
+            return;
+        }
+        for path in [
+            "_rehearsal/fixtures",
+            "_rehearsal/clock",
+            "_rehearsal/turns?order=desc&limit=100",
+            "_rehearsal/requests?order=desc&limit=200&",
+            "_rehearsal/threads?limit=50",
+            "v1/assistants?order=desc&limit=100",
+            "v1/files?order=desc&limit=100",
+        ] {
+            self.ask(path).await;
+        }
+        for store in self.list("v1/vector_stores?order=desc&limit=100", "id").await {
+            let path = format!("v1/vector_stores/{}/files?order=asc&limit=100", id(&store, "id"));
+            self.ask(&path).await;
+        }
+        let mut threads = Vec::new();
+        for run in runs {
+            if run["unmatched"] == true {
+                let path = format!("_rehearsal/unmatched?run={}", id(&run, "run"));
+                self.ask(&path).await;
+            }
+            let thread = id(&run, "thread");
+            if !threads.contains(&thread) {
+                self.thread(&thread).await;
+                threads.push(thread);
+            }
+        }
+    }
+
+    async fn thread(&mut self, thread: &str) {
+        let path = format!("v1/threads/{thread}");
+        self.ask(&path).await;
+        let page = "order=desc&limit=100";
+        for message in self.list(&format!("{path}/messages?{page}"), "id").await {
+            self.images(&message["content"]).await;
+        }
+        self.list(&format!("_rehearsal/runs?thread={thread}&{page}"), "run").await;
+        for run in self.list(&format!("{path}/runs?{page}"), "id").await {
+            let steps =
+                format!("{path}/runs/{}/steps?order=asc&{CONTENT}&limit=100", id(&run, "id"));
+            for step in self.list(&steps, "id").await {
+                self.images(&step["step_details"]).await;
+            }
+        }
+    }
+
+    /// The images that a message or a step shows.
+    async fn images(&mut self, part: &Value) {
+        let mut files = Vec::new();
+        collect_files(part, &mut files);
+        for file in files {
+            let path = format!("v1/files/{file}");
+            if self.ask(&path).await.is_none() {
+                continue;
+            }
+            let content = format!("{path}/content");
+            let Some(bytes) = self.bytes(&content).await.filter(|it| it.len() <= IMAGE) else {
+                continue;
+            };
+            self.keep(&content, json!({"base64": STANDARD.encode(bytes)}));
+        }
+    }
+
+    /// All entries of a list, page by page; `cursor` is the key that has their ids.
+    async fn list(&mut self, path: &str, cursor: &str) -> Vec<Value> {
+        let (mut entries, mut next) = (Vec::new(), path.to_owned());
+        for _ in 0..PAGES {
+            let Some(mut page) = self.ask(&next).await else { break };
+            let Some(data) = page["data"].as_array_mut() else { break };
+            entries.append(data);
+            match entries.last() {
+                Some(last) if page["has_more"] == true => {
+                    next = format!("{path}&after={}", id(last, cursor));
+                }
+                _ => break,
+            }
+        }
+        entries
+    }
+
+    /// An answer, which is kept if there is room for it.
+    async fn ask(&mut self, path: &str) -> Option<Value> {
+        let bytes = self.bytes(path).await?;
+        let mut answer: Value = serde_json::from_slice(&bytes).ok()?;
+        self.session.keys.now().clean(&mut answer);
+        self.keep(path, answer.clone()).then_some(answer)
+    }
+
+    fn keep(&mut self, path: &str, answer: Value) -> bool {
+        let size = answer.to_string().len();
+        if self.answers.bytes + size > BYTES {
+            return false;
+        }
+        self.answers.bytes += size;
+        self.answers.by_path.insert(format!("s/{}/{path}", self.session.name), answer);
+        true
+    }
+
+    async fn bytes(&self, path: &str) -> Option<body::Bytes> {
+        let path = path.replace('[', "%5B").replace(']', "%5D").replace('*', "%2A");
+        let request = Request::get(format!("/s/{}/{path}", self.session.name))
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
+            .header("openai-beta", "assistants=v2")
+            .header("x-rehearsal-observer", "1")
+            .body(Body::empty())
+            .ok()?;
+        let response = self.app.clone().answer(request).await;
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        body::to_bytes(response.into_body(), BYTES).await.ok()
+    }
+}
+
+fn id(object: &Value, key: &str) -> String {
+    object[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// The ids of images, wherever they are.
+fn collect_files(value: &Value, files: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_files(item, files)),
+        Value::Object(map) => {
+            for (key, inner) in map {
+                if matches!(key.as_str(), "image_file" | "image")
+                    && let Some(file) = inner["file_id"].as_str()
+                {
+                    files.push(file.to_owned());
+                }
+                collect_files(inner, files);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,6 +1,7 @@
 /** What a run waits for: one field for the output of each call. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { CopyAs } from "./copy_as";
 import { exampleOf, expectedOutput } from "./outputs";
 import { session } from "./state";
 import { submitOutputs } from "./stream";
@@ -13,13 +14,8 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
   const read = useReadOutputs(summary);
   const outputOf = (call: FunctionCall) =>
     outputs.value[call.id] ?? suggestion(call, run, summary, read);
-  const submit = () =>
-    submitOutputs(
-      session.peek(),
-      run.thread_id,
-      run.id,
-      calls.map((call) => ({ tool_call_id: call.id, output: outputOf(call) })),
-    );
+  const given = () => calls.map((call) => ({ tool_call_id: call.id, output: outputOf(call) }));
+  const submit = () => submitOutputs(session.peek(), run.thread_id, run.id, given());
   return (
     <form class="calls" onSubmit={(event) => event.preventDefault()} aria-label="Tool outputs">
       <p>
@@ -47,9 +43,18 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
           </label>
         </div>
       ))}
-      <Action isMain act={submit}>
-        Submit outputs
-      </Action>
+      <p class="buttons">
+        <Action isMain act={submit}>
+          Submit outputs
+        </Action>
+        <CopyAs
+          call={() => ({
+            method: "POST",
+            path: `v1/threads/${run.thread_id}/runs/${run.id}/submit_tool_outputs`,
+            body: { tool_outputs: given() },
+          })}
+        />
+      </p>
     </form>
   );
 }

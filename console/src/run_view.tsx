@@ -61,7 +61,8 @@ function walkOf(run: Run, { walk }: RunSummary) {
 
 function Controls({ run }: { run: Run }) {
   const { api } = session.value;
-  const cancel = () => api.post(`v1/threads/${run.thread_id}/runs/${run.id}/cancel`);
+  const cancelPath = `v1/threads/${run.thread_id}/runs/${run.id}/cancel`;
+  const cancel = () => api.post(cancelPath);
   // A poll as clients do it: under the pace `steps` the run moves on by one status.
   const step = () => api.poll(`v1/threads/${run.thread_id}/runs/${run.id}`);
   const expire = async () => {
@@ -73,6 +74,7 @@ function Controls({ run }: { run: Run }) {
     <p class="buttons">
       {run.status !== "requires_action" && <Action act={step}>Step</Action>}
       <Action act={cancel}>Cancel the run</Action>
+      <CopyAs call={{ method: "POST", path: cancelPath, body: {} }} />
       {run.status === "requires_action" && <Action act={expire}>Let it expire</Action>}
     </p>
   );

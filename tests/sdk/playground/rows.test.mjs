@@ -194,6 +194,7 @@ test("every event of a run is there with its time, and can be saved", async (t) 
   await say(page, "Hi");
   await page.getByText("Hello you!").waitFor();
   await page.locator(".events > summary").click();
+  await page.locator(".events li").filter({ hasText: "done" }).waitFor();
   const events = await page.locator(".events li").allInnerTexts();
   assert.match(events[0], /^\d+ ms\s+thread\.run\.created/);
   assert.match(events.at(-1), /^\d+ ms\s+done/);

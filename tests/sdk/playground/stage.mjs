@@ -58,7 +58,7 @@ export async function serve(t, { fixtures = "", args = [], listen = "127.0.0.1:0
   });
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-tests", maxRetries: 0 });
   const control = async (path, init) => (await fetch(`${url}/_rehearsal${path}`, init)).json();
-  return { url, client, control, stop };
+  return { url, client, control, file, stop };
 }
 
 /** Opens the page. `forgiven` are complaints of the browser that belong to the test. */

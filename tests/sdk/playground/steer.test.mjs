@@ -1,7 +1,7 @@
 // The second half of the page: what steers the emulator.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { converse, open, say, serve, stage, withBrowser } from "./stage.mjs";
@@ -90,6 +90,18 @@ test("fixtures show their uses and what is left, and what is wrong with one", as
   await added.fill("replies: [{name: mine, steps: [{message: Mine}]}]");
   await page.getByRole("button", { name: "Add it" }).click();
   await page.getByRole("cell", { name: "mine", exact: true }).waitFor();
+});
+
+test("an edit that breaks a fixture file shows its diagnostics, and goes when it is mended", async (t) => {
+  const { page, file } = await stage(t, { fixtures: BOTS, args: ["--watch"], path: "#/fixtures" });
+  await page.getByRole("cell", { name: "rest", exact: true }).waitFor();
+  writeFileSync(file, BOTS.replace("steps:", "stps:"));
+  await page.getByText("The fixture files are at fault.").waitFor();
+  await page.getByRole("group", { name: "Diagnostics" }).getByText("did you mean 'steps'").waitFor();
+  await page.getByRole("cell", { name: "rest", exact: true }).waitFor();
+  writeFileSync(file, BOTS.replace("name: rest", "name: mended"));
+  await page.getByRole("cell", { name: "mended", exact: true }).waitFor();
+  assert.equal(await page.getByText("The fixture files are at fault.").count(), 0);
 });
 
 test("the clock, snapshots, the pace and sessions are steered", async (t) => {

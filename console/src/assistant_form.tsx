@@ -1,6 +1,7 @@
 /** Makes an assistant or changes one: name, model, instructions, tools. */
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
+import { TextArea, TextField } from "./fields";
 import { session } from "./state";
 import type { Assistant } from "./types";
 import { Action } from "./ui";
@@ -46,26 +47,15 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
     await session.peek().loadAssistants();
     made(id);
   };
-  const field = (value: { value: string }, label: string) => (
-    <label>
-      {label}
-      <input
-        value={value.value}
-        onInput={(event) => {
-          value.value = event.currentTarget.value;
-        }}
-      />
-    </label>
-  );
   const title = assistant === undefined ? "New assistant" : `Edit ${name.value}`;
   return (
     <form class="assistant-form" aria-label={title} onSubmit={(it) => it.preventDefault()}>
       <h2>{title}</h2>
       <div class="fields">
-        {field(name, "Name")}
-        {field(model, "Model")}
-        {field(instructions, "Instructions")}
-        {field(store, "Vector store, by its id")}
+        <TextField label="Name" value={name} />
+        <TextField label="Model" value={model} />
+        <TextField label="Instructions" value={instructions} />
+        <TextField label="Vector store, by its id" value={store} />
       </div>
       <fieldset>
         <legend>Tools</legend>
@@ -83,18 +73,7 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
           </label>
         ))}
       </fieldset>
-      <label>
-        Functions, as a JSON list
-        <textarea
-          rows={Math.min(Math.max(functions.value.split("\n").length, 4), 16)}
-          spellcheck={false}
-          placeholder={FUNCTION}
-          value={functions.value}
-          onInput={(event) => {
-            functions.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <TextArea label="Functions, as a JSON list" value={functions} placeholder={FUNCTION} />
       <p class="buttons">
         <Action isMain act={save}>
           {assistant === undefined ? "Make the assistant" : "Save the assistant"}

@@ -4,6 +4,7 @@ import { useId } from "preact/hooks";
 import { type Api, reasonOf } from "./api";
 import { AssistantForm } from "./assistant_form";
 import { type ApiCall, CopyAs } from "./copy_as";
+import { AssistantSelect } from "./fields";
 import { imageType } from "./files";
 import { isReport } from "./report";
 import type { SessionModel } from "./session";
@@ -159,21 +160,13 @@ export function Composer({ model }: { model?: ThreadModel }) {
         </ul>
       )}
       <div class="buttons">
-        <label>
-          <span class="unseen">Assistant</span>
-          <select
-            value={assistant?.id}
-            onChange={(event) => {
-              chosen.value = event.currentTarget.value;
-            }}
-          >
-            {assistants.value.map((it) => (
-              <option key={it.id} value={it.id}>
-                {it.name ?? it.id}
-              </option>
-            ))}
-          </select>
-        </label>
+        <AssistantSelect
+          id={assistant?.id}
+          choose={(id) => {
+            chosen.value = id;
+          }}
+          isLabelUnseen
+        />
         <button
           type="button"
           onClick={() => {

@@ -1,6 +1,7 @@
 /** Vector stores and files: put in, their status and text, searches with scores. */
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
+import { TextField } from "./fields";
 import { Download } from "./files";
 import { useLoaded } from "./loaded";
 import { OnServer } from "./on_server";
@@ -31,16 +32,7 @@ export function FilesPage() {
       {stores.problem !== undefined && <Problem>{stores.problem}</Problem>}
       <p class="buttons">
         <OnServer>
-          <label>
-            Name{" "}
-            <input
-              class="short"
-              value={name.value}
-              onInput={(event) => {
-                name.value = event.currentTarget.value;
-              }}
-            />
-          </label>
+          <TextField label="Name" value={name} isShort />
         </OnServer>
         <Action act={make}>New vector store</Action>
         <CopyAs call={{ method: "POST", path: "v1/vector_stores", body: { name: name.value } }} />
@@ -215,16 +207,7 @@ function Search({ store }: { store: string }) {
       }}
     >
       <p class="buttons">
-        <label>
-          Search{" "}
-          <input
-            class="short"
-            value={query.value}
-            onInput={(event) => {
-              query.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <TextField label="Search" value={query} isShort />
         <Action act={search} isDisabled={query.value === ""}>
           Try it
         </Action>

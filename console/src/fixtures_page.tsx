@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { type FaultForm, faultYaml, NO_FAULT } from "./fault_form";
+import { TextArea } from "./fields";
 import { useLoaded } from "./loaded";
 import { OnServer } from "./on_server";
 import { session } from "./state";
@@ -169,17 +170,7 @@ function AddFixture({ reload }: { reload: () => void }) {
   return (
     <details>
       <summary>Add a fixture to this session</summary>
-      <label>
-        Fixture
-        <textarea
-          rows={8}
-          spellcheck={false}
-          value={text.value}
-          onInput={(event) => {
-            text.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <TextArea label="Fixture" value={text} />
       <p class="buttons">
         <Action isMain act={add}>
           Add it

@@ -1,6 +1,7 @@
 /** The journal: which requests came, and what they were answered. */
 import { useSignal } from "@preact/signals";
 import { type ApiCall, CopyAs } from "./copy_as";
+import { CheckField, TextField } from "./fields";
 import { useLoaded } from "./loaded";
 import { OnServer } from "./on_server";
 import { session } from "./state";
@@ -35,17 +36,6 @@ export function JournalPage() {
     [api, query, isUnmatched.value],
     ["request", "session"],
   );
-  const field = (value: { value: string }, label: string) => (
-    <label>
-      {label}
-      <input
-        value={value.value}
-        onInput={(event) => {
-          value.value = event.currentTarget.value;
-        }}
-      />
-    </label>
-  );
   const clear = async () => {
     await api.delete("_rehearsal/requests");
     reload();
@@ -55,19 +45,10 @@ export function JournalPage() {
       <h1>Journal</h1>
       <OnServer>
         <div class="fields">
-          {field(path, "Path (* and ** fit anything)")}
-          {field(status, "Status")}
-          {field(run, "Run")}
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={isUnmatched.value}
-              onChange={(event) => {
-                isUnmatched.value = event.currentTarget.checked;
-              }}
-            />
-            unmatched runs only
-          </label>
+          <TextField label="Path (* and ** fit anything)" value={path} />
+          <TextField label="Status" value={status} />
+          <TextField label="Run" value={run} />
+          <CheckField label="unmatched runs only" value={isUnmatched} />
         </div>
       </OnServer>
       <p class="buttons">

@@ -3,6 +3,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "./api";
 import { type ApiCall, CopyAs } from "./copy_as";
+import { AssistantSelect } from "./fields";
 import { go, session } from "./state";
 import type { Match, Miss, Run } from "./types";
 import { Problem } from "./ui";
@@ -91,21 +92,12 @@ export function MatchPage() {
       <h1>Which reply would answer?</h1>
       <p class="hint">Nothing is made: change the question until the right reply answers.</p>
       <div class="fields">
-        <label>
-          Assistant
-          <select
-            value={assistant}
-            onChange={(event) => {
-              question.value = { ...asked, assistant: event.currentTarget.value };
-            }}
-          >
-            {assistants.value.map((it) => (
-              <option key={it.id} value={it.id}>
-                {it.name ?? it.id}
-              </option>
-            ))}
-          </select>
-        </label>
+        <AssistantSelect
+          id={assistant}
+          choose={(id) => {
+            question.value = { ...asked, assistant: id };
+          }}
+        />
         {field("message", "Message", 2)}
         {field("model", "Model")}
         {field("instructions", "Instructions")}

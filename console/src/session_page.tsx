@@ -1,6 +1,7 @@
 /** The session as a whole: other sessions, the clock, the pace, snapshots. */
 import { useSignal } from "@preact/signals";
 import { type ApiCall, CopyAs } from "./copy_as";
+import { TextField } from "./fields";
 import { useLoaded } from "./loaded";
 import { DEFAULT_SESSION, formatRoute } from "./route";
 import { session } from "./state";
@@ -69,16 +70,7 @@ function Clock() {
         </p>
       )}
       <p class="buttons">
-        <label>
-          Advance by{" "}
-          <input
-            class="short"
-            value={by.value}
-            onInput={(event) => {
-              by.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <TextField label="Advance by" value={by} isShort />
         <Call label="Advance" call={set({ advance: by.value })} done={done} isMain />
         {data?.frozen ? (
           <Call label="Let it run" call={set({ resume: true })} done={done} />
@@ -138,16 +130,7 @@ function Snapshots() {
       <h2>Snapshots</h2>
       {problem !== undefined && <Problem>{problem}</Problem>}
       <p class="buttons">
-        <label>
-          Name{" "}
-          <input
-            class="short"
-            value={name.value}
-            onInput={(event) => {
-              name.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <TextField label="Name" value={name} isShort />
         <Call
           label="Take a snapshot"
           call={{ method: "PUT", path: path(name.value) }}
@@ -194,16 +177,7 @@ function Sessions() {
           call={{ method: "POST", path: "_rehearsal/reset", body: {} }}
           done={reload}
         />
-        <label>
-          Another session{" "}
-          <input
-            class="short"
-            value={other.value}
-            onInput={(event) => {
-              other.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <TextField label="Another session" value={other} isShort />
         {other.value !== "" && (
           <a class="button" href={address(other.value)}>
             Go to {other.value}

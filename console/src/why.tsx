@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "./api";
+import { TextArea } from "./fields";
 import { OnServer } from "./on_server";
 import { session } from "./state";
 import { startRun } from "./stream";
@@ -96,17 +97,7 @@ function SaveAsReply({ stub, run }: { stub: string; run: Run }) {
   return (
     <details class="save">
       <summary>Save as a reply</summary>
-      <label>
-        Fixture
-        <textarea
-          rows={Math.min(text.value.split("\n").length + 1, 20)}
-          spellcheck={false}
-          value={text.value}
-          onInput={(event) => {
-            text.value = event.currentTarget.value;
-          }}
-        />
-      </label>
+      <TextArea label="Fixture" value={text} />
       <p class="buttons">
         <Copy text={text.value} label="Copy as YAML" />
         <Action isMain act={put} isDisabled={saved.value === text.value}>

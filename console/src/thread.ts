@@ -178,10 +178,16 @@ export class ThreadModel {
   async #loadSteps(run: string): Promise<void> {
     const path = `${this.#path}/runs/${run}/steps?order=asc&${CONTENT}`;
     const steps = await this.api.all<Step>(path);
-    // Those that events brought meanwhile are newer.
-    const read = new Set(steps.map((step) => step.id));
-    const later = this.stepsOf(run).filter((step) => !read.has(step.id));
-    this.#steps.set(run, new Map([...steps, ...later].map((step) => [step.id, step])));
+    // What events brought meanwhile is newer: other steps, and the ends of these.
+    const known = this.#steps.get(run) ?? new Map<string, Step>();
+    const read = new Map(steps.map((step) => [step.id, step]));
+    for (const [id, step] of known) {
+      const answer = read.get(id);
+      const isNewer =
+        answer === undefined || (answer.status === "in_progress" && step.status !== answer.status);
+      if (isNewer) read.set(id, step);
+    }
+    this.#steps.set(run, read);
     this.#draw();
   }
 

@@ -70,7 +70,7 @@ export async function open(t, url, { forgiven = /^$/, ...context } = {}) {
   });
   await opened.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await opened.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(40_000);
   const complaints = [];
   page.on("console", (it) => {
     if (["error", "warning"].includes(it.type())) complaints.push(it.text());

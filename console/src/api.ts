@@ -4,6 +4,7 @@
  * The key, where the server wants one, is kept for this tab only.
  */
 import { signal } from "@preact/signals";
+import type { ApiCall } from "./call_as";
 import { answerOf, isReport } from "./report";
 import { DEFAULT_SESSION } from "./route";
 import type { List, StoredFile } from "./types";
@@ -39,6 +40,15 @@ export class ApiError extends Error {
 /** What went wrong, for people. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Puts a fixture document into a session. */
+export function addFixture(content: string): ApiCall {
+  return {
+    method: "POST",
+    path: "_rehearsal/fixtures",
+    text: { type: "application/yaml", content },
+  };
 }
 
 export class Api {
@@ -93,18 +103,24 @@ export class Api {
     });
   }
 
-  async put(path: string): Promise<void> {
-    await this.#send(path, { method: "PUT" });
+  /** Makes a request as it is described. */
+  async call({ method, path, body, text }: ApiCall): Promise<unknown> {
+    const content = text?.content ?? (body === undefined ? undefined : JSON.stringify(body));
+    const headers = { "content-type": text?.type ?? "application/json" };
+    const response = await this.#send(path, {
+      method,
+      ...(content !== undefined && { headers, body: content }),
+    });
+    return (await response.json()) as unknown;
   }
 
   async delete(path: string): Promise<void> {
-    await this.#send(path, { method: "DELETE" });
+    await this.call({ method: "DELETE", path });
   }
 
   /** Puts a fixture document into the session. */
   async addFixtures(yaml: string): Promise<void> {
-    const headers = { "content-type": "application/yaml" };
-    await this.#send("_rehearsal/fixtures", { method: "POST", headers, body: yaml });
+    await this.call(addFixture(yaml));
   }
 
   async upload(file: File, purpose: string): Promise<StoredFile> {

@@ -1,24 +1,15 @@
 /** Assistants: made, changed, duplicated, deleted. */
 import { useSignal } from "@preact/signals";
 import { AssistantForm } from "./assistant_form";
+import { Call } from "./call";
 import { CopyAs } from "./copy_as";
 import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { Assistant } from "./types";
-import { Action } from "./ui";
 
 export function AssistantsPage() {
-  const { api, assistants } = session.value;
+  const { assistants } = session.value;
   const edited = useSignal<Assistant | "new" | undefined>(undefined);
-  const remove = async (id: string) => {
-    await api.delete(`v1/assistants/${id}`);
-    await session.peek().loadAssistants();
-  };
-  const duplicate = async ({ id: _, ...assistant }: Assistant) => {
-    const { object, created_at, ...rest } = assistant as Assistant & Record<string, unknown>;
-    await api.post("v1/assistants", { ...rest, name: `${assistant.name ?? "Assistant"} (copy)` });
-    await session.peek().loadAssistants();
-  };
   if (edited.value !== undefined) {
     return (
       <section class="page" aria-label="Assistants">
@@ -80,9 +71,16 @@ export function AssistantsPage() {
                     Edit {name}
                   </button>
                 </OnServer>
-                <Action act={() => duplicate(assistant)}>Duplicate</Action>
-                <Action act={() => remove(assistant.id)}>Delete</Action>
-                <CopyAs call={{ method: "GET", path: `v1/assistants/${assistant.id}` }} />
+                <Call
+                  label="Duplicate"
+                  call={{ method: "POST", path: "v1/assistants", body: copyOf(assistant) }}
+                  done={() => session.peek().loadAssistants()}
+                />
+                <Call
+                  label="Delete"
+                  call={{ method: "DELETE", path: `v1/assistants/${assistant.id}` }}
+                  done={() => session.peek().loadAssistants()}
+                />
               </p>
             </li>
           );
@@ -90,4 +88,11 @@ export function AssistantsPage() {
       </ul>
     </section>
   );
+}
+
+/** What makes another one like it. */
+function copyOf(assistant: Assistant): Record<string, unknown> {
+  const { id: _, name, ...rest } = assistant;
+  const { object, created_at, ...settings } = rest as Record<string, unknown>;
+  return { ...settings, name: `${name ?? "Assistant"} (copy)` };
 }

@@ -1,12 +1,14 @@
 /** Vector stores and files: put in, their status and text, searches with scores. */
 import { useSignal } from "@preact/signals";
+import { Call } from "./call";
 import { CopyAs } from "./copy_as";
 import { TextField } from "./fields";
 import { Download } from "./files";
 import { useLoaded } from "./loaded";
 import { OnServer } from "./on_server";
+import { isReport } from "./report";
 import { session } from "./state";
-import type { List, SearchHit, StoredFile, StoreFile, VectorStore } from "./types";
+import type { Chunk, List, SearchHit, StoredFile, StoreFile, VectorStore } from "./types";
 import { Action, Box, Problem } from "./ui";
 
 export function FilesPage() {
@@ -22,10 +24,6 @@ export function FilesPage() {
     ["file", "session", "snapshot"],
   );
   const name = useSignal("documents");
-  const make = async () => {
-    await api.post("v1/vector_stores", { name: name.value });
-    stores.reload();
-  };
   return (
     <section class="page" aria-label="Files">
       <h1>Vector stores</h1>
@@ -34,8 +32,11 @@ export function FilesPage() {
         <OnServer>
           <TextField label="Name" value={name} isShort />
         </OnServer>
-        <Action act={make}>New vector store</Action>
-        <CopyAs call={{ method: "POST", path: "v1/vector_stores", body: { name: name.value } }} />
+        <Call
+          label="New vector store"
+          call={{ method: "POST", path: "v1/vector_stores", body: { name: name.value } }}
+          done={stores.reload}
+        />
       </p>
       {stores.data?.length === 0 && <p class="hint">There is none yet.</p>}
       <ul class="cards">
@@ -56,14 +57,11 @@ export function FilesPage() {
               {file.bytes} bytes, {file.purpose}
             </span>
             {file.purpose !== "assistants" && <Download id={file.id} />}
-            <Action
-              act={async () => {
-                await api.delete(`v1/files/${file.id}`);
-                files.reload();
-              }}
-            >
-              Delete
-            </Action>
+            <Call
+              label="Delete"
+              call={{ method: "DELETE", path: `v1/files/${file.id}` }}
+              done={files.reload}
+            />
           </li>
         ))}
       </ul>
@@ -132,15 +130,7 @@ function Store(props: { store: VectorStore; files: StoredFile[]; reload: () => v
             />
           </label>
         </OnServer>
-        <Action
-          act={async () => {
-            await api.delete(path);
-            reload();
-          }}
-        >
-          Delete
-        </Action>
-        <CopyAs call={{ method: "GET", path }} />
+        <Call label="Delete" call={{ method: "DELETE", path }} done={reload} />
       </p>
       {problem.value !== undefined && <Problem>{problem.value}</Problem>}
       <ul>
@@ -166,9 +156,13 @@ function InStore({ file, store, name }: { file: StoreFile; store: string; name: 
   const isOpen = useSignal(false);
   const text = useLoaded(async () => {
     if (!isOpen.value) return undefined;
-    const path = `v1/vector_stores/${store}/files/${file.id}/content`;
-    const { data } = await api.get<List<{ text?: string }>>(path);
-    return data.map((part) => part.text ?? "").join("\n");
+    const path = `vector_stores/${store}/files/${file.id}`;
+    const [content, chunks] = await Promise.all([
+      api.get<List<{ text?: string }>>(`v1/${path}/content`),
+      isReport ? undefined : api.get<List<Chunk>>(`_rehearsal/${path}/chunks`),
+    ]);
+    const text = content.data.map((part) => part.text ?? "").join("\n");
+    return { text, chunks: chunks?.data ?? [] };
   }, [api, store, file.id, isOpen.value]);
   return (
     <details
@@ -186,7 +180,18 @@ function InStore({ file, store, name }: { file: StoreFile; store: string; name: 
         </p>
       ))}
       {text.problem !== undefined && <Problem>{text.problem}</Problem>}
-      {text.data !== undefined && <Box text={text.data} label={`Text of ${name}`} />}
+      {text.data !== undefined && (
+        <>
+          <Box text={text.data.text} label={`Text of ${name}`} />
+          <p class="hint">{text.data.chunks.length} chunks</p>
+          {text.data.chunks.map((chunk) => (
+            <details key={chunk.start}>
+              <summary>from byte {chunk.start}</summary>
+              <Box text={chunk.text} label={`Chunk from byte ${chunk.start}`} />
+            </details>
+          ))}
+        </>
+      )}
     </details>
   );
 }

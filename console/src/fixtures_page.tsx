@@ -1,5 +1,7 @@
 /** The fixtures: replies with their uses, faults that are armed, what is wrong with the files. */
 import { useSignal } from "@preact/signals";
+import { addFixture } from "./api";
+import { Call } from "./call";
 import { CopyAs } from "./copy_as";
 import { type FaultForm, faultYaml, NO_FAULT } from "./fault_form";
 import { TextArea } from "./fields";
@@ -50,12 +52,7 @@ export function FixturesPage() {
 
 function Table(props: { title: string; parts: LoadedFault[]; reload: () => void }) {
   const { title, parts, reload } = props;
-  const { api } = session.value;
   if (parts.length === 0) return <p class="hint">There are none.</p>;
-  const remove = async (document: number) => {
-    await api.delete(`_rehearsal/fixtures/${document}`);
-    reload();
-  };
   return (
     <div class="wide" tabIndex={0} role="region" aria-label={title}>
       <table class="list">
@@ -83,9 +80,11 @@ function Table(props: { title: string; parts: LoadedFault[]; reload: () => void 
               <td>{part.times === null ? "any" : Math.max(part.times - part.hits, 0)}</td>
               <td>
                 {part.document !== null && (
-                  <Action act={() => remove(part.document ?? 0)}>
-                    Remove {part.name ?? `document ${part.document}`}
-                  </Action>
+                  <Call
+                    label={`Remove ${part.name ?? `document ${part.document}`}`}
+                    call={{ method: "DELETE", path: `_rehearsal/fixtures/${part.document}` }}
+                    done={reload}
+                  />
                 )}
               </td>
             </tr>
@@ -147,16 +146,11 @@ function ArmFault({ reload }: { reload: () => void }) {
         <Action isMain act={arm} isDisabled={amount === ""}>
           Arm it
         </Action>
-        <CopyAs call={() => addCall(faultYaml(form.value))} />
+        <CopyAs call={() => addFixture(faultYaml(form.value))} />
       </p>
       <Box text={faultYaml(form.value)} label="The fault as a fixture" />
     </details>
   );
-}
-
-function addCall(content: string) {
-  const text = { type: "application/yaml", content };
-  return { method: "POST", path: "_rehearsal/fixtures", text } as const;
 }
 
 /** Puts a document into the session, and shows what is wrong with it. */
@@ -175,7 +169,7 @@ function AddFixture({ reload }: { reload: () => void }) {
         <Action isMain act={add}>
           Add it
         </Action>
-        <CopyAs call={() => addCall(text.value)} />
+        <CopyAs call={() => addFixture(text.value)} />
       </p>
     </details>
   );

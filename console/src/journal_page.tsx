@@ -1,12 +1,13 @@
 /** The journal: which requests came, and what they were answered. */
 import { useSignal } from "@preact/signals";
+import { Call } from "./call";
 import { type ApiCall, CopyAs } from "./copy_as";
 import { CheckField, TextField } from "./fields";
 import { useLoaded } from "./loaded";
 import { OnServer } from "./on_server";
 import { session } from "./state";
 import type { JournalEntry, List } from "./types";
-import { Action, Box, Problem, pretty, Time } from "./ui";
+import { Box, Problem, pretty, Time } from "./ui";
 
 /** How many of the newest requests are shown. */
 const SHOWN = 200;
@@ -36,10 +37,6 @@ export function JournalPage() {
     [api, query, isUnmatched.value],
     ["request", "session"],
   );
-  const clear = async () => {
-    await api.delete("_rehearsal/requests");
-    reload();
-  };
   return (
     <section class="page" aria-label="Journal">
       <h1>Journal</h1>
@@ -52,7 +49,11 @@ export function JournalPage() {
         </div>
       </OnServer>
       <p class="buttons">
-        <Action act={clear}>Empty the journal</Action>
+        <Call
+          label="Empty the journal"
+          call={{ method: "DELETE", path: "_rehearsal/requests" }}
+          done={reload}
+        />
         <CopyAs call={{ method: "GET", path: `_rehearsal/requests?${query}` }} />
       </p>
       {problem !== undefined && <Problem>{problem}</Problem>}

@@ -1,5 +1,6 @@
 /** A run within its thread: how far it came, why it answered as it did, what it waits for. */
 import { useSignal } from "@preact/signals";
+import { Call } from "./call";
 import { CallForm } from "./call_form";
 import { CopyAs } from "./copy_as";
 import { asText } from "./event_log";
@@ -61,10 +62,9 @@ function walkOf(run: Run, { walk }: RunSummary) {
 
 function Controls({ run }: { run: Run }) {
   const { api } = session.value;
-  const cancelPath = `v1/threads/${run.thread_id}/runs/${run.id}/cancel`;
-  const cancel = () => api.post(cancelPath);
+  const path = `v1/threads/${run.thread_id}/runs/${run.id}`;
   // A poll as clients do it: under the pace `steps` the run moves on by one status.
-  const step = () => api.poll(`v1/threads/${run.thread_id}/runs/${run.id}`);
+  const step = () => api.poll(path);
   const expire = async () => {
     const { now } = await api.get<{ now: string }>("_rehearsal/clock");
     const left = (run.expires_at ?? 0) - Math.floor(Date.parse(now) / 1000);
@@ -73,8 +73,7 @@ function Controls({ run }: { run: Run }) {
   return (
     <p class="buttons">
       {run.status !== "requires_action" && <Action act={step}>Step</Action>}
-      <Action act={cancel}>Cancel the run</Action>
-      <CopyAs call={{ method: "POST", path: cancelPath, body: {} }} />
+      <Call label="Cancel the run" call={{ method: "POST", path: `${path}/cancel`, body: {} }} />
       {run.status === "requires_action" && <Action act={expire}>Let it expire</Action>}
     </p>
   );

@@ -105,7 +105,7 @@ export class SessionModel {
     try {
       const page = await this.#runPage(`&after=${last.run}`);
       // They may have been replaced meanwhile.
-      if (this.runs.value.at(-1) !== last) return;
+      if (this.runs.value.at(-1)?.run !== last.run) return;
       this.runs.value = [...this.runs.value, ...page.data];
       this.hasMoreRuns.value = page.has_more;
     } catch (error) {

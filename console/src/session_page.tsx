@@ -1,12 +1,13 @@
 /** The session as a whole: other sessions, the clock, the pace, snapshots. */
 import { useSignal } from "@preact/signals";
-import { type ApiCall, CopyAs } from "./copy_as";
+import { Call } from "./call";
+import type { ApiCall } from "./call_as";
 import { TextField } from "./fields";
 import { useLoaded } from "./loaded";
 import { DEFAULT_SESSION, formatRoute } from "./route";
 import { session } from "./state";
 import type { ClockView, List, SessionSummary, Snapshot } from "./types";
-import { Action, Problem, Time } from "./ui";
+import { Problem, Time } from "./ui";
 
 export function SessionPage() {
   return (
@@ -19,30 +20,6 @@ export function SessionPage() {
       <Snapshots />
       <Sessions />
     </section>
-  );
-}
-
-/** A call with a button of its own, and its text to copy. */
-function Call(props: {
-  label: string;
-  call: ApiCall;
-  done: (answer: unknown) => void;
-  isMain?: boolean;
-}) {
-  const { api } = session.value;
-  const { method, path, body } = props.call;
-  const act = async () => {
-    if (method === "POST") props.done(await api.post(path, body));
-    else if (method === "PUT") props.done(await api.put(path));
-    else props.done(await api.delete(path));
-  };
-  return (
-    <>
-      <Action act={act} isMain={props.isMain ?? false}>
-        {props.label}
-      </Action>
-      <CopyAs call={props.call} />
-    </>
   );
 }
 

@@ -1,5 +1,6 @@
 /** A thread: messages, runs and steps in one order, and the composer below them. */
 import { useEffect, useRef } from "preact/hooks";
+import { Call } from "./call";
 import { Composer } from "./composer";
 import { CopyAs } from "./copy_as";
 import { forkAt } from "./fork";
@@ -102,16 +103,16 @@ function ThreadTools({ model }: { model: ThreadModel }) {
     const yaml = await (await api.open(`_rehearsal/threads/${id}/fixture`)).text();
     save(`${id}.yaml`, new Blob([yaml], { type: "application/yaml" }));
   };
-  const remove = async () => {
-    await api.delete(path);
-    go({ page: "threads" });
-  };
   return (
     <details class="tools">
       <summary>More</summary>
       <p class="buttons">
         <Action act={exported}>Export as a fixture</Action>
-        <Action act={remove}>Delete the thread</Action>
+        <Call
+          label="Delete the thread"
+          call={{ method: "DELETE", path }}
+          done={() => go({ page: "threads" })}
+        />
         <CopyAs call={{ method: "GET", path: `${path}/messages` }} />
       </p>
     </details>

@@ -280,3 +280,8 @@ const ENDED: ReadonlySet<RunStatus> = new Set([
 export function hasEnded(status: RunStatus): boolean {
   return ENDED.has(status);
 }
+
+export interface Chunk {
+  start: number;
+  text: string;
+}

@@ -4,6 +4,7 @@
 //! Its shapes are told to clients by `openapi.json`, which is served, and which the tests hold the
 //! answers against.
 
+mod chunks;
 mod clock;
 mod events;
 mod fixtures;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/health", get(health))
         .route("/reset", post(reset))
         .route("/openapi.json", get(openapi))
+        .merge(chunks::routes())
         .merge(clock::routes())
         .merge(events::routes())
         .merge(fixtures::routes())

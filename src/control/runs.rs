@@ -61,7 +61,7 @@ async fn list(
         }
     };
     let mut backgrounds = state.store.run_backgrounds(&page.items).await?;
-    let known = KnownRuns::new(&session, &state);
+    let known = KnownRuns::new(&session, &state, &page.items);
     Ok(Answer(List::from_page(page, |run| {
         let background = backgrounds.remove(run.id.as_str()).unwrap_or_default();
         known.summary(&state, run, background)
@@ -75,14 +75,19 @@ struct KnownRuns {
 }
 
 impl KnownRuns {
-    fn new(session: &OpenSession, state: &SessionState) -> Self {
+    fn new(session: &OpenSession, state: &SessionState, runs: &[Run]) -> Self {
+        let shown: HashSet<&str> = runs.iter().map(|run| run.id.as_str()).collect();
         let mut asked = HashMap::new();
         for kept in session.turns.turns() {
+            if !shown.contains(kept.turn.run.as_str()) {
+                continue;
+            }
             if let Some(message) = kept.turn.asked.message() {
                 asked.insert(kept.turn.run.clone(), kept.clean(&beginning(message)));
             }
         }
-        let unmatched = state.reply_usage.unmatched();
+        let mut unmatched = state.reply_usage.unmatched();
+        unmatched.retain(|run| shown.contains(run.run.as_str()));
         for run in &unmatched {
             if let Some(message) = run.message() {
                 let mut message = beginning(message);

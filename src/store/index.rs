@@ -141,8 +141,8 @@ impl Store {
         Ok(passages)
     }
 
-    /// The whole text of a file in a store, put together from its chunks, which overlap.
-    pub async fn text_of(&self, file: &StoreFile) -> Result<String> {
+    /// The chunks of a file in a store: where each begins, in bytes, and its text. They overlap.
+    pub async fn chunks_of(&self, file: &StoreFile) -> Result<Vec<(i64, String)>> {
         let sql = "select start, text from vector_store_files as file cross join chunks on key >= \
                    file.seq << 20 and key < (file.seq + 1) << 20 where session = ? and \
                    vector_store_id = ? and id = ? order by key";
@@ -150,10 +150,13 @@ impl Store {
             .bind(self.session)
             .bind(file.vector_store_id.as_str())
             .bind(file.id.as_str());
-        let chunks: Vec<(i64, String)> =
-            query.fetch_all(&mut *self.database.reader().await?).await?;
+        Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
+    }
+
+    /// The whole text of a file in a store, put together from its chunks.
+    pub async fn text_of(&self, file: &StoreFile) -> Result<String> {
         let mut whole = String::new();
-        for (start, text) in chunks {
+        for (start, text) in self.chunks_of(file).await? {
             let known = whole.len().saturating_sub(usize::try_from(start).unwrap_or_default());
             whole.push_str(text.get(known..).unwrap_or_default());
         }

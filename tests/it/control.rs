@@ -56,6 +56,13 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             let name = if path.starts_with("/sessions") { "worker" } else { "kept" };
             server.post("/s/worker/v1/threads", json!({})).await;
             let document = put_in(&server, "", HI).await.body["document"].to_string();
+            let path = if path.contains("{file_id}") {
+                let file = server.document("a.txt", "Herons eat fish.").await;
+                let store = server.store(&[&file]).await;
+                path.replace("{vector_store_id}", &store).replace("{file_id}", &file)
+            } else {
+                path.clone()
+            };
             let path = path.replace("{name}", name).replace("{thread_id}", &thread);
             let path = format!("/_rehearsal{}", path.replace("{number}", &document));
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
@@ -83,7 +90,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 26);
+    assert_eq!(calls, 27);
     for (method, path, status) in [
         (Method::GET, "/_rehearsal/nothing", 404),
         (Method::GET, "/_rehearsal/reset", 405),
@@ -97,6 +104,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
         (Method::DELETE, "/_rehearsal/fixtures/77", 404),
         (Method::DELETE, "/_rehearsal/fixtures/one", 404),
         (Method::GET, "/_rehearsal/threads?after=thread_none", 404),
+        (Method::GET, "/_rehearsal/vector_stores/vs_none/files/file-none/chunks", 404),
         (Method::GET, "/_rehearsal/requests?limit=none", 400),
         (Method::GET, "/_rehearsal/requests?status=fine", 400),
         (Method::GET, "/_rehearsal/requests?path=[", 400),

@@ -396,3 +396,21 @@ async fn the_journal_is_narrowed_to_one_run() {
     assert_eq!(turns["data"][0]["asked"]["messages"][0]["content"], "Other");
     assert_eq!(server.get("/_rehearsal/turns?order=up").await.status, 400);
 }
+
+#[tokio::test]
+async fn the_chunks_of_a_file_are_what_a_search_finds() {
+    let server = TestServer::start().await;
+    let text = "Herons eat fish. ".repeat(2_000);
+    let file = server.document("birds.txt", text.clone()).await;
+    let store = server.store(&[&file]).await;
+    server.idle().await;
+    let path = format!("/_rehearsal/vector_stores/{store}/files/{file}/chunks");
+    let chunks = server.get(&path).await.body["data"].as_array().unwrap().clone();
+    assert!(chunks.len() > 2, "{}", chunks.len());
+    for chunk in &chunks {
+        let start = usize::try_from(chunk["start"].as_u64().unwrap()).unwrap();
+        assert!(text[start..].starts_with(chunk["text"].as_str().unwrap().trim_end()));
+    }
+    let found = server.search(&store, json!({"query": "herons"})).await;
+    assert!(chunks.iter().any(|chunk| chunk["text"] == found[0].1.as_str()));
+}

@@ -157,7 +157,11 @@ fn a_report_opens_in_a_browser_and_what_clients_say_is_text_there() {
     let shown = visit.stderr(std::process::Stdio::piped()).output().unwrap();
     let (dom, log) =
         (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
-    assert!(dom.contains("Show only rows that contain"), "its script has run: {dom}");
-    assert!(dom.contains("<title>Rehearsal report</title>") && !dom.contains("<img"), "{dom}");
+    assert!(dom.contains("aria-label=\"Pages\""), "its script has run: {dom}");
+    assert!(!dom.contains("id=\"plain\""), "the tables made room: {dom}");
+    assert!(
+        dom.contains("<title>Rehearsal report</title>") && !dom.contains("<img src=x"),
+        "{dom}"
+    );
     assert!(!log.contains("Content Security Policy"), "{log}");
 }

@@ -23,6 +23,7 @@ files: [{id: file-policy, path: {name: policy.txt, text: "Refunds are possible w
 vector_stores: [{id: vs_docs, files: [file-policy]}]
 replies:
   - {name: hi, when: {message: Hi}, steps: [{message: "Hello **you**!"}]}
+  - {name: long, when: {message: Count}, steps: [{message: "{% for n in range(400) %}one more {% endfor %}the end"}]}
   - name: weather
     when: {assistant: Weather Bot, message: {matches: 'in (?<city>\\w+)'}}
     steps:
@@ -143,23 +144,23 @@ test("a stream is shown while it comes", async (t) => {
   const { page, control } = await stage(t, { fixtures: BOTS, args: ["--pace", "realistic"] });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Other");
-  await say(page, "Hi");
+  await say(page, "Count");
   const answer = page.locator(".message.assistant");
-  for (let shown = ""; !shown.includes("Hello"); ) {
+  for (let shown = ""; !shown.includes("one more"); ) {
     await control("/clock", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: '{"advance": "50ms"}',
     });
     shown = (await answer.count()) > 0 ? await answer.innerText() : "";
-    assert.ok(!shown.includes("you!"), "it came all at once");
+    assert.ok(!shown.includes("the end"), "it came all at once");
   }
   await control("/clock", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: '{"advance": "1m"}',
   });
-  await answer.getByText("Hello you!").waitFor();
+  await answer.getByText("the end").waitFor();
 });
 
 test("a run that waits has a form for each call, filled with what its reply reads", async (t) => {

@@ -80,7 +80,8 @@ test("fixtures show their uses and what is left, and what is wrong with one", as
   const { page, client } = await stage(t, { fixtures: BOTS, forgiven: /422/ });
   await converse(client, "asst_a", "Once");
   await menu(page, "Fixtures");
-  const once = page.getByRole("row").filter({ hasText: "once" });
+  const once = page.getByRole("row", { name: /^once / });
+  await once.getByRole("cell", { name: "1", exact: true }).waitFor();
   assert.deepEqual((await once.getByRole("cell").allInnerTexts()).slice(2, 4), ["1", "0"]);
   await page.getByText("Add a fixture to this session").click();
   const added = page.getByRole("textbox", { name: "Fixture" });
@@ -204,6 +205,9 @@ test("files are put into a vector store, read, and searched", async (t) => {
   await store.getByText("1 of 1 files ready").waitFor();
   await store.getByText("birds.txt").first().click();
   await store.getByRole("group", { name: "Text of birds.txt" }).getByText("Herons eat fish.").waitFor();
+  await store.getByText("1 chunks").waitFor();
+  await store.getByText("from byte 0").click();
+  await store.getByRole("group", { name: "Chunk from byte 0" }).getByText("Owls eat mice.").waitFor();
   await store.getByLabel("Search").fill("what do owls eat");
   await store.getByRole("button", { name: "Try it" }).click();
   await store.locator("mark").getByText("Owls").waitFor();

@@ -141,7 +141,7 @@ function Sessions() {
   const { data, problem, reload } = useLoaded(
     () => api.get<List<SessionSummary>>("_rehearsal/sessions"),
     [api],
-    ["session", "thread.run", "request"],
+    ["session"],
   );
   const address = (of: string) => formatRoute({ session: of, view: { page: "runs" } });
   return (

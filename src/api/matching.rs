@@ -20,7 +20,7 @@ use crate::{
         extract::{JsonBody, NamedReply},
     },
     session::SessionState,
-    types::{Id, Message, Role, Thread, tool::searches},
+    types::{Id, Message, Role, Thread, VectorStore, tool::searches},
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -73,8 +73,7 @@ async fn subject(context: &RequestContext, body: CreateThreadAndRun) -> Result<O
     let mut stores = assistant.searched_stores(context.dialect.version);
     stores.extend(thread.tool_resources.vector_store_ids().iter().cloned());
     let run = order.run(Id::new("run_match"), now, thread_id.clone(), assistant, None);
-    let stores = context.knowledge.stores_of_run(&stores).await?;
-    let files = brings_files || stores.iter().any(|store| store.file_counts.total > 0);
+    let files = brings_files || has_files(context, &stores).await?;
     let attachments = asked.as_ref().is_some_and(|message| !message.attachments.is_empty());
     let message = asked.map(|new| Message::sent(Id::new("msg_match"), now, thread_id, new).text());
     Ok(OwnedSubject::new(&Subject {
@@ -89,6 +88,17 @@ async fn subject(context: &RequestContext, body: CreateThreadAndRun) -> Result<O
         files: files && searches(&run.tools),
         metadata: RunMetadata([Some(&run.metadata), Some(&thread.metadata), Some(&metadata)]),
     }))
+}
+
+/// Whether there is a file in one of the stores. To a run they would count as used.
+async fn has_files(context: &RequestContext, stores: &[String]) -> Result<bool> {
+    for id in stores {
+        let store = context.store.find::<VectorStore>(&Id::new(id.as_str())).await?;
+        if store.is_some_and(|store| store.file_counts.total > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn judge(state: &SessionState, subject: &OwnedSubject, named: Option<&str>) -> Value {

@@ -33,7 +33,7 @@ pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<Sessi
     Ok(in_session)
 }
 
-/// Whoever only looks makes no session.
+/// A request that only looks makes no session.
 fn missing(name: &str) -> ApiErrorKind {
     let text = format!("No session '{name}' has been used yet. Its first request makes it.");
     ApiErrorKind::Missing { text, param: None }

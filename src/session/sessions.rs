@@ -102,7 +102,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Notes that the fixture files cannot be loaded again. All sessions are told.
+    /// Notes that the fixture files cannot be loaded again, and publishes it in all sessions.
     pub fn report_broken(&self, why: &str) {
         self.config.fixtures.set_broken(why);
         self.publish("fixtures.broken", || {

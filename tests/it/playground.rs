@@ -1,4 +1,4 @@
-//! What the Playground stands on: reads that leave no trace, the list of runs, the files of the
+//! What the Playground needs of the server: reads that leave no trace, the list of runs, the files of the
 //! page. The page itself is tested in a browser.
 
 use rehearsal::{Config, Pace, Unmatched};
@@ -255,6 +255,19 @@ replies:
     let named = ask(named).await.body;
     assert_eq!((&named["named"], &named["reply"]["name"]), (&json!("tools"), &json!("tools")));
 
+    // What it looks at does not count as used.
+    let file = server.document("a.txt", "Herons eat fish.").await;
+    let store = server.store(&[&file]).await;
+    server.idle().await;
+    let before = server.get(&format!("/v1/vector_stores/{store}")).await.text;
+    server.advance(std::time::Duration::from_secs(60)).await;
+    let thread = json!({"tool_resources": {"file_search": {"vector_store_ids": [store]}}});
+    let tools = json!([{"type": "file_search"}]);
+    let searching =
+        json!({"assistant_id": "asst_a", "instructions": "x", "thread": thread, "tools": tools});
+    assert_eq!(ask(searching).await.status, 200);
+    assert_eq!(server.get(&format!("/v1/vector_stores/{store}")).await.text, before);
+
     for (body, status) in [
         (json!({}), 400),
         (json!({"assistant_id": "asst_none"}), 404),
@@ -265,6 +278,8 @@ replies:
     }
     // It made nothing and drew no id.
     twin.run_with("Once", json!({"assistant_id": "asst_a"})).await;
+    let file = twin.document("a.txt", "Herons eat fish.").await;
+    twin.store(&[&file]).await;
     assert_eq!(server.assistant().await, twin.assistant().await);
     assert_eq!(server.get("/_rehearsal/threads").await.body["data"].as_array().unwrap().len(), 1);
 }

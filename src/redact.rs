@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 use parking_lot::RwLock;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, bytes};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What stands in place of a secret in fixtures.
 pub const REDACTED: &str = "[redacted]";
@@ -96,13 +96,26 @@ impl KnownKeys {
         }
     }
 
-    /// Removes the keys from all texts of a value.
+    /// Removes the keys from all texts of a value, the names in its maps too.
     pub fn clean(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.clean_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.clean(item)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.clean(value)),
+            Value::Object(map) => self.clean_map(map),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn clean_map(&self, map: &mut Map<String, Value>) {
+        map.values_mut().for_each(|value| self.clean(value));
+        let is_secret =
+            |name: &String| matches!(self.replaced(name.as_bytes(), REMOVED), Cow::Owned(_));
+        if map.keys().any(is_secret) {
+            let cleaned = std::mem::take(map).into_iter().map(|(mut name, value)| {
+                self.clean_text(&mut name);
+                (name, value)
+            });
+            *map = cleaned.collect();
         }
     }
 
@@ -133,7 +146,7 @@ impl KnownKeys {
 pub struct SessionKeys(RwLock<Arc<KnownKeys>>);
 
 /// How many keys of a session are remembered.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 64;
 
 impl SessionKeys {
     /// All that are remembered.

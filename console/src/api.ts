@@ -23,6 +23,11 @@ export function hasKey(): boolean {
   return sessionStorage.getItem(KEY) !== null;
 }
 
+/** What stands for the key in texts to copy. */
+export function exampleKey(): string {
+  return hasKey() ? "YOUR_KEY" : "anything";
+}
+
 export function setKey(key: string): void {
   sessionStorage.setItem(KEY, key);
   keyRefused.value = false;
@@ -84,6 +89,17 @@ export class Api {
   /** Reads as a client does: this counts as a poll. */
   async poll<T>(path: string): Promise<T> {
     return (await (await this.#send(path, {})).json()) as T;
+  }
+
+  /** A POST that only asks, and leaves no trace. */
+  async ask<T>(path: string, body: unknown): Promise<T> {
+    const headers = { "content-type": "application/json", [OBSERVER]: "1" };
+    const response = await this.#send(path, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as T;
   }
 
   async post<T>(path: string, body: unknown = {}): Promise<T> {

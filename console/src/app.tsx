@@ -29,7 +29,7 @@ export function App() {
     <div class={`app at-${view.page}`}>
       <Header />
       <Menu />
-      {keyRefused.value ? <KeyForm /> : <Views />}
+      {keyRefused.value ? <KeyForm /> : <Views key={session.value.name} />}
       <p class="unseen" role="status">
         {announcement.value}
       </p>

@@ -19,7 +19,8 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
   const name = useSignal(assistant?.name ?? "");
   const model = useSignal(assistant?.model ?? "gpt-4o");
   const instructions = useSignal(assistant?.instructions ?? "");
-  const store = useSignal(assistant?.tool_resources?.file_search?.vector_store_ids?.[0] ?? "");
+  const stored = assistant?.tool_resources?.file_search?.vector_store_ids?.[0] ?? "";
+  const store = useSignal(stored);
   const functions = useSignal(own.length > 0 ? JSON.stringify(own, null, 2) : "");
   const tools = useSignal<readonly string[]>(
     known.flatMap(({ type }) => (BUILT_IN.includes(type) ? [type] : [])),
@@ -34,11 +35,13 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
       name: name.value || null,
       instructions: instructions.value || null,
       tools: [
-        ...tools.value.map((type) => ({ type })),
+        // What the form does not show of a tool stays as it is.
+        ...tools.value.map((type) => known.find((tool) => tool.type === type) ?? { type }),
+        ...known.filter(({ type }) => type !== "function" && !BUILT_IN.includes(type)),
         ...listed.map((it: unknown) => ({ type: "function", function: it })),
       ],
-      ...(store.value !== "" && {
-        tool_resources: { file_search: { vector_store_ids: [store.value] } },
+      ...(store.value !== stored && {
+        tool_resources: { file_search: { vector_store_ids: store.value ? [store.value] : [] } },
       }),
     };
   };
@@ -54,9 +57,10 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
       <div class="fields">
         <TextField label="Name" value={name} />
         <TextField label="Model" value={model} />
-        <TextField label="Instructions" value={instructions} />
+
         <TextField label="Vector store, by its id" value={store} />
       </div>
+      <TextArea label="Instructions" value={instructions} />
       <fieldset>
         <legend>Tools</legend>
         {BUILT_IN.map((type) => (

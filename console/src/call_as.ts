@@ -12,27 +12,33 @@ export interface ApiCall {
 export type Language = "curl" | "Python" | "Node";
 
 /** The text to copy. */
-export function callAs(language: Language, call: ApiCall, base: string, baseURL: string): string {
+export function callAs(
+  language: Language,
+  call: ApiCall,
+  base: string,
+  baseURL: string,
+  key = "anything",
+): string {
   const url = base + call.path;
   // Paths below the base URL of the client are shorter than whole addresses.
   const path = call.path.startsWith("v1/") ? call.path.slice(2) : url;
   const method = call.method.toLowerCase();
-  if (language === "curl") return asCurl(call, url);
+  if (language === "curl") return asCurl(call, url, key);
   if (language === "Python") {
     const body = call.body === undefined ? "" : `, body=${asPython(call.body)}`;
     const content = call.text === undefined ? "" : pythonText(call.text);
     return `from openai import OpenAI
-client = OpenAI(base_url=${JSON.stringify(baseURL)}, api_key="anything", default_headers={"OpenAI-Beta": "assistants=v2"})
+client = OpenAI(base_url=${JSON.stringify(baseURL)}, api_key="${key}", default_headers={"OpenAI-Beta": "assistants=v2"})
 print(client.${method}(${JSON.stringify(path)}, cast_to=object${body}${content}))`;
   }
   const body = call.body === undefined ? "" : `, { body: ${JSON.stringify(call.body, null, 2)} }`;
   const content = call.text === undefined ? "" : nodeText(call.text);
   return `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: ${JSON.stringify(baseURL)}, apiKey: "anything", defaultHeaders: { "OpenAI-Beta": "assistants=v2" } });
+const client = new OpenAI({ baseURL: ${JSON.stringify(baseURL)}, apiKey: "${key}", defaultHeaders: { "OpenAI-Beta": "assistants=v2" } });
 console.log(await client.${method}(${JSON.stringify(path)}${body}${content}));`;
 }
 
-function asCurl({ method, body, text }: ApiCall, url: string): string {
+function asCurl({ method, body, text }: ApiCall, url: string, key: string): string {
   const content = text?.content ?? (body === undefined ? undefined : JSON.stringify(body));
   const type = text?.type ?? "application/json";
   const data =
@@ -40,7 +46,7 @@ function asCurl({ method, body, text }: ApiCall, url: string): string {
       ? ""
       : ` \\\n  -H "Content-Type: ${type}" --data-binary ${quoted(content)}`;
   return `curl -X ${method} ${quoted(url)} \\
-  -H "Authorization: Bearer anything" -H "OpenAI-Beta: assistants=v2"${data}`;
+  -H "Authorization: Bearer ${key}" -H "OpenAI-Beta: assistants=v2"${data}`;
 }
 
 /** A word of a shell. */

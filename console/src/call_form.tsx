@@ -33,7 +33,7 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
           <label>
             Output of {call.function.name}
             <textarea
-              rows={Math.min(outputOf(call).split("\n").length + 1, 12)}
+              rows={5}
               spellcheck={false}
               value={outputOf(call)}
               onInput={(event) => {

@@ -1,5 +1,6 @@
 /** A request to copy, in three languages. */
 import { useSignal } from "@preact/signals";
+import { exampleKey } from "./api";
 import { type ApiCall, callAs, type Language } from "./call_as";
 import { isReport } from "./report";
 import { session } from "./state";
@@ -12,7 +13,13 @@ export function CopyAs({ call }: { call: ApiCall | (() => ApiCall) }) {
   const { api } = session.value;
   if (isReport) return null;
   const text = (language: Language) => () =>
-    callAs(language, typeof call === "function" ? call() : call, api.base, api.baseURL);
+    callAs(
+      language,
+      typeof call === "function" ? call() : call,
+      api.base,
+      api.baseURL,
+      exampleKey(),
+    );
   return (
     <details
       class="copy-as"

@@ -81,7 +81,7 @@ function Table(props: { title: string; parts: LoadedFault[]; reload: () => void 
               <td>
                 {part.document !== null && (
                   <Call
-                    label={`Remove ${part.name ?? `document ${part.document}`}`}
+                    label={`Remove document ${part.document}`}
                     call={{ method: "DELETE", path: `_rehearsal/fixtures/${part.document}` }}
                     done={reload}
                   />

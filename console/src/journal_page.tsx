@@ -94,7 +94,7 @@ function Entry({ entry }: { entry: JournalEntry }) {
       </summary>
       {isOpen.value && (
         <>
-          <CopyAs call={callOf(entry)} />
+          {typeof entry.request_body !== "string" && <CopyAs call={callOf(entry)} />}
           <p class="hint">Request</p>
           <Box text={shown(entry.request_body)} label="Request" />
           <p class="hint">Answer</p>

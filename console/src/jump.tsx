@@ -47,7 +47,7 @@ async function goTo(id: string): Promise<boolean> {
     go({ page: "files" });
     return true;
   }
-  const path = `_rehearsal/threads?limit=1&q=${encodeURIComponent(id)}`;
+  const path = `_rehearsal/threads?limit=1&id=${encodeURIComponent(id)}`;
   const { data } = await session.peek().api.get<List<ThreadSummary>>(path);
   const [found] = data;
   if (found === undefined) return false;

@@ -14,8 +14,9 @@ export interface Loaded<T> {
 }
 
 /**
- * Reads once, when one of `inputs` changes, and after events whose names begin with one of
- * `changes`. Of answers that come late only the newest counts.
+ * Reads once, when one of `inputs` changes or the session is listened to again, and after events
+ * whose names begin with one of `changes`: one at a time, and once more if something changed
+ * meanwhile. What was read for another first input is forgotten.
  */
 export function useLoaded<T>(
   load: () => Promise<T>,
@@ -24,37 +25,68 @@ export function useLoaded<T>(
 ): Loaded<T> {
   const data: Signal<T | undefined> = useSignal(undefined);
   const problem = useSignal<string | undefined>(undefined);
-  const attempt = useRef(0);
+  const reader = useRef<Reader<T>>(undefined);
   const latest = useRef(load);
   latest.current = load;
-  const read = async () => {
-    attempt.current += 1;
-    const mine = attempt.current;
-    try {
-      const found = await latest.current();
-      if (mine !== attempt.current) return;
-      data.value = found;
-      problem.value = undefined;
-    } catch (error) {
-      if (mine === attempt.current) problem.value = reasonOf(error);
-    }
-  };
+  const shown = useRef(inputs[0]);
   const { live } = session.value;
   useEffect(() => {
-    void read();
+    if (shown.current !== inputs[0]) data.value = undefined;
+    shown.current = inputs[0];
+    const mine = new Reader(() => latest.current(), data, problem);
+    reader.current = mine;
+    mine.read();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = live.listen(({ name }) => {
       if (timer !== undefined || !changes.some((change) => name.startsWith(change))) return;
       timer = setTimeout(() => {
         timer = undefined;
-        void read();
+        mine.read();
       }, PAUSE);
     });
     return () => {
       stop();
       clearTimeout(timer);
-      attempt.current += 1;
+      mine.stop();
     };
-  }, [live, ...inputs]);
-  return { data: data.value, problem: problem.value, reload: () => void read() };
+  }, [live, live.isConnected.value, ...inputs]);
+  return { data: data.value, problem: problem.value, reload: () => reader.current?.read() };
+}
+
+/** Reads one at a time. */
+class Reader<T> {
+  #isReading = false;
+  #isDue = false;
+  #isOver = false;
+
+  constructor(
+    private readonly load: () => Promise<T>,
+    private readonly data: Signal<T | undefined>,
+    private readonly problem: Signal<string | undefined>,
+  ) {}
+
+  read(): void {
+    this.#isDue = true;
+    if (!this.#isReading) void this.#run();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  async #run(): Promise<void> {
+    this.#isReading = true;
+    while (this.#isDue && !this.#isOver) {
+      this.#isDue = false;
+      try {
+        const found = await this.load();
+        if (this.#isOver) return;
+        this.data.value = found;
+        this.problem.value = undefined;
+      } catch (error) {
+        if (!this.#isOver) this.problem.value = reasonOf(error);
+      }
+    }
+    this.#isReading = false;
+  }
 }

@@ -15,6 +15,8 @@ interface Question {
   model: string;
   instructions: string;
   metadata: string;
+  /** Which run of its thread it is. */
+  turn: number;
 }
 
 const question = signal<Question>({
@@ -23,16 +25,24 @@ const question = signal<Question>({
   model: "",
   instructions: "",
   metadata: "",
+  turn: 1,
 });
 
 /** Asks about a run: what it was asked, with its settings. */
-export function askAbout(run: Run, message: string): void {
+export function askAbout(
+  run: Run,
+  message: string,
+  turn: number,
+  ofThread: Record<string, string>,
+): void {
+  const metadata = { ...ofThread, ...run.metadata };
   question.value = {
     assistant: run.assistant_id,
     message,
     model: run.model,
     instructions: run.instructions ?? "",
-    metadata: Object.keys(run.metadata ?? {}).length > 0 ? JSON.stringify(run.metadata) : "",
+    metadata: Object.keys(metadata).length > 0 ? JSON.stringify(metadata) : "",
+    turn,
   };
   go({ page: "match" });
 }
@@ -46,13 +56,26 @@ function callOf(asked: Question, assistant: string): ApiCall {
     ...(instructions !== "" && { instructions }),
     ...(metadata.trim() !== "" && { metadata: JSON.parse(metadata) as unknown }),
   };
-  return { method: "POST", path: "_rehearsal/match", body };
+  const turn = asked.turn > 1 ? `?turn=${asked.turn}` : "";
+  return { method: "POST", path: `_rehearsal/match${turn}`, body };
 }
 
 export function MatchPage() {
   const { api, assistants } = session.value;
   const asked = question.value;
-  const assistant = asked.assistant || assistants.value[0]?.id || "";
+  // One of another session, or one that was deleted, is none.
+  const known = assistants.value.find((it) => it.id === asked.assistant) ?? assistants.value[0];
+  const assistant = known?.id ?? "";
+  const changes = useSignal(0);
+  const { live } = session.value;
+  useEffect(
+    () =>
+      live.listen(({ name }) => {
+        if (/^(fixtures|session|snapshot|thread\.run\.(completed|failed))/.test(name))
+          changes.value += 1;
+      }),
+    [live],
+  );
   const found = useSignal<Match | undefined>(undefined);
   const problem = useSignal<string | undefined>(undefined);
   useEffect(() => {
@@ -61,7 +84,7 @@ export function MatchPage() {
     const timer = setTimeout(async () => {
       try {
         const { path, body } = callOf(asked, assistant);
-        const answer = await api.post<Match>(path, body);
+        const answer = await api.ask<Match>(path, body);
         if (!isCurrent) return;
         found.value = answer;
         problem.value = undefined;
@@ -73,8 +96,8 @@ export function MatchPage() {
       isCurrent = false;
       clearTimeout(timer);
     };
-  }, [api, asked, assistant]);
-  const field = (key: keyof Question, label: string, rows = 1) => (
+  }, [api, asked, assistant, changes.value]);
+  const field = (key: Exclude<keyof Question, "turn">, label: string, rows = 1) => (
     <label>
       {label}
       <textarea
@@ -102,6 +125,17 @@ export function MatchPage() {
         {field("model", "Model")}
         {field("instructions", "Instructions")}
         {field("metadata", "Metadata, as JSON")}
+        <label>
+          Which run of its thread
+          <input
+            inputMode="numeric"
+            value={asked.turn}
+            onInput={(event) => {
+              const turn = Number(event.currentTarget.value);
+              question.value = { ...asked, turn: Number.isInteger(turn) && turn > 0 ? turn : 1 };
+            }}
+          />
+        </label>
       </div>
       {assistants.value.length === 0 && <p class="hint">There is no assistant yet.</p>}
       {problem.value !== undefined && <Problem>{problem.value}</Problem>}

@@ -9,15 +9,31 @@ const inside = document.getElementById("answers");
 /** Whether this page is a report. */
 export const isReport = inside !== null;
 
-let answers: Record<string, unknown> | undefined;
+interface Answers {
+  by_path: Record<string, unknown>;
+  is_full: boolean;
+}
+
+let answers: Answers | undefined;
+
+function inReport(): Answers {
+  const none = '{"by_path": {}, "is_full": false}';
+  answers ??= JSON.parse(inside?.textContent ?? none) as Answers;
+  return answers;
+}
+
+/** Whether the report had no room for everything. */
+export function isCut(): boolean {
+  return inReport().is_full;
+}
 
 /** The answer that the report has for a path of a session, if it has it. */
 export function answerOf(session: string, path: string): Response | undefined {
-  answers ??= JSON.parse(inside?.textContent ?? "{}") as Record<string, unknown>;
   // All sessions answer alike which sessions there are.
-  const found = answers[`s/${path === "_rehearsal/sessions" ? "default" : session}/${path}`];
+  const found =
+    inReport().by_path[`s/${path === "_rehearsal/sessions" ? "default" : session}/${path}`];
   if (found === undefined) return undefined;
-  if (!path.endsWith("/content")) return new Response(JSON.stringify(found));
+  if (!(found as Partial<Content> | null)?.base64) return new Response(JSON.stringify(found));
   const bytes = Uint8Array.from(atob((found as Content).base64), (it) => it.codePointAt(0) ?? 0);
   return new Response(bytes);
 }

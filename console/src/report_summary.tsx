@@ -1,6 +1,6 @@
 /** What a report begins with: the expectations, and the sessions that it has. */
 import { useLoaded } from "./loaded";
-import { expectations } from "./report";
+import { expectations, isCut } from "./report";
 import { formatRoute } from "./route";
 import { session } from "./state";
 import type { List, SessionSummary } from "./types";
@@ -28,6 +28,11 @@ export function ReportSummary() {
             ))}
           </ul>
         </>
+      )}
+      {isCut() && (
+        <p class="hint">
+          The report has no room for everything: some threads of the last sessions are not inside.
+        </p>
       )}
       <h2>Sessions</h2>
       {sessions.length === 0 && <p class="hint">There were no runs.</p>}

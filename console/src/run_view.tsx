@@ -45,7 +45,17 @@ export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
       {events.length > 0 && <Events run={run.id} />}
       <div class="tools buttons">
         <OnServer>
-          <button type="button" onClick={() => askAbout(run, summary?.message ?? "")}>
+          <button
+            type="button"
+            onClick={() =>
+              askAbout(
+                run,
+                model.askedBy(run) ?? summary?.message ?? "",
+                model.turnOf(run),
+                model.metadata(),
+              )
+            }
+          >
             Why this reply?
           </button>
         </OnServer>

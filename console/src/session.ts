@@ -30,6 +30,7 @@ export class SessionModel {
   readonly notice = signal<string | undefined>(undefined);
   readonly thread = signal<ThreadModel | undefined>(undefined);
   #refresh: ReturnType<typeof setTimeout> | undefined;
+  #assistants: ReturnType<typeof setTimeout> | undefined;
   #isLoadingMore = false;
   #refreshes = 0;
 
@@ -88,6 +89,16 @@ export class SessionModel {
     if (!(error instanceof ApiError) || error.status !== 404) return;
     this.isUnused.value = true;
     this.isLoaded.value = true;
+    this.runs.value = [];
+    this.assistants.value = [];
+    this.log.clear();
+  }
+
+  #assistantsSoon(): void {
+    this.#assistants ??= setTimeout(() => {
+      this.#assistants = undefined;
+      void this.loadAssistants();
+    }, PAUSE);
   }
 
   async loadAssistants(): Promise<void> {
@@ -157,7 +168,7 @@ export class SessionModel {
       const { id } = JSON.parse(event.data) as { id: string };
       this.runs.value = this.runs.value.filter((run) => run.thread !== id);
     }
-    if (name.startsWith("assistant.")) void this.loadAssistants();
+    if (name.startsWith("assistant.")) this.#assistantsSoon();
     this.log.take(event);
     this.thread.peek()?.take(event);
   }

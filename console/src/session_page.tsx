@@ -71,7 +71,7 @@ function Pace() {
   const { data, reload } = useLoaded(
     () => api.get<{ pace: string }>("_rehearsal/pace"),
     [api],
-    ["pace", "session"],
+    ["pace", "session", "snapshot"],
   );
   const isHeld = data?.pace === "steps";
   const call: ApiCall = {
@@ -87,7 +87,11 @@ function Pace() {
         {isHeld && "Each waits until it is stepped, in its thread."}
       </p>
       <p class="buttons">
-        <Call label={isHeld ? "Let runs go" : "Hold the next runs"} call={call} done={reload} />
+        <Call
+          label={isHeld ? "Hold no more runs" : "Hold the next runs"}
+          call={call}
+          done={reload}
+        />
       </p>
     </>
   );
@@ -143,6 +147,9 @@ function Sessions() {
     [api],
     ["session"],
   );
+  const leave = () => {
+    location.hash = formatRoute({ session: DEFAULT_SESSION, view: { page: "session" } });
+  };
   const address = (of: string) => formatRoute({ session: of, view: { page: "runs" } });
   return (
     <>
@@ -175,7 +182,7 @@ function Sessions() {
               <Call
                 label={`Delete ${it.name}`}
                 call={{ method: "DELETE", path: `_rehearsal/sessions/${it.name}` }}
-                done={reload}
+                done={() => (it.name === name ? leave() : reload())}
               />
             )}
           </li>

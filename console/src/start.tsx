@@ -1,6 +1,6 @@
 /** What an empty session shows: three lines for a first request, and a conversation to look at. */
 import { useSignal } from "@preact/signals";
-import { hasKey } from "./api";
+import { exampleKey } from "./api";
 import { startDemo } from "./demo";
 import { session } from "./state";
 import { Action, Box, Copy } from "./ui";
@@ -8,7 +8,7 @@ import { Action, Box, Copy } from "./ui";
 type Language = "Python" | "Node" | "curl";
 
 function snippet(language: Language, base: string): string {
-  const key = hasKey() ? "YOUR_KEY" : "anything";
+  const key = exampleKey();
   if (language === "Python") {
     return `from openai import OpenAI
 client = OpenAI(base_url="${base}", api_key="${key}")

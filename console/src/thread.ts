@@ -75,6 +75,27 @@ export class ThreadModel {
     return this.#summaries.get(run);
   }
 
+  /** The user's message that a run found. */
+  askedBy(run: Run): string | undefined {
+    const items = this.items.peek();
+    const end = items.findIndex((item) => item.kind === "run" && item.run.id === run.id);
+    const asked = items
+      .slice(0, Math.max(end, 0))
+      .findLast((item) => item.kind === "message" && item.message.role === "user");
+    return asked?.kind === "message"
+      ? asked.message.content.flatMap((part) => part.text?.value ?? []).join("\n")
+      : undefined;
+  }
+
+  /** Which run of the thread it is, as far as all of them were read. */
+  turnOf(run: Run): number {
+    return [...this.#runs.keys()].indexOf(run.id) + 1;
+  }
+
+  metadata(): Record<string, string> {
+    return this.thread.peek()?.metadata ?? {};
+  }
+
   /** Reads the newest page, in place of what is there. */
   async load(): Promise<void> {
     await this.#alone(async () => {

@@ -54,7 +54,7 @@ function TurnList(props: { title: string; of: string; chosen: { value: Turn | un
   const own = session.value;
   const { data, problem } = useLoaded(
     () => new Api(of).get<List<Turn>>(`_rehearsal/turns?order=desc&limit=${SHOWN}`),
-    [own.api, of],
+    [of, own.api],
     ["turn", "session"],
   );
   return (

@@ -26,6 +26,7 @@ export interface ToolResources {
 
 export interface Thread {
   id: string;
+  metadata?: Record<string, string> | null;
   tool_resources?: ToolResources;
 }
 

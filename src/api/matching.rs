@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use axum::{Router, routing::post};
+use axum::{Router, extract::FromRequestParts, http::request::Parts, routing::post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ use crate::{
         matching::{Miss, OwnedSubject, RunMetadata, Subject},
     },
     http::{
-        Answer, AppState, RequestContext, SessionRequest,
+        Answer, ApiError, AppState, RequestContext, SessionRequest,
         dialect::Dialect,
         error::Result,
-        extract::{JsonBody, NamedReply},
+        extract::{JsonBody, NamedReply, limit, pairs},
     },
     session::SessionState,
-    types::{Id, Message, Role, Thread, VectorStore, tool::searches},
+    types::{ApiErrorKind, Id, Message, Role, Thread, VectorStore, tool::searches},
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -48,11 +48,12 @@ struct JudgedReply {
 async fn match_replies(
     to: SessionRequest,
     named: NamedReply,
+    Turn(turn): Turn,
     JsonBody(body): JsonBody<CreateThreadAndRun>,
 ) -> Result<Answer<Value>> {
     let context = RequestContext::enter(&to, Dialect::default()).await;
     let named = named.0.or_else(|| body.order.named_reply().map(str::to_owned));
-    let subject = subject(&context, body).await?;
+    let subject = subject(&context, body, turn).await?;
     let (keys, state) = (to.session.keys.now(), context.state.clone());
     let judged = tokio::task::spawn_blocking(move || judge(&state, &subject, named.as_deref()));
     let mut judged = judged.await.map_err(std::io::Error::other)?;
@@ -60,8 +61,27 @@ async fn match_replies(
     Ok(Answer(judged))
 }
 
+/// Which run of its thread is meant, from 1.
+struct Turn(i64);
+
+impl FromRequestParts<AppState> for Turn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let given = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "turn");
+        let Some((_, given)) = given else { return Ok(Self(1)) };
+        let turn =
+            limit(&given, 1, i64::MAX).map_err(|kind| ApiErrorKind::invalid("turn", kind))?;
+        Ok(Self(turn))
+    }
+}
+
 /// What the run would look like to the conditions of replies.
-async fn subject(context: &RequestContext, body: CreateThreadAndRun) -> Result<OwnedSubject> {
+async fn subject(
+    context: &RequestContext,
+    body: CreateThreadAndRun,
+    turn: i64,
+) -> Result<OwnedSubject> {
     let CreateThreadAndRun { order, thread } = body;
     let assistant = runs::find_assistant(context, &order).await?;
     runs::check(context, &order, &assistant)?;
@@ -82,7 +102,7 @@ async fn subject(context: &RequestContext, body: CreateThreadAndRun) -> Result<O
         model: &run.model,
         instructions: run.instructions.as_deref(),
         message: message.as_deref(),
-        turn: 1,
+        turn,
         tools: &run.tools,
         attachments,
         files: files && searches(&run.tools),

@@ -13,13 +13,13 @@ use serde::Serialize;
 
 use super::Removed;
 use crate::{
-    fixture::{Diagnostic, Fixtures, Origin, active_fixtures::Addition, diagnostic::render_all},
+    fixture::{Diagnostic, Fixtures, Origin, diagnostic::render_all},
     http::{
         Answer, ApiError, AppState,
         error::Result,
         extract::{InSession, read_all},
     },
-    session::SessionError,
+    session::{OpenSession, SessionError},
     types::{ApiErrorKind, limits},
 };
 
@@ -78,11 +78,9 @@ impl LoadedPart {
 }
 
 async fn list(InSession(session): InSession) -> Answer<FixtureList> {
-    let (state, added) = (session.state(), session.fixtures.additions());
+    let state = session.state();
     let (mut data, mut faults) = (Vec::new(), Vec::new());
-    for (place, set) in session.fixtures.sets().iter().enumerate() {
-        // Those that were put in come first, newest first.
-        let document = added.iter().rev().nth(place).map(Addition::number);
+    for (document, set) in session.fixtures.numbered_sets() {
         for reply in &set.replies {
             let hits = state.reply_usage.uses_of(reply);
             let part = LoadedPart::new(
@@ -190,9 +188,15 @@ async fn remove(
         let text = format!("No fixture document with the number '{number}' was added.");
         return Err(ApiErrorKind::Missing { text, param: None }.into());
     }
-    Ok(Answer(Removed { object: "fixtures.deleted", deleted: 1 }))
+    Ok(removed(&session, 1))
 }
 
 async fn clear(InSession(session): InSession) -> Answer<Removed> {
-    Answer(Removed { object: "fixtures.deleted", deleted: session.fixtures.clear() })
+    removed(&session, session.fixtures.clear())
+}
+
+fn removed(session: &OpenSession, deleted: usize) -> Answer<Removed> {
+    let removed = Removed { object: "fixtures.deleted", deleted };
+    session.events.publish("fixtures.deleted", || serde_json::json!(removed).to_string());
+    Answer(removed)
 }

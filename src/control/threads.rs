@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Query;
 use crate::{
     http::{Answer, ApiError, AppState, PageQuery, error::Result, extract::InSession},
-    store::{Paged, ThreadBackground},
+    store::{Paged, ThreadBackground, ThreadFilter},
     transcript::{self, ExportError},
     types::{Id, List, Metadata, Thread, Timestamp},
 };
@@ -34,16 +34,21 @@ struct ThreadSummary {
     message: Option<String>,
 }
 
-/// The threads of the session, newest first; with `q`, those that have this text in a message, in
-/// their metadata, or as an id of something in them.
+/// The threads of the session, newest first; with `q`, those that have this text in a message or in
+/// their metadata; with `id`, the one that has this id or something with it.
 async fn list(
     InSession(session): InSession,
     query: Query,
     PageQuery { page, .. }: PageQuery,
 ) -> Result<Answer<List<ThreadSummary>>> {
-    query.only(&["q", "limit", "order", "after", "before"])?;
+    query.only(&["q", "id", "limit", "order", "after", "before"])?;
     let store = session.state().store.clone();
-    let found = store.search_threads(query.get("q"), &page).await?;
+    let filter = match (query.get("id"), query.get("q")) {
+        (Some(id), _) => ThreadFilter::Id(id),
+        (None, Some(text)) => ThreadFilter::Text(text),
+        (None, None) => ThreadFilter::All,
+    };
+    let found = store.search_threads(filter, &page).await?;
     let page = match found {
         Paged::Page(page) => page,
         Paged::UnknownCursor(id) => return Err(ApiError::missing::<Thread>(&[id])),

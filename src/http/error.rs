@@ -167,8 +167,15 @@ impl From<KnowledgeError> for ApiError {
 
 impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
-        if let SessionError::TooMany { max } = error {
-            return ApiErrorKind::TooManySessions { max }.into();
+        match &error {
+            SessionError::TooMany { max } => {
+                return ApiErrorKind::TooManySessions { max: *max }.into();
+            }
+            SessionError::Ended => {
+                let text = error.to_string();
+                return ApiErrorKind::Missing { text, param: None }.into();
+            }
+            _ => {}
         }
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "a session cannot be made or changed");

@@ -12,7 +12,11 @@ const HEADER: &str = "x-rehearsal-observer";
 /// The id of every such request: one of its own would be drawn from those of the session.
 pub(super) const REQUEST_ID: &str = "req_00000000000000000000000000000000";
 
+/// The one POST that only asks.
+const MATCH: &str = "/_rehearsal/match";
+
 /// Whether a request only looks. One that may change something is never such.
 pub(crate) fn observes(request: &Request) -> bool {
-    request.method().is_safe() && request.headers().get(HEADER).is_some_and(|value| value == "1")
+    let only_reads = request.method().is_safe() || request.uri().path().ends_with(MATCH);
+    only_reads && request.headers().get(HEADER).is_some_and(|value| value == "1")
 }

@@ -1,7 +1,10 @@
 //! What the Playground asks of a server, asked in advance: a page with these answers inside needs
 //! no server. They are asked as the page asks them, so that each is found by its path.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use axum::{
     body::{self, Body},
@@ -30,6 +33,8 @@ const CONTENT: &str = "include[]=step_details.tool_calls[*].file_search.results[
 pub(crate) struct Answers {
     by_path: BTreeMap<String, Value>,
     bytes: usize,
+    /// Whether there was no room for all of them.
+    is_full: bool,
 }
 
 impl Answers {
@@ -39,18 +44,32 @@ impl Answers {
         // If there is no room for all of them, those that somebody looks for are there.
         let mut sessions = sessions.to_vec();
         sessions.sort_by_key(|it| it.state().reply_usage.unmatched().is_empty());
+        let mut found = Vec::new();
+        // The lists come first: what has no room is named at least.
         for session in &sessions {
             let mut reader = SessionReader { app, key, session, answers: &mut answers };
             if session.name == DEFAULT_SESSION {
                 reader.ask(SESSIONS).await;
             }
-            reader.read().await;
+            let runs = reader.list("_rehearsal/runs?limit=100", "run").await;
+            // Test suites have thousands of sessions, most of them without a run.
+            if !runs.is_empty() || session.name == DEFAULT_SESSION {
+                found.push((session, runs));
+            }
+        }
+        for (session, runs) in found {
+            SessionReader { app, key, session, answers: &mut answers }.read(runs).await;
         }
         answers
     }
 
+    fn has(&self, path: &str) -> bool {
+        self.by_path.contains_key(path)
+    }
+
     pub(super) fn to_json(&self) -> String {
-        serde_json::to_string(&self.by_path).expect("answers are JSON")
+        let answers = json!({"is_full": self.is_full, "by_path": self.by_path});
+        serde_json::to_string(&answers).expect("answers are JSON")
     }
 }
 
@@ -62,18 +81,12 @@ struct SessionReader<'a> {
 }
 
 impl SessionReader<'_> {
-    async fn read(&mut self) {
-        let runs = self.list("_rehearsal/runs?limit=100", "run").await;
-        // Test suites have thousands of sessions, most of them without a run.
-        if runs.is_empty() && self.session.name != DEFAULT_SESSION {
-            return;
-        }
+    async fn read(&mut self, runs: Vec<Value>) {
         for path in [
             "_rehearsal/fixtures",
             "_rehearsal/clock",
             "_rehearsal/turns?order=desc&limit=100",
             "_rehearsal/requests?order=desc&limit=200&",
-            "_rehearsal/threads?limit=50",
             "v1/assistants?order=desc&limit=100",
             "v1/files?order=desc&limit=100",
         ] {
@@ -81,18 +94,26 @@ impl SessionReader<'_> {
         }
         for store in self.list("v1/vector_stores?order=desc&limit=100", "id").await {
             let path = format!("v1/vector_stores/{}/files?order=asc&limit=100", id(&store, "id"));
-            self.ask(&path).await;
+            for file in self.list(&path, "id").await {
+                let path =
+                    format!("v1/vector_stores/{}/files/{}", id(&store, "id"), id(&file, "id"));
+                self.ask(&format!("{path}/content")).await;
+            }
         }
-        let mut threads = Vec::new();
+        let mut threads = HashSet::new();
+        for thread in self.list("_rehearsal/threads?limit=50", "id").await {
+            let thread = id(&thread, "id");
+            self.thread(&thread).await;
+            threads.insert(thread);
+        }
         for run in runs {
             if run["unmatched"] == true {
                 let path = format!("_rehearsal/unmatched?run={}", id(&run, "run"));
                 self.ask(&path).await;
             }
             let thread = id(&run, "thread");
-            if !threads.contains(&thread) {
+            if threads.insert(thread.clone()) {
                 self.thread(&thread).await;
-                threads.push(thread);
             }
         }
     }
@@ -124,6 +145,9 @@ impl SessionReader<'_> {
                 continue;
             }
             let content = format!("{path}/content");
+            if self.answers.has(&self.named(&content)) {
+                continue;
+            }
             let Some(bytes) = self.bytes(&content).await.filter(|it| it.len() <= IMAGE) else {
                 continue;
             };
@@ -150,6 +174,9 @@ impl SessionReader<'_> {
 
     /// An answer, which is kept if there is room for it.
     async fn ask(&mut self, path: &str) -> Option<Value> {
+        if self.answers.is_full {
+            return None;
+        }
         let bytes = self.bytes(path).await?;
         let mut answer: Value = serde_json::from_slice(&bytes).ok()?;
         self.session.keys.now().clean(&mut answer);
@@ -157,13 +184,21 @@ impl SessionReader<'_> {
     }
 
     fn keep(&mut self, path: &str, answer: Value) -> bool {
-        let size = answer.to_string().len();
+        let (named, size) = (self.named(path), answer.to_string().len());
+        if self.answers.has(&named) {
+            return true;
+        }
         if self.answers.bytes + size > BYTES {
+            self.answers.is_full = true;
             return false;
         }
         self.answers.bytes += size;
-        self.answers.by_path.insert(format!("s/{}/{path}", self.session.name), answer);
+        self.answers.by_path.insert(named, answer);
         true
+    }
+
+    fn named(&self, path: &str) -> String {
+        format!("s/{}/{path}", self.session.name)
     }
 
     async fn bytes(&self, path: &str) -> Option<body::Bytes> {

@@ -3,7 +3,7 @@
 //!
 //! Its policy allows nothing but its own style and its own script, which are named by their hashes.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{Environment, value::Serde};
@@ -71,11 +71,14 @@ fn embedded(json: String) -> String {
 
 /// The turns by their runs, in the order in which the runs began.
 fn runs(turns: &[Value]) -> Vec<Value> {
-    let mut runs: Vec<Value> = Vec::new();
+    let (mut runs, mut places) = (Vec::<Value>::new(), HashMap::new());
     for turn in turns {
-        let run = match runs.iter().rposition(|run| run["run"] == turn["run"]) {
-            Some(place) => &mut runs[place],
+        // With a seed, sessions have runs of the same ids.
+        let key = (turn["session"].as_str(), turn["run"].as_str());
+        let run = match places.get(&key) {
+            Some(place) => &mut runs[*place],
             None => {
+                places.insert(key, runs.len());
                 runs.push(json!({
                     "run": turn["run"],
                     "session": turn["session"],

@@ -124,6 +124,8 @@ pub enum SessionError {
     Name(String),
     #[error("there are {max} sessions, and no more are allowed")]
     TooMany { max: usize },
+    #[error("The session was deleted in the meantime.")]
+    Ended,
     #[error("a snapshot cannot be read any more: {0}")]
     Snapshot(#[from] serde_json::Error),
 }
@@ -210,9 +212,13 @@ impl OpenSession {
         }
     }
 
-    /// Forgets all that is in it, snapshots too, and ends what listens to it.
-    async fn end(&self) -> Result<(), SessionError> {
+    /// Forgets all that is in it, snapshots too, and ends what listens to it. Answers whether it was
+    /// there: another request may have been faster.
+    async fn end(&self) -> Result<bool, SessionError> {
         let _alone = self.swap_lock.write().await;
+        if *self.ended.borrow() {
+            return Ok(false);
+        }
         let Prepared { store, name } = self.config.database.prepare().await?;
         let before = self.state();
         for snapshot in self.config.database.snapshots(&self.name).await? {
@@ -224,7 +230,7 @@ impl OpenSession {
         drop(store);
         before.engine.abandon_all().await;
         self.ended.send_replace(true);
-        Ok(())
+        Ok(true)
     }
 
     /// What takes out whatever must not be kept.
@@ -254,6 +260,7 @@ impl OpenSession {
     /// kind there were. If the seeds cannot be stored any more, everything stays as it is.
     pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, SessionError> {
         let _alone = self.swap_lock.write().await;
+        self.check_there()?;
         let before = self.state();
         let mut removed = before.store.counts().await?;
         let Prepared { store, name } = self.config.database.prepare().await?;
@@ -273,6 +280,11 @@ impl OpenSession {
         // Last of all: the runs that were stopped have ended their turns by now.
         self.turns.clear();
         Ok(removed)
+    }
+
+    /// Its name is another's once it was forgotten.
+    fn check_there(&self) -> Result<(), SessionError> {
+        if *self.ended.borrow() { Err(SessionError::Ended) } else { Ok(()) }
     }
 
     /// Another state for this session.
@@ -297,6 +309,9 @@ impl OpenSession {
         let addition = unblocked(move || Addition::read(text)).await?;
         self.seed(&addition.fixtures).await?;
         self.fixtures.add(addition.clone());
+        self.events.publish("fixtures.added", || {
+            json!({"object": "fixtures", "document": addition.number()}).to_string()
+        });
         Ok(addition)
     }
 
@@ -329,6 +344,7 @@ impl OpenSession {
     /// name.
     pub async fn restore(&self, name: &str) -> Result<Option<Snapshot>, SessionError> {
         let _alone = self.swap_lock.write().await;
+        self.check_there()?;
         let Some(snapshot) = self.snapshot(name).await? else { return Ok(None) };
         let stood: SnapshotState = serde_json::from_str(&snapshot.state)?;
         let texts = stood.added.clone();

@@ -143,8 +143,13 @@ impl Room {
     }
 
     /// Forgets a session. The next request that enters it makes it anew.
-    pub(super) fn remove(&self, name: &str) {
-        self.places.lock().by_name.remove(name);
+    pub(super) fn remove(&self, session: &Arc<OpenSession>) {
+        let mut places = self.places.lock();
+        // Another one may have its name by now.
+        let is_it = |place: &Place| place.cell.get().is_some_and(|it| Arc::ptr_eq(it, session));
+        if places.by_name.get(&session.name).is_some_and(is_it) {
+            places.by_name.remove(&session.name);
+        }
     }
 
     pub(super) fn count(&self) -> usize {

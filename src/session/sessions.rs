@@ -58,9 +58,9 @@ impl Sessions {
     /// Forgets a session with all that is in it. Answers whether it was there.
     pub async fn remove(&self, name: &str) -> Result<bool, SessionError> {
         let Some(session) = self.room.find(name) else { return Ok(false) };
-        session.end().await?;
-        self.room.remove(name);
-        Ok(true)
+        let was_there = session.end().await?;
+        self.room.remove(&session);
+        Ok(was_there)
     }
 
     /// The sessions that there are, in the order of their names.

@@ -50,7 +50,7 @@ pub(crate) use self::{
     runs::{OpenRun, PerformerInputs, RunBackground, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,
-    threads::ThreadBackground,
+    threads::{ThreadBackground, ThreadFilter},
     version::sqlite_version,
 };
 use crate::event_bus::EventBus;

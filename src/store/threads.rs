@@ -16,25 +16,45 @@ pub struct ThreadBackground {
     pub message: Option<String>,
 }
 
-/// A thread that has a text: in a message or in its metadata, whatever the case, or as the id of
-/// the thread or of something in it.
+/// A thread that has a text in a message or in its metadata, whatever the case of ASCII letters.
 const HAS_TEXT: &str = "
-    and (threads.id = ? or instr(lower(threads.body -> '$.metadata'), lower(?))
+    and (exists (select 1 from json_each(threads.body, '$.metadata') as pair
+        where instr(lower(pair.key), lower(?)) or instr(lower(pair.value), lower(?)))
+    or exists (select 1 from messages as it, json_each(it.body, '$.content') as part
+        where it.session = threads.session and it.thread_id = threads.id
+        and instr(lower(coalesce(part.value ->> '$.text.value', part.value ->> '$.refusal')), lower(?))))";
+
+/// A thread that has an id, or something with this id in it.
+const HAS_ID: &str = "
+    and (threads.id = ?
     or exists (select 1 from messages as it where it.session = threads.session
-        and it.thread_id = threads.id and (it.id = ? or instr(lower(it.body -> '$.content'), lower(?))))
+        and it.thread_id = threads.id and it.id = ?)
     or exists (select 1 from runs as it where it.session = threads.session
         and it.thread_id = threads.id and it.id = ?)
     or exists (select 1 from run_steps as it where it.session = threads.session
         and it.thread_id = threads.id and it.id = ?))";
 
+/// Which threads are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum ThreadFilter<'a> {
+    All,
+    Text(&'a str),
+    /// The thread itself, or one that has the object.
+    Id(&'a str),
+}
+
 impl Store {
-    /// The threads of the session; with a text, those that have it.
+    /// The threads of the session that are wanted.
     pub async fn search_threads(
         &self,
-        text: Option<&str>,
+        filter: ThreadFilter<'_>,
         page: &PageRequest,
     ) -> Result<Paged<Thread>> {
-        let search = text.map(|text| Search { condition: HAS_TEXT, text });
+        let search = match filter {
+            ThreadFilter::All => None,
+            ThreadFilter::Text(text) => Some(Search { condition: HAS_TEXT, text }),
+            ThreadFilter::Id(text) => Some(Search { condition: HAS_ID, text }),
+        };
         list(&mut *self.database.reader().await?, self.session, &[], search, page).await
     }
 

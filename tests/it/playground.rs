@@ -244,7 +244,12 @@ replies:
     );
     assert_eq!(ask(said("Say hello")).await.body["reply"]["name"], "gold");
 
+    let second = server.post("/_rehearsal/match?turn=2", said("Hello")).await.body;
+    assert_eq!(second["data"][2]["held"][0]["condition"], "turn");
+    assert_eq!(server.post("/_rehearsal/match?turn=0", said("Hello")).await.status, 400);
     assert_eq!(ask(said("Once")).await.body["reply"]["name"], "once");
+    let quiet = server.request(Method::POST, "/s/none/_rehearsal/match").json(&said("Hello"));
+    assert_eq!(server.send(quiet.header("x-rehearsal-observer", "1")).await.status, 404);
     server.run_with("Once", json!({"assistant_id": "asst_a"})).await;
     let used = ask(said("Once")).await.body;
     assert_eq!(
@@ -290,21 +295,26 @@ async fn threads_are_found_by_their_words_their_metadata_and_the_ids_in_them() {
     let (first, run) = server.run("What is 100% of ÄPFEL?").await;
     let second = json!({"metadata": {"customer": "Ada"}});
     let second = server.post("/v1/threads", second).await.id();
-    let found = async |query: &str| {
-        let request = server.request(Method::GET, "/_rehearsal/threads").query(&[("q", query)]);
+    let asked = async |key: &str, query: &str| {
+        let request = server.request(Method::GET, "/_rehearsal/threads").query(&[(key, query)]);
         let body = server.send(request).await.body;
         let ids = body["data"].as_array().unwrap().iter();
         ids.map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
+    let found = async |query: &str| asked("q", query).await;
     assert_eq!(found("").await, [second.as_str(), last(&first)]);
     assert_eq!(found("what IS").await, [last(&first)]);
     assert_eq!(found("100%").await, [last(&first)]);
     assert_eq!(found("customer").await, [second.as_str()]);
     assert_eq!(found("ada").await, [second.as_str()]);
-    assert_eq!(found(last(&run)).await, [last(&first)]);
-    assert_eq!(found(&second).await, [second.as_str()]);
+    // The names of the API's keys are no words of a message.
+    assert!(found("annotations").await.is_empty() && found("value").await.is_empty());
+    assert_eq!(asked("id", last(&run)).await, [last(&first)]);
+    assert_eq!(asked("id", &second).await, [second.as_str()]);
+    assert!(asked("id", "What").await.is_empty());
     let messages = server.get(&format!("{first}/messages")).await.body;
-    assert_eq!(found(messages["data"][0]["id"].as_str().unwrap()).await, [last(&first)]);
+    let message = messages["data"][0]["id"].as_str().unwrap();
+    assert_eq!(asked("id", message).await, [last(&first)]);
     for nothing in ["%", "_", "' or 1=1 --", "nobody"] {
         let found = found(nothing).await;
         assert!(found.is_empty() || nothing == "%", "{nothing} {found:?}");
@@ -428,4 +438,39 @@ async fn the_chunks_of_a_file_are_what_a_search_finds() {
     }
     let found = server.search(&store, json!({"query": "herons"})).await;
     assert!(chunks.iter().any(|chunk| chunk["text"] == found[0].1.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletes_of_a_session_beside_its_requests_break_nothing() {
+    let server = TestServer::with_fixtures("assistants: [{id: asst_a, model: gpt-4o}]").await;
+    let run = json!({"assistant_id": "asst_a", "instructions": "x"});
+    let work = async |number: usize| {
+        for turn in 0..12 {
+            let session = format!("/s/s{}", turn % 2);
+            let answer = match (number + turn) % 4 {
+                0 => server.delete(&format!("/_rehearsal/sessions/s{}", turn % 2)).await,
+                1 => server.post(&format!("{session}/_rehearsal/reset"), json!({})).await,
+                _ => server.post(&format!("{session}/v1/threads/runs"), run.clone()).await,
+            };
+            // What another request has deleted is not there.
+            assert!([200, 404].contains(&answer.status.as_u16()), "{}", answer.text);
+        }
+    };
+    futures_util::future::join_all((0..12).map(work)).await;
+    for session in ["s0", "s1"] {
+        let listed = server.get(&format!("/s/{session}/v1/assistants")).await;
+        assert_eq!(listed.body["data"][0]["id"], "asst_a", "{}", listed.text);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_removed_from_the_names_in_metadata_too() {
+    const KEY: &str = "sk-a-secret-that-is-long-enough";
+    let server = TestServer::start().await;
+    let request = server.bare(Method::POST, "/v1/threads").bearer_auth(KEY);
+    let body = json!({"metadata": {KEY: "a", "b": KEY}});
+    let made = request.header("openai-beta", "assistants=v2").json(&body);
+    assert_eq!(server.send(made).await.status, 200);
+    let journal = server.get("/_rehearsal/requests").await.text;
+    assert!(!journal.contains(KEY) && journal.contains("[removed]"), "{journal}");
 }

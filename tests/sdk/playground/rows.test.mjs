@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { converse, open, rows, say, serve, stage, withBrowser } from "./stage.mjs";
+import { converse, open, press, rows, say, serve, stage, withBrowser } from "./stage.mjs";
 
 withBrowser();
 
@@ -176,15 +176,15 @@ test("a run that waits has a form for each call, filled with what its reply read
   assert.ok(await page.getByRole("button", { name: "Send" }).isDisabled());
   await output.fill('{"now": {"temperature": 7}}');
   await page.getByLabel("Output of getName").fill("the Tiger City");
-  await page.getByRole("button", { name: "Submit outputs" }).click();
+  await press(page, "Submit outputs");
   await page.getByText("It is 7 in the Tiger City.").waitFor();
   await rows(page).filter({ hasText: "requires_action → queued → in_progress → completed" }).waitFor();
 
   await say(page, "Weather in Rome");
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await press(page, "Cancel the run");
   await page.locator(".run-card .status.cancelled").waitFor();
   await say(page, "Weather in Bern");
-  await page.getByRole("button", { name: "Let it expire" }).click();
+  await press(page, "Let it expire");
   await page.locator(".run-card .status.expired").waitFor();
   assert.ok(!(await page.getByRole("button", { name: "Submit outputs" }).isVisible()));
 });
@@ -223,9 +223,9 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   await page.getByText("Save as a reply").click();
   const stub = page.getByLabel("Fixture");
   await stub.fill((await stub.inputValue()).replace("…", "Hello again."));
-  await page.getByRole("button", { name: "Put it into this session" }).click();
+  await press(page, "Put it into this session");
   await page.getByText("The session has it now").waitFor();
-  await page.getByRole("button", { name: "Run again" }).click();
+  await press(page, "Run again");
   await page.getByText("Hello again.").waitFor();
   const { data } = await control("/fixtures");
   assert.deepEqual([data[0].added, data[0].hits], [true, 1]);
@@ -233,7 +233,7 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /Hello again\./);
   // What is wrong with a fixture is said, and nothing is lost.
   await stub.fill("replies: [{stps: []}]");
-  await page.getByRole("button", { name: "Put it into this session" }).click();
+  await press(page, "Put it into this session");
   await page.getByText("did you mean 'steps'").waitFor();
   assert.equal(await stub.inputValue(), "replies: [{stps: []}]");
 });
@@ -248,13 +248,13 @@ test("an empty session says how to begin, and has a conversation to look at", as
     await page.getByLabel(language, { exact: true }).check();
     assert.ok((await page.locator(".start pre").innerText()).includes(words));
   }
-  await page.getByRole("button", { name: "Start the demo" }).click();
+  await press(page, "Start the demo");
   await page.getByText("x = 1").first().waitFor();
   await page.getByLabel("Assistant").selectOption("Weather Bot");
   await say(page, "What is the weather in Oslo?");
   await page.getByLabel("Output of getCurrentWeather").fill('{"temperature": 3}');
   await page.getByLabel("Output of getNickname").fill('{"nickname": "the Tiger City"}');
-  await page.getByRole("button", { name: "Submit outputs" }).click();
+  await press(page, "Submit outputs");
   await page.getByText("It is 3 °C in Oslo, also known as the Tiger City.").waitFor();
   await say(page, "Thank you");
   await page.getByText("No reply matched.").waitFor();
@@ -266,10 +266,10 @@ test("a new assistant is made in the page", async (t) => {
   await page.getByLabel("Name").fill("Mine");
   await page.getByLabel("code_interpreter").check();
   await page.getByLabel("Functions, as a JSON list").fill('[{"name": "f"');
-  await page.getByRole("button", { name: "Make the assistant" }).click();
+  await press(page, "Make the assistant");
   await page.getByRole("alert").waitFor();
   await page.getByLabel("Functions, as a JSON list").fill('[{"name": "f", "parameters": {"type": "object"}}]');
-  await page.getByRole("button", { name: "Make the assistant" }).click();
+  await press(page, "Make the assistant");
   await say(page, "Hello");
   await page.getByText("Fine.").waitFor();
   const { data: [made] } = await client.beta.assistants.list();

@@ -103,6 +103,14 @@ export async function say(page, text) {
   await page.getByRole("button", { name: "Send" }).click();
 }
 
+/**
+ * Presses a button by keyboard. Views grow while they load, so a button may move between the press
+ * and the release of a mouse.
+ */
+export async function press(page, name) {
+  await page.getByRole("button", { name, exact: true }).press("Enter");
+}
+
 /** What is in the row of a run. */
 export function rows(page) {
   return page.locator(".runs .run");

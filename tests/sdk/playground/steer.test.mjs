@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { converse, open, say, serve, stage, withBrowser } from "./stage.mjs";
+import { converse, open, press, say, serve, stage, withBrowser } from "./stage.mjs";
 
 withBrowser();
 
@@ -61,7 +61,7 @@ test("turns are compared word by word, also across sessions", async (t) => {
 test("a fault is armed, strikes once, and is disarmed", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/fixtures" });
   await page.getByText("Arm a fault").click();
-  await page.getByRole("button", { name: "Arm it" }).click();
+  await press(page, "Arm it");
   const faults = page.getByRole("region", { name: "Faults" });
   await faults.getByText("added fixtures 1:2").waitFor();
   const { id: thread } = await client.beta.threads.create({ messages: [{ role: "user", content: "x" }] });
@@ -72,7 +72,7 @@ test("a fault is armed, strikes once, and is disarmed", async (t) => {
   });
   assert.equal(events.length, 3);
   await faults.getByRole("cell", { name: "0", exact: true }).waitFor();
-  await faults.getByRole("button", { name: /Remove/ }).click();
+  await faults.getByRole("button", { name: "Remove document 1" }).click();
   await faults.waitFor({ state: "detached" });
 });
 
@@ -86,10 +86,10 @@ test("fixtures show their uses and what is left, and what is wrong with one", as
   await page.getByText("Add a fixture to this session").click();
   const added = page.getByRole("textbox", { name: "Fixture" });
   await added.fill("replies: [{stps: []}]");
-  await page.getByRole("button", { name: "Add it" }).click();
+  await press(page, "Add it");
   await page.getByText("did you mean 'steps'").waitFor();
   await added.fill("replies: [{name: mine, steps: [{message: Mine}]}]");
-  await page.getByRole("button", { name: "Add it" }).click();
+  await press(page, "Add it");
   await page.getByRole("cell", { name: "mine", exact: true }).waitFor();
 });
 
@@ -129,7 +129,7 @@ test("the clock, snapshots, the pace and sessions are steered", async (t) => {
   await say(page, "Step by step");
   for (const status of ["queued", "in_progress"]) {
     await page.locator(`.run-card .status.${status}`).waitFor();
-    await page.getByRole("button", { name: "Step" }).click();
+    await press(page, "Step");
   }
   await page.locator(".run-card .status.completed").waitFor();
 
@@ -149,10 +149,10 @@ test("assistants are changed, duplicated and deleted", async (t) => {
   await page.getByLabel("Instructions").fill("Be kind.");
   await page.getByLabel("file_search").check();
   await page.getByLabel("Functions, as a JSON list").fill('[{"name": "no blanks"}]');
-  await page.getByRole("button", { name: "Save the assistant" }).click();
+  await press(page, "Save the assistant");
   await page.getByRole("alert").waitFor();
   await page.getByLabel("Functions, as a JSON list").fill('[{"name": "look"}]');
-  await page.getByRole("button", { name: "Save the assistant" }).click();
+  await press(page, "Save the assistant");
   await page.getByText("Be kind.").waitFor();
   const changed = await client.beta.assistants.retrieve("asst_a");
   assert.deepEqual(changed.tools.map((it) => it.type), ["file_search", "function"]);

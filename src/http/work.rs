@@ -17,6 +17,7 @@ use super::{
     dialect::Dialect,
     extract::{RequestContext, received},
     form::is_form,
+    origin_check::HEALTH,
     state::SessionRequest,
     uri::is_api,
 };
@@ -51,6 +52,9 @@ async fn route(to: SessionRequest, mut request: Request, routes: Router) -> Resp
             RequestContext::enter(&to, dialect).await
         };
         request.extensions_mut().insert(context);
+    } else if request.method().is_safe() && request.uri().path() != HEALTH {
+        // What reads after the news of a reset or a restored snapshot sees the new state.
+        drop(to.session.hold_state().await);
     }
     match routes.oneshot(request).await {
         Ok(response) => response,

@@ -96,9 +96,9 @@ test("a thread shows messages and steps in their order", async (t) => {
   const widths = page.locator("figure img").first().evaluate((it) => it.decode().then(() => it.naturalWidth));
   assert.equal(await widths, 1);
   const download = page.waitForEvent("download");
-  await page.locator(".message").getByRole("button", { name: "data.csv" }).click();
+  await page.locator(".message").getByRole("button", { name: "data.csv" }).press("Enter");
   assert.equal(readFileSync(await (await download).path(), "utf8"), "a,b");
-  await page.getByRole("button", { name: "Citation 1" }).click();
+  await page.getByRole("button", { name: "Citation 1" }).press("Enter");
   await page.getByRole("dialog").getByText("Refunds are possible within thirty days.").waitFor();
   await page.getByRole("button", { name: "Close" }).click();
   assert.equal(await page.getByRole("dialog").count(), 0);
@@ -194,14 +194,14 @@ test("every event of a run is there with its time, and can be saved", async (t) 
   await page.getByRole("link", { name: "New thread" }).click();
   await say(page, "Hi");
   await page.getByText("Hello you!").waitFor();
-  await page.locator(".events > summary").click();
+  await page.locator(".events > summary").press("Enter");
   await page.locator(".events li").filter({ hasText: "done" }).waitFor();
   const events = await page.locator(".events li").allInnerTexts();
   assert.match(events[0], /^\d+ ms\s+thread\.run\.created/);
   assert.match(events.at(-1), /^\d+ ms\s+done/);
   assert.ok(events.some((event) => event.includes("thread.message.delta")));
   const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Save as a file" }).click();
+  await page.getByRole("button", { name: "Save as a file" }).press("Enter");
   const saved = readFileSync(await (await download).path(), "utf8");
   assert.match(saved, /^event: thread\.run\.created\ndata: \{"id":"run_/);
   assert.ok(saved.endsWith("event: done\ndata: [DONE]\n\n"));
@@ -220,7 +220,7 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   await page.getByText("No reply matched.").waitFor();
   const near = page.locator(".nearest li").first();
   assert.match(await near.innerText(), /hi[^]*message[^]*wants "Hi", got "hi" \(only the case differs\)/);
-  await page.getByText("Save as a reply").click();
+  await page.getByText("Save as a reply").press("Enter");
   const stub = page.getByLabel("Fixture");
   await stub.fill((await stub.inputValue()).replace("…", "Hello again."));
   await press(page, "Put it into this session");
@@ -229,7 +229,7 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   await page.getByText("Hello again.").waitFor();
   const { data } = await control("/fixtures");
   assert.deepEqual([data[0].added, data[0].hits], [true, 1]);
-  await page.getByRole("button", { name: "Copy as YAML" }).click();
+  await page.getByRole("button", { name: "Copy as YAML" }).press("Enter");
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /Hello again\./);
   // What is wrong with a fixture is said, and nothing is lost.
   await stub.fill("replies: [{stps: []}]");

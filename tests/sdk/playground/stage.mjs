@@ -100,7 +100,7 @@ export async function converse(client, assistant, text) {
 /** Sends a message as a user of the page does. */
 export async function say(page, text) {
   await page.getByLabel("Message", { exact: true }).fill(text);
-  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByRole("button", { name: "Send" }).press("Enter");
 }
 
 /**

@@ -25,7 +25,7 @@ test("the wrong reply is found and mended without a run", async (t) => {
   const { page, client, control } = await stage(t, { fixtures: BOTS });
   const run = await converse(client, "asst_a", "Hello");
   await page.getByRole("link", { name: /Hello/ }).click();
-  await page.getByRole("button", { name: "Why this reply?" }).click();
+  await page.getByRole("button", { name: "Why this reply?" }).press("Enter");
   await page.getByText("rest would answer").waitFor();
   const gold = page.locator(".judged > li").filter({ hasText: "gold" });
   assert.match(await gold.innerText(), /✗ message:[^]*only the case differs[^]*✓ metadata\.tier/);
@@ -72,7 +72,7 @@ test("a fault is armed, strikes once, and is disarmed", async (t) => {
   });
   assert.equal(events.length, 3);
   await faults.getByRole("cell", { name: "0", exact: true }).waitFor();
-  await faults.getByRole("button", { name: "Remove document 1" }).click();
+  await faults.getByRole("button", { name: "Remove document 1" }).press("Enter");
   await faults.waitFor({ state: "detached" });
 });
 
@@ -110,19 +110,19 @@ test("the clock, snapshots, the pace and sessions are steered", async (t) => {
   await converse(client, "asst_b", "Call");
   await menu(page, "Session");
   await page.getByText("2026-01-01T12:00:00Z").waitFor();
-  await page.getByRole("button", { name: "Take a snapshot" }).click();
+  await page.getByRole("button", { name: "Take a snapshot" }).press("Enter");
   await page.getByRole("button", { name: "Restore before" }).waitFor();
   await page.getByLabel("Advance by").fill("11m");
-  await page.getByRole("button", { name: "Advance", exact: true }).click();
+  await page.getByRole("button", { name: "Advance", exact: true }).press("Enter");
   await page.getByText(/Fell due: .*thread\.run\.expired/).waitFor();
   assert.equal((await control("/runs")).data[0].status, "expired");
-  await page.getByRole("button", { name: "Restore before" }).click();
+  await page.getByRole("button", { name: "Restore before" }).press("Enter");
   await page.getByText("2026-01-01T12:00:00Z").waitFor();
   assert.equal((await control("/runs")).data[0].status, "requires_action");
-  await page.getByRole("button", { name: "Forget before" }).click();
+  await page.getByRole("button", { name: "Forget before" }).press("Enter");
   await page.getByRole("button", { name: "Restore before" }).waitFor({ state: "detached" });
 
-  await page.getByRole("button", { name: "Hold the next runs" }).click();
+  await page.getByRole("button", { name: "Hold the next runs" }).press("Enter");
   await page.getByText("at the pace steps").waitFor();
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Bot");
@@ -136,16 +136,16 @@ test("the clock, snapshots, the pace and sessions are steered", async (t) => {
   await fetch(`${url}/s/worker/v1/models`, { headers: { authorization: "Bearer x" } });
   await menu(page, "Session");
   await page.getByRole("link", { name: "worker", exact: true }).waitFor();
-  await page.getByRole("button", { name: "Delete worker" }).click();
+  await page.getByRole("button", { name: "Delete worker" }).press("Enter");
   await page.getByRole("link", { name: "worker", exact: true }).waitFor({ state: "detached" });
-  await page.getByRole("button", { name: "Reset default" }).click();
+  await page.getByRole("button", { name: "Reset default" }).press("Enter");
   await menu(page, "Runs");
   await page.getByText("No run yet").waitFor();
 });
 
 test("assistants are changed, duplicated and deleted", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/assistants", forgiven: /400/ });
-  await page.getByRole("button", { name: "Edit Bot" }).click();
+  await page.getByRole("button", { name: "Edit Bot" }).press("Enter");
   await page.getByLabel("Instructions").fill("Be kind.");
   await page.getByLabel("file_search").check();
   await page.getByLabel("Functions, as a JSON list").fill('[{"name": "no blanks"}]');
@@ -157,9 +157,9 @@ test("assistants are changed, duplicated and deleted", async (t) => {
   const changed = await client.beta.assistants.retrieve("asst_a");
   assert.deepEqual(changed.tools.map((it) => it.type), ["file_search", "function"]);
   const card = page.getByRole("listitem").filter({ hasText: "asst_a" });
-  await card.getByRole("button", { name: "Duplicate" }).click();
+  await card.getByRole("button", { name: "Duplicate" }).press("Enter");
   await page.getByText("Bot (copy)", { exact: true }).waitFor();
-  await card.getByRole("button", { name: "Delete" }).click();
+  await card.getByRole("button", { name: "Delete" }).press("Enter");
   await card.waitFor({ state: "detached" });
   await assert.rejects(client.beta.assistants.retrieve("asst_a"), { status: 404 });
 });
@@ -182,9 +182,9 @@ test("threads are searched, exported and forked; an id leads to its thread", asy
   await page.getByText("There is no such id.").waitFor();
   await page.locator(".title").getByText("More").click();
   const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Export as a fixture" }).click();
+  await page.getByRole("button", { name: "Export as a fixture" }).press("Enter");
   assert.match(readFileSync(await (await download).path(), "utf8"), /replies:[^]*A long answer/);
-  await page.locator(".message.user").getByRole("button", { name: "Fork here" }).click();
+  await page.locator(".message.user").getByRole("button", { name: "Fork here" }).press("Enter");
   await page.waitForFunction((old) => !location.hash.endsWith(old), first.thread_id);
   const forked = new URL(page.url()).hash.split("/").at(-1);
   const { data } = await client.beta.threads.messages.list(forked);
@@ -195,7 +195,7 @@ test("threads are searched, exported and forked; an id leads to its thread", asy
 
 test("files are put into a vector store, read, and searched", async (t) => {
   const { page } = await stage(t, { fixtures: BOTS, path: "#/files" });
-  await page.getByRole("button", { name: "New vector store" }).click();
+  await page.getByRole("button", { name: "New vector store" }).press("Enter");
   const store = page.getByRole("region", { name: "Vector store documents" });
   await store.evaluate((it) => {
     const files = new DataTransfer();
@@ -209,7 +209,7 @@ test("files are put into a vector store, read, and searched", async (t) => {
   await store.getByText("from byte 0").click();
   await store.getByRole("group", { name: "Chunk from byte 0" }).getByText("Owls eat mice.").waitFor();
   await store.getByLabel("Search").fill("what do owls eat");
-  await store.getByRole("button", { name: "Try it" }).click();
+  await store.getByRole("button", { name: "Try it" }).press("Enter");
   await store.locator("mark").getByText("Owls").waitFor();
   assert.ok(Number(await store.locator("meter").first().getAttribute("value")) > 0);
 });
@@ -230,7 +230,7 @@ test("the journal is narrowed, and shows bodies", async (t) => {
   await page.getByLabel("unmatched runs only").check();
   await page.waitForFunction(() =>
     [...document.querySelectorAll(".entries > li")].every((it) => !it.textContent.includes("asst_none")));
-  await page.getByRole("button", { name: "Empty the journal" }).click();
+  await page.getByRole("button", { name: "Empty the journal" }).press("Enter");
   await page.getByText("No request.").waitFor();
 });
 

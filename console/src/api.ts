@@ -130,10 +130,6 @@ export class Api {
     return (await response.json()) as unknown;
   }
 
-  async delete(path: string): Promise<void> {
-    await this.call({ method: "DELETE", path });
-  }
-
   /** Puts a fixture document into the session. */
   async addFixtures(yaml: string): Promise<void> {
     await this.call(addFixture(yaml));

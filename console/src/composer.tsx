@@ -272,7 +272,7 @@ function runCall(
 }
 
 /** The body of a run: only what is set. */
-export function runParams(assistant: Assistant, overrides: Overrides): Record<string, unknown> {
+function runParams(assistant: Assistant, overrides: Overrides): Record<string, unknown> {
   const { temperature, max_completion_tokens, tool_choice, reply: _, ...texts } = overrides;
   const params: Record<string, unknown> = { assistant_id: assistant.id };
   for (const [key, value] of Object.entries(texts)) if (value !== "") params[key] = value;

@@ -240,7 +240,7 @@ function Search({ store }: { store: string }) {
 }
 
 /** The text, with the words of the query marked. */
-export function highlighted(text: string, query: string) {
+function highlighted(text: string, query: string) {
   const words = new Set(query.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
   return text
     .split(/([\p{L}\p{N}]+)/u)

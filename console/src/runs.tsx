@@ -48,7 +48,7 @@ function Row({ run }: { run: RunSummary }) {
 }
 
 /** The reply that answered, by its name or its place. */
-export function replyName({ reply, unmatched }: RunSummary): string {
+function replyName({ reply, unmatched }: RunSummary): string {
   if (unmatched) return "no reply matched";
   if (reply === null) return "";
   return reply.name ?? `${reply.file}:${reply.line}`;

@@ -15,7 +15,7 @@ export function ThreadsPage() {
   const text = useSignal("");
   const limit = useSignal(PAGE);
   const path = `_rehearsal/threads?limit=${Math.min(limit.value, 100)}${
-    text.value === "" ? "" : `&q=${encodeURIComponent(text.value)}`
+    text.value === "" ? "" : `&${keyOf(text.value)}=${encodeURIComponent(text.value)}`
   }`;
   const { data, problem } = useLoaded(
     () => api.get<List<ThreadSummary>>(path),
@@ -71,4 +71,9 @@ export function ThreadsPage() {
       )}
     </section>
   );
+}
+
+/** An id is looked for as such, anything else in what people wrote. */
+function keyOf(text: string): "id" | "q" {
+  return /^(thread|run|msg|step)_\w+$/.test(text) ? "id" : "q";
 }

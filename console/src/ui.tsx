@@ -149,8 +149,22 @@ export function pretty(text: string): string {
   }
 }
 
+/** How much of a text is laid out, in characters: a word of a million takes a browser minutes. */
+const SHOWN = 50_000;
+
 /** A text in a box that scrolls, by keyboard too. */
 export function Box({ text, label }: { text: string; label: string }) {
+  if (text.length > SHOWN) {
+    return (
+      <>
+        <Box text={text.slice(0, SHOWN)} label={label} />
+        <p class="hint">
+          {(text.length - SHOWN).toLocaleString("en")} more characters.{" "}
+          <Copy text={text} label="Copy all" />
+        </p>
+      </>
+    );
+  }
   return (
     <pre class="box" tabIndex={0} role="group" aria-label={label}>
       {text}

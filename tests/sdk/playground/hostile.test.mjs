@@ -68,7 +68,7 @@ replies: [{steps: [{message: {text: "[it](sandbox:/mnt/data/page.html)", files: 
   assert.equal(page.context().pages().length, 1);
 });
 
-test("a word of a megabyte is shown, and the page goes on", async (t) => {
+test("a word as long as a message may be is shown, and the page goes on", async (t) => {
   const fixture = "assistants: [{id: asst_a, name: Bot, model: gpt-4o}]\nreplies: [{steps: [{message: '{{ message }}'}]}]\n";
   const { page, client, url } = await stage(t, { fixtures: fixture });
   const word = "w".repeat(250_000);

@@ -173,6 +173,8 @@ test("threads are searched, exported and forked; an id leads to its thread", asy
   const found = page.locator("main .run");
   await page.waitForFunction(() => document.querySelectorAll("main .run").length === 1);
   assert.match(await found.innerText(), /heron/);
+  await page.getByLabel(/Search in messages/).fill(first.id);
+  await page.waitForFunction(() => document.querySelector("main .run")?.textContent.includes("heron"));
   await page.getByLabel("Go to an id").fill(first.id);
   await page.getByLabel("Go to an id").press("Enter");
   await page.locator(".message").first().waitFor();

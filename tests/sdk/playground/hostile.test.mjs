@@ -81,6 +81,18 @@ test("a word as long as a message may be is shown, and the page goes on", async 
   await rows(page).first().waitFor();
 });
 
+test("a megabyte of output is shown by its beginning, and can be copied", async (t) => {
+  const code = { input: "print()", outputs: [{ logs: "l".repeat(1_000_000) }] };
+  const assistants = [{ id: "asst_a", name: "Bot", model: "gpt-4o", tools: [{ type: "code_interpreter" }] }];
+  const fixture = JSON.stringify({ assistants, replies: [{ steps: [{ tool_calls: [{ code_interpreter: code }] }] }] });
+  const { page, client, url } = await stage(t, { fixtures: fixture });
+  const run = await converse(client, "asst_a", "Hello");
+  await page.goto(`${url}/#/threads/${run.thread_id}`);
+  await page.getByText("950,000 more characters.").waitFor();
+  await page.getByRole("button", { name: "Copy all" }).press("Enter");
+  assert.equal(await page.evaluate(async () => (await navigator.clipboard.readText()).length), 1_000_000);
+});
+
 test("a thousand runs are a list that scrolls, in pages", async (t) => {
   const fixture = "assistants: [{id: asst_a, name: Bot, model: gpt-4o}]\nreplies: [{steps: [{message: Yes.}]}]\n";
   const { page, client } = await stage(t, { fixtures: fixture });

@@ -16,7 +16,7 @@ use crate::{
     http::{
         ApiError, AppState, Dialect, SessionRequest,
         dialect::{self, Policy},
-        endings,
+        endings::{self, Ending},
         error::Result,
         faults, headers, journal,
         observe::{NoRoute, Observed},
@@ -89,9 +89,9 @@ impl App {
 
     /// What a fault damages is a whole answer.
     async fn carry_out(&self, to: &SessionRequest, request: Request) -> Response {
-        let ends_lines = endings::ends_lines(request.uri().path());
+        let ending = Ending::of(request.uri().path());
         let response = self.route(to, request).await.unwrap_or_else(IntoResponse::into_response);
-        endings::write(to, ends_lines, response).await
+        endings::write(to, ending, response).await
     }
 
     async fn route(&self, to: &SessionRequest, mut request: Request) -> Result<Response> {
@@ -139,8 +139,17 @@ fn unknown_url(request: Request) -> Response {
 }
 
 fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
-    const RESOURCES: [&str; 7] =
-        ["assistants", "threads", "models", "files", "uploads", "vector_stores", "chat"];
+    const RESOURCES: [&str; 9] = [
+        "assistants",
+        "threads",
+        "responses",
+        "conversations",
+        "models",
+        "files",
+        "uploads",
+        "vector_stores",
+        "chat",
+    ];
     let base = format!("http://{}/v1", host.unwrap_or("127.0.0.1:7357"));
     if uri.path().starts_with("//") {
         return Some(

@@ -177,7 +177,7 @@ fn known_method(method: &str) -> &'static str {
 }
 
 /// The words that paths of the server are made of. Whatever else stands in a path is an id.
-const WORDS: [&str; 35] = [
+const WORDS: [&str; 42] = [
     "",
     "v1",
     "assistants",
@@ -213,6 +213,13 @@ const WORDS: [&str; 35] = [
     "metrics",
     "responses",
     "conversations",
+    "items",
+    "input_items",
+    "input_tokens",
+    "match",
+    "pace",
+    "sessions",
+    "chunks",
 ];
 
 /// No path of the server has more segments than this.

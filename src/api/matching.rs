@@ -20,7 +20,7 @@ use crate::{
         extract::{JsonBody, NamedReply, limit, pairs},
     },
     session::SessionState,
-    types::{ApiErrorKind, Id, Message, Role, Thread, VectorStore, tool::searches},
+    types::{Api, ApiErrorKind, Id, Message, Role, Thread, VectorStore, tool::searches},
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -97,6 +97,7 @@ async fn subject(
     let attachments = asked.as_ref().is_some_and(|message| !message.attachments.is_empty());
     let message = asked.map(|new| Message::sent(Id::new("msg_match"), now, thread_id, new).text());
     Ok(OwnedSubject::new(&Subject {
+        api: Api::Assistants,
         assistant_id: run.assistant_id.as_str(),
         assistant_name: name.as_deref(),
         model: &run.model,

@@ -5,11 +5,13 @@
 
 mod assistant_files;
 mod assistants;
+mod conversations;
 mod files;
 pub(crate) mod matching;
 mod message_files;
 mod messages;
 mod models;
+mod responses;
 mod runs;
 mod steps;
 mod store_files;
@@ -37,6 +39,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(threads::routes())
         .merge(messages::routes())
         .merge(message_files::routes())
+        .merge(conversations::routes())
+        .merge(responses::routes())
         .merge(runs::routes())
         .merge(steps::routes())
         .merge(models::routes())

@@ -10,7 +10,9 @@ use rand_chacha::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::types::{File, Id, Resource, Run, resource::Spelling};
+use crate::types::{
+    Conversation, File, Id, Resource, Response, Run, Timestamp, resource::Spelling,
+};
 
 /// A seed for those who did not give one.
 #[expect(
@@ -125,6 +127,32 @@ impl Ids {
         Id::new(spell(prefix, spelling, &mut self.objects.lock()))
     }
 
+    /// The id of a response, with the key of the chain that it goes on with, or of a new one.
+    pub fn next_response(
+        &self,
+        chain: Option<&str>,
+        is_stored: bool,
+        at: Timestamp,
+    ) -> Id<Response> {
+        let mut objects = self.objects.lock();
+        let chain = chain.map_or_else(|| hex_16(&mut objects), str::to_owned);
+        let mark = if is_stored { "00" } else { "01" };
+        Id::new(format!("{}{chain}{mark}{}", Response::PREFIX, dated(at, &mut objects)))
+    }
+
+    /// The id of a conversation, which ends with the key of its chain.
+    pub fn next_conversation(&self, at: Timestamp) -> Id<Conversation> {
+        let mut objects = self.objects.lock();
+        let dated = dated(at, &mut objects);
+        Id::new(format!("{}{dated}{}", Conversation::PREFIX, hex_16(&mut objects)))
+    }
+
+    /// The id of an item that a client puts into a conversation.
+    pub fn next_item(&self, prefix: &str, of: &Id<Conversation>, at: Timestamp) -> String {
+        let dated = dated(at, &mut self.objects.lock());
+        format!("{prefix}{dated}{}", chain_of_conversation(of))
+    }
+
     /// `req_` and 32 hexadecimal digits.
     pub fn next_request(&self) -> String {
         let mut generator = self.requests.lock();
@@ -182,10 +210,65 @@ impl RunIds {
         self.spell("call_", Spelling::Base62, Made::Call, nth)
     }
 
-    fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
-        let stream = SeedStream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
-        spell(prefix, spelling, &mut generator(self.seed, self.run.as_str(), &stream))
+    /// The id of an item of a response: with the chain and the mark of the response's own.
+    pub fn item(&self, prefix: &str, nth: usize, at: Timestamp) -> String {
+        let own = self.run.as_str().trim_start_matches(Response::PREFIX);
+        let begins = own.get(..CHAIN + 2).unwrap_or(own);
+        format!("{prefix}{begins}{}", dated(at, &mut self.generator(Made::Step, nth)))
     }
+
+    /// The id of the container that a response runs programs in.
+    pub fn container(&self, at: Timestamp) -> String {
+        let mut generator = self.generator(Made::File, usize::MAX);
+        let dated = dated(at, &mut generator);
+        format!("cntr_{dated}{}", hex_16(&mut generator))
+    }
+
+    /// What the n-th event of a stream is padded with.
+    pub fn padding(&self, nth: u64, length: usize) -> String {
+        let nth = usize::try_from(nth).unwrap_or(usize::MAX);
+        letters("", BASE62, length, &mut self.generator(Made::Message, nth))
+    }
+
+    /// What stands for the reasoning that nobody but the service can read.
+    pub fn encrypted(&self, nth: usize) -> String {
+        const LENGTH: usize = 344;
+        letters("gAAAAA", BASE62, LENGTH, &mut self.generator(Made::Turn, nth))
+    }
+
+    fn generator(&self, kind: Made, nth: usize) -> ChaCha8Rng {
+        let stream = SeedStream::Made { kind, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
+        generator(self.seed, self.run.as_str(), &stream)
+    }
+
+    fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
+        spell(prefix, spelling, &mut self.generator(kind, nth))
+    }
+}
+
+/// How long the key of a chain is, which responses that go on with one another share.
+const CHAIN: usize = 16;
+
+/// The key of the chain that a response is of.
+pub fn chain_of_response(id: &Id<Response>) -> &str {
+    let own = id.as_str().trim_start_matches(Response::PREFIX);
+    own.get(..CHAIN).unwrap_or(own)
+}
+
+/// The key of the chain that a conversation is.
+pub fn chain_of_conversation(id: &Id<Conversation>) -> &str {
+    let id = id.as_str();
+    id.len().checked_sub(CHAIN).and_then(|from| id.get(from..)).unwrap_or(id)
+}
+
+fn hex_16(generator: &mut ChaCha8Rng) -> String {
+    format!("{:016x}", generator.next_u64())
+}
+
+/// 32 hexadecimal digits: the time, and what was drawn with it. Two of them are always the same.
+fn dated(at: Timestamp, generator: &mut ChaCha8Rng) -> String {
+    let (short, last) = (generator.next_u32() & 0xffff, generator.next_u32() & 0xff);
+    format!("{:08x}{short:04x}81{:016x}{last:02x}", at.0, generator.next_u64())
 }
 
 /// A ChaCha key has room for both the seed (8 bytes) and the random part of an id (24 characters).

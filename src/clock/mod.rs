@@ -12,7 +12,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-pub use self::ids::{Ids, IdsStand, RunIds, random_name, random_seed};
+pub use self::ids::{
+    Ids, IdsStand, RunIds, chain_of_conversation, chain_of_response, random_name, random_seed,
+};
 use crate::types::Timestamp;
 
 /// A point in time, in microseconds since the Unix epoch: finer than the API shows, so that the

@@ -5,20 +5,29 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{event::Event, listener::Listener, reply_usage::UnmatchedRun};
-use crate::{event_bus::EventBus, turns::KeptTurn, types::Version};
+use crate::{event_bus::EventBus, turns::KeptTurn, types::{Api, Version}};
 
 pub(super) struct Audience {
+    /// The API whose events it gets.
+    api: Api,
     bus: EventBus,
     listeners: Vec<Listener>,
 }
 
 impl Audience {
-    pub(super) fn new(bus: EventBus, listener: Option<Listener>) -> Self {
-        Self { bus, listeners: listener.into_iter().collect() }
+    pub(super) fn new(api: Api, bus: EventBus, listener: Option<Listener>) -> Self {
+        Self { api, bus, listeners: listener.into_iter().collect() }
     }
 
     pub(super) fn listens(&self) -> bool {
         !self.listeners.is_empty()
+    }
+
+    /// Adds a listener that gets these events first.
+    pub(super) fn join_behind(&mut self, listener: Listener, earlier: Vec<Event>) {
+        if earlier.into_iter().all(|event| listener.send(event)) {
+            self.listeners.push(listener);
+        }
     }
 
     pub(super) fn join(&mut self, listener: Option<Listener>) {
@@ -27,6 +36,9 @@ impl Audience {
 
     pub(super) fn send(&mut self, events: Vec<Event>) {
         for event in events {
+            if !event.is_of(self.api) {
+                continue;
+            }
             if event.is_news() {
                 self.bus.publish(event.name(), || event.data(Version::V2, true));
             }
@@ -45,7 +57,7 @@ impl Audience {
                 self.dismiss(&Event::Done);
             }
             if breaks {
-                self.listeners.clear();
+                self.listeners.retain(Listener::stays);
             }
         }
     }

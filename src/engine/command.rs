@@ -17,6 +17,14 @@ pub(super) enum RunCommand {
         answer: oneshot::Sender<Result<Run, EngineError>>,
         activity: ActivityGuard,
     },
+    /// Somebody listens, but for so many events at the beginning. Answered with whether the events
+    /// that have been told before are known.
+    Listen {
+        listener: Listener,
+        skipped: u64,
+        answer: oneshot::Sender<bool>,
+        activity: ActivityGuard,
+    },
     Poll {
         answer: oneshot::Sender<()>,
         activity: ActivityGuard,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     tokens::TokenPiece,
@@ -58,6 +59,13 @@ pub(super) enum Cue {
     /// The calls are made: on with it, or wait for the client's outputs if functions are among
     /// them.
     CloseCalls,
+    OpenReasoning,
+    /// Another part of the summary of the open reasoning.
+    SummaryPart,
+    Summary(TokenPiece),
+    CloseReasoning,
+    /// Something that only one API has a word for, as that shows it.
+    Item(Map<String, Value>),
     /// Streams break off here; the run goes on.
     Disconnect,
     End(PerformanceEnd),

@@ -21,23 +21,34 @@ use super::{
     listener::Listener,
     lock,
     machine::{Input, Machine, Prompt},
-    note,
+    note::{self, NoteError},
     objects::RunObjects,
     performer::{Performer, PerformerChoice},
     performing::Performing,
-    prompt,
-    shell::Shell,
+    prompt::{self, Reading},
+    responses::{
+        ResponseOrder,
+        creation::{self, Opened, Setting},
+        ConversationLock,
+        locks::ConversationLocks,
+        objects::{BegunResponse, Record, ResponseObjects},
+    },
+    shell::{Shell, Unwritten},
     task,
     turn_recorder::TurnRecorder,
+    view::RunView,
 };
 use crate::{
     clock::{Clock, Ids},
     event_bus::EventBus,
     knowledge::{AttachedFiles, Knowledge},
     metrics::Metrics,
-    store::{self, OpenRun, Store, StoreError},
+    store::{self, Changes, OpenResponse, OpenRun, Store, StoreError},
     turns::TurnLog,
-    types::{Id, Message, Run, RunStatus, Step, Thread, run::LastError, tool::ToolOutput},
+    types::{
+        ApiErrorKind, Conversation, Id, Message, Response, Run, RunStatus, Step, Thread,
+        run::LastError, tool::ToolOutput,
+    },
     upstream::Recording,
 };
 
@@ -63,6 +74,7 @@ pub struct Engine {
     at_hand: RunServices,
     live: Arc<Mutex<HashMap<Id<Run>, LiveRun>>>,
     claims: Claims,
+    conversations: ConversationLocks,
 }
 
 struct LiveRun {
@@ -73,7 +85,12 @@ struct LiveRun {
 
 impl Engine {
     pub fn new(at_hand: RunServices) -> Self {
-        Self { at_hand, live: Arc::default(), claims: Claims::default() }
+        Self {
+            at_hand,
+            live: Arc::default(),
+            claims: Claims::default(),
+            conversations: ConversationLocks::default(),
+        }
     }
 
     /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the
@@ -109,7 +126,7 @@ impl Engine {
         shell.performing.know(creation.inputs(), creation.reading(store).await?);
         let (run, has_question) = (creation.run.clone(), creation.has_question);
         let (created, answer) = oneshot::channel();
-        shell.creation = Some((creation, created));
+        shell.creation = Some((Unwritten::Run(creation), created));
         let (let_go, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
         _ = let_go.send(Vec::new());
@@ -131,6 +148,80 @@ impl Engine {
         // If the task is gone already, so is its engine.
         _ = created.send(new.into_events());
         Ok(())
+    }
+
+    /// Creates a response, and lets it go. Answers with the response as it was created.
+    pub async fn respond(
+        &self,
+        order: ResponseOrder,
+        listener: Option<Listener>,
+    ) -> Result<Response, EngineError> {
+        let lock = match &order.request.conversation {
+            Some(conversation) => Some(self.lock_conversation(conversation)?),
+            None => None,
+        };
+        let opened = order.open(&self.at_hand, lock).await?;
+        let Opened { objects, machine, inputs, reading, of_response, wanted, setting } = opened;
+        let response = objects.response.clone();
+        let objects = RunView::Responses(Box::new(objects));
+        let mut shell = self.shell(machine, objects, wanted, listener);
+        shell.performing.know_response(inputs, reading, of_response);
+        let (created, answer) = oneshot::channel();
+        shell.creation = Some((Unwritten::Response { setting }, created));
+        let (let_go, gate) = oneshot::channel();
+        self.spawn(shell, None, gate);
+        _ = let_go.send(Vec::new());
+        if answer.await.unwrap_or_else(|_| Err(StoreError::died()))? {
+            Ok(response)
+        } else {
+            Err(StoreError::vanished().into())
+        }
+    }
+
+    /// How many tokens a response like this would read.
+    pub async fn count_tokens(&self, order: ResponseOrder) -> Result<u64, EngineError> {
+        order.count(&self.at_hand).await
+    }
+
+    /// Keeps others from a conversation, unless somebody works on it already.
+    pub fn lock_conversation(
+        &self,
+        conversation: &Id<Conversation>,
+    ) -> Result<ConversationLock, EngineError> {
+        let locked = || EngineError::Refused(ApiErrorKind::ConversationLocked);
+        self.conversations.lock(conversation).ok_or_else(locked)
+    }
+
+    /// Cancels a response that is under way. Answers whether it was.
+    pub async fn cancel_response(&self, id: &Id<Response>) -> Result<bool, EngineError> {
+        match self.change(&run_of(id), RunChange::Cancel, None).await {
+            None | Some(Err(EngineError::NotCancellable(_))) => Ok(false),
+            Some(answer) => answer.map(|_| true),
+        }
+    }
+
+    /// Lets somebody listen to a response that is under way, but for so many events at its
+    /// beginning. Answers whether it is, and its events can be asked for again.
+    pub async fn listen(&self, id: &Id<Response>, listener: Listener, skipped: u64) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let activity = self.at_hand.clock.begin_activity();
+        let command = RunCommand::Listen { listener, skipped, answer, activity };
+        self.command(&run_of(id), command) && answered.await.unwrap_or(false)
+    }
+
+    /// Tells a response that it was polled.
+    pub async fn poll_response(&self, id: &Id<Response>) {
+        self.tell_polled(&run_of(id)).await;
+    }
+
+    /// Deletes a response, and stops it if it is under way. Answers whether it was there.
+    pub async fn delete_response(&self, id: &Id<Response>) -> store::Result<bool> {
+        let was_there = self.at_hand.store.delete(id).await?;
+        if was_there {
+            let activity = self.at_hand.clock.begin_activity();
+            self.command(&run_of(id), RunCommand::Abandon { activity });
+        }
+        Ok(was_there)
     }
 
     /// Adds a client's message to its thread, with the files that are attached to it.
@@ -196,6 +287,10 @@ impl Engine {
         if self.live.lock().get(id).is_none_or(|live| live.thread != *thread) {
             return;
         }
+        self.tell_polled(id).await;
+    }
+
+    async fn tell_polled(&self, id: &Id<Run>) {
         let (answer, answered) = oneshot::channel();
         let activity = self.at_hand.clock.begin_activity();
         if self.command(id, RunCommand::Poll { answer, activity }) {
@@ -259,22 +354,76 @@ impl Engine {
             let OpenRun { run, steps, message, .. } = open;
             let objects = self.objects(run, steps, message);
             let shell = self.shell(machine, objects, PerformerChoice::Any, None);
-            let (created, gate) = oneshot::channel();
-            self.spawn(shell, Some(first), gate);
-            _ = created.send(Vec::new());
+            self.take_up(shell, first);
+        }
+        for open in self.at_hand.store.open_responses().await? {
+            tracing::info!(response = %open.response.id, "taking up a response");
+            match self.resumed(&open) {
+                Ok((shell, lost)) => self.take_up(shell, Input::Restart { lost }),
+                Err(error) => self.fail_unreadable(open.response, &error).await?,
+            }
         }
         Ok(())
     }
 
-    fn objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> RunObjects {
+    /// Lets a run go on that was there before the server was.
+    fn take_up(&self, shell: Shell, first: Input) {
+        let (created, gate) = oneshot::channel();
+        self.spawn(shell, Some(first), gate);
+        _ = created.send(Vec::new());
+    }
+
+    /// A response where it stood, and what is lost of it.
+    fn resumed(&self, open: &OpenResponse) -> Result<(Shell, Option<LastError>), NoteError> {
+        let (machine, record) = note::read_response(&open.note)?;
+        let setting: Setting = serde_json::from_str(&open.setting)?;
+        let lost = machine.performance().and_then(|by| by.memory.lost());
+        let Record { progress, run, steps, message } = record;
+        let conversation = open.response.settings.conversation.as_ref();
+        let begun = BegunResponse {
+            response: open.response.clone(),
+            input: open.input.clone(),
+            turn: setting.turn,
+            answered: setting.answered,
+            pads: true,
+            lock: conversation.and_then(|id| self.conversations.lock(id)),
+        };
+        let mut objects = ResponseObjects::new(self.run_objects(run, steps, message), begun);
+        objects.resume(progress);
+        let reading = Reading { prompt: Prompt::default(), messages: setting.messages };
+        let objects = RunView::Responses(Box::new(objects));
+        let mut shell = self.shell(machine, objects, PerformerChoice::Any, None);
+        let inputs = creation::inputs(setting.turn, setting.question);
+        shell.performing.know_response(inputs, reading, setting.of_response);
+        Ok((shell, lost))
+    }
+
+    /// A response that cannot go on fails.
+    async fn fail_unreadable(&self, mut response: Response, error: &NoteError) -> store::Result<()> {
+        tracing::error!(response = %response.id, %error, "the note of a response is unreadable");
+        let why = format!(
+            "The server was started again, and what it had noted of this response cannot be read: \
+             {error}."
+        );
+        response.fail(LastError::server_error(why));
+        let mut changes = Changes::new();
+        changes.update_response(&response, None, None)?;
+        self.at_hand.store.write(changes).await.map(|_| ())
+    }
+
+    fn run_objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> RunObjects {
         let ids = self.at_hand.ids.of_run(&run.id);
         RunObjects::new(run, steps, message, ids)
+    }
+
+    fn objects(&self, run: Run, steps: Vec<Step>, message: Option<Message>) -> RunView {
+        RunView::Assistants(Box::new(self.run_objects(run, steps, message)))
     }
 
     fn shell(
         &self,
         machine: Machine,
-        objects: RunObjects,
+        objects: RunView,
         wanted: PerformerChoice,
         listener: Option<Listener>,
     ) -> Shell {
@@ -291,7 +440,7 @@ impl Engine {
                 TurnRecorder::new(Arc::clone(turns)),
                 recording.clone(),
             ),
-            audience: Audience::new(bus.clone(), listener),
+            audience: Audience::new(objects.api(), bus.clone(), listener),
             metrics: Arc::clone(metrics),
             store: store.clone(),
             clock: clock.clone(),
@@ -330,6 +479,11 @@ impl Engine {
         let run = self.at_hand.store.find::<Run>(&(thread.clone(), id.clone())).await?;
         Ok(run.ok_or_else(|| EngineError::NoRun(id.clone()))?.status())
     }
+}
+
+/// The run that performers see in place of a response: it has the same id.
+fn run_of(id: &Id<Response>) -> Id<Run> {
+    Id::new(id.as_str())
 }
 
 impl Drop for Engine {

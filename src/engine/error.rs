@@ -3,7 +3,7 @@
 use crate::{
     knowledge::KnowledgeError,
     store,
-    types::{Id, Run, RunStatus, Thread},
+    types::{ApiErrorKind, Id, Run, RunStatus, Thread},
 };
 
 /// Why the engine did not do what was asked.
@@ -27,6 +27,9 @@ pub enum EngineError {
     NoOutputsWanted(RunStatus),
     #[error("outputs for other calls than the run waits for")]
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
+    /// A response that cannot be, in the words of its API.
+    #[error("{0}")]
+    Refused(ApiErrorKind),
     #[error(transparent)]
     Files(KnowledgeError),
     #[error(transparent)]

@@ -1,10 +1,14 @@
 //! What happens to a run, as the stream tells it. One enum feeds the streams and the store.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::responses::ResponseEvent;
+
 use crate::types::{
-    File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
+    Api, File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
     message::{Annotation, MessageStatus},
     run::SORRY,
     step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
@@ -33,11 +37,31 @@ pub enum Event {
         index: usize,
         delta: ContentDelta,
     },
+    /// What a stream of a response shows.
+    Response(Box<ResponseEvent>),
+    /// The same, as it was kept.
+    Logged(Arc<LoggedEvent>),
     /// The stream breaks off, without a word.
     Broken,
     /// The server failed; the connection closes after it.
     Error,
     Done,
+}
+
+/// An event as it was written once: its name, and its data in one line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    pub name: String,
+    pub data: String,
+}
+
+impl LoggedEvent {
+    pub(super) fn of(event: &ResponseEvent) -> Self {
+        let mut data = Vec::new();
+        event.write(&mut data);
+        let data = String::from_utf8(data).expect("JSON is text");
+        Self { name: event.name().to_owned(), data }
+    }
 }
 
 /// What is added to a message. The first piece of a text shows itself as that: recorded.
@@ -67,8 +91,10 @@ pub enum CallDelta {
 }
 
 impl Event {
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
+            Self::Response(event) => event.name(),
+            Self::Logged(event) => &event.name,
             Self::ThreadCreated(_) => "thread.created",
             Self::RunCreated(_) => "thread.run.created",
             Self::Run(run) => match run.status() {
@@ -135,6 +161,8 @@ impl Event {
                 let delta = ShownContent { content: [delta.shown(version, *index)] };
                 compact(&ShownDelta { id, object: "thread.message.delta", delta }, to)
             }
+            Self::Response(event) => event.write(to),
+            Self::Logged(event) => to.extend_from_slice(event.data.as_bytes()),
             // Nested, so that both official SDKs raise it.
             Self::Broken | Self::Error => {
                 let error =
@@ -148,7 +176,10 @@ impl Event {
     /// Whether it is news for others than those who listen to the run's stream.
     pub fn is_news(&self) -> bool {
         // A thread is told when it is written.
-        !matches!(self, Self::ThreadCreated(_) | Self::Broken | Self::Error | Self::Done)
+        !matches!(
+            self,
+            Self::ThreadCreated(_) | Self::Logged(_) | Self::Broken | Self::Error | Self::Done
+        )
     }
 
     /// Whether it tells what an object has become, and no piece of it alone.
@@ -157,6 +188,8 @@ impl Event {
             Self::RunCreated(_) | Self::Run(_) => true,
             Self::StepCreated(_) | Self::Step(_) => true,
             Self::MessageCreated(_) | Self::Message(_) => true,
+            Self::Response(event) => event.is_of_object(),
+            Self::Logged(_) => false,
             Self::ThreadCreated(_) | Self::StepDelta { .. } | Self::MessageDelta { .. } => false,
             Self::Broken | Self::Error | Self::Done => false,
         }
@@ -168,12 +201,22 @@ impl Event {
             Self::Run(run) => {
                 run.status().is_terminal() || run.status() == RunStatus::RequiresAction
             }
+            Self::Response(event) => event.ended().is_some(),
             _ => false,
+        }
+    }
+
+    /// Whether streams of this API show it.
+    pub(super) fn is_of(&self, api: Api) -> bool {
+        match self {
+            Self::Broken | Self::Error | Self::Done => true,
+            Self::Response(_) | Self::Logged(_) => api == Api::Responses,
+            _ => api == Api::Assistants,
         }
     }
 }
 
-fn compact(value: &impl Serialize, to: &mut Vec<u8>) {
+pub(super) fn compact(value: &impl Serialize, to: &mut Vec<u8>) {
     serde_json::to_writer(to, value).expect("the API's objects are JSON");
 }
 

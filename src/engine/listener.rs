@@ -13,7 +13,11 @@ const BEHIND: usize = 16_384;
 
 /// Gets the events of a run, from the one on that the call which listens caused.
 #[derive(Debug)]
-pub struct Listener(Arc<Shared>);
+pub struct Listener {
+    shared: Arc<Shared>,
+    /// Whether it still listens when streams break off.
+    stays: bool,
+}
 
 /// The events that a listener got, in their order.
 #[derive(Debug)]
@@ -35,19 +39,30 @@ struct Queue {
 /// A listener, and what it gets.
 pub fn listen() -> (Listener, Events) {
     let shared = Arc::new(Shared::default());
-    (Listener(Arc::clone(&shared)), Events(shared))
+    (Listener { shared: Arc::clone(&shared), stays: false }, Events(shared))
+}
+
+/// A listener that waits for the end: streams that break off do not concern it.
+pub fn listen_to_end() -> (Listener, Events) {
+    let (mut listener, events) = listen();
+    listener.stays = true;
+    (listener, events)
 }
 
 impl Listener {
+    pub(super) fn stays(&self) -> bool {
+        self.stays
+    }
+
     /// Passes an event on. Answers whether anybody still reads.
     pub(super) fn send(&self, event: Event) -> bool {
-        let mut queue = self.0.queue.lock();
+        let mut queue = self.shared.queue.lock();
         if queue.is_over {
             return false;
         }
         queue.push(event);
         drop(queue);
-        self.0.changed.notify_one();
+        self.shared.changed.notify_one();
         true
     }
 }
@@ -65,6 +80,9 @@ impl Queue {
 
 /// Adds the text of an event to the one before it, if both are pieces of the same text.
 fn joined(last: &mut Event, next: &Event) -> Option<()> {
+    if let (Event::Response(last), Event::Response(next)) = (&mut *last, next) {
+        return last.join(next).then_some(());
+    }
     let (
         Event::MessageDelta {
             id,
@@ -85,8 +103,8 @@ fn joined(last: &mut Event, next: &Event) -> Option<()> {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.0.queue.lock().is_over = true;
-        self.0.changed.notify_one();
+        self.shared.queue.lock().is_over = true;
+        self.shared.changed.notify_one();
     }
 }
 
@@ -133,7 +151,7 @@ mod tests {
             assert!(listener.send(piece("ab")));
         }
         assert!(listener.send(Event::Done));
-        assert_eq!(listener.0.queue.lock().events.len(), BEHIND + 1);
+        assert_eq!(listener.shared.queue.lock().events.len(), BEHIND + 1);
         drop(listener);
         let (mut text, mut last) = (String::new(), None);
         while let Some(event) = events.next().await {

@@ -15,10 +15,10 @@ use crate::{
 
 /// Who performs a run, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Performance {
-    pub pace: Pace,
-    pub memory: Memory,
-    pub then: AfterCues,
+pub struct Performance {
+    pub(super) pace: Pace,
+    pub(super) memory: Memory,
+    pub(super) then: AfterCues,
 }
 
 impl Performance {

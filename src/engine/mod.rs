@@ -29,6 +29,7 @@ mod prompt;
 mod properties;
 mod remote;
 mod reply_usage;
+mod responses;
 mod run_context;
 mod run_resources;
 mod script;
@@ -36,13 +37,15 @@ mod shell;
 mod step_inputs;
 mod task;
 mod turn_recorder;
+mod view;
 
 pub use self::{
     creation::{NewRun, RunTarget},
     driver::{Engine, RunServices},
     error::EngineError,
-    event::Event,
-    listener::{Events, Listener, listen},
+    event::{Event, LoggedEvent},
+    listener::{Events, Listener, listen, listen_to_end},
     performer::{NAMED_BY, Performer, PerformerChoice, Unmatched},
     reply_usage::{ReplyUsage, UnmatchedRun},
+    responses::ResponseOrder,
 };

@@ -10,6 +10,7 @@ use super::{
     cue::TimedCue,
     machine::{Budget, Machine, OpenStep, PlayKind, PlayTool, Prompt, RunState},
     memory::{AfterCues, Memory, Performance, Position},
+    responses::objects::Record,
     script,
 };
 use crate::{
@@ -40,13 +41,31 @@ pub(super) enum NoteError {
     Reply,
 }
 
-pub(super) fn write(machine: &Machine) -> String {
+/// Writes a note. The objects of a response are in it, because nothing else says how far they are.
+pub(super) fn write(machine: &Machine, response: Option<&Record>) -> String {
     #[derive(Serialize)]
     struct Note<'a> {
         version: u32,
         machine: &'a Machine,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response: Option<&'a Record>,
     }
-    serde_json::to_string(&Note { version: VERSION, machine }).expect("a machine is JSON")
+    serde_json::to_string(&Note { version: VERSION, machine, response }).expect("a note is JSON")
+}
+
+/// The machine of an open response, and its objects, as they were noted.
+pub(super) fn read_response(note: &str) -> Result<(Machine, Record), NoteError> {
+    #[derive(Deserialize)]
+    struct Note {
+        version: Value,
+        machine: Value,
+        response: Record,
+    }
+    let Note { version, machine, response } = serde_json::from_str(note)?;
+    if version != VERSION {
+        return Err(NoteError::Version(version));
+    }
+    Ok((Machine::deserialize(machine)?, response))
 }
 
 /// The machine of an open run, as it was noted. A run that nobody has performed yet has no note.

@@ -1,8 +1,13 @@
 //! How a run does what it is told from outside: what that causes is committed, then answered, then
 //! told to those who listen.
 
-use super::{command::RunCommand, error::RunError, event::Event, machine::Input, shell::Shell};
-use crate::clock::ActivityGuard;
+use std::sync::Arc;
+
+use super::{
+    command::RunCommand, error::RunError, event::Event, listener::Listener, machine::Input,
+    shell::Shell,
+};
+use crate::{clock::ActivityGuard, types::Api};
 
 impl Shell {
     pub(super) async fn obey(&mut self, command: RunCommand) -> Result<ActivityGuard, RunError> {
@@ -17,9 +22,20 @@ impl Shell {
                 _ = answer.send(());
                 Ok(activity)
             }
+            RunCommand::Listen { listener, skipped, answer, activity } => {
+                _ = answer.send(self.let_in(listener, skipped));
+                Ok(activity)
+            }
             RunCommand::Change { change, listener, answer, activity } => {
                 match self.objects.input_of(change, &self.machine) {
                     Err(refused) => _ = answer.send(Err(refused)),
+                    // A response that is cancelled is so at once.
+                    Ok(input) if self.objects.api() == Api::Responses => {
+                        let told = self.take(input).await?;
+                        self.audience.send(told);
+                        self.advance().await?;
+                        _ = answer.send(Ok(self.objects.run.clone()));
+                    }
                     Ok(input) => {
                         self.audience.join(listener);
                         let told = self.take(input).await?;
@@ -30,6 +46,18 @@ impl Shell {
                 Ok(activity)
             }
         }
+    }
+
+    /// Lets somebody listen to a response whose events are kept.
+    fn let_in(&mut self, listener: Listener, skipped: u64) -> bool {
+        let Some(log) = self.objects.response().and_then(|response| response.log()) else {
+            return false;
+        };
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let earlier = log.iter().skip(skipped).cloned();
+        let earlier = earlier.map(|event| Event::Logged(Arc::new(event))).collect();
+        self.audience.join_behind(listener, earlier);
+        true
     }
 
     /// Takes an input from outside, and commits what it causes, which is to be told then.

@@ -46,6 +46,11 @@ impl RunObjects {
         Self { run, steps, message: message.filter(Message::is_open), messages, ids }
     }
 
+    /// The message that is being written.
+    pub(super) fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+
     /// The ids of what the run makes.
     pub(super) fn ids(&self) -> &RunIds {
         &self.ids
@@ -125,6 +130,11 @@ impl RunObjects {
                 let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
                 self.turn(Phase::RequiresAction { calls }, shown);
             }
+            // Assistants have no word for them.
+            EventKind::ReasoningOpened
+            | EventKind::SummaryPart
+            | EventKind::Summary(_)
+            | EventKind::Item(_) => {}
             EventKind::Requeued => self.turn(Phase::Queued, shown),
             EventKind::Cancelling => {
                 // Recorded: a run that is cancelled while it is queued shows itself as started all

@@ -57,6 +57,8 @@ pub enum PerformerChoice {
     Any,
     /// By the reply of this name.
     Reply(String),
+    /// By the reply of an earlier response, from where that stopped.
+    GoOn(Box<Performance>),
     /// It fails.
     Failure(LastError),
 }
@@ -108,6 +110,10 @@ impl Performer {
 
     /// Says who performs the run: the reply that its client has named, or the first that holds.
     pub(super) fn begin(&self, context: &RunContext<'_>, wanted: &PerformerChoice) -> Performance {
+        if let PerformerChoice::GoOn(performance) = wanted {
+            self.note_again(performance, context.run);
+            return (**performance).clone();
+        }
         let named = context.run.metadata.get(NAMED_BY);
         let choose = |subject: &Subject<'_>| match (wanted, named) {
             (PerformerChoice::Failure(error), _) => {
@@ -116,6 +122,8 @@ impl Performer {
             (PerformerChoice::Reply(name), _) => Some(self.take_named(name, subject, context.run)),
             (PerformerChoice::Any, Some(name)) => Some(self.take_named(name, subject, context.run)),
             (PerformerChoice::Any, None) => self.choose(subject, context.run),
+            // Answered above.
+            (PerformerChoice::GoOn(_), _) => None,
         };
         let chosen = context.with_subject(|subject| {
             if subject.message.map_or(0, str::len) > LONG {
@@ -138,6 +146,15 @@ impl Performer {
         let position = Position { reply, captures, entry: 0, query: None };
         let then = script::then(&position);
         Performance { pace, memory: Memory::Script(position), then }
+    }
+
+    /// Notes that a reply answers another response, without using it once more.
+    fn note_again(&self, performance: &Performance, run: &Run) {
+        if let Memory::Script(position) = &performance.memory
+            && position.reply.origin.line > 0
+        {
+            self.reply_usage.answers(&run.id, &position.reply);
+        }
     }
 
     pub(super) fn upstream(&self) -> Option<Arc<Upstream>> {
@@ -234,7 +251,7 @@ impl Performer {
     ) {
         self.reply_usage.misses(UnmatchedRun {
             run: run.id.clone(),
-            thread: run.thread_id.clone(),
+            thread: Some(run.thread_id.clone()).filter(|id| !id.as_str().is_empty()),
             created_at: run.created_at,
             subject: OwnedSubject::new(subject),
             sets,

@@ -13,6 +13,7 @@ use super::{
     prompt::{self, Reading},
     remote::Remote,
     reply_usage::UnmatchedRun,
+    responses::context::ResponseInputs,
     run_context::RunContext,
     run_resources::RunResources,
     script,
@@ -22,7 +23,7 @@ use crate::{
     clock::Clock,
     knowledge::Knowledge,
     store::{self, PerformerInputs, Store},
-    types::{Id, Run},
+    types::{Api, Id, Run},
     upstream::{Begun, Recording},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Performing {
     wanted: PerformerChoice,
     /// What needs no look into the database, because the run brought it along.
     known: Option<(PerformerInputs, Reading)>,
+    /// What only a response has.
+    of_response: Option<ResponseInputs>,
     resources: Option<RunResources>,
     /// Whether a performer was chosen, and nobody was told yet.
     has_begun: bool,
@@ -63,6 +66,7 @@ impl Performing {
             performer,
             wanted,
             known: None,
+            of_response: None,
             has_begun: false,
             resources: None,
             prompt: Prompt::default(),
@@ -77,6 +81,17 @@ impl Performing {
         self.known = Some((inputs, reading));
     }
 
+    /// The same of a response, which looks nothing up.
+    pub(super) fn know_response(
+        &mut self,
+        inputs: PerformerInputs,
+        reading: Reading,
+        of_response: ResponseInputs,
+    ) {
+        self.of_response = Some(of_response);
+        self.know(inputs, reading);
+    }
+
     /// Answers a machine that fetches cues.
     pub(super) async fn answer(
         &mut self,
@@ -87,9 +102,12 @@ impl Performing {
         self.has_begun |= machine.performance().is_none();
         let Self { store, clock, knowledge, performer, wanted, resources, prompt, remote, .. } =
             self;
+        let of_response = self.of_response.as_ref();
         let turns = &mut self.turns;
         let resources = resources.as_ref().ok_or(RunError::Gone)?;
         let context = RunContext {
+            api: if of_response.is_some() { Api::Responses } else { Api::Assistants },
+            of_response,
             run: &objects.run,
             steps: &objects.steps,
             surroundings: &resources.surroundings,
@@ -205,7 +223,7 @@ impl Performing {
             };
             self.prompt = prompt;
             self.turns.hear(messages);
-            self.resources = Some(RunResources::load(&objects.run, inputs, &self.knowledge).await?);
+            self.resources = Some(RunResources::load(&objects.run, inputs, self.of_response.as_ref(), &self.knowledge).await?);
         }
         Ok(())
     }

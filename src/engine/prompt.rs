@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the chat format adds to each message, as OpenAI's guide to counting tokens puts it.
-const PER_MESSAGE: u64 = 4;
+pub(super) const PER_MESSAGE: u64 = 4;
 
 /// What a model reads when a run starts.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl<'r> ThreadWindow<'r> {
     }
 }
 
-fn fixed(run: &Run) -> u64 {
+pub(super) fn fixed(run: &Run) -> u64 {
     let instructions =
         run.instructions.as_deref().map_or(0, |text| PER_MESSAGE + tokens::count(&run.model, text));
     let tools = run.tools.iter().filter_map(|tool| serde_json::to_string(tool).ok());
@@ -131,5 +131,5 @@ fn fixed(run: &Run) -> u64 {
 }
 
 fn asked(message: &Message, text: String) -> AskedMessage {
-    AskedMessage { role: message.role, content: text.into() }
+    AskedMessage { role: message.role.into(), content: text.into() }
 }

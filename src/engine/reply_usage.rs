@@ -30,7 +30,8 @@ const UNMATCHED_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct UnmatchedRun {
     pub run: Id<Run>,
-    pub thread: Id<Thread>,
+    /// Its thread, or its conversation if it has one.
+    pub thread: Option<Id<Thread>>,
     pub created_at: Timestamp,
     pub subject: OwnedSubject,
     /// The replies that there were.

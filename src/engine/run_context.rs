@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::citations::{Cited, Marks};
+use super::{
+    citations::{Cited, Marks},
+    responses::context::ResponseInputs,
+};
 use crate::{
     clock::RunIds,
     fixture::{
@@ -15,16 +18,19 @@ use crate::{
     search::{passage, words::Words},
     store::{PerformerInputs, Store},
     types::{
-        File, Run, Step, Version, View,
+        Api, File, Id, Run, Step, Thread, Version, View,
         step::{SearchResult, StepStatus, ToolCallKind},
     },
 };
 
 /// What a run looks like to whoever answers it.
 pub(super) struct RunContext<'a> {
+    pub api: Api,
     pub run: &'a Run,
     pub steps: &'a [Step],
     pub surroundings: &'a PerformerInputs,
+    /// What only a response has.
+    pub of_response: Option<&'a ResponseInputs>,
     pub turn: i64,
     /// The vector stores of the run, the assistant's before the thread's, and all files that it was
     /// given.
@@ -44,11 +50,13 @@ impl RunContext<'_> {
     pub(super) fn with_subject<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
         let PerformerInputs { thread, assistant, user_message, .. } = self.surroundings;
         let text = user_message.as_ref().map(|message| message.text());
+        let system = self.of_response.and_then(|it| it.system.as_deref());
         judge(&Subject {
+            api: self.api,
             assistant_id: self.run.assistant_id.as_str(),
             assistant_name: assistant.as_ref().and_then(|assistant| assistant.name.as_deref()),
             model: &self.run.model,
-            instructions: self.run.instructions.as_deref(),
+            instructions: self.run.instructions.as_deref().or(system),
             message: text.as_deref(),
             turn: self.turn,
             tools: &self.run.tools,
@@ -62,6 +70,11 @@ impl RunContext<'_> {
                 assistant.as_ref().map(|assistant| &assistant.metadata),
             ]),
         })
+    }
+
+    /// The thread, or the conversation if there is one.
+    pub(super) fn thread(&self) -> Option<&Id<Thread>> {
+        Some(&self.run.thread_id).filter(|id| !id.as_str().is_empty())
     }
 
     /// How citations are marked, which hangs on the version that the run was asked for in.

@@ -1,6 +1,7 @@
 //! What a run has around it, looked up once: its thread and assistant, the stores that its tools
 //! search, its files.
 
+use super::responses::context::ResponseInputs;
 use crate::{
     knowledge::{Knowledge, KnowledgeError},
     store::PerformerInputs,
@@ -19,9 +20,12 @@ impl RunResources {
     pub(super) async fn load(
         run: &Run,
         surroundings: PerformerInputs,
+        of_response: Option<&ResponseInputs>,
         knowledge: &Knowledge,
     ) -> Result<Self, KnowledgeError> {
-        let (stores, given) = (surroundings.stores(run), surroundings.given_files(run));
+        let mut stores = surroundings.stores(run);
+        stores.extend(of_response.iter().flat_map(|it| it.stores.iter().cloned()));
+        let given = surroundings.given_files(run);
         let mut resources = Self {
             surroundings,
             stores: Ok(Vec::new()),

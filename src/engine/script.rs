@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     },
     tokens,
     types::{
-        File, Id,
+        Api, File, Id,
         run::{IncompleteRun, LastError},
     },
 };
@@ -48,7 +48,7 @@ pub(super) fn then(position: &Position) -> AfterCues {
     let searches = |call: &ReplyCall| matches!(call, ReplyCall::FileSearch(search) if search.results.is_none());
     let rest = position.reply.entries.iter().skip(position.entry);
     let next =
-        rest.into_iter().find(|it| !matches!(it, ReplyStep::Pause(_) | ReplyStep::Disconnect));
+        rest.into_iter().find(|it| matches!(it, ReplyStep::Message(_) | ReplyStep::ToolCalls(_)));
     match next {
         Some(ReplyStep::ToolCalls(calls)) if calls.iter().any(searches) => AfterCues::Search,
         _ => AfterCues::More,
@@ -69,10 +69,10 @@ impl Script {
             self.position.entry += 1;
             let reply = Arc::clone(&self.position.reply);
             let Some(entry) = reply.entries.get(at) else {
-                self.end(&mut cues);
+                self.end(context.api, &mut cues);
                 break;
             };
-            if self.is_late && entry.calls_functions() {
+            if self.is_late && entry.calls_functions() || entry.is_foreign_to(context.api) {
                 continue;
             }
             if let Err(error) = self.write(entry, context, timing, &mut cues).await {
@@ -102,6 +102,7 @@ impl Script {
                 return Ok(());
             }
             ReplyStep::Message(_) | ReplyStep::ToolCalls(_) => {}
+            ReplyStep::Reasoning(_) | ReplyStep::Item(_) => {}
         }
         let (captures, query) = (self.position.captures.clone(), self.position.query.clone());
         let variables = context.variables(&captures, query.as_deref());
@@ -114,6 +115,8 @@ impl Script {
         off_the_workers(entry, || match entry {
             ReplyStep::Message(said) => writing.message(said, &inputs, !self.is_cut_off()),
             ReplyStep::ToolCalls(calls) => writing.calls(calls, inputs),
+            ReplyStep::Reasoning(summary) => writing.reasoning(summary),
+            ReplyStep::Item(item) => writing.item(item),
             ReplyStep::Pause(_) | ReplyStep::Disconnect => Ok(()),
         })?;
         Ok(())
@@ -129,7 +132,7 @@ impl Script {
         cuts && self.position.entry == self.position.reply.entries.len()
     }
 
-    fn end(&self, cues: &mut CueList) {
+    fn end(&self, api: Api, cues: &mut CueList) {
         let reply = &self.position.reply;
         let usage = reply.usage;
         cues.push(Cue::End(match &reply.outcome {
@@ -137,6 +140,8 @@ impl Script {
             Outcome::Completed => PerformanceEnd::Completed { usage },
             Outcome::Failed(error) => PerformanceEnd::Failed { error: error.clone(), usage },
             Outcome::Incomplete(reason) => PerformanceEnd::Incomplete { reason: *reason, usage },
+            // A response has no such end: it goes on until its time is over.
+            Outcome::Expired if api == Api::Responses => return,
             Outcome::Expired => PerformanceEnd::Expired,
             Outcome::Hang => return,
         }));
@@ -150,7 +155,7 @@ fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
             template::may_take_long(&said.text)
                 || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
-        ReplyStep::ToolCalls(_) => true,
+        ReplyStep::ToolCalls(_) | ReplyStep::Reasoning(_) | ReplyStep::Item(_) => true,
         ReplyStep::Pause(_) | ReplyStep::Disconnect => false,
     };
     let has_others = Handle::try_current()
@@ -251,6 +256,26 @@ impl Writing<'_, '_> {
             }
         }
         self.cues.push(Cue::CloseCalls);
+        Ok(())
+    }
+
+    fn reasoning(&mut self, summary: &[String]) -> Result<(), TemplateError> {
+        self.cues.push(Cue::OpenReasoning);
+        for part in summary {
+            let text = template::render(part, self.variables)?;
+            self.cues.push(Cue::SummaryPart);
+            self.pieces(&text, Cue::Summary);
+        }
+        self.cues.push(Cue::CloseReasoning);
+        Ok(())
+    }
+
+    fn item(&mut self, item: &Map<String, Value>) -> Result<(), TemplateError> {
+        if let Value::Object(item) =
+            template::render_value(&Value::Object(item.clone()), self.variables)?
+        {
+            self.cues.push(Cue::Item(item));
+        }
         Ok(())
     }
 

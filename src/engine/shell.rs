@@ -18,30 +18,38 @@ use super::{
     machine::{Input, Machine, Next},
     memory::Performance,
     note,
-    objects::RunObjects,
     performing::Performing,
     reply_usage::UnmatchedRun,
+    view::RunView,
 };
 use crate::{
     clock::{ActivityGuard, Clock},
     metrics::Metrics,
     store::{self, Changes, Store},
+    types::Api,
 };
 
 pub(super) struct Shell {
     pub store: Store,
     pub clock: Clock,
     pub machine: Machine,
-    pub objects: RunObjects,
+    pub objects: RunView,
     pub performing: Performing,
     pub audience: Audience,
     pub metrics: Arc<Metrics>,
     /// The run itself, if it is not written yet, and who waits for that. The first commit does.
-    pub creation: Option<(Box<Creation>, oneshot::Sender<store::Result<bool>>)>,
+    pub creation: Option<(Unwritten, oneshot::Sender<store::Result<bool>>)>,
     /// Whether the database knows who performs the run.
     pub is_noted: bool,
     /// What a failed commit could not write down. The next one does.
     pub unwritten: Vec<Event>,
+}
+
+/// What the first commit writes, beside what was done by then.
+pub(super) enum Unwritten {
+    Run(Box<Creation>),
+    /// A response, with what a restart of it needs to know.
+    Response { setting: String },
 }
 
 /// What ended a wait.
@@ -92,9 +100,10 @@ impl Shell {
     /// Lets happen what is due, commits it, and tells it.
     pub(super) async fn advance(&mut self) -> Result<(), RunError> {
         let now = self.clock.now();
-        let mut shown = match &self.creation {
-            Some((creation, _)) => creation.events(),
-            None => Vec::new(),
+        let mut shown = match (&self.creation, self.objects.response()) {
+            (Some((Unwritten::Run(creation), _)), _) => creation.events(),
+            (Some((Unwritten::Response { .. }, _)), Some(response)) => response.begin(),
+            _ => Vec::new(),
         };
         self.machine.handle(Input::Listened(self.audience.listens()), now);
         loop {
@@ -116,7 +125,8 @@ impl Shell {
             shown.extend(self.objects.apply(self.machine.handle(input, now)));
         }
         // Whoever sees the end of a run finds its recording.
-        let recording = if self.machine.is_over() {
+        let is_recorded = self.machine.is_over() && self.objects.api() == Api::Assistants;
+        let recording = if is_recorded {
             self.performing.record(&mut self.objects).await
         } else {
             None
@@ -132,6 +142,12 @@ impl Shell {
     /// Tells what is committed, and then that no reply has matched, if that is new.
     pub(super) fn tell(&mut self, shown: Vec<Event>) {
         self.count(&shown);
+        if self.machine.is_over()
+            && let Some(response) = self.objects.response()
+        {
+            // Whoever sees the end can go on with the conversation.
+            response.unlock();
+        }
         self.audience.send(shown);
         self.audience.publish_turns(self.performing.turns.take_ended());
         if self.performing.take_begun() {
@@ -192,12 +208,29 @@ impl Shell {
     /// What is written: the run as it is now, new or not, what else has changed, and how it goes
     /// on.
     fn changes(&self, shown: &[Event]) -> store::Result<Changes> {
-        let goes_on = self.machine.performance().is_some() && !self.machine.is_over();
-        let note = goes_on.then(|| note::write(&self.machine));
+        let note = (!self.machine.is_over()).then(|| match &self.objects {
+            RunView::Assistants(_) => {
+                self.machine.performance().map(|_| note::write(&self.machine, None))
+            }
+            RunView::Responses(response) => {
+                Some(note::write(&self.machine, Some(&response.record())))
+            }
+        });
+        let note = note.flatten();
         let (run, mut changes) = (&self.objects.run, Changes::new());
+        if let RunView::Responses(response) = &self.objects {
+            let setting = self.creation.as_ref().and_then(|(creation, _)| match creation {
+                Unwritten::Response { setting } => Some(setting.as_str()),
+                Unwritten::Run(_) => None,
+            });
+            response.write(&mut changes, &self.machine, setting, note.as_deref())?;
+            return Ok(changes);
+        }
         match &self.creation {
-            Some((creation, _)) => creation.write(&mut changes, run, note.as_deref())?,
-            None => changes.update_run(run, note.as_deref())?,
+            Some((Unwritten::Run(creation), _)) => {
+                creation.write(&mut changes, run, note.as_deref())?;
+            }
+            _ => changes.update_run(run, note.as_deref())?,
         }
         self.objects.write(&mut changes, shown)?;
         Ok(changes)

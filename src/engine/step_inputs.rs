@@ -84,6 +84,7 @@ pub(super) async fn prepare(
                 }
             }
         }
+        ReplyStep::Reasoning(_) | ReplyStep::Item(_) => {}
         ReplyStep::Pause(_) | ReplyStep::Disconnect => {}
     }
     Ok(inputs)

@@ -84,6 +84,7 @@ async fn refuse_all(commands: &mut UnboundedReceiver<RunCommand>) {
                 _ = answer.send(Err(StoreError::Unwritable.into()));
             }
             RunCommand::Poll { answer, .. } => _ = answer.send(()),
+            RunCommand::Listen { answer, .. } => _ = answer.send(false),
             RunCommand::Abandon { .. } => return,
         }
     }

@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::{event::Event, run_context::RunContext};
 use crate::{
     turns::{
-        Answered, Asked, AskedAssistant, AskedMessage, Citation, GivenOutput, KeptTurn, Turn,
+        Answered, Asked, AskedAssistant, AskedMessage, AskedRole, Citation, GivenOutput, KeptTurn, Turn, TurnApi,
         TurnLog, TurnPlace, TurnUsage,
     },
     types::{
-        Message, Role, Run, RunStatus, Step, Tool, Usage, message::Annotation, run::Phase,
+        Api, Message, Run, RunStatus, Step, Tool, Usage, message::Annotation, run::Phase,
         step::ToolCallKind, tool::FunctionCall,
     },
 };
@@ -94,9 +94,9 @@ impl TurnRecorder {
         };
         let turn = Turn {
             id: context.ids.turn(number),
-            api: run.version.into(),
+            api: TurnApi::new(context.api, run.version),
             run: run.id.to_string(),
-            thread: Some(run.thread_id.to_string()),
+            thread: context.thread().map(ToString::to_string),
             number,
             asked: Arc::new(self.asked(context)),
             answered,
@@ -113,7 +113,8 @@ impl TurnRecorder {
         let Fixed { instructions, tools } = self.fixed.get_or_insert_with(fixed).clone();
         let name = context.surroundings.assistant.as_ref().and_then(|it| it.name.clone());
         Asked {
-            assistant: Some(AskedAssistant { id: run.assistant_id.to_string(), name }),
+            assistant: (context.api == Api::Assistants)
+                .then(|| AskedAssistant { id: run.assistant_id.to_string(), name }),
             model: run.model.clone(),
             instructions,
             messages: self.heard.clone(),
@@ -123,7 +124,10 @@ impl TurnRecorder {
             temperature: run.temperature,
             top_p: run.top_p,
             max_output_tokens: run.max_completion_tokens,
-            truncation: run.truncation_strategy.clone(),
+            truncation: match context.of_response {
+                Some(of_response) => of_response.truncation(),
+                None => (&run.truncation_strategy).into(),
+            },
             vector_stores: context.stores.to_vec(),
             files: context.files.iter().map(|file| file.id.to_string()).collect(),
             tool_outputs: given_outputs(context.steps),
@@ -172,7 +176,7 @@ impl TurnRecorder {
             });
             answered.citations.extend(cited);
         }
-        self.heard.push(AskedMessage { role: Role::Assistant, content: text.into() });
+        self.heard.push(AskedMessage { role: AskedRole::Assistant, content: text.into() });
     }
 
     /// Ends the turn if the run gives the word back, or ends.
@@ -185,7 +189,11 @@ impl TurnRecorder {
             },
         };
         let Some(OpenTurn { mut turn, noted, used: before }) = self.open.take() else { return };
-        turn.answered.status = run.status();
+        turn.answered.status = match turn.api {
+            // A response has done its part when it has called functions.
+            TurnApi::Responses if !calls.is_empty() => RunStatus::Completed,
+            _ => run.status(),
+        };
         turn.answered.tool_calls = calls.to_vec();
         turn.answered.usage = Some(TurnUsage::between(before, used));
         let turn = self.log.note(turn, noted);

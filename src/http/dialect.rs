@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, Uri, request::Parts},
 };
 
-use super::uri::{is_api, with_path};
-use crate::types::{ApiErrorKind, Version};
+use super::uri::{api_of, is_api, with_path};
+use crate::types::{Api, ApiErrorKind, Version};
 
 /// Judges in which version a request to the API is to be answered.
 pub(crate) fn check(policy: Policy, request: &mut Request) -> Result<(), ApiErrorKind> {
@@ -23,6 +23,7 @@ pub(crate) fn check(policy: Policy, request: &mut Request) -> Result<(), ApiErro
 /// How a request speaks. Carried by the request itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialect {
+    pub api: Api,
     pub version: Version,
     /// What only requests to Azure have.
     pub azure: Option<Arc<Azure>>,
@@ -95,6 +96,7 @@ impl Dialect {
         request: &Request,
     ) -> Result<Self, ApiErrorKind> {
         let path = request.uri().path();
+        self.api = api_of(path);
         if self.azure.as_ref().is_some_and(|azure| !azure.is_known()) {
             return Err(ApiErrorKind::ResourceNotFound);
         }

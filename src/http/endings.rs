@@ -1,19 +1,32 @@
 //! The last touch on what handlers answer: the request's id in a fault of the server, and how JSON
-//! ends.
+//! is written.
+
+use std::fmt::Write as _;
 
 use axum::{
     body::Body,
     http::{
-        StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        HeaderValue, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 
-use super::{error::ApiError, fault_effect::Finished, state::SessionRequest};
-use crate::types::ApiErrorKind;
+use super::{error::ApiError, fault_effect::Finished, state::SessionRequest, uri::api_of};
+use crate::types::{Api, ApiErrorKind};
 
-pub(crate) async fn write(to: &SessionRequest, ends_lines: bool, response: Response) -> Response {
+/// How JSON is written, which hangs on the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Plain,
+    /// It ends in a newline: recorded of files and uploads.
+    Newline,
+    /// Whatever is not ASCII is escaped: recorded of responses and conversations.
+    Ascii,
+}
+
+pub(crate) async fn write(to: &SessionRequest, ending: Ending, response: Response) -> Response {
     if response.extensions().get::<Finished>().is_some() {
         return response;
     }
@@ -24,15 +37,57 @@ pub(crate) async fn write(to: &SessionRequest, ends_lines: bool, response: Respo
         told.extensions_mut().insert(Finished);
         return told;
     }
-    if ends_lines { with_newline(response).await } else { response }
+    match ending {
+        Ending::Plain => response,
+        Ending::Newline => rewritten(response, with_newline).await,
+        Ending::Ascii => rewritten(challenged(response), in_ascii).await,
+    }
 }
 
-/// Whether JSON ends in a newline here: recorded of files and uploads, and of nothing else.
-pub(crate) fn ends_lines(path: &str) -> bool {
-    ["/v1/files", "/v1/uploads"].iter().any(|resource| path.starts_with(resource))
+impl Ending {
+    pub(crate) fn of(path: &str) -> Self {
+        if api_of(path) == Api::Responses {
+            Self::Ascii
+        } else if ["/v1/files", "/v1/uploads"].iter().any(|resource| path.starts_with(resource)) {
+            Self::Newline
+        } else {
+            Self::Plain
+        }
+    }
 }
 
-async fn with_newline(response: Response) -> Response {
+/// A key that is refused is asked for again: recorded.
+fn challenged(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let asks = HeaderValue::from_static("Bearer realm=\"OpenAI API\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, asks);
+    }
+    response
+}
+
+fn with_newline(json: Bytes) -> Bytes {
+    [&json, b"\n".as_slice()].concat().into()
+}
+
+/// The same JSON in ASCII alone: outside of strings there is nothing else.
+fn in_ascii(json: Bytes) -> Bytes {
+    if json.is_ascii() {
+        return json;
+    }
+    let mut ascii = String::with_capacity(json.len() * 2);
+    for character in String::from_utf8_lossy(&json).chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(ascii, "\\u{unit:04x}").expect("writing to a string");
+            }
+        }
+    }
+    ascii.into()
+}
+
+async fn rewritten(response: Response, rewrite: fn(Bytes) -> Bytes) -> Response {
     if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
         return response;
     }
@@ -41,5 +96,5 @@ async fn with_newline(response: Response) -> Response {
         return Response::from_parts(parts, Body::empty());
     };
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from([&json, b"\n".as_slice()].concat()))
+    Response::from_parts(parts, Body::from(rewrite(json)))
 }

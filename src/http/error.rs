@@ -43,6 +43,7 @@ impl From<ApiErrorKind> for ApiError {
             ApiErrorKind::ResourceNotFound => StatusCode::NOT_FOUND,
             ApiErrorKind::Missing { .. }
             | ApiErrorKind::MissingModel { .. }
+            | ApiErrorKind::ItemNotStored { .. }
             | ApiErrorKind::MissingStores { .. } => StatusCode::NOT_FOUND,
             ApiErrorKind::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             ApiErrorKind::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -64,6 +65,17 @@ impl From<ApiErrorKind> for ApiError {
             | ApiErrorKind::NotInV1 { .. }
             | ApiErrorKind::NotForAssistants { .. }
             | ApiErrorKind::UnsupportedParameter { .. }
+            | ApiErrorKind::UnsupportedOfResponses { .. }
+            | ApiErrorKind::ConversationAndPrevious
+            | ApiErrorKind::NoPreviousResponse { .. }
+            | ApiErrorKind::ConversationLocked
+            | ApiErrorKind::NoCallForOutput { .. }
+            | ApiErrorKind::NoOutputForCall { .. }
+            | ApiErrorKind::ReasoningAlone { .. }
+            | ApiErrorKind::TooLong
+            | ApiErrorKind::NotInBackground
+            | ApiErrorKind::NotStreamed
+            | ApiErrorKind::InvalidBody
             | ApiErrorKind::OnlyFunctions
             | ApiErrorKind::FaultyExpectation { .. }
             | ApiErrorKind::UnsupportedContentType { .. }
@@ -213,6 +225,7 @@ impl From<EngineError> for ApiError {
             EngineError::WrongOutputs { expected, got } => {
                 ApiErrorKind::WrongOutputs { expected, got }.into()
             }
+            EngineError::Refused(kind) => kind.into(),
             EngineError::Files(error) => error.into(),
             EngineError::Store(error) => error.into(),
         }

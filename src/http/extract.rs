@@ -27,7 +27,8 @@ use crate::{
     session::{OpenSession, SessionState, StateGuard},
     store::Stored,
     types::{
-        ApiErrorKind, Assistant, FileBatch, Id, Message, Order, Resource, Run, Thread, Upload,
+        Api, ApiErrorKind, Assistant, Conversation, FileBatch, Id, Message, Order, Resource,
+        Response, Run, Thread, Upload,
         VectorStore, View, id, limits,
         list::PageRequest,
         model::Family,
@@ -245,6 +246,8 @@ fn prefix_of(name: &str) -> Option<&'static str> {
         "vector_store_id" => Some(VectorStore::PREFIX),
         "batch_id" => Some(FileBatch::PREFIX),
         "upload_id" => Some(Upload::PREFIX),
+        "response_id" => Some(Response::PREFIX),
+        "conversation_id" => Some(Conversation::PREFIX),
         _ => None,
     }
 }
@@ -331,7 +334,15 @@ async fn json(parts: &Parts, body: RawBody) -> Result<Value> {
     match bounded_json::parse(&bytes) {
         Ok(Value::Null) => Ok(Value::Object(Map::new())),
         Ok(value) => Ok(value),
-        Err(_) => Err(ApiErrorKind::NotJson.into()),
+        Err(_) => Err(not_json(&Dialect::of_parts(parts)).into()),
+    }
+}
+
+/// What is said of a body that is no JSON. Recorded of both APIs.
+fn not_json(dialect: &Dialect) -> ApiErrorKind {
+    match dialect.api {
+        Api::Assistants => ApiErrorKind::NotJson,
+        Api::Responses => ApiErrorKind::InvalidBody,
     }
 }
 

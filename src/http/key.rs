@@ -6,8 +6,11 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{dialect::Dialect, uri::is_api};
-use crate::types::ApiErrorKind;
+use super::{
+    dialect::Dialect,
+    uri::{api_of, is_api},
+};
+use crate::types::{Api, ApiErrorKind};
 
 /// The keys that are let in. They are asked for before anybody is told what exists and what does not.
 #[derive(Clone, Debug)]
@@ -27,17 +30,18 @@ impl Keys {
         if !is_api(request.uri().path()) {
             return Ok(());
         }
-        self.check(&Dialect::from_request(request), request.headers())
+        let api = api_of(request.uri().path());
+        self.check(&Dialect::from_request(request), api, request.headers())
     }
 
-    fn check(&self, dialect: &Dialect, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
+    fn check(&self, dialect: &Dialect, api: Api, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
         let keys = sent(dialect, headers);
         if keys.iter().any(|key| self.admits(key)) {
             return Ok(());
         }
         Err(match keys.into_iter().next() {
             _ if dialect.is_azure() => ApiErrorKind::AccessDenied,
-            Some(key) => ApiErrorKind::WrongKey { key },
+            Some(key) => ApiErrorKind::WrongKey { key, of: api },
             None => ApiErrorKind::NoKey,
         })
     }

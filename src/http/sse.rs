@@ -14,16 +14,28 @@ use futures_util::stream;
 use super::extract::Include;
 use crate::{
     engine::{Event, Events, Listener, listen},
-    types::Version,
+    types::{Api, Version},
 };
 
 /// A listener for a run, and the response that streams what it hears.
 pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventStream) {
     let (listener, events) = listen();
-    (listener, EventStream { events, version, with_results: include.results })
+    (listener, EventStream {
+        api: Api::Assistants,
+        events,
+        version,
+        with_results: include.results,
+    })
+}
+
+/// A listener for a response, and the answer that streams what it hears.
+pub(crate) fn response_channel() -> (Listener, EventStream) {
+    let (listener, stream) = channel(Version::V2, &Include { results: false });
+    (listener, EventStream { api: Api::Responses, ..stream })
 }
 
 pub(crate) struct EventStream {
+    api: Api,
     events: Events,
     version: Version,
     with_results: bool,
@@ -31,10 +43,12 @@ pub(crate) struct EventStream {
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
-        let Self { version, with_results, .. } = self;
+        let Self { api, version, with_results, .. } = self;
         let frames = stream::unfold(self.events, move |mut events| async move {
             // One event in each chunk: some clients take a chunk for an event.
             let piece = match events.next().await? {
+                // Streams of responses end without a word.
+                event if api == Api::Responses && is_unsaid(&event) => return None,
                 // What was sent before goes out first.
                 Event::Broken => {
                     tokio::task::yield_now().await;
@@ -49,6 +63,15 @@ impl IntoResponse for EventStream {
             Body::from_stream(frames),
         )
             .into_response()
+    }
+}
+
+/// Whether streams of responses do not show an event: they have no mark of the end, and no event
+/// that tells of a cancel.
+fn is_unsaid(event: &Event) -> bool {
+    match event {
+        Event::Response(event) => event.ended().is_some_and(|it| it.status.is_cancelled()),
+        event => matches!(event, Event::Done),
     }
 }
 

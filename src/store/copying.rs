@@ -14,7 +14,12 @@ use super::{
 /// The tables in which a session has rows, children before parents, with the columns that are
 /// copied and how. A file that was searchable is made so again, because its words are marked with
 /// the store that it is in.
-pub(super) const TABLES: [(&str, &str, &str); 11] = [
+pub(super) const TABLES: [(&str, &str, &str); 16] = [
+    ("response_items", "response_id, is_output, body", "response_id, is_output, body"),
+    ("responses", RESPONSE, RESPONSE),
+    ("continuations", "id, body", "id, body"),
+    ("conversation_items", "conversation_id, body", "conversation_id, body"),
+    ("conversations", "body, turn", "body, turn"),
     ("run_steps", "body", "body"),
     ("messages", "body", "body"),
     ("runs", "body, turn, performance", "body, turn, performance"),
@@ -33,6 +38,8 @@ pub(super) const TABLES: [(&str, &str, &str); 11] = [
     ("assistants", "body", "body"),
 ];
 
+const RESPONSE: &str = "body, turn, setting, performance, stream";
+
 /// Counts are kept by triggers, so those of a copy begin at zero.
 const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, \
                          '$.file_counts.completed', 0, '$.file_counts.failed', 0, \
@@ -46,6 +53,8 @@ const PIECE: usize = 400;
 fn rows_of(table: &str) -> String {
     let living = match table {
         "run_steps" | "messages" | "runs" => parent_exists(table, "thread_id"),
+        "conversation_items" => parent_exists(table, "conversation_id"),
+        "response_items" => parent_exists(table, "response_id"),
         "vector_store_files" | "vector_store_file_batches" => {
             parent_exists(table, "vector_store_id")
         }

@@ -14,7 +14,7 @@ use super::{
     events::StoreEvent,
     table::Stored,
 };
-use crate::types::{Id, Thread, VectorStore};
+use crate::types::{Conversation, Id, Response, Thread, VectorStore};
 
 /// How many children an object has at least that does not go with them in one piece.
 const MANY: i64 = 2_000;
@@ -36,6 +36,10 @@ fn size(table: &str) -> Option<String> {
             at_most("messages", "thread_id"),
             at_most("runs", "thread_id")
         )),
+        Conversation::TABLE => {
+            Some(format!("select {}", at_most("conversation_items", "conversation_id")))
+        }
+        Response::TABLE => Some(format!("select {}", at_most("response_items", "response_id"))),
         VectorStore::TABLE => Some(format!(
             "select {} + coalesce((select chunks from vector_stores where session = ?1 and id = \
              ?2), 0)",
@@ -63,12 +67,17 @@ pub(super) fn removals(kind: &str, at_a_time: i64) -> Vec<String> {
              {column} = ?2 limit {at_a_time})"
         )
     };
-    if kind == Thread::TABLE {
-        vec![steps, children("messages", "thread_id"), children("runs", "thread_id")]
-    } else {
-        let column = "vector_store_id";
-        let [files, batches] = ["vector_store_files", "vector_store_file_batches"];
-        vec![chunks, children(files, column), children(batches, column)]
+    match kind {
+        Thread::TABLE => {
+            vec![steps, children("messages", "thread_id"), children("runs", "thread_id")]
+        }
+        Conversation::TABLE => vec![children("conversation_items", "conversation_id")],
+        Response::TABLE => vec![children("response_items", "response_id")],
+        _ => {
+            let column = "vector_store_id";
+            let [files, batches] = ["vector_store_files", "vector_store_file_batches"];
+            vec![chunks, children(files, column), children(batches, column)]
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::types::{
-    Assistant, File, FileBatch, Message, Run, StoreFile, Thread, Upload, VectorStore, Version, View,
+    Assistant, Conversation, File, FileBatch, Message, Response, Run, StoreFile, Thread, Upload, VectorStore, Version, View,
 };
 
 /// An object of a session has changed.
@@ -37,6 +37,8 @@ pub enum ChangedObject {
     VectorStore(VectorStore),
     StoreFile(StoreFile),
     FileBatch(FileBatch),
+    Response(Box<Response>),
+    Conversation(Conversation),
 }
 
 /// A resource whose changes are events.
@@ -69,6 +71,8 @@ change_events! {
     VectorStore = "vector_store", ChangedObject::VectorStore;
     StoreFile = "vector_store.file", ChangedObject::StoreFile;
     FileBatch = "vector_store.file_batch", ChangedObject::FileBatch;
+    Response = "response", |response| ChangedObject::Response(Box::new(response));
+    Conversation = "conversation", ChangedObject::Conversation;
 }
 
 impl StoreEvent {
@@ -110,6 +114,8 @@ impl ChangedObject {
             Self::VectorStore(_) => VectorStore::EVENTS,
             Self::StoreFile(_) => StoreFile::EVENTS,
             Self::FileBatch(_) => FileBatch::EVENTS,
+            Self::Response(_) => Response::EVENTS,
+            Self::Conversation(_) => Conversation::EVENTS,
         }
     }
 
@@ -125,6 +131,8 @@ impl ChangedObject {
             Self::VectorStore(store) => compact(store),
             Self::StoreFile(file) => compact(file),
             Self::FileBatch(batch) => compact(batch),
+            Self::Response(response) => compact(&response.over_rest()),
+            Self::Conversation(conversation) => compact(conversation),
         }
     }
 }

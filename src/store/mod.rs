@@ -22,6 +22,7 @@ mod open;
 mod purge;
 mod readers;
 mod recovery;
+mod responses;
 mod runs;
 mod sessions;
 mod table;
@@ -47,6 +48,7 @@ pub(crate) use self::{
     index::{Term, mark_of},
     open::OpenError,
     recovery::Recovery,
+    responses::OpenResponse,
     runs::{OpenRun, PerformerInputs, RunBackground, ThreadEnd, ThreadState},
     sessions::{Prepared, RowLease, Snapshot},
     table::Stored,

@@ -95,7 +95,8 @@ impl Database {
         let sql = format!(
             "select name from sessions where name not like '/%' and (exists (select 1 from runs \
              where session = key and status in ('queued', 'in_progress', 'requires_action', \
-             'cancelling') and {living}) or exists (select 1 from vector_store_files where session \
+             'cancelling') and {living}) or exists (select 1 from responses where session = key \
+             and setting is not null) or exists (select 1 from vector_store_files where session \
              = key and status = 'in_progress')) order by key"
         );
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
@@ -232,7 +233,7 @@ impl Store {
 
     /// How many objects there are of each kind.
     pub async fn counts(&self) -> Result<Map<String, Value>> {
-        const COUNTED: [&str; 8] = [
+        const COUNTED: [&str; 10] = [
             "assistants",
             "threads",
             "messages",
@@ -241,6 +242,8 @@ impl Store {
             "files",
             "uploads",
             "vector_stores",
+            "responses",
+            "conversations",
         ];
         let each = COUNTED.map(|table| format!("select count(*) from {table} where session = ?1"));
         let sql = each.join(" union all ");

@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::error::{Result, StoreError};
 use crate::types::{
-    Assistant, File, FileBatch, Message, Resource, Run, Step, StoreFile, Thread, Upload,
+    Assistant, Conversation, File, FileBatch, Item, Message, Resource, Response, Run, Step, StoreFile, Thread, Upload,
     UploadPart, VectorStore,
 };
 
@@ -37,6 +37,18 @@ impl Stored for Run {
 
 impl Stored for Step {
     const TABLE: &'static str = "run_steps";
+}
+
+impl Stored for Response {
+    const TABLE: &'static str = "responses";
+}
+
+impl Stored for Conversation {
+    const TABLE: &'static str = "conversations";
+}
+
+impl Stored for Item {
+    const TABLE: &'static str = "conversation_items";
 }
 
 impl Stored for File {

@@ -8,12 +8,12 @@ mod log;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use self::log::{KeptTurn, TurnLog, TurnOrder, TurnPlace};
 use crate::types::{
-    Role, RunStatus, Tool, Usage, Version,
+    Api, Role, RunStatus, Tool, Usage, Version,
     assistant::ResponseFormat,
     run::Truncation,
     tool::{FunctionCall, ToolChoice},
@@ -40,13 +40,16 @@ pub enum TurnApi {
     AssistantsV1,
     #[serde(rename = "assistants.v2")]
     AssistantsV2,
+    #[serde(rename = "responses")]
+    Responses,
 }
 
-impl From<Version> for TurnApi {
-    fn from(version: Version) -> Self {
-        match version {
-            Version::V1 => Self::AssistantsV1,
-            Version::V2 => Self::AssistantsV2,
+impl TurnApi {
+    pub fn new(api: Api, version: Version) -> Self {
+        match (api, version) {
+            (Api::Responses, _) => Self::Responses,
+            (Api::Assistants, Version::V1) => Self::AssistantsV1,
+            (Api::Assistants, Version::V2) => Self::AssistantsV2,
         }
     }
 }
@@ -65,8 +68,7 @@ pub struct Asked {
     pub temperature: f64,
     pub top_p: f64,
     pub max_output_tokens: Option<i64>,
-    #[serde(serialize_with = "truncation")]
-    pub truncation: Truncation,
+    pub truncation: AskedTruncation,
     pub vector_stores: Vec<String>,
     pub files: Vec<String>,
     /// What the client gave for the calls of the turn before.
@@ -80,10 +82,29 @@ pub struct AskedAssistant {
 }
 
 /// A message, as far as it is text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AskedMessage {
-    pub role: Role,
+    pub role: AskedRole,
     pub content: Arc<str>,
+}
+
+/// Who says a message. Threads have users and assistants alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedRole {
+    User,
+    Assistant,
+    System,
+    Developer,
+}
+
+impl From<Role> for AskedRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::User => Self::User,
+            Role::Assistant => Self::Assistant,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -133,21 +154,36 @@ impl TurnUsage {
     }
 }
 
-fn truncation<S: serde::Serializer>(
-    truncation: &Truncation,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let shown = match truncation.last_messages {
-        None => Value::from("auto"),
-        Some(last) => json!({"type": "last_messages", "last_messages": last}),
-    };
-    shown.serialize(serializer)
+/// What becomes of a conversation that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedTruncation {
+    Auto,
+    /// The request is refused. Only responses have it.
+    Disabled,
+    LastMessages(i64),
+}
+
+impl From<&Truncation> for AskedTruncation {
+    fn from(truncation: &Truncation) -> Self {
+        truncation.last_messages.map_or(Self::Auto, Self::LastMessages)
+    }
+}
+
+impl Serialize for AskedTruncation {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = match self {
+            Self::Auto => Value::from("auto"),
+            Self::Disabled => Value::from("disabled"),
+            Self::LastMessages(last) => json!({"type": "last_messages", "last_messages": last}),
+        };
+        shown.serialize(serializer)
+    }
 }
 
 impl Asked {
     /// The text of the newest message of a user.
     pub fn message(&self) -> Option<&str> {
-        let newest = self.messages.iter().rfind(|message| message.role == Role::User);
+        let newest = self.messages.iter().rfind(|message| message.role == AskedRole::User);
         newest.map(|message| &*message.content)
     }
 }
@@ -168,7 +204,7 @@ impl Turn {
 fn tools(tools: &[Tool]) -> usize {
     let functions = tools.iter().filter_map(|tool| match tool {
         Tool::Function { function } => Some(function),
-        Tool::CodeInterpreter | Tool::FileSearch { .. } => None,
+        Tool::CodeInterpreter | Tool::FileSearch { .. } | Tool::Other(_) => None,
     });
     functions.map(|function| serde_json::to_vec(function).map_or(0, |json| json.len())).sum()
 }

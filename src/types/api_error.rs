@@ -10,7 +10,7 @@
 use std::fmt;
 
 use super::{
-    RunStatus,
+    Api, RunStatus,
     file::Purpose,
     limits, python,
     reader::{ValidationError, ValidationErrorKind, quoted_list},
@@ -24,6 +24,7 @@ pub enum ApiErrorKind {
     NoKey,
     WrongKey {
         key: String,
+        of: Api,
     },
     // Which version of the API.
     NoBeta,
@@ -96,6 +97,10 @@ pub enum ApiErrorKind {
     UnsupportedParameter {
         name: &'static str,
     },
+    /// A setting that the model does not have, in the words of the Responses API.
+    UnsupportedOfResponses {
+        name: &'static str,
+    },
     /// A schema of the answer excludes all tools but functions.
     OnlyFunctions,
     // State.
@@ -121,6 +126,28 @@ pub enum ApiErrorKind {
         expected: Vec<String>,
         got: Vec<String>,
     },
+    // Responses and conversations.
+    ConversationAndPrevious,
+    NoPreviousResponse {
+        id: String,
+    },
+    ConversationLocked,
+    NoCallForOutput {
+        call_id: String,
+    },
+    NoOutputForCall {
+        call_id: String,
+    },
+    ReasoningAlone {
+        id: String,
+    },
+    ItemNotStored {
+        id: String,
+    },
+    TooLong,
+    NotInBackground,
+    NotStreamed,
+    InvalidBody,
     // Files and vector stores.
     NotForDownload {
         purpose: Purpose,
@@ -208,11 +235,14 @@ impl fmt::Display for ApiErrorKind {
                  browser and are prompted for a username and password. You can obtain an API key \
                  from https://platform.openai.com/account/api-keys.",
             ),
-            Self::WrongKey { key } => write!(
+            Self::WrongKey { key, of } => write!(
                 f,
                 "Incorrect API key provided: {}. You can find your API key at \
                  https://platform.openai.com/account/api-keys.",
-                masked(key)
+                match of {
+                    Api::Assistants => masked(key),
+                    Api::Responses => masked_of_responses(key),
+                }
             ),
             Self::NoBeta => f.write_str(
                 "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please \
@@ -298,8 +328,7 @@ impl fmt::Display for ApiErrorKind {
             Self::NotForAssistants { model } => {
                 write!(f, "The requested model '{model}' cannot be used with the Assistants API.")
             }
-            // Other APIs say the same, but name the parameter as `param` and give no code.
-            Self::UnsupportedParameter { name } => {
+            Self::UnsupportedParameter { name } | Self::UnsupportedOfResponses { name } => {
                 write!(f, "Unsupported parameter: '{name}' is not supported with this model.")
             }
             Self::OnlyFunctions => f.write_str(
@@ -330,6 +359,48 @@ impl fmt::Display for ApiErrorKind {
                     python::list(got)
                 )
             }
+            // The recording cut the name of the first one out.
+            Self::ConversationAndPrevious => f.write_str(
+                "Mutually exclusive parameters: ''. Ensure you are only providing one of: \
+                 'previous_response_id' or 'conversation'.",
+            ),
+            Self::NoPreviousResponse { id } => {
+                write!(f, "Previous response with id '{id}' not found.")
+            }
+            Self::ConversationLocked => f.write_str(
+                "Another process is currently operating on this conversation. Please retry in a \
+                 few seconds.",
+            ),
+            Self::NoCallForOutput { call_id } => {
+                write!(f, "No tool call found for function call output with call_id {call_id}.")
+            }
+            Self::NoOutputForCall { call_id } => {
+                write!(f, "No tool output found for function call {call_id}.")
+            }
+            Self::ReasoningAlone { id } => write!(
+                f,
+                "Item '{id}' of type 'reasoning' was provided without its required following item."
+            ),
+            Self::ItemNotStored { id } => write!(
+                f,
+                "Item with id '{id}' not found. Items are not persisted when `store` is set to \
+                 false. Try again with `store` set to true, or remove this item from your input."
+            ),
+            Self::TooLong => f.write_str(
+                "Your input exceeds the context window of this model. Please adjust your input and \
+                 try again.",
+            ),
+            Self::NotInBackground => f.write_str("Cannot cancel a synchronous response."),
+            // Not recorded. The wording is ours.
+            Self::NotStreamed => f.write_str(
+                "This response cannot be streamed: only a response that was created with both \
+                 'background' and 'stream' can.",
+            ),
+            Self::InvalidBody => f.write_str(
+                "Invalid body: failed to parse JSON value. Please check the value to ensure it is \
+                 valid JSON. (Common errors include trailing commas, missing closing brackets, \
+                 missing quotation marks, etc.)",
+            ),
             Self::NotForDownload { purpose } => {
                 write!(f, "Not allowed to download files of purpose: {}", purpose.name())
             }
@@ -454,6 +525,14 @@ impl ApiErrorKind {
             | Self::NotForAssistants { .. }
             | Self::UnsupportedParameter { .. } => Some("model"),
             Self::Missing { param, .. } => *param,
+            Self::UnsupportedOfResponses { name } => Some(name),
+            Self::NoPreviousResponse { .. } => Some("previous_response_id"),
+            Self::ConversationLocked => Some("conversation"),
+            Self::NoCallForOutput { .. }
+            | Self::NoOutputForCall { .. }
+            | Self::ReasoningAlone { .. }
+            | Self::ItemNotStored { .. }
+            | Self::TooLong => Some("input"),
             Self::NotForRetrieval { .. } => Some("file_ids"),
             Self::NoSuchPart { .. } => Some("part_ids"),
             Self::WrongChecksum { .. } => Some("md5"),
@@ -481,6 +560,11 @@ impl ApiErrorKind {
             Self::FaultyFixture { .. } => "invalid_fixture",
             Self::FaultyExpectation { .. } => "invalid_expectation",
             Self::NothingToRun => "invalid_thread",
+            Self::ConversationAndPrevious => "mutually_exclusive_parameters",
+            Self::NoPreviousResponse { .. } => "previous_response_not_found",
+            Self::ConversationLocked => "conversation_locked",
+            Self::TooLong => "context_length_exceeded",
+            Self::InvalidBody => "invalid_json",
             Self::NotForRetrieval { .. } => "unsupported_file",
             Self::Invalid(fault) => return fault_code(&fault.kind),
             _ => return None,
@@ -613,7 +697,8 @@ fn write_fault(
         ValidationErrorKind::FunctionSchema { function, what } => {
             write!(f, "Invalid schema for function '{function}': {what}")
         }
-        ValidationErrorKind::FormatSchema { format, what } => {
+        ValidationErrorKind::FormatSchema { format, what }
+        | ValidationErrorKind::ResponseSchema { format, what } => {
             write!(f, "Invalid schema for response_format '{format}': {what}")
         }
         ValidationErrorKind::TooDeep { max } => {
@@ -657,6 +742,7 @@ fn fault_code(kind: &ValidationErrorKind) -> Option<&'static str> {
         | ValidationErrorKind::NoUrl
         | ValidationErrorKind::OutputsTooLarge => "invalid_value",
         ValidationErrorKind::FunctionSchema { .. } => "invalid_function_parameters",
+        ValidationErrorKind::ResponseSchema { .. } => "invalid_json_schema",
         ValidationErrorKind::FormatSchema { .. }
         | ValidationErrorKind::NotInEnum { .. }
         | ValidationErrorKind::NotGiven
@@ -682,6 +768,19 @@ fn masked(key: &str) -> String {
             format!("{start}{}{end}", "*".repeat(count - 8))
         }
     }
+}
+
+/// The same where the Responses API refuses a key: a short one is shown whole. Recorded.
+fn masked_of_responses(key: &str) -> String {
+    const SHORT: usize = 12;
+    let characters: Vec<char> = key.chars().collect();
+    let count = characters.len();
+    if count <= SHORT {
+        return if count == 0 { "''".to_owned() } else { key.to_owned() };
+    }
+    let start: String = characters[..8].iter().collect();
+    let end: String = characters[count - 4..].iter().collect();
+    format!("{start}{}{end}", "*".repeat(count - SHORT))
 }
 
 #[cfg(test)]

@@ -463,6 +463,21 @@ impl ResponseFormat {
         Self(Value::from("auto"))
     }
 
+    /// The format that a response asks for, in the shape of assistants.
+    pub fn of_response(text: &Value) -> Self {
+        let format = &text["format"];
+        match format["type"].as_str() {
+            Some(JSON_SCHEMA) => {
+                let schema = format.as_object().cloned().unwrap_or_default();
+                let schema: serde_json::Map<_, _> =
+                    schema.into_iter().filter(|(key, _)| key != "type").collect();
+                Self(serde_json::json!({"type": JSON_SCHEMA, JSON_SCHEMA: schema}))
+            }
+            Some("json_object") => Self(format.clone()),
+            _ => Self::auto(),
+        }
+    }
+
     /// Whether answers keep to a schema.
     pub fn is_schema(&self) -> bool {
         self.0["type"] == JSON_SCHEMA

@@ -85,3 +85,10 @@ pub const CONTEXT_WINDOW: u64 = 128_000;
 
 /// The largest JSON body, in bytes, as the service's 413 quotes it.
 pub const JSON_BODY: usize = 26_214_400;
+
+/// A text that a response reads, in characters, and how many tools it may have: documented.
+pub const INPUT_TEXT: usize = 10_485_760;
+pub const RESPONSE_TOOLS: usize = 128;
+/// How many items are put into a conversation at a time: documented.
+pub const CONVERSATION_ITEMS: usize = 20;
+pub const TOP_LOGPROBS: i64 = 20;

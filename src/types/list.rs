@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{File, Id, Resource};
+use super::{File, Id, Item, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -47,6 +47,23 @@ impl<T> List<T> {
             has_more: page.has_more,
             data: page.items.into_iter().map(view).collect(),
         }
+    }
+}
+
+/// A list of items, which has its keys in alphabetical order behind the first: recorded.
+#[derive(Debug, Serialize)]
+pub struct ItemList {
+    object: &'static str,
+    data: Vec<Item>,
+    first_id: Option<String>,
+    has_more: bool,
+    last_id: Option<String>,
+}
+
+impl From<List<Item>> for ItemList {
+    fn from(list: List<Item>) -> Self {
+        let List { object, data, first_id, last_id, has_more } = list;
+        Self { object, data, first_id, has_more, last_id }
     }
 }
 

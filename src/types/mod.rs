@@ -3,9 +3,11 @@
 //! Knows no HTTP, no SQL and no clock: everything here can be built, read and
 //! printed in a unit test without a server.
 
+pub mod api;
 pub mod api_error;
 pub mod assistant;
 pub mod chunking;
+pub mod conversation;
 pub mod file;
 pub mod id;
 pub mod lenient;
@@ -20,6 +22,7 @@ pub mod place;
 mod python;
 pub mod reader;
 pub mod resource;
+pub mod response;
 pub mod run;
 mod schema;
 pub mod search;
@@ -37,8 +40,10 @@ pub mod version;
 pub mod views;
 mod words;
 
+pub use api::Api;
 pub use api_error::ApiErrorKind;
 pub use assistant::Assistant;
+pub use conversation::Conversation;
 pub use file::File;
 pub use id::Id;
 pub use list::{Deleted, List, Order, Page};
@@ -47,6 +52,7 @@ pub use metadata::Metadata;
 pub use model::Model;
 pub use patch::Patch;
 pub use resource::Resource;
+pub use response::{Item, Response};
 pub use run::{Phase, Run};
 pub use status::RunStatus;
 pub use step::Step;

@@ -186,6 +186,11 @@ pub enum ValidationErrorKind {
         format: String,
         what: String,
     },
+    /// The same, in the words of the Responses API.
+    ResponseSchema {
+        format: String,
+        what: String,
+    },
     TooDeep {
         max: usize,
     },

@@ -15,6 +15,35 @@ pub(super) fn fault_of_parameters(schema: &Map<String, Value>, is_strict: bool) 
     fault_of_root(schema).or_else(|| fault_of(schema, is_strict))
 }
 
+/// A schema as the Responses API takes it that was not said to be strict or not: every object in it
+/// has all of its properties, and no others. Recorded.
+pub(super) fn made_strict(mut schema: Map<String, Value>) -> Map<String, Value> {
+    schema.shift_remove("$schema");
+    close(&mut schema);
+    schema
+}
+
+fn close(schema: &mut Map<String, Value>) {
+    for value in schema.values_mut() {
+        match value {
+            Value::Object(within) => close(within),
+            Value::Array(all) => {
+                all.iter_mut().filter_map(Value::as_object_mut).for_each(close);
+            }
+            _ => {}
+        }
+    }
+    let is_object = schema.get("type").is_some_and(|kind| is_of(kind, "object"));
+    let Some(Value::Object(properties)) = schema.get("properties").filter(|_| is_object) else {
+        return;
+    };
+    let names: Vec<_> = properties.keys().cloned().map(Value::from).collect();
+    if wrong_required(schema).is_some() || !schema.contains_key("required") {
+        schema.insert("required".to_owned(), names.into());
+    }
+    schema.insert("additionalProperties".to_owned(), false.into());
+}
+
 fn fault_of_root(schema: &Map<String, Value>) -> Option<String> {
     let kind = schema.get("type").unwrap_or(&Value::Null);
     if kind == "object" {

@@ -26,15 +26,19 @@ pub enum Tool {
     CodeInterpreter,
     FileSearch { file_search: FileSearch },
     Function { function: Function },
+    /// One that only other APIs have.
+    #[serde(untagged)]
+    Other(Map<String, Value>),
 }
 
 impl Tool {
     /// The name of its type.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::CodeInterpreter => CODE_INTERPRETER,
             Self::FileSearch { .. } => FILE_SEARCH,
             Self::Function { .. } => FUNCTION,
+            Self::Other(tool) => tool.get("type").and_then(Value::as_str).unwrap_or_default(),
         }
     }
 
@@ -43,7 +47,8 @@ impl Tool {
         match self {
             Self::Function { function } => name == FUNCTION || name == function.name,
             Self::FileSearch { .. } => name == FILE_SEARCH || name == RETRIEVAL,
-            other => name == other.kind(),
+            Self::Other(tool) => name == self.kind() || tool.get("name").is_some_and(|it| it == name),
+            Self::CodeInterpreter => name == CODE_INTERPRETER,
         }
     }
 }
@@ -188,7 +193,14 @@ impl Read for FunctionName {
 
 impl Default for RankingOptions {
     fn default() -> Self {
-        Self { ranker: RANKER.to_owned(), score_threshold: 0.0, hybrid_search: None }
+        Self::above(0.0)
+    }
+}
+
+impl RankingOptions {
+    /// The usual ranking, from a score on.
+    pub fn above(score_threshold: f64) -> Self {
+        Self { ranker: RANKER.to_owned(), score_threshold, hybrid_search: None }
     }
 }
 
@@ -287,7 +299,7 @@ impl ToolResources {
             match tool {
                 Tool::CodeInterpreter => _ = self.code_interpreter.get_or_insert_default(),
                 Tool::FileSearch { .. } => _ = self.file_search.get_or_insert_default(),
-                Tool::Function { .. } => {}
+                Tool::Function { .. } | Tool::Other(_) => {}
             }
         }
         self
@@ -363,6 +375,14 @@ impl ToolChoice {
     /// The type of the tool that it names, if it is the one that v1 calls otherwise.
     pub fn is_search(&self) -> bool {
         self.0["type"] == FILE_SEARCH
+    }
+
+    /// The choice of a response, in the shape of assistants.
+    pub fn of_response(choice: &Value) -> Self {
+        match choice["name"].as_str().filter(|_| choice["type"] == FUNCTION) {
+            Some(name) => Self(json!({"type": FUNCTION, FUNCTION: {"name": name}})),
+            None => Self(choice.clone()),
+        }
     }
 
     /// `none`, `auto` or `required`, if it names no tool.

@@ -97,6 +97,8 @@ impl<'a> ShownTool<'a> {
             Tool::Function { function: Function { name, description, parameters, .. } } => {
                 Self::Function { function: ShownFunction { name, description, parameters } }
             }
+            // No assistant has one.
+            Tool::Other(_) => Self::CodeInterpreter,
         }
     }
 }

@@ -359,7 +359,7 @@ fn tools(asked: &UpstreamRequest) -> Vec<Value> {
                 }
                 tools.push(json!({"type": "function", "function": shown}));
             }
-            Tool::FileSearch { .. } | Tool::CodeInterpreter => {}
+            Tool::FileSearch { .. } | Tool::CodeInterpreter | Tool::Other(_) => {}
         }
     }
     if let Some(name) = search_name(asked) {

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     fixture::matching::{Miss, RunMetadata, Subject, quoted, tool_names},
     session::journal::JournalEntry,
-    turns::Turn,
+    turns::{Turn, TurnApi},
+    types::Api,
 };
 
 impl TurnMatcher {
@@ -137,6 +138,7 @@ fn with_subject<R>(turn: &Turn, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
     let asked = &turn.asked;
     let assistant = asked.assistant.as_ref();
     judge(&Subject {
+        api: if turn.api == TurnApi::Responses { Api::Responses } else { Api::Assistants },
         assistant_id: assistant.map_or("", |assistant| &assistant.id),
         assistant_name: assistant.and_then(|assistant| assistant.name.as_deref()),
         model: &asked.model,

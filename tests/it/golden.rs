@@ -12,6 +12,7 @@ mod form;
 mod found;
 mod reply;
 mod report;
+mod responses;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -166,6 +167,23 @@ async fn recorded_exchanges_are_answered_alike() {
         Some(documents) => report::settle(&report::page(&lines, EXCEPTIONS, &documents)),
         None => skip("FIDELITY.md: there are no OpenAPI documents to compare with", Remedy::None),
     }
+}
+
+#[tokio::test]
+async fn recorded_responses_are_answered_alike() {
+    let Some((lines, differing)) = responses::replay_all().await else { return };
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, differences) in &differing {
+        reasons.entry(differences[0].chars().take(140).collect()).or_default().push(name.clone());
+    }
+    let mut sorted: Vec<_> = reasons.into_iter().collect();
+    sorted.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+    for (reason, names) in sorted.iter().take(60) {
+        say(&format!("{:4} {reason} {:?}", names.len(), &names[..names.len().min(2)]));
+    }
+    let matched = lines.iter().filter(|line| matches!(line.outcome, Outcome::Matched)).count();
+    let earlier = lines.iter().filter(|line| matches!(line.outcome, Outcome::Earlier)).count();
+    say(&format!("responses: {matched} + {earlier} of {}", lines.len()));
 }
 
 /// Cassettes of the same exchanges, in every format, are imported; what the client asks is then

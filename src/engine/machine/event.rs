@@ -2,6 +2,8 @@
 //!
 //! Folded in their order, events give everything that the run has made.
 
+use serde_json::{Map, Value};
+
 use crate::types::{
     File, Id, Timestamp, Usage,
     run::{IncompleteRun, LastError},
@@ -43,6 +45,14 @@ pub(in super::super) enum EventKind {
     CallInput(String),
     /// The program of the last call has answered.
     Output(MachineOutput),
+    /// It begins to reason.
+    ReasoningOpened,
+    /// Another part of the open reasoning's summary.
+    SummaryPart,
+    /// A piece of that part.
+    Summary(String),
+    /// Something that only one API has a word for, as that shows it.
+    Item(Map<String, Value>),
     /// The client gave the outputs of the open step's functions, in the order of their calls.
     OutputsGiven(Vec<String>),
     /// The open message or the open calls are over.

@@ -123,6 +123,9 @@ pub(super) struct Machine {
     is_listened_to: bool,
     step: Option<OpenStep>,
     budget: Budget,
+    /// Whether it is over once it has called functions: another one goes on with their outputs.
+    #[serde(default)]
+    ends_with_calls: bool,
 }
 
 impl Machine {
@@ -139,7 +142,13 @@ impl Machine {
             is_listened_to: false,
             step: None,
             budget,
+            ends_with_calls: false,
         }
+    }
+
+    /// One that is over once it has called functions.
+    pub(super) fn ending_with_calls(self) -> Self {
+        Self { ends_with_calls: true, ..self }
     }
 
     /// Stands where a run stood that is taken up without its machine.

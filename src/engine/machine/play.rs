@@ -34,6 +34,7 @@ pub(in super::super) struct OpenStep {
 pub(in super::super) enum PlayKind {
     Message,
     Calls { functions: usize, last: Option<PlayTool> },
+    Reasoning,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,14 +53,14 @@ impl OpenStep {
     /// How many functions it calls.
     pub(super) fn functions(&self) -> usize {
         match self.kind {
-            PlayKind::Message => 0,
+            PlayKind::Message | PlayKind::Reasoning => 0,
             PlayKind::Calls { functions, .. } => functions,
         }
     }
 
     fn last_tool(&self) -> Option<PlayTool> {
         match self.kind {
-            PlayKind::Message => None,
+            PlayKind::Message | PlayKind::Reasoning => None,
             PlayKind::Calls { last, .. } => last,
         }
     }
@@ -106,13 +107,33 @@ impl Machine {
                 }
             }
             Cue::CloseCalls => self.close_calls(at, events),
+            Cue::OpenReasoning => self.open(PlayKind::Reasoning, at, events),
+            Cue::SummaryPart => self.add_to_reasoning(EventKind::SummaryPart, at, events),
+            Cue::Summary(piece) => {
+                if self.may_say(piece.tokens, at, events) {
+                    self.add_to_reasoning(EventKind::Summary(piece.text), at, events);
+                }
+            }
+            Cue::CloseReasoning => {
+                if self.is_open(&PlayKind::Reasoning) {
+                    self.close(Closing::Finished, at, events);
+                }
+            }
+            Cue::Item(item) => {
+                self.close(Closing::Finished, at, events);
+                events.push(MachineEvent { at, what: EventKind::Item(item) });
+            }
             Cue::Disconnect => events.push(MachineEvent { at, what: EventKind::BrokeOff }),
             Cue::End(end) => self.end(end, at, events),
         }
     }
 
+    fn is_open(&self, kind: &PlayKind) -> bool {
+        self.step.as_ref().is_some_and(|step| step.kind == *kind)
+    }
+
     fn is_writing(&self) -> bool {
-        self.step.as_ref().is_some_and(|step| step.kind == PlayKind::Message)
+        self.is_open(&PlayKind::Message)
     }
 
     fn say(&mut self, tokens: u64) {
@@ -131,6 +152,7 @@ impl Machine {
         let what = match kind {
             PlayKind::Message => EventKind::MessageOpened,
             PlayKind::Calls { .. } => EventKind::CallsOpened,
+            PlayKind::Reasoning => EventKind::ReasoningOpened,
         };
         self.step = Some(OpenStep::new(kind));
         events.push(MachineEvent { at, what });
@@ -163,6 +185,12 @@ impl Machine {
 
     fn add_to_message(&self, what: EventKind, at: Timestamp, events: &mut Vec<MachineEvent>) {
         if self.is_writing() {
+            events.push(MachineEvent { at, what });
+        }
+    }
+
+    fn add_to_reasoning(&self, what: EventKind, at: Timestamp, events: &mut Vec<MachineEvent>) {
+        if self.is_open(&PlayKind::Reasoning) {
             events.push(MachineEvent { at, what });
         }
     }
@@ -210,10 +238,14 @@ impl Machine {
     fn close_calls(&mut self, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let functions = match self.step.as_ref().map(|step| &step.kind) {
             Some(PlayKind::Calls { functions, .. }) => *functions,
-            Some(PlayKind::Message) | None => return,
+            Some(PlayKind::Message | PlayKind::Reasoning) | None => return,
         };
         if functions == 0 {
             return self.close(Closing::Finished, at, events);
+        }
+        if self.ends_with_calls {
+            events.push(MachineEvent { at, what: EventKind::OutputsWanted });
+            return self.end(PerformanceEnd::Completed { usage: None }, at, events);
         }
         if let Some(state) = self.state.after(Action::CallFunctions(functions)) {
             self.state = state;
@@ -272,7 +304,11 @@ impl Machine {
         at: Timestamp,
         events: &mut Vec<MachineEvent>,
     ) {
-        self.close(Closing::BrokenOff(end.clone()), at, events);
+        let closing = match &end {
+            PerformanceEnd::Completed { .. } if self.ends_with_calls => Closing::Finished,
+            end => Closing::BrokenOff(end.clone()),
+        };
+        self.close(closing, at, events);
         let counted = self.budget.spent;
         let action = match end {
             PerformanceEnd::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),

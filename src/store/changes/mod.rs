@@ -8,6 +8,7 @@ mod files;
 mod kind;
 mod objects;
 mod order;
+mod responses;
 mod runs;
 mod vector_stores;
 
@@ -22,6 +23,10 @@ use self::{
     kind::ChangeKind,
     objects::{AddMessage, Delete, EnterSession, Insert, ReplaceBody},
     order::Row,
+    responses::{
+        CountTurn, DeleteConversationItem, InsertConversationItem, InsertResponse,
+        InsertResponseItem, PutContinuation, UpdateResponse,
+    },
     runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
     vector_stores::{
         AttachFile, AttachStore, CancelBatch, DeleteStoreFile, GiveFiles, InsertBatch, PutStoreFile,
@@ -34,7 +39,7 @@ use super::{
     table::{Stored, corrupt},
 };
 use crate::types::{
-    Assistant, File, FileBatch, Id, Message, Run, Step, StoreFile, Thread, Upload, UploadPart,
+    Assistant, Conversation, File, FileBatch, Id, Item, Message, Resource, Response, Run, Step, StoreFile, Thread, Upload, UploadPart,
     VectorStore, store_file::IngestError, v1,
 };
 
@@ -110,6 +115,8 @@ impl Changeable for Message {}
 
 impl Changeable for Run {}
 
+impl Changeable for Conversation {}
+
 impl Changeable for Upload {}
 
 impl Changeable for VectorStore {}
@@ -124,6 +131,10 @@ impl Deletable for Assistant {}
 impl Deletable for Thread {}
 
 impl Deletable for Message {}
+
+impl Deletable for Response {}
+
+impl Deletable for Conversation {}
 
 impl Deletable for File {}
 
@@ -428,6 +439,86 @@ impl Changes {
         let (run_id, thread_id) = (step.run_id.clone(), step.thread_id.clone());
         self.add(id_of(step), PutStep { body: body_of(step)?, run_id, thread_id });
         Ok(())
+    }
+
+    pub fn insert_conversation(&mut self, conversation: &Conversation) -> Result<()> {
+        self.insert(conversation)
+    }
+
+    /// Adds an item to a conversation, as long as that is there.
+    pub fn insert_conversation_item(
+        &mut self,
+        conversation: &Id<Conversation>,
+        item: &Item,
+    ) -> Result<()> {
+        let conversation_id = conversation.clone();
+        self.add(id_of(item), InsertConversationItem { body: body_of(item)?, conversation_id });
+        Ok(())
+    }
+
+    pub fn delete_conversation_item(&mut self, conversation: &Id<Conversation>, item: &Id<Item>) {
+        let conversation_id = conversation.clone();
+        self.add(item.to_string(), DeleteConversationItem { conversation_id });
+        self.events
+            .push(StoreEvent::Deleted { resource: Item::OBJECT, id: item.to_string() });
+    }
+
+    /// Notes which question of a conversation was answered last.
+    pub fn count_turn(&mut self, conversation: &Id<Conversation>, turn: i64) {
+        self.add(conversation.to_string(), CountTurn { turn });
+    }
+
+    /// Inserts a response, with what a restart needs to go on with it, if it goes on. What it does,
+    /// its task tells.
+    pub fn insert_response(
+        &mut self,
+        response: &Response,
+        turn: i64,
+        setting: Option<&str>,
+        note: Option<&str>,
+        stream: Option<&str>,
+    ) -> Result<()> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        self.add(
+            id_of(response),
+            InsertResponse {
+                body: body_of(response)?,
+                turn,
+                setting: owned(setting),
+                performance: owned(note),
+                stream: owned(stream),
+            },
+        );
+        Ok(())
+    }
+
+    /// Writes a response's new state and its note, if it is still there.
+    pub fn update_response(
+        &mut self,
+        response: &Response,
+        note: Option<&str>,
+        stream: Option<&str>,
+    ) -> Result<()> {
+        let (performance, stream) = (note.map(str::to_owned), stream.map(str::to_owned));
+        let body = body_of(response)?;
+        self.add(id_of(response), UpdateResponse { body, performance, stream, is_over: response.status.is_final() });
+        Ok(())
+    }
+
+    pub fn insert_response_item(
+        &mut self,
+        response: &Id<Response>,
+        item: &Item,
+        is_output: bool,
+    ) -> Result<()> {
+        let (body, response_id) = (body_of(item)?, response.clone());
+        self.add(id_of(item), InsertResponseItem { body, response_id, is_output });
+        Ok(())
+    }
+
+    /// Notes how a reply goes on once the output of a call is there.
+    pub fn put_continuation(&mut self, call_id: &str, note: &str) {
+        self.add(call_id.to_owned(), PutContinuation { body: note.to_owned() });
     }
 
     /// Exchanges a body that still is what it was.

@@ -5,10 +5,13 @@ use std::{any::TypeId, borrow::Cow};
 use serde::Serialize;
 
 use super::{
-    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*, runs::*,
-    vector_stores::*,
+    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*,
+    responses::*, runs::*, vector_stores::*,
 };
-use crate::types::{Assistant, File, Message, Run, StoreFile, Thread, Upload, VectorStore};
+use crate::types::{
+    Assistant, Conversation, File, Message, Response, Run, StoreFile, Thread, Upload,
+    VectorStore,
+};
 
 /// A row of some kind.
 pub(super) struct Row {
@@ -82,7 +85,7 @@ impl Info {
 
 /// All kinds. They run in this order, which is that of the references between tables, and that in
 /// which a write names its changes.
-pub(in super::super) const IN_ORDER: [Info; 41] = [
+pub(in super::super) const IN_ORDER: [Info; 52] = [
     Info::new::<EnterSession>(),
     Info::new::<InsertFile>(),
     Info::new::<Insert<Upload>>(),
@@ -94,6 +97,13 @@ pub(in super::super) const IN_ORDER: [Info; 41] = [
     Info::new::<InsertRun>(),
     Info::new::<AddMessage>(),
     Info::new::<InsertMessage>(),
+    Info::new::<Insert<Conversation>>(),
+    Info::new::<InsertResponse>(),
+    Info::new::<UpdateResponse>(),
+    Info::new::<InsertResponseItem>(),
+    Info::new::<InsertConversationItem>(),
+    Info::new::<CountTurn>(),
+    Info::new::<PutContinuation>(),
     Info::new::<AttachStore>(),
     Info::new::<AttachFile>(),
     Info::new::<GiveFiles>(),
@@ -114,11 +124,15 @@ pub(in super::super) const IN_ORDER: [Info; 41] = [
     Info::new::<ReplaceBody<Upload>>(),
     Info::new::<ReplaceBody<VectorStore>>(),
     Info::new::<ReplaceBody<StoreFile>>(),
+    Info::new::<ReplaceBody<Conversation>>(),
     Info::new::<Detach<Assistant>>(),
     Info::new::<Detach<Thread>>(),
     Info::new::<Delete<Assistant>>(),
     Info::new::<Delete<Thread>>(),
     Info::new::<Delete<Message>>(),
+    Info::new::<DeleteConversationItem>(),
+    Info::new::<Delete<Conversation>>(),
+    Info::new::<Delete<Response>>(),
     Info::new::<DeleteParts>(),
     Info::new::<DeleteStoreFile>(),
     Info::new::<Delete<VectorStore>>(),

@@ -1,0 +1,262 @@
+//! What a response reads: the items of its chain or its conversation, and those that it is given.
+//!
+//! What does not go together is refused here, before anything is made.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    error::EngineError,
+    machine::Prompt,
+    prompt::{self, PER_MESSAGE, Reading},
+};
+use crate::{
+    store::Store,
+    tokens,
+    turns::{AskedMessage, AskedRole, AskedTruncation},
+    types::{
+        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp,
+        limits,
+        message::{Attachment, AttachmentTool, Content, NewMessage},
+        response::{
+            input::NewItem,
+            item::{FUNCTION_CALL, FUNCTION_CALL_OUTPUT, REASONING},
+            request::NewResponse,
+        },
+    },
+};
+
+/// What a response goes on from: nothing, an earlier response, or a conversation.
+#[derive(Debug, Default)]
+pub struct ResponseContext {
+    /// The items before its own, oldest first, as far as they can matter.
+    earlier: Vec<Item>,
+    /// The number of the question that was answered last.
+    turn: i64,
+    /// The newest item of the conversation.
+    pub(super) conversation_end: Option<i64>,
+}
+
+/// What only a response has beside the run that performers see.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) struct ResponseInputs {
+    /// The vector stores of its tools.
+    pub stores: Vec<String>,
+    /// What stands in place of instructions, where there are none.
+    pub system: Option<String>,
+    pub is_truncated: bool,
+}
+
+impl ResponseInputs {
+    pub(in super::super) fn truncation(&self) -> AskedTruncation {
+        if self.is_truncated { AskedTruncation::Auto } else { AskedTruncation::Disabled }
+    }
+}
+
+/// All that a response reads, in order.
+pub struct Read<'c>(pub Vec<&'c Item>);
+
+impl ResponseContext {
+    /// Looks up what a request goes on from. An id that names nothing is refused.
+    pub(in super::super) async fn load(
+        store: &Store,
+        request: &NewResponse,
+    ) -> Result<Self, EngineError> {
+        let mut context = Self::default();
+        let (mut tokens, model) = (0, request.model.as_str());
+        let mut take = |item: Item| {
+            tokens += tokens_of(model, &item);
+            context.earlier.push(item);
+            // One item more than fits, so that it shows that not all do.
+            tokens <= limits::CONTEXT_WINDOW
+        };
+        if let Some(previous) = &request.previous {
+            let turn = store.turn_of_response(previous).await?.ok_or_else(|| {
+                EngineError::Refused(ApiErrorKind::NoPreviousResponse { id: previous.to_string() })
+            })?;
+            store.walk_chain(previous, &mut take).await?;
+            context.turn = turn;
+        } else if let Some(conversation) = &request.conversation {
+            let end = store.conversation_end(conversation).await?;
+            let end = end.ok_or_else(|| missing(conversation))?;
+            store.walk_conversation(conversation, i64::MAX, &mut take).await?;
+            (context.turn, context.conversation_end) = (end.turn, end.newest);
+        }
+        context.earlier.reverse();
+        Ok(context)
+    }
+
+    /// Everything, in order.
+    pub(in super::super) fn read<'c>(&'c self, input: &'c [Item]) -> Read<'c> {
+        Read(self.earlier.iter().chain(input).collect())
+    }
+
+    /// The number of the question: the next one, unless nothing is asked.
+    pub(in super::super) fn turn(&self, input: &[Item], goes_on: Option<i64>) -> i64 {
+        let mut questions = 0;
+        let mut is_asking = false;
+        for item in input {
+            match item.role() {
+                Some("user") => {
+                    questions += i64::from(!is_asking);
+                    is_asking = true;
+                }
+                Some("system" | "developer") => {}
+                _ => is_asking = false,
+            }
+        }
+        match goes_on {
+            Some(turn) if questions == 0 => turn,
+            _ => (self.turn + questions).max(1),
+        }
+    }
+}
+
+fn missing(conversation: &Id<Conversation>) -> EngineError {
+    let text = Conversation::missing(&[conversation.to_string()]);
+    EngineError::Refused(ApiErrorKind::Missing { text, param: None })
+}
+
+/// Finds the items that a client only names.
+pub(super) async fn resolved(
+    store: &Store,
+    input: Vec<NewItem>,
+) -> Result<Vec<NewItem>, EngineError> {
+    let mut items = Vec::with_capacity(input.len());
+    for item in input {
+        let named = item.reference().map(str::to_owned);
+        let Some(id) = named.or_else(|| needs_stored(&item)) else {
+            items.push(item);
+            continue;
+        };
+        let Item { id, kind, rest } = store.find_item(&id).await?.ok_or_else(|| {
+            EngineError::Refused(ApiErrorKind::ItemNotStored { id: id.clone() })
+        })?;
+        items.push(NewItem { id: Some(id.to_string()), kind, rest });
+    }
+    Ok(items)
+}
+
+/// The id of reasoning that was not stored, and that the client does not bring along.
+fn needs_stored(item: &NewItem) -> Option<String> {
+    const MARK: std::ops::Range<usize> = 19..21;
+    let id = item.id.as_ref().filter(|_| item.kind == REASONING)?;
+    let is_unstored = id.get(MARK) == Some("01") && !item.rest.contains_key("encrypted_content");
+    is_unstored.then(|| id.clone())
+}
+
+/// Refuses reasoning that nothing follows which the model has made.
+pub(super) fn check_reasoning(input: &[Item]) -> Result<(), EngineError> {
+    for (place, item) in input.iter().enumerate().filter(|(_, item)| item.is(REASONING)) {
+        if !input.get(place + 1).is_some_and(Item::is_of_model) {
+            let id = item.id.to_string();
+            return Err(EngineError::Refused(ApiErrorKind::ReasoningAlone { id }));
+        }
+    }
+    Ok(())
+}
+
+impl Read<'_> {
+    /// Refuses outputs without a call before them, and calls without an output.
+    pub(super) fn check_calls(&self) -> Result<(), EngineError> {
+        let refused = |kind| Err(EngineError::Refused(kind));
+        let (mut calls, mut answered) = (Vec::new(), HashSet::new());
+        let mut known = HashSet::new();
+        for item in &self.0 {
+            let Some(call_id) = item.call_id() else { continue };
+            if item.is(FUNCTION_CALL) && item.text_at("status") != Some("incomplete") {
+                calls.push(call_id);
+                known.insert(call_id);
+            } else if item.is(FUNCTION_CALL_OUTPUT) {
+                if !known.contains(call_id) {
+                    let call_id = call_id.to_owned();
+                    return refused(ApiErrorKind::NoCallForOutput { call_id });
+                }
+                answered.insert(call_id);
+            }
+        }
+        match calls.into_iter().find(|call_id| !answered.contains(call_id)) {
+            Some(call_id) => refused(ApiErrorKind::NoOutputForCall { call_id: call_id.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The call whose output is the last thing that was said, but for messages of the client.
+    pub(super) fn call_just_answered(&self) -> Option<&str> {
+        let last = self.0.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
+        last.call_id().filter(|_| last.is(FUNCTION_CALL_OUTPUT))
+    }
+
+    /// The newest message of a user, as conditions and templates see it.
+    pub(super) fn question(&self, run: &Run, at: Timestamp) -> Option<Message> {
+        let item = self.0.iter().rfind(|item| item.role() == Some("user"))?;
+        let files = item.parts().iter().filter(|part| part["type"] == "input_file");
+        let attachments = files.map(|part| Attachment {
+            file_id: part["file_id"].as_str().unwrap_or_default().to_owned(),
+            tools: vec![AttachmentTool::FileSearch],
+        });
+        let new = NewMessage {
+            role: Role::User,
+            content: vec![Content::text(item.text())],
+            attachments: attachments.collect(),
+            metadata: crate::types::Metadata::default(),
+        };
+        Some(Message::sent(Id::new(item.id.as_str()), at, run.thread_id.clone(), new))
+    }
+
+    /// What stands in place of instructions: the messages of the system and the developer.
+    pub(super) fn system(&self) -> Option<String> {
+        let is_system = |item: &&&Item| matches!(item.role(), Some("system" | "developer"));
+        let texts: Vec<_> = self.0.iter().filter(is_system).map(|item| item.text()).collect();
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
+    /// How long the prompt is, and what is said in it. What does not fit is refused, or left out
+    /// from its beginning on.
+    pub(super) fn measure(&self, run: &Run, drops: bool) -> Result<Reading, EngineError> {
+        let fixed = prompt::fixed(run);
+        let (mut prompt, mut messages) = (Prompt { tokens: fixed, fewest: fixed }, Vec::new());
+        for item in self.0.iter().rev() {
+            let tokens = tokens_of(&run.model, item);
+            if prompt.tokens + tokens > limits::CONTEXT_WINDOW {
+                if drops && !messages.is_empty() {
+                    break;
+                }
+                return Err(EngineError::Refused(ApiErrorKind::TooLong));
+            }
+            prompt.tokens += tokens;
+            if let Some(role) = item.role() {
+                if role == "user" && prompt.fewest == fixed {
+                    prompt.fewest += tokens;
+                }
+                messages.push(AskedMessage { role: asked_role(role), content: item.text().into() });
+            }
+        }
+        messages.reverse();
+        Ok(Reading { prompt, messages })
+    }
+}
+
+fn asked_role(role: &str) -> AskedRole {
+    match role {
+        "assistant" => AskedRole::Assistant,
+        "system" => AskedRole::System,
+        "developer" => AskedRole::Developer,
+        _ => AskedRole::User,
+    }
+}
+
+/// How many tokens of the prompt an item is, counted as those of a run are.
+fn tokens_of(model: &str, item: &Item) -> u64 {
+    let count = |text: &str| tokens::count(model, text);
+    match item.kind.as_str() {
+        FUNCTION_CALL => {
+            let of = |key: &str| item.text_at(key).map_or(0, count);
+            of("name") + of("arguments")
+        }
+        FUNCTION_CALL_OUTPUT => count(&item.output()),
+        _ if item.role().is_some() => PER_MESSAGE + count(&item.text()),
+        _ => 0,
+    }
+}

@@ -1,0 +1,17 @@
+//! Responses: the second view on the one machine.
+//!
+//! A response is performed as a run that nobody sees. So conditions, templates, turns, faults and
+//! upstreams are the same for both APIs. What differs is here: what a response reads
+//! (`context.rs`), how it is created (`creation.rs`), what it makes of the machine's events
+//! (`objects.rs`, `event.rs`), and how the next response goes on with its reply
+//! (`continuation.rs`).
+
+pub(super) mod context;
+pub(super) mod continuation;
+pub(super) mod creation;
+pub(super) mod event;
+pub(super) mod locks;
+mod open_item;
+pub(super) mod objects;
+
+pub use self::{creation::ResponseOrder, event::ResponseEvent, locks::ConversationLock};

@@ -1,0 +1,487 @@
+//! The view of the Responses API on what the machine makes: the response, its items, and the events
+//! that streams show.
+//!
+//! Nothing here decides anything. Beside the response, the run is kept that performers see; what
+//! happens to it, happens to both.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{
+        cue::MarkTarget,
+        event::{Event, LoggedEvent},
+        machine::{
+            Closing, Ending, EventKind, Machine, MachineCall, MachineEvent, MachineOutput,
+        },
+        objects::RunObjects,
+    },
+    continuation::{Continuation, Round},
+    event::{ItemPlace, ResponseEvent, ResponseEventKind},
+    locks::ConversationLock,
+    open_item::{OpenItem, OpenKind},
+};
+use crate::{
+    store::{self, Changes},
+    types::{
+        Item, Message, Response, Run, Step, Timestamp,
+        response::{
+            ResponseStatus, ResponseUsage, item,
+            item::ItemStatus,
+            model::ModelDefaults,
+        },
+        run::LastError,
+        step::Searched,
+    },
+};
+
+/// A response that is under way.
+pub(in super::super) struct ResponseObjects {
+    /// The run that performers see.
+    pub run: RunObjects,
+    pub response: Response,
+    /// What the client gave it to read.
+    input: Vec<Item>,
+    turn: i64,
+    answered: Vec<Round>,
+    progress: Progress,
+    /// Whether pieces of streams are padded.
+    pads: bool,
+    lock: Option<ConversationLock>,
+}
+
+/// How far a response has come, which a restart has to know.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Progress {
+    open: Option<OpenItem>,
+    /// How many items it has begun, and how many events it has told.
+    items: usize,
+    events: u64,
+    reasoning_tokens: u64,
+    /// All events, if they can be asked for again.
+    log: Option<Vec<LoggedEvent>>,
+}
+
+/// What a restart needs of a response that is under way.
+#[derive(Serialize, Deserialize)]
+pub(in super::super) struct Record {
+    pub progress: Progress,
+    pub run: Run,
+    pub steps: Vec<Step>,
+    pub message: Option<Message>,
+}
+
+/// What a response is begun with.
+pub(in super::super) struct BegunResponse {
+    pub response: Response,
+    pub input: Vec<Item>,
+    pub turn: i64,
+    pub answered: Vec<Round>,
+    pub pads: bool,
+    pub lock: Option<ConversationLock>,
+}
+
+impl Progress {
+    /// That of a response which has so many items before its first one.
+    fn behind(items: usize, log: Option<Vec<LoggedEvent>>) -> Self {
+        Self { items, log, ..Self::default() }
+    }
+}
+
+impl ResponseObjects {
+    pub(in super::super) fn new(run: RunObjects, begun: BegunResponse) -> Self {
+        let BegunResponse { response, input, turn, answered, pads, lock } = begun;
+        let settings = &response.settings;
+        let log = (settings.background && settings.stream).then(Vec::new);
+        // Recorded: what can be asked for again is not padded.
+        let pads = pads && log.is_none();
+        let progress = Progress::behind(input.len(), log);
+        Self { run, response, input, turn, answered, progress, pads, lock }
+    }
+
+    /// Goes on where another process stood.
+    pub(in super::super) fn resume(&mut self, progress: Progress) {
+        self.progress = progress;
+    }
+
+    /// The events that have been told so far, if they can be asked for again.
+    pub(in super::super) fn log(&self) -> Option<&[LoggedEvent]> {
+        self.progress.log.as_deref()
+    }
+
+    /// What a stream begins with.
+    pub(in super::super) fn begin(&mut self) -> Vec<Event> {
+        let created = ResponseEventKind::Created(Box::new(self.response.clone()));
+        let mut told = vec![created];
+        if self.response.status == ResponseStatus::Queued {
+            told.push(ResponseEventKind::Response(Box::new(self.response.clone())));
+        }
+        self.numbered(told)
+    }
+
+    /// Changes the objects as the machine says, and answers what is shown of it: what the run that
+    /// performers see has become, and what streams show.
+    pub(in super::super) fn apply(&mut self, events: Vec<MachineEvent>) -> Vec<Event> {
+        let mut shown = Vec::new();
+        for event in events {
+            let (what, at) = (event.what.clone(), event.at);
+            shown.extend(self.run.apply(vec![event]).into_iter().filter(Event::is_of_object));
+            let mut told = Vec::new();
+            self.apply_one(what, at, &mut told);
+            shown.extend(self.numbered(told));
+        }
+        shown
+    }
+
+    fn apply_one(&mut self, what: EventKind, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
+        let open = self.progress.open.as_mut();
+        match what {
+            EventKind::Started => {
+                self.response.status = ResponseStatus::InProgress;
+                told.push(ResponseEventKind::Response(Box::new(self.response.clone())));
+            }
+            EventKind::MessageOpened => {
+                let phase = ModelDefaults::of(&self.run.run.model).has_phases;
+                let phase = phase.then(|| "final_answer".to_owned());
+                let kind = OpenKind::Message { parts: Vec::new(), part: None, phase };
+                self.open("msg_", kind, at, told);
+            }
+            EventKind::Text { piece, refers: None } => {
+                open.into_iter().for_each(|open| open.text(piece.clone(), told));
+            }
+            EventKind::Text { piece, refers: Some(refers) } => self.marked(piece, refers, told),
+            EventKind::Refusal(refusal) => {
+                open.into_iter().for_each(|open| open.refusal(refusal.clone(), told));
+            }
+            EventKind::Called(call) => self.call(call, at, told),
+            EventKind::CallInput(piece) => {
+                open.into_iter().for_each(|open| open.input(piece.clone(), told));
+            }
+            EventKind::Output(output) => {
+                let shown = match output {
+                    MachineOutput::Logs(logs) => json!({"type": "logs", "logs": logs}),
+                    MachineOutput::Drawing(file) => json!({"type": "image", "url": file}),
+                };
+                open.into_iter().for_each(|open| open.output(shown.clone()));
+            }
+            EventKind::ReasoningOpened => {
+                let includes = self.response.settings.includes("reasoning.encrypted_content");
+                let is_told = includes || !self.response.settings.store;
+                let encrypted = is_told.then(|| self.run.ids().encrypted(self.progress.items));
+                let kind = OpenKind::Reasoning { summary: Vec::new(), encrypted };
+                self.open("rs_", kind, at, told);
+            }
+            EventKind::SummaryPart => open.into_iter().for_each(|open| open.summary_part(told)),
+            EventKind::Summary(piece) => {
+                open.into_iter().for_each(|open| open.summary(piece.clone(), told));
+            }
+            EventKind::Item(item) => self.item(item, at, told),
+            EventKind::Closed { how, usage } => {
+                if matches!(open.map(|open| &open.kind), Some(OpenKind::Reasoning { .. })) {
+                    self.progress.reasoning_tokens += usage.completion_tokens;
+                }
+                let status = match how {
+                    Closing::Finished => ItemStatus::Completed,
+                    Closing::LeftOut | Closing::BrokenOff(_) => ItemStatus::Incomplete,
+                };
+                self.finish(status, told);
+            }
+            EventKind::Ended(ending) => self.end(ending, at, told),
+            // Streams of both APIs break off in the same way, which the run's events tell.
+            EventKind::BrokeOff => {}
+            // The Assistants API alone has words for them.
+            EventKind::CallsOpened
+            | EventKind::Image { .. }
+            | EventKind::Attached { .. }
+            | EventKind::OutputsGiven(_)
+            | EventKind::OutputsWanted
+            | EventKind::Requeued
+            | EventKind::Cancelling => {}
+        }
+    }
+
+    fn open(
+        &mut self,
+        prefix: &str,
+        kind: OpenKind,
+        at: Timestamp,
+        told: &mut Vec<ResponseEventKind>,
+    ) {
+        self.finish(ItemStatus::Completed, told);
+        let (id, output_index) = (self.item_id(prefix, at), self.response.output.len());
+        let open = OpenItem { id, output_index, kind };
+        open.begin(told);
+        self.progress.open = Some(open);
+    }
+
+    fn item_id(&mut self, prefix: &str, at: Timestamp) -> String {
+        let id = self.run.ids().item(prefix, self.progress.items, at);
+        self.progress.items += 1;
+        id
+    }
+
+    fn finish(&mut self, status: ItemStatus, told: &mut Vec<ResponseEventKind>) {
+        if let Some(open) = self.progress.open.take() {
+            self.response.output.push(open.finish(status, told));
+        }
+    }
+
+    /// A stretch of text that stands for a file: a citation is an annotation alone, a link is text.
+    fn marked(&mut self, piece: String, refers: MarkTarget, told: &mut Vec<ResponseEventKind>) {
+        let filename = match &refers {
+            MarkTarget::Citation(cited) => self.filename(&cited.file_id),
+            MarkTarget::Path(_) => piece.rsplit('/').next().unwrap_or_default().to_owned(),
+        };
+        let container_id = self.run.ids().container(self.response.created_at);
+        let Some(open) = &mut self.progress.open else { return };
+        match refers {
+            MarkTarget::Citation(cited) => open.annotate(
+                |index| {
+                    json!({"type": "file_citation", "file_id": cited.file_id, "filename": filename,
+                        "index": index})
+                },
+                told,
+            ),
+            MarkTarget::Path(file_id) => {
+                let length = piece.chars().count();
+                open.text(piece, told);
+                open.annotate(
+                    |end| {
+                        json!({"type": "container_file_citation", "container_id": container_id,
+                            "end_index": end, "file_id": file_id, "filename": filename,
+                            "start_index": end.saturating_sub(length)})
+                    },
+                    told,
+                );
+            }
+        }
+    }
+
+    /// The name of a file that was found.
+    fn filename(&self, file_id: &str) -> String {
+        let mut found = self.run.steps.iter().flat_map(Step::search_results);
+        let found = found.find(|result| result.file_id == file_id);
+        found.map_or_else(|| file_id.to_owned(), |result| result.file_name.clone())
+    }
+
+    fn call(&mut self, call: MachineCall, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
+        match call {
+            MachineCall::Function { name } => {
+                let last = self.run.steps.last().and_then(|step| step.tool_calls().last());
+                let call_id = last.map(|call| call.id.clone()).unwrap_or_default();
+                let kind = OpenKind::Call { call_id, name, arguments: String::new() };
+                self.open("fc_", kind, at, told);
+            }
+            MachineCall::CodeInterpreter => {
+                let kind = OpenKind::Code {
+                    container_id: self.run.ids().container(self.response.created_at),
+                    code: String::new(),
+                    outputs: Vec::new(),
+                    shows_outputs: self.response.settings.includes("code_interpreter_call.outputs"),
+                };
+                self.open("ci_", kind, at, told);
+            }
+            MachineCall::FileSearch(search) => self.search(search, at, told),
+        }
+    }
+
+    /// A search, which is over as soon as it is told.
+    fn search(&mut self, search: Searched, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
+        self.finish(ItemStatus::Completed, told);
+        let (id, output_index) = (self.item_id("fs_", at), self.response.output.len());
+        let place = ItemPlace { id: id.clone(), output_index };
+        let shown = |status: ItemStatus, queries: Value, results: Value| {
+            let rest = json!({"status": status.name(), "queries": queries, "results": results});
+            Box::new(Item::new(id.clone(), item::FILE_SEARCH_CALL, rest))
+        };
+        let begun = shown(ItemStatus::InProgress, json!([]), Value::Null);
+        told.push(ResponseEventKind::ItemAdded(place.clone(), begun));
+        for name in [
+            "response.file_search_call.in_progress",
+            "response.file_search_call.searching",
+            "response.file_search_call.completed",
+        ] {
+            told.push(ResponseEventKind::Progress(place.clone(), name));
+        }
+        let results = self.response.settings.includes("file_search_call.results");
+        let results = results.then(|| results_of(&search));
+        let done = shown(ItemStatus::Completed, json!([search.query]), json!(results));
+        self.response.output.push((*done).clone());
+        told.push(ResponseEventKind::ItemDone(place, done));
+    }
+
+    /// An item that the fixture spells out: its id and its status are filled in.
+    fn item(
+        &mut self,
+        mut rest: Map<String, Value>,
+        at: Timestamp,
+        told: &mut Vec<ResponseEventKind>,
+    ) {
+        self.finish(ItemStatus::Completed, told);
+        let kind = match rest.shift_remove("type") {
+            Some(Value::String(kind)) => kind,
+            _ => return,
+        };
+        let drawn = self.item_id(item::prefix_of(&kind).unwrap_or("item_"), at);
+        let id = match rest.shift_remove("id") {
+            Some(Value::String(id)) => id,
+            _ => drawn,
+        };
+        if item::has_status(&kind) && !rest.contains_key("status") {
+            let given = std::mem::take(&mut rest);
+            rest.insert("status".to_owned(), ItemStatus::Completed.name().into());
+            rest.extend(given);
+        }
+        let place = ItemPlace { id: id.clone(), output_index: self.response.output.len() };
+        let done = Item::new(id, &kind, Value::Object(rest));
+        let mut begun = done.clone();
+        if let Some(status) = begun.rest.get_mut("status") {
+            *status = ItemStatus::InProgress.name().into();
+        }
+        told.push(ResponseEventKind::ItemAdded(place.clone(), Box::new(begun)));
+        told.push(ResponseEventKind::ItemDone(place, Box::new(done.clone())));
+        self.response.output.push(done);
+    }
+
+    fn end(&mut self, ending: Ending, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
+        let response = &mut self.response;
+        let reasoning = self.progress.reasoning_tokens;
+        match ending {
+            Ending::Completed(usage) => {
+                response.status = ResponseStatus::Completed;
+                response.completed_at = Some(at);
+                response.usage = Some(ResponseUsage::new(usage, reasoning));
+            }
+            Ending::Incomplete(reason, usage) => {
+                response.status = ResponseStatus::Incomplete;
+                response.reason = Some(reason);
+                response.usage = Some(ResponseUsage::new(usage, reasoning));
+            }
+            Ending::Failed(error, _) => self.fail(error, told),
+            Ending::Expired(_) => {
+                let why = "The response was not finished in time.";
+                self.fail(LastError::server_error(why), told);
+            }
+            Ending::Cancelled(_) => response.status = ResponseStatus::Cancelled,
+        }
+        told.push(ResponseEventKind::Response(Box::new(self.response.clone())));
+    }
+
+    fn fail(&mut self, error: LastError, told: &mut Vec<ResponseEventKind>) {
+        let (code, message) = (error.code.clone(), error.message.clone());
+        told.push(ResponseEventKind::Error { code, message });
+        self.response.fail(error);
+    }
+
+    /// The events with their numbers, padded and noted.
+    fn numbered(&mut self, told: Vec<ResponseEventKind>) -> Vec<Event> {
+        let mut shown = Vec::with_capacity(told.len());
+        for mut kind in told {
+            let sequence = self.progress.events;
+            self.progress.events += 1;
+            if let ResponseEventKind::Delta(_, written, text, padding) = &mut kind
+                && self.pads
+                && written.is_padded()
+            {
+                *padding = Some(self.run.ids().padding(sequence, missing_to_block(text)));
+            }
+            let event = ResponseEvent { sequence, kind };
+            if let Some(log) = &mut self.progress.log {
+                log.push(LoggedEvent::of(&event));
+            }
+            shown.push(Event::Response(Box::new(event)));
+        }
+        shown
+    }
+
+    /// Adds the response, as it stands, to a write.
+    pub(in super::super) fn write(
+        &self,
+        changes: &mut Changes,
+        machine: &Machine,
+        setting: Option<&str>,
+        note: Option<&str>,
+    ) -> store::Result<()> {
+        let (response, is_over) = (&self.response, self.response.status.is_final());
+        if response.settings.is_kept() {
+            let log = self.log().filter(|_| is_over);
+            let log = log.map(|log| serde_json::to_string(log).expect("events are JSON"));
+            match setting {
+                Some(setting) => {
+                    let setting = (!is_over).then_some(setting);
+                    changes.insert_response(response, self.turn, setting, note, log.as_deref())?;
+                    for item in &self.input {
+                        changes.insert_response_item(&response.id, item, false)?;
+                    }
+                }
+                None => changes.update_response(response, note, log.as_deref())?,
+            }
+            for item in response.output.iter().filter(|_| is_over) {
+                changes.insert_response_item(&response.id, item, true)?;
+            }
+        }
+        if is_over {
+            self.write_end(changes, machine)?;
+        }
+        Ok(())
+    }
+
+    /// What is written with the end: the items of the conversation, and how the reply goes on.
+    fn write_end(&self, changes: &mut Changes, machine: &Machine) -> store::Result<()> {
+        let has_answer =
+            matches!(self.response.status, ResponseStatus::Completed | ResponseStatus::Incomplete);
+        if let Some(conversation) = self.response.settings.conversation.as_ref().filter(|_| has_answer)
+        {
+            for item in self.input.iter().chain(&self.response.output) {
+                changes.insert_conversation_item(conversation, item)?;
+            }
+            changes.count_turn(conversation, self.turn);
+        }
+        let asked = self.run.steps.last().map(Step::function_calls).unwrap_or_default();
+        let waits = self.response.output.last().is_some_and(|item| item.is(item::FUNCTION_CALL));
+        if let Some(performance) = machine.performance().filter(|_| waits && !asked.is_empty()) {
+            let continuation = Continuation {
+                performance: performance.clone(),
+                answered: self.answered.clone(),
+                asked: asked.clone(),
+                turn: self.turn,
+            };
+            let note = serde_json::to_string(&continuation).expect("a continuation is JSON");
+            for call in asked {
+                changes.put_continuation(&call.id, &note);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets others into the conversation, once the end is written.
+    pub(in super::super) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// What a restart needs to go on.
+    pub(in super::super) fn record(&self) -> Record {
+        let RunObjects { run, steps, .. } = &self.run;
+        Record {
+            progress: self.progress.clone(),
+            run: run.clone(),
+            steps: steps.clone(),
+            message: self.run.message().cloned(),
+        }
+    }
+}
+
+/// How many characters a piece lacks to a multiple of 16. Recorded.
+fn missing_to_block(text: &str) -> usize {
+    const BLOCK: usize = 16;
+    (BLOCK - text.chars().count() % BLOCK) % BLOCK
+}
+
+fn results_of(search: &Searched) -> Vec<Value> {
+    let shown = search.results.iter().map(|result| {
+        json!({"attributes": result.attributes, "file_id": result.file_id,
+            "filename": result.file_name, "score": result.score, "text": result.text(),
+            "vector_store_id": ""})
+    });
+    shown.collect()
+}

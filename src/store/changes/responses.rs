@@ -1,0 +1,149 @@
+//! Changes that responses and conversations make.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::kind::{ChangeKind, WrittenBody};
+use crate::types::{Conversation, Id, Response};
+
+/// A response. It may have ended by the time it is written.
+#[derive(Serialize)]
+pub(super) struct InsertResponse {
+    pub body: String,
+    pub turn: i64,
+    pub setting: Option<String>,
+    pub performance: Option<String>,
+    pub stream: Option<String>,
+}
+
+impl ChangeKind for InsertResponse {
+    fn sql() -> Cow<'static, str> {
+        "insert into responses (session, body, turn, setting, performance, stream) select value \
+         ->> '$.session', value ->> '$.body', value ->> '$.turn', value ->> '$.setting', value ->> \
+         '$.performance', value ->> '$.stream' from jsonb_each(?)"
+            .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<Response>(Vec::new(), &self.body))
+    }
+}
+
+/// A response's new state, if it is still there. What only a restart needs goes with the end.
+#[derive(Serialize)]
+pub(super) struct UpdateResponse {
+    pub body: String,
+    pub performance: Option<String>,
+    pub stream: Option<String>,
+    pub is_over: bool,
+}
+
+impl ChangeKind for UpdateResponse {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "update responses set body = value ->> '$.body', performance = value ->> '$.performance', \
+         setting = iif(value ->> '$.is_over', null, setting), stream = value ->> \
+         '$.stream' from jsonb_each(?) where session = value ->> '$.session' and responses.id = \
+         value ->> '$.id'"
+            .into()
+    }
+
+    fn written(&self) -> Option<WrittenBody<'_>> {
+        Some(WrittenBody::of::<Response>(Vec::new(), &self.body))
+    }
+}
+
+/// An item that a response was given, or has made, as long as the response is there.
+#[derive(Serialize)]
+pub(super) struct InsertResponseItem {
+    pub body: String,
+    pub response_id: Id<Response>,
+    pub is_output: bool,
+}
+
+impl ChangeKind for InsertResponseItem {
+    fn sql() -> Cow<'static, str> {
+        "insert into response_items (session, response_id, is_output, body) select value ->> \
+         '$.session', value ->> '$.response_id', value ->> '$.is_output', value ->> '$.body' from \
+         jsonb_each(?) where exists (select 1 from responses where session = value ->> '$.session' \
+         and id = value ->> '$.response_id') order by key"
+            .into()
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![self.response_id.as_str()]
+    }
+}
+
+/// An item of a conversation, as long as that is there. It is there once.
+#[derive(Serialize)]
+pub(super) struct InsertConversationItem {
+    pub body: String,
+    pub conversation_id: Id<Conversation>,
+}
+
+impl ChangeKind for InsertConversationItem {
+    fn sql() -> Cow<'static, str> {
+        "insert into conversation_items (session, conversation_id, body) select value ->> \
+         '$.session', value ->> '$.conversation_id', value ->> '$.body' from jsonb_each(?) where \
+         exists (select 1 from conversations where session = value ->> '$.session' and id = value \
+         ->> '$.conversation_id') order by key on conflict do nothing"
+            .into()
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![self.conversation_id.as_str()]
+    }
+}
+
+/// Takes an item out of a conversation.
+#[derive(Serialize)]
+pub(super) struct DeleteConversationItem {
+    pub conversation_id: Id<Conversation>,
+}
+
+impl ChangeKind for DeleteConversationItem {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        "delete from conversation_items where seq in (select it.seq from jsonb_each(?) cross join \
+         conversation_items as it where it.session = value ->> '$.session' and it.conversation_id \
+         = value ->> '$.conversation_id' and it.id = value ->> '$.id')"
+            .into()
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![self.conversation_id.as_str()]
+    }
+}
+
+/// Notes which question of a conversation was answered last.
+#[derive(Serialize)]
+pub(super) struct CountTurn {
+    pub turn: i64,
+}
+
+impl ChangeKind for CountTurn {
+    fn sql() -> Cow<'static, str> {
+        "update conversations set turn = value ->> '$.turn' from jsonb_each(?) where session = \
+         value ->> '$.session' and conversations.id = value ->> '$.id'"
+            .into()
+    }
+}
+
+/// How a reply goes on once the output of a call is there.
+#[derive(Serialize)]
+pub(super) struct PutContinuation {
+    pub body: String,
+}
+
+impl ChangeKind for PutContinuation {
+    fn sql() -> Cow<'static, str> {
+        "insert into continuations (session, id, body) select value ->> '$.session', value ->> \
+         '$.id', value ->> '$.body' from jsonb_each(?) where true on conflict (session, id) do \
+         update set body = excluded.body"
+            .into()
+    }
+}

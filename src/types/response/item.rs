@@ -1,0 +1,238 @@
+//! Items: what a response is made of, what it answers, and what a conversation holds.
+//!
+//! An item is shown with its keys in the recorded order: id, type, and the rest by its type. Each
+//! shape that the emulator makes stands here, once. Items of other types keep the keys they came
+//! with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::super::{Conversation, Id, Resource};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    pub id: Id<Self>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl Resource for Item {
+    type Key = (Id<Conversation>, Id<Self>);
+
+    const PREFIX: &'static str = "msg_";
+    const OBJECT: &'static str = "conversation.item";
+    const DELETED: &'static str = "conversation.item.deleted";
+    const NOUN: &'static str = "Item";
+    const PATH: &'static [&'static str] = &["conversation_id", "item_id"];
+
+    fn id(&self) -> &Id<Self> {
+        &self.id
+    }
+
+    fn missing(ids: &[String]) -> String {
+        let id = ids.last().map_or("", String::as_str);
+        format!("Item with id '{id}' not found in conversation.")
+    }
+}
+
+/// How far an item has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemStatus {
+    InProgress,
+    Completed,
+    Incomplete,
+}
+
+impl ItemStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+pub const MESSAGE: &str = "message";
+pub const REASONING: &str = "reasoning";
+pub const FUNCTION_CALL: &str = "function_call";
+pub const FUNCTION_CALL_OUTPUT: &str = "function_call_output";
+pub const FILE_SEARCH_CALL: &str = "file_search_call";
+pub const CODE_INTERPRETER_CALL: &str = "code_interpreter_call";
+pub const ITEM_REFERENCE: &str = "item_reference";
+
+/// The types that items have, with how their ids begin. Recorded but for the last six, which are
+/// documented.
+const TYPES: [(&str, &str); 32] = [
+    (MESSAGE, "msg_"),
+    (REASONING, "rs_"),
+    (FUNCTION_CALL, "fc_"),
+    (FUNCTION_CALL_OUTPUT, "fc_"),
+    (FILE_SEARCH_CALL, "fs_"),
+    (CODE_INTERPRETER_CALL, "ci_"),
+    ("web_search_call", "ws_"),
+    ("mcp_list_tools", "mcpl_"),
+    ("mcp_call", "mcp_"),
+    ("mcp_approval_request", "mcpr_"),
+    ("mcp_approval_response", "mcpr_"),
+    ("custom_tool_call", "ctc_"),
+    ("custom_tool_call_output", "ctc_"),
+    ("apply_patch_call", "apc_"),
+    ("apply_patch_call_output", "apc_"),
+    ("tool_search_call", "tsc_"),
+    ("tool_search_output", "tso_"),
+    ("compaction", "cmp_"),
+    ("program", "cm_"),
+    ("program_output", "cmo_"),
+    ("additional_tools", "at_"),
+    ("compaction_trigger", "cmpt_"),
+    ("image_generation_call", "ig_"),
+    ("computer_call", "cu_"),
+    ("computer_call_output", "cu_"),
+    ("local_shell_call", "lsh_"),
+    ("local_shell_call_output", "lsh_"),
+    ("shell_call", "sh_"),
+    ("shell_call_output", "sh_"),
+    ("agent_message", "am_"),
+    ("multi_agent_call", "mac_"),
+    ("multi_agent_call_output", "mac_"),
+];
+
+/// How the ids of items of a type begin, if there is such a type.
+pub fn prefix_of(kind: &str) -> Option<&'static str> {
+    TYPES.iter().find(|(known, _)| *known == kind).map(|(_, prefix)| *prefix)
+}
+
+/// Whether items of a type say how far they have come.
+pub fn has_status(kind: &str) -> bool {
+    const WITHOUT: [&str; 6] = [
+        REASONING,
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "compaction",
+        "program",
+    ];
+    !WITHOUT.contains(&kind)
+}
+
+/// The names of all types, for the refusal of another one.
+pub fn kinds() -> Vec<&'static str> {
+    TYPES.iter().map(|(kind, _)| *kind).chain([ITEM_REFERENCE]).collect()
+}
+
+impl Item {
+    pub fn new(id: impl Into<String>, kind: &str, rest: Value) -> Self {
+        let rest = match rest {
+            Value::Object(rest) => rest,
+            _ => Map::new(),
+        };
+        Self { id: Id::new(id), kind: kind.to_owned(), rest }
+    }
+
+    /// A message of the model. Which phase of an answer it is, newer models tell.
+    pub fn message(
+        id: impl Into<String>,
+        status: ItemStatus,
+        content: Vec<Value>,
+        phase: Option<&str>,
+    ) -> Self {
+        let mut rest = Map::new();
+        rest.insert("status".to_owned(), status.name().into());
+        rest.insert("content".to_owned(), content.into());
+        if let Some(phase) = phase {
+            rest.insert("phase".to_owned(), phase.into());
+        }
+        rest.insert("role".to_owned(), "assistant".into());
+        Self::new(id, MESSAGE, Value::Object(rest))
+    }
+
+    pub fn reasoning(id: impl Into<String>, summary: &[String], encrypted: Option<String>) -> Self {
+        let mut rest = Map::from_iter([("content".to_owned(), json!([]))]);
+        if let Some(encrypted) = encrypted {
+            rest.insert("encrypted_content".to_owned(), encrypted.into());
+        }
+        let summary: Vec<_> = summary.iter().map(|text| summary_part(text)).collect();
+        rest.insert("summary".to_owned(), summary.into());
+        Self::new(id, REASONING, Value::Object(rest))
+    }
+
+    pub fn function_call(
+        id: impl Into<String>,
+        status: ItemStatus,
+        arguments: &str,
+        call_id: &str,
+        name: &str,
+    ) -> Self {
+        let status = status.name();
+        let rest =
+            json!({"status": status, "arguments": arguments, "call_id": call_id, "name": name});
+        Self::new(id, FUNCTION_CALL, rest)
+    }
+
+    pub fn is(&self, kind: &str) -> bool {
+        self.kind == kind
+    }
+
+    /// Whether the model made it, and not the client.
+    pub fn is_of_model(&self) -> bool {
+        match self.kind.as_str() {
+            MESSAGE => self.text_at("role") == Some("assistant"),
+            "compaction" | "additional_tools" => false,
+            kind => !kind.ends_with("_output") && !kind.ends_with("_response"),
+        }
+    }
+
+    /// The text of a key.
+    pub fn text_at(&self, key: &str) -> Option<&str> {
+        self.rest.get(key).and_then(Value::as_str)
+    }
+
+    /// The call that it makes or answers.
+    pub fn call_id(&self) -> Option<&str> {
+        self.text_at("call_id")
+    }
+
+    pub fn role(&self) -> Option<&str> {
+        self.text_at("role").filter(|_| self.is(MESSAGE))
+    }
+
+    pub fn parts(&self) -> &[Value] {
+        self.rest.get("content").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// All of its text, parts joined by a newline.
+    pub fn text(&self) -> String {
+        let texts = self.parts().iter().filter_map(|part| {
+            part["text"].as_str().or_else(|| part["refusal"].as_str())
+        });
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What a function answered, as text.
+    pub fn output(&self) -> String {
+        match self.rest.get("output") {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(parts)) => {
+                let texts = parts.iter().filter_map(|part| part["text"].as_str());
+                texts.collect::<Vec<_>>().join("\n")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// A part of a message's text, as far as it was written.
+pub fn text_part(text: &str, annotations: &[Value]) -> Value {
+    json!({"type": "output_text", "annotations": annotations, "logprobs": [], "text": text})
+}
+
+pub fn refusal_part(refusal: &str) -> Value {
+    json!({"type": "refusal", "refusal": refusal})
+}
+
+pub fn summary_part(text: &str) -> Value {
+    json!({"type": "summary_text", "text": text})
+}

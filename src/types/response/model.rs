@@ -1,0 +1,157 @@
+//! What the service fills in for each model: its dated name and its defaults.
+//!
+//! One table, as recorded from June to August 2026. Any other name is taken as it is, with the
+//! defaults of a model that does not reason.
+
+use serde_json::{Value, json};
+
+/// Models whose names begin alike, and that have the same defaults.
+#[derive(Debug)]
+pub struct ModelDefaults {
+    /// How their names begin: the whole name, or followed by `-` or `.`.
+    stem: &'static str,
+    /// The effort of a model that reasons.
+    effort: Option<&'static str>,
+    /// Which reasoning it sees.
+    context: Option<&'static str>,
+    pub top_p: f64,
+    /// How long prompts are cached.
+    pub cache_retention: &'static str,
+    /// Whether its messages say which phase of the answer they are.
+    pub has_phases: bool,
+}
+
+const PLAIN: ModelDefaults = ModelDefaults {
+    stem: "",
+    effort: None,
+    context: None,
+    top_p: 1.0,
+    cache_retention: "in_memory",
+    has_phases: false,
+};
+const REASONING: ModelDefaults =
+    ModelDefaults { stem: "o1", effort: Some("medium"), context: Some("current_turn"), ..PLAIN };
+const NEWER: ModelDefaults = ModelDefaults {
+    stem: "gpt-5.4",
+    effort: Some("none"),
+    top_p: 0.98,
+    cache_retention: "24h",
+    has_phases: true,
+    ..REASONING
+};
+
+const DEFAULTS: [ModelDefaults; 11] = [
+    PLAIN,
+    REASONING,
+    ModelDefaults { stem: "o3", ..REASONING },
+    ModelDefaults { stem: "o4", ..REASONING },
+    ModelDefaults { stem: "gpt-5", ..REASONING },
+    ModelDefaults { stem: "gpt-5-pro", effort: Some("high"), ..REASONING },
+    ModelDefaults { stem: "gpt-5.1", effort: Some("none"), ..REASONING },
+    ModelDefaults { stem: "gpt-5.2", has_phases: false, ..NEWER },
+    NEWER,
+    ModelDefaults { stem: "gpt-5.5", effort: Some("medium"), ..NEWER },
+    ModelDefaults {
+        stem: "gpt-5.6",
+        effort: Some("medium"),
+        context: Some("all_turns"),
+        ..NEWER
+    },
+];
+
+/// The names under which models are asked for, and those under which they answer.
+const DATED: [(&str, &str); 23] = [
+    ("gpt-3.5-turbo", "gpt-3.5-turbo-0125"),
+    ("gpt-4", "gpt-4-0613"),
+    ("gpt-4-turbo", "gpt-4-turbo-2024-04-09"),
+    ("gpt-4o", "gpt-4o-2024-08-06"),
+    ("gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+    ("gpt-4.1", "gpt-4.1-2025-04-14"),
+    ("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"),
+    ("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14"),
+    ("gpt-5", "gpt-5-2025-08-07"),
+    ("gpt-5-mini", "gpt-5-mini-2025-08-07"),
+    ("gpt-5-nano", "gpt-5-nano-2025-08-07"),
+    ("gpt-5-pro", "gpt-5-pro-2025-10-06"),
+    ("gpt-5.1", "gpt-5.1-2025-11-13"),
+    ("gpt-5.2", "gpt-5.2-2025-12-11"),
+    ("gpt-5.4", "gpt-5.4-2026-03-05"),
+    ("gpt-5.4-nano", "gpt-5.4-nano-2026-03-17"),
+    ("gpt-5.5", "gpt-5.5-2026-04-23"),
+    ("gpt-5.6", "gpt-5.6-sol"),
+    ("o1", "o1-2024-12-17"),
+    ("o3", "o3-2025-04-16"),
+    ("o3-mini", "o3-mini-2025-01-31"),
+    ("o4-mini", "o4-mini-2025-04-16"),
+    ("computer-use-preview", "computer-use-preview-2025-03-11"),
+];
+
+/// The name under which a model answers.
+pub fn dated(model: &str) -> &str {
+    DATED.iter().find(|(name, _)| *name == model).map_or(model, |(_, dated)| dated)
+}
+
+impl ModelDefaults {
+    pub fn of(model: &str) -> &'static Self {
+        let base =
+            model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
+        let is_of = |defaults: &&Self| {
+            let rest = base.strip_prefix(defaults.stem);
+            let ends = |rest: &str| rest.is_empty() || rest.starts_with(['-', '.']);
+            defaults.stem.is_empty() || rest.is_some_and(ends)
+        };
+        let known = DEFAULTS.iter().filter(is_of).max_by_key(|defaults| defaults.stem.len());
+        known.unwrap_or(&PLAIN)
+    }
+
+    pub fn reasons(&self) -> bool {
+        self.effort.is_some()
+    }
+
+    /// Whether the temperature can be set: not as long as it reasons.
+    pub fn takes_sampling(&self, effort: Option<&str>) -> bool {
+        matches!(effort.or(self.effort), None | Some("none"))
+    }
+
+    /// What is in force of what a client wants of its reasoning.
+    pub fn reasoning(&self, given: &Value) -> Value {
+        let of = |key: &str, usual: Option<&str>| match &given[key] {
+            Value::Null => usual.map_or(Value::Null, Value::from),
+            value => value.clone(),
+        };
+        // Recorded: nobody was given anything but the detailed one.
+        let summary = match of("summary", None) {
+            Value::Null => of("generate_summary", None),
+            summary => summary,
+        };
+        let summary = if summary == "auto" { json!("detailed") } else { summary };
+        let (context, effort) = (of("context", self.context), of("effort", self.effort));
+        if !self.reasons() {
+            return json!({"context": context, "effort": effort, "summary": summary});
+        }
+        let mode = of("mode", Some("standard"));
+        json!({"context": context, "effort": effort, "mode": mode, "summary": summary})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_has_the_defaults_of_the_longest_stem() {
+        for (model, stem) in [
+            ("gpt-4o-mini", ""),
+            ("gpt-5-nano", "gpt-5"),
+            ("gpt-5-pro-2025-10-06", "gpt-5-pro"),
+            ("gpt-5.4-nano", "gpt-5.4"),
+            ("gpt-5.6-terra", "gpt-5.6"),
+            ("o4-mini", "o4"),
+            ("ft:gpt-5.1:acme::x", "gpt-5.1"),
+            ("gpt-50", ""),
+            ("", ""),
+        ] {
+            assert_eq!(ModelDefaults::of(model).stem, stem, "{model}");
+        }
+    }
+}

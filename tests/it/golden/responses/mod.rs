@@ -1,0 +1,294 @@
+//! Recorded exchanges with the Responses and Conversations APIs, replayed like those with
+//! Assistants: what the service answered is a fixture, the same requests are sent, and the answers
+//! are compared field by field, streams event by event.
+//!
+//! `REHEARSAL_RESPONSES_GOLDEN` names another place for the recordings. What cannot be compared is
+//! listed in `exceptions.txt` beside this file, with the reason.
+
+mod compare;
+mod fixture;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+};
+
+use rehearsal::{Config, Pace, Unmatched};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use self::compare::Comparison;
+use super::Outcome;
+use crate::{
+    server::{Events, TestServer, config},
+    skipped::{Remedy, skip},
+};
+
+const KEY: &str = "sk-test";
+
+pub const EXCEPTIONS: &str = include_str!("exceptions.txt");
+
+#[derive(Deserialize)]
+pub struct Flow {
+    pub exchanges: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+pub struct Exchange {
+    #[serde(default)]
+    body_only: bool,
+    pub request: Request,
+    pub response: Recorded,
+}
+
+#[derive(Deserialize)]
+pub struct Request {
+    method: Option<String>,
+    path: Option<String>,
+    query: Option<BTreeMap<String, Value>>,
+    pub body: Option<Value>,
+    reconstructed: Option<Value>,
+}
+
+#[derive(Deserialize)]
+pub struct Recorded {
+    status: Option<u16>,
+    key_order: Option<String>,
+    numbers: Option<String>,
+    pub body: Option<Value>,
+    pub sse: Option<Vec<RecordedEvent>>,
+    truncated: Option<Value>,
+}
+
+#[derive(Deserialize)]
+pub struct RecordedEvent {
+    pub event: String,
+    pub data: Value,
+}
+
+impl Exchange {
+    fn path(&self) -> &str {
+        self.request.path.as_deref().unwrap_or_default()
+    }
+
+    fn method(&self) -> &str {
+        self.request.method.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a response is asked for.
+    fn creates(&self) -> bool {
+        self.method() == "POST" && self.path() == "/v1/responses"
+    }
+
+    /// Whether it can be sent again: its request was recorded, and it is about these APIs.
+    fn is_comparable(&self) -> bool {
+        let path = self.path();
+        let is_ours = path.starts_with("/v1/responses") || path.starts_with("/v1/conversations");
+        let has_body = self.request.body.as_ref().is_some_and(Value::is_object);
+        let needs_body = self.method() == "POST" && !path.ends_with("/cancel");
+        is_ours
+            && !path.contains("UNKNOWN")
+            && !self.body_only
+            && self.request.reconstructed.is_none()
+            && (has_body || !needs_body)
+    }
+}
+
+/// One exchange as the report needs it.
+pub struct Line {
+    pub method: String,
+    pub path: String,
+    pub outcome: Outcome,
+}
+
+fn flows() -> Option<Vec<(String, Flow)>> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/responses-golden");
+    let folder = std::env::var_os("REHEARSAL_RESPONSES_GOLDEN")
+        .map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        let what = format!("recorded responses: there are none at {}", folder.display());
+        skip(&what, Remedy::None);
+        return None;
+    };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
+    paths.sort();
+    let flow = |path: PathBuf| {
+        let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), flow)
+    };
+    Some(paths.into_iter().map(flow).collect())
+}
+
+/// The exchanges that are listed as exceptions.
+pub fn listed() -> BTreeSet<String> {
+    let lines = EXCEPTIONS.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
+/// Replays all flows. Answers a line for each exchange, and what differed, by its name.
+pub async fn replay_all() -> Option<(Vec<Line>, BTreeMap<String, Vec<String>>)> {
+    let flows = flows()?;
+    let only = std::env::var("REHEARSAL_FLOW").ok();
+    let (mut lines, mut differing) = (Vec::new(), BTreeMap::new());
+    for (name, flow) in flows {
+        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        for (index, outcome) in replay(&flow).await {
+            let exchange = &flow.exchanges[index];
+            if let Outcome::Deviates(differences) = &outcome {
+                differing.insert(format!("{name}:{index}"), differences.clone());
+            }
+            let (method, path) = (exchange.method().to_owned(), exchange.path().to_owned());
+            lines.push(Line { method, path, outcome });
+        }
+    }
+    Some((lines, differing))
+}
+
+async fn replay(flow: &Flow) -> Vec<(usize, Outcome)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorded.json");
+    std::fs::write(&path, fixture::document(&flow.exchanges).to_string()).unwrap();
+    let is_unknown_model = |exchange: &Exchange| {
+        exchange.response.body.as_ref().is_some_and(|body| body["error"]["code"] == "model_not_found")
+    };
+    let server = TestServer::with(Config {
+        fixtures: vec![path],
+        unmatched: Unmatched::Echo,
+        pace: Pace::Steps,
+        api_keys: vec![KEY.to_owned()],
+        strict_models: flow.exchanges.iter().any(is_unknown_model),
+        ..config()
+    })
+    .await;
+    let mut ids = HashMap::new();
+    make_earlier(&server, flow, &mut ids).await;
+    let mut outcomes = Vec::new();
+    for (index, exchange) in flow.exchanges.iter().enumerate() {
+        if exchange.is_comparable() {
+            outcomes.push((index, perform(&server, index, exchange, &mut ids).await));
+        }
+    }
+    outcomes
+}
+
+/// Makes what the recording found there: responses and conversations from before it.
+async fn make_earlier(server: &TestServer, flow: &Flow, ids: &mut HashMap<String, String>) {
+    let mut made = BTreeSet::new();
+    for exchange in &flow.exchanges {
+        let body = exchange.request.body.as_ref();
+        let named = body.and_then(|body| body["previous_response_id"].as_str());
+        let conversation = body.map(|body| &body["conversation"]);
+        let conversation =
+            conversation.and_then(|it| it.as_str().or_else(|| it["id"].as_str()));
+        let in_path = exchange.path().split('/').find(|part| {
+            part.starts_with("resp_") || part.starts_with("conv_")
+        });
+        for id in [named, conversation, in_path].into_iter().flatten() {
+            let fails = exchange.response.body.as_ref().is_some_and(|it| it["error"].is_object());
+            if made.contains(id) || fails || !compare::is_id(id) {
+                continue;
+            }
+            let (path, body) = if id.starts_with("conv_") {
+                ("/v1/conversations", json!({}))
+            } else {
+                ("/v1/responses", json!({"model": "gpt-4o", "input": "Before the recording."}))
+            };
+            let answer = server.bare(Method::POST, path).bearer_auth(KEY).json(&body);
+            let answer = server.send(answer).await;
+            ids.insert(id.to_owned(), answer.id());
+            made.insert(id.to_owned());
+        }
+        for answered in compare::ids_of(&exchange.response) {
+            made.insert(answered);
+        }
+    }
+}
+
+async fn perform(
+    server: &TestServer,
+    index: usize,
+    exchange: &Exchange,
+    ids: &mut HashMap<String, String>,
+) -> Outcome {
+    let Exchange { request, response, .. } = exchange;
+    let path = compare::with_ids(exchange.path(), ids);
+    let is_refused = response.status == Some(401)
+        || response.body.as_ref().is_some_and(|it| it["error"]["code"] == "invalid_api_key");
+    let key = if is_refused { compare::refused_key(response) } else { KEY.to_owned() };
+    let query: Vec<_> = request
+        .query
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key, compare::with_ids(value.as_str().unwrap_or_default(), ids)))
+        .collect();
+    let mut sent = server
+        .bare(exchange.method().parse().unwrap(), &path)
+        .bearer_auth(key)
+        .query(&query);
+    if exchange.creates() {
+        sent = sent.header("x-rehearsal-reply", fixture::name(index));
+    }
+    if let Some(body) = &request.body {
+        let body: Value =
+            serde_json::from_str(&compare::with_ids(&body.to_string(), ids)).unwrap();
+        sent = sent.json(&body);
+    }
+    let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
+    let is_poll = exchange.method() == "GET" && status.is_string();
+    let mut answer = server.send(sent.try_clone().unwrap()).await;
+    for _ in 0..4 {
+        if !is_poll || answer.body["status"] == status {
+            break;
+        }
+        server.idle().await;
+        answer = server.send(sent.try_clone().unwrap()).await;
+    }
+    server.idle().await;
+    compare(response, &answer, ids)
+}
+
+fn compare(
+    recorded: &Recorded,
+    answer: &crate::server::Answer,
+    ids: &mut HashMap<String, String>,
+) -> Outcome {
+    let mut comparison = Comparison::new(recorded, ids);
+    let is_error = recorded.body.as_ref().is_some_and(|body| body["error"].is_object());
+    // Where only the bodies were recorded, the status is not compared.
+    let expected = recorded.status.or((!is_error).then_some(200));
+    if expected.is_some_and(|status| answer.status != StatusCode::from_u16(status).unwrap()) {
+        let got = answer.refusal();
+        return Outcome::Deviates(vec![format!("status: recorded {expected:?}, got {got}")]);
+    }
+    match &recorded.body {
+        Some(body @ Value::Object(_)) => comparison.value("", body, &answer.body),
+        Some(other) => comparison.value("", other, &Value::from(answer.text.as_str())),
+        None => {}
+    }
+    if let Some(events) = &recorded.sse {
+        let got = Events::parse(&answer.text);
+        let kept = events.iter().filter(|event| event.event != "keepalive").count();
+        let names = |events: Vec<&str>| events.join(" ");
+        let is_kept = |event: &&RecordedEvent| event.event != "keepalive";
+        let recorded_names =
+            names(events.iter().filter(is_kept).map(|event| event.event.as_str()).collect());
+        let got_names = names(got.0.iter().map(|(name, _)| name.as_str()).collect());
+        if recorded_names != got_names {
+            comparison
+                .differences
+                .push(format!("events: recorded {recorded_names}, got {got_names}"));
+        } else {
+            comparison.keeps_alive = events.len() > kept;
+            for (recorded, (name, data)) in events.iter().filter(is_kept).zip(&got.0) {
+                comparison.value(name, &recorded.data, data);
+            }
+        }
+    } else if recorded.body.as_ref().is_some_and(Value::is_object) {
+        comparison.layout(&answer.text);
+    }
+    comparison.outcome()
+}

@@ -131,10 +131,7 @@ async fn create_items(
     Ok(Answer(List::from_page(page, |item: Item| item).into()))
 }
 
-async fn delete_item(
-    context: RequestContext,
-    ids: PathIds<Item>,
-) -> Result<Answer<Deleted<Item>>> {
+async fn delete_item(context: RequestContext, ids: PathIds<Item>) -> Result<Answer<Deleted<Item>>> {
     let (conversation, item) = ids.key();
     if ids.parent::<Conversation>().find(&context).await.is_ok() {
         let _lock = context.engine.lock_conversation(&conversation)?;

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{event::Event, listener::Listener, reply_usage::UnmatchedRun};
-use crate::{event_bus::EventBus, turns::KeptTurn, types::{Api, Version}};
+use crate::{
+    event_bus::EventBus,
+    turns::KeptTurn,
+    types::{Api, Version},
+};
 
 pub(super) struct Audience {
     /// The API whose events it gets.

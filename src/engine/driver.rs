@@ -23,51 +23,32 @@ use super::{
     machine::{Input, Machine, Prompt},
     note::{self, NoteError},
     objects::RunObjects,
-    performer::{Performer, PerformerChoice},
+    performer::PerformerChoice,
     performing::Performing,
     prompt::{self, Reading},
     responses::{
-        ResponseOrder,
+        ConversationLock, ResponseOrder,
         creation::{self, Opened, Setting},
-        ConversationLock,
         locks::ConversationLocks,
         objects::{BegunResponse, Record, ResponseObjects},
     },
+    services::RunServices,
     shell::{Shell, Unwritten},
     task,
     turn_recorder::TurnRecorder,
     view::RunView,
 };
 use crate::{
-    clock::{Clock, Ids},
-    event_bus::EventBus,
-    knowledge::{AttachedFiles, Knowledge},
-    metrics::Metrics,
-    store::{self, Changes, OpenResponse, OpenRun, Store, StoreError},
-    turns::TurnLog,
+    knowledge::AttachedFiles,
+    store::{self, Changes, OpenResponse, OpenRun, StoreError},
     types::{
         ApiErrorKind, Conversation, Id, Message, Response, Run, RunStatus, Step, Thread,
         run::LastError, tool::ToolOutput,
     },
-    upstream::Recording,
 };
 
 /// How long runs may take to end their streams when their session begins anew.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What every run has at hand.
-pub struct RunServices {
-    pub store: Store,
-    pub clock: Clock,
-    pub ids: Arc<Ids>,
-    pub knowledge: Knowledge,
-    pub performer: Arc<Performer>,
-    pub bus: EventBus,
-    pub turns: Arc<TurnLog>,
-    pub metrics: Arc<Metrics>,
-    /// Where runs go that an upstream performed.
-    pub recording: Option<Recording>,
-}
 
 /// The engine of one session.
 pub struct Engine {
@@ -399,7 +380,11 @@ impl Engine {
     }
 
     /// A response that cannot go on fails.
-    async fn fail_unreadable(&self, mut response: Response, error: &NoteError) -> store::Result<()> {
+    async fn fail_unreadable(
+        &self,
+        mut response: Response,
+        error: &NoteError,
+    ) -> store::Result<()> {
         tracing::error!(response = %response.id, %error, "the note of a response is unreadable");
         let why = format!(
             "The server was started again, and what it had noted of this response cannot be read: \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::responses::ResponseEvent;
+use super::responses::event::{ResponseEvent, compact};
 
 use crate::types::{
     Api, File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
@@ -214,10 +214,6 @@ impl Event {
             _ => api == Api::Assistants,
         }
     }
-}
-
-pub(super) fn compact(value: &impl Serialize, to: &mut Vec<u8>) {
-    serde_json::to_writer(to, value).expect("the API's objects are JSON");
 }
 
 /// A delta on the wire.

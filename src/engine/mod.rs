@@ -33,6 +33,7 @@ mod responses;
 mod run_context;
 mod run_resources;
 mod script;
+mod services;
 mod shell;
 mod step_inputs;
 mod task;
@@ -41,11 +42,12 @@ mod view;
 
 pub use self::{
     creation::{NewRun, RunTarget},
-    driver::{Engine, RunServices},
+    driver::Engine,
     error::EngineError,
     event::{Event, LoggedEvent},
     listener::{Events, Listener, listen, listen_to_end},
     performer::{NAMED_BY, Performer, PerformerChoice, Unmatched},
     reply_usage::{ReplyUsage, UnmatchedRun},
     responses::ResponseOrder,
+    services::RunServices,
 };

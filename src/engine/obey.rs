@@ -33,6 +33,7 @@ impl Shell {
                     Ok(input) if self.objects.api() == Api::Responses => {
                         let told = self.take(input).await?;
                         self.audience.send(told);
+                        self.machine.handle(Input::Poll, self.clock.now());
                         self.advance().await?;
                         _ = answer.send(Ok(self.objects.run.clone()));
                     }

@@ -223,7 +223,15 @@ impl Performing {
             };
             self.prompt = prompt;
             self.turns.hear(messages);
-            self.resources = Some(RunResources::load(&objects.run, inputs, self.of_response.as_ref(), &self.knowledge).await?);
+            self.resources = Some(
+                RunResources::load(
+                    &objects.run,
+                    inputs,
+                    self.of_response.as_ref(),
+                    &self.knowledge,
+                )
+                .await?,
+            );
         }
         Ok(())
     }

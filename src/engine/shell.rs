@@ -49,7 +49,9 @@ pub(super) struct Shell {
 pub(super) enum Unwritten {
     Run(Box<Creation>),
     /// A response, with what a restart of it needs to know.
-    Response { setting: String },
+    Response {
+        setting: String,
+    },
 }
 
 /// What ended a wait.
@@ -126,11 +128,8 @@ impl Shell {
         }
         // Whoever sees the end of a run finds its recording.
         let is_recorded = self.machine.is_over() && self.objects.api() == Api::Assistants;
-        let recording = if is_recorded {
-            self.performing.record(&mut self.objects).await
-        } else {
-            None
-        };
+        let recording =
+            if is_recorded { self.performing.record(&mut self.objects).await } else { None };
         self.commit(&shown).await?;
         if let Some(recording) = recording {
             recording.record(&self.store, &self.objects.run.thread_id).await;

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{event::Event, run_context::RunContext};
 use crate::{
     turns::{
-        Answered, Asked, AskedAssistant, AskedMessage, AskedRole, Citation, GivenOutput, KeptTurn, Turn, TurnApi,
-        TurnLog, TurnPlace, TurnUsage,
+        Answered, Asked, AskedAssistant, AskedMessage, AskedRole, Citation, GivenOutput, KeptTurn,
+        Turn, TurnApi, TurnLog, TurnPlace, TurnUsage,
     },
     types::{
         Api, Message, Run, RunStatus, Step, Tool, Usage, message::Annotation, run::Phase,

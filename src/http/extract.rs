@@ -28,8 +28,7 @@ use crate::{
     store::Stored,
     types::{
         Api, ApiErrorKind, Assistant, Conversation, FileBatch, Id, Message, Order, Resource,
-        Response, Run, Thread, Upload,
-        VectorStore, View, id, limits,
+        Response, Run, Thread, Upload, VectorStore, View, id, limits,
         list::PageRequest,
         model::Family,
         reader::{self, Read, ValidationErrorKind, integer_between},

@@ -20,12 +20,7 @@ use crate::{
 /// A listener for a run, and the response that streams what it hears.
 pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventStream) {
     let (listener, events) = listen();
-    (listener, EventStream {
-        api: Api::Assistants,
-        events,
-        version,
-        with_results: include.results,
-    })
+    (listener, EventStream { api: Api::Assistants, events, version, with_results: include.results })
 }
 
 /// A listener for a response, and the answer that streams what it hears.

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Message, Response, Run, StoreFile, Thread, Upload, VectorStore, Version, View,
+    Assistant, Conversation, File, FileBatch, Message, Response, Run, StoreFile, Thread, Upload,
+    VectorStore, Version, View,
 };
 
 /// An object of a session has changed.

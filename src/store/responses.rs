@@ -54,10 +54,7 @@ impl Store {
     }
 
     /// The end of a conversation, if there is such a conversation.
-    pub async fn conversation_end(
-        &self,
-        id: &Id<Conversation>,
-    ) -> Result<Option<ConversationEnd>> {
+    pub async fn conversation_end(&self, id: &Id<Conversation>) -> Result<Option<ConversationEnd>> {
         let sql = "select turn, (select max(seq) from conversation_items as it where it.session = \
                    conversations.session and it.conversation_id = conversations.id) from \
                    conversations where session = ? and id = ?";
@@ -135,10 +132,10 @@ impl Store {
                 items.push(parse(body)?);
             }
         }
-        let next = last.1.filter(|_| last.0 + 1 == CHAIN_STRIDE).map(|previous| ChainPlace {
-            response: Id::new(previous),
-            with_output: true,
-        });
+        let next = last
+            .1
+            .filter(|_| last.0 + 1 == CHAIN_STRIDE)
+            .map(|previous| ChainPlace { response: Id::new(previous), with_output: true });
         Ok(Stretch { items, next })
     }
 

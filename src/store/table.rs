@@ -10,8 +10,8 @@ use sqlx::{
 
 use super::error::{Result, StoreError};
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Item, Message, Resource, Response, Run, Step, StoreFile, Thread, Upload,
-    UploadPart, VectorStore,
+    Assistant, Conversation, File, FileBatch, Item, Message, Resource, Response, Run, Step,
+    StoreFile, Thread, Upload, UploadPart, VectorStore,
 };
 
 /// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Id, Metadata, Resource, Timestamp, response::missing};
+use super::{Id, Metadata, Resource, Timestamp, resource::not_found};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Conversation {
@@ -38,6 +38,6 @@ impl Resource for Conversation {
     }
 
     fn missing(ids: &[String]) -> String {
-        missing(Self::NOUN, ids)
+        not_found(Self::NOUN, ids)
     }
 }

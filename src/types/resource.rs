@@ -65,6 +65,11 @@ impl<G: 'static, P: 'static, T: 'static> ResourceKey for (Id<G>, Id<P>, Id<T>) {
     }
 }
 
+/// The text of the 404 of responses and conversations: recorded.
+pub(super) fn not_found(noun: &str, ids: &[String]) -> String {
+    format!("{noun} with id '{}' not found.", ids.last().map_or("", String::as_str))
+}
+
 pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// The ids that name it, as `PATH` calls them.
     type Key: ResourceKey;

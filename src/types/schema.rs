@@ -18,7 +18,6 @@ pub(super) fn fault_of_parameters(schema: &Map<String, Value>, is_strict: bool) 
 /// A schema as the Responses API takes it that was not said to be strict or not: every object in it
 /// has all of its properties, and no others. Recorded.
 pub(super) fn made_strict(mut schema: Map<String, Value>) -> Map<String, Value> {
-    schema.shift_remove("$schema");
     close(&mut schema);
     schema
 }
@@ -38,10 +37,10 @@ fn close(schema: &mut Map<String, Value>) {
         return;
     };
     let names: Vec<_> = properties.keys().cloned().map(Value::from).collect();
+    schema.insert("additionalProperties".to_owned(), false.into());
     if wrong_required(schema).is_some() || !schema.contains_key("required") {
         schema.insert("required".to_owned(), names.into());
     }
-    schema.insert("additionalProperties".to_owned(), false.into());
 }
 
 fn fault_of_root(schema: &Map<String, Value>) -> Option<String> {

@@ -24,8 +24,12 @@ pub(super) const FUNCTION: &str = "function";
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Tool {
     CodeInterpreter,
-    FileSearch { file_search: FileSearch },
-    Function { function: Function },
+    FileSearch {
+        file_search: FileSearch,
+    },
+    Function {
+        function: Function,
+    },
     /// One that only other APIs have.
     #[serde(untagged)]
     Other(Map<String, Value>),
@@ -47,7 +51,9 @@ impl Tool {
         match self {
             Self::Function { function } => name == FUNCTION || name == function.name,
             Self::FileSearch { .. } => name == FILE_SEARCH || name == RETRIEVAL,
-            Self::Other(tool) => name == self.kind() || tool.get("name").is_some_and(|it| it == name),
+            Self::Other(tool) => {
+                name == self.kind() || tool.get("name").is_some_and(|it| it == name)
+            }
             Self::CodeInterpreter => name == CODE_INTERPRETER,
         }
     }

@@ -153,7 +153,9 @@ async fn assistant(upstream: &Upstream, asked: &UpstreamRequest) -> Result<Strin
 fn tool(tool: &Tool) -> Value {
     match tool {
         Tool::Function { function } => json!({"type": tool.kind(), "function": function}),
-        Tool::CodeInterpreter | Tool::FileSearch { .. } | Tool::Other(_) => json!({"type": tool.kind()}),
+        Tool::CodeInterpreter | Tool::FileSearch { .. } | Tool::Other(_) => {
+            json!({"type": tool.kind()})
+        }
     }
 }
 

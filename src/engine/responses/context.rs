@@ -16,8 +16,7 @@ use crate::{
     tokens,
     turns::{AskedMessage, AskedRole, AskedTruncation},
     types::{
-        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp,
-        limits,
+        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp, limits,
         message::{Attachment, AttachmentTool, Content, NewMessage},
         response::{
             input::NewItem,
@@ -130,9 +129,10 @@ pub(super) async fn resolved(
             items.push(item);
             continue;
         };
-        let Item { id, kind, rest } = store.find_item(&id).await?.ok_or_else(|| {
-            EngineError::Refused(ApiErrorKind::ItemNotStored { id: id.clone() })
-        })?;
+        let Item { id, kind, rest } = store
+            .find_item(&id)
+            .await?
+            .ok_or_else(|| EngineError::Refused(ApiErrorKind::ItemNotStored { id: id.clone() }))?;
         items.push(NewItem { id: Some(id.to_string()), kind, rest });
     }
     Ok(items)
@@ -184,7 +184,8 @@ impl Read<'_> {
 
     /// The call whose output is the last thing that was said, but for messages of the client.
     pub(super) fn call_just_answered(&self) -> Option<&str> {
-        let last = self.0.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
+        let last =
+            self.0.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
         last.call_id().filter(|_| last.is(FUNCTION_CALL_OUTPUT))
     }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        driver::RunServices,
         error::EngineError,
         machine::{Budget, Machine},
         objects::RunObjects,
         performer::{NAMED_BY, PerformerChoice},
         prompt::Reading,
+        services::RunServices,
     },
     context::{self, Read, ResponseContext, ResponseInputs},
     continuation::{Continuation, Round},
@@ -80,7 +80,12 @@ impl ResponseOrder {
         let reading = read.measure(&run, request.truncation == "auto")?;
         let question = read.question(&run, at);
         let of_response = ResponseInputs {
-            stores: request.tools.iter().flat_map(ResponseTool::stores).map(str::to_owned).collect(),
+            stores: request
+                .tools
+                .iter()
+                .flat_map(ResponseTool::stores)
+                .map(str::to_owned)
+                .collect(),
             system: read.system().filter(|_| request.instructions.is_none()),
             is_truncated: request.truncation == "auto",
         };

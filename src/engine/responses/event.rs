@@ -4,7 +4,6 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::event::compact;
 use crate::types::{Item, Response};
 
 /// One event, with its number in the stream.
@@ -222,7 +221,8 @@ impl ResponseEvent {
                 }
                 compact(&OfResponse { kind, response: response.in_stream(), sequence_number }, to);
             }
-            ResponseEventKind::ItemAdded(place, item) | ResponseEventKind::ItemDone(place, item) => {
+            ResponseEventKind::ItemAdded(place, item)
+            | ResponseEventKind::ItemDone(place, item) => {
                 compact(&Data { item: Some(item), ..data(place) }, to);
             }
             ResponseEventKind::PartAdded(place, index, part)
@@ -255,10 +255,7 @@ impl ResponseEvent {
                         logprobs: matches!(written, Written::Text { .. }).then_some([]),
                         refusal: is(matches!(written, Written::Refusal { .. })),
                         summary_index: written.summary_index(),
-                        text: is(matches!(
-                            written,
-                            Written::Text { .. } | Written::Summary { .. }
-                        )),
+                        text: is(matches!(written, Written::Text { .. } | Written::Summary { .. })),
                         ..data(place)
                     },
                     to,
@@ -293,6 +290,11 @@ impl ResponseEvent {
             }
         }
     }
+}
+
+/// Adds an object of an API to a text: JSON in one line.
+pub(in super::super) fn compact(value: &impl Serialize, to: &mut Vec<u8>) {
+    serde_json::to_writer(to, value).expect("the API's objects are JSON");
 }
 
 /// The type of an error that a stream tells of, by its code. Recorded for the first two.

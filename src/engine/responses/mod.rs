@@ -11,7 +11,7 @@ pub(super) mod continuation;
 pub(super) mod creation;
 pub(super) mod event;
 pub(super) mod locks;
-mod open_item;
 pub(super) mod objects;
+mod open_item;
 
-pub use self::{creation::ResponseOrder, event::ResponseEvent, locks::ConversationLock};
+pub use self::{creation::ResponseOrder, locks::ConversationLock};

@@ -11,9 +11,7 @@ use super::{
     super::{
         cue::MarkTarget,
         event::{Event, LoggedEvent},
-        machine::{
-            Closing, Ending, EventKind, Machine, MachineCall, MachineEvent, MachineOutput,
-        },
+        machine::{Closing, Ending, EventKind, Machine, MachineCall, MachineEvent, MachineOutput},
         objects::RunObjects,
     },
     continuation::{Continuation, Round},
@@ -23,13 +21,10 @@ use super::{
 };
 use crate::{
     store::{self, Changes},
+    tokens,
     types::{
         Item, Message, Response, Run, Step, Timestamp,
-        response::{
-            ResponseStatus, ResponseUsage, item,
-            item::ItemStatus,
-            model::ModelDefaults,
-        },
+        response::{ResponseStatus, ResponseUsage, item, item::ItemStatus, model::ModelDefaults},
         run::LastError,
         step::Searched,
     },
@@ -151,7 +146,10 @@ impl ResponseObjects {
             }
             EventKind::Text { piece, refers: Some(refers) } => self.marked(piece, refers, told),
             EventKind::Refusal(refusal) => {
-                open.into_iter().for_each(|open| open.refusal(refusal.clone(), told));
+                let Some(open) = open else { return };
+                for piece in tokens::pieces(&self.run.run.model, &refusal) {
+                    open.refusal(piece.text, told);
+                }
             }
             EventKind::Called(call) => self.call(call, at, told),
             EventKind::CallInput(piece) => {
@@ -430,7 +428,8 @@ impl ResponseObjects {
     fn write_end(&self, changes: &mut Changes, machine: &Machine) -> store::Result<()> {
         let has_answer =
             matches!(self.response.status, ResponseStatus::Completed | ResponseStatus::Incomplete);
-        if let Some(conversation) = self.response.settings.conversation.as_ref().filter(|_| has_answer)
+        if let Some(conversation) =
+            self.response.settings.conversation.as_ref().filter(|_| has_answer)
         {
             for item in self.input.iter().chain(&self.response.output) {
                 changes.insert_conversation_item(conversation, item)?;

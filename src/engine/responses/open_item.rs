@@ -101,9 +101,8 @@ impl OpenItem {
 
     /// Opens a part of the same kind, unless it is open already. Answers its number.
     fn open_part(&mut self, new: OpenPart, told: &mut Told) -> usize {
-        let is_other = |part: &OpenPart| {
-            std::mem::discriminant(part) != std::mem::discriminant(&new)
-        };
+        let is_other =
+            |part: &OpenPart| std::mem::discriminant(part) != std::mem::discriminant(&new);
         if let OpenKind::Message { part: Some(part), .. } = &self.kind
             && is_other(part)
         {

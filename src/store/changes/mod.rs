@@ -39,8 +39,8 @@ use super::{
     table::{Stored, corrupt},
 };
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Id, Item, Message, Resource, Response, Run, Step, StoreFile, Thread, Upload, UploadPart,
-    VectorStore, store_file::IngestError, v1,
+    Assistant, Conversation, File, FileBatch, Id, Item, Message, Resource, Response, Run, Step,
+    StoreFile, Thread, Upload, UploadPart, VectorStore, store_file::IngestError, v1,
 };
 
 /// A body that a row is known to have afterwards, if the row of this key was changed.
@@ -459,8 +459,7 @@ impl Changes {
     pub fn delete_conversation_item(&mut self, conversation: &Id<Conversation>, item: &Id<Item>) {
         let conversation_id = conversation.clone();
         self.add(item.to_string(), DeleteConversationItem { conversation_id });
-        self.events
-            .push(StoreEvent::Deleted { resource: Item::OBJECT, id: item.to_string() });
+        self.events.push(StoreEvent::Deleted { resource: Item::OBJECT, id: item.to_string() });
     }
 
     /// Notes which question of a conversation was answered last.
@@ -501,7 +500,10 @@ impl Changes {
     ) -> Result<()> {
         let (performance, stream) = (note.map(str::to_owned), stream.map(str::to_owned));
         let body = body_of(response)?;
-        self.add(id_of(response), UpdateResponse { body, performance, stream, is_over: response.status.is_final() });
+        self.add(
+            id_of(response),
+            UpdateResponse { body, performance, stream, is_over: response.status.is_final() },
+        );
         Ok(())
     }
 

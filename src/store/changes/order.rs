@@ -5,12 +5,11 @@ use std::{any::TypeId, borrow::Cow};
 use serde::Serialize;
 
 use super::{
-    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*,
-    responses::*, runs::*, vector_stores::*,
+    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*, responses::*,
+    runs::*, vector_stores::*,
 };
 use crate::types::{
-    Assistant, Conversation, File, Message, Response, Run, StoreFile, Thread, Upload,
-    VectorStore,
+    Assistant, Conversation, File, Message, Response, Run, StoreFile, Thread, Upload, VectorStore,
 };
 
 /// A row of some kind.

@@ -205,9 +205,10 @@ impl Item {
 
     /// All of its text, parts joined by a newline.
     pub fn text(&self) -> String {
-        let texts = self.parts().iter().filter_map(|part| {
-            part["text"].as_str().or_else(|| part["refusal"].as_str())
-        });
+        let texts = self
+            .parts()
+            .iter()
+            .filter_map(|part| part["text"].as_str().or_else(|| part["refusal"].as_str()));
         texts.collect::<Vec<_>>().join("\n")
     }
 

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 pub use self::item::Item;
 use super::{
     Conversation, Id, Metadata, Resource, Timestamp, Usage,
+    resource::not_found,
     run::{IncompleteRun, LastError},
 };
 
@@ -151,13 +152,8 @@ impl Resource for Response {
     }
 
     fn missing(ids: &[String]) -> String {
-        missing(Self::NOUN, ids)
+        not_found(Self::NOUN, ids)
     }
-}
-
-/// The text of the 404 of what these APIs name.
-pub(super) fn missing(noun: &str, ids: &[String]) -> String {
-    format!("{noun} with id '{}' not found.", ids.last().map_or("", String::as_str))
 }
 
 impl Settings {

@@ -40,23 +40,19 @@ const NEWER: ModelDefaults = ModelDefaults {
     ..REASONING
 };
 
-const DEFAULTS: [ModelDefaults; 11] = [
+const DEFAULTS: [ModelDefaults; 12] = [
     PLAIN,
     REASONING,
     ModelDefaults { stem: "o3", ..REASONING },
     ModelDefaults { stem: "o4", ..REASONING },
+    ModelDefaults { stem: "computer-use-preview", ..REASONING },
     ModelDefaults { stem: "gpt-5", ..REASONING },
     ModelDefaults { stem: "gpt-5-pro", effort: Some("high"), ..REASONING },
     ModelDefaults { stem: "gpt-5.1", effort: Some("none"), ..REASONING },
     ModelDefaults { stem: "gpt-5.2", has_phases: false, ..NEWER },
     NEWER,
     ModelDefaults { stem: "gpt-5.5", effort: Some("medium"), ..NEWER },
-    ModelDefaults {
-        stem: "gpt-5.6",
-        effort: Some("medium"),
-        context: Some("all_turns"),
-        ..NEWER
-    },
+    ModelDefaults { stem: "gpt-5.6", effort: Some("medium"), context: Some("all_turns"), ..NEWER },
 ];
 
 /// The names under which models are asked for, and those under which they answer.

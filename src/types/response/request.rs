@@ -14,8 +14,8 @@ use super::{
 use crate::types::{
     ApiErrorKind, Conversation, Id, Metadata, limits,
     reader::{
-        Fields, Few, Path, Read, Text, ValidationErrorKind, ValidationErrors,
-        decimal_up_to, integer_between,
+        Few, Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors, decimal_up_to,
+        integer_between,
     },
 };
 
@@ -129,8 +129,7 @@ impl Read for NewResponse {
         let mut fields = Fields::new(value, at, errors)?;
         let prompt = fields.optional::<Map<String, Value>>("prompt");
         let has_prompt = matches!(prompt, Some(Some(_)));
-        let model =
-            if has_prompt { fields.or_default("model") } else { fields.required("model") };
+        let model = if has_prompt { fields.or_default("model") } else { fields.required("model") };
         let input = fields.optional::<Input>("input");
         let instructions = fields.optional::<Text<{ limits::INPUT_TEXT }>>("instructions");
         let stream = fields.or_default("stream");

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::tool::without_dialect;
 use crate::types::{
     reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
     schema,
@@ -73,4 +72,10 @@ fn read_schema(fields: &mut Fields<'_, '_>) -> Option<Value> {
     }
     Some(json!({"type": "json_schema", "description": description, "name": name,
         "schema": without_dialect(schema), "strict": is_strict}))
+}
+
+/// A schema without the name of its dialect. Recorded: those of functions keep it.
+fn without_dialect(mut schema: Map<String, Value>) -> Map<String, Value> {
+    schema.shift_remove("$schema");
+    schema
 }

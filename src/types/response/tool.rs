@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::types::{
     Tool, limits,
-    reader::{
-        Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors, checked, integer_between,
-    },
+    reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, integer_between},
     schema,
     tool::{FileSearch, Function, FunctionName, RankingOptions},
 };
@@ -156,19 +154,19 @@ fn read_function(
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
     let FunctionName(name) = fields.required("name")?;
-    let description = fields.optional::<Text<{ limits::FUNCTION_DESCRIPTION }>>("description")?;
+    let description = fields.optional::<String>("description")?.filter(|text| !text.is_empty());
     let parameters = fields.optional::<Map<String, Value>>("parameters")?;
     let strict = fields.optional::<bool>("strict")?;
     let output_schema = fields.optional::<Value>("output_schema")?;
     let more = ["defer_loading", "allowed_callers"].map(|key| (key, fields.optional::<Value>(key)));
-    let parameters = parameters.unwrap_or_else(|| {
+    let parameters = parameters.filter(|given| !given.is_empty()).unwrap_or_else(|| {
         Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), json!({}))])
     });
     let (parameters, fault) = match strict {
         None => (schema::made_strict(parameters), None),
         Some(strict) => {
             let fault = schema::fault_of_parameters(&parameters, strict);
-            (without_dialect(parameters), fault)
+            (parameters, fault)
         }
     };
     if let Some(what) = fault {
@@ -177,7 +175,7 @@ fn read_function(
     }
     fields.finish();
     let mut tool = Map::new();
-    tool.insert("description".to_owned(), json!(description.map(|text| text.0)));
+    tool.insert("description".to_owned(), json!(description));
     tool.insert("name".to_owned(), name.into());
     tool.insert("output_schema".to_owned(), output_schema.unwrap_or(Value::Null));
     tool.insert("parameters".to_owned(), parameters.into());
@@ -186,12 +184,6 @@ fn read_function(
         tool.extend(value?.map(|value| (key.to_owned(), value)));
     }
     Some(tool)
-}
-
-/// A schema without the name of its dialect, which is never echoed.
-pub(super) fn without_dialect(mut schema: Map<String, Value>) -> Map<String, Value> {
-    schema.shift_remove("$schema");
-    schema
 }
 
 fn read_file_search(

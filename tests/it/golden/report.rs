@@ -79,11 +79,37 @@ fn sum(lines: &[Line]) -> Tally {
 }
 
 /// The page as it should be.
-pub fn page(lines: &[Line], exceptions: &str, documents: &[Value; 2]) -> String {
-    let mut page = PAGE.replace("{{summary}}", &format!("{}.", summary(lines)));
-    page = page.replace("{{table}}", &table(lines, documents));
+///
+/// Of Assistants and of Responses: the exchanges, and what is listed of them.
+pub fn page(pages: &[(Vec<Line>, &str); 2], documents: &[Value; 2]) -> String {
+    let [(assistants, exceptions), (responses, of_responses)] = pages;
+    let mut page = PAGE.replace("{{summary}}", &format!("{}.", summary(assistants)));
+    page = page.replace("{{table}}", &table(assistants, documents));
     page = page.replace("{{clients}}", &clients());
-    page.replace("{{exceptions}}", &listed(exceptions))
+    page = page.replace("{{exceptions}}", &listed(exceptions));
+    page = page.replace("{{responses}}", &format!("{}.", summary(responses)));
+    page = page.replace("{{responses_table}}", &responses_table(responses));
+    page.replace("{{responses_exceptions}}", &listed(of_responses))
+}
+
+/// The endpoints of Responses and Conversations, with the ids in their paths left out.
+fn responses_table(lines: &[Line]) -> String {
+    let mut rows: BTreeMap<String, Tally> = BTreeMap::new();
+    for line in lines {
+        let parts = line.path.split('/').map(|part| match part.split_once('_') {
+            Some(("resp", _)) => "{response_id}",
+            Some(("conv", _)) => "{conversation_id}",
+            Some(("msg", _)) => "{item_id}",
+            _ => part,
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        rows.entry(format!("{} {path}", line.method)).or_default().add(&line.outcome);
+    }
+    let mut table = String::from("| endpoint | recorded |\n| --- | --- |\n");
+    for (endpoint, tally) in rows {
+        writeln!(table, "| `{endpoint}` | {} |", tally.shown()).unwrap();
+    }
+    table
 }
 
 /// The clients of the tests with their versions, from the files that install them.

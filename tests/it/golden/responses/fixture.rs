@@ -24,15 +24,15 @@ pub fn document(exchanges: &[Exchange]) -> Value {
 
 /// The response that an exchange was answered with: of a stream the last one.
 fn response_of(exchange: &Exchange) -> Option<&Value> {
-    let events = exchange.response.sse.iter().flatten().map(|event| &event.data["response"]);
-    let last = events.filter(|response| response.is_object()).last();
+    let mut events = exchange.response.sse.iter().flatten().map(|event| &event.data["response"]);
+    let last = events.rfind(|response| response.is_object());
     last.or(exchange.response.body.as_ref().filter(|body| body["object"] == "response"))
 }
 
 /// The same response as it was seen last, if it was polled.
 fn newest<'e>(response: &'e Value, exchanges: &'e [Exchange]) -> &'e Value {
-    let same = exchanges.iter().filter_map(response_of).filter(|it| it["id"] == response["id"]);
-    same.last().unwrap_or(response)
+    let mut all = exchanges.iter().rev().filter_map(response_of);
+    all.find(|it| it["id"] == response["id"]).unwrap_or(response)
 }
 
 fn reply(exchange: &Exchange, exchanges: &[Exchange]) -> Value {
@@ -44,8 +44,10 @@ fn reply(exchange: &Exchange, exchanges: &[Exchange]) -> Value {
         let step = step(item);
         // Calls beside each other are one step.
         match (steps.last_mut().and_then(|last| last["tool_calls"].as_array_mut()), &step) {
-            (Some(calls), Value::Object(step)) if is_function(item) && step.contains_key("tool_calls")
-                && calls.iter().all(|call| call["function"].is_object()) =>
+            (Some(calls), Value::Object(step))
+                if is_function(item)
+                    && step.contains_key("tool_calls")
+                    && calls.iter().all(|call| call["function"].is_object()) =>
             {
                 calls.extend(step["tool_calls"].as_array().cloned().unwrap_or_default());
             }
@@ -56,8 +58,11 @@ fn reply(exchange: &Exchange, exchanges: &[Exchange]) -> Value {
     match response["status"].as_str() {
         Some("incomplete") => {
             let reason = &response["incomplete_details"]["reason"];
-            let reason =
-                if reason == "max_output_tokens" { &json!("max_completion_tokens") } else { reason };
+            let reason = if reason == "max_output_tokens" {
+                &json!("max_completion_tokens")
+            } else {
+                reason
+            };
             reply["outcome"] = json!({"incomplete": reason});
         }
         Some("failed") => {
@@ -118,13 +123,13 @@ fn is_plain(item: &Value) -> bool {
 /// An item whose texts are no templates.
 fn quoted(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.contains("{{") || text.contains("{%") || text.contains("{#") => {
+        Value::String(text)
+            if text.contains("{{") || text.contains("{%") || text.contains("{#") =>
+        {
             raw(text).into()
         }
         Value::Array(items) => items.iter().map(quoted).collect(),
-        Value::Object(map) => {
-            map.iter().map(|(key, value)| (key.clone(), quoted(value))).collect()
-        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), quoted(value))).collect(),
         other => other.clone(),
     }
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::compare::Comparison;
-use super::Outcome;
+use super::{Outcome, report::Line};
 use crate::{
     server::{Events, TestServer, config},
     skipped::{Remedy, skip},
@@ -49,6 +49,7 @@ pub struct Request {
     query: Option<BTreeMap<String, Value>>,
     pub body: Option<Value>,
     reconstructed: Option<Value>,
+    key_order: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -95,13 +96,6 @@ impl Exchange {
     }
 }
 
-/// One exchange as the report needs it.
-pub struct Line {
-    pub method: String,
-    pub path: String,
-    pub outcome: Outcome,
-}
-
 fn flows() -> Option<Vec<(String, Flow)>> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/responses-golden");
     let folder = std::env::var_os("REHEARSAL_RESPONSES_GOLDEN")
@@ -142,7 +136,7 @@ pub async fn replay_all() -> Option<(Vec<Line>, BTreeMap<String, Vec<String>>)> 
                 differing.insert(format!("{name}:{index}"), differences.clone());
             }
             let (method, path) = (exchange.method().to_owned(), exchange.path().to_owned());
-            lines.push(Line { method, path, outcome });
+            lines.push(Line { method, path, version: "v2", outcome });
         }
     }
     Some((lines, differing))
@@ -153,7 +147,11 @@ async fn replay(flow: &Flow) -> Vec<(usize, Outcome)> {
     let path = folder.path().join("recorded.json");
     std::fs::write(&path, fixture::document(&flow.exchanges).to_string()).unwrap();
     let is_unknown_model = |exchange: &Exchange| {
-        exchange.response.body.as_ref().is_some_and(|body| body["error"]["code"] == "model_not_found")
+        exchange
+            .response
+            .body
+            .as_ref()
+            .is_some_and(|body| body["error"]["code"] == "model_not_found")
     };
     let server = TestServer::with(Config {
         fixtures: vec![path],
@@ -182,11 +180,11 @@ async fn make_earlier(server: &TestServer, flow: &Flow, ids: &mut HashMap<String
         let body = exchange.request.body.as_ref();
         let named = body.and_then(|body| body["previous_response_id"].as_str());
         let conversation = body.map(|body| &body["conversation"]);
-        let conversation =
-            conversation.and_then(|it| it.as_str().or_else(|| it["id"].as_str()));
-        let in_path = exchange.path().split('/').find(|part| {
-            part.starts_with("resp_") || part.starts_with("conv_")
-        });
+        let conversation = conversation.and_then(|it| it.as_str().or_else(|| it["id"].as_str()));
+        let in_path = exchange
+            .path()
+            .split('/')
+            .find(|part| part.starts_with("resp_") || part.starts_with("conv_"));
         for id in [named, conversation, in_path].into_iter().flatten() {
             let fails = exchange.response.body.as_ref().is_some_and(|it| it["error"].is_object());
             if made.contains(id) || fails || !compare::is_id(id) {
@@ -225,16 +223,13 @@ async fn perform(
         .flatten()
         .map(|(key, value)| (key, compare::with_ids(value.as_str().unwrap_or_default(), ids)))
         .collect();
-    let mut sent = server
-        .bare(exchange.method().parse().unwrap(), &path)
-        .bearer_auth(key)
-        .query(&query);
+    let mut sent =
+        server.bare(exchange.method().parse().unwrap(), &path).bearer_auth(key).query(&query);
     if exchange.creates() {
         sent = sent.header("x-rehearsal-reply", fixture::name(index));
     }
     if let Some(body) = &request.body {
-        let body: Value =
-            serde_json::from_str(&compare::with_ids(&body.to_string(), ids)).unwrap();
+        let body: Value = serde_json::from_str(&compare::with_ids(&body.to_string(), ids)).unwrap();
         sent = sent.json(&body);
     }
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
@@ -248,15 +243,17 @@ async fn perform(
         answer = server.send(sent.try_clone().unwrap()).await;
     }
     server.idle().await;
-    compare(response, &answer, ids)
+    compare(exchange, &answer, ids)
 }
 
 fn compare(
-    recorded: &Recorded,
+    exchange: &Exchange,
     answer: &crate::server::Answer,
     ids: &mut HashMap<String, String>,
 ) -> Outcome {
+    let recorded = &exchange.response;
     let mut comparison = Comparison::new(recorded, ids);
+    comparison.is_sorted_request = exchange.request.key_order.is_some();
     let is_error = recorded.body.as_ref().is_some_and(|body| body["error"].is_object());
     // Where only the bodies were recorded, the status is not compared.
     let expected = recorded.status.or((!is_error).then_some(200));

@@ -32,6 +32,8 @@ pub enum Work {
     Streamed,
     /// A thread and a run in one request, streamed.
     StreamedAtOnce,
+    /// A response, streamed and stored.
+    Response,
     /// A chat stream of another server, with the same words.
     PeerChat,
 }
@@ -74,6 +76,7 @@ impl Desk {
             Work::Polled => polled(client, assistant).await,
             Work::Streamed => streamed(client, assistant).await,
             Work::StreamedAtOnce => streamed_at_once(client, assistant).await,
+            Work::Response => response(client).await,
             Work::PeerChat => peer_chat(client).await,
         }
     }
@@ -106,6 +109,12 @@ async fn streamed_at_once(client: &mut Client, assistant: &str) {
     let body = json!({"assistant_id": assistant, "stream": true, "thread": thread});
     let stream = client.post("/v1/threads/runs", &body).await;
     assert!(stream.ends_with(b"event: done\ndata: [DONE]\n\n"));
+}
+
+async fn response(client: &mut Client) {
+    let body = json!({"model": "gpt-4o", "stream": true, "input": SAID});
+    let stream = client.post("/v1/responses", &body).await;
+    assert!(stream.ends_with(b"}\n\n") && !stream.ends_with(b"[DONE]\n\n"));
 }
 
 async fn peer_chat(client: &mut Client) {

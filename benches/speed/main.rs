@@ -160,6 +160,14 @@ async fn beside_a_peer(server: &Process, report: &mut Report) {
         ratio,
         Some(("at least 3,000/s, and those of aimock".to_owned(), reached)),
     );
+    let run = (server.address.as_str(), Work::StreamedAtOnce);
+    let (measured, ratio) = worst_of_three((&server.address, Work::Response), run, 32).await;
+    report.row(
+        "a stored, streamed response, beside such a run, 32 clients",
+        format!("{measured:.0} responses/s"),
+        Some(ratio),
+        Some(("at least 1.00".to_owned(), ratio >= 1.0)),
+    );
     let measured = theirs
         .map_or("skipped: npm is missing".to_owned(), |theirs| format!("{theirs:.0} streams/s"));
     let what = "chat streams of aimock, which stores nothing, 32 clients";

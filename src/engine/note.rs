@@ -95,6 +95,7 @@ pub(super) fn new_machine(run: &Run, prompt: Prompt, now: Moment) -> Machine {
         prompt,
         spent: Usage::default(),
         answered: 0,
+        reasoned: 0,
     };
     Machine::new(run.model.clone(), Moment::from(run.deadline()), budget, now)
 }

@@ -6,8 +6,9 @@ use std::{cell::Cell, fmt};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How many values a body may have. The largest that the API takes has a few thousand.
-const VALUES: usize = 200_000;
+/// How many values a body may have: enough for the input of a response with 100,000 messages, which
+/// is more than any model reads.
+const VALUES: usize = 500_000;
 
 /// A body of fewer bytes has fewer values than that, and is parsed as it is.
 const SMALL: usize = VALUES;

@@ -36,6 +36,7 @@ mod races;
 mod recordings;
 mod refusals;
 mod reports;
+mod responses;
 mod restart;
 mod runs;
 mod search;

@@ -23,13 +23,13 @@ fn exec() -> Command {
 
 #[test]
 fn the_python_client() {
-    let tests = ["-m", "unittest", "-q", "test_openai", "test_files"];
+    let tests = ["-m", "unittest", "-q", "test_openai", "test_files", "test_responses"];
     succeed(exec().arg(&*PYTHON).args(tests).current_dir(root().join("tests/sdk/python")));
 }
 
 #[test]
 fn the_node_client() {
-    let tests = ["openai.test.mjs", "files.test.mjs"];
+    let tests = ["openai.test.mjs", "files.test.mjs", "responses.test.mjs"];
     for name in tests {
         fs::copy(root().join("tests/sdk/node").join(name), NODE.join(name)).expect("the tests");
     }

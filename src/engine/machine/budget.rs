@@ -20,13 +20,17 @@ pub(in super::super) struct Budget {
     pub spent: Usage,
     /// What tools have answered in the closed steps: the prompt has grown by that.
     pub answered: u64,
+    /// What of it was reasoning, which no prompt has.
+    #[serde(default)]
+    pub reasoned: u64,
 }
 
 impl Budget {
     /// By how much the prompt has grown since the run began: what the model said and the tools
     /// answered.
     fn grown(&self) -> u64 {
-        self.answered.saturating_add(self.spent.completion_tokens)
+        let said = self.spent.completion_tokens.saturating_sub(self.reasoned);
+        self.answered.saturating_add(said)
     }
 
     /// Whether another step fits.
@@ -48,6 +52,12 @@ impl Budget {
     pub(super) fn usage_of_step(&self, said: u64) -> Usage {
         let left = self.max_prompt.unwrap_or(u64::MAX).saturating_sub(self.spent.prompt_tokens);
         Usage::new(self.prompt.tokens.saturating_add(self.grown()).min(left), said)
+    }
+
+    /// Counts tokens that the model has thought: they are of the same call as what follows.
+    pub(super) fn close_reasoning(&mut self, tokens: u64) {
+        self.spent += Usage::new(0, tokens);
+        self.reasoned = self.reasoned.saturating_add(tokens);
     }
 
     pub(super) fn close_step(&mut self, usage: Usage, answered: u64) {

@@ -285,6 +285,9 @@ impl Machine {
     /// What the open step has used.
     pub(super) fn usage_of_step(&self) -> Usage {
         let step = self.step.as_ref();
+        if let Some(OpenStep { kind: PlayKind::Reasoning, said, .. }) = step {
+            return Usage::new(0, *said);
+        }
         let counted = || self.budget.usage_of_step(step.map_or(0, |step| step.said));
         step.and_then(|step| step.reported).unwrap_or_else(counted)
     }
@@ -293,7 +296,10 @@ impl Machine {
     fn close(&mut self, how: Closing, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let usage = self.usage_of_step();
         let Some(step) = self.step.take() else { return };
-        self.budget.close_step(usage, step.answered);
+        match step.kind {
+            PlayKind::Reasoning => self.budget.close_reasoning(usage.completion_tokens),
+            _ => self.budget.close_step(usage, step.answered),
+        }
         events.push(MachineEvent { at, what: EventKind::Closed { how, usage } });
     }
 

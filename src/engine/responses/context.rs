@@ -218,8 +218,14 @@ impl Read<'_> {
     pub(super) fn measure(&self, run: &Run, drops: bool) -> Result<Reading, EngineError> {
         let fixed = prompt::fixed(run);
         let (mut prompt, mut messages) = (Prompt { tokens: fixed, fewest: fixed }, Vec::new());
+        let mut is_answering = true;
         for item in self.0.iter().rev() {
-            let tokens = tokens_of(&run.model, item);
+            is_answering &= item.role() != Some("user");
+            let mut tokens = tokens_of(&run.model, item);
+            if is_answering && item.role() == Some("assistant") {
+                // What the model has just said counts as it does within a run.
+                tokens = tokens.saturating_sub(PER_MESSAGE);
+            }
             if prompt.tokens + tokens > limits::CONTEXT_WINDOW {
                 if drops && !messages.is_empty() {
                     break;

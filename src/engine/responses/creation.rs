@@ -198,6 +198,7 @@ fn machine(run: &Run, reading: &Reading, now: Moment) -> Machine {
         prompt: reading.prompt,
         spent: Usage::default(),
         answered: 0,
+        reasoned: 0,
     };
     let deadline = Moment::from(run.created_at + limits::RUN_LIFETIME);
     Machine::new(run.model.clone(), deadline, budget, now).ending_with_calls()

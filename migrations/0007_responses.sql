@@ -6,6 +6,8 @@ create table conversations (
   body    text not null,
   -- The number of the question that was answered last.
   turn    integer not null default 0,
+  -- The number of its newest item. Numbers are never used twice.
+  last    integer not null default 0,
   id      text not null generated always as (body ->> '$.id') stored,
   unique (session, id)
 ) strict;
@@ -14,12 +16,15 @@ create table conversation_items (
   seq             integer primary key,
   session         integer not null,
   conversation_id text not null,
+  -- Its place in the conversation, from 1.
+  number          integer not null,
   body            text not null,
   id              text not null generated always as (body ->> '$.id') stored,
   unique (session, conversation_id, id),
   foreign key (session, conversation_id) references conversations (session, id) on delete cascade
 ) strict;
 create index conversation_items_in_order on conversation_items (session, conversation_id, seq);
+create index conversation_items_by_number on conversation_items (session, conversation_id, number);
 create index conversation_items_by_id on conversation_items (session, id);
 
 create table responses (

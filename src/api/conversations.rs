@@ -10,7 +10,7 @@ use super::{change, delete, deleted, page, retrieve};
 use crate::{
     engine::EngineError,
     http::{
-        Answer, ApiError, AppState, Found, PageQuery, PathAndBody, RequestContext,
+        Answer, AppState, Found, PageQuery, PathAndBody, RequestContext,
         error::Result,
         extract::{JsonBody, PathIds},
     },
@@ -50,9 +50,7 @@ async fn create(
     let conversation = Conversation::new(id, now, new.metadata);
     let mut changes = Changes::new();
     changes.insert_conversation(&conversation)?;
-    for item in &items {
-        changes.insert_conversation_item(&conversation.id, item)?;
-    }
+    changes.extend_conversation(&conversation.id, &items, 0, None, None)?;
     context.store.write(changes).await?;
     Ok(Answer(conversation))
 }
@@ -120,10 +118,10 @@ async fn create_items(
     let _lock = context.engine.lock_conversation(&conversation.id)?;
     let now = context.clock.now().seconds();
     let items = items(&context, &conversation.id, body.0, now).await?;
+    let end = context.store.conversation_end(&conversation.id).await?;
+    let behind = end.map_or(0, |end| end.last);
     let mut changes = Changes::new();
-    for item in &items {
-        changes.insert_conversation_item(&conversation.id, item)?;
-    }
+    changes.extend_conversation(&conversation.id, &items, behind, None, None)?;
     context.store.write(changes).await?;
     // Somebody may have deleted the conversation meanwhile.
     ids.find(&context).await?;
@@ -133,12 +131,10 @@ async fn create_items(
 
 async fn delete_item(context: RequestContext, ids: PathIds<Item>) -> Result<Answer<Deleted<Item>>> {
     let (conversation, item) = ids.key();
-    if ids.parent::<Conversation>().find(&context).await.is_ok() {
-        let _lock = context.engine.lock_conversation(&conversation)?;
-        let mut changes = Changes::new();
-        changes.delete_conversation_item(&conversation, &item);
-        let was_there = context.store.write(changes).await?;
-        return deleted(was_there, &item, ids.all()).map(Answer);
-    }
-    Err(ApiError::missing::<Conversation>(&[conversation.to_string()]))
+    ids.parent::<Conversation>().find(&context).await?;
+    let _lock = context.engine.lock_conversation(&conversation)?;
+    let mut changes = Changes::new();
+    changes.delete_conversation_item(&conversation, &item);
+    let was_there = context.store.write(changes).await?;
+    deleted(was_there, &item, ids.all()).map(Answer)
 }

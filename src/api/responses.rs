@@ -2,9 +2,8 @@
 
 use axum::{
     Router,
-    body::Body,
     extract::FromRequestParts,
-    http::{HeaderValue, header, request::Parts},
+    http::request::Parts,
     response::{IntoResponse, Response as HttpResponse},
     routing::{get, post},
 };
@@ -47,14 +46,14 @@ async fn create(
 ) -> Result<HttpResponse> {
     context.check_model(&request.model)?;
     request.check()?;
-    let (stream, is_kept) = (request.stream, request.is_in_background());
+    let (stream, in_background) = (request.stream, request.is_in_background());
     let wanted = named.0.map_or(PerformerChoice::Any, PerformerChoice::Reply);
     let order = ResponseOrder { request, wanted };
     let (id, mut answer) = if stream {
         let (listener, stream) = sse::response_channel();
         let response = context.engine.respond(order, Some(listener)).await?;
         (response.id, stream.into_response())
-    } else if is_kept {
+    } else if in_background {
         let response = context.engine.respond(order, None).await?;
         (response.id.clone(), Answer(response.over_rest()).into_response())
     } else {
@@ -156,11 +155,7 @@ async fn resume(
     };
     let events: Vec<LoggedEvent> = serde_json::from_str(&kept).map_err(std::io::Error::other)?;
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-    let events = events.iter().skip(skipped);
-    let frames: Vec<u8> =
-        events.flat_map(|event| sse::frame(&event.name, &event.data).to_vec()).collect();
-    let kind = HeaderValue::from_static(sse::CONTENT_TYPE);
-    Ok(([(header::CONTENT_TYPE, kind)], Body::from(frames)).into_response())
+    Ok(sse::replayed(events.into_iter().skip(skipped)).into_response())
 }
 
 async fn delete(

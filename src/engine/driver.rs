@@ -1,7 +1,7 @@
 //! The engine of a session: creates runs, tells their tasks what clients ask of them, and takes up
 //! after a restart whatever had not ended. It owns the tasks; dropping it stops them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -28,9 +28,10 @@ use super::{
     prompt::{self, Reading},
     responses::{
         ConversationLock, ResponseOrder,
-        creation::{self, Opened, Setting},
+        creation::{self, Opened},
         locks::ConversationLocks,
-        objects::{BegunResponse, Record, ResponseObjects},
+        objects::{BegunResponse, ResponseObjects},
+        record::{Record, Setting},
     },
     services::RunServices,
     shell::{Shell, Unwritten},
@@ -148,7 +149,7 @@ impl Engine {
         let mut shell = self.shell(machine, objects, wanted, listener);
         shell.performing.know_response(inputs, reading, of_response);
         let (created, answer) = oneshot::channel();
-        shell.creation = Some((Unwritten::Response { setting }, created));
+        shell.creation = Some((Unwritten::Response(Box::new(setting)), created));
         let (let_go, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
         _ = let_go.send(Vec::new());
@@ -366,11 +367,13 @@ impl Engine {
             input: open.input.clone(),
             turn: setting.turn,
             answered: setting.answered,
-            pads: true,
+            pads: setting.pads,
             lock: conversation.and_then(|id| self.conversations.lock(id)),
         };
+        let (run, steps) = (run.into_owned(), steps.into_owned());
+        let message = message.map(Cow::into_owned);
         let mut objects = ResponseObjects::new(self.run_objects(run, steps, message), begun);
-        objects.resume(progress);
+        objects.resume(progress.into_owned());
         let reading = Reading { prompt: Prompt::default(), messages: setting.messages };
         let objects = RunView::Responses(Box::new(objects));
         let mut shell = self.shell(machine, objects, PerformerChoice::Any, None);

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::event::{ContentDelta, Event};
+use super::event::{ContentDelta, Event, LoggedEvent};
 
 /// From so many events on that a reader has not taken, pieces of a text are joined.
 const BEHIND: usize = 16_384;
@@ -47,6 +47,15 @@ pub fn listen_to_end() -> (Listener, Events) {
     let (mut listener, events) = listen();
     listener.stays = true;
     (listener, events)
+}
+
+/// Events that were kept, as a listener would get them.
+pub fn replay(kept: impl IntoIterator<Item = LoggedEvent>) -> Events {
+    let (listener, events) = listen();
+    for event in kept {
+        listener.send(Event::Logged(Arc::new(event)));
+    }
+    events
 }
 
 impl Listener {

@@ -45,7 +45,7 @@ pub use self::{
     driver::Engine,
     error::EngineError,
     event::{Event, LoggedEvent},
-    listener::{Events, Listener, listen, listen_to_end},
+    listener::{Events, Listener, listen, listen_to_end, replay},
     performer::{NAMED_BY, Performer, PerformerChoice, Unmatched},
     reply_usage::{ReplyUsage, UnmatchedRun},
     responses::ResponseOrder,

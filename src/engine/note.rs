@@ -10,7 +10,7 @@ use super::{
     cue::TimedCue,
     machine::{Budget, Machine, OpenStep, PlayKind, PlayTool, Prompt, RunState},
     memory::{AfterCues, Memory, Performance, Position},
-    responses::objects::Record,
+    responses::record::Record,
     script,
 };
 use crate::{
@@ -42,24 +42,24 @@ pub(super) enum NoteError {
 }
 
 /// Writes a note. The objects of a response are in it, because nothing else says how far they are.
-pub(super) fn write(machine: &Machine, response: Option<&Record>) -> String {
+pub(super) fn write(machine: &Machine, response: Option<&Record<'_>>) -> String {
     #[derive(Serialize)]
     struct Note<'a> {
         version: u32,
         machine: &'a Machine,
         #[serde(skip_serializing_if = "Option::is_none")]
-        response: Option<&'a Record>,
+        response: Option<&'a Record<'a>>,
     }
     serde_json::to_string(&Note { version: VERSION, machine, response }).expect("a note is JSON")
 }
 
 /// The machine of an open response, and its objects, as they were noted.
-pub(super) fn read_response(note: &str) -> Result<(Machine, Record), NoteError> {
+pub(super) fn read_response(note: &str) -> Result<(Machine, Record<'static>), NoteError> {
     #[derive(Deserialize)]
     struct Note {
         version: Value,
         machine: Value,
-        response: Record,
+        response: Record<'static>,
     }
     let Note { version, machine, response } = serde_json::from_str(note)?;
     if version != VERSION {

@@ -153,7 +153,7 @@ impl Performer {
         if let Memory::Script(position) = &performance.memory
             && position.reply.origin.line > 0
         {
-            self.reply_usage.answers(&run.id, &position.reply);
+            self.reply_usage.answers(&run.id, &position.reply, false);
         }
     }
 
@@ -207,7 +207,7 @@ impl Performer {
             if let Some(captures) = reply.when.admits(subject)
                 && self.reply_usage.take(reply)
             {
-                self.reply_usage.answers(&run.id, reply);
+                self.reply_usage.answers(&run.id, reply, true);
                 return Some((Arc::clone(reply), captures));
             }
             if Instant::now() > end {
@@ -223,7 +223,7 @@ impl Performer {
         let mut near = Vec::new();
         if let Some(reply) = self.fixtures.named(name) {
             if self.reply_usage.take(&reply) {
-                self.reply_usage.answers(&run.id, &reply);
+                self.reply_usage.answers(&run.id, &reply, true);
                 let captures = reply.when.captures(subject);
                 return (reply, captures);
             }

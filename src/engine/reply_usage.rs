@@ -72,6 +72,12 @@ impl Serialize for UnmatchedRun {
     }
 }
 
+/// The reply that answered a run, and whether that counted as a use.
+struct AnsweredBy {
+    reply: Arc<Reply>,
+    counts: bool,
+}
+
 /// What the performer of one session has done.
 #[derive(Default)]
 pub struct ReplyUsage {
@@ -82,7 +88,7 @@ pub struct ReplyUsage {
 struct Entries {
     /// By the key of a reply.
     uses: BTreeMap<u64, u64>,
-    answered: HashMap<Id<Run>, Arc<Reply>>,
+    answered: HashMap<Id<Run>, AnsweredBy>,
     /// The runs of `answered`, oldest first.
     order: VecDeque<Id<Run>>,
     unmatched: VecDeque<Arc<UnmatchedRun>>,
@@ -100,9 +106,11 @@ impl ReplyUsage {
         left
     }
 
-    pub(super) fn answers(&self, run: &Id<Run>, reply: &Arc<Reply>) {
+    /// Notes which reply answers a run. One that goes on from an earlier run counts no use.
+    pub(super) fn answers(&self, run: &Id<Run>, reply: &Arc<Reply>, counts: bool) {
         let mut entries = self.entries.lock();
-        if entries.answered.insert(run.clone(), Arc::clone(reply)).is_none() {
+        let by = AnsweredBy { reply: Arc::clone(reply), counts };
+        if entries.answered.insert(run.clone(), by).is_none() {
             entries.order.push_back(run.clone());
         }
         if entries.order.len() > ANSWERED
@@ -134,8 +142,11 @@ impl ReplyUsage {
     /// Forgets what was noted of a run that could not be written.
     pub(super) fn take_back(&self, run: &Id<Run>) {
         let mut entries = self.entries.lock();
-        if let Some(reply) = entries.answered.remove(run) {
+        if let Some(AnsweredBy { reply, counts }) = entries.answered.remove(run) {
             entries.order.retain(|answered| answered != run);
+            if !counts {
+                return;
+            }
             entries.uses.entry(reply.key).and_modify(|uses| *uses = uses.saturating_sub(1));
         }
         if let Some(place) = entries.unmatched.iter().rposition(|unmatched| unmatched.run == *run)
@@ -157,7 +168,7 @@ impl ReplyUsage {
 
     /// The reply that answered a run.
     pub fn reply_of(&self, run: &Id<Run>) -> Option<Arc<Reply>> {
-        self.entries.lock().answered.get(run).cloned()
+        self.entries.lock().answered.get(run).map(|by| Arc::clone(&by.reply))
     }
 
     /// The runs that no reply matched, oldest first.

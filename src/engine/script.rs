@@ -113,7 +113,9 @@ impl Script {
         cues.wait(timing.first_token);
         let mut writing = Writing { context, variables: &variables, timing, cues };
         off_the_workers(entry, || match entry {
-            ReplyStep::Message(said) => writing.message(said, &inputs, !self.is_cut_off()),
+            ReplyStep::Message(said) => {
+                writing.message(said, &inputs, !self.is_cut_off(context.api))
+            }
             ReplyStep::ToolCalls(calls) => writing.calls(calls, inputs),
             ReplyStep::Reasoning(summary) => writing.reasoning(summary),
             ReplyStep::Item(item) => writing.item(item),
@@ -124,12 +126,13 @@ impl Script {
 
     /// Whether this is the last step of a run that is to run out of tokens, or into a filter: then
     /// its message is left unfinished.
-    fn is_cut_off(&self) -> bool {
+    fn is_cut_off(&self, api: Api) -> bool {
         let cuts = matches!(
             self.position.reply.outcome,
             Outcome::Incomplete(IncompleteRun::MaxCompletionTokens | IncompleteRun::ContentFilter)
         );
-        cuts && self.position.entry == self.position.reply.entries.len()
+        let mut rest = self.position.reply.entries.iter().skip(self.position.entry);
+        cuts && rest.all(|entry| entry.is_foreign_to(api))
     }
 
     fn end(&self, api: Api, cues: &mut CueList) {

@@ -20,6 +20,7 @@ use super::{
     note,
     performing::Performing,
     reply_usage::UnmatchedRun,
+    responses::record::Setting,
     view::RunView,
 };
 use crate::{
@@ -49,9 +50,7 @@ pub(super) struct Shell {
 pub(super) enum Unwritten {
     Run(Box<Creation>),
     /// A response, with what a restart of it needs to know.
-    Response {
-        setting: String,
-    },
+    Response(Box<Setting>),
 }
 
 /// What ended a wait.
@@ -104,7 +103,7 @@ impl Shell {
         let now = self.clock.now();
         let mut shown = match (&self.creation, self.objects.response()) {
             (Some((Unwritten::Run(creation), _)), _) => creation.events(),
-            (Some((Unwritten::Response { .. }, _)), Some(response)) => response.begin(),
+            (Some((Unwritten::Response(_), _)), Some(response)) => response.begin(),
             _ => Vec::new(),
         };
         self.machine.handle(Input::Listened(self.audience.listens()), now);
@@ -207,24 +206,18 @@ impl Shell {
     /// What is written: the run as it is now, new or not, what else has changed, and how it goes
     /// on.
     fn changes(&self, shown: &[Event]) -> store::Result<Changes> {
-        let note = (!self.machine.is_over()).then(|| match &self.objects {
-            RunView::Assistants(_) => {
-                self.machine.performance().map(|_| note::write(&self.machine, None))
-            }
-            RunView::Responses(response) => {
-                Some(note::write(&self.machine, Some(&response.record())))
-            }
-        });
-        let note = note.flatten();
-        let (run, mut changes) = (&self.objects.run, Changes::new());
+        let mut changes = Changes::new();
         if let RunView::Responses(response) = &self.objects {
             let setting = self.creation.as_ref().and_then(|(creation, _)| match creation {
-                Unwritten::Response { setting } => Some(setting.as_str()),
+                Unwritten::Response(setting) => Some(&**setting),
                 Unwritten::Run(_) => None,
             });
-            response.write(&mut changes, &self.machine, setting, note.as_deref())?;
+            response.write(&mut changes, &self.machine, setting)?;
             return Ok(changes);
         }
+        let goes_on = self.machine.performance().is_some() && !self.machine.is_over();
+        let note = goes_on.then(|| note::write(&self.machine, None));
+        let run = &self.objects.run;
         match &self.creation {
             Some((Unwritten::Run(creation), _)) => {
                 creation.write(&mut changes, run, note.as_deref())?;

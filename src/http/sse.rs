@@ -13,7 +13,7 @@ use futures_util::stream;
 
 use super::extract::Include;
 use crate::{
-    engine::{Event, Events, Listener, listen},
+    engine::{Event, Events, Listener, LoggedEvent, listen, replay},
     types::{Api, Version},
 };
 
@@ -27,6 +27,12 @@ pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventSt
 pub(crate) fn response_channel() -> (Listener, EventStream) {
     let (listener, stream) = channel(Version::V2, &Include { results: false });
     (listener, EventStream { api: Api::Responses, ..stream })
+}
+
+/// The answer that streams events that were kept.
+pub(crate) fn replayed(events: impl IntoIterator<Item = LoggedEvent>) -> EventStream {
+    let (_, stream) = response_channel();
+    EventStream { events: replay(events), ..stream }
 }
 
 pub(crate) struct EventStream {
@@ -65,7 +71,7 @@ impl IntoResponse for EventStream {
 /// that tells of a cancel.
 fn is_unsaid(event: &Event) -> bool {
     match event {
-        Event::Response(event) => event.ended().is_some_and(|it| it.status.is_cancelled()),
+        Event::Response(event) => event.is_unsaid(),
         event => matches!(event, Event::Done),
     }
 }

@@ -1,6 +1,7 @@
 //! The questions that only responses and conversations ask: what a chain and a conversation hold,
 //! how a reply goes on, and what a restart takes up.
 
+use serde_json::json;
 use sqlx::Row;
 
 use super::{
@@ -23,26 +24,30 @@ pub struct OpenResponse {
 pub struct ConversationEnd {
     /// The number of the question that was answered last.
     pub turn: i64,
-    /// The place of the newest item.
-    pub newest: Option<i64>,
+    /// The number of the newest item. Items are never renumbered.
+    pub last: i64,
 }
 
 /// How many responses of a chain, and how many items, are read at a time.
 const CHAIN_STRIDE: i64 = 32;
 const ITEM_STRIDE: i64 = 100;
 
-/// A place among the items of a chain, from its end backwards.
+/// Where a walk through what a response reads goes on, newest item first: through a chain, and from
+/// its beginning into the conversation that it came from.
 #[derive(Clone, Debug)]
-struct ChainPlace {
-    response: Id<Response>,
-    /// Of the response that is asked for, its own answer is not among them.
-    with_output: bool,
+enum ReadPlace {
+    /// With its own answer or without.
+    Response(Id<Response>, bool),
+    Conversation {
+        id: Id<Conversation>,
+        below: i64,
+    },
 }
 
-/// The next items of a walk, newest first, and where it goes on.
+/// The next items of a walk, and where it goes on.
 struct Stretch {
     items: Vec<Item>,
-    next: Option<ChainPlace>,
+    next: Option<ReadPlace>,
 }
 
 impl Store {
@@ -55,39 +60,20 @@ impl Store {
 
     /// The end of a conversation, if there is such a conversation.
     pub async fn conversation_end(&self, id: &Id<Conversation>) -> Result<Option<ConversationEnd>> {
-        let sql = "select turn, (select max(seq) from conversation_items as it where it.session = \
-                   conversations.session and it.conversation_id = conversations.id) from \
-                   conversations where session = ? and id = ?";
+        let sql = "select turn, last from conversations where session = ? and id = ?";
         let query = sqlx::query_as(sql).bind(self.session).bind(id.as_str());
-        let end: Option<(i64, Option<i64>)> =
+        let end: Option<(i64, i64)> =
             query.fetch_optional(&mut *self.database.reader().await?).await?;
-        Ok(end.map(|(turn, newest)| ConversationEnd { turn, newest }))
+        Ok(end.map(|(turn, last)| ConversationEnd { turn, last }))
     }
 
-    /// Walks a conversation back from below a place, newest item first, for as long as `more` wants
-    /// to see another one.
+    /// Walks a conversation back, newest item first, for as long as `more` wants to see another one.
     pub async fn walk_conversation(
         &self,
         id: &Id<Conversation>,
-        mut below: i64,
-        mut more: impl FnMut(Item) -> bool,
+        more: impl FnMut(Item) -> bool,
     ) -> Result<()> {
-        loop {
-            let sql = "select seq, body from conversation_items where session = ? and \
-                       conversation_id = ? and seq < ? order by seq desc limit ?";
-            let query =
-                sqlx::query(sql).bind(self.session).bind(id.as_str()).bind(below).bind(ITEM_STRIDE);
-            let rows = rows_of(query, &mut *self.database.reader().await?).await?;
-            for row in &rows {
-                below = row.try_get(0)?;
-                if !more(parse(row.try_get(1)?)?) {
-                    return Ok(());
-                }
-            }
-            if (rows.len() as i64) < ITEM_STRIDE {
-                return Ok(());
-            }
-        }
+        self.walk(ReadPlace::Conversation { id: id.clone(), below: i64::MAX }, more).await
     }
 
     /// Walks a chain back from the answer of a response on, newest item first, for as long as
@@ -95,47 +81,78 @@ impl Store {
     pub async fn walk_chain(
         &self,
         from: &Id<Response>,
-        mut more: impl FnMut(Item) -> bool,
+        more: impl FnMut(Item) -> bool,
     ) -> Result<()> {
-        let mut place = Some(ChainPlace { response: from.clone(), with_output: true });
+        self.walk(ReadPlace::Response(from.clone(), true), more).await
+    }
+
+    async fn walk(&self, from: ReadPlace, mut more: impl FnMut(Item) -> bool) -> Result<()> {
+        let mut place = Some(from);
         while let Some(from) = place {
-            let stretch = self.stretch(&from).await?;
-            for item in stretch.items {
-                if !more(item) {
-                    return Ok(());
-                }
+            let stretch = match from {
+                ReadPlace::Response(id, with_output) => self.stretch(&id, with_output).await?,
+                ReadPlace::Conversation { id, below } => self.stretch_of(id, below).await?,
+            };
+            if !stretch.items.into_iter().all(&mut more) {
+                return Ok(());
             }
             place = stretch.next;
         }
         Ok(())
     }
 
-    /// The items of so many responses of a chain.
-    async fn stretch(&self, from: &ChainPlace) -> Result<Stretch> {
-        let sql = "with recursive chain (id, previous_id, depth) as (select id, previous_id, 0 from \
-                   responses where session = ?1 and id = ?2 union all select it.id, \
-                   it.previous_id, depth + 1 from chain cross join responses as it on it.session = \
-                   ?1 and it.id = chain.previous_id where depth + 1 < ?3) select depth, \
-                   chain.previous_id, item.body, item.is_output from chain left join \
-                   response_items as item on item.session = ?1 and item.response_id = chain.id \
-                   order by depth, item.seq desc";
+    /// The next items of a conversation.
+    async fn stretch_of(&self, id: Id<Conversation>, mut below: i64) -> Result<Stretch> {
+        let sql = "select number, body from conversation_items where session = ? and \
+                   conversation_id = ? and number < ? order by number desc limit ?";
         let query =
-            sqlx::query(sql).bind(self.session).bind(from.response.as_str()).bind(CHAIN_STRIDE);
+            sqlx::query(sql).bind(self.session).bind(id.as_str()).bind(below).bind(ITEM_STRIDE);
         let rows = rows_of(query, &mut *self.database.reader().await?).await?;
-        let (mut items, mut last) = (Vec::new(), (0, None));
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            below = row.try_get(0)?;
+            items.push(parse(row.try_get(1)?)?);
+        }
+        let is_over = (rows.len() as i64) < ITEM_STRIDE;
+        let next = (!is_over).then_some(ReadPlace::Conversation { id, below });
+        Ok(Stretch { items, next })
+    }
+
+    /// The items of so many responses of a chain.
+    async fn stretch(&self, first: &Id<Response>, with_output: bool) -> Result<Stretch> {
+        let sql = "with recursive chain (id, previous_id, depth, conversation, last) as (select \
+                   id, previous_id, 0, body ->> '$.settings.conversation', body ->> \
+                   '$.settings.conversation_end' from responses where session = ?1 and id = ?2 \
+                   union all select it.id, it.previous_id, depth + 1, it.body ->> \
+                   '$.settings.conversation', it.body ->> '$.settings.conversation_end' from chain \
+                   cross join responses as it on it.session = ?1 and it.id = chain.previous_id \
+                   where depth + 1 < ?3) select depth, chain.previous_id, conversation, last, \
+                   item.body, item.is_output from chain left join response_items as item on \
+                   item.session = ?1 and item.response_id = chain.id order by depth, item.seq desc";
+        let query = sqlx::query(sql).bind(self.session).bind(first.as_str()).bind(CHAIN_STRIDE);
+        let rows = rows_of(query, &mut *self.database.reader().await?).await?;
+        let (mut items, mut next) = (Vec::new(), None);
         for row in &rows {
             let depth: i64 = row.try_get(0)?;
-            last = (depth, row.try_get::<Option<String>, _>(1)?);
-            let Some(body) = row.try_get::<Option<&str>, _>(2)? else { continue };
-            let is_output: i64 = row.try_get(3)?;
-            if depth > 0 || from.with_output || is_output == 0 {
+            let previous: Option<String> = row.try_get(1)?;
+            let conversation: Option<String> = row.try_get(2)?;
+            next = match (previous, conversation) {
+                (Some(previous), _) if depth + 1 == CHAIN_STRIDE => {
+                    Some(ReadPlace::Response(Id::new(previous), true))
+                }
+                (None, Some(id)) => {
+                    let last: Option<i64> = row.try_get(3)?;
+                    let below = last.unwrap_or_default().saturating_add(1);
+                    Some(ReadPlace::Conversation { id: Id::new(id), below })
+                }
+                _ => None,
+            };
+            let Some(body) = row.try_get::<Option<&str>, _>(4)? else { continue };
+            let is_output: i64 = row.try_get(5)?;
+            if depth > 0 || with_output || is_output == 0 {
                 items.push(parse(body)?);
             }
         }
-        let next = last
-            .1
-            .filter(|_| last.0 + 1 == CHAIN_STRIDE)
-            .map(|previous| ChainPlace { response: Id::new(previous), with_output: true });
         Ok(Stretch { items, next })
     }
 
@@ -147,38 +164,43 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Option<Page<Item>>> {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-        let ascending = page.order == Order::Ascending;
-        let (mut items, mut is_behind) = (Vec::new(), page.after.is_none() || ascending);
-        let mut take = |item: Item| {
-            if is_behind {
+        let from = ReadPlace::Response(of.id.clone(), false);
+        let is_cursor = |item: &Item| page.after.as_deref() == Some(item.id.as_str());
+        let mut items = Vec::new();
+        if page.order == Order::Ascending {
+            // The oldest item is at the other end of the walk.
+            self.walk(from, |item| {
+                let goes_on = !is_cursor(&item);
                 items.push(item);
-            } else {
-                is_behind = page.after.as_deref() == Some(item.id.as_str());
-            }
-            // One more tells that there are more.
-            ascending || items.len() <= limit
-        };
-        let own = ChainPlace { response: of.id.clone(), with_output: false };
-        let (mut place, mut goes_on) = (Some(own), true);
-        while let Some(from) = place.filter(|_| goes_on) {
-            let stretch = self.stretch(&from).await?;
-            goes_on = stretch.items.into_iter().all(&mut take);
-            place = stretch.next;
-        }
-        if let (Some(conversation), Some(end), true) =
-            (&of.settings.conversation, of.settings.conversation_end, goes_on)
-        {
-            self.walk_conversation(conversation, end.saturating_add(1), &mut take).await?;
-        }
-        if !is_behind {
-            return Ok(None);
-        }
-        if ascending {
+                goes_on
+            })
+            .await?;
             items.reverse();
-            if let Some(after) = &page.after {
-                let place = items.iter().position(|item| item.id.as_str() == after);
-                let Some(place) = place else { return Ok(None) };
-                items.drain(..=place);
+            if page.after.is_some() {
+                if !items.first().is_some_and(is_cursor) {
+                    return Ok(None);
+                }
+                items.remove(0);
+            }
+        } else {
+            let from = match &page.after {
+                Some(after) => self.place_of_cursor(of, after).await?,
+                None => Some(from),
+            };
+            let Some(from) = from else { return Ok(None) };
+            let mut past_cursor = page.after.is_none();
+            self.walk(from, |item| {
+                if past_cursor {
+                    items.push(item);
+                } else {
+                    past_cursor = is_cursor(&item);
+                }
+                // One more tells that there are more.
+                items.len() <= limit
+            })
+            .await?;
+            if !past_cursor {
+                return Ok(None);
             }
         }
         let has_more = items.len() > limit;
@@ -186,13 +208,47 @@ impl Store {
         Ok(Some(Page { items, has_more }))
     }
 
+    /// Where a walk begins that comes upon a cursor soon, however long the chain is.
+    async fn place_of_cursor(&self, of: &Response, after: &str) -> Result<Option<ReadPlace>> {
+        let mut reader = self.database.reader().await?;
+        let sql = "select response_id from response_items where session = ? and id = ? order by \
+                   seq desc limit 1";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(self.session).bind(after);
+        if let Some(response) = query.fetch_optional(&mut *reader).await? {
+            let is_own = response == of.id.as_str();
+            return Ok(Some(ReadPlace::Response(Id::new(response), !is_own)));
+        }
+        let sql = "select conversation_id, number from conversation_items where session = ? and id \
+                   = ? order by seq desc limit 1";
+        let query = sqlx::query_as::<_, (String, i64)>(sql).bind(self.session).bind(after);
+        let found = query.fetch_optional(&mut *reader).await?;
+        Ok(found.map(|(id, number)| ReadPlace::Conversation { id: Id::new(id), below: number + 1 }))
+    }
+
     /// An item of a response or a conversation, by its id alone.
     pub async fn find_item(&self, id: &str) -> Result<Option<Item>> {
-        let sql = "select body from response_items where session = ?1 and id = ?2 union all select \
-                   body from conversation_items where session = ?1 and id = ?2 limit 1";
-        let query = sqlx::query_scalar::<_, String>(sql).bind(self.session).bind(id);
-        let body = query.fetch_optional(&mut *self.database.reader().await?).await?;
-        body.map(|body| parse(&body)).transpose()
+        Ok(self.find_items(&[id.to_owned()]).await?.into_iter().next().flatten())
+    }
+
+    /// Items of responses and conversations, by their ids alone: none where there is no such item.
+    pub async fn find_items(&self, ids: &[String]) -> Result<Vec<Option<Item>>> {
+        let mut found: Vec<Option<Item>> = ids.iter().map(|_| None).collect();
+        if ids.is_empty() {
+            return Ok(found);
+        }
+        let sql = "select asked.key, coalesce((select body from response_items where session = ?1 \
+                   and id = asked.value order by seq desc limit 1), (select body from \
+                   conversation_items where session = ?1 and id = asked.value order by seq desc \
+                   limit 1)) from json_each(?2) as asked";
+        let query = sqlx::query(sql).bind(self.session).bind(json!(ids).to_string());
+        for row in rows_of(query, &mut *self.database.reader().await?).await? {
+            let number: i64 = row.try_get(0)?;
+            let place = usize::try_from(number).ok().and_then(|number| found.get_mut(number));
+            if let (Some(place), Some(body)) = (place, row.try_get::<Option<&str>, _>(1)?) {
+                *place = Some(parse(body)?);
+            }
+        }
+        Ok(found)
     }
 
     /// How a reply goes on once the output of a call is there, if that was noted.

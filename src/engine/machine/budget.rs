@@ -54,6 +54,15 @@ impl Budget {
         Usage::new(self.prompt.tokens.saturating_add(self.grown()).min(left), said)
     }
 
+    /// What all of it has used. A model that has thought, and no more, has read the prompt too.
+    pub(super) fn used(&self) -> Usage {
+        let mut used = self.spent;
+        if used.prompt_tokens == 0 && self.reasoned > 0 {
+            used += Usage::new(self.prompt.tokens, 0);
+        }
+        used
+    }
+
     /// Counts tokens that the model has thought: they are of the same call as what follows.
     pub(super) fn close_reasoning(&mut self, tokens: u64) {
         self.spent += Usage::new(0, tokens);

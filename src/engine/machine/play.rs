@@ -245,6 +245,7 @@ impl Machine {
         }
         if self.ends_with_calls {
             events.push(MachineEvent { at, what: EventKind::OutputsWanted });
+            self.close(Closing::Finished, at, events);
             return self.end(PerformanceEnd::Completed { usage: None }, at, events);
         }
         if let Some(state) = self.state.after(Action::CallFunctions(functions)) {
@@ -310,12 +311,8 @@ impl Machine {
         at: Timestamp,
         events: &mut Vec<MachineEvent>,
     ) {
-        let closing = match &end {
-            PerformanceEnd::Completed { .. } if self.ends_with_calls => Closing::Finished,
-            end => Closing::BrokenOff(end.clone()),
-        };
-        self.close(closing, at, events);
-        let counted = self.budget.spent;
+        self.close(Closing::BrokenOff(end.clone()), at, events);
+        let counted = self.budget.used();
         let action = match end {
             PerformanceEnd::Completed { usage } => Action::Complete(usage.unwrap_or(counted)),
             PerformanceEnd::Failed { error, usage } => {

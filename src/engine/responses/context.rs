@@ -2,7 +2,7 @@
 //!
 //! What does not go together is refused here, before anything is made.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ use crate::{
 pub struct ResponseContext {
     /// The items before its own, oldest first, as far as they can matter.
     earlier: Vec<Item>,
+    /// Whether these are all that there are.
+    is_whole: bool,
     /// The number of the question that was answered last.
     turn: i64,
     /// The newest item of the conversation.
@@ -54,21 +56,30 @@ impl ResponseInputs {
 }
 
 /// All that a response reads, in order.
-pub struct Read<'c>(pub Vec<&'c Item>);
+pub struct Read<'c> {
+    pub items: Vec<&'c Item>,
+    /// Where its own items begin.
+    own: usize,
+    is_whole: bool,
+}
 
 impl ResponseContext {
-    /// Looks up what a request goes on from. An id that names nothing is refused.
+    /// Looks up what a request goes on from: as much as fits, and a little more. An id that names
+    /// nothing is refused.
     pub(in super::super) async fn load(
         store: &Store,
         request: &NewResponse,
+        window: u64,
     ) -> Result<Self, EngineError> {
-        let mut context = Self::default();
-        let (mut tokens, model) = (0, request.model.as_str());
+        let mut context = Self { is_whole: true, ..Self::default() };
+        let (mut tokens, model) = (0_u64, request.model.as_str());
+        let (earlier, is_whole) = (&mut context.earlier, &mut context.is_whole);
         let mut take = |item: Item| {
-            tokens += tokens_of(model, &item);
-            context.earlier.push(item);
+            tokens = tokens.saturating_add(tokens_of(model, &item));
+            earlier.push(item);
             // One item more than fits, so that it shows that not all do.
-            tokens <= limits::CONTEXT_WINDOW
+            *is_whole = tokens <= window;
+            *is_whole
         };
         if let Some(previous) = &request.previous {
             let turn = store.turn_of_response(previous).await?.ok_or_else(|| {
@@ -79,8 +90,8 @@ impl ResponseContext {
         } else if let Some(conversation) = &request.conversation {
             let end = store.conversation_end(conversation).await?;
             let end = end.ok_or_else(|| missing(conversation))?;
-            store.walk_conversation(conversation, i64::MAX, &mut take).await?;
-            (context.turn, context.conversation_end) = (end.turn, end.newest);
+            store.walk_conversation(conversation, &mut take).await?;
+            (context.turn, context.conversation_end) = (end.turn, Some(end.last));
         }
         context.earlier.reverse();
         Ok(context)
@@ -88,7 +99,11 @@ impl ResponseContext {
 
     /// Everything, in order.
     pub(in super::super) fn read<'c>(&'c self, input: &'c [Item]) -> Read<'c> {
-        Read(self.earlier.iter().chain(input).collect())
+        Read {
+            items: self.earlier.iter().chain(input).collect(),
+            own: self.earlier.len(),
+            is_whole: self.is_whole,
+        }
     }
 
     /// The number of the question: the next one, unless nothing is asked.
@@ -122,17 +137,19 @@ pub(super) async fn resolved(
     store: &Store,
     input: Vec<NewItem>,
 ) -> Result<Vec<NewItem>, EngineError> {
+    let named = |item: &NewItem| item.reference().map(str::to_owned).or_else(|| needs_stored(item));
+    let ids: Vec<_> = input.iter().filter_map(named).collect();
+    let mut found = store.find_items(&ids).await?.into_iter();
     let mut items = Vec::with_capacity(input.len());
     for item in input {
-        let named = item.reference().map(str::to_owned);
-        let Some(id) = named.or_else(|| needs_stored(&item)) else {
+        let Some(id) = named(&item) else {
             items.push(item);
             continue;
         };
-        let Item { id, kind, rest } = store
-            .find_item(&id)
-            .await?
-            .ok_or_else(|| EngineError::Refused(ApiErrorKind::ItemNotStored { id: id.clone() }))?;
+        let Item { id, kind, rest } = found
+            .next()
+            .flatten()
+            .ok_or(EngineError::Refused(ApiErrorKind::ItemNotStored { id }))?;
         items.push(NewItem { id: Some(id.to_string()), kind, rest });
     }
     Ok(items)
@@ -158,18 +175,18 @@ pub(super) fn check_reasoning(input: &[Item]) -> Result<(), EngineError> {
 }
 
 impl Read<'_> {
-    /// Refuses outputs without a call before them, and calls without an output.
+    /// Refuses outputs of the client without a call before them, and calls without an output.
     pub(super) fn check_calls(&self) -> Result<(), EngineError> {
         let refused = |kind| Err(EngineError::Refused(kind));
-        let (mut calls, mut answered) = (Vec::new(), HashSet::new());
-        let mut known = HashSet::new();
-        for item in &self.0 {
+        let (mut calls, mut known, mut answered) = (Vec::new(), HashSet::new(), HashSet::new());
+        for (place, item) in self.items.iter().enumerate() {
             let Some(call_id) = item.call_id() else { continue };
             if item.is(FUNCTION_CALL) && item.text_at("status") != Some("incomplete") {
                 calls.push(call_id);
                 known.insert(call_id);
             } else if item.is(FUNCTION_CALL_OUTPUT) {
-                if !known.contains(call_id) {
+                // The call may be in front of what was read, or deleted.
+                if place >= self.own && self.is_whole && !known.contains(call_id) {
                     let call_id = call_id.to_owned();
                     return refused(ApiErrorKind::NoCallForOutput { call_id });
                 }
@@ -185,13 +202,25 @@ impl Read<'_> {
     /// The call whose output is the last thing that was said, but for messages of the client.
     pub(super) fn call_just_answered(&self) -> Option<&str> {
         let last =
-            self.0.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
+            self.items.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
         last.call_id().filter(|_| last.is(FUNCTION_CALL_OUTPUT))
+    }
+
+    /// What functions have answered, by the ids of their calls.
+    pub(super) fn outputs(&self) -> HashMap<&str, String> {
+        let outputs = self.items.iter().filter(|item| item.is(FUNCTION_CALL_OUTPUT));
+        outputs.filter_map(|item| Some((item.call_id()?, item.output()))).collect()
+    }
+
+    /// How many tokens all of it is.
+    pub(super) fn length(&self, run: &Run) -> u64 {
+        let items = self.items.iter().map(|item| tokens_of(&run.model, item));
+        prompt::fixed(run).saturating_add(items.sum())
     }
 
     /// The newest message of a user, as conditions and templates see it.
     pub(super) fn question(&self, run: &Run, at: Timestamp) -> Option<Message> {
-        let item = self.0.iter().rfind(|item| item.role() == Some("user"))?;
+        let item = self.items.iter().rfind(|item| item.role() == Some("user"))?;
         let files = item.parts().iter().filter(|part| part["type"] == "input_file");
         let attachments = files.map(|part| Attachment {
             file_id: part["file_id"].as_str().unwrap_or_default().to_owned(),
@@ -209,7 +238,7 @@ impl Read<'_> {
     /// What stands in place of instructions: the messages of the system and the developer.
     pub(super) fn system(&self) -> Option<String> {
         let is_system = |item: &&&Item| matches!(item.role(), Some("system" | "developer"));
-        let texts: Vec<_> = self.0.iter().filter(is_system).map(|item| item.text()).collect();
+        let texts: Vec<_> = self.items.iter().filter(is_system).map(|item| item.text()).collect();
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
@@ -219,7 +248,7 @@ impl Read<'_> {
         let fixed = prompt::fixed(run);
         let (mut prompt, mut messages) = (Prompt { tokens: fixed, fewest: fixed }, Vec::new());
         let mut is_answering = true;
-        for item in self.0.iter().rev() {
+        for item in self.items.iter().rev() {
             is_answering &= item.role() != Some("user");
             let mut tokens = tokens_of(&run.model, item);
             if is_answering && item.role() == Some("assistant") {
@@ -264,6 +293,7 @@ fn tokens_of(model: &str, item: &Item) -> u64 {
         }
         FUNCTION_CALL_OUTPUT => count(&item.output()),
         _ if item.role().is_some() => PER_MESSAGE + count(&item.text()),
-        _ => 0,
+        REASONING => PER_MESSAGE,
+        _ => PER_MESSAGE + item.rest.values().map(|it| count(&it.to_string())).sum::<u64>(),
     }
 }

@@ -5,11 +5,13 @@
 //! conversation, or with the whole list of items. It is there for responses that are not stored,
 //! too.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::memory::Performance;
 use crate::types::{
-    Item, Run, Step, Timestamp, Usage,
+    Id, Run, Step, Timestamp, Usage,
     step::{CalledFunction, StepDetails, StepEnd, ToolCall, ToolCallKind},
     tool::FunctionCall,
 };
@@ -19,33 +21,43 @@ use crate::types::{
 pub(in super::super) struct Continuation {
     pub performance: Performance,
     /// The rounds of calls that were answered before.
-    pub answered: Vec<Round>,
+    pub answered: Vec<Vec<FunctionCall>>,
     /// The calls that wait for outputs.
     pub asked: Vec<FunctionCall>,
     pub turn: i64,
 }
 
-/// Calls, and what the client gave for them.
+/// What is kept under the id of a call: the note, or where it is.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(in super::super) enum Kept<C> {
+    Here(C),
+    Under(String),
+}
+
+/// A round of calls, and what the client gave for each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in super::super) struct Round(pub Vec<(FunctionCall, String)>);
 
 impl Continuation {
-    /// The round that the items of a client close, if all outputs are there.
-    pub(super) fn closed_by<'i>(
-        &self,
-        items: impl Iterator<Item = &'i Item> + Clone,
-    ) -> Option<Round> {
+    /// The rounds with their outputs, if those of the last one are all there. What an earlier round
+    /// was given may not be read any more.
+    pub(super) fn rounds(&self, outputs: &HashMap<&str, String>) -> Option<Vec<Round>> {
         let output_of = |call: &FunctionCall| {
-            let given = items.clone().find(|item| {
-                item.is("function_call_output") && item.call_id() == Some(call.id.as_str())
-            });
-            given.map(|item| (call.clone(), item.output()))
+            outputs.get(call.id.as_str()).map(|output| (call.clone(), output.clone()))
         };
-        self.asked.iter().map(output_of).collect::<Option<Vec<_>>>().map(Round)
+        let earlier =
+            self.answered.iter().map(|calls| calls.iter().filter_map(output_of).collect());
+        let last = self.asked.iter().map(output_of).collect::<Option<Vec<_>>>()?;
+        Some(earlier.chain([last]).map(Round).collect())
     }
 }
 
 impl Round {
+    pub(super) fn calls(&self) -> Vec<FunctionCall> {
+        self.0.iter().map(|(call, _)| call.clone()).collect()
+    }
+
     /// The round as a step of the run that performers see.
     pub(super) fn step(&self, number: usize, run: &Run, at: Timestamp) -> Step {
         let tool_calls = self.0.iter().map(|(call, output)| ToolCall {
@@ -59,8 +71,7 @@ impl Round {
             },
         });
         let details = StepDetails::ToolCalls { tool_calls: tool_calls.collect() };
-        let id = crate::types::Id::new(format!("{}_{number}", run.id));
-        let mut step = Step::begun(id, at, run, details);
+        let mut step = Step::begun(Id::new(format!("{}_{number}", run.id)), at, run, details);
         step.end(StepEnd::Completed, at, Usage::default());
         step
     }

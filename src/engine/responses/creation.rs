@@ -3,26 +3,25 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     super::{
         error::EngineError,
         machine::{Budget, Machine},
+        memory::Performance,
         objects::RunObjects,
         performer::{NAMED_BY, PerformerChoice},
         prompt::Reading,
         services::RunServices,
     },
     context::{self, Read, ResponseContext, ResponseInputs},
-    continuation::{Continuation, Round},
+    continuation::{Continuation, Kept, Round},
     locks::ConversationLock,
     objects::{BegunResponse, ResponseObjects},
+    record::Setting,
 };
 use crate::{
     clock::{Moment, chain_of_conversation, chain_of_response},
     store::PerformerInputs,
-    turns::AskedMessage,
     types::{
         Id, Item, Phase, Response, Run, Timestamp, Usage, Version,
         assistant::ResponseFormat,
@@ -47,17 +46,7 @@ pub(in super::super) struct Opened {
     pub reading: Reading,
     pub of_response: ResponseInputs,
     pub wanted: PerformerChoice,
-    pub setting: String,
-}
-
-/// What is written beside a response that is under way, once: what a restart cannot look up.
-#[derive(Serialize, Deserialize)]
-pub(in super::super) struct Setting {
-    pub turn: i64,
-    pub question: Option<crate::types::Message>,
-    pub messages: Vec<AskedMessage>,
-    pub of_response: ResponseInputs,
-    pub answered: Vec<Round>,
+    pub setting: Setting,
 }
 
 impl ResponseOrder {
@@ -70,14 +59,15 @@ impl ResponseOrder {
         let Self { mut request, wanted } = self;
         let now = at_hand.clock.now();
         let at = now.seconds();
-        let context = ResponseContext::load(&at_hand.store, &request).await?;
+        let context =
+            ResponseContext::load(&at_hand.store, &request, limits::CONTEXT_WINDOW).await?;
         let given = request.input.take().unwrap_or_default().0;
         let given = context::resolved(&at_hand.store, given).await?;
         let (response, input, run) = make(at_hand, &request, &context, given, at);
         context::check_reasoning(&input)?;
         let read = context.read(&input);
-        read.check_calls()?;
         let reading = read.measure(&run, request.truncation == "auto")?;
+        read.check_calls()?;
         let question = read.question(&run, at);
         let of_response = ResponseInputs {
             stores: request
@@ -95,26 +85,24 @@ impl ResponseOrder {
             }
             _ => None,
         };
-        let turn = context.turn(&input, goes_on.as_ref().map(|it| it.turn));
+        let turn = context.turn(&input, goes_on.as_ref().map(|(.., turn)| *turn));
         let (wanted, answered) = match goes_on {
-            Some(goes_on) => {
-                let mut answered = goes_on.answered.clone();
-                answered.extend(goes_on.closed_by(read.0.iter().copied()));
-                (PerformerChoice::GoOn(Box::new(goes_on.performance)), answered)
+            Some((performance, rounds, _)) => {
+                (PerformerChoice::GoOn(Box::new(performance)), rounds)
             }
             None => (wanted, Vec::new()),
         };
+        let pads = request.obfuscates;
         let setting = Setting {
             turn,
             question: question.clone(),
             messages: reading.messages.clone(),
             of_response: of_response.clone(),
             answered: answered.clone(),
+            pads,
         };
         let machine = machine(&run, &reading, now);
-        let setting = serde_json::to_string(&setting).expect("a setting is JSON");
-        let begun =
-            BegunResponse { response, input, turn, answered, pads: request.obfuscates, lock };
+        let begun = BegunResponse { response, input, turn, answered, pads, lock };
         Ok(Opened {
             objects: objects(at_hand, run, begun, at),
             machine,
@@ -130,13 +118,13 @@ impl ResponseOrder {
     pub(in super::super) async fn count(self, at_hand: &RunServices) -> Result<u64, EngineError> {
         let Self { mut request, .. } = self;
         let at = at_hand.clock.now().seconds();
-        let context = ResponseContext::load(&at_hand.store, &request).await?;
+        let context = ResponseContext::load(&at_hand.store, &request, u64::MAX).await?;
         let given = request.input.take().unwrap_or_default().0;
         let given = context::resolved(&at_hand.store, given).await?;
         let items: Vec<_> = given.into_iter().map(|item| item.into_item(str::to_owned)).collect();
         let settings = request.settings(None);
         let run = run(&request, &settings, Id::new(""), at);
-        Ok(context.read(&items).measure(&run, true)?.prompt.tokens)
+        Ok(context.read(&items).length(&run))
     }
 }
 
@@ -225,15 +213,23 @@ pub(in super::super) fn inputs(
     PerformerInputs { turn: Some(turn), thread: None, assistant: None, user_message: question }
 }
 
-/// How the reply goes on whose calls have just been answered, if that is known.
+/// How the reply goes on whose calls have just been answered, if that is known: from where, after
+/// which rounds, and in which turn.
 async fn continuation(
     at_hand: &RunServices,
     read: &Read<'_>,
-) -> Result<Option<Continuation>, EngineError> {
+) -> Result<Option<(Performance, Vec<Round>, i64)>, EngineError> {
     let Some(call_id) = read.call_just_answered() else { return Ok(None) };
-    let Some(note) = at_hand.store.continuation(call_id).await? else { return Ok(None) };
+    let mut note = at_hand.store.continuation(call_id).await?;
+    if let Some(Ok(Kept::Under(call_id))) = note.as_deref().map(read_note) {
+        note = at_hand.store.continuation(&call_id).await?;
+    }
     // A note of another version is as good as none: the conditions decide.
-    let Ok(goes_on) = serde_json::from_str::<Continuation>(&note) else { return Ok(None) };
-    let is_closed = goes_on.closed_by(read.0.iter().copied()).is_some();
-    Ok(is_closed.then_some(goes_on))
+    let Some(Ok(Kept::Here(goes_on))) = note.as_deref().map(read_note) else { return Ok(None) };
+    let rounds = goes_on.rounds(&read.outputs());
+    Ok(rounds.map(|rounds| (goes_on.performance, rounds, goes_on.turn)))
+}
+
+fn read_note(note: &str) -> serde_json::Result<Kept<Continuation>> {
+    serde_json::from_str(note)
 }

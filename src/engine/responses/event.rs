@@ -171,8 +171,14 @@ impl ResponseEvent {
             self.kind,
             ResponseEventKind::Created(_)
                 | ResponseEventKind::Response(_)
+                | ResponseEventKind::ItemAdded(..)
                 | ResponseEventKind::ItemDone(..)
         )
+    }
+
+    /// Whether streams do not show it: the service has no event that tells of a cancel.
+    pub fn is_unsaid(&self) -> bool {
+        self.ended().is_some_and(|response| response.status.is_cancelled())
     }
 
     /// The response, if it is over with this event.

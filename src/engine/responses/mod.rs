@@ -13,5 +13,6 @@ pub(super) mod event;
 pub(super) mod locks;
 pub(super) mod objects;
 mod open_item;
+pub(super) mod record;
 
 pub use self::{creation::ResponseOrder, locks::ConversationLock};

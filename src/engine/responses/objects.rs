@@ -4,7 +4,8 @@
 //! Nothing here decides anything. Beside the response, the run is kept that performers see; what
 //! happens to it, happens to both.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -12,18 +13,20 @@ use super::{
         cue::MarkTarget,
         event::{Event, LoggedEvent},
         machine::{Closing, Ending, EventKind, Machine, MachineCall, MachineEvent, MachineOutput},
+        note,
         objects::RunObjects,
     },
-    continuation::{Continuation, Round},
+    continuation::{Continuation, Kept, Round},
     event::{ItemPlace, ResponseEvent, ResponseEventKind},
     locks::ConversationLock,
     open_item::{OpenItem, OpenKind},
+    record::{Progress, Record, Setting},
 };
 use crate::{
     store::{self, Changes},
     tokens,
     types::{
-        Item, Message, Response, Run, Step, Timestamp,
+        Item, Response, Step, Timestamp,
         response::{ResponseStatus, ResponseUsage, item, item::ItemStatus, model::ModelDefaults},
         run::LastError,
         step::Searched,
@@ -45,27 +48,6 @@ pub(in super::super) struct ResponseObjects {
     lock: Option<ConversationLock>,
 }
 
-/// How far a response has come, which a restart has to know.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in super::super) struct Progress {
-    open: Option<OpenItem>,
-    /// How many items it has begun, and how many events it has told.
-    items: usize,
-    events: u64,
-    reasoning_tokens: u64,
-    /// All events, if they can be asked for again.
-    log: Option<Vec<LoggedEvent>>,
-}
-
-/// What a restart needs of a response that is under way.
-#[derive(Serialize, Deserialize)]
-pub(in super::super) struct Record {
-    pub progress: Progress,
-    pub run: Run,
-    pub steps: Vec<Step>,
-    pub message: Option<Message>,
-}
-
 /// What a response is begun with.
 pub(in super::super) struct BegunResponse {
     pub response: Response,
@@ -76,20 +58,13 @@ pub(in super::super) struct BegunResponse {
     pub lock: Option<ConversationLock>,
 }
 
-impl Progress {
-    /// That of a response which has so many items before its first one.
-    fn behind(items: usize, log: Option<Vec<LoggedEvent>>) -> Self {
-        Self { items, log, ..Self::default() }
-    }
-}
-
 impl ResponseObjects {
     pub(in super::super) fn new(run: RunObjects, begun: BegunResponse) -> Self {
         let BegunResponse { response, input, turn, answered, pads, lock } = begun;
         let settings = &response.settings;
         let log = (settings.background && settings.stream).then(Vec::new);
         // Recorded: what can be asked for again is not padded.
-        let pads = pads && log.is_none();
+        let pads = pads && settings.stream && log.is_none();
         let progress = Progress::behind(input.len(), log);
         Self { run, response, input, turn, answered, progress, pads, lock }
     }
@@ -184,6 +159,10 @@ impl ResponseObjects {
                 };
                 self.finish(status, told);
             }
+            EventKind::OutputsWanted => {
+                let step = self.run.steps.last();
+                self.progress.asked = step.map(Step::function_calls).unwrap_or_default();
+            }
             EventKind::Ended(ending) => self.end(ending, at, told),
             // Streams of both APIs break off in the same way, which the run's events tell.
             EventKind::BrokeOff => {}
@@ -192,7 +171,6 @@ impl ResponseObjects {
             | EventKind::Image { .. }
             | EventKind::Attached { .. }
             | EventKind::OutputsGiven(_)
-            | EventKind::OutputsWanted
             | EventKind::Requeued
             | EventKind::Cancelling => {}
         }
@@ -384,7 +362,9 @@ impl ResponseObjects {
                 *padding = Some(self.run.ids().padding(sequence, missing_to_block(text)));
             }
             let event = ResponseEvent { sequence, kind };
-            if let Some(log) = &mut self.progress.log {
+            if let Some(log) = &mut self.progress.log
+                && !event.is_unsaid()
+            {
                 log.push(LoggedEvent::of(&event));
             }
             shown.push(Event::Response(Box::new(event)));
@@ -397,16 +377,19 @@ impl ResponseObjects {
         &self,
         changes: &mut Changes,
         machine: &Machine,
-        setting: Option<&str>,
-        note: Option<&str>,
+        setting: Option<&Setting>,
     ) -> store::Result<()> {
         let (response, is_over) = (&self.response, self.response.status.is_final());
         if response.settings.is_kept() {
             let log = self.log().filter(|_| is_over);
             let log = log.map(|log| serde_json::to_string(log).expect("events are JSON"));
+            let note = (!is_over).then(|| note::write(machine, Some(&self.record())));
+            let note = note.as_deref();
             match setting {
                 Some(setting) => {
-                    let setting = (!is_over).then_some(setting);
+                    let setting = (!is_over)
+                        .then(|| serde_json::to_string(setting).expect("a setting is JSON"));
+                    let setting = setting.as_deref();
                     changes.insert_response(response, self.turn, setting, note, log.as_deref())?;
                     for item in &self.input {
                         changes.insert_response_item(&response.id, item, false)?;
@@ -431,23 +414,28 @@ impl ResponseObjects {
         if let Some(conversation) =
             self.response.settings.conversation.as_ref().filter(|_| has_answer)
         {
-            for item in self.input.iter().chain(&self.response.output) {
-                changes.insert_conversation_item(conversation, item)?;
-            }
-            changes.count_turn(conversation, self.turn);
+            let items = self.input.iter().chain(&self.response.output);
+            let behind = self.response.settings.conversation_end.unwrap_or_default();
+            let by = Some(&self.response.id).filter(|_| self.response.settings.is_kept());
+            changes.extend_conversation(conversation, items, behind, by, Some(self.turn))?;
         }
-        let asked = self.run.steps.last().map(Step::function_calls).unwrap_or_default();
-        let waits = self.response.output.last().is_some_and(|item| item.is(item::FUNCTION_CALL));
-        if let Some(performance) = machine.performance().filter(|_| waits && !asked.is_empty()) {
+        let Some((first, others)) = self.progress.asked.split_first().filter(|_| has_answer) else {
+            return Ok(());
+        };
+        if let Some(performance) = machine.performance() {
             let continuation = Continuation {
                 performance: performance.clone(),
-                answered: self.answered.clone(),
-                asked: asked.clone(),
+                answered: self.answered.iter().map(Round::calls).collect(),
+                asked: self.progress.asked.clone(),
                 turn: self.turn,
             };
-            let note = serde_json::to_string(&continuation).expect("a continuation is JSON");
-            for call in asked {
-                changes.put_continuation(&call.id, &note);
+            let note = |kept: &Kept<Continuation>| {
+                serde_json::to_string(kept).expect("a continuation is JSON")
+            };
+            changes.put_continuation(&first.id, &note(&Kept::Here(continuation)));
+            let under_first = note(&Kept::Under(first.id.clone()));
+            for call in others {
+                changes.put_continuation(&call.id, &under_first);
             }
         }
         Ok(())
@@ -459,13 +447,13 @@ impl ResponseObjects {
     }
 
     /// What a restart needs to go on.
-    pub(in super::super) fn record(&self) -> Record {
+    pub(in super::super) fn record(&self) -> Record<'_> {
         let RunObjects { run, steps, .. } = &self.run;
         Record {
-            progress: self.progress.clone(),
-            run: run.clone(),
-            steps: steps.clone(),
-            message: self.run.message().cloned(),
+            progress: Cow::Borrowed(&self.progress),
+            run: Cow::Borrowed(run),
+            steps: Cow::Borrowed(steps),
+            message: self.run.message().map(Cow::Borrowed),
         }
     }
 }

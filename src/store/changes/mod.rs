@@ -24,8 +24,8 @@ use self::{
     objects::{AddMessage, Delete, EnterSession, Insert, ReplaceBody},
     order::Row,
     responses::{
-        CountTurn, DeleteConversationItem, InsertConversationItem, InsertResponse,
-        InsertResponseItem, PutContinuation, UpdateResponse,
+        DeleteConversationItem, InsertConversationItem, InsertResponse, InsertResponseItem,
+        NoteConversationEnd, PutContinuation, UpdateResponse,
     },
     runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
     vector_stores::{
@@ -445,14 +445,29 @@ impl Changes {
         self.insert(conversation)
     }
 
-    /// Adds an item to a conversation, as long as that is there.
-    pub fn insert_conversation_item(
+    /// Adds items to a conversation behind the one of this number, as long as it is there. `by` is
+    /// the response that adds them, if it is kept, and `turn` the question that it answers.
+    pub fn extend_conversation<'i>(
         &mut self,
         conversation: &Id<Conversation>,
-        item: &Item,
+        items: impl IntoIterator<Item = &'i Item>,
+        behind: i64,
+        by: Option<&Id<Response>>,
+        turn: Option<i64>,
     ) -> Result<()> {
-        let conversation_id = conversation.clone();
-        self.add(id_of(item), InsertConversationItem { body: body_of(item)?, conversation_id });
+        let mut last = behind;
+        for item in items {
+            last += 1;
+            let insert = InsertConversationItem {
+                body: body_of(item)?,
+                conversation_id: conversation.clone(),
+                number: last,
+                response_id: by.cloned(),
+            };
+            self.add(id_of(item), insert);
+        }
+        let end = NoteConversationEnd { last, turn, response_id: by.cloned() };
+        self.add(conversation.to_string(), end);
         Ok(())
     }
 
@@ -460,11 +475,6 @@ impl Changes {
         let conversation_id = conversation.clone();
         self.add(item.to_string(), DeleteConversationItem { conversation_id });
         self.events.push(StoreEvent::Deleted { resource: Item::OBJECT, id: item.to_string() });
-    }
-
-    /// Notes which question of a conversation was answered last.
-    pub fn count_turn(&mut self, conversation: &Id<Conversation>, turn: i64) {
-        self.add(conversation.to_string(), CountTurn { turn });
     }
 
     /// Inserts a response, with what a restart needs to go on with it, if it goes on. What it does,

@@ -101,7 +101,7 @@ pub(in super::super) const IN_ORDER: [Info; 52] = [
     Info::new::<UpdateResponse>(),
     Info::new::<InsertResponseItem>(),
     Info::new::<InsertConversationItem>(),
-    Info::new::<CountTurn>(),
+    Info::new::<NoteConversationEnd>(),
     Info::new::<PutContinuation>(),
     Info::new::<AttachStore>(),
     Info::new::<AttachFile>(),

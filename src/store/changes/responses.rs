@@ -77,19 +77,24 @@ impl ChangeKind for InsertResponseItem {
     }
 }
 
-/// An item of a conversation, as long as that is there. It is there once.
+/// An item of a conversation, as long as that is there, and the response too that adds it, if it is
+/// kept. It is there once.
 #[derive(Serialize)]
 pub(super) struct InsertConversationItem {
     pub body: String,
     pub conversation_id: Id<Conversation>,
+    pub number: i64,
+    pub response_id: Option<Id<Response>>,
 }
 
 impl ChangeKind for InsertConversationItem {
     fn sql() -> Cow<'static, str> {
-        "insert into conversation_items (session, conversation_id, body) select value ->> \
-         '$.session', value ->> '$.conversation_id', value ->> '$.body' from jsonb_each(?) where \
-         exists (select 1 from conversations where session = value ->> '$.session' and id = value \
-         ->> '$.conversation_id') order by key on conflict do nothing"
+        "insert into conversation_items (session, conversation_id, number, body) select value ->> \
+         '$.session', value ->> '$.conversation_id', value ->> '$.number', value ->> '$.body' from \
+         jsonb_each(?) where exists (select 1 from conversations where session = value ->> \
+         '$.session' and id = value ->> '$.conversation_id') and (value ->> '$.response_id' is \
+         null or exists (select 1 from responses where session = value ->> '$.session' and id = \
+         value ->> '$.response_id')) order by key on conflict do nothing"
             .into()
     }
 
@@ -119,16 +124,22 @@ impl ChangeKind for DeleteConversationItem {
     }
 }
 
-/// Notes which question of a conversation was answered last.
+/// Notes the number of a conversation's newest item, and which question was answered last, if one
+/// was.
 #[derive(Serialize)]
-pub(super) struct CountTurn {
-    pub turn: i64,
+pub(super) struct NoteConversationEnd {
+    pub last: i64,
+    pub turn: Option<i64>,
+    pub response_id: Option<Id<Response>>,
 }
 
-impl ChangeKind for CountTurn {
+impl ChangeKind for NoteConversationEnd {
     fn sql() -> Cow<'static, str> {
-        "update conversations set turn = value ->> '$.turn' from jsonb_each(?) where session = \
-         value ->> '$.session' and conversations.id = value ->> '$.id'"
+        "update conversations set last = value ->> '$.last', turn = coalesce(value ->> '$.turn', \
+         turn) from jsonb_each(?) where session = value ->> '$.session' and conversations.id = \
+         value ->> '$.id' and (value ->> '$.response_id' is null or exists (select 1 from responses \
+         where responses.session = value ->> '$.session' and responses.id = value ->> \
+         '$.response_id'))"
             .into()
     }
 }

@@ -221,7 +221,6 @@ fn read_call(
     at: &Path<'_>,
     errors: &mut ValidationErrors,
 ) -> Option<NewItem> {
-    let mut map_of_others = map.clone();
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
     let id = fields.optional::<String>("id")?;
@@ -229,14 +228,14 @@ fn read_call(
     let arguments = fields.required::<String>("arguments");
     let call_id = fields.required::<String>("call_id");
     let name = fields.required::<String>("name");
+    let more = ["namespace", "caller"].map(|key| (key, fields.optional::<Value>(key)));
     let (arguments, call_id, name) = (arguments?, call_id?, name?);
+    fields.finish();
     let rest = json!({"status": "completed", "arguments": arguments, "call_id": call_id,
         "name": name});
     let Value::Object(mut rest) = rest else { return None };
-    for key in ["namespace", "caller"] {
-        if let Some(value) = map_of_others.shift_remove(key) {
-            rest.insert(key.to_owned(), value);
-        }
+    for (key, value) in more {
+        rest.extend(value?.map(|value| (key.to_owned(), value)));
     }
     Some(NewItem { id, kind: FUNCTION_CALL.to_owned(), rest })
 }

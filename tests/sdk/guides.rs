@@ -61,6 +61,11 @@ fn every_recipe_runs_as_it_is_printed() {
 }
 
 #[test]
+fn the_guide_to_responses_runs_as_it_is_printed() {
+    assert_eq!(play("docs/responses.md", "responses"), 1);
+}
+
+#[test]
 fn the_guide_to_testing_runs_as_it_is_printed() {
     assert_eq!(play("docs/testing.md", "testing"), 4);
 }

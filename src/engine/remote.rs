@@ -289,6 +289,14 @@ fn end(finish: Finish) -> Cue {
 
 /// What the upstream needs to know of the thread.
 async fn conversation(context: &RunContext<'_>) -> Result<Conversation, PrepareError> {
+    if let Some(of_response) = context.of_response {
+        return Ok(Conversation {
+            messages: of_response.heard.clone(),
+            own: HashMap::new(),
+            found: found(context),
+            can_search: context.has_stored_files,
+        });
+    }
     let (before, own) = prompt::heard(context.store, context.run)
         .await
         .map_err(|error| PrepareError::Denied(error.into()))?;
@@ -335,7 +343,7 @@ async fn heard(message: &Message, context: &RunContext<'_>) -> Result<ThreadMess
         }
     }
     let run = message.run_id.as_ref().map(ToString::to_string);
-    Ok(ThreadMessage { id: message.id.to_string(), run, role: message.role, parts })
+    Ok(ThreadMessage { id: message.id.to_string(), run, role: message.role.into(), parts })
 }
 
 /// What each search has found, with the marks that the model is to cite it by.

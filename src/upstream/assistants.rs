@@ -120,7 +120,10 @@ async fn begin_on(
         .stream(&format!("/threads/{}/runs", remote_thread.id), &order(asked, &assistant))
         .await?;
     remote_thread.runs.insert(asked.run.id.to_string());
-    upstream.remote.threads.lock().insert(asked.run.thread_id.to_string(), remote_thread);
+    // What has no thread, a response on its own, brings everything along each time.
+    if !asked.run.thread_id.as_str().is_empty() {
+        upstream.remote.threads.lock().insert(asked.run.thread_id.to_string(), remote_thread);
+    }
     Ok(events)
 }
 

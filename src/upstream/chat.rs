@@ -11,11 +11,14 @@ use super::{
     pieces::PieceSender,
     stream::Events,
 };
-use crate::types::{
-    Role, Tool, Usage,
-    run::IncompleteRun,
-    step::{StepDetails, ToolCallKind},
-    tool::FILE_SEARCH,
+use crate::{
+    turns::AskedRole,
+    types::{
+        Tool, Usage,
+        run::IncompleteRun,
+        step::{StepDetails, ToolCallKind},
+        tool::FILE_SEARCH,
+    },
 };
 
 /// How the model is told what its search is for, and how to say where it has something from.
@@ -332,7 +335,7 @@ fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
 fn heard(message: &ThreadMessage) -> Value {
     let has_image = message.parts.iter().any(|part| matches!(part, MessagePart::Image(_)));
     // Only users may show pictures.
-    if !has_image || message.role == Role::Assistant {
+    if !has_image || message.role == AskedRole::Assistant {
         let texts = message.parts.iter().filter_map(|part| {
             if let MessagePart::Text(text) = part { Some(text.as_str()) } else { None }
         });

@@ -9,9 +9,12 @@ use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{own_key::OwnKey, remote_objects::RemoteObjects};
-use crate::types::{
-    Assistant, Role, Run, Step, Usage,
-    run::{IncompleteRun, LastError},
+use crate::{
+    turns::AskedRole,
+    types::{
+        Assistant, Run, Step, Usage,
+        run::{IncompleteRun, LastError},
+    },
 };
 
 /// What kind of server an upstream is.
@@ -142,18 +145,19 @@ pub struct Conversation {
     pub can_search: bool,
 }
 
-/// A message of the thread.
-#[derive(Clone, Debug)]
+/// A message of the thread, or of what a response reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ThreadMessage {
     pub id: String,
     /// The run that wrote it.
     pub run: Option<String>,
-    pub role: Role,
+    pub role: AskedRole,
     pub parts: Vec<MessagePart>,
 }
 
 /// A part of a message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessagePart {
     Text(String),
     /// A picture, by its address: `data:` if it is a file of the thread's.

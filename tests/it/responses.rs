@@ -5,6 +5,7 @@ mod bad_input;
 mod both_apis;
 mod conversations;
 mod properties;
+mod upstream;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

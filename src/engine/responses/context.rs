@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::{
     error::EngineError,
@@ -24,6 +25,7 @@ use crate::{
             request::NewResponse,
         },
     },
+    upstream::{MessagePart, ThreadMessage},
 };
 
 /// What a response goes on from: nothing, an earlier response, or a conversation.
@@ -47,6 +49,8 @@ pub(in super::super) struct ResponseInputs {
     /// What stands in place of instructions, where there are none.
     pub system: Option<String>,
     pub is_truncated: bool,
+    /// What an upstream is to read, if there is one.
+    pub heard: Vec<ThreadMessage>,
 }
 
 impl ResponseInputs {
@@ -242,6 +246,18 @@ impl Read<'_> {
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
+    /// The messages as an upstream is to read them.
+    pub(super) fn heard(&self) -> Vec<ThreadMessage> {
+        let messages = self.items.iter().filter_map(|item| Some((item, asked_role(item.role()?))));
+        let heard = messages.map(|(item, role)| ThreadMessage {
+            id: item.id.to_string(),
+            run: None,
+            role,
+            parts: item.parts().iter().filter_map(part).collect(),
+        });
+        heard.collect()
+    }
+
     /// How long the prompt is, and what is said in it. What does not fit is refused, or left out
     /// from its beginning on.
     pub(super) fn measure(&self, run: &Run, drops: bool) -> Result<Reading, EngineError> {
@@ -272,6 +288,13 @@ impl Read<'_> {
         messages.reverse();
         Ok(Reading { prompt, messages })
     }
+}
+
+fn part(part: &Value) -> Option<MessagePart> {
+    let text = part["text"].as_str().or_else(|| part["refusal"].as_str());
+    let image = part["image_url"].as_str();
+    text.map(|text| MessagePart::Text(text.to_owned()))
+        .or_else(|| image.map(|url| MessagePart::Image(url.to_owned())))
 }
 
 fn asked_role(role: &str) -> AskedRole {

@@ -78,6 +78,10 @@ impl ResponseOrder {
                 .collect(),
             system: read.system().filter(|_| request.instructions.is_none()),
             is_truncated: request.truncation == "auto",
+            heard: match at_hand.performer.upstream() {
+                Some(_) => read.heard(),
+                None => Vec::new(),
+            },
         };
         let goes_on = match &wanted {
             PerformerChoice::Any if run.metadata.get(NAMED_BY).is_none() => {

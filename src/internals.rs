@@ -71,7 +71,9 @@ pub fn read_request(body: &[u8]) -> usize {
         let is_one = |version| usize::from(reader::read_as::<T>(version, body.clone()).is_ok());
         is_one(Version::V1) + is_one(Version::V2)
     }
-    let Ok(body) = http::bounded_json::parse(body) else { return 0 };
+    let Ok(http::bounded_json::Parsed { value: body, .. }) = http::bounded_json::parse(body) else {
+        return 0;
+    };
     is::<NewAssistant>(&body)
         + is::<AssistantChange>(&body)
         + is::<NewThread>(&body)

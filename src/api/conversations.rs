@@ -69,7 +69,7 @@ async fn items(
                 let found = context.store.find_item(&id).await?;
                 found.ok_or(ApiErrorKind::ItemNotStored { id })?
             }
-            None => new.into_item(|prefix| context.ids.next_item(prefix, conversation, at)),
+            None => new.with_id(|prefix| context.ids.next_item(prefix, conversation, at)),
         });
     }
     Ok(items)

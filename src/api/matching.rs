@@ -1,5 +1,5 @@
 //! Which reply would answer a run, without making one: the one call of the control API that takes
-//! the body of a call of the API.
+//! the body of a call of the API: of one that creates a run or a response.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::runs::{self, CreateThreadAndRun};
 use crate::{
+    engine::{NAMED_BY, PerformerChoice, ResponseOrder, ResponseSubject},
     fixture::{
         Reply,
         matching::{Miss, OwnedSubject, RunMetadata, Subject},
@@ -20,7 +21,12 @@ use crate::{
         extract::{JsonBody, NamedReply, limit, pairs},
     },
     session::SessionState,
-    types::{Api, ApiErrorKind, Id, Message, Role, Thread, VectorStore, tool::searches},
+    types::{
+        Api, ApiErrorKind, Id, Message, Role, Thread, VectorStore,
+        reader::{Path, Read, ValidationErrors},
+        response::request::NewResponse,
+        tool::searches,
+    },
 };
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -49,11 +55,14 @@ async fn match_replies(
     to: SessionRequest,
     named: NamedReply,
     Turn(turn): Turn,
-    JsonBody(body): JsonBody<CreateThreadAndRun>,
+    JsonBody(body): JsonBody<Asked>,
 ) -> Result<Answer<Value>> {
     let context = RequestContext::enter(&to, Dialect::default()).await;
-    let named = named.0.or_else(|| body.order.named_reply().map(str::to_owned));
-    let subject = subject(&context, body, turn).await?;
+    let named = named.0.or_else(|| body.named_reply().map(str::to_owned));
+    let subject = match body {
+        Asked::Run(body) => subject(&context, *body, turn.unwrap_or(1)).await?,
+        Asked::Response(request) => subject_of_response(&context, *request, turn).await?,
+    };
     let (keys, state) = (to.session.keys.now(), context.state.clone());
     let judged = tokio::task::spawn_blocking(move || judge(&state, &subject, named.as_deref()));
     let mut judged = judged.await.map_err(std::io::Error::other)?;
@@ -61,18 +70,44 @@ async fn match_replies(
     Ok(Answer(judged))
 }
 
-/// Which run of its thread is meant, from 1.
-struct Turn(i64);
+/// What is to be matched: a run with its thread, or a response.
+enum Asked {
+    Run(Box<CreateThreadAndRun>),
+    Response(Box<NewResponse>),
+}
+
+impl Asked {
+    fn named_reply(&self) -> Option<&str> {
+        match self {
+            Self::Run(body) => body.order.named_reply(),
+            Self::Response(request) => request.metadata.get(NAMED_BY),
+        }
+    }
+}
+
+impl Read for Asked {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let is_response = value.get("assistant_id").is_none() && value.get("model").is_some();
+        if is_response {
+            NewResponse::read(value, at, errors).map(|it| Self::Response(Box::new(it)))
+        } else {
+            CreateThreadAndRun::read(value, at, errors).map(|it| Self::Run(Box::new(it)))
+        }
+    }
+}
+
+/// Which run of its thread is meant, from 1, or which question of a response.
+struct Turn(Option<i64>);
 
 impl FromRequestParts<AppState> for Turn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let given = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "turn");
-        let Some((_, given)) = given else { return Ok(Self(1)) };
+        let Some((_, given)) = given else { return Ok(Self(None)) };
         let turn =
             limit(&given, 1, i64::MAX).map_err(|kind| ApiErrorKind::invalid("turn", kind))?;
-        Ok(Self(turn))
+        Ok(Self(Some(turn)))
     }
 }
 
@@ -108,6 +143,33 @@ async fn subject(
         attachments,
         files: files && searches(&run.tools),
         metadata: RunMetadata([Some(&run.metadata), Some(&thread.metadata), Some(&metadata)]),
+    }))
+}
+
+/// What a response would look like to the conditions of replies.
+async fn subject_of_response(
+    context: &RequestContext,
+    request: NewResponse,
+    turn: Option<i64>,
+) -> Result<OwnedSubject> {
+    context.check_model_of_response(&request.model)?;
+    request.check()?;
+    let order = ResponseOrder { request, wanted: PerformerChoice::Any };
+    let ResponseSubject { run, question, turn: number, system, stores } =
+        context.engine.subject_of(order).await?;
+    let message = question.as_ref().map(Message::text);
+    Ok(OwnedSubject::new(&Subject {
+        api: Api::Responses,
+        assistant_id: "",
+        assistant_name: None,
+        model: &run.model,
+        instructions: run.instructions.as_deref().or(system.as_deref()),
+        message: message.as_deref(),
+        turn: turn.unwrap_or(number),
+        tools: &run.tools,
+        attachments: question.as_ref().is_some_and(|message| !message.attachments.is_empty()),
+        files: searches(&run.tools) && has_files(context, &stores).await?,
+        metadata: RunMetadata([Some(&run.metadata), None, None]),
     }))
 }
 

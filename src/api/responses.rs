@@ -20,7 +20,7 @@ use crate::{
         sse,
     },
     types::{
-        ApiErrorKind, Deleted, Id, Item, Resource, Response,
+        ApiErrorKind, Deleted, Id, Item, Response,
         list::{ItemList, List},
         reader::{Path, Read, ValidationErrorKind, ValidationErrors},
         response::{
@@ -44,7 +44,7 @@ async fn create(
     named: NamedReply,
     JsonBody(request): JsonBody<NewResponse>,
 ) -> Result<HttpResponse> {
-    context.check_model(&request.model)?;
+    context.check_model_of_response(&request.model)?;
     request.check()?;
     let (stream, in_background) = (request.stream, request.is_in_background());
     let wanted = named.0.map_or(PerformerChoice::Any, PerformerChoice::Reply);
@@ -199,7 +199,8 @@ async fn input_items(
     match context.store.input_items(&response, &query.page).await? {
         Some(page) => Ok(Answer(List::from_page(page, |item: Item| item).into())),
         None => {
-            let text = Item::missing(&[query.page.after.unwrap_or_default()]);
+            let text =
+                format!("Item with id '{}' not found.", query.page.after.unwrap_or_default());
             Err(ApiErrorKind::Missing { text, param: None }.into())
         }
     }

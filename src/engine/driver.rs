@@ -27,7 +27,7 @@ use super::{
     performing::Performing,
     prompt::{self, Reading},
     responses::{
-        ConversationLock, ResponseOrder,
+        ConversationLock, ResponseOrder, ResponseSubject,
         creation::{self, Opened},
         locks::ConversationLocks,
         objects::{BegunResponse, ResponseObjects},
@@ -158,6 +158,11 @@ impl Engine {
         } else {
             Err(StoreError::vanished().into())
         }
+    }
+
+    /// What a response like this would look like to conditions. Nothing is made.
+    pub async fn subject_of(&self, order: ResponseOrder) -> Result<ResponseSubject, EngineError> {
+        order.subject(&self.at_hand).await
     }
 
     /// How many tokens a response like this would read.

@@ -10,7 +10,6 @@ use super::responses::event::{ResponseEvent, compact};
 use crate::types::{
     Api, File, Id, Message, Run, RunStatus, Step, Thread, Version, View,
     message::{Annotation, MessageStatus},
-    run::SORRY,
     step::{CodeOutput, StepStatus, ToolCall, ToolCallKind},
     v1,
 };
@@ -163,12 +162,8 @@ impl Event {
             }
             Self::Response(event) => event.write(to),
             Self::Logged(event) => to.extend_from_slice(event.data.as_bytes()),
-            // Nested, so that both official SDKs raise it.
-            Self::Broken | Self::Error => {
-                let error =
-                    json!({"message": SORRY, "type": "server_error", "param": null, "code": null});
-                compact(&json!({ "error": error }), to)
-            }
+            // A stream says for itself that it breaks off, or ends with an error.
+            Self::Broken | Self::Error => {}
             Self::Done => to.extend_from_slice(b"[DONE]"),
         }
     }

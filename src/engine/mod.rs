@@ -48,6 +48,6 @@ pub use self::{
     listener::{Events, Listener, listen, listen_to_end, replay},
     performer::{NAMED_BY, Performer, PerformerChoice, Unmatched},
     reply_usage::{ReplyUsage, UnmatchedRun},
-    responses::ResponseOrder,
+    responses::{ResponseOrder, ResponseSubject},
     services::RunServices,
 };

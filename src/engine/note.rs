@@ -19,7 +19,7 @@ use crate::{
     store::OpenRun,
     tokens,
     types::{
-        Message, Phase, Run, Step, Usage,
+        Message, Phase, Run, Step, Usage, limits,
         step::{CodeOutput, StepDetails, ToolCall, ToolCallKind},
     },
     upstream::Noted,
@@ -96,6 +96,8 @@ pub(super) fn new_machine(run: &Run, prompt: Prompt, now: Moment) -> Machine {
         spent: Usage::default(),
         answered: 0,
         reasoned: 0,
+        window: limits::CONTEXT_WINDOW,
+        tool_calls_left: None,
     };
     Machine::new(run.model.clone(), Moment::from(run.deadline()), budget, now)
 }

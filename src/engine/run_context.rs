@@ -50,6 +50,8 @@ impl RunContext<'_> {
     pub(super) fn with_subject<R>(&self, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
         let PerformerInputs { thread, assistant, user_message, .. } = self.surroundings;
         let text = user_message.as_ref().map(|message| message.text());
+        let conversation = self.of_response.and_then(|it| it.conversation.as_ref());
+        let conversation = conversation.map(|conversation| &conversation.metadata);
         let system = self.of_response.and_then(|it| it.system.as_deref());
         judge(&Subject {
             api: self.api,
@@ -66,7 +68,7 @@ impl RunContext<'_> {
             files: self.has_stored_files,
             metadata: RunMetadata([
                 Some(&self.run.metadata),
-                thread.as_ref().map(|thread| &thread.metadata),
+                thread.as_ref().map(|thread| &thread.metadata).or(conversation),
                 assistant.as_ref().map(|assistant| &assistant.metadata),
             ]),
         })
@@ -120,7 +122,10 @@ impl RunContext<'_> {
             "cite" => template::CITE.into(),
             "turn" => self.turn.into(),
             "assistant" => json!(assistant()),
-            "thread" => json!(thread),
+            "thread" => match self.of_response {
+                Some(of_response) => json!(of_response.conversation),
+                None => json!(thread),
+            },
             "run" => json!(self.run.over_rest().seen(Version::V2)),
             "outputs" => outputs(self.steps),
             "results" => {

@@ -166,6 +166,9 @@ fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
     if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }
 }
 
+/// A template that is the user's message and nothing else.
+const MESSAGE: &str = "{{ message }}";
+
 /// One entry being turned into cues.
 struct Writing<'w, 's> {
     context: &'w RunContext<'s>,
@@ -181,7 +184,11 @@ impl Writing<'_, '_> {
         inputs: &StepInputs,
         closes: bool,
     ) -> Result<(), TemplateError> {
-        let text = template::render(&said.text, self.variables)?;
+        let text = match said.text.as_str() {
+            // As long as it may be.
+            MESSAGE => self.context.message_text(),
+            text => template::render(text, self.variables)?,
+        };
         let refusal = said
             .refusal
             .as_ref()

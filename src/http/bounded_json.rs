@@ -13,16 +13,22 @@ const VALUES: usize = 500_000;
 /// A body of fewer bytes has fewer values than that, and is parsed as it is.
 const SMALL: usize = VALUES;
 
+/// A body, and whether it has more values than were built.
+pub(crate) struct Parsed {
+    pub value: Value,
+    pub is_cut: bool,
+}
+
 /// Parses a body. What is beyond the bound is left out of the arrays and maps that it is in.
-pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Parsed> {
     if bytes.len() < SMALL {
-        return serde_json::from_slice(bytes);
+        return serde_json::from_slice(bytes).map(|value| Parsed { value, is_cut: false });
     }
     let left = Cell::new(VALUES);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Bounded { left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(value)
+    Ok(Parsed { value, is_cut: left.get() == 0 })
 }
 
 #[derive(Clone, Copy)]
@@ -118,10 +124,12 @@ mod tests {
     fn a_large_body_is_the_same_up_to_the_bound() {
         let text = "x".repeat(SMALL);
         let body = json!({"a": [1, -2, 3.5, true, null, {"b": "\u{e9}\n"}], "text": text});
-        assert_eq!(parse(body.to_string().as_bytes()).unwrap(), body);
+        let parsed = parse(body.to_string().as_bytes()).unwrap();
+        assert!(parsed.value == body && !parsed.is_cut);
         let zeros = format!("[{}0]", "0,".repeat(4 * VALUES));
-        let Value::Array(built) = parse(zeros.as_bytes()).unwrap() else { panic!("an array") };
-        assert_eq!(built.len(), VALUES);
+        let parsed = parse(zeros.as_bytes()).unwrap();
+        let Value::Array(built) = parsed.value else { panic!("an array") };
+        assert!(built.len() == VALUES && parsed.is_cut);
         for broken in [&zeros[..zeros.len() - 1], &format!("{zeros}1"), &format!("{zeros}]")] {
             assert!(parse(broken.as_bytes()).is_err());
         }

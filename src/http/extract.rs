@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Polled, Show, ShownAnswer},
-    bounded_json,
+    bounded_json::{self, Parsed},
     dialect::Dialect,
     error::{ApiError, Result},
     state::{AppState, SessionRequest},
@@ -82,6 +82,14 @@ impl RequestContext {
         }
         self.state.check_model(model)?;
         self.check_age(model)
+    }
+
+    /// The same for the model of a response.
+    pub(crate) fn check_model_of_response(&self, model: &str) -> Result<(), ApiErrorKind> {
+        if self.dialect.is_azure() {
+            return Ok(());
+        }
+        self.state.check_model_of_response(model)
     }
 
     /// Refuses a model that came after v1, under v1.
@@ -330,10 +338,15 @@ async fn json(parts: &Parts, body: RawBody) -> Result<Value> {
             .into());
         }
     }
+    let dialect = Dialect::of_parts(parts);
     match bounded_json::parse(&bytes) {
-        Ok(Value::Null) => Ok(Value::Object(Map::new())),
-        Ok(value) => Ok(value),
-        Err(_) => Err(not_json(&Dialect::of_parts(parts)).into()),
+        Ok(Parsed { value: Value::Null, .. }) => Ok(Value::Object(Map::new())),
+        // No model reads that much.
+        Ok(Parsed { is_cut: true, .. }) if dialect.api == Api::Responses => {
+            Err(ApiErrorKind::TooLong.into())
+        }
+        Ok(Parsed { value, .. }) => Ok(value),
+        Err(_) => Err(not_json(&dialect).into()),
     }
 }
 

@@ -12,10 +12,16 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{chunks, error::ApiError, frames::frames, listen::NoAnswer, sse};
+use super::{
+    chunks,
+    error::ApiError,
+    frames::frames,
+    listen::NoAnswer,
+    sse::{self, ErrorShown},
+};
 use crate::{
     fixture::fault::{self, FaultEffect, GivenApiError},
-    types::ApiErrorKind,
+    types::{Api, ApiErrorKind},
 };
 
 /// The answer that a fault gives in place of the real one, if it does: then nothing is carried out.
@@ -45,7 +51,9 @@ fn given(response: &fault::FaultResponse, request_id: &str) -> Response {
     let (kind, body) = match &response.body {
         fault::FaultBody::Text(text) => (kind_of(text), text.clone()),
         fault::FaultBody::Error(error) => {
-            ("application/json", format!("{:#}", error_body(error, status, request_id)))
+            let ErrorShown { message, kind, param, code } = filled(error, status, request_id);
+            let error = json!({"message": message, "type": kind, "param": param, "code": code});
+            ("application/json", format!("{:#}", json!({ "error": error })))
         }
     };
     let mut answer =
@@ -71,7 +79,7 @@ fn kind_of(text: &str) -> &'static str {
 }
 
 /// An error, filled up with what fits its status.
-fn error_body(error: &GivenApiError, status: StatusCode, request_id: &str) -> Value {
+fn filled<'e>(error: &'e GivenApiError, status: StatusCode, request_id: &str) -> ErrorShown<'e> {
     let usual = match status {
         StatusCode::TOO_MANY_REQUESTS => ApiErrorKind::RateLimited,
         StatusCode::SERVICE_UNAVAILABLE => ApiErrorKind::Overloaded,
@@ -80,16 +88,24 @@ fn error_body(error: &GivenApiError, status: StatusCode, request_id: &str) -> Va
         }
         status => ApiErrorKind::Faulty { status: status.as_u16() },
     };
-    json!({"error": {
-        "message": error.message.clone().unwrap_or_else(|| usual.to_string()),
-        "type": error.kind.as_deref().unwrap_or(ApiError::kind_of(status)),
-        "param": error.param,
-        "code": error.code.as_deref().or(usual.code()),
-    }})
+    ErrorShown {
+        message: match &error.message {
+            Some(message) => message.into(),
+            None => usual.to_string().into(),
+        },
+        kind: error.kind.as_deref().unwrap_or(ApiError::kind_of(status)),
+        param: error.param.as_deref(),
+        code: error.code.as_deref().or(usual.code()),
+    }
 }
 
 /// The answer as the fault leaves it.
-pub(crate) fn damaged(effect: &FaultEffect, response: Response, request_id: &str) -> Response {
+pub(crate) fn damaged(
+    effect: &FaultEffect,
+    response: Response,
+    api: Api,
+    request_id: &str,
+) -> Response {
     let streams =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == sse::CONTENT_TYPE);
     match effect {
@@ -104,11 +120,8 @@ pub(crate) fn damaged(effect: &FaultEffect, response: Response, request_id: &str
         }
         FaultEffect::StreamError { after_events, error } if streams => {
             let events = usize::try_from(*after_events).unwrap_or(usize::MAX);
-            let body = error_body(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
-            let last = sse::frame("error", &body.to_string());
-            with_body(response, |body| {
-                Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
-            })
+            let error = filled(error, StatusCode::INTERNAL_SERVER_ERROR, request_id);
+            with_body(response, |body| ended_by(body, events, api, &error))
         }
         FaultEffect::Chunks(chunks) if streams => {
             with_body(response, |body| chunks::cut(body, *chunks))
@@ -137,6 +150,12 @@ fn with_body(response: Response, change: impl FnOnce(Body) -> Body) -> Response 
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, change(body))
+}
+
+/// The first events of a stream, and an error behind them.
+fn ended_by(body: Body, events: usize, api: Api, error: &ErrorShown<'_>) -> Body {
+    let last = sse::error_frame(api, error, events);
+    Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
 }
 
 /// The end of a body that breaks off. What stands before it goes out first.

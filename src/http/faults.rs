@@ -7,7 +7,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::{dialect::Dialect, fault_effect, state::SessionRequest, uri::is_api};
+use super::{
+    dialect::Dialect,
+    fault_effect,
+    state::SessionRequest,
+    uri::{api_of, is_api},
+};
 use crate::{fixture::Fault, session::SessionState, types::limits};
 
 /// The fault that struck a request.
@@ -28,6 +33,7 @@ pub(crate) async fn select_fault<F: Future<Output = Response>>(
         tokio::time::sleep(delay).await;
     }
     let effect = fault.effect.as_ref();
+    let api = api_of(request.uri().path());
     let instead = effect.and_then(|effect| fault_effect::instead(effect, &to.request_id));
     let mut response = match instead {
         Some(response) => {
@@ -37,7 +43,7 @@ pub(crate) async fn select_fault<F: Future<Output = Response>>(
         None => next(request).await,
     };
     if let Some(effect) = effect {
-        response = fault_effect::damaged(effect, response, &to.request_id);
+        response = fault_effect::damaged(effect, response, api, &to.request_id);
     }
     response.extensions_mut().insert(SelectedFault(fault));
     response
@@ -82,9 +88,14 @@ async fn select(state: &SessionState, request: Request) -> (Request, Option<Arc<
     (request, fault)
 }
 
-/// Whether the body of a request says `stream: true`. The body is put back as it was.
+/// Whether a request says `stream: true`, in its body or its query. The body is put back as it was.
 async fn asks_for_stream(request: Request) -> (Request, bool) {
     let (parts, body) = request.into_parts();
+    // A response in the background is streamed again by a query.
+    let mut query = parts.uri.query().into_iter().flat_map(|query| query.split('&'));
+    if query.any(|pair| pair == "stream=true") {
+        return (Request::from_parts(parts, body), true);
+    }
     let is_json = parts
         .headers
         .get(header::CONTENT_TYPE)

@@ -1,7 +1,7 @@
 //! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments,
 //! no ids, and `[DONE]` at the end.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use axum::{
     body::Body,
@@ -10,11 +10,12 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::json;
 
 use super::extract::Include;
 use crate::{
     engine::{Event, Events, Listener, LoggedEvent, listen, replay},
-    types::{Api, Version},
+    types::{Api, Version, run::SORRY},
 };
 
 /// A listener for a run, and the response that streams what it hears.
@@ -45,7 +46,7 @@ pub(crate) struct EventStream {
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         let Self { api, version, with_results, .. } = self;
-        let frames = stream::unfold(self.events, move |mut events| async move {
+        let frames = stream::unfold((self.events, 0), move |(mut events, sent)| async move {
             // One event in each chunk: some clients take a chunk for an event.
             let piece = match events.next().await? {
                 // Streams of responses end without a word.
@@ -55,9 +56,10 @@ impl IntoResponse for EventStream {
                     tokio::task::yield_now().await;
                     Err(io::Error::from(io::ErrorKind::ConnectionAborted))
                 }
+                Event::Error => Ok(error_frame(api, &ErrorShown::default(), sent)),
                 event => Ok(frame_with(event.name(), |to| event.write(version, with_results, to))),
             };
-            Some((piece, events))
+            Some((piece, (events, sent + 1)))
         });
         (
             [(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))],
@@ -74,6 +76,38 @@ fn is_unsaid(event: &Event) -> bool {
         Event::Response(event) => event.is_unsaid(),
         event => matches!(event, Event::Done),
     }
+}
+
+/// What an `error` event says.
+#[derive(Debug)]
+pub(crate) struct ErrorShown<'e> {
+    pub message: Cow<'e, str>,
+    pub kind: &'e str,
+    pub param: Option<&'e str>,
+    pub code: Option<&'e str>,
+}
+
+impl Default for ErrorShown<'_> {
+    fn default() -> Self {
+        Self { message: SORRY.into(), kind: "server_error", param: None, code: None }
+    }
+}
+
+/// The event that ends a stream with an error. The error is nested, so that the official SDKs raise
+/// it. Streams of responses number it, as they number all events.
+pub(crate) fn error_frame(api: Api, error: &ErrorShown<'_>, sequence_number: usize) -> Bytes {
+    let ErrorShown { message, kind, param, code } = error;
+    let data = match api {
+        Api::Assistants => {
+            json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+        }
+        Api::Responses => json!({
+            "type": "error",
+            "error": {"type": kind, "code": code, "message": message, "param": param},
+            "sequence_number": sequence_number,
+        }),
+    };
+    frame("error", &data.to_string())
 }
 
 /// What streams of events say that they are.

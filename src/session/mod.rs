@@ -35,7 +35,7 @@ use crate::{
     redact::{Redactor, SessionKeys},
     store::{self, Database, Prepared, RowLease, Snapshot, Store},
     turns::{TurnLog, TurnOrder},
-    types::{ApiErrorKind, Model, model::Family},
+    types::{ApiErrorKind, Model, model::Family, response::model::dated},
     upstream::{Recorder, Upstream},
 };
 
@@ -486,6 +486,15 @@ impl SessionState {
             Some(family) if !family.has_assistants => ApiErrorKind::NotForAssistants { model },
             _ => ApiErrorKind::UnknownModel { model },
         })
+    }
+
+    /// The same for a response: a model answers to its dated name too.
+    pub fn check_model_of_response(&self, model: &str) -> Result<(), ApiErrorKind> {
+        let is_it = |listed: &Model| listed.id == model || dated(&listed.id) == model;
+        if !self.strict_models || self.models().iter().any(is_it) {
+            return Ok(());
+        }
+        Err(ApiErrorKind::UnknownModel { model: model.to_owned() })
     }
 
     async fn seed(&self, fixtures: &Fixtures) -> Result<(), SeedError> {

@@ -538,6 +538,8 @@ impl ApiErrorKind {
             Self::WrongChecksum { .. } => Some("md5"),
             Self::EmptyFile | Self::NoFilename => Some("file"),
             Self::FaultyExpectation { path, .. } => (!path.is_empty()).then_some(path.as_str()),
+            // The service does not say which one.
+            Self::Invalid(fault) if fault.kind == ValidationErrorKind::FileUrl => Some("input"),
             Self::Invalid(fault) => (!fault.path.is_empty()).then_some(fault.path.as_str()),
             _ => None,
         }
@@ -701,6 +703,17 @@ fn write_fault(
         | ValidationErrorKind::ResponseSchema { format, what } => {
             write!(f, "Invalid schema for response_format '{format}': {what}")
         }
+        ValidationErrorKind::FileData { mime } => write!(
+            f,
+            "Invalid file data: '{path}'. Expected a base64-encoded data URL with a valid file MIME \
+             type (e.g. 'data:text/plain;base64,SGVsbG8sIFdvcmxkIQ=='), but got unsupported MIME \
+             type '{mime}'. Please see \
+             https://platform.openai.com/docs/assistants/tools/file-search#supported-files for \
+             supported file types."
+        ),
+        ValidationErrorKind::FileUrl => {
+            f.write_str("The file type you uploaded is not supported. Please try again with a pdf")
+        }
         ValidationErrorKind::TooDeep { max } => {
             write!(f, "Invalid '{path}': nested too deeply. Expected at most {max} levels.")
         }
@@ -737,7 +750,9 @@ fn fault_code(kind: &ValidationErrorKind) -> Option<&'static str> {
         ValidationErrorKind::IntegerAbove { .. } => "integer_above_max_value",
         ValidationErrorKind::DecimalBelow { .. } => "decimal_below_min_value",
         ValidationErrorKind::DecimalAbove { .. } => "decimal_above_max_value",
-        ValidationErrorKind::TooDeep { .. }
+        ValidationErrorKind::FileUrl => "unsupported_file",
+        ValidationErrorKind::FileData { .. }
+        | ValidationErrorKind::TooDeep { .. }
         | ValidationErrorKind::Excludes { .. }
         | ValidationErrorKind::NoUrl
         | ValidationErrorKind::OutputsTooLarge => "invalid_value",

@@ -92,3 +92,5 @@ pub const RESPONSE_TOOLS: usize = 128;
 /// How many items are put into a conversation at a time: documented.
 pub const CONVERSATION_ITEMS: usize = 20;
 pub const TOP_LOGPROBS: i64 = 20;
+/// The id that a client gives an item, in characters: reported.
+pub const ITEM_ID: usize = 64;

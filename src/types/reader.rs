@@ -191,6 +191,11 @@ pub enum ValidationErrorKind {
         format: String,
         what: String,
     },
+    /// A file of a type that models do not read: by its data, and by its address.
+    FileData {
+        mime: String,
+    },
+    FileUrl,
     TooDeep {
         max: usize,
     },

@@ -137,14 +137,15 @@ pub enum IncompleteRun {
 }
 
 impl IncompleteRun {
-    pub const NAMES: [&'static str; 3] =
-        ["max_completion_tokens", "max_prompt_tokens", "content_filter"];
+    pub const NAMES: [&'static str; 4] =
+        ["max_completion_tokens", "max_output_tokens", "max_prompt_tokens", "content_filter"];
 }
 
 impl Read for IncompleteRun {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match String::read(value, at, errors)?.as_str() {
-            "max_completion_tokens" => Some(Self::MaxCompletionTokens),
+            // What Responses call it.
+            "max_completion_tokens" | "max_output_tokens" => Some(Self::MaxCompletionTokens),
             "max_prompt_tokens" => Some(Self::MaxPromptTokens),
             "content_filter" => Some(Self::ContentFilter),
             other => errors.not_one_of(at, other, &Self::NAMES),

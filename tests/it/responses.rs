@@ -4,6 +4,8 @@ mod background;
 mod bad_input;
 mod both_apis;
 mod conversations;
+mod faults;
+mod matching;
 mod properties;
 mod upstream;
 
@@ -283,6 +285,30 @@ async fn a_stream_tells_everything_in_order_and_padded() {
         "stream_options": {"include_obfuscation": false}});
     let plain = server.post("/v1/responses", plain).await;
     assert!(!plain.text.contains("obfuscation"));
+}
+
+#[tokio::test]
+async fn no_more_tools_are_called_than_a_request_allows() {
+    let server = TestServer::with_fixtures(
+        r#"
+replies:
+  - steps:
+      - item: {type: web_search_call, action: {type: search, query: one}}
+      - item: {type: web_search_call, action: {type: search, query: two}}
+      - message: Found.
+"#,
+    )
+    .await;
+    for (most, searches) in [(json!(null), 2), (json!(1), 1), (json!(7), 2)] {
+        let body = json!({"model": "gpt-4o", "input": "x", "max_tool_calls": most,
+            "tools": [{"type": "web_search"}]});
+        let response = create(&server, body).await;
+        assert_eq!(response["max_tool_calls"], most);
+        let items = response["output"].as_array().unwrap().iter();
+        let kinds: Vec<_> = items.map(|item| item["type"].as_str().unwrap()).collect();
+        let called = kinds.iter().filter(|kind| **kind == "web_search_call").count();
+        assert_eq!((called, text(&response).as_str()), (searches, "Found."), "{kinds:?}");
+    }
 }
 
 #[tokio::test]

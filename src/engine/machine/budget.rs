@@ -23,6 +23,17 @@ pub(in super::super) struct Budget {
     /// What of it was reasoning, which no prompt has.
     #[serde(default)]
     pub reasoned: u64,
+    /// How many tokens the model reads at the most.
+    #[serde(default = "usual_window")]
+    pub window: u64,
+    /// How many more tools may be called that need no client, if that is limited.
+    #[serde(default)]
+    pub tool_calls_left: Option<u64>,
+}
+
+/// Of runs that were noted before models had windows of their own.
+fn usual_window() -> u64 {
+    limits::CONTEXT_WINDOW
 }
 
 impl Budget {
@@ -37,8 +48,7 @@ impl Budget {
     pub(super) fn has_room_for_step(&self) -> bool {
         let needed = self.prompt.fewest.saturating_add(self.grown());
         let budget = self.max_prompt.unwrap_or(u64::MAX);
-        self.spent.prompt_tokens.saturating_add(needed) <= budget
-            && needed <= limits::CONTEXT_WINDOW
+        self.spent.prompt_tokens.saturating_add(needed) <= budget && needed <= self.window
     }
 
     /// Whether the model may say so many tokens in the open step.
@@ -61,6 +71,18 @@ impl Budget {
             used += Usage::new(self.prompt.tokens, 0);
         }
         used
+    }
+
+    /// Whether another tool may be called that needs no client, which counts.
+    pub(super) fn may_call_tool(&mut self) -> bool {
+        match &mut self.tool_calls_left {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
     }
 
     /// Counts tokens that the model has thought: they are of the same call as what follows.

@@ -1,6 +1,7 @@
 //! How each cue changes a run, and which events tell it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     super::cue::{Cue, MarkTarget, PerformanceEnd, TimedCue},
@@ -12,6 +13,7 @@ use crate::{
     tokens::{self, TokenPiece},
     types::{
         Timestamp, Usage,
+        response::item::is_hosted_call,
         run::IncompleteRun,
         step::{SearchResult, Searched},
     },
@@ -121,7 +123,10 @@ impl Machine {
             }
             Cue::Item(item) => {
                 self.close(Closing::Finished, at, events);
-                events.push(MachineEvent { at, what: EventKind::Item(item) });
+                let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+                if !is_hosted_call(kind) || self.budget.may_call_tool() {
+                    events.push(MachineEvent { at, what: EventKind::Item(item) });
+                }
             }
             Cue::Disconnect => events.push(MachineEvent { at, what: EventKind::BrokeOff }),
             Cue::End(end) => self.end(end, at, events),
@@ -199,6 +204,12 @@ impl Machine {
         let model = &self.model;
         let Some(step) = &mut self.step else { return };
         let PlayKind::Calls { functions, last } = &mut step.kind else { return };
+        let is_function = matches!(call, MachineCall::Function { .. });
+        if !is_function && !self.budget.may_call_tool() {
+            // What it would be given, and would answer, is passed over too.
+            *last = None;
+            return;
+        }
         *last = Some(match &call {
             MachineCall::Function { name } => {
                 *functions += 1;

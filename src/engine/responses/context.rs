@@ -17,7 +17,7 @@ use crate::{
     tokens,
     turns::{AskedMessage, AskedRole, AskedTruncation},
     types::{
-        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp, limits,
+        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp,
         message::{Attachment, AttachmentTool, Content, NewMessage},
         response::{
             input::NewItem,
@@ -37,6 +37,7 @@ pub struct ResponseContext {
     is_whole: bool,
     /// The number of the question that was answered last.
     turn: i64,
+    pub(super) conversation: Option<Conversation>,
     /// The newest item of the conversation.
     pub(super) conversation_end: Option<i64>,
 }
@@ -49,6 +50,7 @@ pub(in super::super) struct ResponseInputs {
     /// What stands in place of instructions, where there are none.
     pub system: Option<String>,
     pub is_truncated: bool,
+    pub conversation: Option<Conversation>,
     /// What an upstream is to read, if there is one.
     pub heard: Vec<ThreadMessage>,
 }
@@ -95,6 +97,7 @@ impl ResponseContext {
             let end = store.conversation_end(conversation).await?;
             let end = end.ok_or_else(|| missing(conversation))?;
             store.walk_conversation(conversation, &mut take).await?;
+            context.conversation = store.find(conversation).await?;
             (context.turn, context.conversation_end) = (end.turn, Some(end.last));
         }
         context.earlier.reverse();
@@ -260,7 +263,12 @@ impl Read<'_> {
 
     /// How long the prompt is, and what is said in it. What does not fit is refused, or left out
     /// from its beginning on.
-    pub(super) fn measure(&self, run: &Run, drops: bool) -> Result<Reading, EngineError> {
+    pub(super) fn measure(
+        &self,
+        run: &Run,
+        window: u64,
+        drops: bool,
+    ) -> Result<Reading, EngineError> {
         let fixed = prompt::fixed(run);
         let (mut prompt, mut messages) = (Prompt { tokens: fixed, fewest: fixed }, Vec::new());
         let mut is_answering = true;
@@ -271,7 +279,7 @@ impl Read<'_> {
                 // What the model has just said counts as it does within a run.
                 tokens = tokens.saturating_sub(PER_MESSAGE);
             }
-            if prompt.tokens + tokens > limits::CONTEXT_WINDOW {
+            if prompt.tokens + tokens > window {
                 if drops && !messages.is_empty() {
                     break;
                 }

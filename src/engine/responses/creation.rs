@@ -23,7 +23,7 @@ use crate::{
     clock::{Moment, chain_of_conversation, chain_of_response},
     store::PerformerInputs,
     types::{
-        Id, Item, Phase, Response, Run, Timestamp, Usage, Version,
+        Id, Item, Message, Phase, Response, Run, Timestamp, Usage, Version,
         assistant::ResponseFormat,
         limits,
         response::{Settings, input::NewItem, request::NewResponse, tool::ResponseTool},
@@ -36,6 +36,16 @@ use crate::{
 pub struct ResponseOrder {
     pub request: NewResponse,
     pub wanted: PerformerChoice,
+}
+
+/// What a response would look like to conditions.
+pub struct ResponseSubject {
+    pub run: Run,
+    pub question: Option<Message>,
+    pub turn: i64,
+    /// What stands in place of instructions, where there are none.
+    pub system: Option<String>,
+    pub stores: Vec<String>,
 }
 
 /// A response that can be performed.
@@ -59,25 +69,20 @@ impl ResponseOrder {
         let Self { mut request, wanted } = self;
         let now = at_hand.clock.now();
         let at = now.seconds();
-        let context =
-            ResponseContext::load(&at_hand.store, &request, limits::CONTEXT_WINDOW).await?;
+        let context = ResponseContext::load(&at_hand.store, &request, request.window()).await?;
         let given = request.input.take().unwrap_or_default().0;
         let given = context::resolved(&at_hand.store, given).await?;
         let (response, input, run) = make(at_hand, &request, &context, given, at);
         context::check_reasoning(&input)?;
         let read = context.read(&input);
-        let reading = read.measure(&run, request.truncation == "auto")?;
+        let reading = read.measure(&run, request.window(), request.truncation == "auto")?;
         read.check_calls()?;
         let question = read.question(&run, at);
         let of_response = ResponseInputs {
-            stores: request
-                .tools
-                .iter()
-                .flat_map(ResponseTool::stores)
-                .map(str::to_owned)
-                .collect(),
+            stores: stores(&request),
             system: read.system().filter(|_| request.instructions.is_none()),
             is_truncated: request.truncation == "auto",
+            conversation: context.conversation.clone(),
             heard: match at_hand.performer.upstream() {
                 Some(_) => read.heard(),
                 None => Vec::new(),
@@ -105,7 +110,7 @@ impl ResponseOrder {
             answered: answered.clone(),
             pads,
         };
-        let machine = machine(&run, &reading, now);
+        let machine = machine(&run, &request, &reading, now);
         let begun = BegunResponse { response, input, turn, answered, pads, lock };
         Ok(Opened {
             objects: objects(at_hand, run, begun, at),
@@ -115,6 +120,28 @@ impl ResponseOrder {
             of_response,
             wanted,
             setting,
+        })
+    }
+
+    /// What a response like this would look like to conditions. Nothing is made.
+    pub(in super::super) async fn subject(
+        self,
+        at_hand: &RunServices,
+    ) -> Result<ResponseSubject, EngineError> {
+        let Self { mut request, .. } = self;
+        let at = at_hand.clock.now().seconds();
+        let context = ResponseContext::load(&at_hand.store, &request, request.window()).await?;
+        let given = request.input.take().unwrap_or_default().0;
+        let given = context::resolved(&at_hand.store, given).await?;
+        let items: Vec<_> = given.into_iter().map(|item| item.into_item(str::to_owned)).collect();
+        let run = run(&request, &request.settings(None), Id::new("resp_match"), at);
+        let read = context.read(&items);
+        Ok(ResponseSubject {
+            question: read.question(&run, at),
+            turn: context.turn(&items, None),
+            system: read.system(),
+            stores: stores(&request),
+            run,
         })
     }
 
@@ -154,6 +181,11 @@ fn make(
     (Response::begun(id, at, settings), input, run)
 }
 
+/// The vector stores that its tools search.
+fn stores(request: &NewResponse) -> Vec<String> {
+    request.tools.iter().flat_map(ResponseTool::stores).map(str::to_owned).collect()
+}
+
 /// The run that performers see in place of a response.
 fn run(request: &NewResponse, settings: &Arc<Settings>, id: Id<Run>, at: Timestamp) -> Run {
     let thread = settings.conversation.as_ref().map_or("", |id| id.as_str());
@@ -183,7 +215,7 @@ fn run(request: &NewResponse, settings: &Arc<Settings>, id: Id<Run>, at: Timesta
     }
 }
 
-fn machine(run: &Run, reading: &Reading, now: Moment) -> Machine {
+fn machine(run: &Run, request: &NewResponse, reading: &Reading, now: Moment) -> Machine {
     let budget = Budget {
         max_prompt: None,
         max_completion: run.max_completion_tokens.map(i64::unsigned_abs),
@@ -191,6 +223,8 @@ fn machine(run: &Run, reading: &Reading, now: Moment) -> Machine {
         spent: Usage::default(),
         answered: 0,
         reasoned: 0,
+        window: request.window(),
+        tool_calls_left: request.max_tool_calls.map(i64::unsigned_abs),
     };
     let deadline = Moment::from(run.created_at + limits::RUN_LIFETIME);
     Machine::new(run.model.clone(), deadline, budget, now).ending_with_calls()
@@ -210,10 +244,7 @@ pub(in super::super) fn objects(
 }
 
 /// What performers may look at.
-pub(in super::super) fn inputs(
-    turn: i64,
-    question: Option<crate::types::Message>,
-) -> PerformerInputs {
+pub(in super::super) fn inputs(turn: i64, question: Option<Message>) -> PerformerInputs {
     PerformerInputs { turn: Some(turn), thread: None, assistant: None, user_message: question }
 }
 

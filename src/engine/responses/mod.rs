@@ -15,4 +15,7 @@ pub(super) mod objects;
 mod open_item;
 pub(super) mod record;
 
-pub use self::{creation::ResponseOrder, locks::ConversationLock};
+pub use self::{
+    creation::{ResponseOrder, ResponseSubject},
+    locks::ConversationLock,
+};

@@ -95,7 +95,8 @@ impl ResponseObjects {
         let mut shown = Vec::new();
         for event in events {
             let (what, at) = (event.what.clone(), event.at);
-            shown.extend(self.run.apply(vec![event]).into_iter().filter(Event::is_of_object));
+            let kept = |event: &Event| event.is_of_object() || matches!(event, Event::Broken);
+            shown.extend(self.run.apply(vec![event]).into_iter().filter(kept));
             let mut told = Vec::new();
             self.apply_one(what, at, &mut told);
             shown.extend(self.numbered(told));

@@ -6,7 +6,7 @@ use super::item::{
     self, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, ITEM_REFERENCE, Item, MESSAGE, REASONING,
 };
 use crate::types::{
-    limits,
+    id, limits,
     reader::{Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors},
 };
 
@@ -30,6 +30,11 @@ impl NewItem {
         Item::new(id, &kind, Value::Object(rest))
     }
 
+    /// The item with another id, whatever it had.
+    pub fn with_id(self, id: impl FnOnce(&str) -> String) -> Item {
+        Self { id: None, ..self }.into_item(id)
+    }
+
     /// The item that it stands for, if it names one.
     pub fn reference(&self) -> Option<&str> {
         self.id.as_deref().filter(|_| self.kind == ITEM_REFERENCE)
@@ -38,6 +43,24 @@ impl NewItem {
     fn user_message(text: String) -> Self {
         let content = json!([{"type": "input_text", "text": text}]);
         Self { id: None, kind: MESSAGE.to_owned(), rest: message_rest("user", content, None) }
+    }
+}
+
+/// An id that a client gives an item.
+struct GivenId(String);
+
+impl Read for GivenId {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let Text(id) = Text::<{ limits::ITEM_ID }>::read(value, at, errors)?;
+        let kind = if id.is_empty() {
+            ValidationErrorKind::EmptyString
+        } else if let Err(kind) = id::check(&id, "") {
+            kind
+        } else {
+            return Some(Self(id));
+        };
+        errors.note(at, kind);
+        None
     }
 }
 
@@ -89,20 +112,25 @@ impl Read for NewItem {
             FUNCTION_CALL_OUTPUT => read_output(map, at, errors),
             REASONING => read_reasoning(map, at, errors),
             ITEM_REFERENCE => read_reference(map, at, errors),
-            known if item::prefix_of(known).is_some() => Some(other(known, map)),
+            known if item::prefix_of(known).is_some() => other(known, map, at, errors),
             unknown => errors.not_one_of(&at.key("type"), unknown, &item::kinds()),
         }
     }
 }
 
 /// An item that only passes through: with its keys as they came.
-fn other(kind: &str, mut map: Map<String, Value>) -> NewItem {
+fn other(
+    kind: &str,
+    mut map: Map<String, Value>,
+    at: &Path<'_>,
+    errors: &mut ValidationErrors,
+) -> Option<NewItem> {
     map.shift_remove("type");
     let id = match map.shift_remove("id") {
-        Some(Value::String(id)) => Some(id),
-        _ => None,
+        None | Some(Value::Null) => None,
+        Some(id) => Some(GivenId::read(id, &at.key("id"), errors)?.0),
     };
-    NewItem { id, kind: kind.to_owned(), rest: map }
+    Some(NewItem { id, kind: kind.to_owned(), rest: map })
 }
 
 fn read_message(
@@ -115,7 +143,7 @@ fn read_message(
     let role = fields.required::<Speaker>("role")?;
     let content = fields.required::<Value>("content")?;
     let content = read_content(content, role.0, &at.key("content"), fields.errors)?;
-    let id = fields.optional::<String>("id")?;
+    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
     fields.optional::<String>("status")?;
     let phase = fields.optional::<Value>("phase")?;
     fields.finish();
@@ -201,6 +229,9 @@ impl Read for Part {
                 }
             }
         }
+        if kind == "input_file" {
+            check_file(&map, at, errors)?;
+        }
         Some(Self(match kind.as_str() {
             "output_text" => {
                 let annotations = map.get("annotations").and_then(Value::as_array).cloned();
@@ -216,6 +247,30 @@ impl Read for Part {
     }
 }
 
+/// Refuses a file of a type that no model reads. Recorded of sounds, by their data and by their
+/// address.
+fn check_file(
+    map: &Map<String, Value>,
+    at: &Path<'_>,
+    errors: &mut ValidationErrors,
+) -> Option<()> {
+    let text = |key: &str| map.get(key).and_then(Value::as_str);
+    let mime = text("file_data").and_then(|data| data.strip_prefix("data:"));
+    let mime = mime.and_then(|rest| rest.split([';', ',']).next());
+    let is_media = |mime: &&str| mime.starts_with("audio/") || mime.starts_with("video/");
+    if let Some(mime) = mime.filter(is_media) {
+        let kind = ValidationErrorKind::FileData { mime: mime.to_owned() };
+        errors.note(&at.key("file_data"), kind);
+        return None;
+    }
+    let address = text("file_url").unwrap_or_default().to_lowercase();
+    if [".mp3", ".wav", ".ogg", ".mp4", ".mov"].iter().any(|end| address.ends_with(end)) {
+        errors.note(at, ValidationErrorKind::FileUrl);
+        return None;
+    }
+    Some(())
+}
+
 fn read_call(
     map: Map<String, Value>,
     at: &Path<'_>,
@@ -223,7 +278,7 @@ fn read_call(
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
-    let id = fields.optional::<String>("id")?;
+    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
     fields.optional::<String>("status")?;
     let arguments = fields.required::<String>("arguments");
     let call_id = fields.required::<String>("call_id");
@@ -247,13 +302,16 @@ fn read_output(
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
-    let id = fields.optional::<String>("id")?;
+    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
     fields.optional::<String>("status")?;
     fields.optional::<Value>("caller")?;
     let call_id = fields.required::<String>("call_id")?;
     let output = fields.required::<Value>("output")?;
     match &output {
-        Value::String(_) | Value::Array(_) => {}
+        Value::String(_) => {}
+        Value::Array(_) => {
+            Vec::<Part>::read(output.clone(), &at.key("output"), fields.errors)?;
+        }
         other => {
             let expected = "one of a string or array of objects";
             return fields.errors.wrong_type(&at.key("output"), expected, other);
@@ -272,7 +330,7 @@ fn read_reasoning(
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
-    let id = fields.optional::<String>("id")?;
+    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
     fields.optional::<String>("status")?;
     let content = fields.optional::<Value>("content")?;
     let encrypted = fields.optional::<String>("encrypted_content")?;
@@ -293,7 +351,7 @@ fn read_reference(
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
     fields.optional::<String>("type")?;
-    let id = fields.required::<String>("id")?;
+    let GivenId(id) = fields.required("id")?;
     fields.finish();
     Some(NewItem { id: Some(id), kind: ITEM_REFERENCE.to_owned(), rest: Map::new() })
 }

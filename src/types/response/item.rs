@@ -105,6 +105,18 @@ pub fn prefix_of(kind: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| *known == kind).map(|(_, prefix)| *prefix)
 }
 
+/// Whether an item of a type is the call of a tool that needs no client.
+pub fn is_hosted_call(kind: &str) -> bool {
+    const HOSTED: [&str; 5] = [
+        FILE_SEARCH_CALL,
+        CODE_INTERPRETER_CALL,
+        "web_search_call",
+        "mcp_call",
+        "image_generation_call",
+    ];
+    HOSTED.contains(&kind)
+}
+
 /// Whether items of a type say how far they have come.
 pub fn has_status(kind: &str) -> bool {
     const WITHOUT: [&str; 6] = [

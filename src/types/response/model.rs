@@ -5,6 +5,8 @@
 
 use serde_json::{Value, json};
 
+use crate::types::limits;
+
 /// Models whose names begin alike, and that have the same defaults.
 #[derive(Debug)]
 pub struct ModelDefaults {
@@ -15,6 +17,8 @@ pub struct ModelDefaults {
     /// Which reasoning it sees.
     context: Option<&'static str>,
     pub top_p: f64,
+    /// How many tokens it reads: published.
+    pub window: u64,
     /// How long prompts are cached.
     pub cache_retention: &'static str,
     /// Whether its messages say which phase of the answer they are.
@@ -26,29 +30,40 @@ const PLAIN: ModelDefaults = ModelDefaults {
     effort: None,
     context: None,
     top_p: 1.0,
+    window: limits::CONTEXT_WINDOW,
     cache_retention: "in_memory",
     has_phases: false,
 };
-const REASONING: ModelDefaults =
-    ModelDefaults { stem: "o1", effort: Some("medium"), context: Some("current_turn"), ..PLAIN };
+const REASONING: ModelDefaults = ModelDefaults {
+    stem: "o1",
+    effort: Some("medium"),
+    context: Some("current_turn"),
+    window: 200_000,
+    ..PLAIN
+};
+const OF_5: ModelDefaults = ModelDefaults { stem: "gpt-5", window: 400_000, ..REASONING };
 const NEWER: ModelDefaults = ModelDefaults {
     stem: "gpt-5.4",
     effort: Some("none"),
     top_p: 0.98,
     cache_retention: "24h",
     has_phases: true,
-    ..REASONING
+    ..OF_5
 };
 
-const DEFAULTS: [ModelDefaults; 12] = [
+const DEFAULTS: [ModelDefaults; 16] = [
     PLAIN,
+    ModelDefaults { stem: "gpt-3.5-turbo", window: 16_385, ..PLAIN },
+    ModelDefaults { stem: "gpt-4", window: 8_192, ..PLAIN },
+    ModelDefaults { stem: "gpt-4-turbo", ..PLAIN },
+    ModelDefaults { stem: "gpt-4.1", window: 1_047_576, ..PLAIN },
     REASONING,
     ModelDefaults { stem: "o3", ..REASONING },
     ModelDefaults { stem: "o4", ..REASONING },
     ModelDefaults { stem: "computer-use-preview", ..REASONING },
-    ModelDefaults { stem: "gpt-5", ..REASONING },
-    ModelDefaults { stem: "gpt-5-pro", effort: Some("high"), ..REASONING },
-    ModelDefaults { stem: "gpt-5.1", effort: Some("none"), ..REASONING },
+    OF_5,
+    ModelDefaults { stem: "gpt-5-pro", effort: Some("high"), ..OF_5 },
+    ModelDefaults { stem: "gpt-5.1", effort: Some("none"), ..OF_5 },
     ModelDefaults { stem: "gpt-5.2", has_phases: false, ..NEWER },
     NEWER,
     ModelDefaults { stem: "gpt-5.5", effort: Some("medium"), ..NEWER },

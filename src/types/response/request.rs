@@ -40,7 +40,7 @@ pub struct NewResponse {
     pub truncation: &'static str,
     background: bool,
     store: bool,
-    max_tool_calls: Option<i64>,
+    pub max_tool_calls: Option<i64>,
     parallel_tool_calls: Option<bool>,
     prompt_cache_key: Option<String>,
     prompt_cache_retention: Option<String>,
@@ -78,6 +78,11 @@ impl NewResponse {
             Some(name) => Err(ApiErrorKind::UnsupportedOfResponses { name }),
             None => Ok(()),
         }
+    }
+
+    /// How many tokens its model reads.
+    pub fn window(&self) -> u64 {
+        ModelDefaults::of(&self.model).window
     }
 
     /// Whether it is kept, so that it can be asked for again.
@@ -127,7 +132,7 @@ impl NewResponse {
 impl Read for NewResponse {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let mut fields = Fields::new(value, at, errors)?;
-        let prompt = fields.optional::<Map<String, Value>>("prompt");
+        let prompt = fields.optional::<StoredPrompt>("prompt");
         let has_prompt = matches!(prompt, Some(Some(_)));
         let model = if has_prompt { fields.or_default("model") } else { fields.required("model") };
         let input = fields.optional::<Input>("input");
@@ -160,13 +165,12 @@ impl Read for NewResponse {
         for unused in ["context_management", "moderation", "prompt_cache_options"] {
             fields.optional::<Value>(unused)?;
         }
-        let prompt = prompt?.map(|prompt| prompt["id"].as_str().unwrap_or_default().to_owned());
         let read = Self {
             model: model?,
             input: input?,
             stream: stream?,
             obfuscates: options?.obfuscates,
-            prompt,
+            prompt: prompt?.map(|prompt| prompt.id),
             tools: tools?.0,
             temperature: temperature?,
             top_p: top_p?,
@@ -218,6 +222,22 @@ fn integer(
         None => Some(None),
         Some(Ok(got)) => Some(Some(got)),
         Some(Err(kind)) => fields.error(key, kind),
+    }
+}
+
+/// A prompt that was stored in the dashboard. There is none here.
+struct StoredPrompt {
+    id: String,
+}
+
+impl Read for StoredPrompt {
+    fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+        let mut fields = Fields::new(value, at, errors)?;
+        let id = fields.required("id");
+        fields.optional::<String>("version")?;
+        fields.optional::<Map<String, Value>>("variables")?;
+        fields.finish();
+        Some(Self { id: id? })
     }
 }
 

@@ -52,7 +52,13 @@ impl Read for ResponseTool {
         let given = match kind.as_str() {
             FUNCTION => read_function(map, at, errors)?,
             FILE_SEARCH => read_file_search(map, at, errors)?,
-            known if KINDS.contains(&known) => with_defaults(known, map),
+            known if KINDS.contains(&known) => {
+                if let Some(key) = needed(known, &map) {
+                    errors.note(&at.key(key), ValidationErrorKind::Missing);
+                    return None;
+                }
+                with_defaults(known, map)
+            }
             unknown => return errors.not_one_of(&at.key("type"), unknown, &KINDS),
         };
         Some(Self(echo(&kind, given)))
@@ -103,6 +109,17 @@ fn echo(kind: &str, mut given: Map<String, Value>) -> Value {
     let mut echoed = Map::from_iter([("type".to_owned(), Value::from(kind))]);
     echoed.extend(keys);
     Value::Object(echoed)
+}
+
+/// The key that a tool of this type lacks, if it lacks one.
+fn needed(kind: &str, given: &Map<String, Value>) -> Option<&'static str> {
+    let key = match kind {
+        "code_interpreter" => "container",
+        "mcp" => "server_label",
+        "custom" => "name",
+        _ => return None,
+    };
+    (!given.contains_key(key)).then_some(key)
 }
 
 fn with_defaults(kind: &str, mut given: Map<String, Value>) -> Map<String, Value> {
@@ -163,7 +180,10 @@ fn read_function(
         Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), json!({}))])
     });
     let (parameters, fault) = match strict {
-        None => (schema::made_strict(parameters), None),
+        None => {
+            let fault = schema::fault_of_parameters(&parameters, false);
+            (schema::made_strict(parameters), fault)
+        }
         Some(strict) => {
             let fault = schema::fault_of_parameters(&parameters, strict);
             (parameters, fault)

@@ -1,10 +1,11 @@
 //! What is wrong is refused in the service's words, and changes nothing.
 
+use rehearsal::Config;
 use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::{WEATHER, calls, create, outputs};
-use crate::server::TestServer;
+use crate::server::{TestServer, config};
 
 #[tokio::test]
 async fn every_fault_has_its_words() {
@@ -72,6 +73,17 @@ async fn every_fault_has_its_words() {
             "No tool output found for function call call_x. [\"input\" null]",
         ),
         (
+            with("input", json!([{"role": "user", "id": "x".repeat(65), "content": "x"}])),
+            "Invalid 'input[0].id': string too long. Expected a string with maximum length 64, but got a string with length 65 instead. [\"input[0].id\" \"string_above_max_length\"]",
+        ),
+        (
+            with(
+                "input",
+                json!([{"role": "user", "content": [{"type": "input_file", "filename": "a.mp3", "file_data": "data:audio/mpeg;base64,AAAA"}]}]),
+            ),
+            "Invalid file data: 'input[0].content[0].file_data'. Expected a base64-encoded data URL with a valid file MIME type (e.g. 'data:text/plain;base64,SGVsbG8sIFdvcmxkIQ=='), but got unsupported MIME type 'audio/mpeg'. Please see https://platform.openai.com/docs/assistants/tools/file-search#supported-files for supported file types. [\"input[0].content[0].file_data\" \"invalid_value\"]",
+        ),
+        (
             with("input", json!([{"type": "reasoning", "id": "rs_x", "summary": []}])),
             "Item 'rs_x' of type 'reasoning' was provided without its required following item. [\"input\" null]",
         ),
@@ -110,6 +122,9 @@ async fn every_fault_has_its_words() {
     let refused = server.send(broken).await.refusal();
     assert!(refused.starts_with("400 Invalid body: failed to parse JSON value."), "{refused}");
     assert!(refused.ends_with("[null \"invalid_json\"]"), "{refused}");
+    let nameless = json!({"model": "gpt-4o", "input": "x", "prompt": {}});
+    let refused = server.post("/v1/responses", nameless).await.refusal();
+    assert!(refused.starts_with("400 Missing required parameter: 'prompt.id'."), "{refused}");
     let list = server.get("/v1/conversations/conv_x/items?limit=1000").await;
     assert_eq!(list.status, StatusCode::NOT_FOUND, "{}", list.text);
     let turns = server.get("/_rehearsal/turns").await.body;
@@ -154,6 +169,13 @@ async fn very_much_input_is_read_or_refused() {
     let answer = server.post("/v1/responses", json!({"model": "gpt-4o", "input": many})).await;
     let refusal = answer.refusal();
     assert!(refusal.contains("context_length_exceeded"), "{refusal}");
+    let more = format!("{{\"model\": \"gpt-4o\", \"input\": [{}1]}}", "1,".repeat(600_000));
+    let more = server
+        .request(Method::POST, "/v1/responses")
+        .header(CONTENT_TYPE, "application/json")
+        .body(more);
+    let refusal = server.send(more).await.refusal();
+    assert!(refusal.contains("context_length_exceeded"), "{refusal}");
     let cut = json!({"model": "gpt-4o", "input": many, "truncation": "auto"});
     assert_eq!(server.post("/v1/responses", cut).await.status, StatusCode::OK);
     let image = format!("data:image/png;base64,{}", "A".repeat(20 << 20));
@@ -185,4 +207,29 @@ async fn a_chain_that_outgrows_the_context_is_refused_unless_it_may_be_cut() {
     let mut cut = body;
     cut["truncation"] = json!("auto");
     assert_eq!(create(&server, cut).await["truncation"], "auto");
+}
+
+#[tokio::test]
+async fn each_model_has_its_window() {
+    let server = TestServer::with_fixtures(WEATHER).await;
+    let long = "word ".repeat(150_000);
+    for (model, reads) in [("gpt-4o", false), ("o3", true), ("gpt-5", true), ("gpt-4.1", true)] {
+        let body = json!({"model": model, "input": long});
+        let status = server.post("/v1/responses", body).await.status;
+        assert_eq!(status == StatusCode::OK, reads, "{model}");
+    }
+}
+
+#[tokio::test]
+async fn listed_models_answer_to_their_dated_names() {
+    let server = TestServer::with(Config { strict_models: true, ..config() }).await;
+    for model in ["gpt-4o-mini", "gpt-4o-mini-2024-07-18"] {
+        let request = json!({"model": model, "input": "Hi"});
+        assert_ne!(
+            server.post("/v1/responses", request).await.body["error"]["code"],
+            "model_not_found"
+        );
+    }
+    let refused = server.post("/v1/responses", json!({"model": "gpt-5", "input": "Hi"})).await;
+    assert!(refused.refusal().contains("gpt-5"), "{}", refused.text);
 }

@@ -112,9 +112,11 @@ fn the_official_client_of_java() {
         // Nothing there counts as installed.
         return fs::remove_dir_all(folder).expect("a folder below target");
     }
-    let mut java = Command::new("java");
-    java.args(["-XX:TieredStopAtLevel=1", "-cp"])
-        .arg(folder.join("*"))
-        .arg(source.join("Conversation.java"));
-    converse(&mut java);
+    for program in ["Conversation.java", "Responses.java"] {
+        let mut java = Command::new("java");
+        java.args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(folder.join("*"))
+            .arg(source.join(program));
+        converse(&mut java);
+    }
 }

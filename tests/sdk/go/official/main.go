@@ -304,5 +304,9 @@ func main() {
 	file()
 	pages()
 	refusal()
-	fmt.Println("openai-go: plain, function, stream, file, pages, error")
+	kept()
+	streamed()
+	called()
+	background()
+	fmt.Println("openai-go: plain, function, stream, file, pages, error, responses")
 }

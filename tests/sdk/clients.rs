@@ -19,7 +19,7 @@ pub static SCHEMATHESIS: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A Python of its own with what a file asks for.
-fn python(name: &str, requirements: &str) -> PathBuf {
+pub fn python(name: &str, requirements: &str) -> PathBuf {
     let (folder, requirements) = (installed().join(name), root().join(requirements));
     let python = folder.join("bin/python");
     let wanted = fs::read_to_string(&requirements).expect("what to install");
@@ -35,8 +35,11 @@ fn python(name: &str, requirements: &str) -> PathBuf {
 }
 
 /// A folder below which Node finds the client.
-pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let (folder, package) = (installed().join("node"), root().join("tests/sdk/node/package.json"));
+pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| node("node", "tests/sdk/node/package.json"));
+
+/// A folder below which Node finds what a package asks for.
+pub fn node(name: &str, package: &str) -> PathBuf {
+    let (folder, package) = (installed().join(name), root().join(package));
     let wanted = fs::read_to_string(&package).expect("what to install");
     once(&folder, &wanted, || {
         fs::copy(&package, folder.join("package.json")).expect("package.json");
@@ -47,7 +50,7 @@ pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
         );
     });
     folder
-});
+}
 
 pub fn install(command: &mut Command) {
     let output =

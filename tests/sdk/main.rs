@@ -15,6 +15,7 @@ mod container;
 mod contract;
 #[path = "../contract/documents.rs"]
 mod documents;
+mod frameworks;
 mod go_and_java;
 mod guides;
 mod playground;

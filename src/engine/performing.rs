@@ -13,7 +13,7 @@ use super::{
     prompt::{self, Reading},
     remote::Remote,
     reply_usage::UnmatchedRun,
-    responses::context::ResponseInputs,
+    responses::{context::ResponseInputs, objects::ResponseObjects},
     run_context::RunContext,
     run_resources::RunResources,
     script,
@@ -23,7 +23,8 @@ use crate::{
     clock::Clock,
     knowledge::Knowledge,
     store::{self, PerformerInputs, Store},
-    types::{Api, Id, Run},
+    transcript::AnsweredQuestion,
+    types::{Api, Id, Message, Run},
     upstream::{Begun, Recording},
 };
 
@@ -206,6 +207,25 @@ impl Performing {
     pub(super) async fn record(&self, objects: &mut RunObjects) -> Option<Begun> {
         objects.run.performed = Some(self.remote.as_ref()?.performed()?);
         Some(self.recording.as_ref()?.begin().await)
+    }
+
+    /// What a response has answered, as it is recorded.
+    pub(super) fn answered<'r>(
+        &'r self,
+        objects: &'r ResponseObjects,
+    ) -> Option<AnsweredQuestion<'r>> {
+        let run = &objects.run.run;
+        let question = self
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.surroundings.user_message.as_ref());
+        Some(AnsweredQuestion {
+            question: question.map(Message::text),
+            turn: objects.turn(),
+            before: self.of_response.as_ref().map_or(&[], |of_response| &of_response.said),
+            response: &objects.response,
+            performed: run.performed.as_ref()?,
+        })
     }
 
     fn stores(&self) -> &[String] {

@@ -27,7 +27,7 @@ use crate::{
     clock::{ActivityGuard, Clock},
     metrics::Metrics,
     store::{self, Changes, Store},
-    types::Api,
+    upstream::Begun,
 };
 
 pub(super) struct Shell {
@@ -126,15 +126,27 @@ impl Shell {
             shown.extend(self.objects.apply(self.machine.handle(input, now)));
         }
         // Whoever sees the end of a run finds its recording.
-        let is_recorded = self.machine.is_over() && self.objects.api() == Api::Assistants;
-        let recording =
-            if is_recorded { self.performing.record(&mut self.objects).await } else { None };
+        let recording = match self.machine.is_over() {
+            true => self.performing.record(&mut self.objects).await,
+            false => None,
+        };
         self.commit(&shown).await?;
         if let Some(recording) = recording {
-            recording.record(&self.store, &self.objects.run.thread_id).await;
+            self.record(recording).await;
         }
         self.tell(shown);
         Ok(())
+    }
+
+    async fn record(&mut self, recording: Begun) {
+        match self.objects.response() {
+            None => recording.record(&self.store, &self.objects.run.thread_id).await,
+            Some(response) => {
+                if let Some(answered) = self.performing.answered(response) {
+                    recording.record_answer(&answered).await;
+                }
+            }
+        }
     }
 
     /// Tells what is committed, and then that no reply has matched, if that is new.

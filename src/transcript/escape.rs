@@ -17,7 +17,8 @@ pub(super) fn arguments(text: &str) -> Value {
     }
 }
 
-fn literal_all(value: Value) -> Value {
+/// The same for every text in a value.
+pub(super) fn literal_all(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(literal(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(literal_all).collect()),

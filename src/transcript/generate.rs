@@ -220,7 +220,7 @@ impl<'o> Generator<'o> {
 }
 
 /// A matcher of this text, also where something was taken out of it.
-fn matcher(text: &str) -> Value {
+pub(super) fn matcher(text: &str) -> Value {
     if !text.contains(REDACTED) {
         return Value::from(text);
     }
@@ -234,7 +234,7 @@ fn usage(run: &RecordedRun) -> Option<Value> {
 }
 
 /// How long an upstream took, in the words of fixtures.
-fn timing(performed: &RecordedPerformance) -> Option<Value> {
+pub(super) fn timing(performed: &RecordedPerformance) -> Option<Value> {
     let (first_token, per_token) = (performed.first_token?, performed.per_token?);
     Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
 }

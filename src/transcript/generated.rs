@@ -54,7 +54,25 @@ lenient! {
     }
 }
 
+impl GeneratedDocument {
+    /// Adds a reply under a name of its own.
+    pub fn add(&mut self, mut reply: GeneratedReply, suffix: &str) {
+        let mut used = UsedNames::default();
+        used.replies.extend(self.replies.iter().map(|known| known.name.clone()));
+        reply.name = used.use_name(&reply.name, suffix);
+        self.replies.0.push(reply);
+    }
+}
+
 impl GeneratedReply {
+    /// Whether it begins like another one, which says less.
+    pub fn continues(&self, other: &Self) -> bool {
+        self.when == other.when
+            && self.steps.len() > other.steps.len()
+            && self.steps.starts_with(&other.steps)
+            && other.outcome.is_none()
+    }
+
     /// The conditions, as a key: replies of the same conditions answer the same runs.
     pub fn conditions(&self) -> String {
         Value::Object(self.when.clone()).to_string()

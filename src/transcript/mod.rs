@@ -4,7 +4,8 @@
 //! an answer shows, and `objects.rs` keeps the last that was shown of each object. `generate.rs`
 //! makes replies of them, with their steps by `entries.rs` and seeds by `seeds.rs`, and
 //! `generated.rs` is what comes out. `escape.rs` writes texts such that templates leave them alone,
-//! `clean.rs` takes secrets out of objects, `stored.rs` reads a thread out of the store,
+//! `response.rs` makes a reply of what responses answer to a
+//! question, `clean.rs` takes secrets out of objects, `stored.rs` reads a thread out of the store,
 //! `export.rs` makes one document of it, and `write_files.rs` puts fixtures on disk. Knows no HTTP
 //! and no SQL.
 
@@ -16,6 +17,7 @@ mod generate;
 mod generated;
 mod objects;
 mod recorded;
+mod response;
 mod seeds;
 mod stored;
 mod write_files;
@@ -26,6 +28,7 @@ pub use self::{
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames},
     objects::ConversationObjects,
     recorded::{RecordedMessage, file_ids},
+    response::AnsweredQuestion,
     stored::of_thread,
     write_files::write_files,
 };

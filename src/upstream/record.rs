@@ -1,8 +1,9 @@
 //! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run
-//! of it is over.
+//! of it is over, and one for each chain or conversation of responses, to which replies are added.
 //!
 //! What is in the folder already is never lost: a file is written anew only by the thread that it
-//! is of, and only if that still has everything that is in it.
+//! is of, and only if that still has everything that is in it. A reply of responses takes the place
+//! of one that says the beginning of the same.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,15 +12,18 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::JoinError,
+};
 
 use crate::{
     fixture,
     redact::Redactor,
     store::Store,
     transcript::{
-        self, ConversationObjects, ExportOptions, FilePlacement, GeneratedDocument,
-        GeneratedFixture, GeneratedReply, UsedNames,
+        self, AnsweredQuestion, ConversationObjects, ExportOptions, FilePlacement,
+        GeneratedDocument, GeneratedFixture, GeneratedReply, UsedNames,
     },
     types::{Id, Thread, lenient},
 };
@@ -60,6 +64,9 @@ pub struct Begun {
 
 /// What every recording begins with, before the id of its thread.
 const HEADER: &str = "Recorded from an upstream, of ";
+
+/// What stands before the key of a chain there: ids of threads never begin so.
+const CHAIN: &str = "responses ";
 
 impl Recorder {
     /// Recordings go to this folder, which is made if need be.
@@ -118,6 +125,15 @@ impl RecorderState {
     }
 }
 
+impl RecorderState {
+    /// The chain that a file is of, if it is one of responses.
+    fn chain_of(&self, folder: &Path, path: &Path) -> Option<String> {
+        let mut threads = self.threads.iter();
+        let (key, _) = threads.find(|((at, _), known)| at == folder && known.as_path() == path)?;
+        Some(key.1.clone()).filter(|of| of.starts_with(CHAIN))
+    }
+}
+
 impl Begun {
     /// Records what upstreams have performed on a thread so far. What goes wrong is logged: a run
     /// does not fail because it cannot be recorded.
@@ -133,11 +149,80 @@ impl Begun {
         };
         let thread = thread.to_string();
         let written = tokio::task::spawn_blocking(move || self.write(&objects, &thread));
-        match written.await {
-            Ok(Ok(path)) => tracing::info!(path = %path.display(), "recorded"),
-            Ok(Err(error)) => tracing::error!(%error, "a run cannot be recorded"),
-            Err(error) => tracing::error!(%error, "a run cannot be recorded"),
+        report(written.await);
+    }
+
+    /// Records what an upstream has answered in a response.
+    pub async fn record_answer(mut self, answered: &AnsweredQuestion<'_>) {
+        let reply = answered.reply(&self.recording.recorder.redactor);
+        let chain = format!("{CHAIN}{}", answered.chain());
+        let written = tokio::task::spawn_blocking(move || self.write_answer(reply, chain));
+        report(written.await);
+    }
+
+    /// The file of the chain, or of whatever went before in a list that a client sent.
+    fn write_answer(&mut self, reply: GeneratedReply, chain: String) -> io::Result<PathBuf> {
+        let folder = self.recording.folder.clone();
+        if let Some(written) = self.go_on_with(&folder, &reply)? {
+            return Ok(written);
         }
+        let key = (folder.clone(), chain);
+        let known = self.state.threads.get(&key).filter(|path| self.is_as_written(path, &key.1));
+        let (path, mut document) = match known.and_then(|path| {
+            let document = self.state.documents.get(path)?;
+            let is_new = document.replies.iter().all(|known| known.when != reply.when);
+            is_new.then(|| (path.clone(), document.clone()))
+        }) {
+            Some(known) => known,
+            None => (self.new_path(&folder, &reply.name), GeneratedDocument::default()),
+        };
+        document.add(reply, &suffix(number_of(&path)));
+        self.take_turns(&folder, &path, &mut document)?;
+        self.put(path, key, document)
+    }
+
+    /// Lets a reply take the place of one that says its beginning, wherever that is recorded.
+    fn go_on_with(&mut self, folder: &Path, reply: &GeneratedReply) -> io::Result<Option<PathBuf>> {
+        let key = (folder.to_owned(), reply.conditions());
+        let Some(path) = self.state.files.get(&key).and_then(BTreeSet::last).cloned() else {
+            return Ok(None);
+        };
+        let Some(chain) = self.state.chain_of(folder, &path) else { return Ok(None) };
+        let Some(document) = self.state.documents.get(&path) else { return Ok(None) };
+        let mut document = document.clone();
+        let Some(known) = document.replies.0.iter_mut().find(|known| known.when == reply.when)
+        else {
+            return Ok(None);
+        };
+        if known.repeats(reply) {
+            return Ok(Some(path));
+        }
+        if !reply.continues(known) || !self.is_as_written(&path, &chain) {
+            return Ok(None);
+        }
+        let GeneratedReply { name, times, .. } = known.clone();
+        *known = GeneratedReply { name, times, ..reply.clone() };
+        self.put(path, (folder.to_owned(), chain), document).map(Some)
+    }
+
+    /// Whether nobody has edited a file of responses.
+    fn is_as_written(&self, path: &Path, chain: &str) -> bool {
+        let text = self.state.documents.get(path).and_then(|known| headed(known, chain).ok());
+        text.is_some_and(|text| fs::read_to_string(path).is_ok_and(|there| there == text))
+    }
+
+    fn put(
+        &mut self,
+        path: PathBuf,
+        key: (PathBuf, String),
+        document: GeneratedDocument,
+    ) -> io::Result<PathBuf> {
+        let text = headed(&document, &key.1)?;
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        transcript::write_files(&key.0, stem, &text, &GeneratedFixture::default())?;
+        self.state.threads.insert(key, path.clone());
+        self.state.documents.insert(path.clone(), document);
+        Ok(path)
     }
 
     fn write(&mut self, objects: &ConversationObjects, thread: &str) -> io::Result<PathBuf> {
@@ -149,14 +234,7 @@ impl Begun {
         };
         let path = folder.join(format!("{stem}.yaml"));
         self.take_turns(&folder, &path, &mut generated.document)?;
-        let text = fixture::written(&generated.document, &format!("{HEADER}{thread}."))
-            .map_err(io::Error::other)?;
-        if text.len() as u64 > fixture::LARGEST {
-            return Err(io::Error::other(format!(
-                "{} would be larger than a fixture file may be",
-                path.display()
-            )));
-        }
+        let text = headed(&generated.document, thread)?;
         transcript::write_files(&folder, &stem, &text, &generated)?;
         self.state.threads.insert(key, path.clone());
         self.state.documents.insert(path.clone(), generated.document);
@@ -204,6 +282,18 @@ impl Begun {
         }
     }
 
+    /// The path of a new file, by the name of its first reply.
+    fn new_path(&mut self, folder: &Path, name: &str) -> PathBuf {
+        let name = if name.is_empty() { "run" } else { name };
+        loop {
+            self.state.number = self.state.number.saturating_add(1);
+            let path = folder.join(format!("{:04}-{name}.yaml", self.state.number));
+            if !path.exists() {
+                return path;
+            }
+        }
+    }
+
     fn generate(&self, objects: &ConversationObjects, stem: &str, number: u32) -> GeneratedFixture {
         let options = ExportOptions {
             placement: FilePlacement::Beside,
@@ -242,6 +332,26 @@ impl Begun {
         }
         Ok(())
     }
+}
+
+/// Logs where something is recorded, or why it is not.
+fn report(written: Result<io::Result<PathBuf>, JoinError>) {
+    match written {
+        Ok(Ok(path)) => tracing::info!(path = %path.display(), "recorded"),
+        Ok(Err(error)) => tracing::error!(%error, "a run cannot be recorded"),
+        Err(error) => tracing::error!(%error, "a run cannot be recorded"),
+    }
+}
+
+/// The text of a file, with what it is of at its head.
+fn headed(document: &GeneratedDocument, of: &str) -> io::Result<String> {
+    let text = fixture::written(document, &format!("{HEADER}{of}.")).map_err(io::Error::other)?;
+    if text.len() as u64 > fixture::LARGEST {
+        return Err(io::Error::other(format!(
+            "the recording of {of} would be larger than a fixture file may be"
+        )));
+    }
+    Ok(text)
 }
 
 /// Lets a reply be used once. The rest of its file stays as people may have edited it.

@@ -53,6 +53,9 @@ pub(in super::super) struct ResponseInputs {
     pub conversation: Option<Conversation>,
     /// What an upstream is to read, if there is one.
     pub heard: Vec<ThreadMessage>,
+    /// What the model has said to the question before, if what it says is to be recorded.
+    #[serde(default)]
+    pub said: Vec<Item>,
 }
 
 impl ResponseInputs {
@@ -247,6 +250,13 @@ impl Read<'_> {
         let is_system = |item: &&&Item| matches!(item.role(), Some("system" | "developer"));
         let texts: Vec<_> = self.items.iter().filter(is_system).map(|item| item.text()).collect();
         (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
+    /// What the model has said since the newest question.
+    pub(super) fn said(&self) -> Vec<Item> {
+        let question = self.items.iter().rposition(|item| item.role() == Some("user"));
+        let since = self.items.iter().skip(question.map_or(0, |place| place + 1));
+        since.filter(|item| item.is_of_model()).map(|item| (*item).clone()).collect()
     }
 
     /// The messages as an upstream is to read them.

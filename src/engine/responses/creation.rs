@@ -87,6 +87,10 @@ impl ResponseOrder {
                 Some(_) => read.heard(),
                 None => Vec::new(),
             },
+            said: match at_hand.recording {
+                Some(_) => read.said(),
+                None => Vec::new(),
+            },
         };
         let goes_on = match &wanted {
             PerformerChoice::Any if run.metadata.get(NAMED_BY).is_none() => {

@@ -442,6 +442,11 @@ impl ResponseObjects {
         Ok(())
     }
 
+    /// The number of the question that it answers.
+    pub(in super::super) fn turn(&self) -> i64 {
+        self.turn
+    }
+
     /// Lets others into the conversation, once the end is written.
     pub(in super::super) fn unlock(&mut self) {
         self.lock = None;

@@ -108,9 +108,9 @@ impl ResponseStatus {
 /// The tokens that a response used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseUsage {
-    input_tokens: u64,
+    pub input_tokens: u64,
     input_tokens_details: InputDetails,
-    output_tokens: u64,
+    pub output_tokens: u64,
     output_tokens_details: OutputDetails,
     total_tokens: u64,
 }

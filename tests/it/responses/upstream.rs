@@ -1,5 +1,7 @@
 //! Responses that an upstream performs: another Rehearsal, and a server of chat completions.
 
+use std::path::Path;
+
 use rehearsal::{Config, Unmatched, UpstreamKind, UpstreamSettings};
 use serde_json::{Value, json};
 
@@ -57,4 +59,115 @@ async fn a_chat_server_reads_what_was_said_before() {
     second["previous_response_id"] = first["id"].clone();
     assert_eq!(text(&create(&server, second).await), "Hi");
     assert_eq!(asked_there.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+/// A server that records what another one answers.
+async fn recording(url: &str, folder: &Path) -> TestServer {
+    let upstream = Some(UpstreamSettings::new(format!("{url}/v1"), UpstreamKind::Assistants));
+    let record = Some(folder.to_owned());
+    TestServer::with(Config { upstream, record, unmatched: Unmatched::Upstream, ..config() }).await
+}
+
+/// One that has what was recorded, and nothing else.
+async fn replaying(folder: &Path) -> TestServer {
+    let fixtures = vec![folder.to_owned()];
+    TestServer::with(Config { fixtures, unmatched: Unmatched::Fail, ..config() }).await
+}
+
+fn recorded(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
+/// Asks for the weather and says hello, by the way in which a client goes on.
+async fn converse(server: &TestServer, way: &str) -> [String; 2] {
+    let conversation = match way {
+        "conversation" => Some(server.post("/v1/conversations", json!({})).await.id()),
+        _ => None,
+    };
+    let question = json!({"type": "message", "role": "user", "content": "The weather?"});
+    let mut said = vec![question];
+    let mut last = Value::Null;
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        loop {
+            let mut body = asked(json!(said));
+            match way {
+                "chain" => body["previous_response_id"] = last["id"].clone(),
+                "conversation" => body["conversation"] = json!(conversation),
+                _ => body["store"] = json!(false),
+            }
+            last = create(server, body).await;
+            if way == "list" {
+                said.extend(last["output"].as_array().unwrap().clone());
+            } else {
+                said.clear();
+            }
+            if calls(&last).is_empty() {
+                break;
+            }
+            said.extend(outputs(&last, &["cold"]));
+        }
+        texts.push(text(&last));
+        said.push(json!({"type": "message", "role": "user", "content": "Hello"}));
+    }
+    texts.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn what_an_upstream_answers_to_responses_is_recorded_and_answers_both_apis() {
+    for way in ["chain", "conversation", "list"] {
+        let (remote, folder) =
+            (TestServer::with_fixtures(REMOTE).await, tempfile::tempdir().unwrap());
+        let server = recording(&remote.base, folder.path()).await;
+        let told = converse(&server, way).await;
+        assert_eq!(told[0], "It is cold.", "{way}");
+        remote.stop().await;
+        let files = recorded(folder.path());
+        // A list names no conversation: each question is recorded for itself.
+        assert_eq!(files.len(), if way == "list" { 2 } else { 1 }, "{way}: {files:?}");
+
+        let replay = replaying(folder.path()).await;
+        assert_eq!(converse(&replay, way).await, told, "{way}");
+        let tools = json!([{"type": "function", "function": {"name": "look"}}]);
+        let assistant =
+            replay.post("/v1/assistants", json!({"model": "gpt-4o", "tools": tools})).await.id();
+        let order = json!({"assistant_id": assistant});
+        let (thread, run) = replay.run_with("The weather?", order).await;
+        let waiting = replay.get(&run).await.body;
+        let call = &waiting["required_action"]["submit_tool_outputs"]["tool_calls"][0];
+        let given = json!({"tool_outputs": [{"tool_call_id": call["id"], "output": "cold"}]});
+        replay.post(&format!("{run}/submit_tool_outputs"), given).await;
+        replay.idle().await;
+        assert_eq!(replay.said(&thread).await[1], told[0], "{way}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_is_recorded_once_for_each_answer() {
+    let answers = |text: &str| format!("replies: [{{steps: [{{message: {text}}}]}}]");
+    let (remote, folder) =
+        (TestServer::with_fixtures(&answers("One")).await, tempfile::tempdir().unwrap());
+    let server = recording(&remote.base, folder.path()).await;
+    let ask = async |server: &TestServer| {
+        let body = json!({"model": "gpt-4o", "input": "My key is sk-abcdefghijklmnopqrstuvwx"});
+        text(&create(server, body).await)
+    };
+    for _ in 0..2 {
+        assert_eq!(ask(&server).await, "One");
+    }
+    remote.reload(&answers("Two")).await;
+    assert_eq!(ask(&server).await, "Two");
+    let files = recorded(folder.path());
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files[0].contains("times: 1") && !files[1].contains("times"), "{files:?}");
+    assert!(!files.concat().contains("sk-abc"), "{files:?}");
+    let replay = replaying(folder.path()).await;
+    assert_eq!([ask(&replay).await, ask(&replay).await], ["One", "Two"]);
+    // Another server goes on where this one stopped, and nothing is lost.
+    let again = recording(&remote.base, folder.path()).await;
+    assert_eq!(ask(&again).await, "Two");
+    assert_eq!(recorded(folder.path()), files);
 }

@@ -75,8 +75,8 @@ pub fn once(folder: &Path, wanted: &str, install: impl FnOnce()) {
     fs::write(stamp, wanted).expect("a note of what is installed");
 }
 
-/// Runs a command to its end. What it said is told only if it fails.
-pub fn succeed(command: &mut Command) {
+/// Runs a command to its end, and answers its output. What else it said is told only if it fails.
+pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = format!(
         "{}{}",
@@ -84,4 +84,5 @@ pub fn succeed(command: &mut Command) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "{command:?}\n{said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A Python with the frameworks that agree on a version of the client.
-static FRAMEWORKS: LazyLock<PathBuf> =
+pub static FRAMEWORKS: LazyLock<PathBuf> =
     LazyLock::new(|| python("frameworks", "tests/sdk/frameworks/requirements.txt"));
 
 /// One with LlamaIndex, which wants an older client.

@@ -13,24 +13,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{install, once},
-    running::{KEY, Running, installed, root},
+    clients::{node, succeed},
+    frameworks::FRAMEWORKS,
+    running::{KEY, Running, root},
 };
 
 /// A folder with the mock of a model in it.
-static MOCK: LazyLock<PathBuf> = LazyLock::new(|| {
-    let (folder, package) = (installed().join("mock"), root().join("tests/sdk/mock/package.json"));
-    let wanted = fs::read_to_string(&package).expect("what to install");
-    once(&folder, &wanted, || {
-        fs::copy(&package, folder.join("package.json")).expect("package.json");
-        install(
-            Command::new("npm")
-                .args(["install", "--silent", "--no-audit", "--no-fund"])
-                .current_dir(&folder),
-        );
-    });
-    folder
-});
+static MOCK: LazyLock<PathBuf> = LazyLock::new(|| node("mock", "tests/sdk/mock/package.json"));
 
 /// The key of the upstream, and how it looks in base64.
 const SECRET: &str = "sk-upstream-0123456789abcdef";
@@ -274,6 +263,41 @@ async fn a_conversation_is_recorded_and_replayed_without_the_upstream() {
     let files = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 3, "a file for each thread");
     assert_eq!(converse(&Client::of(&replaying(folder.path()))).await, recorded);
+}
+
+/// Runs an agent of the Agents SDK, and checks what it says at the end.
+fn run_agent(server: &Running) {
+    let mut agent = Command::new(&*FRAMEWORKS);
+    agent
+        .arg(root().join("tests/sdk/frameworks/weather.py"))
+        .env("OPENAI_BASE_URL", &server.base)
+        .env("OPENAI_API_KEY", KEY)
+        .env("OPENAI_AGENTS_DISABLE_TRACING", "1");
+    assert_eq!(succeed(&mut agent).trim(), "Oslo has 18 degrees, Rome 31.");
+}
+
+#[tokio::test]
+async fn what_a_model_says_to_an_agent_is_recorded_and_answers_runs_too() {
+    let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
+    run_agent(&recording(&mock, folder.path()));
+    drop(mock);
+    let replay = replaying(folder.path());
+    run_agent(&replay);
+    let client = Client::of(&replay);
+    let assistant = json!({"model": "gpt-4o", "tools": [weather()]});
+    let assistant = id(&client.post("/assistants", assistant).await);
+    let messages = json!([{"role": "user", "content": "How is the weather?"}]);
+    let thread = id(&client.post("/threads", json!({ "messages": messages })).await);
+    let run = client.run(&thread, json!({"assistant_id": assistant})).await;
+    let calls = &run["required_action"]["submit_tool_outputs"]["tool_calls"];
+    let outputs = calls.as_array().unwrap_or_else(|| panic!("{run}")).iter();
+    let outputs: Vec<_> =
+        outputs.map(|call| json!({"tool_call_id": call["id"], "output": "18"})).collect();
+    let path = format!("/threads/{thread}/runs/{}/submit_tool_outputs", id(&run));
+    client.last_of(client.post(&path, json!({"tool_outputs": outputs, "stream": true})).await);
+    let messages = client.get(&format!("/threads/{thread}/messages")).await;
+    let said = &messages["data"][0]["content"][0]["text"]["value"];
+    assert_eq!(said, "Oslo has 18 degrees, Rome 31.");
 }
 
 #[tokio::test]

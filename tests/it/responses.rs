@@ -312,6 +312,85 @@ replies:
 }
 
 #[tokio::test]
+async fn streams_show_how_items_come_along() {
+    let server = TestServer::with_fixtures(
+        r#"
+replies:
+  - steps:
+      - item: {type: web_search_call, action: {type: search, query: x}}
+      - item: {type: mcp_list_tools, server_label: s, tools: [{name: f}]}
+      - item: {type: mcp_call, server_label: s, name: f, arguments: "{}", output: y, error: null}
+      - item: {type: custom_tool_call, call_id: call_1, name: c, input: "one two"}
+"#,
+    )
+    .await;
+    let ask = async |model: &str| {
+        server.stream("/v1/responses", json!({"model": model, "input": "x", "stream": true})).await
+    };
+    let events = ask("gpt-4o").await;
+    let begun: Vec<_> = events.all("response.output_item.added");
+    assert_eq!(begun[0]["item"]["action"], json!({"type": "search"}));
+    assert_eq!(begun[1]["item"]["tools"], json!([]));
+    assert_eq!(
+        (&begun[2]["item"]["arguments"], &begun[2]["item"]["output"]),
+        (&json!(""), &Value::Null)
+    );
+    assert_eq!(begun[3]["item"]["input"], "");
+    let names: Vec<_> =
+        events.names().into_iter().filter(|name| !name.contains("output_item")).collect();
+    assert_eq!(
+        names,
+        [
+            "response.created",
+            "response.in_progress",
+            "response.web_search_call.in_progress",
+            "response.web_search_call.searching",
+            "response.web_search_call.completed",
+            "response.mcp_list_tools.in_progress",
+            "response.mcp_list_tools.completed",
+            "response.mcp_call.in_progress",
+            "response.mcp_call_arguments.delta",
+            "response.mcp_call_arguments.done",
+            "response.mcp_call.completed",
+            "response.custom_tool_call_input.delta",
+            "response.custom_tool_call_input.done",
+            "response.completed",
+        ]
+    );
+    assert_eq!(events.all("response.custom_tool_call_input.delta").len(), 2);
+    assert_eq!(events.last("response.custom_tool_call_input.done")["input"], "one two");
+    let end = &events.last("response.completed")["response"];
+    assert_eq!(end["tool_usage"]["web_search"]["num_requests"], 1);
+    assert_eq!(end["output"][2]["output"], "y");
+    // A model that reasons does not say yet what it looks for.
+    let events = ask("gpt-5").await;
+    assert!(events.all("response.output_item.added")[0]["item"].get("action").is_none());
+}
+
+#[tokio::test]
+async fn tools_that_the_input_brings_along_are_echoed() {
+    let server = TestServer::with_fixtures(WEATHER).await;
+    let function = |name: &str| json!({"type": "function", "name": name, "defer_loading": true});
+    let ask = async |model: &str, item: Value| {
+        let body = json!({"model": model, "input": [item, {"role": "user", "content": "x"}],
+            "tools": [{"type": "tool_search"}, function("f"), function("g")]});
+        let tools = create(&server, body).await["tools"].as_array().unwrap().clone();
+        let shown = tools.iter().map(|tool| {
+            let name = tool["name"].as_str().or(tool["type"].as_str()).unwrap();
+            format!("{name}{}", if tool["type"] == "namespace" { "/" } else { "" })
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let found =
+        |by: &str| json!({"type": "tool_search_output", "execution": by, "tools": [function("f")]});
+    assert_eq!(ask("gpt-5.4", found("server")).await, ["g", "tool_search", "f/"]);
+    assert_eq!(ask("gpt-5.4", found("client")).await, ["f", "g", "tool_search"]);
+    let added = json!({"type": "additional_tools", "role": "developer", "tools": [function("h")]});
+    assert_eq!(ask("gpt-5.4", added.clone()).await, ["f", "g", "tool_search", "h/"]);
+    assert_eq!(ask("gpt-5.6", added).await, ["f", "g", "h", "tool_search"]);
+}
+
+#[tokio::test]
 async fn responses_end_as_their_replies_say() {
     let server = TestServer::with_fixtures(
         r#"

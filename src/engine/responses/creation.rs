@@ -138,7 +138,7 @@ impl ResponseOrder {
         let given = request.input.take().unwrap_or_default().0;
         let given = context::resolved(&at_hand.store, given).await?;
         let items: Vec<_> = given.into_iter().map(|item| item.into_item(str::to_owned)).collect();
-        let run = run(&request, &request.settings(None), Id::new("resp_match"), at);
+        let run = run(&request, &request.settings(None, &[]), Id::new("resp_match"), at);
         let read = context.read(&items);
         Ok(ResponseSubject {
             question: read.question(&run, at),
@@ -157,7 +157,7 @@ impl ResponseOrder {
         let given = request.input.take().unwrap_or_default().0;
         let given = context::resolved(&at_hand.store, given).await?;
         let items: Vec<_> = given.into_iter().map(|item| item.into_item(str::to_owned)).collect();
-        let settings = request.settings(None);
+        let settings = request.settings(None, &[]);
         let run = run(&request, &settings, Id::new(""), at);
         Ok(context.read(&items).length(&run))
     }
@@ -176,7 +176,7 @@ fn make(
         (None, previous) => previous.as_ref().map(chain_of_response),
     };
     let id = at_hand.ids.next_response(chain, request.is_kept(), at);
-    let settings = request.settings(context.conversation_end);
+    let settings = request.settings(context.conversation_end, &given);
     let run = run(request, &settings, Id::new(id.as_str()), at);
     let ids = at_hand.ids.of_run(&run.id);
     let items = given.into_iter().enumerate();

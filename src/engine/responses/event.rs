@@ -57,11 +57,21 @@ pub enum ResponseEventKind {
 /// What is written piece by piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    Text { content_index: usize },
-    Refusal { content_index: usize },
+    Text {
+        content_index: usize,
+    },
+    Refusal {
+        content_index: usize,
+    },
     Arguments,
-    Summary { summary_index: usize },
+    Summary {
+        summary_index: usize,
+    },
     Code,
+    /// The input of a custom tool.
+    Input,
+    /// What a server of the Model Context Protocol is given.
+    ServerArguments,
 }
 
 impl Written {
@@ -72,6 +82,8 @@ impl Written {
             Self::Arguments => "response.function_call_arguments.delta",
             Self::Summary { .. } => "response.reasoning_summary_text.delta",
             Self::Code => "response.code_interpreter_call_code.delta",
+            Self::Input => "response.custom_tool_call_input.delta",
+            Self::ServerArguments => "response.mcp_call_arguments.delta",
         }
     }
 
@@ -82,13 +94,15 @@ impl Written {
             Self::Arguments => "response.function_call_arguments.done",
             Self::Summary { .. } => "response.reasoning_summary_text.done",
             Self::Code => "response.code_interpreter_call_code.done",
+            Self::Input => "response.custom_tool_call_input.done",
+            Self::ServerArguments => "response.mcp_call_arguments.done",
         }
     }
 
     fn content_index(self) -> Option<usize> {
         match self {
             Self::Text { content_index } | Self::Refusal { content_index } => Some(content_index),
-            Self::Arguments | Self::Summary { .. } | Self::Code => None,
+            _ => None,
         }
     }
 
@@ -122,6 +136,8 @@ struct Data<'e> {
     content_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<&'e Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -254,9 +270,13 @@ impl ResponseEvent {
                 let is = |wanted: bool| whole.filter(|_| wanted);
                 compact(
                     &Data {
-                        arguments: is(*written == Written::Arguments),
+                        arguments: is(matches!(
+                            written,
+                            Written::Arguments | Written::ServerArguments
+                        )),
                         code: is(*written == Written::Code),
                         content_index: written.content_index(),
+                        input: is(*written == Written::Input),
                         item_id: Some(&place.id),
                         logprobs: matches!(written, Written::Text { .. }).then_some([]),
                         refusal: is(matches!(written, Written::Refusal { .. })),

@@ -3,7 +3,7 @@
 //! A response is performed as a run that nobody sees. So conditions, templates, turns, faults and
 //! upstreams are the same for both APIs. What differs is here: what a response reads
 //! (`context.rs`), how it is created (`creation.rs`), what it makes of the machine's events
-//! (`objects.rs`, `event.rs`), and how the next response goes on with its reply
+//! (`objects.rs`, `event.rs`, `scripted_item.rs`), and how the next response goes on with its reply
 //! (`continuation.rs`).
 
 pub(super) mod context;
@@ -14,6 +14,7 @@ pub(super) mod locks;
 pub(super) mod objects;
 mod open_item;
 pub(super) mod record;
+mod scripted_item;
 
 pub use self::{
     creation::{ResponseOrder, ResponseSubject},

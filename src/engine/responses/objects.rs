@@ -21,6 +21,7 @@ use super::{
     locks::ConversationLock,
     open_item::{OpenItem, OpenKind},
     record::{Progress, Record, Setting},
+    scripted_item,
 };
 use crate::{
     store::{self, Changes},
@@ -311,12 +312,7 @@ impl ResponseObjects {
         }
         let place = ItemPlace { id: id.clone(), output_index: self.response.output.len() };
         let done = Item::new(id, &kind, Value::Object(rest));
-        let mut begun = done.clone();
-        if let Some(status) = begun.rest.get_mut("status") {
-            *status = ItemStatus::InProgress.name().into();
-        }
-        told.push(ResponseEventKind::ItemAdded(place.clone(), Box::new(begun)));
-        told.push(ResponseEventKind::ItemDone(place, Box::new(done.clone())));
+        told.extend(scripted_item::events(&done, &place, &self.run.run.model));
         self.response.output.push(done);
     }
 

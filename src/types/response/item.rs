@@ -61,6 +61,10 @@ pub const FUNCTION_CALL: &str = "function_call";
 pub const FUNCTION_CALL_OUTPUT: &str = "function_call_output";
 pub const FILE_SEARCH_CALL: &str = "file_search_call";
 pub const CODE_INTERPRETER_CALL: &str = "code_interpreter_call";
+pub const WEB_SEARCH_CALL: &str = "web_search_call";
+pub const MCP_LIST_TOOLS: &str = "mcp_list_tools";
+pub const MCP_CALL: &str = "mcp_call";
+pub const CUSTOM_TOOL_CALL: &str = "custom_tool_call";
 pub const ITEM_REFERENCE: &str = "item_reference";
 
 /// The types that items have, with how their ids begin. Recorded but for the last six, which are
@@ -72,12 +76,12 @@ const TYPES: [(&str, &str); 32] = [
     (FUNCTION_CALL_OUTPUT, "fc_"),
     (FILE_SEARCH_CALL, "fs_"),
     (CODE_INTERPRETER_CALL, "ci_"),
-    ("web_search_call", "ws_"),
-    ("mcp_list_tools", "mcpl_"),
-    ("mcp_call", "mcp_"),
+    (WEB_SEARCH_CALL, "ws_"),
+    (MCP_LIST_TOOLS, "mcpl_"),
+    (MCP_CALL, "mcp_"),
     ("mcp_approval_request", "mcpr_"),
     ("mcp_approval_response", "mcpr_"),
-    ("custom_tool_call", "ctc_"),
+    (CUSTOM_TOOL_CALL, "ctc_"),
     ("custom_tool_call_output", "ctc_"),
     ("apply_patch_call", "apc_"),
     ("apply_patch_call_output", "apc_"),
@@ -110,8 +114,8 @@ pub fn is_hosted_call(kind: &str) -> bool {
     const HOSTED: [&str; 5] = [
         FILE_SEARCH_CALL,
         CODE_INTERPRETER_CALL,
-        "web_search_call",
-        "mcp_call",
+        WEB_SEARCH_CALL,
+        MCP_CALL,
         "image_generation_call",
     ];
     HOSTED.contains(&kind)

@@ -5,6 +5,7 @@
 
 pub mod input;
 pub mod item;
+mod loaded_tools;
 pub mod model;
 pub mod request;
 pub mod text;
@@ -232,8 +233,13 @@ fn service_tier(response: &Response) -> &str {
     }
 }
 
-/// What tools that only the service had have used: nothing.
-fn tool_usage() -> Value {
+/// What tools that only the service had have used: the searches in the web that a fixture spells
+/// out, and nothing else.
+fn tool_usage(output: &[Item]) -> Value {
+    let searches = output.iter().filter(|item| {
+        item.is(item::WEB_SEARCH_CALL)
+            && item.rest.get("action").is_some_and(|action| action["type"] == "search")
+    });
     json!({
         "image_gen": {
             "input_tokens": 0,
@@ -242,7 +248,7 @@ fn tool_usage() -> Value {
             "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
             "total_tokens": 0,
         },
-        "web_search": {"num_requests": 0},
+        "web_search": {"num_requests": searches.count()},
     })
 }
 
@@ -293,7 +299,7 @@ impl Serialize for ResponseView<'_> {
         map.serialize_entry("temperature", &settings.temperature)?;
         map.serialize_entry("text", &settings.text)?;
         map.serialize_entry("tool_choice", &settings.tool_choice)?;
-        map.serialize_entry("tool_usage", &tool_usage())?;
+        map.serialize_entry("tool_usage", &tool_usage(&response.output))?;
         map.serialize_entry("tools", &settings.tools)?;
         map.serialize_entry("top_logprobs", &settings.top_logprobs)?;
         map.serialize_entry("top_p", &settings.top_p)?;

@@ -23,6 +23,8 @@ pub struct ModelDefaults {
     pub cache_retention: &'static str,
     /// Whether its messages say which phase of the answer they are.
     pub has_phases: bool,
+    /// Whether tools that are added in the input become tools of the response.
+    pub adds_tools: bool,
 }
 
 const PLAIN: ModelDefaults = ModelDefaults {
@@ -33,6 +35,7 @@ const PLAIN: ModelDefaults = ModelDefaults {
     window: limits::CONTEXT_WINDOW,
     cache_retention: "in_memory",
     has_phases: false,
+    adds_tools: false,
 };
 const REASONING: ModelDefaults = ModelDefaults {
     stem: "o1",
@@ -67,7 +70,13 @@ const DEFAULTS: [ModelDefaults; 16] = [
     ModelDefaults { stem: "gpt-5.2", has_phases: false, ..NEWER },
     NEWER,
     ModelDefaults { stem: "gpt-5.5", effort: Some("medium"), ..NEWER },
-    ModelDefaults { stem: "gpt-5.6", effort: Some("medium"), context: Some("all_turns"), ..NEWER },
+    ModelDefaults {
+        stem: "gpt-5.6",
+        effort: Some("medium"),
+        context: Some("all_turns"),
+        adds_tools: true,
+        ..NEWER
+    },
 ];
 
 /// The names under which models are asked for, and those under which they answer.

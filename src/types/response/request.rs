@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Response, Settings,
-    input::Input,
+    input::{Input, NewItem},
+    loaded_tools,
     model::{self, ModelDefaults},
     text::TextSettings,
     tool::ResponseTool,
@@ -95,7 +96,7 @@ impl NewResponse {
     }
 
     /// What is in force for it.
-    pub fn settings(&self, conversation_end: Option<i64>) -> Arc<Settings> {
+    pub fn settings(&self, conversation_end: Option<i64>, input: &[NewItem]) -> Arc<Settings> {
         let defaults = ModelDefaults::of(&self.model);
         let retention = self.prompt_cache_retention.clone();
         Arc::new(Settings {
@@ -116,7 +117,7 @@ impl NewResponse {
             temperature: self.temperature.unwrap_or(1.0),
             text: self.text.0.clone(),
             tool_choice: self.tool_choice.clone(),
-            tools: self.tools.iter().map(|tool| tool.0.clone()).collect(),
+            tools: loaded_tools::echoed(&self.tools, input, &self.model),
             top_logprobs: self.top_logprobs.unwrap_or(0),
             top_p: self.top_p.unwrap_or(defaults.top_p),
             truncation: self.truncation.to_owned(),

@@ -173,8 +173,10 @@ impl<'r> Comparison<'r> {
     }
 
     fn object(&mut self, at: &str, recorded: &Map<String, Value>, got: &Map<String, Value>) {
-        let added =
-            |key: &&String| ADDED_LATER.contains(&key.as_str()) && !recorded.contains_key(*key);
+        // Calls of servers have a status since October 2025.
+        let is_server_call = recorded.get("type").is_some_and(|kind| kind == "mcp_call");
+        let is_later = |key: &str| ADDED_LATER.contains(&key) || is_server_call && key == "status";
+        let added = |key: &&String| is_later(key) && !recorded.contains_key(*key);
         let dropped = |key: &&String| DROPPED.contains(&key.as_str()) && !got.contains_key(*key);
         self.is_earlier |= got.keys().any(|key| added(&key));
         self.is_earlier |= recorded.keys().any(|key| dropped(&key) && key != "output_text");

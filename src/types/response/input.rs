@@ -133,18 +133,23 @@ fn other(
     Some(NewItem { id, kind: kind.to_owned(), rest: map })
 }
 
+/// The id of an item, if it has one. Its type is known, and its status is the service's to say.
+fn id_of(fields: &mut Fields<'_, '_>) -> Option<Option<String>> {
+    fields.optional::<String>("type")?;
+    fields.optional::<String>("status")?;
+    Some(fields.optional::<GivenId>("id")?.map(|id| id.0))
+}
+
 fn read_message(
     map: Map<String, Value>,
     at: &Path<'_>,
     errors: &mut ValidationErrors,
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
-    fields.optional::<String>("type")?;
+    let id = id_of(&mut fields)?;
     let role = fields.required::<Speaker>("role")?;
     let content = fields.required::<Value>("content")?;
     let content = read_content(content, role.0, &at.key("content"), fields.errors)?;
-    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
-    fields.optional::<String>("status")?;
     let phase = fields.optional::<Value>("phase")?;
     fields.finish();
     Some(NewItem { id, kind: MESSAGE.to_owned(), rest: message_rest(role.0, content, phase) })
@@ -277,9 +282,7 @@ fn read_call(
     errors: &mut ValidationErrors,
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
-    fields.optional::<String>("type")?;
-    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
-    fields.optional::<String>("status")?;
+    let id = id_of(&mut fields)?;
     let arguments = fields.required::<String>("arguments");
     let call_id = fields.required::<String>("call_id");
     let name = fields.required::<String>("name");
@@ -301,9 +304,7 @@ fn read_output(
     errors: &mut ValidationErrors,
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
-    fields.optional::<String>("type")?;
-    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
-    fields.optional::<String>("status")?;
+    let id = id_of(&mut fields)?;
     fields.optional::<Value>("caller")?;
     let call_id = fields.required::<String>("call_id")?;
     let output = fields.required::<Value>("output")?;
@@ -329,9 +330,7 @@ fn read_reasoning(
     errors: &mut ValidationErrors,
 ) -> Option<NewItem> {
     let mut fields = Fields::new(Value::Object(map), at, errors)?;
-    fields.optional::<String>("type")?;
-    let id = fields.optional::<GivenId>("id")?.map(|id| id.0);
-    fields.optional::<String>("status")?;
+    let id = id_of(&mut fields)?;
     let content = fields.optional::<Value>("content")?;
     let encrypted = fields.optional::<String>("encrypted_content")?;
     let summary = fields.required::<Vec<Value>>("summary")?;

@@ -1,11 +1,22 @@
 //! The documents are true: every fixture in them loads, every conversation in them goes as printed.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
+use regex::Regex;
 use rehearsal::internals::read_fixture;
 use serde_json::json;
 
 use crate::server::TestServer;
+
+/// The head of the document of the command line.
+const CLI_HEADER: &str = "\
+# Command line
+
+What the program says of itself. `rehearsal` alone is `rehearsal serve`.
+
+Every flag of `serve` has an environment variable `REHEARSAL_<FLAG>`. The flag wins. Commas separate several keys or hosts in one
+variable.
+";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -59,6 +70,69 @@ pub fn fixtures() -> Vec<(String, String)> {
         }
     }
     all
+}
+
+/// The document of the command line is what the program says of itself. `REHEARSAL_BLESS=1` writes
+/// it anew.
+#[test]
+fn the_command_line_is_documented_as_the_program_tells_it() {
+    let help = |command: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
+        let program = program.env_clear().args(command.split_whitespace()).arg("--help");
+        let said = String::from_utf8(program.output().unwrap().stdout).unwrap();
+        said.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    };
+    let commands = ["serve", "init", "check", "schema", "exec", "import", "export", "health"];
+    let overview = help("");
+    let known = |name: &str| overview.lines().any(|line| line.trim_start().starts_with(name));
+    assert!(commands.into_iter().all(known), "{overview}");
+    let mut text = format!("{CLI_HEADER}\n```text\n{}\n```\n", overview.trim_end());
+    for command in commands {
+        let said = help(command);
+        text += &format!("\n## rehearsal {command}\n\n```text\n{}\n```\n", said.trim_end());
+    }
+    let path = root().join("docs/cli.md");
+    if std::env::var_os("REHEARSAL_BLESS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written == text, "write docs/cli.md anew: REHEARSAL_BLESS=1 cargo test --test it docs");
+}
+
+/// A link to a page or to a part of one leads somewhere.
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let folder = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = folder.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut links = 0;
+    for page in pages.chain([root().join("README.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        for found in link.captures_iter(&text) {
+            let to = &found[1];
+            if to.contains(':') {
+                continue;
+            }
+            let (file, part) = to.split_once('#').unwrap_or((to, ""));
+            let file =
+                if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(file.exists(), "{}: {to}", page.display());
+            if !part.is_empty() {
+                let target = fs::read_to_string(&file).unwrap();
+                let is_there = target.lines().any(|line| anchor(line).as_deref() == Some(part));
+                assert!(is_there, "{}: {to}", page.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links >= 100, "{links}");
+}
+
+/// The name that a heading has as a part of its page.
+fn anchor(line: &str) -> Option<String> {
+    let title = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))?;
+    let kept = title.to_lowercase().replace(' ', "-");
+    Some(kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect())
 }
 
 #[test]

@@ -271,11 +271,11 @@ fn compose() -> Option<Command> {
     }
 }
 
-/// The compose file of the README, with what stands for the checkouts of its reader.
+/// The compose file of the documents, with what stands for the checkouts of its reader.
 fn compose_file(image: &str, tests: &str) -> String {
-    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    let start = readme.find("# docker-compose.yml").expect("a compose file");
-    let text = &readme[start..];
+    let document = fs::read_to_string(root().join("docs/ci.md")).expect("the document");
+    let start = document.find("# docker-compose.yml").expect("a compose file");
+    let text = &document[start..];
     let text = &text[..text.find("```").expect("its end")];
     let fixtures = format!("\"{}:", root().join("fixtures").display());
     let changed = text

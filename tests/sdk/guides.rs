@@ -3,8 +3,8 @@
 use std::{env, fs, path::PathBuf, process::Command};
 
 use crate::{
-    clients::{NODE, PYTHON},
-    running::root,
+    clients::{NODE, PYTHON, succeed},
+    running::{KEY, Running, root},
 };
 
 /// The fenced blocks of a document: language and text.
@@ -53,6 +53,60 @@ fn play(document: &str, folder: &str) -> usize {
         assert!(said.contains(output.as_str()), "{command}\n{output}\nis not in\n{said}");
     }
     commands.len()
+}
+
+/// Runs the programs and the commands of a document against a server, in order. What one says has
+/// each line of the `text` behind it, up to an ellipsis. Answers how many there were.
+fn play_against(server: &Running, document: &str) -> usize {
+    let origin = server.base.trim_end_matches("/v1");
+    let (mut ran, mut said) = (0, String::new());
+    for (language, text) in blocks(document) {
+        let text = text.replace("http://127.0.0.1:7357", origin).replace("anything", KEY);
+        let mut command = match language.as_str() {
+            "python" => {
+                let mut python = Command::new(&*PYTHON);
+                python.args(["-c", &text]).env("PYTHONWARNINGS", "ignore");
+                python
+            }
+            "js" => {
+                let path = NODE.join("quickstart.mjs");
+                fs::write(&path, &text).expect("the program");
+                let mut node = Command::new("node");
+                node.arg(path);
+                node
+            }
+            "sh" if !text.contains("cargo") => {
+                let mut shell = Command::new("bash");
+                shell.args(["-ec", &text]);
+                shell
+            }
+            "text" => {
+                for line in text.lines() {
+                    let start = line.split('…').next().unwrap_or_default();
+                    assert!(said.contains(start), "{document}: {line}\nis not in\n{said}");
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        said = succeed(command.current_dir(root()));
+        assert!(!said.contains("\"error\":"), "{document}: {text}\n{said}");
+        ran += 1;
+    }
+    ran
+}
+
+#[test]
+fn the_first_steps_run_as_they_are_printed() {
+    let server = Running::with(&[]);
+    for (document, programs) in [
+        ("README.md", 1),
+        ("docs/quickstart.md", 5),
+        ("docs/determinism.md", 1),
+        ("docs/compatibility.md", 1),
+    ] {
+        assert_eq!(play_against(&server, document), programs, "{document}");
+    }
 }
 
 #[test]

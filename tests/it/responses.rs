@@ -388,6 +388,10 @@ async fn tools_that_the_input_brings_along_are_echoed() {
     let added = json!({"type": "additional_tools", "role": "developer", "tools": [function("h")]});
     assert_eq!(ask("gpt-5.4", added.clone()).await, ["f", "g", "tool_search", "h/"]);
     assert_eq!(ask("gpt-5.6", added).await, ["f", "g", "h", "tool_search"]);
+    // A tool of the service has no name to be found by.
+    let nameless =
+        json!({"type": "additional_tools", "role": "developer", "tools": [{"type": "web_search"}]});
+    assert_eq!(ask("gpt-5.4", nameless).await, ["f", "g", "web_search", "tool_search"]);
 }
 
 #[tokio::test]

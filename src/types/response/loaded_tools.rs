@@ -15,15 +15,13 @@ pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> 
     let mut echoed: Vec<Value> = tools.iter().map(|tool| tool.0.clone()).collect();
     let mut namespaces = Vec::new();
     for (tool, is_plain) in input.iter().flat_map(|item| loaded(item, model)) {
-        let place = echoed.iter().position(|known| known["name"] == tool["name"]);
+        let place = echoed.iter().position(|known| is_same(known, &tool));
         match place {
             Some(place) if is_plain => echoed[place] = tool,
-            None if is_plain => echoed.push(tool),
-            known => {
-                known.map(|place| echoed.remove(place));
-                let (name, description) = (&tool["name"], &tool["description"]);
-                namespaces.push(json!({"type": "namespace", "description": description,
-                    "name": name, "tools": [tool]}));
+            None if is_plain || tool["name"].is_null() => echoed.push(tool),
+            place => {
+                place.map(|place| echoed.remove(place));
+                namespaces.push(namespace_of(tool));
             }
         }
     }
@@ -35,6 +33,16 @@ pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> 
     });
     echoed.extend(namespaces);
     echoed
+}
+
+/// Whether two tools have one name. Tools of the service have none.
+fn is_same(one: &Value, other: &Value) -> bool {
+    one["name"].is_string() && one["name"] == other["name"]
+}
+
+fn namespace_of(tool: Value) -> Value {
+    let (name, description) = (&tool["name"], &tool["description"]);
+    json!({"type": "namespace", "description": description, "name": name, "tools": [tool]})
 }
 
 /// The tools that an item brings along, and whether they are echoed as if the request had them.

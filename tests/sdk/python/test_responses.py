@@ -75,7 +75,7 @@ class Responses(unittest.TestCase):
         with self.responses.stream(model=MODEL, input=items, **kept) as stream:
             called = stream.get_final_response()
         self.assertTrue(called.output[0].encrypted_content)
-        items += [item.to_dict() for item in called.output] + outputs(called)
+        items += called.output + outputs(called)
         done = self.responses.create(model=MODEL, input=items, **kept)
         self.assertEqual(done.output_text, "It is cold and cold.")
 

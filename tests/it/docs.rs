@@ -49,8 +49,8 @@ pub fn fixtures() -> Vec<(String, String)> {
             all.push((file.display().to_string(), fs::read_to_string(&file).unwrap()));
         }
     }
-    let documents =
-        ["fixtures", "recipes", "record", "responses", "testing"].map(|it| format!("docs/{it}.md"));
+    let documents = ["coding-agents", "fixtures", "recipes", "record", "responses", "testing"]
+        .map(|it| format!("docs/{it}.md"));
     for document in ["README.md".to_owned()].iter().chain(&documents) {
         for (language, line, text) in blocks(document) {
             let is_fixture = [

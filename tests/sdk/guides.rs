@@ -115,6 +115,11 @@ fn every_recipe_runs_as_it_is_printed() {
 }
 
 #[test]
+fn the_guide_for_coding_agents_runs_as_it_is_printed() {
+    assert_eq!(play("docs/coding-agents.md", "coding-agents"), 2);
+}
+
+#[test]
 fn the_guide_to_responses_runs_as_it_is_printed() {
     assert_eq!(play("docs/responses.md", "responses"), 1);
 }

@@ -176,7 +176,7 @@ fn known_method(method: &str) -> &'static str {
     METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
 }
 
-/// The words that paths of the server are made of. Whatever else stands in a path is an id.
+/// The words that paths of the server are made of. Whatever else is in a path is an id.
 const WORDS: [&str; 42] = [
     "",
     "v1",
@@ -230,7 +230,7 @@ const ID: u8 = 1;
 /// Which route a path takes, with `{id}` in the place of ids.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct Route {
-    /// The codes of its segments; none at all stands for every path that the server does not have.
+    /// The codes of its segments; none at all means every path that the server does not have.
     segments: [u8; SEGMENTS],
 }
 

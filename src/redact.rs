@@ -17,10 +17,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, bytes};
 use serde_json::{Map, Value};
 
-/// What stands in place of a secret in fixtures.
+/// What is in place of a secret in fixtures.
 pub const REDACTED: &str = "[redacted]";
 
-/// What stands in place of a secret in journals, turns and reports.
+/// What is in place of a secret in journals, turns and reports.
 pub const REMOVED: &str = "[removed]";
 
 /// What keys of known services look like, and the words that go before a token.
@@ -170,7 +170,7 @@ impl SessionKeys {
     }
 }
 
-/// Where a key stands in a text. A word of which a short key is only a part is another word.
+/// Where a key is in a text. A word of which a short key is only a part is another word.
 fn places(finder: &Finder<'_>, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let length = finder.needle().len();
     let is_part = |byte: Option<&u8>| {

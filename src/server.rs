@@ -233,7 +233,7 @@ impl Session {
         self.session.state().clock.now()
     }
 
-    /// Moves the clock of the session on, whether it stands still or runs. What falls due meanwhile,
+    /// Moves the clock of the session on, whether it is stopped or runs. What falls due meanwhile,
     /// such as the expiry of a run, happens before this returns.
     pub async fn advance(&self, by: Duration) {
         self.session.state().clock.advance(by).await;

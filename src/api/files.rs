@@ -103,7 +103,7 @@ async fn content(context: RequestContext, Found(file): Found<File>) -> Result<Re
 const IN_HEADERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// The name is for whoever saves the content, so it is no path and has nothing that a header or a
-/// shell could trip over; what is not ASCII stands in the second form.
+/// shell could trip over; what is not ASCII is in the second form.
 fn attachment(filename: &str) -> HeaderValue {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name

@@ -1,7 +1,7 @@
 //! The API itself: one file per resource, with its routes, its request bodies and its handlers.
 //!
 //! Handlers read like the API's page: take, check, do, answer. They set no status and spell no SQL.
-//! What every resource does alike stands here, once.
+//! What every resource does alike is here, once.
 
 mod assistant_files;
 mod assistants;
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// A page of what stands within some parent, each item shown through `view`.
+/// A page of what is within some parent, each item shown through `view`.
 async fn page<T: Stored, V: Serialize>(
     state: &SessionState,
     within: store::Within<'_>,

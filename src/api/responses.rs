@@ -74,7 +74,7 @@ async fn ended(mut events: Events) -> Result<Response> {
             return Ok(response.clone());
         }
     }
-    // The session began anew, or the database cannot be written to.
+    // The session began again, or the database cannot be written to.
     Err(ApiErrorKind::Internal { request_id: String::new() }.into())
 }
 

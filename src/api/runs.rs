@@ -155,7 +155,7 @@ impl RunParams {
     }
 }
 
-/// `additional_instructions` go behind the others. What stands between them is not recorded; a
+/// `additional_instructions` go behind the others. What is between them is not recorded; a
 /// newline it is.
 fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
     match (

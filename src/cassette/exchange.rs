@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::events::{Lines, SseEvent};
 
-/// An exchange as it stands in a recording.
+/// An exchange as it is in a recording.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub line: usize,
@@ -44,7 +44,7 @@ impl Raw {
             .map_or(path, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let first = segments.iter().position(|segment| RESOURCES.contains(segment))?;
-        // Before it stands nothing but a base: /v1, /openai, a deployment, a proxy's prefix.
+        // Before it is nothing but a base: /v1, /openai, a deployment, a proxy's prefix.
         Some(format!("/{}", segments[first..].join("/")))
     }
 
@@ -93,7 +93,7 @@ impl Raw {
     }
 
     /// Bodies are packed if a header says so, or look it: some tools unpack them and leave the
-    /// header. What is no text stands in base64 in some formats, which nobody says.
+    /// header. What is no text is in base64 in some formats, which nobody says.
     fn unpacked(&self) -> Result<Vec<u8>, String> {
         let is_packed = |bytes: &[u8]| bytes.starts_with(&[0x1f, 0x8b]);
         let mut bytes = self.response.clone();
@@ -163,7 +163,7 @@ fn events(text: &str) -> Result<Vec<(String, Value)>, String> {
     if events.is_empty() { Err("there are no events in the stream".to_owned()) } else { Ok(events) }
 }
 
-/// What a text in base64 stands for, if it is one.
+/// What a text in base64 means, if it is one.
 pub(super) fn decoded(encoded: &str) -> Option<Vec<u8>> {
     STANDARD.decode(encoded.split_whitespace().collect::<String>()).ok()
 }

@@ -60,7 +60,7 @@ pub struct ServeArgs {
     /// The same requests in the same order give the same ids [default: random]
     #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
     seed: Option<u64>,
-    /// `real`, or a start time in RFC 3339 at which the clock then stands still
+    /// `real`, or a start time in RFC 3339 at which the clock stops
     #[arg(
         long,
         value_name = "real|RFC3339",
@@ -110,7 +110,7 @@ pub struct ServeArgs {
         env = "REHEARSAL_MAX_SESSIONS"
     )]
     max_sessions: usize,
-    /// Load fixtures anew when they change; a broken edit keeps the last good ones and says why
+    /// Load fixtures again when they change; a broken edit keeps the last good ones and says why
     #[arg(long, env = "REHEARSAL_WATCH")]
     watch: bool,
     /// What to log to standard error: a filter of the `tracing` crate
@@ -139,7 +139,7 @@ struct UpstreamArgs {
     /// The environment variable that the upstream's key is in
     #[arg(long = "upstream-key-env", value_name = "NAME", env = "REHEARSAL_UPSTREAM_KEY_ENV")]
     key_env: Option<String>,
-    /// Ask the upstream for another model than the run says, repeatable; * stands for all others
+    /// Ask the upstream for another model than the run says, repeatable; * means all others
     #[arg(
         long = "upstream-model",
         value_name = "FROM=TO",
@@ -216,7 +216,7 @@ enum V1 {
     Refuse,
 }
 
-/// Real time, or the time at which the clock stands still.
+/// Real time, or the time at which the clock is stopped.
 #[derive(Clone, Copy, Debug)]
 struct ClockArg(Option<Moment>);
 

@@ -1,4 +1,4 @@
-//! Loads fixtures anew when they change. A broken edit keeps the last good ones and says why.
+//! Loads fixtures again when they change. A broken edit keeps the last good ones and says why.
 //!
 //! It looks rather than waits to be told: changes within containers, on network drives, and of
 //! files that are replaced by renaming are told unreliably or not at all, and a look at a few small

@@ -97,7 +97,7 @@ impl Ids {
         ids
     }
 
-    /// The same, but that requests are named on from where `current` stands: none of them is named
+    /// The same, but that requests are named on from where `current` is: none of them is named
     /// twice.
     pub fn resumed_beside(stand: &IdsStand, current: &IdsStand) -> Self {
         let requests = if stand.seed == current.seed { current.requests } else { stand.requests };
@@ -230,7 +230,7 @@ impl RunIds {
         letters("", BASE62, length, &mut self.generator(Made::Message, nth))
     }
 
-    /// What stands for the reasoning that nobody but the service can read.
+    /// What is shown in place of the reasoning that only the service can read.
     pub fn encrypted(&self, nth: usize) -> String {
         const LENGTH: usize = 344;
         letters("gAAAAA", BASE62, LENGTH, &mut self.generator(Made::Turn, nth))

@@ -1,7 +1,7 @@
 //! The only time in the program, and in `ids.rs` its only chance.
 //!
 //! Every session has a clock of its own. A running one follows the system's, perhaps ahead of it or
-//! behind; a frozen one stands still. Either can be advanced: everything that falls due on the way
+//! behind; a frozen one is stopped. Either can be advanced: everything that falls due on the way
 //! then happens before the advance returns, in the order in which it falls due.
 
 mod ids;
@@ -92,7 +92,7 @@ pub struct Clock {
     load: watch::Sender<Load>,
     /// How many changes of the clock wait or are being made. New requests wait for them.
     changes: watch::Sender<usize>,
-    /// Changes whenever the clock stops, or runs again: whoever sleeps has to look anew.
+    /// Changes whenever the clock stops, or runs again: whoever sleeps has to look again.
     turned: watch::Sender<u64>,
     /// Held while the clock is set: one after the other.
     setting: Arc<tokio::sync::Mutex<()>>,
@@ -108,7 +108,7 @@ struct Inner {
 /// How a clock is set, so that another can be set the same.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ClockStand {
-    /// The time at which a frozen clock stands; none for a clock that runs.
+    /// The time of a frozen clock; none for a clock that runs.
     frozen_at: Option<Moment>,
     /// How many microseconds a clock that runs is ahead of the system's.
     ahead: i64,
@@ -322,7 +322,7 @@ impl Clock {
         self.turned.send_modify(|turns| *turns += 1);
     }
 
-    /// Moves a clock that stands still on to `end`.
+    /// Moves a clock that is stopped on to `end`.
     async fn pass(&self, end: Moment) {
         self.settled().await;
         while self.wake_next(end) {

@@ -115,7 +115,7 @@ async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, json)], include_str!("openapi.json")).into_response()
 }
 
-/// What stands behind the question mark.
+/// What is behind the question mark.
 struct Query(Vec<(String, String)>);
 
 impl Query {

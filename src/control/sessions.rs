@@ -59,7 +59,7 @@ struct SessionDeleted {
     deleted: bool,
 }
 
-/// Forgets a session with all that is in it, snapshots too. Its next request makes it anew.
+/// Forgets a session with all that is in it, snapshots too. Its next request makes it again.
 async fn remove(
     State(app): State<AppState>,
     Path(name): Path<String>,

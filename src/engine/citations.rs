@@ -10,7 +10,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Segment {
     Plain(String),
-    /// A text that stands for a file.
+    /// A text that means a file.
     Marked {
         text: String,
         refers: MarkTarget,
@@ -50,7 +50,7 @@ impl Cited {
         Segment::Marked { text, refers }
     }
 
-    /// The text of its marker, and what that stands for.
+    /// The text of its marker, and what that means.
     pub(super) fn marked(&self, manner: Marks) -> (String, MarkTarget) {
         let (text, quote) = match manner {
             Marks::V1 => (
@@ -69,7 +69,7 @@ impl Cited {
 const QUOTED: usize = 12;
 
 /// Which of the results a text quotes, in their order; if it quotes none, the best of them. Where
-/// the text has marks, each stands for what is quoted before it.
+/// the text has marks, each means what is quoted before it.
 pub(super) fn used(text: &str, results: &[SearchResult]) -> Vec<Cited> {
     let best = || results.first().map(|result| Cited::of_result(0, result));
     let mut parts: Vec<&str> = text.split(CITE).collect();

@@ -27,7 +27,7 @@ pub(super) enum Cue {
         file_id: Id<File>,
     },
     Text(TokenPiece),
-    /// A stretch of text that stands for a file.
+    /// A stretch of text that means a file.
     Marked {
         piece: TokenPiece,
         refers: MarkTarget,
@@ -71,7 +71,7 @@ pub(super) enum Cue {
     End(PerformanceEnd),
 }
 
-/// What a stretch of text stands for.
+/// What a stretch of text means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum MarkTarget {
     Citation(CitedFile),

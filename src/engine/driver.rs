@@ -48,7 +48,7 @@ use crate::{
     },
 };
 
-/// How long runs may take to end their streams when their session begins anew.
+/// How long runs may take to end their streams when their session begins again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The engine of one session.
@@ -294,7 +294,7 @@ impl Engine {
         }
     }
 
-    /// Stops all runs, because their session begins anew.
+    /// Stops all runs, because their session begins again.
     pub async fn abandon_all(&self) {
         let stopped: Vec<_> = self.live.lock().drain().map(|(_, live)| live).collect();
         for live in &stopped {

@@ -69,7 +69,7 @@ pub enum ContentDelta {
     Text {
         value: String,
         is_first: bool,
-        /// What the text stands for, and its number.
+        /// What the text means, and its number.
         annotation: Option<(usize, Annotation)>,
     },
     Image(Id<File>),

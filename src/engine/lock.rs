@@ -1,6 +1,6 @@
 //! The lock on a thread: while one of its runs is open, nobody else writes to it.
 //!
-//! The database keeps it. What stands here is how somebody who was kept out learns why.
+//! The database keeps it. What is here is how somebody who was kept out learns why.
 
 use super::error::EngineError;
 use crate::{

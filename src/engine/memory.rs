@@ -1,4 +1,4 @@
-//! What a performer has to remember between two answers: where in a script it stands, or how often
+//! What a performer has to remember between two answers: where in a script it is, or how often
 //! it has asked an upstream. It is data, kept beside the run, so that any process can go on.
 
 use std::{borrow::Cow, sync::Arc};
@@ -25,7 +25,7 @@ impl Performance {
     /// The reply of the fixtures that performs, if one does.
     pub(super) fn reply(&self) -> Option<String> {
         match &self.memory {
-            // An echo, or the failure of a run that nothing matched, stands nowhere.
+            // An echo, or the failure of a run that nothing matched, is nowhere.
             Memory::Script(Position { reply, .. }) if reply.origin.line > 0 => Some(reply.called()),
             Memory::Script(_) | Memory::Upstream(_) => None,
         }
@@ -75,7 +75,7 @@ pub(super) struct Cues {
     pub then: AfterCues,
 }
 
-/// Where in a reply a script stands.
+/// Where in a reply a script is.
 #[derive(Clone, Debug)]
 pub(super) struct Position {
     pub reply: Arc<Reply>,

@@ -102,7 +102,7 @@ pub(super) fn new_machine(run: &Run, prompt: Prompt, now: Moment) -> Machine {
     Machine::new(run.model.clone(), Moment::from(run.deadline()), budget, now)
 }
 
-/// A machine that stands where the objects of its run stand, and that nobody performs.
+/// A machine that is where the objects of its run stand, and that nobody performs.
 pub(super) fn machine_of_objects(open: &OpenRun, prompt: Prompt, now: Moment) -> Machine {
     let count = |text: &str| tokens::count(&open.run.model, text);
     let mut machine = new_machine(&open.run, prompt, now);

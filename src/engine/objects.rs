@@ -170,7 +170,7 @@ impl RunObjects {
         self.steps.push(step);
     }
 
-    /// A piece of text; one that stands for a file has an annotation that says which.
+    /// A piece of text; one that means a file has an annotation that says which.
     fn text(&mut self, value: String, refers: Option<MarkTarget>) -> Option<Event> {
         let message = self.message.as_mut()?;
         let is_first = !matches!(message.content.last(), Some(Content::Text { .. }));
@@ -282,7 +282,7 @@ impl RunObjects {
     }
 
     /// Adds what the events changed to a write, beside the run itself, and what is open as it
-    /// stands now.
+    /// is now.
     pub(super) fn write(&self, changes: &mut Changes, shown: &[Event]) -> store::Result<()> {
         let (mut steps, mut messages, mut begun) = (Vec::new(), Vec::new(), Vec::new());
         for event in shown {

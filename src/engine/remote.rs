@@ -430,7 +430,7 @@ impl MarkFinder {
                 Some(closes) => {
                     let mark: String = self.held.drain(..closes + CLOSES.len_utf8()).collect();
                     match self.refers(&mark) {
-                        // Models change what stands behind the number.
+                        // Models change what is behind the number.
                         Some((mark, refers)) => said.push(MarkedPiece::Mark(mark, refers)),
                         None => plain(&mut said, &mark),
                     }
@@ -451,7 +451,7 @@ impl MarkFinder {
         (!held.is_empty()).then_some(MarkedPiece::Plain(held))
     }
 
-    /// What a mark such as `【4:0†policy.txt】` stands for, and how it should read.
+    /// What a mark such as `【4:0†policy.txt】` means, and how it should read.
     fn refers(&self, mark: &str) -> Option<(String, MarkTarget)> {
         let inner = mark.trim_start_matches(OPENS).trim_end_matches(CLOSES);
         let number = inner.split('†').next()?.trim();

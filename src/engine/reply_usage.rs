@@ -161,7 +161,7 @@ impl ReplyUsage {
         self.entries.lock().uses.get(&reply.key).copied().unwrap_or_default()
     }
 
-    /// The reply that answered a run, by its name, or where it stands.
+    /// The reply that answered a run, by its name, or where it is.
     pub fn answered(&self, run: &Id<Run>) -> Option<String> {
         self.reply_of(run).map(|reply| reply.called())
     }

@@ -43,7 +43,7 @@ pub(super) async fn next(
     Cues { cues, memory: Memory::Script(position), then }
 }
 
-/// What comes behind the cues of a script that stands here.
+/// What comes behind the cues of a script that is here.
 pub(super) fn then(position: &Position) -> AfterCues {
     let searches = |call: &ReplyCall| matches!(call, ReplyCall::FileSearch(search) if search.results.is_none());
     let rest = position.reply.entries.iter().skip(position.entry);

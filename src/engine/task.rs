@@ -64,7 +64,7 @@ async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>
     let mut shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
     let mut recovery = Recovery::default();
     loop {
-        // Commands come while it waits, as often as clients poll. They do not begin the wait anew.
+        // Commands come while it waits, as often as clients poll. They do not begin the wait again.
         tokio::select! {
             () = refuse_all(commands) => return,
             () = recovery.wait() => {}

@@ -61,7 +61,7 @@ fn read_part(
     if *left == 0 { Err(ExtractError::TooLarge) } else { read }
 }
 
-/// Text stands in `t` elements; paragraphs and breaks end lines, cells and tabs end columns.
+/// Text is in `t` elements; paragraphs and breaks end lines, cells and tabs end columns.
 fn read_xml(source: impl BufRead, text: &mut String) -> Result<(), ExtractError> {
     let mut reader = Reader::from_reader(source);
     let (mut buffer, mut in_text) = (Vec::new(), false);

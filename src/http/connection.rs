@@ -1,5 +1,5 @@
 //! How far a connection is, and whether anything on it moves. A peer that stops in the middle of a
-//! request is closed after a while; at the end of the server, all that stands still is closed at
+//! request is closed after a while; at the end of the server, all that does not move is closed at
 //! once.
 
 use std::{

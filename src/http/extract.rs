@@ -1,6 +1,6 @@
 //! What handlers take: the context, an object that exists, a body that makes sense, a page of a list.
 //!
-//! Every rejection is an `ApiError`. The order in which a request is judged stands here: JSON
+//! Every rejection is an `ApiError`. The order in which a request is judged is here: JSON
 //! syntax, fields, ids, existence.
 
 use std::{convert::Infallible, ops::Deref, sync::Arc};

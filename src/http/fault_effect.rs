@@ -158,7 +158,7 @@ fn ended_by(body: Body, events: usize, api: Api, error: &ErrorShown<'_>) -> Body
     Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
 }
 
-/// The end of a body that breaks off. What stands before it goes out first.
+/// The end of a body that breaks off. What is before it goes out first.
 fn broken() -> impl Stream<Item = io::Result<Bytes>> {
     stream::once(async {
         tokio::task::yield_now().await;

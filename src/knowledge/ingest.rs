@@ -1,7 +1,7 @@
 //! Makes files of vector stores searchable, in the background: text, chunks, words, and then
 //! `completed`.
 //!
-//! A file may be deleted, cancelled or taken up anew while it is being made ready: every write has
+//! A file may be deleted, cancelled or taken up again while it is being made ready: every write has
 //! the condition that somebody still waits for it. Under the pace `steps` nothing happens until
 //! somebody looks.
 

@@ -9,7 +9,7 @@ pub struct TextPiece<'t> {
     pub text: &'t str,
 }
 
-/// How much of a text is cut at a time, in bytes: tokens are counted anew behind it.
+/// How much of a text is cut at a time, in bytes: tokens are counted again behind it.
 const STRETCH: usize = 1 << 18;
 
 /// Cuts a text. None if it has more than `most` tokens.

@@ -34,7 +34,7 @@ pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     shortened(best.map_or("", |(_, passage)| passage))
 }
 
-/// Where a sentence stands, and the numbers of the sought words that it has.
+/// Where a sentence is, and the numbers of the sought words that it has.
 struct Sentence {
     start: usize,
     end: usize,

@@ -51,7 +51,7 @@ pub struct SessionConfig {
     pub extractor: Extractor,
     /// None for another seed in every session.
     pub seed: Option<u64>,
-    /// Where the clock stands still from the start; none for the real time.
+    /// Where the clock is stopped from the start; none for the real time.
     pub clock: Option<Moment>,
     /// Who performs the runs that no reply matches, if somebody does, and who writes it down.
     pub upstream: Option<Arc<Upstream>>,
@@ -151,7 +151,7 @@ impl From<store::StoreError> for SessionError {
 enum SessionStart {
     /// With its seeds.
     Seeded { starts: u32 },
-    /// Where another stood; requests are named on from where the last one stands.
+    /// Where another stood; requests are named on from where the last one is.
     At { stood: Box<SnapshotState>, last: IdsStand },
 }
 

@@ -142,7 +142,7 @@ impl Room {
         self.places.lock().by_name.get(name).and_then(|place| place.cell.get().cloned())
     }
 
-    /// Forgets a session. The next request that enters it makes it anew.
+    /// Forgets a session. The next request that enters it makes it again.
     pub(super) fn remove(&self, session: &Arc<OpenSession>) {
         let mut places = self.places.lock();
         // Another one may have its name by now.

@@ -71,7 +71,7 @@ impl Store {
         Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
     }
 
-    /// Where a file of a store stands, as long as somebody waits for it to be ready.
+    /// Where a file of a store is, as long as somebody waits for it to be ready.
     pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<FilePlace>> {
         let sql = "select file.seq, store.seq, attempt from vector_store_files as file, \
                    vector_stores as store where file.session = ?1 and file.vector_store_id = ?2 \

@@ -45,7 +45,7 @@ pub struct Passage {
     pub text: String,
 }
 
-/// The mark of a store, which stands before each of its words.
+/// The mark of a store, which is before each of its words.
 pub(crate) fn mark_of(store: i64) -> String {
     format!("{store}q")
 }

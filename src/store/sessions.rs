@@ -1,4 +1,4 @@
-//! Sessions as a whole: entered, begun anew, kept as snapshots and brought back, and what is left
+//! Sessions as a whole: entered, begun again, kept as snapshots and brought back, and what is left
 //! of them removed.
 //!
 //! A session that nobody can enter has a name that begins with `/`: one that was reset, whose
@@ -134,7 +134,7 @@ impl Database {
         Ok(())
     }
 
-    /// A row for a session that is to begin anew, with nothing in it. Nobody can enter it until it
+    /// A row for a session that is to begin again, with nothing in it. Nobody can enter it until it
     /// is taken.
     pub async fn prepare(self: &Arc<Self>) -> Result<Prepared> {
         let name = hidden_name();

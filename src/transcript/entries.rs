@@ -285,7 +285,7 @@ fn query(search: &FileSearchCall) -> Map<String, Value> {
     query.map(|query| ("query".to_owned(), Value::String(literal(query)))).into_iter().collect()
 }
 
-/// What stands before a marker and behind it in the rest of a text: where its annotation says, or
+/// What is before a marker and behind it in the rest of a text: where its annotation says, or
 /// else where it is first.
 fn around<'t>(
     text: &'t str,
@@ -306,7 +306,7 @@ fn around<'t>(
     }
 }
 
-/// What stands for a file whose content is not to be had.
+/// What takes the place of a file whose content is missing.
 fn stand_in(name: &str) -> &'static [u8] {
     /// The smallest picture: one transparent pixel.
     const BLANK: &[u8] = b"\x89PNG\r\n\x1a\n\

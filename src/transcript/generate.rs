@@ -40,7 +40,7 @@ pub struct ExportOptions<'m> {
     pub redactor: &'m Redactor,
     /// Whether assistants are seeded, and files that are cited.
     pub seeds: bool,
-    /// What stands behind the name of each reply.
+    /// What is behind the name of each reply.
     pub suffix: &'m str,
     /// Whether there are replies for those runs only that an upstream performed.
     pub only_performed: bool,
@@ -69,7 +69,7 @@ pub fn generate(
             if options.only_performed && run.upstream.is_none() {
                 continue;
             }
-            // What is written anew as a thread goes on says the same of each run every time.
+            // What is written again as a thread goes on says the same of each run every time.
             let turn = (options.only_performed || runs.len() > 1).then_some(index + 1);
             replies.push(generator.reply(thread, run, runs.get(index + 1).copied(), turn));
         }

@@ -132,7 +132,7 @@ pub struct Answered {
 pub struct Citation {
     pub file_id: String,
     pub filename: Option<String>,
-    /// What stands for it in the text.
+    /// Its mark in the text.
     pub text: String,
 }
 

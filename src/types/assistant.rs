@@ -31,7 +31,7 @@ pub struct Assistant {
     pub tool_resources: ToolResources,
     pub metadata: Metadata,
     pub response_format: ResponseFormat,
-    /// The files that v1 gave it, which only v1 shows. What v2 makes of them stands in
+    /// The files that v1 gave it, which only v1 shows. What v2 makes of them is in
     /// `tool_resources`.
     #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<GivenFile>,

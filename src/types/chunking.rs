@@ -9,7 +9,7 @@ use super::{
 };
 
 /// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is
-/// shown as what it stands for: recorded.
+/// shown as what it means: recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Chunking {

@@ -81,7 +81,7 @@ pub struct ContentText {
     pub annotations: Vec<Annotation>,
 }
 
-/// What stands behind a stretch of text: where it was found, or the file that it links to. The
+/// What is behind a stretch of text: where it was found, or the file that it links to. The
 /// indices count characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -14,7 +14,7 @@ use super::{
     place::{Place, Places},
 };
 
-/// Where in a document a value stands: `tools[0].function.name`.
+/// Where in a document a value is: `tools[0].function.name`.
 #[derive(Clone, Copy)]
 pub enum Path<'p> {
     /// The document itself, with the places of its values if they are known.

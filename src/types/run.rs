@@ -21,7 +21,7 @@ pub struct Run {
     pub assistant_id: Id<Assistant>,
     pub thread_id: Id<Thread>,
     pub phase: Phase,
-    /// Set anew each time the run becomes `in_progress`.
+    /// Set again each time the run becomes `in_progress`.
     pub started_at: Option<Timestamp>,
     pub model: String,
     pub instructions: Option<String>,
@@ -59,7 +59,7 @@ pub struct Performed {
     pub per_token: u64,
 }
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     Queued,

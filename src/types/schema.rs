@@ -57,7 +57,7 @@ fn fault_of(schema: &Map<String, Value>, is_strict: bool) -> Option<String> {
     find(ill_formed).or_else(|| is_strict.then(|| find(not_strict)).flatten())
 }
 
-/// Says what is wrong with one schema, which stands at a place.
+/// Says what is wrong with one schema, which is at a place.
 type Rule = fn(&Map<String, Value>, &[String]) -> Option<String>;
 
 /// The first fault of a schema, or of one within it.

@@ -1,4 +1,4 @@
-//! Enums whose variants are words of the API: each word stands once, beside its variant, for the
+//! Enums whose variants are words of the API: each word is once, beside its variant, for the
 //! wire, for error texts and for questions alike.
 
 /// Makes such an enum.

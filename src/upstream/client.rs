@@ -73,7 +73,7 @@ pub struct UpstreamSettings {
     pub patience: Option<Duration>,
 }
 
-/// A model, and what the upstream calls it. `*` stands for every model that has no name of its own.
+/// A model, and what the upstream calls it. `*` means every model that has no name of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelName {
     from: String,

@@ -1,7 +1,7 @@
-//! What upstreams have answered, as fixtures: one file for each thread, written anew whenever a run
+//! What upstreams have answered, as fixtures: one file for each thread, written again whenever a run
 //! of it is over, and one for each chain or conversation of responses, to which replies are added.
 //!
-//! What is in the folder already is never lost: a file is written anew only by the thread that it
+//! What is in the folder already is never lost: a file is written again only by the thread that it
 //! is of, and only if that still has everything that is in it. A reply of responses takes the place
 //! of one that says the beginning of the same.
 
@@ -65,7 +65,7 @@ pub struct Begun {
 /// What every recording begins with, before the id of its thread.
 const HEADER: &str = "Recorded from an upstream, of ";
 
-/// What stands before the key of a chain there: ids of threads never begin so.
+/// What is before the key of a chain there: ids of threads never begin so.
 const CHAIN: &str = "responses ";
 
 impl Recorder {
@@ -306,7 +306,7 @@ impl Begun {
         transcript::generate(objects, &options, &mut UsedNames::default())
     }
 
-    /// Two threads may begin alike and go on differently: the answer that stands first is then used
+    /// Two threads may begin alike and go on differently: the answer that is first is then used
     /// once, and the next one after it, as it was when they were recorded.
     fn take_turns(
         &mut self,
@@ -374,7 +374,7 @@ fn retire(path: &Path, reply: &mut GeneratedReply) -> io::Result<()> {
     }
 }
 
-/// What stands behind the names of replies, so that none is the same in two files.
+/// What is behind the names of replies, so that none is the same in two files.
 fn suffix(number: u32) -> String {
     format!("-{number:04}")
 }

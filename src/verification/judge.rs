@@ -24,7 +24,7 @@ pub struct Judgement {
     pub expectation: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
-    /// The line that the expectation stands in.
+    /// The line that the expectation is in.
     #[serde(skip)]
     pub line: usize,
 }

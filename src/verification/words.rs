@@ -14,7 +14,7 @@ const ALIKE: f32 = 0.15;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What differs, in the notation of `wdiff`: `Answer in [-French-]{+German+}.` The expected text may
-/// be a part of the one that came: what stands around it does not count. None where the texts have
+/// be a part of the one that came: what is around it does not count. None where the texts have
 /// too little in common, or nothing differs.
 pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<String> {
     let (expected, got) = (beginning(expected), beginning(got));
@@ -56,7 +56,7 @@ fn runs<'t>(diff: &TextDiff<'t, 't, '_, str>) -> Vec<Run<'t>> {
     runs
 }
 
-/// Leaves out what stands before and behind a text that is to be a part of the other. Where its
+/// Leaves out what is before and behind a text that is to be a part of the other. Where its
 /// first or last words were replaced, as many words stay in their place.
 fn leave_out_surroundings(runs: &mut Vec<Run<'_>>) {
     match runs.as_mut_slice() {
@@ -97,7 +97,7 @@ fn show(runs: &[Run<'_>]) -> String {
     shown.lines().collect::<Vec<_>>().join("⏎")
 }
 
-/// As much of what is equal as stands next to a change, in whole words.
+/// As much of what is equal as is next to a change, in whole words.
 fn near(text: &str, is_first: bool, is_last: bool) -> String {
     let count = text.chars().count();
     let (from, to) = (if is_first { 0 } else { AROUND }, if is_last { 0 } else { AROUND });

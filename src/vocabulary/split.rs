@@ -1,7 +1,7 @@
 //! The words of a text, as the published patterns cut them.
 //!
 //! The patterns are alternatives that are tried in order at each place, with a lookahead for white
-//! space. Each function here stands for one of them, and says which. The classes of characters
+//! space. Each function here means one of them, and says which. The classes of characters
 //! are those of `regex-syntax`, so they are the ones that the patterns mean. Words never are
 //! empty, and put together they are the text.
 
@@ -113,7 +113,7 @@ impl Rest<'_> {
         let start = self.before_letters();
         let end = self
             .ending_lower(start)
-            // A mark may be what stands before the letters, but also the first of them.
+            // A mark may be what is before the letters, but also the first of them.
             .or_else(|| (start > 0).then(|| self.ending_lower(0)).flatten())
             .or_else(|| Some(self.span(start, UPPER)).filter(|end| *end > start))?;
         Some(end + contraction(&self.text[end..]).unwrap_or(0))

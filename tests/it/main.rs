@@ -32,6 +32,7 @@ mod observing;
 mod pieces;
 mod playground;
 mod properties;
+mod prose;
 mod races;
 mod recordings;
 mod refusals;

@@ -1,7 +1,7 @@
 //! What `curl -v` prints, or another tool that shows HTTP as it is: heads of requests and
 //! responses, with their bodies between them, and curl's own remarks among all that.
 //!
-//! curl never shows the body of a request. Where the command itself stands above, its `-d` is taken
+//! curl never shows the body of a request. Where the command itself is above, its `-d` is taken
 //! for that.
 
 use std::sync::LazyLock;
@@ -21,11 +21,11 @@ struct Patterns {
     /// A remark behind a body that does not end in a line break.
     glued: Regex,
     connected: Regex,
-    /// What stands before the body that a command gives to a request.
+    /// What is before the body that a command gives to a request.
     data: Regex,
     /// The beginning of a document in place of a file.
     document: Regex,
-    /// The line of a command, whatever prompt stands before it.
+    /// The line of a command, whatever prompt is before it.
     command: Regex,
 }
 
@@ -80,7 +80,7 @@ struct Reader {
     place: LineKind,
     /// Whom curl says it has connected to.
     host: String,
-    /// What stands above a request: the command, perhaps.
+    /// What is above a request: the command, perhaps.
     above: String,
     now: Option<Raw>,
     done: Vec<Raw>,
@@ -158,7 +158,7 @@ impl Reader {
 
     fn end(&mut self) {
         let Some(mut now) = self.now.take() else { return };
-        // The next command stands behind the body before it.
+        // The next command is behind the body before it.
         if let Some(command) = find_command(&now.response) {
             self.above = String::from_utf8_lossy(&now.response[command..]).into_owned();
             now.response.truncate(command);
@@ -176,7 +176,7 @@ fn append(body: &mut Vec<u8>, line: &str) {
     body.push(b'\n');
 }
 
-/// Where a command begins that stands behind a body: behind the value, if that is JSON.
+/// Where a command begins that is behind a body: behind the value, if that is JSON.
 fn find_command(body: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(body).ok()?;
     if text.trim_start().starts_with(['{', '[']) {

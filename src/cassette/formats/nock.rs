@@ -27,7 +27,7 @@ impl Definition {
         self.scope.is_some() && self.path.is_some()
     }
 
-    /// JSON that nock has read, or text. What is no text stands in hex: as a whole, or if it is
+    /// JSON that nock has read, or text. What is no text is in hex: as a whole, or if it is
     /// packed, in pieces.
     fn response(&self) -> Vec<u8> {
         if self.response_is_binary

@@ -143,7 +143,7 @@ impl PairRequest {
     }
 }
 
-/// A body as it stands, or within a map that says how it is written.
+/// A body as it is, or within a map that says how it is written.
 fn bytes(body: Value, is_binary: bool) -> Vec<u8> {
     match &body {
         Value::Object(map) => {

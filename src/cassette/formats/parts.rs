@@ -70,7 +70,7 @@ fn pairs(written: Value) -> Vec<(String, String)> {
     }
 }
 
-/// The bytes that a text stands for in hex, if it is hex.
+/// The bytes that a text means in hex, if it is hex.
 pub(super) fn unhexed(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let (pairs, []) = digits.as_chunks::<2>() else { return None };

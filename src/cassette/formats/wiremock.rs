@@ -116,7 +116,7 @@ pub(super) fn is_mapping(item: &Value) -> bool {
 
 pub(super) fn exchanges(document: &Value, beside: Option<&Path>) -> Vec<Raw> {
     if let Some(Value::Array(items)) = document.get("requests") {
-        // The newest stands first.
+        // The newest is first.
         let mut exchanges = super::all::<WireMockEntry>(items);
         exchanges.reverse();
         return exchanges;

@@ -1,4 +1,4 @@
-//! How many tokens a run has used, and how many it may: counted step by step, never anew.
+//! How many tokens a run has used, and how many it may: counted step by step, never again.
 
 use serde::{Deserialize, Serialize};
 

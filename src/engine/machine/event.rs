@@ -25,7 +25,7 @@ pub(in super::super) enum EventKind {
     Started,
     /// It begins to write a message.
     MessageOpened,
-    /// A piece of the open message's text, and what it stands for.
+    /// A piece of the open message's text, and what it means.
     Text {
         piece: String,
         refers: Option<MarkTarget>,

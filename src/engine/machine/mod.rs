@@ -375,7 +375,7 @@ impl Machine {
         self.is_polled = false;
     }
 
-    /// Waits that were under way begin anew.
+    /// Waits that were under way begin again.
     fn restart(&mut self, lost: Option<LastError>, now: Moment) {
         self.client_acted(now);
         self.is_listened_to = false;

@@ -8,7 +8,7 @@ use crate::types::{
     run::{IncompleteRun, LastError},
 };
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum RunState {

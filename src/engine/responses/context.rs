@@ -47,7 +47,7 @@ pub struct ResponseContext {
 pub(in super::super) struct ResponseInputs {
     /// The vector stores of its tools.
     pub stores: Vec<String>,
-    /// What stands in place of instructions, where there are none.
+    /// What is in place of instructions, where there are none.
     pub system: Option<String>,
     pub is_truncated: bool,
     pub conversation: Option<Conversation>,
@@ -245,7 +245,7 @@ impl Read<'_> {
         Some(Message::sent(Id::new(item.id.as_str()), at, run.thread_id.clone(), new))
     }
 
-    /// What stands in place of instructions: the messages of the system and the developer.
+    /// What is in place of instructions: the messages of the system and the developer.
     pub(super) fn system(&self) -> Option<String> {
         let is_system = |item: &&&Item| matches!(item.role(), Some("system" | "developer"));
         let texts: Vec<_> = self.items.iter().filter(is_system).map(|item| item.text()).collect();

@@ -43,7 +43,7 @@ pub struct ResponseSubject {
     pub run: Run,
     pub question: Option<Message>,
     pub turn: i64,
-    /// What stands in place of instructions, where there are none.
+    /// What is in place of instructions, where there are none.
     pub system: Option<String>,
     pub stores: Vec<String>,
 }

@@ -204,7 +204,7 @@ impl ResponseObjects {
         }
     }
 
-    /// A stretch of text that stands for a file: a citation is an annotation alone, a link is text.
+    /// A stretch of text that means a file: a citation is an annotation alone, a link is text.
     fn marked(&mut self, piece: String, refers: MarkTarget, told: &mut Vec<ResponseEventKind>) {
         let filename = match &refers {
             MarkTarget::Citation(cited) => self.filename(&cited.file_id),
@@ -369,7 +369,7 @@ impl ResponseObjects {
         shown
     }
 
-    /// Adds the response, as it stands, to a write.
+    /// Adds the response, as it is, to a write.
     pub(in super::super) fn write(
         &self,
         changes: &mut Changes,

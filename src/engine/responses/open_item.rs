@@ -65,7 +65,7 @@ impl OpenItem {
         ItemPlace { id: self.id.clone(), output_index: self.output_index }
     }
 
-    /// The item as it stands, in this status.
+    /// The item as it is, in this status.
     pub(super) fn item(&self, status: ItemStatus) -> Item {
         let id = self.id.as_str();
         match &self.kind {

@@ -53,7 +53,7 @@ pub(super) struct Written {
 /// A row of a kind, by which a change is told afterwards: rank, session, id.
 pub(super) type RowKey = (u8, i64, String);
 
-/// Where a file stands that is being made ready: by its number and that of its store, which are
+/// Where a file is that is being made ready: by its number and that of its store, which are
 /// never used twice.
 #[derive(Clone, Debug)]
 pub struct FilePlace {
@@ -251,7 +251,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Puts a file into a store, or takes it up anew, as long as both are there.
+    /// Puts a file into a store, or takes it up again, as long as both are there.
     pub fn put_store_file(
         &mut self,
         file: &StoreFile,

@@ -29,7 +29,7 @@ impl ChangeKind for InsertBatch {
     }
 }
 
-/// A file of a store, as long as both are there. One that is in the store already is taken up anew.
+/// A file of a store, as long as both are there. One that is in the store already is taken up again.
 #[derive(Serialize)]
 pub(super) struct PutStoreFile {
     pub body: String,

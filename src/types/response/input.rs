@@ -35,7 +35,7 @@ impl NewItem {
         Self { id: None, ..self }.into_item(id)
     }
 
-    /// The item that it stands for, if it names one.
+    /// The item that it means, if it names one.
     pub fn reference(&self) -> Option<&str> {
         self.id.as_deref().filter(|_| self.kind == ITEM_REFERENCE)
     }

@@ -1,7 +1,7 @@
 //! Items: what a response is made of, what it answers, and what a conversation holds.
 //!
 //! An item is shown with its keys in the recorded order: id, type, and the rest by its type. Each
-//! shape that the emulator makes stands here, once. Items of other types keep the keys they came
+//! shape that the emulator makes is here, once. Items of other types keep the keys they came
 //! with.
 
 use serde::{Deserialize, Serialize};

@@ -72,7 +72,7 @@ pub struct Settings {
     pub conversation_end: Option<i64>,
 }
 
-/// Where a response stands.
+/// How far a response has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseStatus {

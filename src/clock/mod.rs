@@ -92,7 +92,7 @@ pub struct Clock {
     load: watch::Sender<Load>,
     /// How many changes of the clock wait or are being made. New requests wait for them.
     changes: watch::Sender<usize>,
-    /// Changes whenever the clock stops, or runs again: whoever sleeps has to look again.
+    /// Changes whenever the clock stops, or runs again: sleepers have to look again.
     turned: watch::Sender<u64>,
     /// Held while the clock is set: one after the other.
     setting: Arc<tokio::sync::Mutex<()>>,

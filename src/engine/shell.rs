@@ -155,7 +155,7 @@ impl Shell {
         if self.machine.is_over()
             && let Some(response) = self.objects.response()
         {
-            // Whoever sees the end can go on with the conversation.
+            // A client that sees the end can go on with the conversation.
             response.unlock();
         }
         self.audience.send(shown);

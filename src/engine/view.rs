@@ -1,4 +1,4 @@
-//! The view of an API on what the machine of a run makes. Whoever performs sees a run in both.
+//! The view of an API on what the machine of a run makes. Performers see a run in both.
 
 use std::ops::{Deref, DerefMut};
 

@@ -154,7 +154,7 @@ impl TurnUsage {
     }
 }
 
-/// What becomes of a conversation that does not fit.
+/// How a conversation that does not fit is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedTruncation {
     Auto,

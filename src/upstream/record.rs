@@ -167,18 +167,26 @@ impl Begun {
             return Ok(written);
         }
         let key = (folder.clone(), chain);
-        let known = self.state.threads.get(&key).filter(|path| self.is_as_written(path, &key.1));
-        let (path, mut document) = match known.and_then(|path| {
-            let document = self.state.documents.get(path)?;
-            let is_new = document.replies.iter().all(|known| known.when != reply.when);
-            is_new.then(|| (path.clone(), document.clone()))
-        }) {
+        let (path, mut document) = match self.file_with_room(&key, &reply) {
             Some(known) => known,
             None => (self.new_path(&folder, &reply.name), GeneratedDocument::default()),
         };
         document.add(reply, &suffix(number_of(&path)));
         self.take_turns(&folder, &path, &mut document)?;
         self.put(path, key, document)
+    }
+
+    /// The file of a chain, if a reply can be added to it: nobody has edited it, and it has no reply
+    /// for the same question yet.
+    fn file_with_room(
+        &self,
+        key: &(PathBuf, String),
+        reply: &GeneratedReply,
+    ) -> Option<(PathBuf, GeneratedDocument)> {
+        let path = self.state.threads.get(key).filter(|path| self.is_as_written(path, &key.1))?;
+        let document = self.state.documents.get(path)?;
+        let has_room = document.replies.iter().all(|known| known.when != reply.when);
+        has_room.then(|| (path.clone(), document.clone()))
     }
 
     /// Lets a reply take the place of one that says its beginning, wherever that is recorded.

@@ -21,7 +21,7 @@ use std::{
 
 use rehearsal::{Config, Pace, Unmatched};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use self::{compare::Comparison, found::Found};
@@ -109,13 +109,17 @@ impl Exchange {
     }
 }
 
-/// The recorded flows, by their names; none where there are no recordings.
-fn flows() -> Option<Vec<(String, Flow)>> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden");
-    let folder =
-        std::env::var_os("REHEARSAL_GOLDEN").map_or_else(|| PathBuf::from(default), PathBuf::from);
+/// The recorded flows, by their names; none where there are no recordings. A variable names their
+/// folder, which is a shared one otherwise.
+fn flows<F: DeserializeOwned>(
+    variable: &str,
+    shared: &str,
+    what: &str,
+) -> Option<Vec<(String, F)>> {
+    let default = format!("{}/../shared/{shared}", env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        let what = format!("recorded exchanges: there are none at {}", folder.display());
+        let what = format!("{what}: there are none at {}", folder.display());
         skip(&what, Remedy::None);
         return None;
     };
@@ -123,21 +127,25 @@ fn flows() -> Option<Vec<(String, Flow)>> {
     paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
     paths.sort();
     let flow = |path: PathBuf| {
-        let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         (path.file_stem().unwrap().to_string_lossy().into_owned(), flow)
     };
     Some(paths.into_iter().map(flow).collect())
 }
 
-/// The exchanges that are listed as exceptions.
-fn listed() -> BTreeSet<String> {
-    let lines = EXCEPTIONS.lines().filter(|line| !line.starts_with('#'));
+fn assistants_flows() -> Option<Vec<(String, Flow)>> {
+    flows("REHEARSAL_GOLDEN", "golden", "recorded exchanges")
+}
+
+/// The exchanges that a file lists as exceptions.
+fn listed(exceptions: &str) -> BTreeSet<String> {
+    let lines = exceptions.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
 }
 
 #[tokio::test]
 async fn recorded_exchanges_are_answered_alike() {
-    let Some(flows) = flows() else { return };
+    let Some(flows) = assistants_flows() else { return };
     let (mut lines, mut differing) = (Vec::new(), BTreeMap::new());
     for (name, flow) in flows {
         let found = Found::by(&flow.exchanges);
@@ -158,7 +166,7 @@ async fn recorded_exchanges_are_answered_alike() {
         }
     }
     say(&format!("golden: {}", report::summary(&lines)));
-    check_listed(&differing, &listed());
+    check_listed(&differing, &listed(EXCEPTIONS));
     let Some((responses, differing)) = responses::replay_all().await else { return };
     say(&format!("responses: {}", report::summary(&responses)));
     check_listed(&differing, &responses::listed());
@@ -183,8 +191,8 @@ fn check_listed(differing: &BTreeMap<String, Vec<String>>, listed: &BTreeSet<Str
 /// answered with the texts, calls and statuses that were recorded.
 #[tokio::test]
 async fn imported_cassettes_answer_as_they_were_recorded() {
-    let Some(flows) = flows() else { return };
-    let (listed, mut replayed, mut differing) = (listed(), 0, BTreeMap::new());
+    let Some(flows) = assistants_flows() else { return };
+    let (listed, mut replayed, mut differing) = (listed(EXCEPTIONS), 0, BTreeMap::new());
     let with_runs = flows.into_iter().filter(|(_, flow)| {
         flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs"))
     });
@@ -230,7 +238,7 @@ fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
 
 #[test]
 fn every_format_tells_the_same() {
-    for (name, flow) in flows().into_iter().flatten() {
+    for (name, flow) in assistants_flows().into_iter().flatten() {
         if !flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs")) {
             continue;
         }

@@ -263,7 +263,7 @@ impl ResponseObjects {
         }
     }
 
-    /// A search, which is over as soon as it is told.
+    /// A search, which is over at once.
     fn search(&mut self, search: Searched, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
         self.finish(ItemStatus::Completed, told);
         let (id, output_index) = (self.item_id("fs_", at), self.response.output.len());

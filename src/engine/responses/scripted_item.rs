@@ -83,7 +83,7 @@ fn write(
     told.push(ResponseEventKind::Done(place.clone(), written, whole));
 }
 
-/// What is told of a call between its beginning and its end.
+/// The progress of a call between its beginning and its end.
 fn progress(kind: &str) -> &'static [&'static str] {
     match kind {
         WEB_SEARCH_CALL => &[

@@ -20,7 +20,9 @@ pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> 
             Some(place) if is_plain => echoed[place] = tool,
             None if is_plain || tool["name"].is_null() => echoed.push(tool),
             place => {
-                place.map(|place| echoed.remove(place));
+                if let Some(place) = place {
+                    echoed.remove(place);
+                }
                 namespaces.push(namespace_of(tool));
             }
         }

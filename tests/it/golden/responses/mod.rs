@@ -8,10 +8,7 @@
 mod compare;
 mod fixture;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rehearsal::{Config, Pace, Unmatched};
 use reqwest::{Method, StatusCode};
@@ -20,10 +17,7 @@ use serde_json::{Value, json};
 
 use self::compare::Comparison;
 use super::{Outcome, report::Line};
-use crate::{
-    server::{Events, TestServer, config},
-    skipped::{Remedy, skip},
-};
+use crate::server::{Events, TestServer, config};
 
 const KEY: &str = "sk-test";
 
@@ -97,28 +91,13 @@ impl Exchange {
 }
 
 fn flows() -> Option<Vec<(String, Flow)>> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/responses-golden");
-    let folder = std::env::var_os("REHEARSAL_RESPONSES_GOLDEN")
-        .map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        let what = format!("recorded responses: there are none at {}", folder.display());
-        skip(&what, Remedy::None);
-        return None;
-    };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
-    paths.sort();
-    let flow = |path: PathBuf| {
-        let flow: Flow = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        (path.file_stem().unwrap().to_string_lossy().into_owned(), flow)
-    };
-    Some(paths.into_iter().map(flow).collect())
+    let variable = "REHEARSAL_RESPONSES_GOLDEN";
+    super::flows(variable, "responses-golden", "recorded responses")
 }
 
 /// The exchanges that are listed as exceptions.
 pub fn listed() -> BTreeSet<String> {
-    let lines = EXCEPTIONS.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    super::listed(EXCEPTIONS)
 }
 
 /// Replays all flows. Answers a line for each exchange, and what differed, by its name.

@@ -1,4 +1,5 @@
-//! Responses: create, retrieve, delete, cancel, list input items, count input tokens.
+//! Responses: create, retrieve, delete, cancel, list input items, count input tokens,
+//! compact.
 
 use axum::{
     Router,
@@ -24,7 +25,8 @@ use crate::{
         list::{ItemList, List},
         reader::{Path, Read, ValidationErrorKind, ValidationErrors},
         response::{
-            ResponseStatus,
+            Compaction, ResponseStatus,
+            compaction::NewCompaction,
             request::{CountTokens, NewResponse},
         },
     },
@@ -34,6 +36,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/responses", post(create))
         .route("/responses/input_tokens", post(count_tokens))
+        .route("/responses/compact", post(compact))
         .route("/responses/{response_id}", get(retrieve).delete(delete))
         .route("/responses/{response_id}/cancel", post(cancel))
         .route("/responses/{response_id}/input_items", get(input_items))
@@ -93,6 +96,16 @@ async fn count_tokens(
     let order = ResponseOrder { request, wanted: PerformerChoice::Any };
     let input_tokens = context.engine.count_tokens(order).await?;
     Ok(Answer(InputTokens { object: "response.input_tokens", input_tokens }))
+}
+
+async fn compact(
+    context: RequestContext,
+    JsonBody(NewCompaction(request)): JsonBody<NewCompaction>,
+) -> Result<Answer<Compaction>> {
+    context.check_model_of_response(&request.model)?;
+    request.check()?;
+    let order = ResponseOrder { request, wanted: PerformerChoice::Any };
+    Ok(Answer(context.engine.compact(order).await?))
 }
 
 /// Whether a response is asked for as a stream, and from behind which event on.

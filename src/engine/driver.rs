@@ -44,7 +44,7 @@ use crate::{
     store::{self, Changes, OpenResponse, OpenRun, StoreError},
     types::{
         ApiErrorKind, Conversation, Id, Message, Response, Run, RunStatus, Step, Thread,
-        run::LastError, tool::ToolOutput,
+        response::Compaction, run::LastError, tool::ToolOutput,
     },
 };
 
@@ -168,6 +168,11 @@ impl Engine {
     /// How many tokens a response like this would read.
     pub async fn count_tokens(&self, order: ResponseOrder) -> Result<u64, EngineError> {
         order.count(&self.at_hand).await
+    }
+
+    /// What a response like this would read, compacted.
+    pub async fn compact(&self, order: ResponseOrder) -> Result<Compaction, EngineError> {
+        order.compact(&self.at_hand).await
     }
 
     /// Keeps others from a conversation, unless somebody works on it already.

@@ -3,6 +3,7 @@
 mod background;
 mod bad_input;
 mod both_apis;
+mod compaction;
 mod conversations;
 mod faults;
 mod matching;

@@ -121,6 +121,9 @@ impl ResponseContext {
         let mut questions = 0;
         let mut is_asking = false;
         for item in input {
+            if let Some(before) = item.questions_before() {
+                questions = questions.max(before - self.turn);
+            }
             match item.role() {
                 Some("user") => {
                     questions += i64::from(!is_asking);
@@ -325,7 +328,7 @@ fn asked_role(role: &str) -> AskedRole {
 }
 
 /// How many tokens of the prompt an item is, counted as those of a run are.
-fn tokens_of(model: &str, item: &Item) -> u64 {
+pub(super) fn tokens_of(model: &str, item: &Item) -> u64 {
     let count = |text: &str| tokens::count(model, text);
     match item.kind.as_str() {
         FUNCTION_CALL => {

@@ -191,7 +191,12 @@ fn stores(request: &NewResponse) -> Vec<String> {
 }
 
 /// The run that performers see in place of a response.
-fn run(request: &NewResponse, settings: &Arc<Settings>, id: Id<Run>, at: Timestamp) -> Run {
+pub(super) fn run(
+    request: &NewResponse,
+    settings: &Arc<Settings>,
+    id: Id<Run>,
+    at: Timestamp,
+) -> Run {
     let thread = settings.conversation.as_ref().map_or("", |id| id.as_str());
     Run {
         file_ids: Vec::new(),

@@ -4,8 +4,9 @@
 //! upstreams are the same for both APIs. What differs is here: what a response reads
 //! (`context.rs`), how it is created (`creation.rs`), what it makes of the machine's events
 //! (`objects.rs`, `event.rs`, `scripted_item.rs`), and how the next response goes on with its reply
-//! (`continuation.rs`).
+//! (`continuation.rs`). `compaction.rs` shortens what the next one reads.
 
+mod compaction;
 pub(super) mod context;
 pub(super) mod continuation;
 pub(super) mod creation;

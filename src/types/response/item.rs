@@ -65,6 +65,7 @@ pub const WEB_SEARCH_CALL: &str = "web_search_call";
 pub const MCP_LIST_TOOLS: &str = "mcp_list_tools";
 pub const MCP_CALL: &str = "mcp_call";
 pub const CUSTOM_TOOL_CALL: &str = "custom_tool_call";
+pub const COMPACTION: &str = "compaction";
 pub const ITEM_REFERENCE: &str = "item_reference";
 
 /// The types that items have, with how their ids begin. Recorded but for the last six, which are
@@ -87,7 +88,7 @@ const TYPES: [(&str, &str); 32] = [
     ("apply_patch_call_output", "apc_"),
     ("tool_search_call", "tsc_"),
     ("tool_search_output", "tso_"),
-    ("compaction", "cmp_"),
+    (COMPACTION, "cmp_"),
     ("program", "cm_"),
     ("program_output", "cmo_"),
     ("additional_tools", "at_"),
@@ -128,7 +129,7 @@ pub fn has_status(kind: &str) -> bool {
         "mcp_list_tools",
         "mcp_approval_request",
         "mcp_approval_response",
-        "compaction",
+        COMPACTION,
         "program",
     ];
     !WITHOUT.contains(&kind)
@@ -196,7 +197,7 @@ impl Item {
     pub fn is_of_model(&self) -> bool {
         match self.kind.as_str() {
             MESSAGE => self.text_at("role") == Some("assistant"),
-            "compaction" | "additional_tools" => false,
+            COMPACTION | "additional_tools" => false,
             kind => !kind.ends_with("_output") && !kind.ends_with("_response"),
         }
     }

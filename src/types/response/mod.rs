@@ -3,6 +3,7 @@
 //! The order of its keys is the service's, as recorded in August 2026. Answers over REST and
 //! events in streams differ in one key.
 
+pub mod compaction;
 pub mod input;
 pub mod item;
 mod loaded_tools;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-pub use self::item::Item;
+pub use self::{compaction::Compaction, item::Item};
 use super::{
     Conversation, Id, Metadata, Resource, Timestamp, Usage,
     resource::not_found,

@@ -139,11 +139,12 @@ fn unknown_url(request: Request) -> Response {
 }
 
 fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
-    const RESOURCES: [&str; 9] = [
+    const RESOURCES: [&str; 10] = [
         "assistants",
         "threads",
         "responses",
         "conversations",
+        "containers",
         "models",
         "files",
         "uploads",

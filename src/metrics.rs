@@ -177,7 +177,7 @@ fn known_method(method: &str) -> &'static str {
 }
 
 /// The words that paths of the server are made of. Whatever else is in a path is an id.
-const WORDS: [&str; 42] = [
+const WORDS: [&str; 44] = [
     "",
     "v1",
     "assistants",
@@ -213,6 +213,8 @@ const WORDS: [&str; 42] = [
     "metrics",
     "responses",
     "conversations",
+    "containers",
+    "compact",
     "items",
     "input_items",
     "input_tokens",

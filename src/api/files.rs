@@ -21,6 +21,7 @@ use crate::{
         extract::FileQuery,
     },
     knowledge::on_disk,
+    session::SessionState,
     store,
     types::{
         ApiErrorKind, File,
@@ -80,7 +81,17 @@ async fn content(context: RequestContext, Found(file): Found<File>) -> Result<Re
     }
     let missing = || ApiError::missing::<File>(&[file.id.to_string()]);
     let blob = context.store.blob_of(&file.id).await?.ok_or_else(missing)?;
-    let store = context.store.clone();
+    download(&context, blob, file.bytes, &file.filename).await
+}
+
+/// A content as it came, piece by piece.
+pub(super) async fn download(
+    state: &SessionState,
+    blob: String,
+    bytes: u64,
+    filename: &str,
+) -> Result<Response> {
+    let store = state.store.clone();
     let opened = on_disk(move || store.blobs().open(&blob)).await?;
     let pieces = stream::try_unfold(opened, |mut opened| async {
         let read = move || {
@@ -94,8 +105,8 @@ async fn content(context: RequestContext, Found(file): Found<File>) -> Result<Re
     let mut response = Body::from_stream(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.bytes));
-    headers.insert(header::CONTENT_DISPOSITION, attachment(&file.filename));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    headers.insert(header::CONTENT_DISPOSITION, attachment(filename));
     Ok(response)
 }
 

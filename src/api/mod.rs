@@ -5,6 +5,7 @@
 
 mod assistant_files;
 mod assistants;
+mod containers;
 mod conversations;
 mod files;
 pub(crate) mod matching;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(message_files::routes())
         .merge(conversations::routes())
         .merge(responses::routes())
+        .merge(containers::routes())
         .merge(runs::routes())
         .merge(steps::routes())
         .merge(models::routes())

@@ -11,7 +11,8 @@ use rand_chacha::{
 use serde::{Deserialize, Serialize};
 
 use crate::types::{
-    Conversation, File, Id, Resource, Response, Run, Timestamp, resource::Spelling,
+    Container, ContainerFile, Conversation, File, Id, Resource, Response, Run, Timestamp,
+    resource::Spelling,
 };
 
 /// A seed for those who did not give one.
@@ -147,6 +148,11 @@ impl Ids {
         Id::new(format!("{}{dated}{}", Conversation::PREFIX, hex_16(&mut objects)))
     }
 
+    /// The id of a container, which is spelled as that of a conversation is.
+    pub fn next_container(&self, at: Timestamp) -> Id<Container> {
+        container(at, &mut self.objects.lock())
+    }
+
     /// The id of an item that a client puts into a conversation.
     pub fn next_item(&self, prefix: &str, of: &Id<Conversation>, at: Timestamp) -> String {
         let dated = dated(at, &mut self.objects.lock());
@@ -218,10 +224,13 @@ impl RunIds {
     }
 
     /// The id of the container that a response runs programs in.
-    pub fn container(&self, at: Timestamp) -> String {
-        let mut generator = self.generator(Made::File, usize::MAX);
-        let dated = dated(at, &mut generator);
-        format!("cntr_{dated}{}", hex_16(&mut generator))
+    pub fn container(&self, at: Timestamp) -> Id<Container> {
+        container(at, &mut self.generator(Made::File, usize::MAX))
+    }
+
+    /// The id of the n-th file that a response makes in its container.
+    pub fn container_file(&self, nth: usize) -> Id<ContainerFile> {
+        Id::new(self.spell(ContainerFile::PREFIX, ContainerFile::SPELLING, Made::File, nth))
     }
 
     /// What the n-th event of a stream is padded with.
@@ -244,6 +253,11 @@ impl RunIds {
     fn spell(&self, prefix: &str, spelling: Spelling, kind: Made, nth: usize) -> String {
         spell(prefix, spelling, &mut self.generator(kind, nth))
     }
+}
+
+fn container(at: Timestamp, generator: &mut ChaCha8Rng) -> Id<Container> {
+    let dated = dated(at, generator);
+    Id::new(format!("{}{dated}{}", Container::PREFIX, hex_16(generator)))
 }
 
 /// How long the key of a chain is, which responses that go on with one another share.

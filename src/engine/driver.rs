@@ -378,6 +378,7 @@ impl Engine {
             turn: setting.turn,
             answered: setting.answered,
             pads: setting.pads,
+            container: setting.of_response.container.id.clone(),
             lock: conversation.and_then(|id| self.conversations.lock(id)),
         };
         let (run, steps) = (run.into_owned(), steps.into_owned());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     citations::{Cited, Marks},
-    responses::context::ResponseInputs,
+    responses::context::{ResponseContainer, ResponseInputs},
 };
 use crate::{
     clock::RunIds,
@@ -77,6 +77,11 @@ impl RunContext<'_> {
     /// The thread, or the conversation if there is one.
     pub(super) fn thread(&self) -> Option<&Id<Thread>> {
         Some(&self.run.thread_id).filter(|id| !id.as_str().is_empty())
+    }
+
+    /// Where the code interpreter works. Only responses have containers.
+    pub(super) fn container(&self) -> Option<&ResponseContainer> {
+        self.of_response.map(|of_response| &of_response.container)
     }
 
     /// How citations are marked, which hangs on the version that the run was asked for in.

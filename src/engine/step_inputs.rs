@@ -4,7 +4,7 @@
 //! Everything here can be done twice: a run that goes on after a crash makes the same files again,
 //! and finds them.
 
-use super::{citations::Cited, run_context::RunContext};
+use super::{citations::Cited, responses::context::ResponseContainer, run_context::RunContext};
 use crate::{
     fixture::{
         Reply, ReplyStep,
@@ -12,7 +12,7 @@ use crate::{
         reply::{Citation, Citations, GivenResult, ReplyCall, Search},
         template::{self, TemplateError, Variables},
     },
-    knowledge::{Knowledge, KnowledgeError, SearchQuestion},
+    knowledge::{KnowledgeError, SearchQuestion},
     search::{passage, words::Words},
     types::{
         File, Id, Tool,
@@ -77,6 +77,9 @@ pub(super) async fn prepare(
             }
         }
         ReplyStep::ToolCalls(calls) => {
+            if calls.iter().any(|call| matches!(call, ReplyCall::CodeInterpreter { .. })) {
+                use_container(context).await?;
+            }
             inputs.files = make_files(reply, entry, context).await?;
             for call in calls {
                 if let ReplyCall::FileSearch(search) = call {
@@ -90,7 +93,16 @@ pub(super) async fn prepare(
     Ok(inputs)
 }
 
+/// Notes that a code interpreter works, which only responses give a container.
+async fn use_container(context: &RunContext<'_>) -> Result<(), PrepareError> {
+    if let Some(ResponseContainer { id, new }) = context.container() {
+        context.knowledge.use_container(id, new.as_ref()).await?;
+    }
+    Ok(())
+}
+
 /// Makes the files that an entry shows. Their ids follow from the run and their place in the reply.
+/// Those of a response are in its container.
 async fn make_files(
     reply: &Reply,
     entry: &ReplyStep,
@@ -100,9 +112,12 @@ async fn make_files(
     let mut made = Vec::new();
     for asset in entry.assets() {
         let place = all.iter().position(|known| known.is_same(asset)).unwrap_or_default();
-        let id = context.ids.file(place);
+        let id = match context.container() {
+            Some(_) => Id::new(context.ids.container_file(place).as_str()),
+            None => context.ids.file(place),
+        };
         if !made.iter().any(|(_, known)| *known == id) {
-            make_file(context.knowledge, asset, &reply.origin.file, id.clone()).await?;
+            make_file(context, asset, &reply.origin.file, id.clone()).await?;
             made.push((asset.name.clone(), id));
         }
     }
@@ -110,7 +125,7 @@ async fn make_files(
 }
 
 async fn make_file(
-    knowledge: &Knowledge,
+    context: &RunContext<'_>,
     asset: &Asset,
     fixture: &str,
     id: Id<File>,
@@ -119,12 +134,18 @@ async fn make_file(
     let read = crate::knowledge::on_disk(move || own.load(&fixture)).await;
     let content =
         read.map_err(|source| PrepareError::Asset { name: asset.name.clone(), source })?;
+    if let Some(ResponseContainer { id: container, new }) = context.container() {
+        context.knowledge.use_container(container, new.as_ref()).await?;
+        let id = Id::new(id.as_str());
+        context.knowledge.make_in_container(container, id, &asset.name, content).await?;
+        return Ok(());
+    }
     let new = NewFile {
         filename: asset.name.clone(),
         purpose: Purpose::AssistantsOutput,
         expires_after: None,
     };
-    knowledge.make_file_as(id, new, content).await?;
+    context.knowledge.make_file_as(id, new, content).await?;
     Ok(())
 }
 

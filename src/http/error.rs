@@ -14,7 +14,7 @@ use crate::{
     session::SessionError,
     store,
     types::{
-        ApiErrorKind, File, Resource, Run, Thread, limits,
+        ApiErrorKind, Container, File, Resource, Run, Thread, limits,
         reader::{ValidationError, ValidationErrorKind},
     },
 };
@@ -75,6 +75,7 @@ impl From<ApiErrorKind> for ApiError {
             | ApiErrorKind::TooLong
             | ApiErrorKind::NotInBackground
             | ApiErrorKind::NotStreamed
+            | ApiErrorKind::ContainerExpired
             | ApiErrorKind::InvalidBody
             | ApiErrorKind::OnlyFunctions
             | ApiErrorKind::FaultyExpectation { .. }
@@ -150,6 +151,11 @@ impl From<KnowledgeError> for ApiError {
                 ApiErrorKind::NotForRetrieval { extensions }.into()
             }
             KnowledgeError::Expired(id) => ApiErrorKind::StoreExpired { id }.into(),
+            KnowledgeError::NoContainer(id) => Self::missing::<Container>(&[id]),
+            KnowledgeError::ContainerExpired => {
+                let text = ApiErrorKind::ContainerExpired.to_string();
+                ApiErrorKind::Missing { text, param: None }.into()
+            }
             KnowledgeError::StoreFull(id) => ApiErrorKind::StoreFull { id }.into(),
             KnowledgeError::TooManyToolFiles(got) => {
                 let kind =

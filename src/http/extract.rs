@@ -423,6 +423,18 @@ pub(crate) struct PageQuery {
     pub run_id: Option<Id<Run>>,
 }
 
+/// Only containers of this name.
+pub(crate) struct NameFilter(pub Option<String>);
+
+impl FromRequestParts<AppState> for NameFilter {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let name = pairs(parts, app).await?.into_iter().find(|(key, _)| key == "name");
+        Ok(Self(name.map(|(_, name)| name)))
+    }
+}
+
 /// Only files of a store in this status.
 pub(crate) struct StatusFilter(pub Option<String>);
 

@@ -39,7 +39,7 @@ const FIELDS: usize = 64;
 const FIELD: u64 = 64 << 10;
 
 /// Whether a request brings a form with a file.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| {
         kind.trim_start().get(..10).is_some_and(|it| it.eq_ignore_ascii_case("multipart/"))

@@ -33,6 +33,6 @@ pub(crate) use self::{
     dialect::Dialect,
     error::ApiError,
     extract::{Found, PageQuery, PathAndBody, RequestContext},
-    form::Form,
+    form::{Form, is_form},
     state::{AppState, SessionRequest},
 };

@@ -16,6 +16,10 @@ pub enum KnowledgeError {
     NotSearchable(Vec<String>),
     #[error("vector store {0} has expired")]
     Expired(String),
+    #[error("there is no container '{0}'")]
+    NoContainer(String),
+    #[error("the container has expired")]
+    ContainerExpired,
     #[error("vector store {0} is full")]
     StoreFull(String),
     #[error("{0} files are too many for the code interpreter")]

@@ -1,4 +1,5 @@
-//! Ends what has had its time: files go, uploads and vector stores become `expired`, all at the
+//! Ends what has had its time: files go, uploads, vector stores and containers become
+//! `expired`, all at the
 //! moment at which they fall due.
 
 use std::{sync::Arc, time::Duration};
@@ -118,6 +119,9 @@ impl Knowledge {
                 }
             };
             self.store.update(store, expire).await?;
+        }
+        for container in &due.containers {
+            self.expire_container(container, now).await?;
         }
         Ok(self.store.next_expiry().await?.map(Moment::from))
     }

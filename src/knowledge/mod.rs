@@ -2,9 +2,10 @@
 //!
 //! `ingest.rs` makes files searchable in the background, `lookup.rs` searches, `resources.rs` gives
 //! assistants and threads their files and stores, `v1.rs` those that v1 gives them, `files.rs`
-//! makes and deletes files, `expiry.rs` ends what has had its time. Knows no HTTP, no SQL, and
+//! makes and deletes files, `containers.rs` those of code interpreters, `expiry.rs` ends what has had its time. Knows no HTTP, no SQL, and
 //! nothing of runs.
 
+mod containers;
 mod disk;
 mod error;
 mod expiries;

@@ -14,7 +14,7 @@ use super::{
 /// The tables in which a session has rows, children before parents, with the columns that are
 /// copied and how. A file that was searchable is made so again, because its words are marked with
 /// the store that it is in.
-pub(super) const TABLES: [(&str, &str, &str); 16] = [
+pub(super) const TABLES: [(&str, &str, &str); 18] = [
     ("response_items", "response_id, is_output, body", "response_id, is_output, body"),
     ("responses", RESPONSE, RESPONSE),
     ("continuations", "id, body", "id, body"),
@@ -33,6 +33,8 @@ pub(super) const TABLES: [(&str, &str, &str); 16] = [
     ("vector_stores", "body", UNCOUNTED),
     ("upload_parts", "body, blob, bytes", "body, blob, bytes"),
     ("uploads", "body", "body"),
+    ("container_files", "body, blob", "body, blob"),
+    ("containers", "body", "body"),
     ("files", "body, blob", "body, blob"),
     ("threads", "body", "body"),
     ("assistants", "body", "body"),

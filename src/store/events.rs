@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Message, Response, Run, StoreFile, Thread, Upload,
-    VectorStore, Version, View,
+    Assistant, Container, ContainerFile, Conversation, File, FileBatch, Message, Response, Run,
+    StoreFile, Thread, Upload, VectorStore, Version, View,
 };
 
 /// An object of a session has changed.
@@ -40,6 +40,8 @@ pub enum ChangedObject {
     FileBatch(FileBatch),
     Response(Box<Response>),
     Conversation(Conversation),
+    Container(Container),
+    ContainerFile(ContainerFile),
 }
 
 /// A resource whose changes are events.
@@ -74,6 +76,8 @@ change_events! {
     FileBatch = "vector_store.file_batch", ChangedObject::FileBatch;
     Response = "response", |response| ChangedObject::Response(Box::new(response));
     Conversation = "conversation", ChangedObject::Conversation;
+    Container = "container", ChangedObject::Container;
+    ContainerFile = "container.file", ChangedObject::ContainerFile;
 }
 
 impl StoreEvent {
@@ -117,6 +121,8 @@ impl ChangedObject {
             Self::FileBatch(_) => FileBatch::EVENTS,
             Self::Response(_) => Response::EVENTS,
             Self::Conversation(_) => Conversation::EVENTS,
+            Self::Container(_) => Container::EVENTS,
+            Self::ContainerFile(_) => ContainerFile::EVENTS,
         }
     }
 
@@ -134,6 +140,8 @@ impl ChangedObject {
             Self::FileBatch(batch) => compact(batch),
             Self::Response(response) => compact(&response.over_rest()),
             Self::Conversation(conversation) => compact(conversation),
+            Self::Container(container) => compact(container),
+            Self::ContainerFile(file) => compact(file),
         }
     }
 }

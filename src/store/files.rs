@@ -9,7 +9,10 @@ use super::{
     Changes, Database, FilePlace, Result, Store, blobs::Blobs, database::NOBODY, table::parse,
 };
 use crate::event_bus::EventBus;
-use crate::types::{File, Id, StoreFile, Timestamp, Upload, VectorStore, upload::UploadStatus};
+use crate::types::{
+    Container, ContainerFile, File, Id, StoreFile, Timestamp, Upload, VectorStore,
+    upload::UploadStatus,
+};
 
 /// A file of a store that is still to be made ready.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub struct Due {
     pub files: Vec<Id<File>>,
     pub uploads: Vec<Id<Upload>>,
     pub vector_stores: Vec<Id<VectorStore>>,
+    pub containers: Vec<Id<Container>>,
 }
 
 impl Store {
@@ -35,6 +39,18 @@ impl Store {
     pub async fn blob_of(&self, file: &Id<File>) -> Result<Option<String>> {
         let query = sqlx::query_scalar("select blob from files where session = ? and id = ?");
         let query = query.bind(self.session).bind(file.as_str());
+        Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
+    }
+
+    /// The blob of a file in a container.
+    pub async fn blob_in_container(
+        &self,
+        (container, file): &(Id<Container>, Id<ContainerFile>),
+    ) -> Result<Option<String>> {
+        let sql =
+            "select blob from container_files where session = ? and container_id = ? and id = ?";
+        let query = sqlx::query_scalar(sql).bind(self.session);
+        let query = query.bind(container.as_str()).bind(file.as_str());
         Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
     }
 
@@ -161,10 +177,15 @@ impl Store {
         let stores = ids("select id from vector_stores where session = ? and expires_at <= ? and \
                           expires_at is not null and status <> 'expired'")
         .await?;
+        let containers = ids(
+            "select id from containers where session = ? and expires_at <= ? and status = 'running'",
+        )
+        .await?;
         Ok(Due {
             files: files.into_iter().map(Id::new).collect(),
             uploads: uploads.into_iter().map(Id::new).collect(),
             vector_stores: stores.into_iter().map(Id::new).collect(),
+            containers: containers.into_iter().map(Id::new).collect(),
         })
     }
 
@@ -174,7 +195,8 @@ impl Store {
                    ?1 and expires_at is not null union all select min(expires_at) from uploads \
                    where session = ?1 and status = 'pending' union all select min(expires_at) from \
                    vector_stores where session = ?1 and expires_at is not null and status <> \
-                   'expired')";
+                   'expired' union all select min(expires_at) from containers where session = ?1 \
+                   and status = 'running')";
         let next: Option<i64> = sqlx::query_scalar(sql)
             .bind(self.session)
             .fetch_one(&mut *self.database.reader().await?)
@@ -230,7 +252,8 @@ impl Database {
     /// other.
     pub(super) async fn sweep(self: &Arc<Self>) -> Result<()> {
         self.bury_the_dead().await?;
-        let sql = "select blob from files union all select blob from upload_parts";
+        let sql = "select blob from files union all select blob from upload_parts union all select blob \
+                   from container_files";
         let named: HashSet<String> = sqlx::query_scalar(sql)
             .fetch_all(&mut *self.reader().await?)
             .await?

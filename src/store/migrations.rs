@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 /// The version, the name and the SQL of each, as its file is called.
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "files", include_str!("../../migrations/0002_files.sql")),
     (3, "sessions", include_str!("../../migrations/0003_sessions.sql")),
@@ -19,6 +19,7 @@ const STEPS: [(i64, &str, &str); 7] = [
     (5, "runs_of_session", include_str!("../../migrations/0005_runs_of_session.sql")),
     (6, "threads_of_session", include_str!("../../migrations/0006_threads_of_session.sql")),
     (7, "responses", include_str!("../../migrations/0007_responses.sql")),
+    (8, "containers", include_str!("../../migrations/0008_containers.sql")),
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

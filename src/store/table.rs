@@ -10,8 +10,8 @@ use sqlx::{
 
 use super::error::{Result, StoreError};
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Item, Message, Resource, Response, Run, Step,
-    StoreFile, Thread, Upload, UploadPart, VectorStore,
+    Assistant, Container, ContainerFile, Conversation, File, FileBatch, Item, Message, Resource,
+    Response, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
 };
 
 /// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
@@ -49,6 +49,14 @@ impl Stored for Conversation {
 
 impl Stored for Item {
     const TABLE: &'static str = "conversation_items";
+}
+
+impl Stored for Container {
+    const TABLE: &'static str = "containers";
+}
+
+impl Stored for ContainerFile {
+    const TABLE: &'static str = "container_files";
 }
 
 impl Stored for File {

@@ -148,6 +148,7 @@ pub enum ApiErrorKind {
     NotInBackground,
     NotStreamed,
     InvalidBody,
+    ContainerExpired,
     // Files and vector stores.
     NotForDownload {
         purpose: Purpose,
@@ -401,6 +402,7 @@ impl fmt::Display for ApiErrorKind {
                  valid JSON. (Common errors include trailing commas, missing closing brackets, \
                  missing quotation marks, etc.)",
             ),
+            Self::ContainerExpired => f.write_str("Container is expired."),
             Self::NotForDownload { purpose } => {
                 write!(f, "Not allowed to download files of purpose: {}", purpose.name())
             }

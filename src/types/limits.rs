@@ -51,6 +51,10 @@ pub const PART_BYTES: u64 = 67_108_864;
 pub const UPLOAD_LIFETIME: std::time::Duration = std::time::Duration::from_secs(3_600);
 pub const FILE_PAGE: i64 = 10_000;
 
+/// Minutes that a container lives without being used, at most, and the files that it is given.
+pub const CONTAINER_MINUTES: i64 = 20;
+pub const CONTAINER_FILES: usize = 50;
+
 pub const STORE_CREATE_FILES: usize = 500;
 pub const STORE_FILES: usize = 10_000;
 pub const BATCH_FILES: usize = 2_000;

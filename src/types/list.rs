@@ -50,18 +50,19 @@ impl<T> List<T> {
     }
 }
 
-/// A list of items, which has its keys in alphabetical order behind the first: recorded.
+/// A list of items or containers, which has its keys in alphabetical order behind the first:
+/// recorded.
 #[derive(Debug, Serialize)]
-pub struct ItemList {
+pub struct ItemList<T = Item> {
     object: &'static str,
-    data: Vec<Item>,
+    data: Vec<T>,
     first_id: Option<String>,
     has_more: bool,
     last_id: Option<String>,
 }
 
-impl From<List<Item>> for ItemList {
-    fn from(list: List<Item>) -> Self {
+impl<T> From<List<T>> for ItemList<T> {
+    fn from(list: List<T>) -> Self {
         let List { object, data, first_id, last_id, has_more } = list;
         Self { object, data, first_id, has_more, last_id }
     }

@@ -4,6 +4,7 @@ mod background;
 mod bad_input;
 mod both_apis;
 mod compaction;
+mod containers;
 mod conversations;
 mod faults;
 mod matching;

@@ -17,7 +17,8 @@ use crate::{
     tokens,
     turns::{AskedMessage, AskedRole, AskedTruncation},
     types::{
-        ApiErrorKind, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp,
+        ApiErrorKind, Container, Conversation, Id, Item, Message, Resource, Role, Run, Timestamp,
+        container::NewContainer,
         message::{Attachment, AttachmentTool, Content, NewMessage},
         response::{
             input::NewItem,
@@ -51,6 +52,7 @@ pub(in super::super) struct ResponseInputs {
     pub system: Option<String>,
     pub is_truncated: bool,
     pub conversation: Option<Conversation>,
+    pub container: ResponseContainer,
     /// What an upstream is to read, if there is one.
     pub heard: Vec<ThreadMessage>,
     /// What the model has said to the question before, if what it says is to be recorded.
@@ -62,6 +64,14 @@ impl ResponseInputs {
     pub(in super::super) fn truncation(&self) -> AskedTruncation {
         if self.is_truncated { AskedTruncation::Auto } else { AskedTruncation::Disabled }
     }
+}
+
+/// The container in which the code interpreter works.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) struct ResponseContainer {
+    pub id: Id<Container>,
+    /// The settings of a new container.
+    pub new: Option<NewContainer>,
 }
 
 /// All that a response reads, in order.

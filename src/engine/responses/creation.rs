@@ -13,6 +13,7 @@ use super::{
         prompt::Reading,
         services::RunServices,
     },
+    container,
     context::{self, Read, ResponseContext, ResponseInputs},
     continuation::{Continuation, Kept, Round},
     locks::ConversationLock,
@@ -78,7 +79,10 @@ impl ResponseOrder {
         let reading = read.measure(&run, request.window(), request.truncation == "auto")?;
         read.check_calls()?;
         let question = read.question(&run, at);
+        let fresh = at_hand.ids.of_run(&run.id).container(at);
+        let container = container::choose(at_hand, &request, &read, fresh).await?;
         let of_response = ResponseInputs {
+            container: container.clone(),
             stores: stores(&request),
             system: read.system().filter(|_| request.instructions.is_none()),
             is_truncated: request.truncation == "auto",
@@ -115,7 +119,8 @@ impl ResponseOrder {
             pads,
         };
         let machine = machine(&run, &request, &reading, now);
-        let begun = BegunResponse { response, input, turn, answered, pads, lock };
+        let begun =
+            BegunResponse { response, input, turn, answered, pads, container: container.id, lock };
         Ok(Opened {
             objects: objects(at_hand, run, begun, at),
             machine,

@@ -27,7 +27,7 @@ use crate::{
     store::{self, Changes},
     tokens,
     types::{
-        Item, Response, Step, Timestamp,
+        Container, Id, Item, Response, Step, Timestamp,
         response::{ResponseStatus, ResponseUsage, item, item::ItemStatus, model::ModelDefaults},
         run::LastError,
         step::Searched,
@@ -46,6 +46,7 @@ pub(in super::super) struct ResponseObjects {
     progress: Progress,
     /// Whether pieces of streams are padded.
     pads: bool,
+    container: Id<Container>,
     lock: Option<ConversationLock>,
 }
 
@@ -56,18 +57,20 @@ pub(in super::super) struct BegunResponse {
     pub turn: i64,
     pub answered: Vec<Round>,
     pub pads: bool,
+    /// Where its code interpreter works.
+    pub container: Id<Container>,
     pub lock: Option<ConversationLock>,
 }
 
 impl ResponseObjects {
     pub(in super::super) fn new(run: RunObjects, begun: BegunResponse) -> Self {
-        let BegunResponse { response, input, turn, answered, pads, lock } = begun;
+        let BegunResponse { response, input, turn, answered, pads, container, lock } = begun;
         let settings = &response.settings;
         let log = (settings.background && settings.stream).then(Vec::new);
         // Recorded: what can be asked for again is not padded.
         let pads = pads && settings.stream && log.is_none();
         let progress = Progress::behind(input.len(), log);
-        Self { run, response, input, turn, answered, progress, pads, lock }
+        Self { run, response, input, turn, answered, progress, pads, container, lock }
     }
 
     /// Goes on where another process stood.
@@ -210,7 +213,7 @@ impl ResponseObjects {
             MarkTarget::Citation(cited) => self.filename(&cited.file_id),
             MarkTarget::Path(_) => piece.rsplit('/').next().unwrap_or_default().to_owned(),
         };
-        let container_id = self.run.ids().container(self.response.created_at);
+        let container_id = self.container.clone();
         let Some(open) = &mut self.progress.open else { return };
         match refers {
             MarkTarget::Citation(cited) => open.annotate(
@@ -252,7 +255,7 @@ impl ResponseObjects {
             }
             MachineCall::CodeInterpreter => {
                 let kind = OpenKind::Code {
-                    container_id: self.run.ids().container(self.response.created_at),
+                    container_id: self.container.to_string(),
                     code: String::new(),
                     outputs: Vec::new(),
                     shows_outputs: self.response.settings.includes("code_interpreter_call.outputs"),

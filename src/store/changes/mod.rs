@@ -4,6 +4,7 @@
 //! once they are committed.
 
 mod chunks;
+mod containers;
 mod files;
 mod kind;
 mod objects;
@@ -19,13 +20,14 @@ use foldhash::HashSet;
 pub(super) use self::order::IN_ORDER;
 use self::{
     chunks::{ClearChunks, FinishStoreFile, IndexChunk, InsertChunk},
+    containers::{EmptyContainer, InsertContainerFile},
     files::{BuryBlob, DeleteParts, Detach, InsertFile, InsertPart, NoteToolFile},
     kind::ChangeKind,
-    objects::{AddMessage, Delete, EnterSession, Insert, ReplaceBody},
+    objects::{AddMessage, Delete, DeleteChild, EnterSession, Insert, ReplaceBody},
     order::Row,
     responses::{
-        DeleteConversationItem, InsertConversationItem, InsertResponse, InsertResponseItem,
-        NoteConversationEnd, PutContinuation, UpdateResponse,
+        InsertConversationItem, InsertResponse, InsertResponseItem, NoteConversationEnd,
+        PutContinuation, UpdateResponse,
     },
     runs::{InsertMessage, InsertRun, PutStep, UpdateMessage, UpdateRun},
     vector_stores::{
@@ -39,8 +41,9 @@ use super::{
     table::{Stored, corrupt},
 };
 use crate::types::{
-    Assistant, Conversation, File, FileBatch, Id, Item, Message, Resource, Response, Run, Step,
-    StoreFile, Thread, Upload, UploadPart, VectorStore, store_file::IngestError, v1,
+    Assistant, Container, ContainerFile, Conversation, File, FileBatch, Id, Item, Message,
+    Resource, Response, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
+    store_file::IngestError, v1,
 };
 
 /// A body that a row is known to have afterwards, if the row of this key was changed.
@@ -117,6 +120,8 @@ impl Changeable for Run {}
 
 impl Changeable for Conversation {}
 
+impl Changeable for Container {}
+
 impl Changeable for Upload {}
 
 impl Changeable for VectorStore {}
@@ -135,6 +140,8 @@ impl Deletable for Message {}
 impl Deletable for Response {}
 
 impl Deletable for Conversation {}
+
+impl Deletable for Container {}
 
 impl Deletable for File {}
 
@@ -472,9 +479,39 @@ impl Changes {
     }
 
     pub fn delete_conversation_item(&mut self, conversation: &Id<Conversation>, item: &Id<Item>) {
-        let conversation_id = conversation.clone();
-        self.add(item.to_string(), DeleteConversationItem { conversation_id });
-        self.events.push(StoreEvent::Deleted { resource: Item::OBJECT, id: item.to_string() });
+        self.delete_child(conversation, item, Item::OBJECT);
+    }
+
+    fn delete_child<P: Resource, T: Stored>(
+        &mut self,
+        parent: &Id<P>,
+        child: &Id<T>,
+        events: &'static str,
+    ) {
+        let delete = DeleteChild::<T> { parent: parent.to_string(), of: PhantomData };
+        self.add(child.to_string(), delete);
+        self.events.push(StoreEvent::Deleted { resource: events, id: child.to_string() });
+    }
+
+    pub fn insert_container(&mut self, container: &Container) -> Result<()> {
+        self.insert(container)
+    }
+
+    /// Inserts a file whose content is in a blob, as long as its container runs.
+    pub fn insert_container_file(&mut self, file: &ContainerFile, blob: &str) -> Result<()> {
+        let (blob, container_id) = (blob.to_owned(), file.container_id.clone());
+        self.add(id_of(file), InsertContainerFile { body: body_of(file)?, blob, container_id });
+        self.creates(file);
+        Ok(())
+    }
+
+    pub fn delete_container_file(&mut self, container: &Id<Container>, file: &Id<ContainerFile>) {
+        self.delete_child(container, file, ContainerFile::EVENTS);
+    }
+
+    /// Deletes all files of a container.
+    pub fn empty_container(&mut self, container: &Id<Container>) {
+        self.add(container.to_string(), EmptyContainer);
     }
 
     /// Inserts a response, with what a restart needs to go on with it, if it goes on. What it does,

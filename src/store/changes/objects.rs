@@ -93,6 +93,32 @@ impl<T: Stored> ChangeKind for Delete<T> {
     }
 }
 
+/// Deletes an object by its id and that of its parent.
+#[derive(Serialize)]
+pub(super) struct DeleteChild<T> {
+    pub parent: String,
+    #[serde(skip)]
+    pub of: PhantomData<fn() -> T>,
+}
+
+impl<T: Stored> ChangeKind for DeleteChild<T> {
+    const MUST_CHANGE: bool = true;
+
+    fn sql() -> Cow<'static, str> {
+        let (table, parent) = (T::TABLE, T::PATH[0]);
+        format!(
+            "delete from {table} where seq in (select it.seq from jsonb_each(?) cross join {table} \
+             as it where it.session = value ->> '$.session' and it.{parent} = value ->> '$.parent' \
+             and it.id = value ->> '$.id')"
+        )
+        .into()
+    }
+
+    fn touches(&self) -> Vec<&str> {
+        vec![&self.parent]
+    }
+}
+
 /// A client's message, as long as its thread is there and free, and still what it was if files are
 /// attached.
 #[derive(Serialize)]

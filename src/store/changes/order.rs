@@ -5,11 +5,12 @@ use std::{any::TypeId, borrow::Cow};
 use serde::Serialize;
 
 use super::{
-    super::body_cache::CachedBody, chunks::*, files::*, kind::ChangeKind, objects::*, responses::*,
-    runs::*, vector_stores::*,
+    super::body_cache::CachedBody, chunks::*, containers::*, files::*, kind::ChangeKind,
+    objects::*, responses::*, runs::*, vector_stores::*,
 };
 use crate::types::{
-    Assistant, Conversation, File, Message, Response, Run, StoreFile, Thread, Upload, VectorStore,
+    Assistant, Container, ContainerFile, Conversation, File, Item, Message, Response, Run,
+    StoreFile, Thread, Upload, VectorStore,
 };
 
 /// A row of some kind.
@@ -84,7 +85,7 @@ impl Info {
 
 /// All kinds. They run in this order, which is that of the references between tables, and that in
 /// which a write names its changes.
-pub(in super::super) const IN_ORDER: [Info; 52] = [
+pub(in super::super) const IN_ORDER: [Info; 58] = [
     Info::new::<EnterSession>(),
     Info::new::<InsertFile>(),
     Info::new::<Insert<Upload>>(),
@@ -97,6 +98,8 @@ pub(in super::super) const IN_ORDER: [Info; 52] = [
     Info::new::<AddMessage>(),
     Info::new::<InsertMessage>(),
     Info::new::<Insert<Conversation>>(),
+    Info::new::<Insert<Container>>(),
+    Info::new::<InsertContainerFile>(),
     Info::new::<InsertResponse>(),
     Info::new::<UpdateResponse>(),
     Info::new::<InsertResponseItem>(),
@@ -124,12 +127,16 @@ pub(in super::super) const IN_ORDER: [Info; 52] = [
     Info::new::<ReplaceBody<VectorStore>>(),
     Info::new::<ReplaceBody<StoreFile>>(),
     Info::new::<ReplaceBody<Conversation>>(),
+    Info::new::<ReplaceBody<Container>>(),
     Info::new::<Detach<Assistant>>(),
     Info::new::<Detach<Thread>>(),
     Info::new::<Delete<Assistant>>(),
     Info::new::<Delete<Thread>>(),
     Info::new::<Delete<Message>>(),
-    Info::new::<DeleteConversationItem>(),
+    Info::new::<DeleteChild<Item>>(),
+    Info::new::<DeleteChild<ContainerFile>>(),
+    Info::new::<EmptyContainer>(),
+    Info::new::<Delete<Container>>(),
     Info::new::<Delete<Conversation>>(),
     Info::new::<Delete<Response>>(),
     Info::new::<DeleteParts>(),

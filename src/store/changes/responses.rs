@@ -103,27 +103,6 @@ impl ChangeKind for InsertConversationItem {
     }
 }
 
-/// Takes an item out of a conversation.
-#[derive(Serialize)]
-pub(super) struct DeleteConversationItem {
-    pub conversation_id: Id<Conversation>,
-}
-
-impl ChangeKind for DeleteConversationItem {
-    const MUST_CHANGE: bool = true;
-
-    fn sql() -> Cow<'static, str> {
-        "delete from conversation_items where seq in (select it.seq from jsonb_each(?) cross join \
-         conversation_items as it where it.session = value ->> '$.session' and it.conversation_id \
-         = value ->> '$.conversation_id' and it.id = value ->> '$.id')"
-            .into()
-    }
-
-    fn touches(&self) -> Vec<&str> {
-        vec![self.conversation_id.as_str()]
-    }
-}
-
 /// Notes the number of a conversation's newest item, and which question was answered last, if one
 /// was.
 #[derive(Serialize)]

@@ -4,8 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::types::{
-    Tool, limits,
-    reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, integer_between},
+    Tool,
+    container::ToolContainer,
+    limits,
+    reader::{
+        self, Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, integer_between,
+    },
     schema,
     tool::{FileSearch, Function, FunctionName, RankingOptions},
 };
@@ -16,6 +20,7 @@ pub struct ResponseTool(pub Value);
 
 const FUNCTION: &str = "function";
 const FILE_SEARCH: &str = "file_search";
+const INTERPRETER: &str = "code_interpreter";
 
 /// The types of tools that the service knows.
 const KINDS: [&str; 18] = [
@@ -26,7 +31,7 @@ const KINDS: [&str; 18] = [
     "web_search_preview",
     "web_search_preview_2025_03_11",
     "mcp",
-    "code_interpreter",
+    INTERPRETER,
     "custom",
     "apply_patch",
     "tool_search",
@@ -57,6 +62,9 @@ impl Read for ResponseTool {
                     errors.note(&at.key(key), ValidationErrorKind::Missing);
                     return None;
                 }
+                if let Some(container) = map.get("container").filter(|_| known == INTERPRETER) {
+                    ToolContainer::read(container.clone(), &at.key("container"), errors)?;
+                }
                 with_defaults(known, map)
             }
             unknown => return errors.not_one_of(&at.key("type"), unknown, &KINDS),
@@ -80,7 +88,7 @@ impl ResponseTool {
                 },
             },
             Some(FILE_SEARCH) => Tool::FileSearch { file_search: self.file_search() },
-            Some("code_interpreter") => Tool::CodeInterpreter,
+            Some(INTERPRETER) => Tool::CodeInterpreter,
             _ => Tool::Other(tool.as_object().cloned().unwrap_or_default()),
         }
     }
@@ -92,6 +100,12 @@ impl ResponseTool {
             max_num_results: tool["max_num_results"].as_i64(),
             ranking_options: RankingOptions::above(threshold),
         }
+    }
+
+    /// The container that it works in, if it is a code interpreter.
+    pub fn container(&self) -> Option<ToolContainer> {
+        let container = self.0.get("container").filter(|_| self.0["type"] == INTERPRETER)?;
+        reader::read(container.clone()).ok()
     }
 
     /// The stores that it searches.
@@ -114,7 +128,7 @@ fn echo(kind: &str, mut given: Map<String, Value>) -> Value {
 /// The key that a tool of this type lacks, if it lacks one.
 fn needed(kind: &str, given: &Map<String, Value>) -> Option<&'static str> {
     let key = match kind {
-        "code_interpreter" => "container",
+        INTERPRETER => "container",
         "mcp" => "server_label",
         "custom" => "name",
         _ => return None,

@@ -1,5 +1,5 @@
-//! The whole program as one answer to a request: what every request passes, from the outside to the
-//! routes. A path loses its session before it is routed.
+//! The whole program as one function from a request to its response. Every request passes these
+//! layers, from the outside to the routes. A path loses its session before the routes see it.
 
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ impl App {
         Self { state, routes }
     }
 
-    /// Every answer carries the headers, whoever gives it.
+    /// Every response carries the headers, no matter which layer makes it.
     pub(crate) async fn answer(self, mut request: Request) -> Response {
         let (begun, observes) = (Instant::now(), observer::observes(&request));
         let mut observed = Observed::begin(&request, begun);
@@ -72,22 +72,22 @@ impl App {
 
     /// Brings a request to its session.
     async fn admit(&self, request: &mut Request) -> Result<SessionRequest> {
-        // Everybody behind it sees OpenAI's paths, without sessions.
+        // All layers behind it see OpenAI's paths, without sessions.
         paths::normalise(request)?;
-        // Web pages of others are turned away before they can make anything.
+        // This rejects foreign web pages before they can create anything.
         self.state.hosts.check_request(request)?;
         session::enter(&self.state, request).await
     }
 
-    /// The journal sees what the client sees, faults and refusals too. A fault strikes like a
-    /// failing gateway: before anybody looks at the key.
+    /// The journal records what the client sees, also faults and rejections. A fault acts like a
+    /// failing gateway: before the check of the key.
     async fn answer_in(&self, to: &SessionRequest, request: Request) -> Response {
         let behind_faults = |request| self.carry_out(to, request);
         let behind_journal = |request| faults::select_fault(to, request, behind_faults);
         journal::note(to, request, behind_journal).await
     }
 
-    /// What a fault damages is a whole answer.
+    /// A fault damages a complete response.
     async fn carry_out(&self, to: &SessionRequest, request: Request) -> Response {
         let ending = Ending::of(request.uri().path());
         let response = self.route(to, request).await.unwrap_or_else(IntoResponse::into_response);
@@ -95,7 +95,7 @@ impl App {
     }
 
     async fn route(&self, to: &SessionRequest, mut request: Request) -> Result<Response> {
-        // Nobody learns what exists without a key.
+        // Without a key, a client cannot find out what exists.
         self.state.keys.check_request(&request)?;
         // Handlers answer in the version and the dialect that the request asks for.
         let policy = if to.observes { Policy::default() } else { self.state.policy };
@@ -121,7 +121,7 @@ fn wrong_method(request: Request) -> Response {
     ApiError::from(ApiErrorKind::WrongMethod { method, path }).into_response()
 }
 
-/// The wrong base URL is the commonest first error, so it is answered with what to set.
+/// A wrong base URL is the most common first error, so the response says what to set.
 fn unknown_url(request: Request) -> Response {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let dialect = Dialect::from_request(&request);

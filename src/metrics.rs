@@ -1,5 +1,5 @@
-//! What the server counts for Prometheus. All labels are bounded: routes are those that the server
-//! has, and only the first hundred names of replies get a label of their own.
+//! The counters of the server for Prometheus. All labels are bounded: routes are those that the
+//! server has, and only the first hundred names of replies get a label of their own.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -17,17 +17,17 @@ use prometheus_client::{
 
 use crate::types::RunStatus;
 
-/// What the metrics are written as.
+/// The content type of the metrics.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
 /// How many routes get a label of their own, more than the server has.
 const ROUTES: usize = 200;
 /// How many names of replies get a label of their own.
 const REPLIES: usize = 100;
-/// What the others are called.
+/// The label of the others.
 const OTHER: &str = "other";
 
-/// Upper bounds of how long an answer takes, in seconds.
+/// Upper bounds for the time of an answer, in seconds.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -107,7 +107,7 @@ impl Metrics {
         self.durations.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 
-    /// A path may be refused before anybody looks whether the server has it.
+    /// A path may be rejected before the router checks it.
     fn known_route(&self, route: Route) -> Route {
         if self.routes.read().contains(&route) {
             return route;
@@ -151,7 +151,7 @@ impl Metrics {
         OpenStream(self.open_streams.clone())
     }
 
-    /// The metrics as text, with what is looked up at this moment.
+    /// The metrics as text, with the values that are read at this moment.
     pub fn write(&self, sessions: usize, database: u64) -> Result<String, fmt::Error> {
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         self.database.set(i64::try_from(database).unwrap_or(i64::MAX));
@@ -176,7 +176,7 @@ fn known_method(method: &str) -> &'static str {
     METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
 }
 
-/// The words that paths of the server are made of. Whatever else is in a path is an id.
+/// The words in the server's paths. Everything else in a path is an id.
 const WORDS: [&str; 44] = [
     "",
     "v1",
@@ -226,13 +226,13 @@ const WORDS: [&str; 44] = [
 
 /// No path of the server has more segments than this.
 const SEGMENTS: usize = 8;
-/// The code of an id. Those of words begin behind it.
+/// The code of an id. The codes of words begin after it.
 const ID: u8 = 1;
 
-/// Which route a path takes, with `{id}` in the place of ids.
+/// The route of a path, with `{id}` in place of ids.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct Route {
-    /// The codes of its segments; none at all means every path that the server does not have.
+    /// The codes of its segments. No code at all means every path that the server does not have.
     segments: [u8; SEGMENTS],
 }
 

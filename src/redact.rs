@@ -1,7 +1,7 @@
-//! Takes secrets out of everything that is kept: whatever looks like a key, keys that are known, and
-//! what people name.
+//! Removes secrets from everything that is kept: text that looks like a key, known keys, and the
+//! patterns of users.
 //!
-//! Journals, recordings and exports use the same rules, so a key that one of them leaves out is in
+//! Journals, recordings and exports use the same rules, so a key that one of them removes is in
 //! none.
 
 use std::{
@@ -17,13 +17,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, bytes};
 use serde_json::{Map, Value};
 
-/// What is in place of a secret in fixtures.
+/// Replaces a secret in fixtures.
 pub const REDACTED: &str = "[redacted]";
 
-/// What is in place of a secret in journals, turns and reports.
+/// Replaces a secret in journals, turns and reports.
 pub const REMOVED: &str = "[removed]";
 
-/// What keys of known services look like, and the words that go before a token.
+/// The form of keys of known services, and the words before a token.
 static KEY_LIKE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     let pattern = concat!(
         r"(?-u)\bsk-[A-Za-z0-9_-]{16,}",
@@ -42,7 +42,7 @@ static KEY_LIKE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     bytes::Regex::new(pattern).expect("the pattern is one")
 });
 
-/// The shortest key that is taken for a secret, in bytes. Local servers are given words such as
+/// The shortest key that counts as a secret, in bytes. Users give local servers words such as
 /// `none` or `ollama`.
 const SHORTEST: usize = 7;
 
@@ -51,7 +51,7 @@ pub fn is_secret(key: &str) -> bool {
     key.len() >= SHORTEST
 }
 
-/// A key as it may be told: as it is, as a part of a string of JSON, in base64.
+/// The forms in which a key may occur: unchanged, as a part of a JSON string, in base64.
 pub fn forms(key: &str) -> Vec<String> {
     let quoted = serde_json::Value::from(key).to_string();
     let in_json = quoted[1..quoted.len() - 1].to_owned();
@@ -59,17 +59,17 @@ pub fn forms(key: &str) -> Vec<String> {
     vec![key.to_owned(), in_json, base64]
 }
 
-/// From so many bytes on a key is taken out of the midst of a word too.
+/// From so many bytes on, a key is also removed from the middle of a word.
 const UNMISTAKABLE: usize = 20;
 
-/// What stays as it is in a part of a URL.
+/// The characters to escape in a part of a URL: all but letters, digits, `-`, `.`, `_` and `~`.
 const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Keys that are known, ready to be looked for.
+/// Known keys, ready for a search.
 #[derive(Clone, Debug, Default)]
 pub struct KnownKeys {
     keys: Vec<String>,
-    /// For each key that is a secret: as it is, in base64, and as a part of a URL and of JSON.
+    /// For each key that is a secret: unchanged, in base64, and as a part of a URL and of JSON.
     finders: Vec<Finder<'static>>,
 }
 
@@ -119,7 +119,7 @@ impl KnownKeys {
         }
     }
 
-    /// A text with something else in place of its keys, and of whatever looks like one.
+    /// A text with a replacement for its keys, and for everything that looks like one.
     pub fn replaced<'t>(&self, text: &'t [u8], replacement: &str) -> Cow<'t, [u8]> {
         let mut found: Vec<Range<usize>> =
             KEY_LIKE.find_iter(text).map(|found| found.range()).collect();
@@ -141,20 +141,20 @@ impl KnownKeys {
     }
 }
 
-/// The keys that the requests of a session have brought, as far back as anybody is likely to care.
+/// The most recent keys in the requests of a session.
 #[derive(Debug, Default)]
 pub struct SessionKeys(RwLock<Arc<KnownKeys>>);
 
-/// How many keys of a session are remembered.
+/// How many keys of a session are kept.
 const REMEMBERED: usize = 64;
 
 impl SessionKeys {
-    /// All that are remembered.
+    /// All keys that are kept.
     pub fn now(&self) -> Arc<KnownKeys> {
         Arc::clone(&self.0.read())
     }
 
-    /// The same, with those of a request, which are remembered from now on.
+    /// The same, with the keys of a request, which are kept from now on.
     pub fn with(&self, keys: Vec<String>) -> Arc<KnownKeys> {
         let known = self.now();
         if known.include(&keys) {
@@ -170,7 +170,7 @@ impl SessionKeys {
     }
 }
 
-/// Where a key is in a text. A word of which a short key is only a part is another word.
+/// The places of a key in a text. If a word is longer than a short key in it, it is another word.
 fn places(finder: &Finder<'_>, text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let length = finder.needle().len();
     let is_part = |byte: Option<&u8>| {
@@ -182,7 +182,7 @@ fn places(finder: &Finder<'_>, text: &[u8]) -> impl Iterator<Item = Range<usize>
     })
 }
 
-/// A pattern of things that must not be kept.
+/// A pattern of text that must not be kept.
 #[derive(Clone, Debug)]
 pub struct Redaction(Regex);
 
@@ -191,7 +191,7 @@ impl std::str::FromStr for Redaction {
 
     fn from_str(pattern: &str) -> Result<Self, String> {
         let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
-        // What is nothing cannot be taken out.
+        // Empty text cannot be removed.
         if regex.is_match("") {
             Err("the pattern matches the empty text".to_owned())
         } else {
@@ -200,7 +200,7 @@ impl std::str::FromStr for Redaction {
     }
 }
 
-/// Takes secrets out of fixtures: known keys, and what people name.
+/// Removes secrets from fixtures: known keys, and the patterns of users.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     patterns: Vec<Redaction>,
@@ -222,7 +222,7 @@ impl Redactor {
         text
     }
 
-    /// Whether contents of a file have no secret in them. Those that have one are not kept.
+    /// Whether the content of a file has no secret. Content with a secret is not kept.
     pub fn is_clean(&self, content: &[u8]) -> bool {
         let text = String::from_utf8_lossy(content);
         self.clean(&text) == text

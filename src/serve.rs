@@ -1,4 +1,5 @@
-//! A server from its settings: what it needs is opened once, here, and passed down. No globals.
+//! Makes a server from its settings. All resources are opened once, here, and passed down. No
+//! globals.
 
 use std::{future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,9 +22,9 @@ use crate::{
 
 /// The settings of a server.
 ///
-/// `Config::default()` keeps nothing and calls nobody. It answers with the built-in fixtures, and
-/// echoes what none of them matches: a test sets [`Config::unmatched`] to [`Unmatched::Fail`], so
-/// that it does not pass on an echo.
+/// `Config::default()` keeps nothing and calls no other server. It answers with the built-in
+/// fixtures, and echoes a message that none of them matches. A test sets [`Config::unmatched`] to
+/// [`Unmatched::Fail`], so that it does not pass on an echo.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The database file. `None`: a temporary one, which is removed in the end.
@@ -36,7 +37,7 @@ pub struct Config {
     pub pace: Pace,
     /// The seed of ids and of probabilities. `None`: a random one for each session.
     pub seed: Option<u64>,
-    /// The time at which the clocks of sessions stand still. `None`: they follow the system.
+    /// The time at which the clocks of sessions are stopped. `None`: they follow the system.
     pub clock: Option<Moment>,
     /// The API keys that are accepted. Empty: every key is.
     pub api_keys: Vec<String>,
@@ -56,20 +57,20 @@ pub struct Config {
     pub upstream: Option<UpstreamSettings>,
     /// The folder in which the answers of the upstream are recorded.
     pub record: Option<PathBuf>,
-    /// What is taken out of recordings, beside whatever looks like a key.
+    /// Patterns of text to remove from recordings, beside everything that looks like a key.
     pub redact: Vec<Redaction>,
-    /// A binary of `rehearsal`, which parses PDF, Word, PowerPoint and HTML documents in processes of
-    /// their own, with bounds on time and memory. `None`: they are parsed in this process, so they
-    /// should be documents that you trust.
+    /// A binary of `rehearsal`, which parses PDF, Word, PowerPoint and HTML documents in separate
+    /// processes, with limits on time and memory. `None`: this process parses them, so they should
+    /// be documents that you trust.
     pub extractor_program: Option<PathBuf>,
     /// How long it may take to parse one document. `None`: 30 seconds.
     pub extract_timeout: Option<Duration>,
 }
 
-/// How many requests a journal holds, unless told otherwise.
+/// How many requests a journal holds by default.
 pub const JOURNAL: usize = 10_000;
 
-/// How many sessions there may be, unless told otherwise.
+/// How many sessions there may be by default.
 pub const MAX_SESSIONS: usize = 100_000;
 
 impl Default for Config {
@@ -115,7 +116,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What is wrong with the fixtures, if that is why.
+    /// The errors in the fixtures, if they are the reason.
     pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
         match self {
             Self::Fixtures(error) => error.diagnostics(),
@@ -125,14 +126,14 @@ impl StartError {
     }
 }
 
-/// What is to be done once the server has stopped.
+/// The work that remains once the server has stopped.
 pub struct Leftovers {
     sessions: Arc<Sessions>,
     database: Arc<Database>,
 }
 
 impl Leftovers {
-    /// Stops the runs where they are, and leaves a database file that is whole without its
+    /// Stops the runs where they are. Leaves a database file that is complete without its
     /// write-ahead log.
     pub async fn close(self) {
         self.sessions.halt().await;
@@ -143,14 +144,14 @@ impl Leftovers {
     }
 }
 
-/// A private database leaves nothing.
+/// A private database leaves nothing behind.
 impl Drop for Leftovers {
     fn drop(&mut self) {
         self.database.blobs().forget();
     }
 }
 
-/// What was done on another thread.
+/// The result of work on another thread.
 fn joined<T>(done: Result<T, JoinError>) -> T {
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
@@ -163,7 +164,7 @@ pub struct PreparedServer {
 
 impl PreparedServer {
     pub async fn open(config: Config) -> Result<Self, StartError> {
-        // A folder for recordings may be one of fixtures too, and is there from the first start on.
+        // A folder for recordings may also have fixtures, and exists from the first start on.
         let secrets = config.upstream.iter().filter_map(|settings| settings.key.as_ref());
         let redactor = Redactor::new(config.redact, secrets.map(|key| key.reveal().to_owned()));
         let recorder = match config.record {
@@ -175,12 +176,12 @@ impl PreparedServer {
         };
         let (paths, has_upstream) = (config.fixtures, config.upstream.is_some());
         let fixtures = tokio::task::spawn_blocking(move || match paths.as_slice() {
-            // Whoever asks a model does not want examples to get in its way.
+            // A user of a model does not want examples to interfere.
             [] if has_upstream => Ok(Fixtures::default()),
             [] => Fixtures::built_in(),
             paths => Fixtures::load(paths),
         });
-        // A temporary database is made meanwhile.
+        // Meanwhile this makes a temporary database.
         let (fixtures, temporary) = match config.database {
             None => {
                 let (fixtures, temporary) = tokio::join!(fixtures, Database::open(None));
@@ -189,7 +190,7 @@ impl PreparedServer {
             Some(_) => (joined(fixtures.await)?, None),
         };
         let upstream = config.upstream.map(Upstream::new).transpose()?.map(Arc::new);
-        // Last of all: no file is made for a server that will not start.
+        // Last of all: a server that will not start makes no file.
         let database = match temporary {
             Some(opened) => opened?,
             None => Database::open(config.database.as_deref()).await?,
@@ -226,7 +227,7 @@ impl PreparedServer {
         Ok(Self { app, recorder })
     }
 
-    /// What answers its requests.
+    /// The app that answers its requests.
     pub(crate) fn app(&self) -> App {
         App::new(self.app.clone())
     }
@@ -236,7 +237,7 @@ impl PreparedServer {
         &self.app.sessions
     }
 
-    /// Who writes down what an upstream answers, if somebody does.
+    /// The recorder of an upstream's answers, if there is one.
     pub fn recorder(&self) -> Option<Arc<Recorder>> {
         self.recorder.clone()
     }
@@ -247,7 +248,7 @@ impl PreparedServer {
         Leftovers { database: Arc::clone(sessions.database()), sessions }
     }
 
-    /// Serves until `stop` is done, and then what is in flight.
+    /// Serves until `stop` is done, and then finishes the requests in flight.
     pub async fn run(
         self,
         listener: TcpListener,

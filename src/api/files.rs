@@ -74,7 +74,7 @@ async fn delete(context: RequestContext, Found(file): Found<File>) -> Result<Ans
 /// How much of a file is read at a time, in bytes.
 const STRIDE: usize = 256 << 10;
 
-/// The bytes as they came, as an attachment: nothing here is ever shown by a browser.
+/// The bytes of the upload, unchanged, as an attachment: a browser never shows them.
 async fn content(context: RequestContext, Found(file): Found<File>) -> Result<Response> {
     if !file.purpose.may_be_downloaded() {
         return Err(ApiErrorKind::NotForDownload { purpose: file.purpose }.into());
@@ -110,11 +110,12 @@ pub(super) async fn download(
     Ok(response)
 }
 
-/// What stays as it is in the second form of a name.
+/// The characters that the second form of a name escapes: all but letters, digits, `.`, `-` and
+/// `_`.
 const IN_HEADERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
-/// The name is for whoever saves the content, so it is no path and has nothing that a header or a
-/// shell could trip over; what is not ASCII is in the second form.
+/// The name under which a client saves the content. It is no path, and it has no character that
+/// breaks a header or a shell. The second form has the characters outside ASCII.
 fn attachment(filename: &str) -> HeaderValue {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name

@@ -1,9 +1,9 @@
-//! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from a
-//! file's text to the objects that were seen in it.
+//! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from the
+//! text of a file to the objects in it.
 //!
-//! `formats/` knows how each tool writes. `exchange.rs` makes sense of one request and its answer,
-//! `collect.rs` of all of them together. Text in, objects and complaints out: knows no fixtures and
-//! no network.
+//! `formats/` knows the format of each tool. `exchange.rs` interprets one request and its response,
+//! `collect.rs` all of them together. The input is text, the output is objects and complaints. This
+//! module knows no fixtures and no network.
 
 mod collect;
 mod exchange;
@@ -13,22 +13,22 @@ use std::{io, path::Path};
 
 use crate::transcript::ConversationObjects;
 
-/// Something in a recording that could not be used, or not be told again.
+/// A part of a recording that cannot be used or cannot be replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Complaint {
-    /// The line of the recording where the exchange begins that it is about.
+    /// The line of the recording at which the exchange in question begins.
     pub line: usize,
     pub what: String,
 }
 
-/// What was seen in recordings.
+/// The contents of recordings.
 #[derive(Debug, Default)]
 pub struct CassetteContents {
     pub objects: ConversationObjects,
     /// How many exchanges were of use.
     pub exchanges: usize,
     pub complaints: Vec<Complaint>,
-    /// Where each object was first met: its id, and the line.
+    /// For each id, the line at which the object first occurs.
     lines: std::collections::HashMap<String, usize>,
 }
 
@@ -46,13 +46,13 @@ pub enum CassetteError {
 }
 
 impl CassetteContents {
-    /// Two recordings as one; complaints about them are told apart before.
+    /// Merges two recordings. The caller reports the complaints of each one before that.
     pub fn absorb(&mut self, other: Self) {
         self.objects.absorb(other.objects);
         self.exchanges += other.exchanges;
     }
 
-    /// The line at which something was first met.
+    /// The line at which an object first occurs.
     pub fn line_of(&self, id: &str) -> Option<usize> {
         self.lines.get(id).copied()
     }

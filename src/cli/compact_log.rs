@@ -1,6 +1,6 @@
-//! The log for people who look on: one line for each API request, and one for whatever else happens.
+//! The log for people: one line for each API request, and one for each other event.
 //!
-//! What clients and fixtures say cannot break a line or colour it.
+//! Text from clients and fixtures cannot break a line or colour it.
 
 use std::fmt::{self, Debug, Write as _};
 
@@ -125,7 +125,7 @@ impl Line {
     }
 }
 
-/// A text in one line, without what a terminal takes for a command.
+/// A text in one line, without characters that control a terminal.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {

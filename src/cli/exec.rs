@@ -1,5 +1,5 @@
-//! `rehearsal exec`: a command, and a server for it that ends with it. At the end: what is expected
-//! is judged, reports are written, and standard error says what to look at.
+//! `rehearsal exec`: runs a command, and a server that ends with it. At the end it judges the
+//! expectations, writes reports, and prints to standard error what needs attention.
 
 use std::{
     collections::BTreeMap,
@@ -38,17 +38,17 @@ pub(super) struct ExecArgs {
     command: Vec<String>,
 }
 
-/// What a shell answers for a command that it cannot start.
+/// The exit code of a shell for a command that it cannot start.
 const NOT_STARTED: u8 = 127;
 
-/// What a shell adds to the number of the signal that ended a command.
+/// A shell adds this to the number of the signal that ended a command.
 #[cfg(unix)]
 const SIGNALLED: i32 = 128;
 
-/// The version of Azure's API that clients are told to ask for.
+/// The version of Azure's API in the environment of the command.
 const AZURE_VERSION: &str = "2024-05-01-preview";
 
-/// The key that the command is given if the server takes any.
+/// The key for the command if the server accepts any key.
 const KEY: &str = "sk-rehearsal-exec";
 
 pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
@@ -69,7 +69,7 @@ pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
 
 async fn perform(args: ExecArgs) -> Result<u8, String> {
     let ExecArgs { serve, verify, report, command } = args;
-    // What cannot be used is refused before anything starts.
+    // An unusable argument stops the program before anything starts.
     let verify = verify.filter(|path| !path.as_os_str().is_empty());
     let verify = verify.map(|path| ExpectationFile::read(&path)).transpose()?;
     let reports = ReportFile::open_all(report)?;
@@ -106,7 +106,7 @@ async fn perform(args: ExecArgs) -> Result<u8, String> {
     Ok(if code == 0 && fails { 1 } else { code })
 }
 
-/// Runs the command to its end. Signals for this process are for the command too.
+/// Runs the command to its end. The command also gets the signals for this process.
 async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
     let (program, arguments) = command.split_first().expect("clap asks for a command");
     let mut child = Command::new(program);
@@ -118,7 +118,8 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
         .env("AZURE_OPENAI_API_KEY", key)
         .env("OPENAI_API_VERSION", AZURE_VERSION)
         .env("REHEARSAL_URL", url);
-    // Caught before the command starts: from then on it gets them.
+    // The handlers are in place before the command starts: from then on, the command gets the
+    // signals.
     let signals = Signals::of_command();
     let mut child = match child.spawn() {
         Ok(child) => child,
@@ -148,8 +149,8 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
     }
 }
 
-/// Passes a signal on to the command. One that a terminal sends to both comes twice, which commands
-/// take for one.
+/// Passes a signal on to the command. A terminal sends a signal to both, so the command gets that
+/// one twice. Commands take it for one.
 #[cfg(unix)]
 fn pass_on(signal: SignalAction, child: &tokio::process::Child) {
     use rustix::process::{Pid, Signal, kill_process};
@@ -160,7 +161,7 @@ fn pass_on(signal: SignalAction, child: &tokio::process::Child) {
         SignalAction::Quit => Signal::QUIT,
     };
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-        // It may have ended in this moment.
+        // The command may have just ended.
         _ = kill_process(pid, signal);
     }
 }
@@ -179,11 +180,11 @@ fn code_of(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Says which runs no reply matched, and what of the fixtures was not used as often as it says.
-/// Answers whether there were such runs.
+/// Prints the runs that no reply matched, and the fixtures that were used less often than their
+/// `times`. Returns whether there were such runs.
 fn complain_of_replies(sessions: &Sessions) -> bool {
     let mut missed = 0;
-    // Of what has `times`: how often it was used in the session that used it most.
+    // For each entry with `times`: the number of uses in the session that used it most.
     let mut used: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for session in sessions.sessions() {
         let state = session.state();

@@ -24,8 +24,8 @@ pub(super) struct ExportArgs {
     /// The session that it is of
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SESSION)]
     session: String,
-    /// What else must not be kept, beside whatever looks like a key; a regular expression,
-    /// repeatable
+    /// Redact also what this regular expression matches; values that look like keys are always
+    /// redacted; repeatable
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
@@ -43,7 +43,7 @@ pub(super) fn run(args: ExportArgs) -> Result<ExitCode, String> {
 async fn export(args: ExportArgs) -> Result<Exported, String> {
     let ExportArgs { thread, database, session, redact } = args;
     let path = database.display().to_string();
-    // Nothing is made where there is nothing.
+    // The command never creates a database.
     if !database.is_file() {
         return Err(format!("there is no database {path}"));
     }

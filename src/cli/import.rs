@@ -28,15 +28,15 @@ pub(super) struct ImportArgs {
     /// standard output
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What else must not be kept, beside whatever looks like a key; a regular expression,
-    /// repeatable
+    /// Redact also what this regular expression matches; values that look like keys are always
+    /// redacted; repeatable
     #[arg(long, value_name = "REGEX")]
     redact: Vec<Redaction>,
 }
 
 pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
     let redactor = Redactor::new(args.redact, []);
-    // All of them are understood before anything is written.
+    // The command reads all files before it writes anything.
     let mut read = Vec::new();
     for path in args.files {
         let seen = cassette::read(&path).map_err(|error| match error {
@@ -54,8 +54,8 @@ pub(super) fn run(args: ImportArgs) -> Result<ExitCode, String> {
     Ok(if runs > 0 { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
 }
 
-/// A fixture for each recording, such that all of them can be served together. Nothing is written
-/// over but what an import has written.
+/// Writes a fixture for each recording, such that one server can load all of them. It overwrites
+/// only files that an import has written.
 fn beside(
     read: Vec<(PathBuf, CassetteContents)>,
     folder: &Path,
@@ -97,7 +97,7 @@ fn stem_of(path: &Path, stems: &mut HashSet<String>) -> String {
     stems_left.find(|stem| stems.insert(stem.clone())).unwrap_or(stem)
 }
 
-/// What the other fixtures of the folder have used up.
+/// The names that the other fixtures of the folder already use.
 fn others(folder: &Path, stems: &HashSet<String>) -> Result<UsedNames, String> {
     let mut used = UsedNames::default();
     if !folder.is_dir() {
@@ -118,7 +118,7 @@ fn others(folder: &Path, stems: &HashSet<String>) -> Result<UsedNames, String> {
     Ok(used)
 }
 
-/// Refuses to write over anything but what was imported from the same recording.
+/// Refuses to overwrite a file, unless an import of the same recording wrote it.
 fn check_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> {
     let target = folder.join(format!("{stem}.yaml"));
     let there = match std::fs::read_to_string(&target) {
@@ -135,8 +135,8 @@ fn check_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> 
     ))
 }
 
-/// Recordings that were asked the same are used one after the other, in the order in which fixtures
-/// are loaded.
+/// Recordings of the same question are used one after the other, in the order in which a server
+/// loads fixtures.
 fn take_turns(all: &mut [(String, String, GeneratedFixture)]) {
     all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let mut later = HashSet::new();
@@ -183,7 +183,7 @@ fn imported_from(paths: &[&Path]) -> String {
     format!("Imported from {}.", names.join(", "))
 }
 
-/// What could not be used, with file and line, and how much could.
+/// Prints the unusable parts, with file and line, and how much was usable.
 fn report(path: &Path, seen: &CassetteContents, generated: &GeneratedFixture) {
     let path = path.display();
     let mut lines: Vec<_> =

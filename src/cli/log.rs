@@ -21,7 +21,7 @@ pub(super) enum LogFormat {
 }
 
 impl LogFormat {
-    /// Lines for people where one looks at them.
+    /// A format for people, if standard error is a terminal.
     fn usual() -> Self {
         if io::stderr().is_terminal() { Self::Compact } else { Self::Pretty }
     }
@@ -32,10 +32,10 @@ fn has_colours() -> bool {
     io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// How many lines wait for whoever reads standard error.
+/// How many lines the queue holds for the reader of standard error.
 const LINES: usize = 8_192;
 
-/// Writes the lines that wait when it is dropped, for a second at most.
+/// When it is dropped, it writes the lines in the queue, for one second at most.
 pub(super) struct Log {
     dropped: ErrorCounter,
     _worker: WorkerGuard,
@@ -60,7 +60,7 @@ impl Log {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(writer)
-            // It would print what it cannot write, and panic where that cannot be written either.
+            // Otherwise it reports a failed write to standard error, and panics if that fails too.
             .log_internal_errors(false)
             .with_ansi(has_colours());
         match format {

@@ -1,4 +1,4 @@
-//! What commands write: to standard output what was asked for, to standard error what went wrong.
+//! The output of commands: results go to standard output, errors to standard error.
 
 use std::{
     io::{self, Write},
@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
-/// What a user did wrong, or the machine could not do: one message, and exit code 2.
+/// The exit code for a mistake of the user, or for something that the machine could not do. One
+/// message comes with it.
 pub(super) const UNUSABLE: u8 = 2;
 
-/// Writes what was asked for. Whoever reads it may stop reading.
+/// Writes a result. The reader may stop reading.
 pub(super) fn print(text: &str) -> ExitCode {
     _ = writeln!(io::stdout(), "{}", text.trim_end());
     ExitCode::SUCCESS
@@ -26,10 +27,10 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// How long a message waits for whoever reads standard error.
+/// How long a message waits for the reader of standard error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Says what went wrong. A standard error that nobody reads, or that is closed, stops nothing.
+/// Prints an error message. A standard error that nobody reads, or that is closed, stops nothing.
 pub(super) fn complain(message: &str) {
     let line = format!("rehearsal: {message}\n");
     let (done, written) = mpsc::channel();

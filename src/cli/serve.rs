@@ -28,7 +28,7 @@ use crate::{
     upstream::{ApiKey, LIMIT, ModelName, UpstreamKind, UpstreamSettings},
 };
 
-/// Loopback only, unless told otherwise.
+/// The default address: loopback only.
 pub(super) const LISTEN: &str = "127.0.0.1:7357";
 
 #[derive(Debug, Args)]
@@ -158,17 +158,17 @@ struct UpstreamArgs {
     /// Write what the upstream answers as fixtures into this folder
     #[arg(long, value_name = "DIR", env = "REHEARSAL_RECORD")]
     record: Option<PathBuf>,
-    /// What else is not to be recorded, beside whatever looks like a key; a regular expression,
-    /// repeatable
+    /// Redact also what this regular expression matches; values that look like keys are always
+    /// redacted; repeatable
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
 
-/// Where an upstream may be named, beside the flag.
+/// The environment variable that can name an upstream, beside the flag.
 const UPSTREAM: &str = "REHEARSAL_UPSTREAM";
 
 impl UpstreamArgs {
-    /// The upstream that is named. In CI nothing goes out that the command line does not show.
+    /// The upstream that the user names. In CI, only the flag can name one.
     fn named(&self) -> Result<Option<String>, String> {
         let by_flag = self.upstream.clone().filter(|url| !url.is_empty());
         let by_environment = env::var(UPSTREAM).ok().filter(|url| !url.is_empty());
@@ -236,13 +236,13 @@ impl ServeArgs {
     }
 }
 
-/// How long what is in flight may take once the end has been asked for.
+/// How long the server waits for work in flight after a request to stop.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// The folder whose fixtures are served when none are named.
+/// The folder of fixtures that the server loads if the user names none.
 pub(super) const FIXTURES: &str = "fixtures";
 
-/// Lets the process open as many files and connections as it may at all.
+/// Raises the limits of open files and connections to the maximum that the system allows.
 pub(super) fn raise_limits() {
     #[cfg(unix)]
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
@@ -256,23 +256,23 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, String> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     let done = runtime.block_on(serve(args));
-    // Whatever still runs, a template that takes long perhaps, does not hold the end up.
+    // Work that still runs does not delay the end: a slow template, for example.
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// A server that is ready, and where it is to listen.
+/// A server that is ready, and its listener.
 pub(super) struct ReadyServer {
     pub server: PreparedServer,
     pub listener: TcpListener,
     pub bound: SocketAddr,
-    /// The fixtures that were named, and whether they are watched.
+    /// The fixture paths that the user named, and whether the server watches them.
     pub paths: Vec<PathBuf>,
     pub watch: bool,
 }
 
 pub(super) async fn open(args: ServeArgs) -> Result<ReadyServer, String> {
-    // An empty variable, as compose files make them, is none.
+    // An empty variable, as compose files make them, counts as unset.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
     let listener = TcpListener::bind(&address)
         .await
@@ -292,7 +292,7 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
         tokio::spawn(super::watch::watch(paths.clone(), Arc::clone(server.sessions())));
     }
     let (stop, stopped) = watch::channel(false);
-    // From the first line of output on, a signal is an orderly end.
+    // From the first line of output on, a signal causes an orderly end.
     let signals = Signals::of_server().map_err(|error| format!("cannot catch signals: {error}"))?;
     tokio::spawn(signals.stop(stop));
     announce(bound).map_err(|error| format!("cannot write to standard output: {error}"))?;
@@ -356,7 +356,7 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         pace: args.pace,
         seed: args.seed,
         clock: args.clock.0,
-        // An empty one, as of an empty variable in a compose file, is none.
+        // An empty key, from an empty variable in a compose file, counts as unset.
         api_keys: args.api_key.into_iter().filter(|key| !key.is_empty()).collect(),
         allowed_hosts: args.allow_host,
         journal: args.journal,
@@ -380,8 +380,7 @@ fn announce(bound: SocketAddr) -> io::Result<()> {
 }
 
 async fn until_set(mut flag: watch::Receiver<bool>) {
-    // If nobody can set it any more, it stays as it is: then there is nothing to wait for but the
-    // end.
+    // If the sender is gone, the flag never changes, so this waits for ever.
     if flag.wait_for(|set| *set).await.is_err() {
         std::future::pending().await
     }

@@ -1,8 +1,7 @@
 //! Loads fixtures again when they change. A broken edit keeps the last good ones and says why.
 //!
-//! It looks rather than waits to be told: changes within containers, on network drives, and of
-//! files that are replaced by renaming are told unreliably or not at all, and a look at a few small
-//! files costs nothing.
+//! It polls the files. Notifications are unreliable in containers, on network drives, and for files
+//! that a rename replaces. To read a few small files costs almost nothing.
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,7 +10,7 @@ use crate::{
     session::sessions::Sessions,
 };
 
-/// How often it looks.
+/// How often it polls.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// Watches for as long as the server runs.
@@ -44,7 +43,7 @@ pub(super) async fn watch(paths: Vec<PathBuf>, sessions: Arc<Sessions>) {
     }
 }
 
-/// The fixture files, with what they say: two looks are the same if nothing has changed.
+/// The fixture files with their content. Two results are equal if nothing has changed.
 async fn look(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let read = move || {
         let files = fixture::files(&paths).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The only chance in the program: ids, drawn from seeded streams.
+//! The only randomness in the program: ids, drawn from seeded streams.
 //!
 //! ChaCha8 promises the same numbers in every version, so the same requests in the same order give
 //! the same ids.
@@ -15,7 +15,7 @@ use crate::types::{
     resource::Spelling,
 };
 
-/// A seed for those who did not give one.
+/// A random seed, for servers without a given one.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that asks the system for chance"
@@ -24,7 +24,7 @@ pub fn random_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
-/// A name that nobody else draws, for what is kept on disk and never shown.
+/// A name that no other process draws, for files on disk that nobody sees.
 #[expect(
     clippy::disallowed_methods,
     reason = "such a name must differ from those of other processes, seeded or not"
@@ -34,22 +34,24 @@ pub fn random_name() -> String {
 }
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Without the characters that are taken for one another.
+/// Without the characters that people confuse.
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-/// The streams of numbers within one seed. Each use has its own, so that none disturbs another.
+/// The streams of numbers within one seed. Each use has its own stream, so that no use affects
+/// another.
 enum SeedStream {
-    /// Ids of objects that requests make; another for each start on the same database file.
+    /// Ids of objects that requests create. Each start on the same database file has its own
+    /// stream.
     Objects { starts: u32 },
     /// Request ids.
     Requests { starts: u32 },
-    /// What a run makes: the n-th thing of its kind.
+    /// An object that a run makes: the n-th of its kind.
     Made { kind: Made, nth: u32 },
     /// Whether a fault with a probability fires, the n-th time that it could.
     Faults { nth: u32 },
 }
 
-/// The kinds of things that a run makes.
+/// The kinds of objects that a run makes.
 #[derive(Clone, Copy)]
 enum Made {
     Step,
@@ -79,8 +81,8 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// `starts` tells how often a server was started on the same database before, so that a restart
-    /// with the same seed does not draw the ids that are already taken.
+    /// `starts` is the number of earlier starts of a server on the same database. A restart with
+    /// the same seed then draws no id that is already taken.
     pub fn new(seed: u64, starts: u32) -> Self {
         Self {
             seed,
@@ -90,7 +92,7 @@ impl Ids {
         }
     }
 
-    /// Goes on where others stood.
+    /// Continues from the position of other ids.
     pub fn resumed(stand: &IdsStand) -> Self {
         let ids = Self::new(stand.seed, stand.starts);
         ids.objects.lock().set_word_pos(stand.objects.into());
@@ -98,16 +100,16 @@ impl Ids {
         ids
     }
 
-    /// The same, but that requests are named on from where `current` is: none of them is named
-    /// twice.
+    /// The same, except for request ids: those continue from `current`, so that no request id
+    /// occurs twice.
     pub fn resumed_beside(stand: &IdsStand, current: &IdsStand) -> Self {
         let requests = if stand.seed == current.seed { current.requests } else { stand.requests };
         Self::resumed(&IdsStand { requests, ..stand.clone() })
     }
 
-    /// Where they stand.
+    /// The current position.
     pub fn stand(&self) -> IdsStand {
-        // What does not fit into 64 bits would take longer than anybody draws.
+        // No server draws so much that a position does not fit into 64 bits.
         let place = |generator: &Mutex<ChaCha8Rng>| {
             u64::try_from(generator.lock().get_word_pos()).unwrap_or_default()
         };
@@ -128,7 +130,7 @@ impl Ids {
         Id::new(spell(prefix, spelling, &mut self.objects.lock()))
     }
 
-    /// The id of a response, with the key of the chain that it goes on with, or of a new one.
+    /// The id of a response, with the key of the chain that it continues, or of a new chain.
     pub fn next_response(
         &self,
         chain: Option<&str>,
@@ -173,14 +175,14 @@ impl Ids {
         f64::from(generator.next_u32()) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// The ids of what a run makes follow from the run's own, so that runs side by side do not
-    /// disturb one another, and a run taken up after a crash goes on where it stood.
+    /// The ids of a run's objects derive from the id of the run. So concurrent runs do not affect
+    /// each other, and a run that resumes after a crash continues with the right ids.
     pub fn of_run(&self, run: &Id<Run>) -> RunIds {
         RunIds { seed: self.seed, run: run.clone() }
     }
 }
 
-/// Where ids stand, so that others can go on from there.
+/// The position of ids, from which other ids can continue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IdsStand {
     seed: u64,
@@ -189,7 +191,7 @@ pub struct IdsStand {
     requests: u64,
 }
 
-/// The ids of what one run makes.
+/// The ids of the objects that one run makes.
 pub struct RunIds {
     seed: u64,
     run: Id<Run>,
@@ -216,7 +218,7 @@ impl RunIds {
         self.spell("call_", Spelling::Base62, Made::Call, nth)
     }
 
-    /// The id of an item of a response: with the chain and the mark of the response's own.
+    /// The id of an item of a response. It has the chain and the mark of the response's own id.
     pub fn item(&self, prefix: &str, nth: usize, at: Timestamp) -> String {
         let own = self.run.as_str().trim_start_matches(Response::PREFIX);
         let begins = own.get(..CHAIN + 2).unwrap_or(own);
@@ -233,13 +235,13 @@ impl RunIds {
         Id::new(self.spell(ContainerFile::PREFIX, ContainerFile::SPELLING, Made::File, nth))
     }
 
-    /// What the n-th event of a stream is padded with.
+    /// The padding of the n-th event of a stream.
     pub fn padding(&self, nth: u64, length: usize) -> String {
         let nth = usize::try_from(nth).unwrap_or(usize::MAX);
         letters("", BASE62, length, &mut self.generator(Made::Message, nth))
     }
 
-    /// What is shown in place of the reasoning that only the service can read.
+    /// The placeholder for reasoning that only the service can read.
     pub fn encrypted(&self, nth: usize) -> String {
         const LENGTH: usize = 344;
         letters("gAAAAA", BASE62, LENGTH, &mut self.generator(Made::Turn, nth))
@@ -260,16 +262,16 @@ fn container(at: Timestamp, generator: &mut ChaCha8Rng) -> Id<Container> {
     Id::new(format!("{}{dated}{}", Container::PREFIX, hex_16(generator)))
 }
 
-/// How long the key of a chain is, which responses that go on with one another share.
+/// The length of the key of a chain. Responses that continue one another share the key.
 const CHAIN: usize = 16;
 
-/// The key of the chain that a response is of.
+/// The key of the chain that a response belongs to.
 pub fn chain_of_response(id: &Id<Response>) -> &str {
     let own = id.as_str().trim_start_matches(Response::PREFIX);
     own.get(..CHAIN).unwrap_or(own)
 }
 
-/// The key of the chain that a conversation is.
+/// The key of the chain of a conversation.
 pub fn chain_of_conversation(id: &Id<Conversation>) -> &str {
     let id = id.as_str();
     id.len().checked_sub(CHAIN).and_then(|from| id.get(from..)).unwrap_or(id)
@@ -279,7 +281,7 @@ fn hex_16(generator: &mut ChaCha8Rng) -> String {
     format!("{:016x}", generator.next_u64())
 }
 
-/// 32 hexadecimal digits: the time, and what was drawn with it. Two of them are always the same.
+/// 32 hexadecimal digits: the time, and random digits. Two of the digits are constant.
 fn dated(at: Timestamp, generator: &mut ChaCha8Rng) -> String {
     let (short, last) = (generator.next_u32() & 0xffff, generator.next_u32() & 0xff);
     format!("{:08x}{short:04x}81{:016x}{last:02x}", at.0, generator.next_u64())
@@ -304,8 +306,7 @@ fn spell(prefix: &str, spelling: Spelling, generator: &mut ChaCha8Rng) -> String
         Spelling::Hex => {
             format!("{prefix}{:016x}{:016x}", generator.next_u64(), generator.next_u64())
         }
-        // The time, of which only the first digits are the same for years; then what was always
-        // there.
+        // First the time, whose first digits stay the same for years; then constant digits.
         Spelling::Dated => {
             let (time, more) = (generator.next_u32() & 0x00ff_ffff, generator.next_u32() & 0xffff);
             format!("{prefix}68{time:06x}{more:04x}8191{:016x}", generator.next_u64())
@@ -317,8 +318,8 @@ fn letters(prefix: &str, alphabet: &[u8], length: usize, generator: &mut ChaCha8
     let mut id = String::with_capacity(prefix.len() + length);
     id.push_str(prefix);
     while id.len() < prefix.len() + length {
-        // Six bits are one of 64; those too many are drawn again, so that every character is as
-        // likely.
+        // Six bits give one of 64 values. A value beyond the alphabet is drawn again, so that every
+        // character is equally likely.
         if let Some(&character) = alphabet.get((generator.next_u32() >> 26) as usize) {
             id.push(char::from(character));
         }

@@ -1,8 +1,8 @@
-//! The only time in the program, and in `ids.rs` its only chance.
+//! The only time in the program. `ids.rs` has the only randomness.
 //!
-//! Every session has a clock of its own. A running one follows the system's, perhaps ahead of it or
-//! behind; a frozen one is stopped. Either can be advanced: everything that falls due on the way
-//! then happens before the advance returns, in the order in which it falls due.
+//! Every session has its own clock. A running clock follows the system's, perhaps ahead of it or
+//! behind. A frozen clock is stopped. Both can be advanced: everything that is due until then
+//! happens before the advance returns, in the order of its time.
 
 mod ids;
 
@@ -37,12 +37,12 @@ impl Moment {
         Timestamp(self.0.div_euclid(1_000_000))
     }
 
-    /// The time so much later.
+    /// The time that is later by this duration.
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from here to then; nothing if then is over.
+    /// The duration from here to `later`; zero if `later` has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
@@ -88,24 +88,24 @@ impl From<jiff::Timestamp> for Moment {
 #[derive(Clone)]
 pub struct Clock {
     inner: Arc<Mutex<Inner>>,
-    /// What is under way in this clock's session.
+    /// The activities in this clock's session.
     load: watch::Sender<Load>,
-    /// How many changes of the clock wait or are being made. New requests wait for them.
+    /// How many changes of the clock are pending or in progress. New requests wait for them.
     changes: watch::Sender<usize>,
-    /// Changes whenever the clock stops, or runs again: sleepers have to look again.
+    /// Changes whenever the clock stops, or runs again: sleepers must check the clock again.
     turned: watch::Sender<u64>,
-    /// Held while the clock is set: one after the other.
+    /// Held while the clock is set: one change at a time.
     setting: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Inner {
     stand: ClockStand,
-    /// Who waits for what, in the order in which it falls due.
+    /// The sleepers, in the order in which they are due.
     sleepers: BTreeMap<(Moment, u64), oneshot::Sender<ActivityGuard>>,
     next_sleeper: u64,
 }
 
-/// How a clock is set, so that another can be set the same.
+/// The setting of a clock, from which another clock can be set.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ClockStand {
     /// The time of a frozen clock; none for a clock that runs.
@@ -118,12 +118,12 @@ impl ClockStand {
     /// Follows the system's clock.
     pub const RUNNING: Self = Self { frozen_at: None, ahead: 0 };
 
-    /// Stands still at `start`.
+    /// A clock that is stopped at `start`.
     pub fn frozen(start: Moment) -> Self {
         Self { frozen_at: Some(start), ahead: 0 }
     }
 
-    /// The same, showing this time.
+    /// The same setting, but with this time.
     pub fn at(self, now: Moment) -> Self {
         match self.frozen_at {
             Some(_) => Self { frozen_at: Some(now), ahead: self.ahead },
@@ -136,7 +136,7 @@ impl ClockStand {
     }
 }
 
-/// Held by whoever is at work until it sleeps again; an advance of the clock waits for it.
+/// An activity holds this guard until it ends or sleeps. An advance of the clock waits for it.
 #[derive(Debug)]
 pub struct ActivityGuard {
     load: watch::Sender<Load>,
@@ -148,11 +148,11 @@ impl Drop for ActivityGuard {
     }
 }
 
-/// What is under way.
+/// How many activities there are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     activities: usize,
-    /// Those of them that wait for another server, for which time does not wait.
+    /// How many of them wait for another server. Time does not wait for those.
     abroad: usize,
 }
 
@@ -194,7 +194,7 @@ impl Clock {
         self.inner.lock().stand.now()
     }
 
-    /// How it is set.
+    /// How the clock is set.
     pub fn stand(&self) -> ClockStand {
         self.inner.lock().stand
     }
@@ -203,31 +203,32 @@ impl Clock {
         self.stand().frozen_at.is_some()
     }
 
-    /// Says that somebody is at work, until the answer is dropped.
+    /// Begins an activity. It ends when the guard is dropped.
     pub fn begin_activity(&self) -> ActivityGuard {
         self.load.send_modify(|load| load.activities += 1);
         ActivityGuard { load: self.load.clone() }
     }
 
-    /// Waits until nobody is at work.
+    /// Waits until there is no activity.
     pub async fn idle(&self) {
         // The sender lives as long as this clock, so there is always an answer.
         _ = self.load.subscribe().wait_for(|load| load.activities == 0).await;
     }
 
-    /// Waits until nobody is at work here: whoever waits for another server may go on waiting.
+    /// Waits until no activity works here. An activity that waits for another server does not
+    /// count.
     pub async fn settled(&self) {
         _ = self.load.subscribe().wait_for(|load| load.activities <= load.abroad).await;
     }
 
-    /// Says that an activity waits for another server, until the answer is dropped.
+    /// Says that an activity waits for another server, until the guard is dropped.
     pub fn go_abroad(&self) -> AbroadGuard {
         self.load.send_modify(|load| load.abroad += 1);
         AbroadGuard { load: self.load.clone() }
     }
 
-    /// Announces a change of the clock: it is made once what is under way has come to rest, and
-    /// new requests wait for it.
+    /// Announces a change of the clock. The change waits for the current activities, and new
+    /// requests wait for the change.
     pub fn begin_change(&self) -> ChangeGuard {
         self.changes.send_modify(|changes| *changes += 1);
         ChangeGuard { changes: self.changes.clone() }
@@ -240,8 +241,8 @@ impl Clock {
         }
     }
 
-    /// Sleeps until `due`. What is due already is not waited for. The sleeper is no longer at work
-    /// once it has lain down, and is again when it is woken.
+    /// Sleeps until `due`, or returns at once if that time has come. The activity ends when the
+    /// sleep begins. A new one begins when the sleeper wakes.
     pub async fn sleep_until(&self, due: Moment, activity: ActivityGuard) -> ActivityGuard {
         let mut turned = self.turned.subscribe();
         let (sleeper, mut woken) = {
@@ -275,8 +276,8 @@ impl Clock {
         activity
     }
 
-    /// Moves the clock on. What falls due on the way happens at its own time, one thing after the
-    /// other, before this returns.
+    /// Moves the clock forward. Everything that is due until then happens at its own time, one
+    /// after the other, before this returns.
     pub async fn advance(&self, by: Duration) {
         let _change = self.begin_change();
         let _alone = self.setting.lock().await;
@@ -288,8 +289,8 @@ impl Clock {
         }
     }
 
-    /// Stops the clock, at a time or where it is. What falls due until then happens before this
-    /// returns.
+    /// Stops the clock, at a given time or at the current one. Everything that is due until then
+    /// happens before this returns.
     pub async fn freeze(&self, at: Option<Moment>) {
         let _change = self.begin_change();
         let _alone = self.setting.lock().await;
@@ -308,7 +309,7 @@ impl Clock {
         }
     }
 
-    /// Stops the clock where it is. Answers how it was set.
+    /// Stops the clock at the current time. Returns the setting that it had before.
     fn stop(&self) -> ClockStand {
         let before = self.stand();
         if before.frozen_at.is_none() {
@@ -332,7 +333,7 @@ impl Clock {
         inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(end));
     }
 
-    /// Sets the clock to the next thing due by `end` and wakes its sleeper.
+    /// Sets the clock to the next due time up to `end`, and wakes that sleeper.
     fn wake_next(&self, end: Moment) -> bool {
         let mut inner = self.inner.lock();
         let Some(entry) = inner.sleepers.first_entry() else { return false };
@@ -342,7 +343,7 @@ impl Clock {
         }
         let wake = entry.remove();
         inner.stand.frozen_at = inner.stand.frozen_at.map(|at| at.max(due));
-        // A sleeper that has given up in this very moment needs no waking.
+        // A sleeper that has just given up needs no wake-up.
         _ = wake.send(self.begin_activity());
         true
     }

@@ -1,4 +1,4 @@
-//! The clock of a session: shown, advanced, frozen, let go.
+//! The clock of a session: show, advance, freeze, resume.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn show(InSession(session): InSession) -> Answer<Shown> {
     Answer(Shown::new(&session.state().clock))
 }
 
-/// What is to be done with a clock.
+/// A change of a clock.
 enum ClockChange {
     Advance(Duration),
     /// At this time, or where it is.
@@ -103,7 +103,7 @@ impl Read for ClockChange {
 struct Changed {
     #[serde(flatten)]
     clock: Shown,
-    /// What has happened because of it.
+    /// The events that the change caused.
     due: Vec<ClockEvents>,
 }
 
@@ -114,7 +114,7 @@ struct ClockEvents {
     id: Value,
 }
 
-/// How much of what has happened is told.
+/// How many events a response lists at most.
 const TOLD: usize = 1_000;
 
 async fn set(
@@ -122,7 +122,7 @@ async fn set(
     JsonBody(change): JsonBody<ClockChange>,
 ) -> Result<Answer<Changed>> {
     let state = session.state();
-    // What was under way before is not because of this.
+    // Activities that began before are no effect of this change.
     let _change = state.clock.begin_change();
     state.clock.settled().await;
     let mut news = session.events.listen();
@@ -158,7 +158,7 @@ fn publish(session: &OpenSession, name: &str, changed: &Changed) {
     session.events.publish(name, || serde_json::to_string(changed).expect("a clock is JSON"));
 }
 
-/// Refuses to go where no date is.
+/// Rejects a time that no date can express.
 fn check(then: Moment) -> Result<()> {
     if then.is_a_date() {
         return Ok(());
@@ -167,7 +167,7 @@ fn check(then: Moment) -> Result<()> {
     Err(ApiErrorKind::invalid("advance", kind).into())
 }
 
-/// An object that has changed: not what only streams tell, nor requests and turns.
+/// An object that has changed. Deltas of streams, requests and turns do not count.
 fn happened(event: &str, data: &str) -> Option<ClockEvents> {
     if matches!(event, "request" | "turn") || event.ends_with(".delta") {
         return None;

@@ -19,11 +19,11 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn listen(InSession(session): InSession) -> Response {
-    // Listening begins before the answer does, so whatever the client does next is heard.
+    // Listening begins before the response does, so it covers everything that the client does next.
     let news = session.events.listen();
     let ended = async move { session.ending().await };
     let frames = stream::unfold(news, |mut news| async {
-        // Whoever falls too far behind is cut off, rather than told half of it.
+        // A listener that falls too far behind is disconnected. Otherwise it would miss events.
         let told = news.recv().await.ok()?;
         Some((Ok::<_, Infallible>(sse::frame(&told.name, &told.data)), news))
     });

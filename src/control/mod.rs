@@ -1,8 +1,8 @@
-//! The control API under `/_rehearsal`: what tests and people ask of the emulator itself, session
+//! The control API under `/_rehearsal`: calls of tests and people to the emulator itself, session
 //! by session.
 //!
-//! Its shapes are told to clients by `openapi.json`, which is served, and which the tests hold the
-//! answers against.
+//! `openapi.json` describes its shapes. The server serves this file to clients, and the tests check
+//! the responses against it.
 
 mod chunks;
 mod clock;
@@ -63,8 +63,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .layer(middleware::from_fn(check_body))
 }
 
-/// Refuses a body of a type that no control call takes: what is left is nothing that a web page
-/// could send without asking. No body needs no type.
+/// Rejects a body of a type that no control call takes. A web page cannot send the remaining types
+/// without a preflight request. A request without a body needs no type.
 async fn check_body(request: Request, next: Next) -> Result<Response> {
     const TAKEN: [&str; 4] =
         ["application/json", "application/yaml", "application/x-yaml", "text/yaml"];
@@ -105,7 +105,7 @@ async fn reset(InSession(session): InSession, query: Query) -> Result<Response> 
     query.only(&["fixtures"])?;
     match session.reset(query.flag("fixtures")?).await {
         Ok(removed) => Ok(Answer(Reset { object: "reset", removed }).into_response()),
-        // A file that a seed names is gone, perhaps.
+        // A file that a seed names may be missing.
         Err(error) => fixtures::refused(error),
     }
 }
@@ -115,7 +115,7 @@ async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, json)], include_str!("openapi.json")).into_response()
 }
 
-/// What is behind the question mark.
+/// The query string.
 struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -127,7 +127,7 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
-    /// Refuses what nobody here asks for: a filter that is misspelt would not filter.
+    /// Rejects parameters that no call knows: a misspelt filter would not filter.
     fn only(&self, known: &[&'static str]) -> Result<()> {
         let Some((other, _)) = self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) else {
             return Ok(());
@@ -159,7 +159,7 @@ impl FromRequestParts<AppState> for Query {
     }
 }
 
-/// A list that has all there is, or as much as was asked for.
+/// A list of all entries, or of as many as the client requested.
 #[derive(Serialize)]
 struct ListBody<T> {
     object: &'static str,
@@ -173,7 +173,7 @@ impl<T> ListBody<T> {
     }
 }
 
-/// What was removed, and how many there were.
+/// The kind of the removed objects, and how many there were.
 #[derive(Serialize)]
 struct Removed {
     object: &'static str,

@@ -1,5 +1,5 @@
-//! The runs of a session, whatever threads they are in: what each was asked, how far it came, and
-//! which reply answered it.
+//! The runs of a session, in all threads: the question of each, its progress, and the reply that
+//! answered it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::{
     types::{Id, List, Run, RunStatus, Thread, Timestamp},
 };
 
-/// How many characters are shown of what a run was asked.
+/// How many characters of a run's question are shown.
 const SHOWN: usize = 200;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -30,7 +30,7 @@ struct RunSummary {
     thread: Id<Thread>,
     created_at: Timestamp,
     status: RunStatus,
-    /// The statuses that it has had, in order, and the one that it has.
+    /// The statuses that it has had, in order, with the current one at the end.
     walk: Vec<RunStatus>,
     assistant: AssistantSummary,
     /// How the user's message begins.
@@ -68,7 +68,7 @@ async fn list(
     })))
 }
 
-/// What is remembered of runs, beside what is stored.
+/// Facts about runs that are in memory, beside those in the store.
 struct KnownRuns {
     asked: HashMap<String, String>,
     unmatched: HashSet<Id<Run>>,
@@ -121,8 +121,8 @@ fn beginning(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// The statuses of a run, from what is stored of it: each of its `actions` has asked the client for
-/// outputs once, and the last has none if it `waited`.
+/// The statuses of a run, derived from its stored data. Each of its `actions` has asked the client
+/// for outputs once. If the run `waited`, the last action has no outputs.
 fn walk(run: &Run, actions: usize, waited: bool) -> Vec<RunStatus> {
     let mut walk = vec![RunStatus::Queued];
     if run.started_at.is_some() {
@@ -133,7 +133,7 @@ fn walk(run: &Run, actions: usize, waited: bool) -> Vec<RunStatus> {
     }
     let status = run.status();
     if waited {
-        // The last action has no outputs: the run waits for them, or ended without.
+        // The last action has no outputs: the run waits for them, or ended without them.
         walk.truncate(walk.len() - 2);
     } else if actions > 0 && status == RunStatus::Queued {
         walk.pop();

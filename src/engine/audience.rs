@@ -1,4 +1,4 @@
-//! Who is told of a run: those who listen to its stream, and to the events of its session.
+//! The audience of a run: the listeners of its stream, and the listeners of its session's events.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) struct Audience {
-    /// The API whose events it gets.
+    /// The API whose events the listeners get.
     api: Api,
     bus: EventBus,
     listeners: Vec<Listener>,
@@ -27,7 +27,7 @@ impl Audience {
         !self.listeners.is_empty()
     }
 
-    /// Adds a listener that gets these events first.
+    /// Adds a listener, which gets these events first.
     pub(super) fn join_behind(&mut self, listener: Listener, earlier: Vec<Event>) {
         if earlier.into_iter().all(|event| listener.send(event)) {
             self.listeners.push(listener);
@@ -47,7 +47,7 @@ impl Audience {
                 self.bus.publish(event.name(), || event.data(Version::V2, true));
             }
             let (ends, breaks) = (event.ends_stream(), matches!(event, Event::Broken));
-            // A listener that hung up is no listener; the run goes on all the same.
+            // A listener that hung up is removed; the run continues.
             match self.listeners.as_slice() {
                 [] => {}
                 [only] => {
@@ -66,7 +66,7 @@ impl Audience {
         }
     }
 
-    /// Tells the session that no reply matched the run, if that is so.
+    /// Publishes to the session that no reply matched the run, if that is so.
     pub(super) fn publish_unmatched(
         &self,
         find: impl FnOnce() -> Option<Arc<UnmatchedRun>>,
@@ -79,7 +79,7 @@ impl Audience {
         }
     }
 
-    /// Tells the session of turns that have ended.
+    /// Publishes to the session the turns that have ended.
     pub(super) fn publish_turns(&self, turns: Vec<KeptTurn>) {
         for turn in turns {
             self.bus.publish("turn", || turn.to_json().to_string());

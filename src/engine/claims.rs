@@ -1,8 +1,8 @@
-//! Who may write to a thread right now, within this server: many messages at a time, or one run that is
-//! being made.
+//! Who may write to a thread at a time, within this server: many messages, or one run that is being
+//! created.
 //!
-//! A run is performed as far as it goes before it is written, so what it has read of its thread must
-//! still be so then. The database has the last word all the same.
+//! The engine performs a run as far as it goes before it writes the run. The thread must not change
+//! between the read and the write. The database makes the final decision in any case.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,13 +13,13 @@ use crate::types::{Id, Thread};
 
 type Locks = Mutex<HashMap<Id<Thread>, Arc<RwLock<()>>>>;
 
-/// The threads that somebody writes to.
+/// The threads that have writers.
 #[derive(Default)]
 pub(super) struct Claims(Arc<Locks>);
 
-/// A thread that is written to as long as this lives.
+/// A claim to write to a thread, as long as this lives.
 pub(super) struct Claim {
-    // Let go of before the place below counts who is left.
+    // Dropped before the place below, which counts the remaining holders.
     _guard: Guard,
     _place: Place,
 }
@@ -30,7 +30,7 @@ enum Guard {
     Alone(OwnedRwLockWriteGuard<()>),
 }
 
-/// A thread's entry. The last one takes it away.
+/// A thread's entry. The last holder removes it.
 struct Place {
     locks: Arc<Locks>,
     thread: Id<Thread>,

@@ -1,4 +1,4 @@
-//! What a run is told from outside: by clients, or because its thread is gone.
+//! Commands to a run from outside: from clients, or because its thread is gone.
 
 use tokio::sync::oneshot;
 
@@ -8,17 +8,17 @@ use crate::{
     types::{Run, tool::ToolOutput},
 };
 
-/// A command. Its activity guard keeps the clock from moving on before it is done.
+/// A command. Its activity guard keeps the clock from moving on before the command is done.
 pub(super) enum RunCommand {
-    /// Answered with the run as it is then.
+    /// The answer is the run as it is then.
     Change {
         change: RunChange,
         listener: Option<Listener>,
         answer: oneshot::Sender<Result<Run, EngineError>>,
         activity: ActivityGuard,
     },
-    /// Somebody listens, but for so many events at the beginning. Answered with whether the events
-    /// that have been told before are known.
+    /// A client begins to listen, but skips so many events at the beginning. The answer says
+    /// whether the engine has kept the earlier events.
     Listen {
         listener: Listener,
         skipped: u64,
@@ -35,7 +35,7 @@ pub(super) enum RunCommand {
     },
 }
 
-/// What a client can ask of an open run.
+/// A change that a client can request of an open run.
 pub(super) enum RunChange {
     Cancel,
     Submit(Vec<ToolOutput>),

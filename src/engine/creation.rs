@@ -1,8 +1,8 @@
 //! How a run is created.
 //!
-//! The engine performs most runs as far as they go before it writes them: that saves a commit, and
-//! reads. A run that brings files along is written first, because it searches them. So is a run with
-//! something in its way: the write decides.
+//! The engine performs most runs as far as they go before it writes them. That saves a commit and
+//! reads. It writes a run that brings files along first, because the run searches them. It also
+//! writes a run first if something blocks it: the write decides.
 
 use super::{
     error::EngineError,
@@ -17,11 +17,11 @@ use crate::{
     types::{Assistant, Id, Message, Role, Run, Thread},
 };
 
-/// What a new run is to be performed on.
+/// The thread of a new run.
 pub enum RunTarget {
-    /// A thread, and the files that come along.
+    /// A thread, and the files that the run brings along.
     Existing(Id<Thread>, AttachedFiles),
-    /// A thread that is made with its files.
+    /// A new thread, with its files.
     New(Thread, Box<Attachments>),
 }
 
@@ -33,15 +33,15 @@ pub struct NewRun {
     pub wanted: PerformerChoice,
 }
 
-/// Whether there is something to run on besides what is in the thread.
+/// Whether the run has an input besides the messages of the thread.
 pub(super) fn has_question(run: &Run, messages: &[Message]) -> bool {
-    // Recorded: v1 ran on nothing at all.
+    // Recorded: v1 performed runs without any input.
     run.version.is_v1()
         || run.instructions.as_deref().is_some_and(|text| !text.is_empty())
         || messages.iter().any(|message| message.role == Role::User)
 }
 
-/// Why a run was not written, if that can still be told.
+/// The reason why a run was not written, if the store still shows it.
 pub(super) async fn refusal(
     store: &Store,
     run: &Run,
@@ -59,8 +59,8 @@ pub(super) async fn refusal(
 }
 
 impl NewRun {
-    /// Finds out whether the run can be written together with what it does first: if it brings no
-    /// files along, and nothing is in its way.
+    /// Checks whether the run can be written together with its first events. It can if it brings no
+    /// files along and nothing blocks it.
     pub(super) async fn prepare(self, store: &Store) -> store::Result<Prepared> {
         let Some(known) = self.look_up(store).await? else {
             return Ok(Prepared::First(Box::new(self)));
@@ -74,7 +74,7 @@ impl NewRun {
         Ok(Prepared::Unwritten(Box::new(Creation { run, messages, known, has_question })))
     }
 
-    /// What the run finds, if it brings no files along and its thread is there.
+    /// The state that the run finds, if it brings no files along and its thread exists.
     async fn look_up(&self, store: &Store) -> store::Result<Option<Known>> {
         let assistant = store.find(&self.run.assistant_id);
         Ok(match &self.onto {
@@ -130,11 +130,11 @@ impl NewRun {
             if let Some(refused) = refusal(store, run, has_question).await? {
                 return Err(refused);
             }
-            // The run that was in the way has just ended, or somebody has changed the thread.
+            // The run that blocked this one has just ended, or somebody has changed the thread.
         }
     }
 
-    /// What streams show of it.
+    /// The events of its creation, for streams.
     pub(super) fn into_events(self) -> Vec<Event> {
         let thread = match self.onto {
             RunTarget::New(thread, _) => Some(thread),
@@ -144,7 +144,7 @@ impl NewRun {
     }
 }
 
-/// Refuses a thread that is held by a run.
+/// Rejects a thread that a run holds.
 async fn check_free(store: &Store, thread: &Id<Thread>) -> Result<(), EngineError> {
     match lock::state(store, thread).await?.holder {
         Some(run) => Err(EngineError::LockedForRuns { thread: thread.clone(), run }),
@@ -158,13 +158,13 @@ fn events(thread: Option<Thread>, run: Run) -> Vec<Event> {
     thread.into_iter().chain(run).collect()
 }
 
-/// Whether a run is written with what it does first, or before.
+/// Whether a run is written together with its first events, or before them.
 pub(super) enum Prepared {
     Unwritten(Box<Creation>),
     First(Box<NewRun>),
 }
 
-/// A run that is not written yet, with the messages that come along and what it finds.
+/// A run that is not written yet, with its messages and the state that it finds.
 pub(super) struct Creation {
     pub run: Run,
     messages: Vec<Message>,
@@ -172,7 +172,7 @@ pub(super) struct Creation {
     pub has_question: bool,
 }
 
-/// What a run finds.
+/// The state that a run finds.
 struct Known {
     thread: Thread,
     /// Whether the thread is made with the run.
@@ -182,12 +182,12 @@ struct Known {
 }
 
 impl Creation {
-    /// What the performer has to read.
+    /// The prompt that the performer reads.
     pub(super) async fn reading(&self, store: &Store) -> store::Result<Reading> {
         prompt::at_end(store, &self.run, &self.messages, &self.known.end).await
     }
 
-    /// What the performer may look at.
+    /// The inputs that the performer may look at.
     pub(super) fn inputs(&self) -> PerformerInputs {
         let is_of_user = |message: &&Message| message.role == Role::User;
         let brought = self.messages.iter().rfind(is_of_user);
@@ -200,13 +200,14 @@ impl Creation {
         }
     }
 
-    /// What streams show of it.
+    /// The events of its creation, for streams.
     pub(super) fn events(&self) -> Vec<Event> {
         let Known { thread, is_new, .. } = &self.known;
         events(is_new.then(|| thread.clone()), self.run.clone())
     }
 
-    /// Adds it to a write, as the run is by then, with the note of how it goes on.
+    /// Adds the creation to a write: the run in its current state, with the note of how it
+    /// continues.
     pub(super) fn write(
         &self,
         changes: &mut Changes,

@@ -1,5 +1,5 @@
-//! The engine of a session: creates runs, tells their tasks what clients ask of them, and takes up
-//! after a restart whatever had not ended. It owns the tasks; dropping it stops them.
+//! The engine of a session: it creates runs, passes the commands of clients to their tasks, and
+//! resumes open runs after a restart. It owns the tasks; when it is dropped, they stop.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ use crate::{
     },
 };
 
-/// How long runs may take to end their streams when their session begins again.
+/// How long runs may take to end their streams when their session is reset.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The engine of one session.
@@ -75,14 +75,14 @@ impl Engine {
         }
     }
 
-    /// Creates a run, and its thread if it is to have a new one, and lets it go. Answers with the
-    /// run as it was created, `queued`, however fast it is.
+    /// Creates a run, and a new thread for it if the client wants one, and starts the run. Returns
+    /// the run as it was created, `queued`, however fast it is.
     pub async fn create(
         &self,
         new: NewRun,
         listener: Option<Listener>,
     ) -> Result<Run, EngineError> {
-        // Of a thread that is yet to be made nobody else knows.
+        // Nobody else knows a thread that does not exist yet.
         let _claim = match &new.onto {
             RunTarget::Existing(thread, _) => Some(self.claims.for_run(thread).await),
             RunTarget::New(..) => None,
@@ -98,7 +98,7 @@ impl Engine {
         Ok(run)
     }
 
-    /// Lets a run go that is written with what it does first.
+    /// Starts a run that is written together with its first events.
     async fn begin_unwritten(
         &self,
         mut shell: Shell,
@@ -119,9 +119,9 @@ impl Engine {
         Err(refused.unwrap_or_else(|| StoreError::vanished().into()))
     }
 
-    /// Writes a run, which decides whether it may be, and lets it go.
+    /// Writes a run and starts it. The write decides whether the run may exist.
     async fn begin_written(&self, shell: Shell, mut new: NewRun) -> Result<(), EngineError> {
-        // The task is there before the run can be seen, so that whoever sees the run finds its
+        // The task exists before the run is visible, so that every reader of the run finds its
         // task.
         let (created, gate) = oneshot::channel();
         self.spawn(shell, None, gate);
@@ -132,7 +132,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Creates a response, and lets it go. Answers with the response as it was created.
+    /// Creates a response and starts it. Returns the response as it was created.
     pub async fn respond(
         &self,
         order: ResponseOrder,
@@ -160,7 +160,7 @@ impl Engine {
         }
     }
 
-    /// What a response like this would look like to conditions. Nothing is made.
+    /// The subject of such a response, as conditions see it. This creates nothing.
     pub async fn subject_of(&self, order: ResponseOrder) -> Result<ResponseSubject, EngineError> {
         order.subject(&self.at_hand).await
     }
@@ -175,7 +175,7 @@ impl Engine {
         order.compact(&self.at_hand).await
     }
 
-    /// Keeps others from a conversation, unless somebody works on it already.
+    /// Locks a conversation, unless somebody works on it already.
     pub fn lock_conversation(
         &self,
         conversation: &Id<Conversation>,
@@ -184,7 +184,7 @@ impl Engine {
         self.conversations.lock(conversation).ok_or_else(locked)
     }
 
-    /// Cancels a response that is under way. Answers whether it was.
+    /// Cancels a response that is in progress. Returns whether it was in progress.
     pub async fn cancel_response(&self, id: &Id<Response>) -> Result<bool, EngineError> {
         match self.change(&run_of(id), RunChange::Cancel, None).await {
             None | Some(Err(EngineError::NotCancellable(_))) => Ok(false),
@@ -192,8 +192,9 @@ impl Engine {
         }
     }
 
-    /// Lets somebody listen to a response that is under way, but for so many events at its
-    /// beginning. Answers whether it is, and its events can be asked for again.
+    /// Adds a listener to a response that is in progress. The listener skips so many events at the
+    /// beginning. Returns whether the response is in progress and its events can be requested
+    /// again.
     pub async fn listen(&self, id: &Id<Response>, listener: Listener, skipped: u64) -> bool {
         let (answer, answered) = oneshot::channel();
         let activity = self.at_hand.clock.begin_activity();
@@ -201,12 +202,12 @@ impl Engine {
         self.command(&run_of(id), command) && answered.await.unwrap_or(false)
     }
 
-    /// Tells a response that it was polled.
+    /// Informs a response that a client polled it.
     pub async fn poll_response(&self, id: &Id<Response>) {
         self.tell_polled(&run_of(id)).await;
     }
 
-    /// Deletes a response, and stops it if it is under way. Answers whether it was there.
+    /// Deletes a response, and stops it if it is in progress. Returns whether it existed.
     pub async fn delete_response(&self, id: &Id<Response>) -> store::Result<bool> {
         let was_there = self.at_hand.store.delete(id).await?;
         if was_there {
@@ -227,7 +228,7 @@ impl Engine {
         lock::add_message(store, knowledge, message, attached).await
     }
 
-    /// Deletes a thread, and stops the run on it. Answers whether there was something to delete.
+    /// Deletes a thread, and stops the run on it. Returns whether the thread existed.
     pub async fn delete_thread(&self, thread: &Id<Thread>) -> store::Result<bool> {
         let _claim = self.claims.for_run(thread).await;
         let was_there = self.at_hand.store.delete(thread).await?;
@@ -237,7 +238,7 @@ impl Engine {
         Ok(was_there)
     }
 
-    /// Asks a run to stop. Answers with the run as it is then, `cancelling`.
+    /// Asks a run to stop. Returns the run as it is then, `cancelling`.
     pub async fn cancel(&self, id: &Id<Run>, thread: &Id<Thread>) -> Result<Run, EngineError> {
         match self.change(id, RunChange::Cancel, None).await {
             Some(answer) => answer,
@@ -245,7 +246,7 @@ impl Engine {
         }
     }
 
-    /// Hands a run the outputs it waits for. Answers with the run as it is then, `queued`.
+    /// Gives a run the outputs that it waits for. Returns the run as it is then, `queued`.
     pub async fn submit(
         &self,
         id: &Id<Run>,
@@ -259,7 +260,7 @@ impl Engine {
         }
     }
 
-    /// Asks a run for a change. None if the run is not under way.
+    /// Requests a change of a run. `None` if the run is not in progress.
     async fn change(
         &self,
         id: &Id<Run>,
@@ -274,7 +275,7 @@ impl Engine {
         answered.await.ok()
     }
 
-    /// Tells a run that it was polled: under the pace `steps` it moves on by one status.
+    /// Informs a run that a client polled it: under the pace `steps` it advances by one status.
     pub async fn poll(&self, id: &Id<Run>, thread: &Id<Thread>) {
         if self.live.lock().get(id).is_none_or(|live| live.thread != *thread) {
             return;
@@ -299,7 +300,7 @@ impl Engine {
         }
     }
 
-    /// Stops all runs, because their session begins again.
+    /// Stops all runs, because their session is reset.
     pub async fn abandon_all(&self) {
         let stopped: Vec<_> = self.live.lock().drain().map(|(_, live)| live).collect();
         for live in &stopped {
@@ -323,7 +324,7 @@ impl Engine {
         }
     }
 
-    /// Takes up the runs that had not ended when the server stopped.
+    /// Resumes the runs that were open when the server stopped.
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
             tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
@@ -358,14 +359,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets a run go on that was there before the server was.
+    /// Continues a run that existed before this server started.
     fn take_up(&self, shell: Shell, first: Input) {
         let (created, gate) = oneshot::channel();
         self.spawn(shell, Some(first), gate);
         _ = created.send(Vec::new());
     }
 
-    /// A response where it stood, and what is lost of it.
+    /// A response in its last written state, and the error if a part of it is lost.
     fn resumed(&self, open: &OpenResponse) -> Result<(Shell, Option<LastError>), NoteError> {
         let (machine, record) = note::read_response(&open.note)?;
         let setting: Setting = serde_json::from_str(&open.setting)?;
@@ -393,7 +394,7 @@ impl Engine {
         Ok((shell, lost))
     }
 
-    /// A response that cannot go on fails.
+    /// A response that cannot continue fails.
     async fn fail_unreadable(
         &self,
         mut response: Response,
@@ -451,8 +452,8 @@ impl Engine {
         }
     }
 
-    /// Starts a run's task, which waits at the gate until the run exists, with the events of its
-    /// creation.
+    /// Starts a run's task. The task waits at the gate until the run exists, and gets the events of
+    /// its creation there.
     fn spawn(&self, shell: Shell, first: Option<Input>, gate: oneshot::Receiver<Vec<Event>>) {
         let activity = self.at_hand.clock.begin_activity();
         let (id, thread) = (shell.objects.run.id.clone(), shell.objects.run.thread_id.clone());

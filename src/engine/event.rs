@@ -1,4 +1,4 @@
-//! What happens to a run, as the stream tells it. One enum feeds the streams and the store.
+//! The events of a run, as the stream shows them. One enum feeds the streams and the store.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::types::{
 pub enum Event {
     ThreadCreated(Box<Thread>),
     RunCreated(Box<Run>),
-    /// The run has the status it has now.
+    /// The run, with its current status.
     Run(Box<Run>),
     StepCreated(Box<Step>),
     Step(Box<Step>),
-    /// Something is added to the call at this index.
+    /// An addition to the call at this index.
     StepDelta {
         id: Id<Step>,
         index: usize,
@@ -30,17 +30,17 @@ pub enum Event {
     },
     MessageCreated(Box<Message>),
     Message(Box<Message>),
-    /// Something is added to the content at this index.
+    /// An addition to the content at this index.
     MessageDelta {
         id: Id<Message>,
         index: usize,
         delta: ContentDelta,
     },
-    /// What a stream of a response shows.
+    /// An event in the stream of a response.
     Response(Box<ResponseEvent>),
-    /// The same, as it was kept.
+    /// The same event, in its stored form.
     Logged(Arc<LoggedEvent>),
-    /// The stream breaks off, without a word.
+    /// The stream breaks off without an event.
     Broken,
     /// The server failed; the connection closes after it.
     Error,
@@ -63,13 +63,13 @@ impl LoggedEvent {
     }
 }
 
-/// What is added to a message. The first piece of a text shows itself as that: recorded.
+/// An addition to a message. Recorded: the first piece of a text has a mark of its own.
 #[derive(Clone, Debug)]
 pub enum ContentDelta {
     Text {
         value: String,
         is_first: bool,
-        /// What the text means, and its number.
+        /// The annotation of the text, and its number.
         annotation: Option<(usize, Annotation)>,
     },
     Image(Id<File>),
@@ -79,7 +79,7 @@ pub enum ContentDelta {
 /// What is added to a tool call.
 #[derive(Clone, Debug)]
 pub enum CallDelta {
-    /// All of its keys, and nothing in them yet: recorded.
+    /// Recorded: all keys of the call, without content.
     Begins(ToolCall),
     Arguments(String),
     Input(String),
@@ -135,8 +135,8 @@ impl Event {
         String::from_utf8(data).expect("JSON is text")
     }
 
-    /// Adds the data of the event to a text. What searches found is shown as a whole to those only
-    /// who asked for it.
+    /// Adds the data of the event to a text. Full search results are only for clients that asked
+    /// for them.
     pub fn write(&self, version: Version, with_results: bool, to: &mut Vec<u8>) {
         match self {
             Self::ThreadCreated(thread) => compact(&thread.clone().view().seen(version), to),
@@ -162,22 +162,22 @@ impl Event {
             }
             Self::Response(event) => event.write(to),
             Self::Logged(event) => to.extend_from_slice(event.data.as_bytes()),
-            // A stream says for itself that it breaks off, or ends with an error.
+            // The stream itself signals that it breaks off, or ends with an error.
             Self::Broken | Self::Error => {}
             Self::Done => to.extend_from_slice(b"[DONE]"),
         }
     }
 
-    /// Whether it is news for others than those who listen to the run's stream.
+    /// Whether it is news for others than the listeners of the run's stream.
     pub fn is_news(&self) -> bool {
-        // A thread is told when it is written.
+        // The write of a thread publishes the thread.
         !matches!(
             self,
             Self::ThreadCreated(_) | Self::Logged(_) | Self::Broken | Self::Error | Self::Done
         )
     }
 
-    /// Whether it tells what an object has become, and no piece of it alone.
+    /// Whether it shows the state of an object, and not only a piece of the object.
     pub(super) fn is_of_object(&self) -> bool {
         match self {
             Self::RunCreated(_) | Self::Run(_) => true,

@@ -1,5 +1,5 @@
-//! How a run does what it is told from outside: what that causes is committed, then answered, then
-//! told to those who listen.
+//! How a run executes commands from outside. It commits the effects, then answers, then sends the
+//! events to the listeners.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Shell {
             RunCommand::Change { change, listener, answer, activity } => {
                 match self.objects.input_of(change, &self.machine) {
                     Err(refused) => _ = answer.send(Err(refused)),
-                    // A response that is cancelled is so at once.
+                    // A response is cancelled at once.
                     Ok(input) if self.objects.api() == Api::Responses => {
                         let told = self.take(input).await?;
                         self.audience.send(told);
@@ -49,7 +49,7 @@ impl Shell {
         }
     }
 
-    /// Lets somebody listen to a response whose events are kept.
+    /// Adds a listener to a response whose events are kept.
     fn let_in(&mut self, listener: Listener, skipped: u64) -> bool {
         let Some(log) = self.objects.response().and_then(|response| response.log()) else {
             return false;
@@ -61,7 +61,7 @@ impl Shell {
         true
     }
 
-    /// Takes an input from outside, and commits what it causes, which is to be told then.
+    /// Takes an input from outside and commits its effects. Returns the events for the listeners.
     pub(super) async fn take(&mut self, input: Input) -> Result<Vec<Event>, RunError> {
         let shown = self.objects.apply(self.machine.handle(input, self.clock.now()));
         if !self.machine.is_performing() {

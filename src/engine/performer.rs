@@ -1,7 +1,7 @@
-//! Who performs a run: the one boundary behind which fixtures stand.
+//! The performer of a run: the one boundary in front of the fixtures.
 //!
-//! `begin` is asked once for each run. What it answers is data: the machine of the run keeps it, and
-//! hands it to the script or the upstream that it names.
+//! Each run calls `begin` once. The result is data: the machine of the run keeps it, and passes it
+//! to the script or the upstream that it names.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -50,14 +50,14 @@ impl std::str::FromStr for Unmatched {
     }
 }
 
-/// How a run is to be performed, if that is known before anybody looks for a reply.
+/// How to perform a run, if that is known before the search for a reply.
 #[derive(Clone, Debug, Default)]
 pub enum PerformerChoice {
     #[default]
     Any,
     /// By the reply of this name.
     Reply(String),
-    /// By the reply of an earlier response, from where that stopped.
+    /// By the reply of an earlier response, from the position where that one stopped.
     GoOn(Box<Performance>),
     /// It fails.
     Failure(LastError),
@@ -69,7 +69,7 @@ pub struct Performer {
     reply_usage: Arc<ReplyUsage>,
     unmatched: Unmatched,
     pace: Pace,
-    /// In place of every other pace, for as long as somebody wants it.
+    /// Replaces every other pace, while it is set.
     switched_pace: Mutex<Option<Pace>>,
     echo: Arc<Reply>,
     upstream: Option<Arc<Upstream>>,
@@ -97,18 +97,19 @@ impl Performer {
         }
     }
 
-    /// How fast runs go that are to come, where their replies do not say.
+    /// The pace of new runs whose replies set none.
     pub fn pace(&self) -> Pace {
         self.switched_pace.lock().unwrap_or(self.pace)
     }
 
-    /// Lets all runs that are to come go at another pace, whatever their replies say; none is the
-    /// server's own.
+    /// Sets another pace for all new runs, no matter what their replies say. `None` restores the
+    /// server's own pace.
     pub fn switch_pace(&self, pace: Option<Pace>) {
         *self.switched_pace.lock() = pace;
     }
 
-    /// Says who performs the run: the reply that its client has named, or the first that holds.
+    /// Chooses the performer of the run: the reply that its client has named, or the first that
+    /// matches.
     pub(super) fn begin(&self, context: &RunContext<'_>, wanted: &PerformerChoice) -> Performance {
         if let PerformerChoice::GoOn(performance) = wanted {
             self.note_again(performance, context.run);
@@ -133,7 +134,8 @@ impl Performer {
             }
         });
         let Some((reply, captures)) = chosen else {
-            // It has a pace of its own; only whether it waits for polls is for the server to say.
+            // The upstream has its own pace. The server only decides whether the run waits for
+            // polls.
             let pace = if self.pace() == Pace::Steps { Pace::Steps } else { Pace::Instant };
             let memory = Memory::Upstream(Noted::default());
             return Performance { pace, memory, then: AfterCues::More };
@@ -148,7 +150,7 @@ impl Performer {
         Performance { pace, memory: Memory::Script(position), then }
     }
 
-    /// Notes that a reply answers another response, without using it once more.
+    /// Notes that a reply answers another response, without counting another use.
     fn note_again(&self, performance: &Performance, run: &Run) {
         if let Memory::Script(position) = &performance.memory
             && position.reply.origin.line > 0
@@ -166,12 +168,12 @@ impl Performer {
         self.reply_usage.unmatched_run(run)
     }
 
-    /// Forgets what was noted of a run that could not be written.
+    /// Forgets the notes about a run that could not be written.
     pub(super) fn take_back(&self, run: &Id<Run>) {
         self.reply_usage.take_back(run);
     }
 
-    /// The first reply that holds wins. None of them, and the upstream performs the run.
+    /// The first reply that matches wins. If none matches, the upstream performs the run.
     fn choose(&self, subject: &Subject<'_>, run: &Run) -> Option<(Arc<Reply>, Captures)> {
         let sets = self.fixtures.sets();
         let candidates: Vec<_> = sets.iter().flat_map(|set| set.candidates(subject)).collect();
@@ -195,7 +197,7 @@ impl Performer {
         }
     }
 
-    /// The first reply that holds, or one that says that this takes too long.
+    /// The first reply that matches, or a reply that says that the search takes too long.
     fn first_that_holds(
         &self,
         candidates: &[&Arc<Reply>],
@@ -218,7 +220,7 @@ impl Performer {
         None
     }
 
-    /// The reply that the client asks for, whatever its conditions.
+    /// The reply that the client names, without a check of its conditions.
     fn take_named(&self, name: &str, subject: &Subject<'_>, run: &Run) -> (Arc<Reply>, Captures) {
         let mut near = Vec::new();
         if let Some(reply) = self.fixtures.named(name) {
@@ -261,13 +263,13 @@ impl Performer {
     }
 }
 
-/// From so many bytes on, to look through a message takes a while.
+/// From so many bytes on, the search in a message is slow.
 const LONG: usize = 16 << 10;
 
-/// How many replies can be tried where it holds others up.
+/// How many replies can be tried on a worker thread that others need.
 const MANY: usize = 32;
 
-/// Does what takes a while where it holds no other session up.
+/// Does slow work where it blocks no other session.
 fn off_worker<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
@@ -277,7 +279,7 @@ fn off_worker<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// How long replies are tried for one run.
+/// How long the search may try replies for one run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn too_slow(reply: &Reply) -> String {

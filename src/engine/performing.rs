@@ -1,5 +1,5 @@
-//! What a run's machine asks for: who performs the run, what comes next, and when it can
-//! be asked again. This is where a performer gets the resources of the run.
+//! Answers the requests of a run's machine: who performs the run, what comes next, and when the
+//! machine can ask again. A performer gets the resources of the run here.
 
 use std::sync::Arc;
 
@@ -34,19 +34,19 @@ pub(super) struct Performing {
     knowledge: Knowledge,
     performer: Arc<Performer>,
     wanted: PerformerChoice,
-    /// What needs no look into the database, because the run brought it along.
+    /// Inputs that need no read from the database, because the run brought them along.
     known: Option<(PerformerInputs, Reading)>,
-    /// What only a response has.
+    /// Inputs that only a response has.
     of_response: Option<ResponseInputs>,
     resources: Option<RunResources>,
-    /// Whether a performer was chosen, and nobody was told yet.
+    /// Whether a performer was chosen, and nobody knows yet.
     has_begun: bool,
-    /// What the performer has to read.
+    /// The prompt that the performer has to read.
     prompt: Prompt,
     /// The connection to an upstream, if one performs the run.
     remote: Option<Remote>,
     pub(super) turns: TurnRecorder,
-    /// Where runs go that an upstream performed.
+    /// The recording of runs that an upstream performed.
     recording: Option<Recording>,
 }
 
@@ -77,12 +77,12 @@ impl Performing {
         }
     }
 
-    /// Notes what would else be looked up.
+    /// Notes inputs that would otherwise need a read.
     pub(super) fn know(&mut self, inputs: PerformerInputs, reading: Reading) {
         self.known = Some((inputs, reading));
     }
 
-    /// The same of a response, which looks nothing up.
+    /// The same for a response, which reads nothing.
     pub(super) fn know_response(
         &mut self,
         inputs: PerformerInputs,
@@ -131,7 +131,7 @@ impl Performing {
         if let Err(error) = &resources.stores
             && machine.has_started()
         {
-            // A run whose store has expired fails, once it has been taken from the queue.
+            // A run whose store has expired fails, once it has left the queue.
             let cues = vec![TimedCue::now(Cue::End(PerformanceEnd::failed(error.clone())))];
             return Ok(Input::Cues(Cues {
                 cues,
@@ -159,7 +159,7 @@ impl Performing {
         Ok(self.knowledge.is_settled(self.stores()))
     }
 
-    /// Waits until the machine can go on, where that does not come by the clock.
+    /// Waits until the machine can continue, if that does not depend on the clock.
     pub(super) async fn ready(&mut self, next: Next) -> Input {
         match (next, &mut self.remote) {
             (Next::WaitForCues { .. }, Some(remote)) => {
@@ -175,12 +175,12 @@ impl Performing {
         }
     }
 
-    /// Whether a performer was chosen since `take_begun` was last asked.
+    /// Whether a performer was chosen since the last call of `take_begun`.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// Whether a performer was chosen since this was last asked.
+    /// Whether a performer was chosen since the last call.
     pub(super) fn take_begun(&mut self) -> bool {
         std::mem::take(&mut self.has_begun)
     }
@@ -190,26 +190,27 @@ impl Performing {
         self.performer.unmatched(run)
     }
 
-    /// Forgets what was noted of a run that could not be written.
+    /// Forgets the notes about a run that could not be written.
     pub(super) fn take_back(&mut self, run: &Id<Run>) {
         self.performer.take_back(run);
         self.turns.take_back();
     }
 
-    /// What the performer would still say is not wanted.
+    /// Gives up the rest of the performer's answer.
     pub(super) fn stop(&mut self) {
         if let Some(remote) = &mut self.remote {
             remote.give_up();
         }
     }
 
-    /// Begins to record a run that has ended, if an upstream performed it and it is to be recorded.
+    /// Begins to record a run that has ended, if an upstream performed it and the server records
+    /// runs.
     pub(super) async fn record(&self, objects: &mut RunObjects) -> Option<Begun> {
         objects.run.performed = Some(self.remote.as_ref()?.performed()?);
         Some(self.recording.as_ref()?.begin().await)
     }
 
-    /// What a response has answered, as it is recorded.
+    /// The answer of a response, in the form for recordings.
     pub(super) fn answered<'r>(
         &'r self,
         objects: &'r ResponseObjects,

@@ -1,5 +1,4 @@
-//! Properties of a run that hold whatever happens to it, in whatever order: without tokio, without a
-//! database.
+//! Properties of a run that hold for all inputs in any order: without tokio, without a database.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -221,7 +220,7 @@ impl Stage {
         Performance { pace: self.play.pace, memory, then: AfterCues::More }
     }
 
-    /// Plays whatever can be played without anybody else.
+    /// Plays everything that needs nobody else.
     fn advance(&mut self) {
         loop {
             match self.machine.next() {
@@ -269,7 +268,7 @@ impl Stage {
                 Doing::SubmitWrongly(_) => {}
                 Doing::Restart => self.handle(Input::Restart { lost: None }),
                 Doing::SpeakUp => {
-                    // Who waits for somebody to speak keeps the clock from moving on.
+                    // A run that waits for somebody to speak keeps the clock from moving on.
                     let next = self.machine.next();
                     let waits =
                         matches!(next, Next::WaitForCues { .. } | Next::WaitForFiles { .. });
@@ -290,7 +289,7 @@ impl Stage {
     }
 }
 
-/// What a client has put together from a stream.
+/// The objects that a client has assembled from a stream.
 #[derive(Default)]
 struct Client {
     objects: BTreeMap<String, Value>,
@@ -313,13 +312,13 @@ impl Client {
     }
 }
 
-/// What a message or a step says, but for what no delta tells.
+/// The content of a message or a step, without the parts that no delta shows.
 fn said(object: &Value) -> Value {
     let mut said = json!({"content": object["content"], "details": object["step_details"]});
     if said["content"] == json!([{"type": "text", "text": {"value": "", "annotations": []}}]) {
         said["content"] = json!([]);
     }
-    // A delta quotes nothing, in so many words: recorded.
+    // Recorded: the quote of a delta is empty.
     for part in said["content"].as_array_mut().into_iter().flatten() {
         for annotation in part["text"]["annotations"].as_array_mut().into_iter().flatten() {
             if let Some(cited) = annotation["file_citation"].as_object_mut() {
@@ -419,7 +418,7 @@ proptest! {
     }
 }
 
-/// What a run of these cues tells: the names of its events, without what every run has.
+/// The names of the events of a run with these cues, without those that every run has.
 fn told_of(cues: Vec<Cue>, max_completion: Option<i64>) -> (Stage, Vec<String>) {
     let play = Play {
         answers: vec![(cues, AfterCues::Silence)],

@@ -1,4 +1,4 @@
-//! What a run looks like to whoever answers it: to the conditions of replies, and to templates.
+//! The view of a run for the conditions of replies, and for templates.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,17 @@ use crate::{
     },
 };
 
-/// What a run looks like to whoever answers it.
+/// The view of a run for its performer.
 pub(super) struct RunContext<'a> {
     pub api: Api,
     pub run: &'a Run,
     pub steps: &'a [Step],
     pub surroundings: &'a PerformerInputs,
-    /// What only a response has.
+    /// Inputs that only a response has.
     pub of_response: Option<&'a ResponseInputs>,
     pub turn: i64,
-    /// The vector stores of the run, the assistant's before the thread's, and all files that it was
-    /// given.
+    /// The vector stores of the run, the assistant's before the thread's, and all files that the
+    /// run was given.
     pub stores: &'a [String],
     pub files: &'a [File],
     /// Whether there is anything in the stores.
@@ -84,12 +84,12 @@ impl RunContext<'_> {
         self.of_response.map(|of_response| &of_response.container)
     }
 
-    /// How citations are marked, which hangs on the version that the run was asked for in.
+    /// How citations are marked, which depends on the API version of the run's request.
     pub(super) fn marks(&self) -> Marks {
         if self.run.version.is_v1() { Marks::V1 } else { Marks::V2 { turn: self.turn } }
     }
 
-    /// Lets every citation quote something: what answers best, where the text itself quotes
+    /// Gives every citation a quote: the passage that answers best, where the text itself quotes
     /// nothing.
     pub(super) fn quote(&self, cited: &mut [Cited], results: &[SearchResult]) {
         let sought = Words::default().sought(&self.message_text());

@@ -1,8 +1,8 @@
-//! The shell of a run's machine: it waits, commits, and only then tells.
+//! The shell of a run's machine: it waits, commits, and only then sends the events.
 //!
-//! It owns the run from its creation to its end: what clients ask reaches it as commands, so
-//! everything about a run happens in one order. The run goes on whether anybody polls, listens or
-//! hangs up.
+//! It owns the run from its creation to its end. Requests of clients reach it as commands, so
+//! everything about a run happens in one order. The run continues whether clients poll, listen or
+//! hang up.
 
 use std::{borrow::Cow, mem, sync::Arc};
 
@@ -38,25 +38,26 @@ pub(super) struct Shell {
     pub performing: Performing,
     pub audience: Audience,
     pub metrics: Arc<Metrics>,
-    /// The run itself, if it is not written yet, and who waits for that. The first commit does.
+    /// The run itself, if it is not written yet, and the caller that waits for that. The first
+    /// commit writes it.
     pub creation: Option<(Unwritten, oneshot::Sender<store::Result<bool>>)>,
-    /// Whether the database knows who performs the run.
+    /// Whether the database knows the performer of the run.
     pub is_noted: bool,
-    /// What a failed commit could not write down. The next one does.
+    /// The events that a failed commit could not write. The next commit writes them.
     pub unwritten: Vec<Event>,
 }
 
-/// What the first commit writes, beside what was done by then.
+/// The content of the first commit, beside the events up to then.
 pub(super) enum Unwritten {
     Run(Box<Creation>),
-    /// A response, with what a restart of it needs to know.
+    /// A response, with the data that its restart needs.
     Response(Box<Setting>),
 }
 
-/// What ended a wait.
+/// The reason why a wait ended.
 enum Woken {
     Command(Option<RunCommand>),
-    /// What the performer had to wait for is there.
+    /// The performer has the input that it waited for.
     Ready(Input),
     Time(ActivityGuard),
 }
@@ -73,7 +74,7 @@ impl Shell {
             self.advance().await?;
             let next = self.machine.next();
             let Some(until) = next.until() else { break };
-            // Who waits for anything but time keeps the clock from moving on.
+            // A run that waits for anything but time keeps the clock from moving on.
             let asleep = if next.is_timed() { activity.take() } else { None };
             let asleep = asleep.unwrap_or_else(|| self.clock.begin_activity());
             // Time does not wait for an upstream.
@@ -98,7 +99,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Lets happen what is due, commits it, and tells it.
+    /// Plays what is due, commits it, and sends the events.
     pub(super) async fn advance(&mut self) -> Result<(), RunError> {
         let now = self.clock.now();
         let mut shown = match (&self.creation, self.objects.response()) {
@@ -111,7 +112,7 @@ impl Shell {
             let input = match self.machine.next() {
                 Next::FetchCues => {
                     if self.creation.is_some() && self.machine.asks_upstream() {
-                        // Nobody outside is asked for a run that may not come to be.
+                        // The engine asks no upstream for a run that may never exist.
                         self.commit(&shown).await?;
                         self.tell(mem::take(&mut shown));
                     }
@@ -125,7 +126,7 @@ impl Shell {
             };
             shown.extend(self.objects.apply(self.machine.handle(input, now)));
         }
-        // Whoever sees the end of a run finds its recording.
+        // A client that sees the end of a run finds its recording.
         let recording = match self.machine.is_over() {
             true => self.performing.record(&mut self.objects).await,
             false => None,
@@ -149,13 +150,13 @@ impl Shell {
         }
     }
 
-    /// Tells what is committed, and then that no reply has matched, if that is new.
+    /// Sends the committed events. Then it publishes that no reply has matched, if that is new.
     pub(super) fn tell(&mut self, shown: Vec<Event>) {
         self.count(&shown);
         if self.machine.is_over()
             && let Some(response) = self.objects.response()
         {
-            // A client that sees the end can go on with the conversation.
+            // A client that sees the end can continue the conversation.
             response.unlock();
         }
         self.audience.send(shown);
@@ -187,8 +188,8 @@ impl Shell {
         }
     }
 
-    /// Writes down what has changed, and what could not be written before. Deltas alone need no
-    /// commit: the cues they come from were noted before.
+    /// Writes the changes, and those that an earlier commit could not write. Deltas alone need no
+    /// commit: an earlier commit noted the cues that they come from.
     pub(super) async fn commit(&mut self, shown: &[Event]) -> Result<(), RunError> {
         let is_performed = self.machine.performance().is_some();
         self.performing.turns.see(shown, self.machine.used());
@@ -215,8 +216,8 @@ impl Shell {
         Ok(())
     }
 
-    /// What is written: the run as it is now, new or not, what else has changed, and how it goes
-    /// on.
+    /// The data of a commit: the run as it is now, new or not, the other changes, and how the run
+    /// continues.
     fn changes(&self, shown: &[Event]) -> store::Result<Changes> {
         let mut changes = Changes::new();
         if let RunView::Responses(response) = &self.objects {
@@ -240,7 +241,7 @@ impl Shell {
         Ok(changes)
     }
 
-    /// A run that could not be written has never been.
+    /// A run that could not be written never existed.
     fn tell_created(
         &mut self,
         created: oneshot::Sender<store::Result<bool>>,
@@ -251,7 +252,7 @@ impl Shell {
         if !is_written {
             self.performing.take_back(&self.objects.run.id);
         }
-        // The run goes on also if nobody waits.
+        // The run continues even if nobody waits.
         _ = created.send(written);
         if is_written { Ok(()) } else { Err(RunError::Unwritten) }
     }

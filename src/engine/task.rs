@@ -1,4 +1,4 @@
-//! The task of one open run: how it begins, and how a run ends that cannot go on.
+//! The task of one open run: how it begins, and how a run ends that cannot continue.
 
 use std::{mem, panic::AssertUnwindSafe};
 
@@ -15,7 +15,7 @@ use crate::{
     types::run::{LastError, SORRY},
 };
 
-/// Tells how the run came to be, and performs it.
+/// Sends the events of the run's creation, and performs the run.
 pub(super) async fn run(
     mut shell: Shell,
     created: Vec<Event>,
@@ -45,7 +45,8 @@ pub(super) async fn run(
     give_up(&mut shell, &mut commands).await;
 }
 
-/// The run is gone. Whoever still listens is told that it was cancelled: streams end, always.
+/// The run is gone. Its remaining listeners get the event that it was cancelled: streams always
+/// end.
 fn end_unseen(shell: &mut Shell) {
     tracing::debug!(run = %shell.objects.run.id, "the thread of a run is gone");
     let now = shell.clock.now();
@@ -56,15 +57,15 @@ fn end_unseen(shell: &mut Shell) {
     }
 }
 
-/// Ends the run, so that its thread is not locked for ever: as failed, unless it has ended already
-/// and only the last of it could not be written. A database that cannot be written to is tried
-/// until it can. Meanwhile clients are told that the server has an error.
+/// Ends the run, so that its thread is not locked for ever. The run fails, unless it has ended
+/// already and only its last events could not be written. The task retries until the database
+/// accepts the write. Meanwhile clients get a server error.
 async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>) {
     let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(SORRY)));
     let mut shown = shell.objects.apply(shell.machine.handle(failed, shell.clock.now()));
     let mut recovery = Recovery::default();
     loop {
-        // Commands come while it waits, as often as clients poll. They do not begin the wait again.
+        // Commands come during the wait, as often as clients poll. They do not restart the wait.
         tokio::select! {
             () = refuse_all(commands) => return,
             () = recovery.wait() => {}
@@ -76,7 +77,7 @@ async fn give_up(shell: &mut Shell, commands: &mut UnboundedReceiver<RunCommand>
     }
 }
 
-/// Answers commands while nothing can be written. Done when the run is gone.
+/// Answers commands while writes are impossible. Returns when the run is gone.
 async fn refuse_all(commands: &mut UnboundedReceiver<RunCommand>) {
     while let Some(command) = commands.recv().await {
         match command {

@@ -1,9 +1,8 @@
-//! Takes documents apart in a process of its own: what makes it hang, overflow its stack or eat all
-//! memory ends that process and nothing else.
+//! Extracts text from documents in a separate process. A document that makes it hang, overflows its
+//! stack or uses up all memory ends only that process.
 //!
-//! The process is this program again, with a command that people are not shown. The document comes
-//! in on standard input, the text goes out on standard output, and an exit code says why there is
-//! none.
+//! The process is this program again, with a hidden command. It reads the document from standard
+//! input and writes the text to standard output. Its exit code says why there is no text.
 
 use std::{
     fs,
@@ -19,7 +18,7 @@ use tokio::{io::AsyncReadExt, process::Command};
 use super::{ExtractError, office, plain};
 use crate::types::limits::{DOCUMENT, TEXT};
 
-/// How long it may take by the clock on the wall, unless somebody has less patience.
+/// How long it may take in real time, unless the caller allows less.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may compute, in seconds.
 #[cfg(unix)]
@@ -37,10 +36,10 @@ pub enum DocumentKind {
     Html,
 }
 
-/// The exit codes that say why there is no text. Any other end is that of a broken document.
+/// The exit codes that say why there is no text. Any other exit means a broken document.
 const TOO_LARGE: u8 = 3;
 
-/// Gets the text out of a document in a process of its own.
+/// Extracts the text of a document in a separate process.
 pub(super) async fn in_process(
     program: &Path,
     patience: Duration,
@@ -69,7 +68,7 @@ pub(super) async fn in_process(
         }
         let status = process.wait().await.map_err(|_| ExtractError::Broken)?;
         match status.code() {
-            // White space around the text is of the layout.
+            // White space around the text belongs to the layout.
             Some(0) => String::from_utf8(text)
                 .map(|text| text.trim().to_owned())
                 .map_err(|_| ExtractError::Broken),
@@ -80,7 +79,7 @@ pub(super) async fn in_process(
     tokio::time::timeout(patience, finish).await.unwrap_or(Err(ExtractError::TooSlow))
 }
 
-/// What the other process does: answers its exit code.
+/// The work of the other process. Returns its exit code.
 pub fn take_apart(kind: DocumentKind) -> u8 {
     bound_itself();
     let done = read_document().and_then(|document| {
@@ -105,9 +104,9 @@ fn text_of(kind: DocumentKind, document: Vec<u8>) -> Result<String, ExtractError
     }
 }
 
-/// Gets the text out of a document on a thread of this process: for programs that embed a server
-/// and read documents of their own. A document that takes too long is given up, and its thread ends
-/// when it is done.
+/// Extracts the text of a document on a thread of this process: for programs that embed a server
+/// and read documents of their own. If a document takes too long, the caller gives up. The thread
+/// ends when it is done.
 pub(super) async fn on_thread(
     patience: Duration,
     kind: DocumentKind,
@@ -137,7 +136,7 @@ fn read_document() -> Result<Vec<u8>, ExtractError> {
     Ok(document)
 }
 
-/// Without line breaks or signs of its own: a text to search in.
+/// Without line breaks or marks of its own: a text to search in.
 fn html(document: Vec<u8>) -> Result<String, ExtractError> {
     const WIDTH: usize = 10_000;
     let text = plain::decode(document)?;
@@ -151,7 +150,7 @@ fn bound_itself() {
     for (resource, most) in
         [(Resource::AS, MEMORY), (Resource::CPU, COMPUTING), (Resource::CORE, 0)]
     {
-        // Where a bound cannot be set, the patience of whoever waits remains.
+        // If a limit cannot be set, the caller still has its timeout.
         _ = resource.set(most, most);
     }
 }

@@ -1,8 +1,8 @@
-//! Text out of files: what is in a document that somebody wants to find something in.
+//! Text out of files: the content of documents, for searches.
 //!
-//! Plain text is read here. Whatever has to be taken apart first, is so in a process of its own,
-//! with bounds on time, memory and size (`document_kind.rs`): a hostile document fails alone. Knows no
-//! database and no HTTP.
+//! Plain text is read here. Other formats need a parser, which runs in a separate process with
+//! limits on time, memory and size (`document_kind.rs`). So a hostile document fails alone. This
+//! module knows no database and no HTTP.
 
 mod document_kind;
 mod office;
@@ -39,33 +39,33 @@ pub enum ExtractError {
     Unreadable,
 }
 
-/// The endings that can be searched, as OpenAI's guide to file search lists them.
+/// The file extensions that can be searched, as OpenAI's guide to file search lists them.
 const SEARCHABLE: [&str; 21] = [
     "c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf", "php",
     "pptx", "py", "rb", "sh", "tex", "ts", "txt",
 ];
 
-/// How many files are made ready at the same time, for all sessions together.
+/// How many files are prepared at the same time, for all sessions together.
 const AT_ONCE: usize = 3;
 
-/// Whether a file of this name may be put into a vector store at all. One without an ending is
-/// taken for text.
+/// Whether a vector store accepts a file of this name at all. A file without an extension counts as
+/// text.
 pub fn is_searchable(extension: Option<&str>) -> bool {
     extension.is_none_or(|extension| SEARCHABLE.contains(&extension))
 }
 
-/// Takes texts out of files.
+/// Extracts texts from files.
 #[derive(Clone, Debug)]
 pub struct Extractor {
-    /// The program that takes documents apart, in processes of their own. Without one, they are
-    /// taken apart in this process.
+    /// The program that parses documents, in separate processes. Without one, this process parses
+    /// them.
     program: Option<Arc<PathBuf>>,
     patience: Duration,
     places: Arc<Semaphore>,
 }
 
 impl Extractor {
-    /// `patience` is how long one document may take; none for the usual half minute.
+    /// `patience` is how long one document may take. `None` means the usual half minute.
     pub fn new(program: Option<PathBuf>, patience: Option<Duration>) -> Self {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         Self {
@@ -75,12 +75,12 @@ impl Extractor {
         }
     }
 
-    /// Waits for a turn: only so many files are made ready at the same time.
+    /// Waits for a turn: only so many files are prepared at the same time.
     pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.places.acquire().await.ok()
     }
 
-    /// The text of a document, in which there is something to find. What it is, its name says.
+    /// The text of a document, which is not empty. Its name gives its type.
     pub async fn text_of(
         &self,
         path: &Path,
@@ -96,7 +96,7 @@ impl Extractor {
             Some("docx") => DocumentKind::Docx,
             Some("pptx") => DocumentKind::Pptx,
             Some("html") => DocumentKind::Html,
-            // Word's old format has been asked for by nobody yet.
+            // Nobody has asked for Word's old format yet.
             Some("doc") => return Err(ExtractError::Unsupported),
             _ => {
                 let path = path.to_owned();

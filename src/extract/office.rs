@@ -1,5 +1,5 @@
-//! The text of Word and PowerPoint documents: XML within a ZIP archive. What an archive unpacks to
-//! is bounded, whatever it says of itself.
+//! The text of Word and PowerPoint documents: XML within a ZIP archive. The size of the unpacked
+//! data is limited, no matter what size the archive states.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -9,7 +9,7 @@ use zip::ZipArchive;
 use super::ExtractError;
 use crate::types::limits::TEXT;
 
-/// How many slides are looked at.
+/// How many slides are read.
 const SLIDES: usize = 2_000;
 
 pub(super) fn docx(bytes: Vec<u8>) -> Result<String, ExtractError> {
@@ -46,7 +46,7 @@ fn open(bytes: Vec<u8>) -> Result<Archive, ExtractError> {
     ZipArchive::new(Cursor::new(bytes)).map_err(|_| ExtractError::Broken)
 }
 
-/// Adds the text of a part, of which no more than `left` bytes are unpacked.
+/// Adds the text of a part. This unpacks no more than `left` bytes.
 fn read_part(
     archive: &mut Archive,
     name: &str,
@@ -57,7 +57,7 @@ fn read_part(
     let mut bounded = part.take(*left);
     let read = read_xml(BufReader::new(&mut bounded), text);
     *left = bounded.limit();
-    // What broke off at the bound was too large, not broken.
+    // Data that broke off at the limit was too large, not broken.
     if *left == 0 { Err(ExtractError::TooLarge) } else { read }
 }
 

@@ -11,12 +11,12 @@ use crate::{
     types::{FileBatch, Id, Run, StoreFile, version::Versioned, views::RunView},
 };
 
-/// How official clients are told to poll: every so many milliseconds, instead of every second
-/// (Python) or five (Node). The real service was never recorded to say so.
+/// The interval for the polls of official clients, in milliseconds. It replaces every second
+/// (Python) or every five (Node). No recording of the real service has this header.
 const POLL_AFTER: (HeaderName, HeaderValue) =
     (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("5"));
 
-/// What an answer is on the wire.
+/// The form of an answer on the wire.
 pub(crate) trait Show {
     fn shown(self) -> Shown;
 }
@@ -52,7 +52,7 @@ impl IntoResponse for ShownAnswer {
     }
 }
 
-/// What clients poll for as long as it is not final.
+/// An object that clients poll as long as it is not final.
 pub(crate) trait PolledObject: Serialize {
     fn is_final(&self) -> bool;
 }
@@ -75,11 +75,11 @@ impl PolledObject for FileBatch {
     }
 }
 
-/// Tells, beside an answer, which run it is about.
+/// Names the run that an answer is about.
 #[derive(Clone, Debug)]
 pub(crate) struct OfRun(pub Id<Run>);
 
-/// A 200 with something that is polled.
+/// A 200 with an object that clients poll.
 pub(crate) struct Polled<T>(pub T);
 
 impl<T: PolledObject> Show for Polled<T> {

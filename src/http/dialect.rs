@@ -1,5 +1,5 @@
-//! In which manner a request speaks: to OpenAI or to Azure, and in which version of the beta.
-//! Judged once; behind that every path is spelled as OpenAI spells it.
+//! The dialect of a request: OpenAI's or Azure's, and the version of the beta. It is determined
+//! once. After that, every path is spelled as OpenAI spells it.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -11,7 +11,7 @@ use axum::{
 use super::uri::{api_of, is_api, with_path};
 use crate::types::{Api, ApiErrorKind, Version};
 
-/// Judges in which version a request to the API is to be answered.
+/// Determines the version for the answer to a request to the API.
 pub(crate) fn check(policy: Policy, request: &mut Request) -> Result<(), ApiErrorKind> {
     if is_api(request.uri().path()) {
         let dialect = Dialect::from_request(request).check_request(policy, request)?;
@@ -20,12 +20,12 @@ pub(crate) fn check(policy: Policy, request: &mut Request) -> Result<(), ApiErro
     Ok(())
 }
 
-/// How a request speaks. Carried by the request itself.
+/// The dialect of a request. The request itself carries it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialect {
     pub api: Api,
     pub version: Version,
-    /// What only requests to Azure have.
+    /// Only requests to Azure have it.
     pub azure: Option<Arc<Azure>>,
 }
 
@@ -34,12 +34,12 @@ pub(crate) struct Dialect {
 pub(crate) struct Azure {
     /// The path as it was sent, without `/s/NAME`.
     pub path: String,
-    /// Below `/openai/v1` there is no need of one.
+    /// Paths below `/openai/v1` need none.
     needs_version: bool,
     api_version: Option<String>,
 }
 
-/// What is answered to whom, by the flags of the server.
+/// Which requests the server accepts, by its flags.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Policy {
     /// Whether v1 is refused, as the service did after December 2024.
@@ -68,7 +68,7 @@ impl Dialect {
         }
     }
 
-    /// The manner of a request, as far as it is known.
+    /// The dialect of a request, as far as it is known.
     pub(crate) fn from_request(request: &Request) -> Self {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl Dialect {
         self.azure.is_some()
     }
 
-    /// What there is nothing at.
+    /// The error for a path that does not exist.
     pub(crate) fn unknown(&self, method: &str, path: &str) -> ApiErrorKind {
         match self.azure {
             Some(_) => ApiErrorKind::ResourceNotFound,
@@ -89,7 +89,7 @@ impl Dialect {
         }
     }
 
-    /// Judges which version is asked for, of a request whose key is right.
+    /// Determines the version that a request asks for, once its key is accepted.
     pub(crate) fn check_request(
         mut self,
         policy: Policy,
@@ -112,7 +112,7 @@ impl Dialect {
         }
         self.version = match (asked_for(request.headers()), &self.azure) {
             (Beta::Assistants(version), _) => version,
-            // Azure goes by its own versions, and needs no header.
+            // Azure has its own versions, and needs no header.
             (_, Some(azure)) => azure.beta(policy),
             (Beta::Other(name), None) => return Err(ApiErrorKind::UnknownBeta { name }),
             (Beta::None, None) => return Err(ApiErrorKind::NoBeta),
@@ -142,8 +142,7 @@ impl Azure {
                 Some(("v1", rest)) => (false, rest),
                 _ => (true, below),
             },
-            // A client of Azure's that was given OpenAI's base URL: in Node it goes before the
-            // endpoint.
+            // A client of Azure's with OpenAI's base URL: in Node that wins over the endpoint.
             None if api_version.is_some() => (true, uri.path().strip_prefix("/v1/")?),
             None => return None,
         };
@@ -151,7 +150,7 @@ impl Azure {
         Some((Self { path: uri.path().to_owned(), needs_version, api_version }, inner))
     }
 
-    /// Whether there is such a version: any from the first that had assistants on. There is none
+    /// Whether such a version exists: any since the first one with assistants. There is none
     /// without a date.
     fn is_known(&self) -> bool {
         match self.api_version.as_deref() {
@@ -178,7 +177,7 @@ fn date_of(version: &str) -> Option<&str> {
     is_date.then_some(date)
 }
 
-/// Paths that need to say which version they mean.
+/// Paths that must state their version.
 fn is_of_assistants(path: &str) -> bool {
     let resource = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
     matches!(resource, Some("assistants" | "threads"))
@@ -189,14 +188,14 @@ fn is_of_v1_only(path: &str) -> bool {
     path.split('/').any(|segment| segment == "files")
 }
 
-/// Which beta a request asks for.
+/// The beta that a request asks for.
 enum Beta {
     None,
     Assistants(Version),
     Other(String),
 }
 
-/// Where both versions are named, v2 is meant: some client sends the old one whatever it is told.
+/// A request that names both versions means v2: some clients always send the old one.
 fn asked_for(headers: &HeaderMap) -> Beta {
     let values = headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
     let betas: Vec<&str> = values
@@ -237,7 +236,7 @@ mod tests {
             known("/v1/threads?api-version=2024-05-01-preview")
         );
         assert_eq!(azure("/openai/v1/threads/t/runs"), known("/v1/threads/t/runs"));
-        // Below a deployment there is nothing of assistants: no route begins so.
+        // There are no assistants below a deployment: no route begins so.
         assert_eq!(
             azure("/openai/deployments/mine/assistants?api-version=2025-01-01-preview"),
             known("/v1/deployments/mine/assistants?api-version=2025-01-01-preview")

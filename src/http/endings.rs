@@ -1,5 +1,5 @@
-//! The last touch on what handlers answer: the request's id in a fault of the server, and how JSON
-//! is written.
+//! The last changes to the responses of handlers: the request's id in an error of the server, and
+//! the layout of JSON.
 
 use std::fmt::Write as _;
 
@@ -16,13 +16,13 @@ use bytes::Bytes;
 use super::{error::ApiError, fault_effect::Finished, state::SessionRequest, uri::api_of};
 use crate::types::{Api, ApiErrorKind};
 
-/// How JSON is written, which hangs on the path.
+/// The layout of JSON, which depends on the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Plain,
     /// It ends in a newline: recorded of files and uploads.
     Newline,
-    /// Whatever is not ASCII is escaped: recorded of responses and conversations.
+    /// All characters outside ASCII are escaped: recorded of responses and conversations.
     Ascii,
 }
 
@@ -56,7 +56,7 @@ impl Ending {
     }
 }
 
-/// A key that is refused is asked for again: recorded.
+/// A rejected key gets a challenge: recorded.
 fn challenged(mut response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         let asks = HeaderValue::from_static("Bearer realm=\"OpenAI API\"");
@@ -69,7 +69,7 @@ fn with_newline(json: Bytes) -> Bytes {
     [&json, b"\n".as_slice()].concat().into()
 }
 
-/// The same JSON in ASCII alone: outside of strings there is nothing else.
+/// The same JSON in ASCII alone. Outside of strings, JSON has no other characters.
 fn in_ascii(json: Bytes) -> Bytes {
     if json.is_ascii() {
         return json;

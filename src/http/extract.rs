@@ -1,7 +1,7 @@
-//! What handlers take: the context, an object that exists, a body that makes sense, a page of a list.
+//! The arguments of handlers: the context, an object that exists, a valid body, a page of a list.
 //!
-//! Every rejection is an `ApiError`. The order in which a request is judged is here: JSON
-//! syntax, fields, ids, existence.
+//! Every rejection is an `ApiError`. This file has the order of the checks: JSON syntax, fields,
+//! ids, existence.
 
 use std::{convert::Infallible, ops::Deref, sync::Arc};
 
@@ -39,12 +39,12 @@ use crate::{
     },
 };
 
-/// The state of the session that the request names. It is not replaced as long as the context lives.
+/// The state of the session that the request names. It is not replaced while the context lives.
 #[derive(Clone)]
 pub(crate) struct RequestContext {
     pub state: Arc<SessionState>,
     pub dialect: Dialect,
-    /// Whether the request only looks.
+    /// Whether the request only observes.
     observes: bool,
     _guard: Option<Arc<StateGuard>>,
 }
@@ -61,7 +61,7 @@ impl RequestContext {
         Self { state, dialect, observes: false, _guard: None }
     }
 
-    /// Does what a poll does beside reading, unless the request only looks.
+    /// Does the effects of a poll, unless the request only observes.
     pub(crate) async fn count_poll(&self, poll: impl Future<Output = ()>) {
         if !self.observes {
             poll.await;
@@ -73,9 +73,9 @@ impl RequestContext {
         Answer(it.seen(self.dialect.version))
     }
 
-    /// Refuses a model that is not listed, if only those are accepted, and one that the version of
-    /// the request never had. Azure took any name, and found at the first run that there was no
-    /// such deployment.
+    /// Rejects a model that is not listed, if only listed ones are accepted. Also rejects a model
+    /// that the version of the request never had. Azure accepted any name, and found at the first
+    /// run that the deployment did not exist.
     pub(crate) fn check_model(&self, model: &str) -> Result<(), ApiErrorKind> {
         if self.dialect.is_azure() {
             return Ok(());
@@ -92,7 +92,7 @@ impl RequestContext {
         self.state.check_model_of_response(model)
     }
 
-    /// Refuses a model that came after v1, under v1.
+    /// Under v1, rejects a model that is newer than v1.
     pub(crate) fn check_age(&self, model: &str) -> Result<(), ApiErrorKind> {
         let is_newer = || Family::of_model(model).is_some_and(|family| family.is_newer_than_v1);
         if self.dialect.version.is_v1() && !self.dialect.is_azure() && is_newer() {
@@ -101,7 +101,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Answers with an object that is asked for by its id. What is shown of it is kept.
+    /// Answers with the object of an id. The text of the answer is cached.
     pub(crate) async fn show<T: Stored, A: Show>(
         &self,
         ids: &PathIds<T>,
@@ -112,7 +112,7 @@ impl RequestContext {
         shown.map(ShownAnswer).ok_or_else(|| ApiError::missing::<T>(ids.all()))
     }
 
-    /// Answers with a run, which is polled for as long as it is not final.
+    /// Answers with a run, which clients poll as long as it is not final.
     pub(crate) fn run(&self, run: Run) -> Polled<Versioned<RunView<'static>>> {
         Polled(run.into_answer().seen(self.dialect.version))
     }
@@ -138,7 +138,7 @@ impl FromRequestParts<AppState> for InSession {
     }
 }
 
-/// The reply that the client names for a run, in a header.
+/// The reply that a header of the request names for a run.
 pub(crate) struct NamedReply(pub Option<String>);
 
 impl FromRequestParts<AppState> for NamedReply {
@@ -153,7 +153,7 @@ impl FromRequestParts<AppState> for NamedReply {
     }
 }
 
-/// Anything that was not brought to a session is done in the default one.
+/// A request without a session uses the default session.
 impl FromRequestParts<AppState> for RequestContext {
     type Rejection = Infallible;
 
@@ -194,7 +194,7 @@ impl<T: Resource> PathIds<T> {
         }
     }
 
-    /// Takes the ids as they stand in the URL.
+    /// Takes the ids unchanged from the URL.
     async fn take(parts: &mut Parts, app: &AppState) -> Result<Self> {
         let dialect = Dialect::of_parts(parts);
         let unknown = dialect.unknown(parts.method.as_str(), &format!("/v1{}", parts.uri.path()));
@@ -206,7 +206,7 @@ impl<T: Resource> PathIds<T> {
         Ok(Self { values, of: std::marker::PhantomData })
     }
 
-    /// Refuses ids that cannot be anybody's. Under v1 all of them were looked up: recorded.
+    /// Rejects ids that no object can have. Recorded: v1 looked all of them up.
     fn check(&self, dialect: &Dialect) -> Result<()> {
         if dialect.version.is_v1() {
             return Ok(());
@@ -228,7 +228,7 @@ impl<T: Resource> PathIds<T> {
     }
 }
 
-/// What exists under v1 only.
+/// Endpoints that exist under v1 only.
 pub(crate) struct OnlyV1;
 
 impl FromRequestParts<AppState> for OnlyV1 {
@@ -242,8 +242,8 @@ impl FromRequestParts<AppState> for OnlyV1 {
     }
 }
 
-/// How the ids in a URL must begin. Run steps may be called anything: `123` was recorded to be
-/// answered with 404, under v2 too.
+/// How the ids in a URL must begin. Run steps may have any id. Recorded: the answer to `123` was
+/// 404, under v2 too.
 fn prefix_of(name: &str) -> Option<&'static str> {
     match name {
         "assistant_id" => Some(Assistant::PREFIX),
@@ -269,7 +269,7 @@ impl<T: Resource> FromRequestParts<AppState> for PathIds<T> {
     }
 }
 
-/// An object that exists. A message asked for under the wrong thread does not.
+/// An object that exists. A message under the wrong thread does not exist.
 pub(crate) struct Found<T>(pub T);
 
 impl<T: Stored> FromRequestParts<AppState> for Found<T> {
@@ -282,8 +282,8 @@ impl<T: Stored> FromRequestParts<AppState> for Found<T> {
     }
 }
 
-/// What is asked of whom: the ids in the URL, and the body. Whether the object exists is the
-/// handler's to find out, after both make sense.
+/// The target and the content of a request: the ids in the URL, and the body. The handler checks
+/// whether the object exists, after both are valid.
 pub(crate) struct PathAndBody<T, B> {
     pub ids: PathIds<T>,
     pub body: B,
@@ -297,14 +297,14 @@ impl<T: Resource, B: Read> FromRequest<AppState> for PathAndBody<T, B> {
         let value = json(&parts, body).await?;
         let dialect = Dialect::of_parts(&parts);
         let of = PathIds::take(&mut parts, app).await?;
-        // Reported of `POST /v1/threads//messages`: the fields are judged before the id.
+        // Reported of `POST /v1/threads//messages`: the fields are checked before the id.
         let body = reader::read_as(dialect.version, value)?;
         of.check(&dialect)?;
         Ok(Self { ids: of, body })
     }
 }
 
-/// The body of a request that asks nothing of an existing object.
+/// The body of a request that needs no existing object.
 pub(crate) struct JsonBody<B>(pub B);
 
 impl<B: Read> FromRequest<AppState> for JsonBody<B> {
@@ -350,7 +350,7 @@ async fn json(parts: &Parts, body: RawBody) -> Result<Value> {
     }
 }
 
-/// What is said of a body that is no JSON. Recorded of both APIs.
+/// The error for a body that is not JSON. Recorded of both APIs.
 fn not_json(dialect: &Dialect) -> ApiErrorKind {
     match dialect.api {
         Api::Assistants => ApiErrorKind::NotJson,
@@ -358,11 +358,11 @@ fn not_json(dialect: &Dialect) -> ApiErrorKind {
     }
 }
 
-/// The size of a body that was too large, and was read and thrown away.
+/// The size of a body that was too large, and was read and discarded.
 #[derive(Clone, Copy)]
 struct Oversized(u64);
 
-/// A request with its whole body at hand, if that can be had.
+/// A request with its whole body in memory, if that is possible.
 pub(super) async fn received(request: Request) -> Request {
     let (mut parts, body) = request.into_parts();
     if body.is_end_stream() {
@@ -374,7 +374,7 @@ pub(super) async fn received(request: Request) -> Request {
             parts.extensions.insert(Oversized(read));
             RawBody::empty()
         }
-        // Whoever reads it finds out that it broke off.
+        // The reader of the body gets the error that it broke off.
         Err(Uncollected::Broken) => RawBody::from_stream(stream::once(async {
             Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
         })),
@@ -382,15 +382,15 @@ pub(super) async fn received(request: Request) -> Request {
     Request::from_parts(parts, body)
 }
 
-/// Reads a body up to a limit. What is over it is read and thrown away, so that the client gets to
-/// read its refusal instead of a broken connection.
+/// Reads a body up to a limit. It reads and discards the rest, so that the client can read the
+/// rejection instead of a broken connection.
 pub(crate) async fn read_all(body: RawBody, limit: usize) -> Result<Vec<u8>> {
     match collect(body, limit).await {
         Ok(bytes) => Ok(bytes),
         Err(Uncollected::Oversized(read)) => {
             Err(ApiErrorKind::TooLarge { limit: limit as u64, read }.into())
         }
-        // A client that breaks off gets no answer any more; whoever it was, it did not send JSON.
+        // A client that breaks off gets no answer any more. In any case, it did not send JSON.
         Err(Uncollected::Broken) => Err(ApiErrorKind::NotJson.into()),
     }
 }
@@ -416,7 +416,7 @@ async fn collect(mut body: RawBody, limit: usize) -> Result<Vec<u8>, Uncollected
     if read > limit { Err(Uncollected::Oversized(read as u64)) } else { Ok(bytes) }
 }
 
-/// Which page of a list, and what else a list may be asked.
+/// The requested page of a list, and other filters.
 pub(crate) struct PageQuery {
     pub page: PageRequest,
     /// Only messages of this run.
@@ -448,10 +448,10 @@ impl FromRequestParts<AppState> for StatusFilter {
     }
 }
 
-/// Which page of the list of files, which has its own limit.
+/// The requested page of the list of files, which has its own limit.
 pub(crate) struct FileQuery {
     pub page: PageRequest,
-    /// Only files of this purpose. One that does not exist has none.
+    /// Only files of this purpose. An unknown purpose has no files.
     pub purpose: Option<String>,
 }
 
@@ -480,7 +480,7 @@ impl FromRequestParts<AppState> for FileQuery {
     }
 }
 
-/// Where in a list of results to go on.
+/// The position in a list of results at which to continue.
 pub(crate) struct PageToken(pub usize);
 
 impl FromRequestParts<AppState> for PageToken {
@@ -498,7 +498,7 @@ impl FromRequestParts<AppState> for PageToken {
     }
 }
 
-/// The one thing that can be included.
+/// The only value that a request can include.
 const INCLUDABLE: &str = "step_details.tool_calls[*].file_search.results[*].content";
 
 impl FromRequestParts<AppState> for PageQuery {
@@ -530,7 +530,7 @@ impl FromRequestParts<AppState> for PageQuery {
     }
 }
 
-/// What is to be included: the whole of what searches found, or not.
+/// The parts to include: whether the full results of searches are shown.
 pub(crate) struct Include {
     pub results: bool,
 }
@@ -563,7 +563,7 @@ pub(crate) async fn pairs(parts: &mut Parts, app: &AppState) -> Result<Vec<(Stri
 pub(crate) fn limit(value: &str, least: i64, most: i64) -> Result<i64, ValidationErrorKind> {
     let wrong_type =
         |_| ValidationErrorKind::WrongType { expected: "an integer".to_owned(), got: "a string" };
-    // Digits that no number of ours holds are too large all the same.
+    // Digits that do not fit into our integers are also too large.
     let is_huge = value.len() > 18 && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = if is_huge { i64::MAX } else { value.parse().map_err(wrong_type)? };
     integer_between(limit, least, most)

@@ -1,5 +1,5 @@
-//! What a fault does to an answer: another answer in its place, or the same one cut off, garbled,
-//! or ended with an error.
+//! The effect of a fault on an answer: another answer in its place, or the same one cut off,
+//! garbled, or ended with an error.
 
 use std::io;
 
@@ -24,7 +24,8 @@ use crate::{
     types::{Api, ApiErrorKind},
 };
 
-/// The answer that a fault gives in place of the real one, if it does: then nothing is carried out.
+/// The answer that a fault gives in place of the real one, if it does. Then the request is not
+/// executed.
 pub(crate) fn instead(effect: &FaultEffect, request_id: &str) -> Option<Response> {
     match effect {
         FaultEffect::Respond(response) => Some(given(response, request_id)),
@@ -34,7 +35,7 @@ pub(crate) fn instead(effect: &FaultEffect, request_id: &str) -> Option<Response
     }
 }
 
-/// Marks an answer that is to be sent as it is: a fault gave it, or it is the last word already.
+/// Marks an answer that must stay as it is: a fault gave it, or it is the final answer already.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finished;
 
@@ -78,7 +79,7 @@ fn kind_of(text: &str) -> &'static str {
     }
 }
 
-/// An error, filled up with what fits its status.
+/// An error, completed with the usual values for its status.
 fn filled<'e>(error: &'e GivenApiError, status: StatusCode, request_id: &str) -> ErrorShown<'e> {
     let usual = match status {
         StatusCode::TOO_MANY_REQUESTS => ApiErrorKind::RateLimited,
@@ -99,7 +100,7 @@ fn filled<'e>(error: &'e GivenApiError, status: StatusCode, request_id: &str) ->
     }
 }
 
-/// The answer as the fault leaves it.
+/// The answer with the damage of the fault.
 pub(crate) fn damaged(
     effect: &FaultEffect,
     response: Response,
@@ -127,7 +128,7 @@ pub(crate) fn damaged(
             with_body(response, |body| chunks::cut(body, *chunks))
         }
         FaultEffect::MalformedSse if streams => with_body(response, |body| {
-            // The first event is whole, so that the client has begun to read when it meets the
+            // The first event is complete, so that the client has begun to read when it gets the
             // broken one.
             let garbled = frames(body)
                 .enumerate()
@@ -145,20 +146,20 @@ pub(crate) fn damaged(
     }
 }
 
-/// Another body, of which the length is not told beforehand.
+/// Another body, without a length in the headers.
 fn with_body(response: Response, change: impl FnOnce(Body) -> Body) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, change(body))
 }
 
-/// The first events of a stream, and an error behind them.
+/// The first events of a stream, and an error after them.
 fn ended_by(body: Body, events: usize, api: Api, error: &ErrorShown<'_>) -> Body {
     let last = sse::error_frame(api, error, events);
     Body::from_stream(frames(body).take(events).chain(stream::iter([Ok(last)])))
 }
 
-/// The end of a body that breaks off. What is before it goes out first.
+/// The end of a body that breaks off. The data before it goes out first.
 fn broken() -> impl Stream<Item = io::Result<Bytes>> {
     stream::once(async {
         tokio::task::yield_now().await;

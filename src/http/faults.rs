@@ -1,4 +1,4 @@
-//! Faults: a request may be struck by one of the fixtures', before anybody looks at its key.
+//! Faults: a fault of the fixtures may apply to a request, before the check of its key.
 
 use std::{future::Future, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{fixture::Fault, session::SessionState, types::limits};
 
-/// The fault that struck a request.
+/// The fault that applies to a request.
 #[derive(Clone)]
 pub(super) struct SelectedFault(pub Arc<Fault>);
 
@@ -49,8 +49,7 @@ pub(crate) async fn select_fault<F: Future<Output = Response>>(
     response
 }
 
-/// Reads what nobody is going to look at: a client that still sends would not get to read its
-/// answer.
+/// Reads a body that nobody needs. Otherwise a client that still sends could not read its answer.
 async fn drain(request: Request) {
     let mut pieces = request.into_body().into_data_stream();
     let mut left = limits::JSON_BODY;
@@ -62,12 +61,12 @@ async fn drain(request: Request) {
     }
 }
 
-/// The fault that strikes, if one does. Of a request's body no more is read than it takes to know
-/// that.
+/// The fault that applies to a request, if there is one. This reads no more of the request's body
+/// than it needs.
 async fn select(state: &SessionState, request: Request) -> (Request, Option<Arc<Fault>>) {
     let (method, path) = (request.method().as_str(), request.uri().path());
     let faults = state.fixtures.faults();
-    // A path of Azure's may be named as it was sent, or as OpenAI spells it.
+    // A fault may name a path of Azure's as the client sent it, or as OpenAI spells it.
     let azure = Dialect::from_request(&request).azure;
     let is_meant = |fault: &Fault| {
         fault.when.includes(method, path)
@@ -88,10 +87,10 @@ async fn select(state: &SessionState, request: Request) -> (Request, Option<Arc<
     (request, fault)
 }
 
-/// Whether a request says `stream: true`, in its body or its query. The body is put back as it was.
+/// Whether a request says `stream: true`, in its body or its query. The body stays unchanged.
 async fn asks_for_stream(request: Request) -> (Request, bool) {
     let (parts, body) = request.into_parts();
-    // A response in the background is streamed again by a query.
+    // A query streams a response in the background again.
     let mut query = parts.uri.query().into_iter().flat_map(|query| query.split('&'));
     if query.any(|pair| pair == "stream=true") {
         return (Request::from_parts(parts, body), true);
@@ -107,7 +106,7 @@ async fn asks_for_stream(request: Request) -> (Request, bool) {
     while read.len() <= limits::JSON_BODY {
         match pieces.next().await {
             Some(Ok(piece)) => read.extend_from_slice(&piece),
-            // Whoever reads it next meets the same error.
+            // The next reader gets the same error.
             Some(Err(error)) => {
                 let broken = stream::iter([Ok(Bytes::from(read)), Err(error)]);
                 return (Request::from_parts(parts, Body::from_stream(broken)), false);

@@ -1,5 +1,5 @@
-//! Multipart forms: small fields as values to be read like any body, and the content of a file,
-//! which goes to disk as it comes and is never in memory as a whole.
+//! Multipart forms. Small fields become values, which are read like any body. The content of a file
+//! goes to disk as it arrives, and is never in memory as a whole.
 
 use std::{
     pin::Pin,
@@ -33,12 +33,12 @@ use crate::{
     },
 };
 
-/// How many fields there may be beside the content, and how much each may have, in bytes. The parser
-/// holds each to its size.
+/// How many fields a form may have beside the content, and how large each may be, in bytes. The
+/// parser enforces the size of each.
 const FIELDS: usize = 64;
 const FIELD: u64 = 64 << 10;
 
-/// Whether a request brings a form with a file.
+/// Whether a request has a form with a file.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| {
@@ -46,7 +46,7 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A form that came in as a whole.
+/// A form that has arrived completely.
 pub(crate) struct Form {
     fields: Map<String, Value>,
     content: Option<UploadedContent>,
@@ -59,10 +59,10 @@ pub(crate) struct UploadedContent {
 }
 
 impl Form {
-    /// Receives a form whose field `name` is a file of at most `most` bytes. What is over that is
-    /// read and thrown away, so that the client gets to read its refusal.
+    /// Receives a form whose field `name` is a file of at most `most` bytes. It reads and discards
+    /// the rest, so that the client can read the rejection.
     ///
-    /// The form enters the state that its session has when it is whole.
+    /// The form enters the state that its session has once the form is complete.
     pub(crate) async fn receive(
         in_session: SessionRequest,
         request: Request,
@@ -106,7 +106,7 @@ impl Form {
         *left = left.checked_sub(1).ok_or(ApiErrorKind::BrokenForm)?;
         let bytes = part.bytes().await.map_err(|_| ApiErrorKind::BrokenForm)?;
         let text = String::from_utf8(bytes.into()).map_err(|_| ApiErrorKind::BrokenForm)?;
-        // Forms know no numbers and no maps: `expires_after[seconds]`.
+        // Forms have no numbers and no maps: `expires_after[seconds]`.
         match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             Some((outer, inner)) => {
                 let map = self.fields.entry(outer).or_insert_with(|| Value::Object(Map::new()));
@@ -125,7 +125,7 @@ impl Form {
         Ok(reader::read(Value::Object(std::mem::take(&mut self.fields)))?)
     }
 
-    /// The content, which has to be there.
+    /// The content, which must exist.
     pub(crate) fn content(self, name: &str) -> Result<UploadedContent> {
         let missing = ApiErrorKind::invalid(name, ValidationErrorKind::NotGiven);
         Ok(self.content.ok_or(missing)?)
@@ -136,7 +136,7 @@ impl Form {
 const WAITING: usize = 4;
 
 impl UploadedContent {
-    /// Writes the content to disk while more of it comes in.
+    /// Writes the content to disk while more of it arrives.
     async fn receive(
         state: &SessionState,
         mut part: Field<'static>,
@@ -171,7 +171,7 @@ impl UploadedContent {
     }
 }
 
-/// The name of a file: the extended form, if it is there, is the one that is not garbled.
+/// The name of a file. The extended form, if it exists, is the one that is not garbled.
 fn filename(part: &Field<'static>) -> Option<String> {
     let disposition = part
         .headers()
@@ -186,25 +186,25 @@ fn filename(part: &Field<'static>) -> Option<String> {
     }
 }
 
-/// A body on its way in. The parser of forms stops at the last boundary; a body that breaks off
-/// behind that is broken all the same.
+/// A body that arrives. The parser of forms stops at the last boundary. A body that breaks off
+/// after that is still broken.
 #[derive(Clone)]
 struct IncomingBody {
     stream: Arc<Mutex<BodyDataStream>>,
-    /// How many bytes have come in since somebody took any out of the form.
+    /// How many bytes have arrived since data was last taken out of the form.
     unclaimed: Arc<AtomicUsize>,
-    /// How many bytes have been handed on in one go.
+    /// How many bytes have been passed on without a pause.
     burst: usize,
 }
 
-/// How much is handed on in one go. The parser takes whatever is there before it gives any of it
-/// out, and of a fast client there always is more.
+/// How many bytes to pass on without a pause. The parser takes all available bytes before it
+/// returns any of them, and a fast client always has more.
 const BURST: usize = 256 << 10;
 
-/// How much may come in before it shows to be a field or its content: names and headers, no more.
+/// How many bytes may arrive before they belong to a field or its content: only names and headers.
 const UNCLAIMED: usize = 8 << 20;
 
-/// How much the headers of one part may have together, in bytes: a name and a type, no more.
+/// How large the headers of one part may be together, in bytes: only a name and a type.
 const PART_HEADERS: usize = 64 << 10;
 
 fn size_of_headers(part: &Field<'_>) -> usize {
@@ -221,7 +221,7 @@ impl IncomingBody {
         self.unclaimed.store(0, Ordering::Relaxed);
     }
 
-    /// Reads what is left.
+    /// Reads the rest.
     async fn end(mut self) -> Result<()> {
         while let Some(piece) = self.next().await {
             piece.map_err(|_| ApiErrorKind::BrokenForm)?;
@@ -259,7 +259,7 @@ impl Stream for IncomingBody {
     }
 }
 
-/// Clients escape backslashes and quotes in names, all but browsers.
+/// All clients but browsers escape backslashes and quotes in names.
 fn unescaped(name: &str) -> String {
     name.replace("\\\\", "\\").replace("\\\"", "\"")
 }
@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    /// Of a fast client all is there at once: the parser must give it out in pieces all the same.
+    /// A fast client sends everything at once. The parser must return it in pieces all the same.
     #[tokio::test]
     async fn a_large_file_is_taken_as_it_comes_however_fast_that_is() {
         const PIECES: usize = 512;

@@ -1,4 +1,4 @@
-//! Who is asking: the key.
+//! The key of a request.
 
 use axum::{
     extract::Request,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::types::{Api, ApiErrorKind};
 
-/// The keys that are let in. They are asked for before anybody is told what exists and what does not.
+/// The accepted keys. The server checks the key before it shows what exists and what does not.
 #[derive(Clone, Debug)]
 pub(crate) enum Keys {
     /// Any key but an empty one.
@@ -25,7 +25,7 @@ impl Keys {
         if keys.is_empty() { Self::Any } else { Self::Only(keys) }
     }
 
-    /// Refuses a request to the API without a key that is let in.
+    /// Rejects a request to the API without an accepted key.
     pub(crate) fn check_request(&self, request: &Request) -> Result<(), ApiErrorKind> {
         if !is_api(request.uri().path()) {
             return Ok(());
@@ -54,10 +54,10 @@ impl Keys {
     }
 }
 
-/// Where Azure looks for a key first.
+/// The header in which Azure looks for a key first.
 const API_KEY: &str = "api-key";
 
-/// The keys that a request brings: Azure's clients may send two.
+/// The keys of a request: Azure's clients may send two.
 pub(super) fn sent(dialect: &Dialect, headers: &HeaderMap) -> Vec<String> {
     let api_key =
         headers.get(API_KEY).filter(|_| dialect.is_azure()).and_then(|value| value.to_str().ok());

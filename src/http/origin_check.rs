@@ -1,5 +1,5 @@
-//! Keeps web pages out: a page that has been rebound to loopback always sends its own public name
-//! as `Host`, and a page of another origin says so when it wants to change something.
+//! Keeps web pages out. A page that has been rebound to loopback always sends its own public name
+//! as `Host`. A page of another origin sends that origin with each change.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,10 +10,10 @@ use axum::{
 
 use crate::types::ApiErrorKind;
 
-/// The path that answers to any host, so that a container's health check needs no name.
+/// The path that accepts any host, so that a container's health check needs no name.
 pub(super) const HEALTH: &str = "/_rehearsal/health";
 
-/// The host names that are answered to, beside those that are always local.
+/// The accepted host names, beside those that are always local.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts(Vec<String>);
 
@@ -31,8 +31,7 @@ impl Hosts {
         check_origin(request.method(), request.headers())
     }
 
-    /// Refuses a request for a host that is not this one. A target with a host of its own overrules
-    /// the header.
+    /// Rejects a request for another host. If the target has a host, that one must match too.
     pub(crate) fn check(
         &self,
         target: Option<&str>,
@@ -69,7 +68,7 @@ impl Hosts {
     }
 }
 
-/// Refuses a change that a page of another origin asks for.
+/// Rejects a change from a page of another origin.
 pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiErrorKind> {
     if method.is_safe() {
         return Ok(());
@@ -90,7 +89,7 @@ pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), A
     if own { Ok(()) } else { Err(ApiErrorKind::ForeignOrigin { what: "Origin", value: origin }) }
 }
 
-/// Whether it can be a host at all: an address in brackets or a name, and perhaps a port.
+/// Whether it can be a host: an address in brackets or a name, and perhaps a port.
 fn is_host(host: &str) -> bool {
     let name = name_of(host);
     let port = host[name.len()..].trim_start_matches(':');

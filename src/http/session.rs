@@ -1,5 +1,5 @@
-//! Brings a request to its session, and names it. A session is made when it is first used, but not
-//! for a key that is refused, and not for somebody who asks after the server's health.
+//! Brings a request to its session, and names it. The first use creates a session. A request with a
+//! rejected key creates none, and neither does a request for the server's health.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<Sessi
         None => Arc::clone(&app.default),
         Some(name) if observes => app.sessions.find(&name).ok_or_else(|| missing(&name))?,
         Some(name) => {
-            // A session that is there may have faults, which come before its keys.
+            // An existing session may have faults, which come before its keys.
             if is_api(path) && !app.sessions.has(&name) {
                 app.keys.check_request(request)?;
             }
@@ -33,7 +33,7 @@ pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<Sessi
     Ok(in_session)
 }
 
-/// A request that only looks makes no session.
+/// A request that only observes creates no session.
 fn missing(name: &str) -> ApiErrorKind {
     let text = format!("No session '{name}' has been used yet. Its first request makes it.");
     ApiErrorKind::Missing { text, param: None }

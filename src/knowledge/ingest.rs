@@ -1,9 +1,9 @@
 //! Makes files of vector stores searchable, in the background: text, chunks, words, and then
 //! `completed`.
 //!
-//! A file may be deleted, cancelled or taken up again while it is being made ready: every write has
-//! the condition that somebody still waits for it. Under the pace `steps` nothing happens until
-//! somebody looks.
+//! A client may delete, cancel or restart a file while it is being prepared. So every write has the
+//! condition that somebody still waits for the file. Under the pace `steps` nothing happens until a
+//! client polls.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -30,16 +30,16 @@ use crate::{
     },
 };
 
-/// How often a file that cannot be read is tried again.
+/// How often the server tries to read a file.
 const READS: u32 = 3;
 
 /// How many chunks are written together.
 const GROUP: usize = 128;
 
-/// The files of one session that are being made ready.
+/// The files of one session that are being prepared.
 pub(super) struct Ingest {
     at_hand: IngestServices,
-    /// Those that wait for somebody to look, in order: under the pace `steps` only.
+    /// The files that wait for a poll, in order: only under the pace `steps`.
     waiting: Mutex<VecDeque<IngestJob>>,
     under_way: Arc<Mutex<HashMap<FileKey, IngestTask>>>,
     /// Changes whenever a file is ready.
@@ -71,11 +71,11 @@ struct IngestTask {
     job: IngestJob,
     number: u64,
     task: AbortHandle,
-    /// Told when somebody cannot wait for the pace.
+    /// Notified when somebody cannot wait for the pace.
     hurry: Arc<Notify>,
 }
 
-/// Which files somebody looks at.
+/// The files that a client polls.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Look<'a> {
     Store(&'a str),
@@ -83,7 +83,7 @@ pub(super) enum Look<'a> {
         store: &'a str,
         file: &'a str,
     },
-    /// In whichever store it is.
+    /// In any store.
     Anywhere(&'a str),
     Batch(&'a str),
 }
@@ -111,12 +111,12 @@ impl Ingest {
         }
     }
 
-    /// The text of a file, whatever it is in.
+    /// The text of a file, in any store or none.
     pub(super) async fn text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {
         self.at_hand.text_of(file).await
     }
 
-    /// Begins to make files ready, in this order.
+    /// Begins to prepare files, in this order.
     pub(super) fn begin(&self, files: impl IntoIterator<Item = (StoreFile, Option<String>)>) {
         for (file, batch) in files {
             let job = IngestJob { file, batch };
@@ -128,7 +128,7 @@ impl Ingest {
         }
     }
 
-    /// Somebody looks: under the pace `steps`, one of the files that they look at becomes ready.
+    /// A client polls: under the pace `steps`, one of the polled files becomes ready.
     pub(super) async fn poll(&self, look: Look<'_>) {
         let next = {
             let mut waiting = self.waiting.lock();
@@ -148,8 +148,8 @@ impl Ingest {
         !waits && !self.under_way.lock().keys().any(|key| stores.contains(&key.store))
     }
 
-    /// Waits until all files of these stores are ready. Whoever searches does not poll, nor keep to
-    /// the pace.
+    /// Waits until all files of these stores are ready. A search does not poll, and does not keep
+    /// to the pace.
     pub(super) async fn settle(&self, stores: &[String]) {
         let due: VecDeque<IngestJob> = {
             let mut waiting = self.waiting.lock();
@@ -179,7 +179,7 @@ impl Ingest {
         self.settle(&stores.into_iter().collect::<Vec<_>>()).await;
     }
 
-    /// Nobody waits any more for these files: those that are under way are stopped.
+    /// Nobody waits for these files any more: stops those that are in progress.
     pub(super) fn forget(&self, look: Look<'_>) {
         self.waiting.lock().retain(|job| !look.sees(job));
         self.under_way.lock().retain(|_, under_way| {
@@ -201,7 +201,7 @@ impl Ingest {
         }
     }
 
-    /// Starts a task for a file; one that is at the same file already is stopped.
+    /// Starts a task for a file. If another task works on the same file, that one stops.
     fn start(&self, job: IngestJob) {
         let (key, file) = (FileKey::new(&job.file), job.file.clone());
         let (at_hand, hurry) = (self.at_hand.clone(), Arc::new(Notify::new()));
@@ -237,7 +237,7 @@ fn of_stores(job: &IngestJob, stores: &[String]) -> bool {
     stores.iter().any(|store| Look::Store(store).sees(job))
 }
 
-/// Tells that a file is no longer under way, however its task ended.
+/// Notes that a file is no longer in progress, however its task ended.
 struct IngestEnd {
     all: Arc<Mutex<HashMap<FileKey, IngestTask>>>,
     key: FileKey,
@@ -283,7 +283,7 @@ impl IngestServices {
         let mut recovery = Recovery::default();
         for attempt in 1_u32.. {
             recovery.wait().await;
-            // A file is not at fault for a disk that was full.
+            // A full disk is no error of the file.
             if self.try_to_make_ready(file).await.is_ok() {
                 return;
             }
@@ -316,8 +316,8 @@ impl IngestServices {
         Ok(())
     }
 
-    /// The text of a file. One that cannot be read at the moment, because there are no descriptors
-    /// left perhaps, is tried again before it fails.
+    /// The text of a file. If it cannot be read at the moment, perhaps because no descriptors are
+    /// left, this tries again before the file fails.
     async fn readable_text_of(&self, file: &str) -> store::Result<Result<String, ExtractError>> {
         let mut recovery = Recovery::default();
         for _ in 0..READS {
@@ -342,7 +342,7 @@ impl IngestServices {
         Ok(self.extractor.text_of(&path, whole.extension()).await)
     }
 
-    /// Cuts a text and writes its chunks, while the next ones are being taken apart.
+    /// Splits a text and writes its chunks, while another thread analyses the next ones.
     async fn index(&self, place: &FilePlace, text: String, cut: Cut) -> store::Result<Ready> {
         let (send, mut groups) = mpsc::channel::<Vec<Chunk>>(2);
         let store = place.store;
@@ -384,7 +384,7 @@ fn analyse(text: &str, cut: Cut, store: i64, send: &mpsc::Sender<Vec<Chunk>>) ->
         ready.words += group.iter().map(|chunk| chunk.words).sum::<usize>();
         ready.bytes +=
             group.iter().map(|chunk| chunk.text.len() + limits::CHUNK_OVERHEAD).sum::<usize>();
-        // Nobody waits for them any more.
+        // Nobody waits for the chunks any more.
         if send.blocking_send(group).is_err() {
             break;
         }
@@ -403,7 +403,7 @@ fn chunk(piece: &chunks::TextPiece<'_>, reading: &mut Reading<'_>, mark: &str) -
     Chunk { start: piece.start, text: piece.text.to_owned(), words, columns }
 }
 
-/// Ids without those that came before.
+/// Ids without duplicates, in their order.
 pub(super) fn once(ids: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();
     ids.into_iter().filter(|id| seen.insert(id.clone())).collect()

@@ -1,9 +1,9 @@
-//! What assistants can look things up in: files, vector stores, and searches in them.
+//! The knowledge of assistants: files, vector stores, and searches in them.
 //!
-//! `ingest.rs` makes files searchable in the background, `lookup.rs` searches, `resources.rs` gives
-//! assistants and threads their files and stores, `v1.rs` those that v1 gives them, `files.rs`
-//! makes and deletes files, `containers.rs` those of code interpreters, `expiry.rs` ends what has had its time. Knows no HTTP, no SQL, and
-//! nothing of runs.
+//! `ingest.rs` makes files searchable in the background, and `lookup.rs` searches. `resources.rs`
+//! gives assistants and threads their files and stores; `v1.rs` does that for v1. `files.rs`
+//! creates and deletes files, `containers.rs` does that for code interpreters, and `expiry.rs` ends
+//! objects that have expired. This module knows no HTTP, no SQL, and no runs.
 
 mod containers;
 mod disk;

@@ -1,4 +1,4 @@
-//! A session: objects, ids, a clock, a performer and a journal of its own. It is made on first use.
+//! A session: its own objects, ids, clock, performer and journal. The first use creates it.
 //!
 //! A reset and a restored snapshot replace its state as a whole. A request works on one state from
 //! its beginning to its end.
@@ -49,21 +49,22 @@ pub struct SessionConfig {
     pub unmatched: Unmatched,
     pub pace: Pace,
     pub extractor: Extractor,
-    /// None for another seed in every session.
+    /// `None` for another seed in every session.
     pub seed: Option<u64>,
-    /// Where the clock is stopped from the start; none for the real time.
+    /// The time at which the clock is stopped from the start; `None` for the real time.
     pub clock: Option<Moment>,
-    /// Who performs the runs that no reply matches, if somebody does, and who writes it down.
+    /// The performer of runs that no reply matches, if there is one, and the recorder of its
+    /// answers.
     pub upstream: Option<Arc<Upstream>>,
     pub recorder: Option<Arc<Recorder>>,
-    /// What must not be kept.
+    /// Removes text that must not be kept.
     pub redactor: Redactor,
     /// Whether models that are not listed are refused.
     pub strict_models: bool,
     /// How many requests and how many turns the journal of a session holds.
     pub journal: usize,
     pub metrics: Arc<Metrics>,
-    /// In which order the turns of all sessions come.
+    /// The order of the turns of all sessions.
     pub turn_order: TurnOrder,
     /// How many sessions there may be at a time.
     pub max_sessions: usize,
@@ -71,7 +72,7 @@ pub struct SessionConfig {
     pub ending: watch::Sender<bool>,
 }
 
-/// What a session holds until it is reset or restored.
+/// The data of a session until it is reset or restored.
 pub struct SessionState {
     pub store: Store,
     pub clock: Clock,
@@ -84,7 +85,7 @@ pub struct SessionState {
     pub fixtures: Arc<ActiveFixtures>,
     strict_models: bool,
     _reaper: Reaper,
-    // The last to go: then nobody uses the rows any more.
+    // Dropped last: then nobody uses the rows any more.
     _lease: RowLease,
 }
 
@@ -96,7 +97,7 @@ pub struct OpenSession {
     pub fixtures: Arc<ActiveFixtures>,
     pub journal: Journal,
     pub turns: Arc<TurnLog>,
-    /// The keys that its requests brought.
+    /// The keys in its requests.
     pub keys: Arc<SessionKeys>,
     state: RwLock<Arc<SessionState>>,
     /// Whether it was forgotten.
@@ -108,7 +109,7 @@ pub struct OpenSession {
 /// Keeps the state in place as long as a request works on it.
 pub type StateGuard = tokio::sync::OwnedRwLockReadGuard<()>;
 
-/// How long a snapshot waits for what is under way to come to rest.
+/// How long a snapshot waits for the end of current activities.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why a session cannot be entered, or changed.
@@ -131,7 +132,7 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// What is wrong with the fixtures, if that is why.
+    /// The errors in the fixtures, if they are the reason.
     pub fn diagnostics(&self) -> Option<&[Diagnostic]> {
         match self {
             Self::Unplanted(SeedError::Faulty(found)) => Some(found),
@@ -151,11 +152,11 @@ impl From<store::StoreError> for SessionError {
 enum SessionStart {
     /// With its seeds.
     Seeded { starts: u32 },
-    /// Where another stood; requests are named on from where the last one is.
+    /// From the position of an earlier state. Request ids continue from the last one.
     At { stood: Box<SnapshotState>, last: IdsStand },
 }
 
-/// What a snapshot keeps beside objects.
+/// The data of a snapshot beside objects.
 #[derive(Serialize, Deserialize)]
 struct SnapshotState {
     clock: ClockStand,
@@ -212,8 +213,8 @@ impl OpenSession {
         }
     }
 
-    /// Forgets all that is in it, snapshots too, and ends what listens to it. Answers whether it was
-    /// there: another request may have been faster.
+    /// Deletes everything in it, snapshots too, and ends its listeners. Returns whether it existed:
+    /// another request may have been faster.
     async fn end(&self) -> Result<bool, SessionError> {
         let _alone = self.swap_lock.write().await;
         if *self.ended.borrow() {
@@ -225,7 +226,7 @@ impl OpenSession {
             self.config.database.forget_snapshot(&self.name, &snapshot.name).await?;
         }
         self.fixtures.clear_all();
-        // The rows that it had go; who still works in it finds an empty session.
+        // Its rows go. Requests that still work in it find an empty session.
         self.config.database.take(&self.name, &name).await?;
         drop(store);
         before.engine.abandon_all().await;
@@ -233,12 +234,12 @@ impl OpenSession {
         Ok(true)
     }
 
-    /// What takes out whatever must not be kept.
+    /// Removes text that must not be kept.
     pub fn redactor(&self) -> &Redactor {
         &self.config.redactor
     }
 
-    /// A run that no reply matched as people see it.
+    /// A run that no reply matched, as people see it.
     pub fn unmatched_to_json(&self, run: &UnmatchedRun) -> Value {
         let mut shown = json!(run);
         self.keys.now().clean(&mut shown);
@@ -250,14 +251,15 @@ impl OpenSession {
         Arc::clone(&self.state.read())
     }
 
-    /// The state that it has now, which is not replaced as long as the guard is held.
+    /// The current state, which is not replaced while the guard is held.
     pub async fn hold_state(&self) -> (Arc<SessionState>, StateGuard) {
         let guard = Arc::clone(&self.swap_lock).read_owned().await;
         (self.state(), guard)
     }
 
-    /// Forgets all objects, the journal and all counts, and seeds again. Answers how many of each
-    /// kind there were. If the seeds cannot be stored any more, everything stays as it is.
+    /// Deletes all objects, the journal and all counts, and stores the seeds again. Returns how
+    /// many objects of each kind there were. If the seeds cannot be stored any more, nothing
+    /// changes.
     pub async fn reset(&self, with_fixtures: bool) -> Result<Map<String, Value>, SessionError> {
         let _alone = self.swap_lock.write().await;
         self.check_there()?;
@@ -268,7 +270,8 @@ impl OpenSession {
         let fixtures = if with_fixtures { self.fixtures.clear_all() } else { 0 };
         removed.insert("requests".to_owned(), self.journal.entries().len().into());
         removed.insert("fixtures".to_owned(), fixtures.into());
-        // Told before the seeds are. Whoever acts upon it waits until it is done.
+        // The reset is published before the seeds. A request that reacts to it waits until the
+        // reset is done.
         self.events.publish("session.reset", || {
             json!({"object": "reset", "removed": removed}).to_string()
         });
@@ -282,7 +285,7 @@ impl OpenSession {
         Ok(removed)
     }
 
-    /// Its name is another's once it was forgotten.
+    /// Once it was forgotten, its name belongs to another session.
     fn check_there(&self) -> Result<(), SessionError> {
         if *self.ended.borrow() { Err(SessionError::Ended) } else { Ok(()) }
     }
@@ -303,7 +306,7 @@ impl OpenSession {
         before.engine.abandon_all().await;
     }
 
-    /// Puts in a document, and plants its seeds.
+    /// Adds a document, and stores its seeds.
     pub async fn add(&self, yaml: String) -> Result<Addition, SessionError> {
         let text = self.fixtures.numbered(yaml);
         let addition = unblocked(move || Addition::read(text)).await?;
@@ -324,7 +327,7 @@ impl OpenSession {
     pub async fn take_snapshot(&self, name: &str) -> Result<Snapshot, SessionError> {
         let _alone = self.swap_lock.write().await;
         let state = self.state();
-        // No request is at work now; runs and files come to rest, unless they take long.
+        // No request is active now. Runs and files finish, unless they take long.
         _ = tokio::time::timeout(PATIENCE, state.clock.idle()).await;
         let stood = SnapshotState {
             clock: state.clock.stand(),
@@ -336,12 +339,11 @@ impl OpenSession {
         };
         let now = state.clock.now().seconds();
         state.store.take_snapshot(&self.name, name, now, &serde_json::to_string(&stood)?).await?;
-        // It has just been made. Somebody may forget it in this very moment.
+        // It has just been created. Another request may delete it in this moment.
         Ok(self.snapshot(name).await?.ok_or_else(store::StoreError::vanished)?)
     }
 
-    /// Brings everything back, but for the journal. Answers the snapshot, if there is one of this
-    /// name.
+    /// Restores everything but the journal. Returns the snapshot, if there is one of this name.
     pub async fn restore(&self, name: &str) -> Result<Option<Snapshot>, SessionError> {
         let _alone = self.swap_lock.write().await;
         self.check_there()?;
@@ -369,14 +371,14 @@ impl OpenSession {
         self.config.database.snapshot(&self.name, name).await
     }
 
-    /// Answers whether it was there.
+    /// Returns whether it existed.
     pub async fn forget(&self, snapshot: &str) -> store::Result<bool> {
         let _alone = self.swap_lock.write().await;
         self.config.database.forget_snapshot(&self.name, snapshot).await
     }
 }
 
-/// Reads what was added where that holds nobody up: ten thousand replies take a while.
+/// Reads an added document where that blocks nobody: ten thousand replies take a while.
 async fn unblocked<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, SessionError> {
@@ -476,7 +478,7 @@ impl SessionState {
         entry.to_json(reply.as_deref())
     }
 
-    /// Refuses a model that is not listed, if only those are accepted.
+    /// Rejects a model that is not listed, if only listed ones are accepted.
     pub fn check_model(&self, model: &str) -> Result<(), ApiErrorKind> {
         if !self.strict_models || self.models().iter().any(|listed| listed.id == model) {
             return Ok(());
@@ -488,7 +490,7 @@ impl SessionState {
         })
     }
 
-    /// The same for a response: a model answers to its dated name too.
+    /// The same for a response: a model has a dated name too.
     pub fn check_model_of_response(&self, model: &str) -> Result<(), ApiErrorKind> {
         let is_it = |listed: &Model| listed.id == model || dated(&listed.id) == model;
         if !self.strict_models || self.models().iter().any(is_it) {

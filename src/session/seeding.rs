@@ -1,4 +1,4 @@
-//! Puts the seeds of fixtures into a session. What exists already stays as it is.
+//! Stores the seeds of fixtures in a session. Existing objects stay as they are.
 
 use crate::{
     clock::Ids,
@@ -25,7 +25,7 @@ pub enum SeedError {
     Store(#[from] store::StoreError),
 }
 
-/// Plants all seeds that can be, and tells of the others with their places.
+/// Stores all valid seeds, and reports the others with their places.
 pub(super) async fn seed(state: &Seeder<'_>, fixtures: &Fixtures) -> Result<(), SeedError> {
     let mut faults = Vec::new();
     for seed in &fixtures.files {
@@ -124,7 +124,7 @@ impl Seeder<'_> {
             ..NewVectorStore::default()
         };
         self.knowledge.make_store_as(seed.id.clone(), new).await?;
-        // Whoever comes first finds everything ready.
+        // The first client finds everything ready.
         self.knowledge.settle(&[seed.id.to_string()]).await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! All sessions of a server: each is made on first use, and they share fixtures and an end.
+//! All sessions of a server. The first use creates each of them. They share fixtures and an end.
 
 use std::sync::Arc;
 
@@ -8,20 +8,21 @@ use super::{
 };
 use crate::{fixture::Fixtures, store::Database};
 
-/// The sessions that are in memory: those that were used since the start, but for idle ones that
-/// made room for others.
+/// The sessions in memory: those that were used since the start, without idle ones that made room
+/// for others.
 pub struct Sessions {
     config: Arc<SessionConfig>,
     room: Room,
 }
 
 impl Sessions {
-    /// Makes the default session, and those in which a run was under way when the server stopped.
+    /// Creates the default session, and those in which a run was in progress when the server
+    /// stopped.
     pub async fn open(config: SessionConfig) -> Result<Self, SessionError> {
         let interrupted = config.database.interrupted_sessions().await?;
         let max = config.max_sessions;
         let sessions = Self { config: Arc::new(config), room: Room::new(max) };
-        // Work that was interrupted goes on, however many sessions it is in.
+        // Interrupted work continues, no matter how many sessions it is in.
         for name in [DEFAULT_SESSION.to_owned()].into_iter().chain(interrupted) {
             sessions.open_in(&sessions.room.cell(&name), &name).await?;
         }
@@ -33,7 +34,7 @@ impl Sessions {
         &self.config.database
     }
 
-    /// A session, made on first use. Whoever comes while it is being made waits for it.
+    /// A session, created on first use. Requests that come during its creation wait for it.
     pub async fn enter(&self, name: &str) -> Result<Arc<OpenSession>, SessionError> {
         let cell = self.room.bounded_cell(name, &self.config.database).await?;
         self.open_in(&cell, name).await
@@ -50,12 +51,12 @@ impl Sessions {
         self.room.find(name).is_some()
     }
 
-    /// A session that has been used. It does not count as used once more.
+    /// A session that has been used. This does not count as a use.
     pub fn find(&self, name: &str) -> Option<Arc<OpenSession>> {
         self.room.find(name)
     }
 
-    /// Forgets a session with all that is in it. Answers whether it was there.
+    /// Deletes a session with everything in it. Returns whether it existed.
     pub async fn remove(&self, name: &str) -> Result<bool, SessionError> {
         let Some(session) = self.room.find(name) else { return Ok(false) };
         let was_there = session.end().await?;
@@ -63,7 +64,7 @@ impl Sessions {
         Ok(was_there)
     }
 
-    /// The sessions that there are, in the order of their names.
+    /// The existing sessions, in the order of their names.
     pub fn sessions(&self) -> Vec<Arc<OpenSession>> {
         let mut sessions = self.room.sessions();
         sessions.sort_by(|one, other| one.name.cmp(&other.name));
@@ -80,8 +81,8 @@ impl Sessions {
         self.room.count()
     }
 
-    /// Puts other fixtures in the place of those that the server was started with. New seeds are
-    /// stored; runs that are under way keep their replies.
+    /// Replaces the fixtures of the server's start with others. New seeds are stored; runs in
+    /// progress keep their replies.
     pub async fn reload(&self, fixtures: Fixtures) -> Result<(), SessionError> {
         for session in self.sessions() {
             session.seed(&fixtures).await?;
@@ -89,7 +90,7 @@ impl Sessions {
         self.config.fixtures.replace(fixtures);
         let fixtures = self.config.fixtures.now();
         for session in self.sessions() {
-            // Once more: a session that was made or reset meanwhile has the old ones.
+            // Again: a session that was created or reset meanwhile has the old ones.
             session.seed(&fixtures).await?;
             session.events.publish("fixtures.reloaded", || {
                 format!(
@@ -110,19 +111,19 @@ impl Sessions {
         });
     }
 
-    /// Ends what would never end by itself, because the server does.
+    /// Ends work that would never end by itself, because the server ends.
     pub fn end(&self) {
         self.config.ending.send_replace(true);
     }
 
-    /// Stops all runs where they are. The next server takes them up.
+    /// Stops all runs where they are. The next server resumes them.
     pub async fn halt(&self) {
         for session in self.sessions() {
             session.state().engine.halt().await;
         }
     }
 
-    /// Tells all sessions.
+    /// Publishes to all sessions.
     pub fn publish(&self, name: &str, data: impl Fn() -> String) {
         for session in self.sessions() {
             session.events.publish(name, &data);

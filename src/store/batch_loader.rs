@@ -1,7 +1,7 @@
-//! Finds objects by their ids: whatever is asked for at the same time is looked up together.
+//! Finds objects by their ids. Requests that come at the same time share one look-up.
 //!
-//! A look-up alone costs a turn of the database's thread, many of them together cost one too.
-//! Nobody waits for company: a finder that is free starts at once with what is there.
+//! A look-up costs a turn of the database's thread. Many of them together cost one turn too. No
+//! request waits for others: a free finder starts at once with the requests that it has.
 
 use foldhash::HashMap;
 use serde_json::{Map, json};
@@ -13,7 +13,7 @@ use super::{
     table::{Stored, parent_exists, rows_of},
 };
 
-/// How many are looked up together at the most.
+/// How many are looked up together at most.
 const BATCH: usize = 64;
 
 /// A table, and the columns of the parents that a row must have.
@@ -84,7 +84,7 @@ async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<
         }
         return;
     }
-    // One by one, so that each is told what is wrong with its own.
+    // One by one, so that each gets the error of its own look-up.
     for question in questions {
         let found = look_up(connection, table, std::slice::from_ref(&question)).await;
         let body = found.map(|mut bodies| bodies.remove(&0)).map_err(StoreError::from);
@@ -92,7 +92,7 @@ async fn answer(connection: &mut SqliteConnection, table: Table, questions: Vec<
     }
 }
 
-/// The bodies that were found, by the number of the question.
+/// The bodies that exist, by the number of the question.
 async fn look_up(
     connection: &mut SqliteConnection,
     table: Table,

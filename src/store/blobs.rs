@@ -1,8 +1,8 @@
-//! The contents of files: one file on disk for each, in a folder beside the database, by a name
-//! that is drawn at random. What a client calls its file never touches the disk.
+//! The contents of files: one file on disk for each, in a folder beside the database, by a random
+//! name. The client's name for its file never touches the disk.
 //!
-//! A blob counts as soon as a row names it. What is written and not named yet is a *draft*, which
-//! removes itself; what a crash leaves behind is swept up at the next start.
+//! A blob counts as soon as a row names it. Before that it is a *draft*, which removes itself. The
+//! next start removes the rest that a crash leaves behind.
 
 use std::{
     collections::HashSet,
@@ -15,8 +15,7 @@ use super::temporary;
 use crate::clock;
 use parking_lot::Mutex;
 
-/// The folder of a private database begins like this, and holds a lock for as long as its process
-/// lives.
+/// The folder of a private database begins like this. It holds a lock as long as its process lives.
 const PRIVATE: &str = "rehearsal-files-";
 const LOCK: &str = "lock";
 
@@ -28,14 +27,13 @@ pub struct Blobs {
 
 #[derive(Debug)]
 enum Folder {
-    /// Beside a database file. The lock, once it is held, tells other processes to leave strays
-    /// alone.
+    /// Beside a database file. While the lock is held, other processes leave stray blobs alone.
     Beside { path: PathBuf, lock: Option<fs::File> },
-    /// Of a private database, made when the first blob is.
+    /// Of a private database, created with the first blob.
     Private(Option<Locked>),
 }
 
-/// A folder that goes with this process. Its lock tells later processes that it is still in use.
+/// A folder that ends with this process. Its lock shows later processes that it is still in use.
 #[derive(Debug)]
 struct Locked {
     folder: tempfile::TempDir,
@@ -62,7 +60,7 @@ impl Blobs {
         let path = self.folder()?.join(&name);
         let create = || fs::File::options().write(true).create_new(true).open(&path);
         let file = match create() {
-            // The folder has vanished since, with the volume that it was on perhaps.
+            // The folder has vanished since, perhaps with its volume.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.make_folder_anew()?;
                 create()?
@@ -77,12 +75,12 @@ impl Blobs {
         fs::File::open(self.path(name)?)
     }
 
-    /// Where a blob is.
+    /// The place of a blob.
     pub fn path(&self, name: &str) -> io::Result<PathBuf> {
         Ok(self.folder()?.join(name))
     }
 
-    /// Gives the space of a blob back. One that is gone already is no fault.
+    /// Frees the space of a blob. A missing blob is no error.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path(name)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -90,8 +88,8 @@ impl Blobs {
         }
     }
 
-    /// Removes the blobs that no row names, unless another process is at work in the same folder.
-    /// What is not named like a blob is not ours.
+    /// Removes the blobs that no row names, unless another process works in the same folder. A file
+    /// with another form of name is not ours.
     pub(super) fn sweep(&self, named: &HashSet<String>) -> io::Result<()> {
         let Folder::Beside { path, lock } = &mut *self.folder.lock() else { return Ok(()) };
         if !path.is_dir() || !hold(path, lock)? {
@@ -162,7 +160,7 @@ fn hold(folder: &Path, lock: &mut Option<fs::File>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a name is one of those that blobs are given.
+/// Whether a name has the form of a blob's name.
 fn is_name(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -174,8 +172,7 @@ impl Locked {
             let folder = temporary::folder(PRIVATE)?;
             let lock = fs::File::create(folder.path().join(LOCK))?;
             lock.lock()?;
-            // Another process that starts just now may have taken it for abandoned before it was
-            // locked.
+            // Another process that starts just now may have taken it for abandoned before the lock.
             if folder.path().join(LOCK).exists() {
                 return Ok(Self { folder, _lock: lock });
             }
@@ -183,7 +180,7 @@ impl Locked {
     }
 }
 
-/// Removes the folders of processes that ended without removing them.
+/// Removes the folders that earlier processes left behind.
 fn sweep_abandoned(temporary: &Path) {
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PRIVATE));
@@ -196,7 +193,7 @@ fn sweep_abandoned(temporary: &Path) {
     }
 }
 
-/// A blob being written. It is removed again unless it is kept.
+/// A blob being written. It removes itself unless it is kept.
 #[derive(Debug)]
 pub struct Draft {
     name: String,
@@ -227,7 +224,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Leaves the blob to whoever has named it.
+    /// Leaves the blob to the row that names it.
     pub fn keep(mut self) {
         self.kept = true;
     }

@@ -1,5 +1,5 @@
-//! The questions that only files, uploads and vector stores ask: where contents are, what is still
-//! to be made ready, and what falls due.
+//! The queries for files, uploads and vector stores only: where contents are, which files need
+//! preparation, and what has expired.
 
 use std::{collections::HashSet, io::Read, sync::Arc};
 
@@ -14,14 +14,14 @@ use crate::types::{
     upload::UploadStatus,
 };
 
-/// A file of a store that is still to be made ready.
+/// A file of a store that still needs preparation.
 #[derive(Debug)]
 pub struct UnfinishedFile {
     pub file: StoreFile,
     pub batch: Option<String>,
 }
 
-/// What has fallen due.
+/// The objects that have expired.
 #[derive(Debug)]
 pub struct Due {
     pub files: Vec<Id<File>>,
@@ -54,7 +54,7 @@ impl Store {
         Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
     }
 
-    /// The content of a file; none if it is gone.
+    /// The content of a file; `None` if it is gone.
     pub async fn content_of(&self, file: &Id<File>) -> Result<Option<Vec<u8>>> {
         let Some(blob) = self.blob_of(file).await? else { return Ok(None) };
         let store = self.clone();
@@ -63,7 +63,7 @@ impl Store {
             store.blobs().open(&blob)?.read_to_end(&mut content)?;
             Ok::<_, std::io::Error>(content)
         });
-        // Whoever deletes a file takes its content away first.
+        // The deletion of a file removes its content first.
         Ok(read.await.ok().and_then(Result::ok))
     }
 
@@ -87,7 +87,7 @@ impl Store {
         Ok(query.fetch_all(&mut *self.database.reader().await?).await?)
     }
 
-    /// Where a file of a store is, as long as somebody waits for it to be ready.
+    /// The place of a store's file, as long as the file waits for its preparation.
     pub async fn place_of_file(&self, file: &StoreFile) -> Result<Option<FilePlace>> {
         let sql = "select file.seq, store.seq, attempt from vector_store_files as file, \
                    vector_stores as store where file.session = ?1 and file.vector_store_id = ?2 \
@@ -108,7 +108,7 @@ impl Store {
         }))
     }
 
-    /// The files that are still to be made ready, oldest first.
+    /// The files that still need preparation, oldest first.
     pub async fn files_under_way(&self) -> Result<Vec<UnfinishedFile>> {
         let sql = "select body, batch_id from vector_store_files where session = ? and status = \
                    'in_progress' order by seq";
@@ -122,8 +122,8 @@ impl Store {
         under_way.collect()
     }
 
-    /// Ends an upload with the file that it has become, if it still is pending. None if it does not
-    /// exist; else what it is now, and whether this call ended it.
+    /// Ends an upload with the file that it has become, if it is still pending. `None` if it does
+    /// not exist. Otherwise its current state, and whether this call ended it.
     pub async fn complete_upload(
         &self,
         id: &Id<Upload>,
@@ -156,7 +156,7 @@ impl Store {
         Ok(query.fetch_one(&mut *self.database.reader().await?).await?)
     }
 
-    /// What has expired by now and does not know it yet.
+    /// The objects that have expired by now, but are not marked yet.
     pub async fn due_by(&self, now: Timestamp) -> Result<Due> {
         let mut reader = self.database.reader().await?;
         let mut ids = async |sql| -> Result<Vec<String>> {
@@ -189,7 +189,7 @@ impl Store {
         })
     }
 
-    /// When the next thing expires, if anything does.
+    /// The time of the next expiry, if there is one.
     pub async fn next_expiry(&self) -> Result<Option<Timestamp>> {
         let sql = "select min(at) from ( select min(expires_at) as at from files where session = \
                    ?1 and expires_at is not null union all select min(expires_at) from uploads \
@@ -215,7 +215,7 @@ impl Store {
         Ok(missing)
     }
 
-    /// Gives the space back that deleted rows have left.
+    /// Frees the space of deleted rows.
     pub async fn bury_the_dead(&self) -> Result<()> {
         self.database.bury_the_dead().await
     }
@@ -248,8 +248,8 @@ impl Database {
         Ok(())
     }
 
-    /// Brings disk and database together after a start: what either lost in a crash goes from the
-    /// other.
+    /// Makes disk and database agree after a start. If one of them lost data in a crash, the other
+    /// loses it too.
     pub(super) async fn sweep(self: &Arc<Self>) -> Result<()> {
         self.bury_the_dead().await?;
         let sql = "select blob from files union all select blob from upload_parts union all select blob \

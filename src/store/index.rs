@@ -1,10 +1,9 @@
 //! The index of words: which chunks of a store have which words, and how well they answer.
 //!
-//! The words of all stores are in one FTS5 table, each marked with the number of its store, and
-//! what ranks them is BM25 over the numbers of that store alone. FTS5's own `bm25()` would count
-//! the chunks of all stores, of other sessions even, so that the same search would not give the
-//! same scores. Of a common word, only its first occurrences are looked at, so a search costs much
-//! the same in a large store.
+//! The words of all stores are in one FTS5 table, each marked with the number of its store. The
+//! rank is BM25 over the numbers of that store alone. FTS5's own `bm25()` counts the chunks of all
+//! stores, even of other sessions, so the same search would not give the same scores. A search
+//! reads only the first occurrences of a common word, so it costs much the same in a large store.
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
@@ -15,13 +14,13 @@ use super::{
 };
 use crate::types::{File, Id, StoreFile, VectorStore, store_file::Attributes};
 
-/// How many occurrences a search looks at, of all its words together.
+/// How many occurrences a search reads, for all its words together.
 const OCCURRENCES: i64 = 2_400;
-/// How many chunks a search brings up at the most.
+/// How many chunks a search returns at most.
 const CANDIDATES: i64 = 2_000;
 
-/// How soon more of the same word counts for less, and how much the length of a chunk matters: the
-/// values that FTS5's `bm25()` has too.
+/// How soon more of the same word counts less, and how much the length of a chunk matters. FTS5's
+/// `bm25()` has the same values.
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
@@ -37,7 +36,7 @@ pub struct FoundChunk {
     pub quality: f64,
 }
 
-/// A chunk with all that is shown of it.
+/// A chunk with the data that results show.
 #[derive(Debug)]
 pub struct Passage {
     pub file: StoreFile,
@@ -45,14 +44,14 @@ pub struct Passage {
     pub text: String,
 }
 
-/// The mark of a store, which is before each of its words.
+/// The mark of a store, which is the prefix of each of its words.
 pub(crate) fn mark_of(store: i64) -> String {
     format!("{store}q")
 }
 
 impl Store {
-    /// The chunks of a store that have some of these words, best first; among equals, the first
-    /// file's first. If files are given, by their numbers, only chunks of those.
+    /// The chunks of a store that have some of these words, best first. Equal chunks come in the
+    /// order of their files. If `files` has numbers, only chunks of those files count.
     pub async fn search_words(
         &self,
         store: &Id<VectorStore>,
@@ -112,8 +111,8 @@ impl Store {
         parsed.collect()
     }
 
-    /// Chunks with all that is shown of them, in the order of the keys; those whose file is not
-    /// ready, or gone, are left out.
+    /// Chunks with the data that results show, in the order of the keys; `None` for a chunk whose
+    /// file is not ready, or gone.
     pub async fn passages(&self, keys: &[i64]) -> Result<Vec<Option<Passage>>> {
         let sql = "select asked.key, file.body, chunks.text, files.filename from json_each(?) as \
                    asked cross join chunks on chunks.key = asked.value cross join \
@@ -163,7 +162,7 @@ impl Store {
         Ok(whole)
     }
 
-    /// The files by their ids: none where there is no such file.
+    /// The files with these ids; `None` where there is no such file.
     pub async fn find_files(&self, ids: &[String]) -> Result<Vec<Option<File>>> {
         let sql = "select asked.key, body from json_each(?) as asked cross join files on session = \
                    ? and files.id = asked.value";
@@ -181,8 +180,8 @@ impl Store {
     }
 }
 
-/// The statement that ranks chunks by so many words. Of a common word, only so many occurrences are
-/// looked at.
+/// The statement that ranks chunks by so many words. It reads only so many occurrences of a common
+/// word.
 fn ranking(terms: usize, within_files: bool) -> String {
     const OWN: usize = 6;
     let only = if within_files { "and doc >> 20 in (select value from json_each(?1))" } else { "" };
@@ -205,11 +204,11 @@ fn ranking(terms: usize, within_files: bool) -> String {
     )
 }
 
-/// What each word weighs.
+/// The weights of the words.
 struct Weights {
     /// The words that the store knows, with their weights, the rarest first.
     known: Vec<(String, f64)>,
-    /// The weight of all words together: what a chunk is measured by.
+    /// The weight of all words together, with which each chunk is compared.
     total: f64,
 }
 
@@ -218,7 +217,7 @@ impl Weights {
         counted.sort_by(|(one, one_count), (other, other_count)| {
             one_count.cmp(other_count).then_with(|| one.cmp(other))
         });
-        // Chunks of files that are not ready yet are counted with their words only.
+        // For chunks of files that are not ready yet, only the words count.
         let weight = |count: i64| {
             let count = count.min(chunks) as f64;
             (1.0 + (chunks as f64 - count + 0.5) / (count + 0.5)).ln()
@@ -230,7 +229,7 @@ impl Weights {
             .map(|(term, count)| (term, weight(count)));
         let known: Vec<_> = known.collect();
         let all: f64 = known.iter().map(|(_, weight)| weight).sum();
-        // A word that the store does not know says little about it: half as much as the commonest
+        // A word that the store does not know says little about it: half as much as the most common
         // of the others.
         let least = known.last().map_or(1.0, |(_, weight)| *weight);
         let unknown = (words - known.len()) as f64;

@@ -1,9 +1,9 @@
-//! What is kept, in SQLite. The only module with SQL; it knows no HTTP and no state machine.
+//! The storage, in SQLite. This is the only module with SQL. It knows no HTTP and no state machine.
 //!
-//! A `Database` is the file. A `Store` is one session's view of it: every row it reads or writes is
-//! that session's. Reads go to a pool of connections that never wait for a writer; writes go
-//! through one writer, which commits what is waiting together (see `writer.rs`). The generic
-//! questions that every resource asks stand here, once; `runs.rs` has the few that only runs ask.
+//! A `Database` is the file. A `Store` is one session's view of it: it reads and writes only rows
+//! of that session. Reads go to a pool of connections that never wait for a writer. Writes go
+//! through one writer, which commits all waiting writes together (see `writer.rs`). This file has
+//! the generic queries of all resources; `runs.rs` has the few queries for runs only.
 
 mod batch_loader;
 pub(crate) mod blobs;
@@ -65,7 +65,7 @@ pub enum Paged<T> {
     UnknownCursor(String),
 }
 
-/// Narrows a question to the children of some parent: pairs of column and id.
+/// Limits a query to the children of a parent: pairs of column and id.
 pub(crate) type Within<'a> = &'a [(&'static str, &'a str)];
 
 /// One session's view of the database.
@@ -73,7 +73,7 @@ pub(crate) type Within<'a> = &'a [(&'static str, &'a str)];
 pub struct Store {
     database: Arc<Database>,
     session: i64,
-    /// Where changes are told.
+    /// The channel for the events of changes.
     bus: EventBus,
 }
 
@@ -83,13 +83,13 @@ impl Store {
         self.find_cached::<T>(key).await?.map(|found| parse(found.body())).transpose()
     }
 
-    /// An object, and its body as it is stored.
+    /// An object, and its stored body.
     pub async fn find_stored<T: Stored>(&self, key: &T::Key) -> Result<Option<(T, Arc<str>)>> {
         let Some(body) = self.find_body::<T>(key).await? else { return Ok(None) };
         Ok(Some((parse(&body)?, body)))
     }
 
-    /// An object as answers under this version show it. What `show` makes of it is kept with it.
+    /// An object as answers under this version show it. The output of `show` is cached with it.
     pub async fn find_shown<T: Stored>(
         &self,
         key: &T::Key,
@@ -125,19 +125,18 @@ impl Store {
         list(&mut *self.database.reader().await?, self.session, within, None, page).await
     }
 
-    /// Makes the changes, and answers once they are committed: whether every row that had a
-    /// condition met it.
+    /// Makes the changes. Returns, after the commit, whether every row with a condition met it.
     pub async fn write(&self, changes: Changes) -> Result<bool> {
         self.database.writer().write(self.session, &self.bus, changes).await
     }
 
-    /// The same view, which tells its changes here.
+    /// The same view, which publishes its changes here.
     pub fn telling(self, bus: EventBus) -> Self {
         Self { bus, ..self }
     }
 
-    /// Changes an object. Nobody else's change is lost: if it has become another in the meantime,
-    /// the change is made again. None if it does not exist; what `change` refuses changes nothing.
+    /// Changes an object. No other change is lost: if the object has changed meanwhile, this makes
+    /// the change again. `None` if it does not exist. A change that `change` rejects has no effect.
     pub async fn change<T: Changeable, E>(
         &self,
         key: &T::Key,
@@ -157,7 +156,7 @@ impl Store {
         }
     }
 
-    /// Changes an object in a way that nobody refuses. None if it does not exist.
+    /// Changes an object without a possible rejection. `None` if it does not exist.
     pub async fn update<T: Changeable>(
         &self,
         key: &T::Key,
@@ -170,7 +169,7 @@ impl Store {
         Ok(changed.await?.map(|Ok(item)| item))
     }
 
-    /// Answers whether there was something to delete. Children go with it, or later.
+    /// Returns whether there was something to delete. The children are deleted with it, or later.
     pub async fn delete<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         if self.has_many_children(id).await? {
             return self.delete_before_children(id).await;
@@ -186,7 +185,7 @@ fn conditions(within: Within<'_>) -> String {
     within.iter().map(|(column, _)| format!(" and {column} = ?")).collect()
 }
 
-/// Narrows a list to what has a text: a condition, in which each `?` is the text.
+/// Limits a list to rows with a text. In the condition, each `?` is the text.
 #[derive(Clone, Copy)]
 struct Search<'a> {
     condition: &'static str,
@@ -200,7 +199,7 @@ async fn list<T: Stored>(
     search: Option<Search<'_>>,
     page: &PageRequest,
 ) -> Result<Paged<T>> {
-    // Whatever else narrows the list: the cursor may have left it since the last page.
+    // Only the parents limit the cursor: it may no longer meet the other conditions of the list.
     let parents: Vec<_> =
         within.iter().copied().filter(|(column, _)| T::PATH.contains(column)).collect();
     let mut bounds = [None, None];
@@ -213,8 +212,7 @@ async fn list<T: Stored>(
         }
     }
     let [after, before] = bounds;
-    // `before` alone asks for the page that ends at the cursor, so it is walked from there
-    // backwards.
+    // `before` alone requests the page that ends at the cursor, so this reads backwards from there.
     let backwards = before.is_some() && after.is_none();
     let ascending = (page.order == Order::Ascending) != backwards;
     let (lower, upper) =
@@ -237,7 +235,7 @@ async fn list<T: Stored>(
         .fold(sqlx::query(AssertSqlSafe(sql)).bind(session), |query, text| query.bind(text))
         .bind(lower.unwrap_or(i64::MIN))
         .bind(upper.unwrap_or(i64::MAX))
-        // One row more than asked for tells whether there are more.
+        // One row more than requested shows whether there are more.
         .bind(page.limit + 1);
     let rows = rows_of(query, connection).await?;
     let asked = usize::try_from(page.limit).unwrap_or(0);

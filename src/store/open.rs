@@ -1,8 +1,8 @@
-//! Opens the database file: whose it is, which version, and in what mode. It is recognised, migrated
-//! and cleaned up before anybody uses it.
+//! Opens the database file. This checks whose file it is and which version it has. It migrates the
+//! file and cleans it up before anybody uses it.
 //!
-//! `:memory:` is a private file in the temporary folder that has no name any more by the time the
-//! first request comes in, so nothing of it outlives the process, however that ends.
+//! `:memory:` is a private file in the temporary folder. The file loses its name before the first
+//! request comes in. So nothing of it outlives the process, no matter how that ends.
 
 use std::{
     path::{Path, PathBuf},
@@ -33,14 +33,14 @@ use super::{
     writer::Writer,
 };
 
-/// How many pages the writer keeps in memory, as SQLite takes it: 4 MiB. Ids are random, so each new
-/// row changes other pages of the indexes.
+/// How many pages the writer keeps in memory: 4 MiB, in SQLite's notation. Ids are random, so each
+/// new row changes other pages of the indexes.
 const PAGES: &str = "-4096";
 
 /// "RHSL" in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5248_534c;
 
-/// For lists and what surrounds a run. Whoever waits for one of them waits for a read only.
+/// For lists and the inputs of a run. A request that waits for a connection waits only for a read.
 const READERS: usize = 2;
 
 #[derive(Debug, thiserror::Error)]
@@ -75,20 +75,20 @@ pub enum OpenError {
     Temporary { path: String, source: std::io::Error },
 }
 
-/// How a file is used.
+/// The use of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// By a server, for which nobody else may write.
+    /// By a server: no other process may write.
     Server,
-    /// By a server, and by nobody else at all.
+    /// By a server: no other process may use it at all.
     Private,
-    /// By a command that only reads, beside a server perhaps.
+    /// By a command that only reads, perhaps beside a server.
     Reader,
 }
 
 impl Database {
-    /// Opens the file at `path`, made and migrated as needed, or a private one that is forgotten at
-    /// exit.
+    /// Opens the file at `path`, and creates and migrates it as needed. Without a path, this opens
+    /// a private file that is removed at exit.
     pub async fn open(path: Option<&Path>) -> Result<Arc<Self>, OpenError> {
         let Some(path) = path else { return Self::open_private().await };
         let lock = take_lock(path)?;
@@ -102,8 +102,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a file to read it, whether a server uses it at the moment or not. One of an older
-    /// version is brought up to date first, if no server uses it.
+    /// Opens a file to read it, whether a server uses it at the moment or not. A file of an older
+    /// version is migrated first, if no server uses it.
     pub async fn open_beside(path: &Path) -> Result<Arc<Self>, OpenError> {
         let (usage, lock) = match look(path).await? {
             Some(version) if version == newest() => (Use::Reader, None),
@@ -119,8 +119,8 @@ impl Database {
         })?;
         let path = folder.path().join("private.db");
         let database = Self::open_file(&path, Use::Private, Blobs::new(None), None).await?;
-        // All connections are open: from here on the files need no name. Where open files cannot be
-        // deleted, the folder is left to whoever clears the temporary ones.
+        // All connections are open: from here on the files need no name. If the system cannot
+        // delete open files, the folder stays until somebody clears the temporary files.
         if let Err(error) = folder.close() {
             tracing::debug!(%error, "the temporary database keeps its name");
         }
@@ -136,7 +136,7 @@ impl Database {
         let shown = path.display().to_string();
         let unusable = |source| OpenError::Unusable { path: shown.clone(), source };
         if usage == Use::Server {
-            // A file that is not ours, or of a newer version, is found out before anything in it
+            // This detects a file that is not ours, or of a newer version, before anything in it
             // changes.
             look(path).await?;
         }
@@ -164,7 +164,7 @@ impl Database {
             }
         }
         let options = options.read_only(true).create_if_missing(false);
-        // A private file loses its name: these connections are all there will ever be.
+        // A private file loses its name: nobody can open more connections later.
         let connections = (0..=READERS).map(|_| warm(&options));
         let mut readers = try_join_all(connections).await.map_err(unusable)?;
         let loader = readers.pop().expect("there is one more than readers");
@@ -188,7 +188,7 @@ fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
     let shown = || path.display().to_string();
     FileLock::take(path).map_err(|error| match error {
         LockError::InUse => OpenError::InUse { path: shown() },
-        // The folder is at fault, and not its file system.
+        // The folder is the problem, and not its file system.
         LockError::Unlockable(source) if source.kind() == std::io::ErrorKind::NotFound => {
             OpenError::Unusable { path: shown(), source: sqlx::Error::Io(source) }
         }
@@ -202,17 +202,17 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(true)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
-        // There may be no folder that can be written but that of the database.
+        // The folder of the database may be the only one that can be written.
         .pragma("temp_store", "memory")
         // Fewer, larger checkpoints: 16 MiB of the write-ahead log at a time.
         .pragma("wal_autocheckpoint", "4096")
-        // A batch of writes tells of each row: all of that fits.
+        // A batch of writes reports each of its rows: all reports fit.
         .row_buffer_size(1024)
         .disable_statement_logging()
 }
 
-/// Looks at a file that is there: the version of the database in it, none if it is empty. A refusal
-/// leaves no file behind that was not there before.
+/// Reads an existing file. Returns the version of its database, or `None` if it is empty. A
+/// rejection leaves no new file behind.
 async fn look(path: &Path) -> Result<Option<i64>, OpenError> {
     let beside = ["-wal", "-shm"].map(|end| {
         let mut name = path.as_os_str().to_owned();
@@ -264,8 +264,8 @@ async fn recognise(
     Ok(Some(version))
 }
 
-/// A connection that has looked at the file once, so that it holds the files of the write-ahead log
-/// open too. It reads the tables' definitions when it is first used.
+/// A connection that has read the file once, so that it also holds the files of the write-ahead log
+/// open. It reads the definitions of the tables at its first use.
 async fn warm(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     sqlx::query("pragma user_version").execute(&mut connection).await?;

@@ -1,8 +1,8 @@
-//! Sessions as a whole: entered, begun again, kept as snapshots and brought back, and what is left
-//! of them removed.
+//! Operations on whole sessions: enter, reset, keep as a snapshot, restore, and remove what is
+//! left.
 //!
-//! A session that nobody can enter has a name that begins with `/`: one that was reset, whose
-//! objects go a few at a time, and those that hold the objects of snapshots.
+//! A session that nobody can enter has a name that begins with `/`. That is a session that was
+//! reset, whose objects are removed a few at a time, or one that holds the objects of a snapshot.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{clock, event_bus::EventBus, types::Timestamp};
 
-/// A snapshot, but for the objects in it.
+/// A snapshot, without its objects.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub name: String,
     pub created_at: Timestamp,
-    /// What is not an object, as JSON.
+    /// All data but objects, as JSON.
     pub state: String,
     key: i64,
 }
@@ -34,14 +34,14 @@ impl Snapshot {
     }
 }
 
-/// A row that is to become a session's.
+/// A row for a session that gets it later.
 pub struct Prepared {
     pub store: Store,
     pub name: String,
 }
 
-/// One stay of a session at its row. When it is over what is in it is removed; a task that is being
-/// stopped may still write to it, and what it writes goes too.
+/// One use of a row by a session. At its end the contents of the row are removed. A task that is
+/// being stopped may still write to the row; that is removed too.
 pub struct RowLease {
     database: Arc<Database>,
     key: i64,
@@ -54,20 +54,19 @@ impl Drop for RowLease {
     }
 }
 
-/// Gives a session's name to another row, and leaves the one that had it to whoever removes what is
-/// left of them.
+/// Gives a session's name to another row, and marks the row that had it for removal.
 fn hand_over(name: &str, from: &str) -> Vec<Statement> {
     let rename = "update sessions set name = ?1 where name = ?2";
     vec![gone("name", json!(name)), (rename.to_owned(), vec![json!(name), json!(from)])]
 }
 
-/// A name for a row that is yet to become somebody's.
+/// A name for a row that no session has yet.
 fn hidden_name() -> String {
     format!("/new-{}", clock::random_name())
 }
 
 impl Database {
-    /// The view of one session, made on first use, and how often a server entered it before.
+    /// The view of one session, created on first use, and how often a server entered it before.
     pub async fn session(self: &Arc<Self>, name: &str) -> Result<(Store, u32)> {
         self.writer().write(NOBODY, &EventBus::default(), Changes::enter_session(name)).await?;
         let query = sqlx::query_as("select key, starts from sessions where name = ?").bind(name);
@@ -88,8 +87,8 @@ impl Database {
         }))
     }
 
-    /// The names of the sessions in which something was under way: a run, or a file being made
-    /// ready.
+    /// The names of the sessions in which something was in progress: a run, or the preparation of a
+    /// file.
     pub async fn interrupted_sessions(&self) -> Result<Vec<String>> {
         let living = parent_exists("runs", "thread_id");
         let sql = format!(
@@ -125,7 +124,7 @@ impl Database {
         Ok(names.into_iter().collect())
     }
 
-    /// Removes what is left of the sessions that were reset before a start.
+    /// Removes the remains of sessions that were reset before this start.
     pub(super) async fn purge_the_gone(&self) -> Result<()> {
         let sql = "select key from sessions where name like '/gone-%' or name like '/new-%'";
         for key in sqlx::query_scalar(sql).fetch_all(&mut *self.reader().await?).await? {
@@ -134,15 +133,15 @@ impl Database {
         Ok(())
     }
 
-    /// A row for a session that is to begin again, with nothing in it. Nobody can enter it until it
-    /// is taken.
+    /// An empty row for a session that is about to be reset. Nobody can enter it until a session
+    /// takes it.
     pub async fn prepare(self: &Arc<Self>) -> Result<Prepared> {
         let name = hidden_name();
         let (store, _) = self.session(&name).await?;
         Ok(Prepared { store, name })
     }
 
-    /// The same, with everything in it that a snapshot has.
+    /// The same, with all objects of a snapshot.
     pub async fn prepare_from(self: &Arc<Self>, snapshot: &Snapshot) -> Result<Prepared> {
         let name = hidden_name();
         let session = self.copy_session(snapshot.key, &name).await?;
@@ -152,7 +151,7 @@ impl Database {
         })
     }
 
-    /// Makes a row that was prepared that of a session, in place of the one it had.
+    /// Gives a prepared row to a session, in place of the one that it had.
     pub async fn take(&self, session: &str, prepared: &str) -> Result<()> {
         self.writer().exclusive(hand_over(session, prepared)).await?;
         Ok(())
@@ -173,7 +172,7 @@ impl Database {
         Ok(self.snapshots(session).await?.into_iter().find(|snapshot| snapshot.name == name))
     }
 
-    /// Forgets a snapshot. Answers whether it was there.
+    /// Deletes a snapshot. Returns whether it existed.
     pub async fn forget_snapshot(&self, session: &str, name: &str) -> Result<bool> {
         let Some(snapshot) = self.snapshot(session, name).await? else { return Ok(false) };
         let forget = "delete from snapshots where session = ?1 and name = ?2";
@@ -187,19 +186,19 @@ impl Database {
     }
 }
 
-/// Leaves a session to whoever removes what is left of them.
+/// Marks a session for removal.
 fn gone(column: &str, is: Value) -> Statement {
     (format!("update sessions set name = '/gone-' || key where {column} = ?1"), vec![is])
 }
 
 impl Store {
-    /// To be dropped when nobody uses this session's row any more.
+    /// Drop this when nobody uses this session's row any more.
     pub fn lease(&self) -> RowLease {
         RowLease { database: Arc::clone(&self.database), key: self.session }
     }
 
-    /// Keeps everything as it is now, in place of an earlier snapshot of the same name. Whoever
-    /// writes to this session meanwhile waits.
+    /// Saves everything as it is now, in place of an earlier snapshot of the same name. Other
+    /// writes to this session wait meanwhile.
     pub async fn take_snapshot(
         &self,
         session: &str,

@@ -1,4 +1,4 @@
-//! The questions that only lists of threads ask: which have a text in them, and what is in them.
+//! The queries for lists of threads only: which threads have a text in them, and what is in them.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use serde_json::json;
 use super::{Paged, Result, Search, Store, list};
 use crate::types::{Thread, list::PageRequest};
 
-/// What lists show beside a thread.
+/// The data that lists show beside a thread.
 #[derive(Debug, Default)]
 pub struct ThreadBackground {
     pub messages: i64,
     pub runs: i64,
-    /// How its first message begins.
+    /// The beginning of its first message.
     pub message: Option<String>,
 }
 
-/// A thread that has a text in a message or in its metadata, whatever the case of ASCII letters.
+/// A thread that has a text in a message or in its metadata. The case of ASCII letters is ignored.
 const HAS_TEXT: &str = "
     and (exists (select 1 from json_each(threads.body, '$.metadata') as pair
         where instr(lower(pair.key), lower(?)) or instr(lower(pair.value), lower(?)))
@@ -24,7 +24,7 @@ const HAS_TEXT: &str = "
         where it.session = threads.session and it.thread_id = threads.id
         and instr(lower(coalesce(part.value ->> '$.text.value', part.value ->> '$.refusal')), lower(?))))";
 
-/// A thread that has an id, or something with this id in it.
+/// A thread that has this id, or has an object with this id in it.
 const HAS_ID: &str = "
     and (threads.id = ?
     or exists (select 1 from messages as it where it.session = threads.session
@@ -34,7 +34,7 @@ const HAS_ID: &str = "
     or exists (select 1 from run_steps as it where it.session = threads.session
         and it.thread_id = threads.id and it.id = ?))";
 
-/// Which threads are wanted.
+/// Which threads to list.
 #[derive(Clone, Copy, Debug)]
 pub enum ThreadFilter<'a> {
     All,
@@ -44,7 +44,7 @@ pub enum ThreadFilter<'a> {
 }
 
 impl Store {
-    /// The threads of the session that are wanted.
+    /// The threads of the session that the filter selects.
     pub async fn search_threads(
         &self,
         filter: ThreadFilter<'_>,
@@ -58,7 +58,7 @@ impl Store {
         list(&mut *self.database.reader().await?, self.session, &[], search, page).await
     }
 
-    /// What lists show beside these threads, by their ids.
+    /// The data that lists show beside these threads, by their ids.
     pub async fn thread_backgrounds(
         &self,
         threads: &[Thread],

@@ -1,8 +1,8 @@
-//! The one writer: takes whatever writes are waiting, does them in one transaction and one command,
-//! and answers them once that is committed. A thousand requests that wait together cost one commit.
+//! The one writer. It takes all waiting writes, does them in one transaction and one command, and
+//! answers them after the commit. A thousand requests that wait together cost one commit.
 //!
-//! If a batch fails, it is rolled back and its writes are tried one by one, so that only those fail
-//! which are at fault.
+//! If a batch fails, the writer rolls it back and tries its writes one by one. So only the faulty
+//! ones fail.
 
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::event_bus::EventBus;
 
-/// How many writes share a transaction at the most, so that nobody waits long for a commit.
+/// How many writes share a transaction at most, so that no request waits long for a commit.
 const BATCH: usize = 256;
 
-/// How long nobody writes before what was written is moved into the database file.
+/// How long the writer must be quiet before it moves its writes into the database file.
 const QUIET: Duration = Duration::from_secs(1);
 
 enum WriteJob {
@@ -34,17 +34,17 @@ enum WriteJob {
     Alone(ExclusiveWrite),
 }
 
-/// Changes that somebody wants to be made, together with those of others.
+/// The changes of one request, which share a transaction with those of others.
 struct PendingWrite {
     session: i64,
     changes: Changes,
     row_keys: HashSet<RowKey>,
-    /// Where the changes are told.
+    /// The channel for the events of the changes.
     bus: EventBus,
     answer: oneshot::Sender<Result<bool>>,
 }
 
-/// A statement and what is bound to it: numbers and texts.
+/// A statement and its parameters: numbers and texts.
 pub(super) type Statement = (String, Vec<Value>);
 
 /// Work that shares no transaction.
@@ -56,13 +56,13 @@ struct ExclusiveWrite {
 enum ExclusiveWork {
     /// Statements that have a transaction of their own.
     Statements(Vec<Statement>),
-    /// The same, but the children of the rows that they delete stay.
+    /// The same, but the children of the deleted rows stay.
     Orphan(Vec<Statement>),
     /// From here on the writes of a session wait.
     Hold(i64),
-    /// They wait no longer.
+    /// The writes of a session wait no longer.
     Release(i64),
-    /// The write-ahead log is moved into the file, and cut.
+    /// Moves the write-ahead log into the file, and truncates the log.
     Checkpoint,
 }
 
@@ -72,8 +72,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's task. It ends when the writer is dropped and the writes that wait are
-    /// done. One that keeps a file moves the write-ahead log into it whenever it is quiet.
+    /// Starts the writer's task. The task ends when the writer is dropped and the waiting writes
+    /// are done. A writer that keeps a file moves the write-ahead log into it whenever it is quiet.
     pub(super) fn start(
         connection: SqliteConnection,
         bodies: Arc<BodyCache>,
@@ -84,7 +84,7 @@ impl Writer {
         Self { jobs, keeps_file }
     }
 
-    /// Moves the write-ahead log into the file, as a whole, if there is one to keep.
+    /// Moves the whole write-ahead log into the file, if there is a file to keep.
     pub(super) async fn checkpoint(&self) -> Result<()> {
         if self.keeps_file {
             self.alone(ExclusiveWork::Checkpoint).await?;
@@ -92,7 +92,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Answers once the changes are committed: whether every row that had a condition met it.
+    /// Returns, after the commit, whether every row with a condition met it.
     pub(super) async fn write(
         &self,
         session: i64,
@@ -109,18 +109,18 @@ impl Writer {
         answered.await.unwrap_or_else(|_| Err(StoreError::died()))
     }
 
-    /// Makes changes that are no rows of a kind. Answers, once they are committed, how many rows
-    /// the last statement has changed.
+    /// Makes changes that are no rows of a kind. Returns, after the commit, how many rows the last
+    /// statement has changed.
     pub(super) async fn exclusive(&self, statements: Vec<Statement>) -> Result<u64> {
         self.alone(ExclusiveWork::Statements(statements)).await
     }
 
-    /// The same, but the children of the rows that are deleted stay.
+    /// The same, but the children of the deleted rows stay.
     pub(super) async fn orphan(&self, statements: Vec<Statement>) -> Result<u64> {
         self.alone(ExclusiveWork::Orphan(statements)).await
     }
 
-    /// Lets the writes of a session wait, those that come after this, until the guard is dropped.
+    /// From here on the writes of a session wait, until the guard is dropped.
     pub(super) async fn hold(&self, session: i64) -> Result<HeldWrites> {
         self.alone(ExclusiveWork::Hold(session)).await?;
         Ok(HeldWrites { session, jobs: self.jobs.clone() })
@@ -138,7 +138,7 @@ fn alone(work: ExclusiveWork) -> (WriteJob, oneshot::Receiver<Result<u64>>) {
     (WriteJob::Alone(ExclusiveWrite { work, answer }), answered)
 }
 
-/// As long as it is there, the writes of a session wait, and those of others do not.
+/// As long as it exists, the writes of one session wait, and those of others do not.
 pub(super) struct HeldWrites {
     session: i64,
     jobs: mpsc::UnboundedSender<WriteJob>,
@@ -151,7 +151,7 @@ impl Drop for HeldWrites {
     }
 }
 
-/// The writes that are to be done next, and those that wait because their session is held.
+/// The next writes, and those that wait because their session is held.
 #[derive(Default)]
 struct WriteQueue {
     next: VecDeque<WriteJob>,
@@ -170,7 +170,7 @@ impl WriteQueue {
         }
     }
 
-    /// Those that came after the hold may stand in the queue already.
+    /// Writes that came after the hold may be in the queue already.
     fn hold(&mut self, session: i64) {
         self.held.entry(session).or_default();
         let queued = mem::take(&mut self.next);
@@ -195,7 +195,7 @@ async fn work(
     loop {
         if queue.next.is_empty() {
             if is_behind && is_quiet(&mut waiting, &mut received).await {
-                // Whoever copies the file alone has all but the last second.
+                // A copy of the file alone has all but the last second.
                 if let Err(error) = connection.execute("pragma wal_checkpoint(passive)").await {
                     tracing::warn!(%error, "the write-ahead log was not moved into the database");
                 }
@@ -258,7 +258,7 @@ async fn work(
     }
 }
 
-/// What the writes of a batch change.
+/// The objects that the writes of a batch change.
 fn touched(batch: &[PendingWrite]) -> Touched {
     if batch.iter().any(|pending| pending.changes.is_wide()) {
         return Touched::Anything;
@@ -269,12 +269,12 @@ fn touched(batch: &[PendingWrite]) -> Touched {
     Touched::Objects(objects.collect())
 }
 
-/// Takes writes from the queue that can be done together, such that nobody can tell that they were
-/// not done one after the other: no two that claim the same row, because which of them changed it
-/// could not be told, and none that touches an object to which another one does other things. What
-/// has to wait keeps its place before whatever touches the same objects.
+/// Takes writes from the queue that can be done together. The result must be the same as if they
+/// were done one after the other. So no two of them claim the same row: nobody could say which of
+/// them changed it. And no two of them change the same object in different ways. A write that has
+/// to wait keeps its place before all later writes to the same objects.
 fn next_batch(queue: &mut VecDeque<WriteJob>) -> (Vec<PendingWrite>, Option<ExclusiveWrite>) {
-    // A write alone is in nobody's company.
+    // A single write conflicts with no other.
     if queue.len() == 1
         && let Some(WriteJob::Changes(pending)) =
             queue.pop_front_if(|job| matches!(job, WriteJob::Changes(_)))
@@ -285,7 +285,7 @@ fn next_batch(queue: &mut VecDeque<WriteJob>) -> (Vec<PendingWrite>, Option<Excl
     for _ in 0..queue.len().min(BATCH) {
         match queue.pop_front() {
             Some(WriteJob::Changes(pending)) if rows.takes(&pending) => batch.push(pending),
-            // Whatever came before it is done before it.
+            // All earlier writes are done before it.
             Some(WriteJob::Alone(exclusive)) if batch.is_empty() && later.is_empty() => {
                 return (batch, Some(exclusive));
             }
@@ -303,18 +303,18 @@ fn next_batch(queue: &mut VecDeque<WriteJob>) -> (Vec<PendingWrite>, Option<Excl
     (batch, None)
 }
 
-/// The writes of a batch, as far as others have to go with them.
+/// The writes of a batch, as far as they decide which others can join them.
 #[derive(Default)]
 struct BatchRows {
     held_keys: HashSet<RowKey>,
-    /// The objects that are touched, and by which kinds of changes.
+    /// The objects that the batch changes, and the kinds of those changes.
     touched: HashMap<(i64, String), u64>,
     /// The objects of writes that wait.
     waited_for: HashSet<(i64, String)>,
 }
 
 impl BatchRows {
-    /// Takes a write in, if it goes with the others.
+    /// Adds a write, if it can join the others.
     fn takes(&mut self, pending: &PendingWrite) -> bool {
         let kinds = pending.changes.kinds();
         let objects = || pending.changes.touches().map(|id| (pending.session, id.to_owned()));
@@ -333,7 +333,7 @@ impl BatchRows {
     }
 }
 
-/// Waits for writes, but not for long. Answers whether none came.
+/// Waits for writes for a short time. Returns whether none came.
 async fn is_quiet(
     waiting: &mut mpsc::UnboundedReceiver<WriteJob>,
     received: &mut Vec<WriteJob>,
@@ -346,8 +346,8 @@ async fn checkpoint(connection: &mut SqliteConnection) -> Result<u64> {
     Ok(0)
 }
 
-/// SQLite removes no children while it does not look at foreign keys. It can turn them off and on
-/// between transactions only, and has no reason to fail then.
+/// SQLite removes no children while foreign keys are off. It can turn them off and on only between
+/// transactions, and has no reason to fail then.
 async fn orphan(connection: &mut SqliteConnection, statements: &[Statement]) -> Result<u64> {
     connection.execute("pragma foreign_keys = off").await?;
     let done = perform_alone(connection, statements).await;
@@ -384,7 +384,7 @@ impl PendingWrite {
     }
 }
 
-/// Who waits for a job, and what is told once it is committed.
+/// The caller that waits for a job, and the events to publish after the commit.
 struct Asker {
     row_keys: HashSet<RowKey>,
     written: Vec<Written>,
@@ -401,19 +401,19 @@ impl Asker {
                 self.bus.publish(&event.name(), || event.data());
             }
         }
-        // Whoever asked may have gone away; what was asked for is done all the same.
+        // The caller may have gone away. Its changes are made all the same.
         _ = self.answer.send(all_met);
     }
 }
 
-/// The command for each set of kinds: SQLite prepares a text that it has seen only once.
+/// The command for each set of kinds: SQLite prepares a known text only once.
 #[derive(Default)]
 struct Commands {
     commands: HashMap<u64, Command>,
 }
 
 impl Commands {
-    /// Does all of it in one transaction, and answers which rows were changed.
+    /// Does everything in one transaction, and returns which rows were changed.
     async fn perform<'r>(
         &mut self,
         connection: &mut SqliteConnection,
@@ -434,7 +434,7 @@ impl Commands {
         match run(connection, query, command.statements).await {
             Ok(changed) => Ok(changed),
             Err(error) => {
-                // The command broke off somewhere behind its `begin`.
+                // The command broke off somewhere after its `begin`.
                 _ = connection.execute("rollback").await;
                 Err(error)
             }
@@ -471,7 +471,7 @@ async fn run(
 ) -> Result<HashSet<RowKey>> {
     let (mut changed, mut done) = (HashSet::default(), 0);
     let mut results = connection.fetch_many(query);
-    // Nobody waits to hear that nothing comes behind the last statement.
+    // Nobody needs to wait for the end after the last statement.
     while done < statements
         && let Some(result) = results.try_next().await?
     {

@@ -1,8 +1,7 @@
-//! Makes a fixture of conversations: seeds for the assistants that took part, and a reply for each
-//! run.
+//! Makes a fixture from conversations: seeds for their assistants, and a reply for each run.
 //!
-//! What a fixture cannot repeat is left out, and named as an omission. Texts are escaped such that
-//! templates leave them alone.
+//! Parts that a fixture cannot repeat are left out, and listed as omissions. Texts are escaped such
+//! that templates do not change them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -22,7 +21,7 @@ use crate::{
     types::lenient::Items,
 };
 
-/// Where contents of files are put.
+/// The place for the contents of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePlacement {
     /// In the document itself.
@@ -31,28 +30,28 @@ pub enum FilePlacement {
     Beside,
 }
 
-/// How a fixture is made of conversations.
+/// The options for a fixture from conversations.
 #[derive(Debug)]
 pub struct ExportOptions<'m> {
     pub placement: FilePlacement,
     /// The folder, beside the document, that files go to.
     pub folder: &'m str,
     pub redactor: &'m Redactor,
-    /// Whether assistants are seeded, and files that are cited.
+    /// Whether to seed assistants, and files that are cited.
     pub seeds: bool,
-    /// What is behind the name of each reply.
+    /// The suffix of the name of each reply.
     pub suffix: &'m str,
-    /// Whether there are replies for those runs only that an upstream performed.
+    /// Whether to write replies only for the runs that an upstream performed.
     pub only_performed: bool,
 }
 
-/// Makes a fixture of conversations.
+/// Makes a fixture from conversations.
 pub fn generate(
     objects: &ConversationObjects,
     options: &ExportOptions<'_>,
     used: &mut UsedNames,
 ) -> GeneratedFixture {
-    // Whatever is written from here on has no secret in it.
+    // From here on, no output has a secret in it.
     let objects = &objects.cleaned(options.redactor);
     let mut generator = Generator {
         objects,
@@ -69,7 +68,8 @@ pub fn generate(
             if options.only_performed && run.upstream.is_none() {
                 continue;
             }
-            // What is written again as a thread goes on says the same of each run every time.
+            // A file that is written again as a thread goes on must say the same of each run every
+            // time.
             let turn = (options.only_performed || runs.len() > 1).then_some(index + 1);
             replies.push(generator.reply(thread, run, runs.get(index + 1).copied(), turn));
         }
@@ -130,7 +130,7 @@ impl<'o> Generator<'o> {
         }
     }
 
-    /// What the user said last before the run.
+    /// The last message of the user before the run.
     fn asked(&self, thread: &str, run: &RecordedRun, next: Option<&RecordedRun>) -> Option<String> {
         let messages = self.messages.get(thread)?;
         let noted = run.upstream.as_ref().and_then(|performed| performed.asked.as_deref());
@@ -145,14 +145,14 @@ impl<'o> Generator<'o> {
         let (run_at, made) = (run.created_at.unwrap_or_default(), of(run));
         let created = |message: &RecordedMessage| message.created_at.unwrap_or_default();
         let end = made.unwrap_or_else(|| {
-            // It wrote nothing: whatever was said up to its time, and before the next one wrote.
+            // It wrote nothing: everything up to its time counts, and before the next run wrote.
             let until = next.and_then(of).unwrap_or(messages.len());
             let later = messages[..until].iter().position(|message| created(message) > run_at);
             later.unwrap_or(until)
         });
         let mut users = (0..end).rev().filter(|place| messages[*place].role == "user");
         let (last, before) = (users.next()?, users.next());
-        // In the same second, what was said last may be what the next run was asked.
+        // In the same second, the last message may be the question of the next run.
         let is_of_next = made.is_none() && next.is_some() && created(&messages[last]) == run_at;
         let goes_before =
             |before: &usize| messages[*before..last].iter().all(|message| message.role == "user");
@@ -194,8 +194,8 @@ impl<'o> Generator<'o> {
         self.fixture
     }
 
-    /// The assistants of the runs. One that was never shown itself is made of what its first run
-    /// says.
+    /// The assistants of the runs. If an assistant was never shown itself, its data comes from its
+    /// first run.
     fn assistants(&mut self) -> Vec<RecordedAssistant> {
         let objects = self.objects;
         let ids = objects.runs.all().iter().map(|run| run.assistant_id.as_str());
@@ -219,7 +219,7 @@ impl<'o> Generator<'o> {
     }
 }
 
-/// A matcher of this text, also where something was taken out of it.
+/// A matcher for this text, also if parts of the text were removed.
 pub(super) fn matcher(text: &str) -> Value {
     if !text.contains(REDACTED) {
         return Value::from(text);
@@ -233,7 +233,7 @@ fn usage(run: &RecordedRun) -> Option<Value> {
     Some(json!({"prompt_tokens": prompt, "completion_tokens": completion}))
 }
 
-/// How long an upstream took, in the words of fixtures.
+/// The speed of an upstream, in the notation of fixtures.
 pub(super) fn timing(performed: &RecordedPerformance) -> Option<Value> {
     let (first_token, per_token) = (performed.first_token?, performed.per_token?);
     Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))

@@ -1,5 +1,4 @@
-//! A generated fixture: a document that is written, the files that go beside it, and what is
-//! missing from it.
+//! A generated fixture: the document, the files beside it, and the omissions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,14 +14,14 @@ pub struct Omission {
     pub what: String,
 }
 
-/// A fixture, the files that go with it, and what is missing from it.
+/// A fixture, the files that belong to it, and its omissions.
 #[derive(Debug, Default)]
 pub struct GeneratedFixture {
     pub document: GeneratedDocument,
     /// Paths relative to the document, and contents.
     pub files: Vec<(String, Vec<u8>)>,
     pub omissions: Vec<Omission>,
-    /// How many runs there are replies for.
+    /// How many runs have replies.
     pub runs: usize,
 }
 
@@ -65,7 +64,7 @@ impl GeneratedDocument {
 }
 
 impl GeneratedReply {
-    /// Whether it begins like another one, which says less.
+    /// Whether it begins like another one, which is shorter.
     pub fn continues(&self, other: &Self) -> bool {
         self.when == other.when
             && self.steps.len() > other.steps.len()
@@ -73,7 +72,7 @@ impl GeneratedReply {
             && other.outcome.is_none()
     }
 
-    /// The conditions, as a key: replies of the same conditions answer the same runs.
+    /// The conditions, as a key: replies with the same conditions answer the same runs.
     pub fn conditions(&self) -> String {
         Value::Object(self.when.clone()).to_string()
     }
@@ -84,7 +83,7 @@ impl GeneratedReply {
     }
 }
 
-/// What documents that are served together have used up: names of replies, ids of seeds.
+/// The names that documents of one server already use: names of replies, ids of seeds.
 #[derive(Debug, Default)]
 pub struct UsedNames {
     replies: HashSet<String>,
@@ -92,7 +91,7 @@ pub struct UsedNames {
 }
 
 lenient! {
-    /// Whatever has a name of its own in a document.
+    /// Everything that has a name of its own in a document.
     struct NamedParts {
         assistants: Items<Seed>,
         threads: Items<Seed>,
@@ -111,7 +110,7 @@ lenient! {
 }
 
 impl UsedNames {
-    /// Takes note of a document that is there already.
+    /// Notes the names of an existing document.
     pub fn note(&mut self, document: Value) {
         let NamedParts { assistants, threads, files, vector_stores, replies } =
             lenient::read(document);
@@ -137,8 +136,8 @@ impl UsedNames {
     }
 }
 
-/// Gives each reply a name of its own. Those that hold for the same runs are used one after the
-/// other; those that are the same altogether are written once.
+/// Gives each reply a name of its own. Replies for the same runs are used one after the other.
+/// Identical replies are written once.
 pub(super) fn named(
     mut replies: Vec<GeneratedReply>,
     suffix: &str,

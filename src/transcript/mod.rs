@@ -1,13 +1,12 @@
 //! From conversations as the API shows them to fixtures that repeat them.
 //!
-//! An import, an export and a recording are made in the same way. `recorded.rs` has the shapes of what
-//! an answer shows, and `objects.rs` keeps the last that was shown of each object. `generate.rs`
-//! makes replies of them, with their steps by `entries.rs` and seeds by `seeds.rs`, and
-//! `generated.rs` is what comes out. `escape.rs` writes texts such that templates leave them alone,
-//! `response.rs` makes a reply of what responses answer to a
-//! question, `clean.rs` takes secrets out of objects, `stored.rs` reads a thread out of the store,
-//! `export.rs` makes one document of it, and `write_files.rs` puts fixtures on disk. Knows no HTTP
-//! and no SQL.
+//! Imports, exports and recordings are made in the same way. `recorded.rs` has the shapes of
+//! answers, and `objects.rs` keeps the last known state of each object. `generate.rs` makes replies
+//! from them. `entries.rs` makes the steps of a reply, and `seeds.rs` makes seeds. `generated.rs`
+//! is the result. `escape.rs` writes texts such that templates do not change them. `response.rs`
+//! makes a reply from the responses to a question. `clean.rs` removes secrets from objects.
+//! `stored.rs` reads a thread from the store, and `export.rs` makes one document of it.
+//! `write_files.rs` puts fixtures on disk. This module knows no HTTP and no SQL.
 
 mod clean;
 mod entries;

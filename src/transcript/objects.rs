@@ -1,4 +1,4 @@
-//! The objects of conversations, each as it was last shown.
+//! The objects of conversations, each in its last known state.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     types::lenient::{self, Items, lenient},
 };
 
-/// What has an id that tells it from all others of its kind.
+/// An object with an id that is unique among its kind.
 trait Identified {
     fn id(&self) -> &str;
 }
@@ -40,7 +40,7 @@ impl Identified for RecordedMessage {
     }
 }
 
-/// Objects of one kind, in the order in which they were first met.
+/// Objects of one kind, in the order in which they first appeared.
 #[derive(Clone, Debug)]
 pub struct KnownObjects<T> {
     order: Vec<T>,
@@ -63,7 +63,7 @@ impl<T: Identified> KnownObjects<T> {
         self.places.get(id).map(|place| &self.order[*place])
     }
 
-    /// Keeps an object, unless what is known of it already is more.
+    /// Keeps an object, unless the known one has more data.
     fn keep(&mut self, object: T, is_more: impl FnOnce(&T, &T) -> bool) {
         match self.places.get(object.id()) {
             _ if object.id().is_empty() => {}
@@ -90,12 +90,12 @@ lenient! {
 #[derive(Clone, Debug)]
 struct SaidMessage {
     thread: String,
-    /// When the request was answered.
+    /// The time of the answer to the request.
     at: i64,
     message: RecordedMessage,
 }
 
-/// Everything that is known of some conversations.
+/// All known data of some conversations.
 #[derive(Clone, Debug, Default)]
 pub struct ConversationObjects {
     pub assistants: KnownObjects<RecordedAssistant>,
@@ -103,7 +103,7 @@ pub struct ConversationObjects {
     pub runs: KnownObjects<RecordedRun>,
     pub steps: KnownObjects<RecordedStep>,
     pub files: KnownObjects<RecordedFile>,
-    /// The functions that a run waited for, in rounds: of steps nobody may have been told.
+    /// The functions that a run waited for, in rounds. The steps may be unknown.
     rounds: HashMap<String, Vec<Vec<RecordedToolCall>>>,
     /// Contents of files, by their ids.
     contents: HashMap<String, Arc<[u8]>>,
@@ -111,7 +111,7 @@ pub struct ConversationObjects {
 }
 
 impl ConversationObjects {
-    /// Takes up everything that others know.
+    /// Adds all data of others.
     pub fn absorb(&mut self, others: Self) {
         let Self { assistants, messages, runs, steps, files, rounds, contents, said } = others;
         assistants.order.into_iter().for_each(|assistant| self.note_assistant(assistant));
@@ -124,7 +124,7 @@ impl ConversationObjects {
         self.said.extend(said);
     }
 
-    /// The same without what must not be kept. Contents of files stay: those with a secret in them
+    /// The same without data that must not be kept. Contents of files stay: contents with a secret
     /// are left out as a whole.
     pub(super) fn cleaned(&self, redactor: &Redactor) -> Self {
         let mut clean = self.clone();
@@ -140,11 +140,11 @@ impl ConversationObjects {
         clean
     }
 
-    /// Takes up whatever an answer shows: one object, or a list of them.
+    /// Adds the data of an answer: one object, or a list of them.
     pub fn note(&mut self, answer: &Value) {
         let head: ObjectHead = lenient::read(answer.clone());
         match head.object.as_str() {
-            // Lists are newest first, unless somebody asked otherwise.
+            // Lists are newest first, unless the request asked otherwise.
             "list" => head.data.iter().rev().for_each(|item| self.note(item)),
             "assistant" => self.note_assistant(lenient::read(answer.clone())),
             "thread.message" => self.note_message(lenient::read(answer.clone())),
@@ -168,7 +168,7 @@ impl ConversationObjects {
     fn note_run(&mut self, run: RecordedRun) {
         if let Some(calls) = run.required_calls().filter(|_| !run.id.is_empty()) {
             let rounds = self.rounds.entry(run.id.clone()).or_default();
-            // It waits for the same calls as long as it is polled.
+            // The run waits for the same calls as long as clients poll it.
             if rounds.last().is_none_or(|last| last != calls) {
                 rounds.push(calls.to_vec());
             }
@@ -189,7 +189,7 @@ impl ConversationObjects {
         self.contents.insert(file.to_owned(), content.into());
     }
 
-    /// What users said in a request that no answer repeats.
+    /// Adds the messages of users in a request that no answer repeats.
     pub fn note_said(&mut self, thread: &str, at: i64, messages: &[RecordedMessage]) {
         let said = messages.iter().map(|message| SaidMessage {
             thread: thread.to_owned(),
@@ -199,7 +199,7 @@ impl ConversationObjects {
         self.said.extend(said);
     }
 
-    /// Adds text to a message of which only the pieces were seen.
+    /// Adds text to a message of which only pieces were seen.
     pub fn note_delta(&mut self, MessageDelta { id, delta }: MessageDelta) {
         let Some(place) = self.messages.places.get(&id) else { return };
         let message = &mut self.messages.order[*place];
@@ -241,7 +241,7 @@ impl ConversationObjects {
         threads
     }
 
-    /// The messages of each thread, oldest first, and with them what users said that no answer
+    /// The messages of each thread, oldest first. They include the messages of users that no answer
     /// repeated.
     pub(super) fn messages_by_thread(&self) -> HashMap<String, Vec<RecordedMessage>> {
         let mut threads: HashMap<String, Vec<RecordedMessage>> = HashMap::new();
@@ -259,8 +259,8 @@ impl ConversationObjects {
         }
         for (thread, messages) in &mut threads {
             messages.sort_by_key(|message| message.created_at);
-            // What was said in a request goes before what its run answered, in the same second
-            // perhaps.
+            // The message of a request comes before the answer of its run, perhaps in the same
+            // second.
             for message in unseen.remove(thread).into_iter().flatten() {
                 let is_later = |known: &RecordedMessage| {
                     known.created_at > message.created_at

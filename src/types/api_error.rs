@@ -1,7 +1,7 @@
-//! Every refusal the API speaks, with its text, `param` and `code`: the one place for them all.
+//! Every error of the API, with its text, `param` and `code`: the one place for them all.
 //!
-//! Clients match these texts with regular expressions, so they are kept to the letter. Which status
-//! goes with a refusal is said in `http/error.rs`.
+//! Clients match these texts with regular expressions, so every letter must stay the same.
+//! `http/error.rs` has the status of each error.
 //!
 //! Sources: recorded exchanges with the real service and error bodies quoted in public issue
 //! trackers, for the thread lock, cancel, tool outputs, authentication and beta texts; the general
@@ -17,16 +17,16 @@ use super::{
     upload::UploadStatus,
 };
 
-/// What the API refuses, and why.
+/// The reason why the API rejects a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ApiErrorKind {
-    // Who is asking.
+    // Authentication.
     NoKey,
     WrongKey {
         key: String,
         of: Api,
     },
-    // Which version of the API.
+    // The version of the API.
     NoBeta,
     UnknownBeta {
         name: String,
@@ -34,7 +34,7 @@ pub enum ApiErrorKind {
     V1Deprecated {
         in_both: bool,
     },
-    // What only Azure's gateway says.
+    // Errors that only Azure's gateway has.
     AccessDenied,
     ResourceNotFound,
     // The protocol.
@@ -183,7 +183,7 @@ pub enum ApiErrorKind {
         expected: String,
         got: String,
     },
-    // The emulator's own manners.
+    // Errors of the emulator itself.
     HostRefused {
         host: String,
     },
@@ -206,7 +206,7 @@ pub enum ApiErrorKind {
     },
     FaultyExpectation {
         diagnostics: String,
-        /// The value that is wrong first.
+        /// The path of the first wrong value.
         path: String,
     },
     UnsupportedControlBody {
@@ -215,7 +215,7 @@ pub enum ApiErrorKind {
     TooManySessions {
         max: usize,
     },
-    // What faults of a fixture answer if they do not say it themselves.
+    // The errors of a fault whose fixture gives no error itself.
     RateLimited,
     Overloaded,
     Faulty {
@@ -251,7 +251,7 @@ impl fmt::Display for ApiErrorKind {
             ),
             Self::UnknownBeta { name } => write!(f, "Unknown beta requested: '{name}'."),
             Self::V1Deprecated { in_both } => {
-                // Reported: nobody is told to try with another header what only v1 has.
+                // Reported: if only v1 has the path, the text does not suggest another header.
                 let again = if *in_both {
                     "Please try again by setting the header 'OpenAI-Beta: assistants=v2'. "
                 } else {
@@ -514,12 +514,12 @@ impl ApiErrorKind {
         Self::Invalid(Box::new(ValidationError::new(path, kind)))
     }
 
-    /// Whether Azure's gateway says it, which has another way of saying things.
+    /// Whether it is an error of Azure's gateway, which has another form for errors.
     pub fn is_of_gateway(&self) -> bool {
         matches!(self, Self::AccessDenied | Self::ResourceNotFound)
     }
 
-    /// The field at fault, if one is.
+    /// The field with the error, if there is one.
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::MissingModel { .. } | Self::UnknownModel { .. } => Some("model"),
@@ -772,8 +772,8 @@ fn fault_code(kind: &ValidationErrorKind) -> Option<&'static str> {
     })
 }
 
-/// `sk-ab***…***yz`: what the service shows of a key that it refuses. An empty key is shown as two
-/// quotes.
+/// `sk-ab***…***yz`: the form in which the service shows a key that it rejects. An empty key is
+/// shown as two quotes.
 fn masked(key: &str) -> String {
     let characters: Vec<char> = key.chars().collect();
     match characters.len() {
@@ -787,7 +787,7 @@ fn masked(key: &str) -> String {
     }
 }
 
-/// The same where the Responses API refuses a key: a short one is shown whole. Recorded.
+/// The same for a key that the Responses API rejects: it shows a short key completely. Recorded.
 fn masked_of_responses(key: &str) -> String {
     const SHORT: usize = 12;
     let characters: Vec<char> = key.chars().collect();

@@ -31,17 +31,16 @@ pub struct Assistant {
     pub tool_resources: ToolResources,
     pub metadata: Metadata,
     pub response_format: ResponseFormat,
-    /// The files that v1 gave it, which only v1 shows. What v2 makes of them is in
-    /// `tool_resources`.
+    /// The files that v1 gave it. Only v1 shows them; `tool_resources` has their form for v2.
     #[serde(rename = "v1_files", default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<GivenFile>,
-    /// The store that these files are searched in. It is v1's alone: stores that v2 gave are never
+    /// The store in which these files are searched. Only v1 uses it: stores that v2 gave are never
     /// changed for v1.
     #[serde(rename = "v1_store", default, skip_serializing_if = "Option::is_none")]
     pub v1_store: Option<Id<VectorStore>>,
 }
 
-/// A file that an assistant was given under v1, and when.
+/// A file that v1 gave to an assistant, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GivenFile {
     pub id: Id<File>,
@@ -97,10 +96,10 @@ impl Sampling {
     }
 }
 
-/// The temperature and `top_p` of whoever says nothing of them.
+/// The default temperature and `top_p`.
 const USUAL_SAMPLING: f64 = 1.0;
 
-/// The settings in force of an assistant or a run: its own, or those that it is about to have.
+/// The settings in force of an assistant or a run: its own, or those that it is about to get.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelSettings<'s> {
     pub model: &'s str,
@@ -112,8 +111,8 @@ pub struct ModelSettings<'s> {
 }
 
 impl ModelSettings<'_> {
-    /// Refuses settings that do not go together. What the request itself gives counts also where it
-    /// is the usual value.
+    /// Rejects settings that conflict. A setting in the request counts even if it is the usual
+    /// value.
     pub fn check(&self, given: &Sampling) -> Result<(), ApiErrorKind> {
         if let Some(family) = Family::of_model(self.model) {
             let is_set = |patch: &Patch<f64>, value: f64| {
@@ -141,8 +140,8 @@ impl ModelSettings<'_> {
     }
 }
 
-/// What may be said of an assistant, at creation or later. Everything is optional but a new one's
-/// model.
+/// The settings of an assistant, at creation or later. Only a new one needs a model; all else is
+/// optional.
 #[derive(Clone, Debug)]
 pub struct AssistantChange {
     pub model: Option<String>,
@@ -196,7 +195,7 @@ impl Read for AssistantChange {
     }
 }
 
-/// A new assistant needs a model; all else falls back to the defaults.
+/// A new assistant needs a model; all else has defaults.
 #[derive(Clone, Debug)]
 pub struct NewAssistant {
     model: String,
@@ -213,12 +212,12 @@ impl NewAssistant {
         self.rest.file_ids.clone().set_or(Vec::new())
     }
 
-    /// What its tools are to work with.
+    /// The resources of its tools.
     pub fn tool_resources(&mut self) -> &mut Patch<ToolResources> {
         &mut self.rest.tool_resources
     }
 
-    /// Refuses settings that do not go together.
+    /// Rejects settings that conflict.
     pub fn check(&self) -> Result<(), ApiErrorKind> {
         let rest = &self.rest;
         let auto = ResponseFormat::auto();
@@ -284,7 +283,7 @@ impl Assistant {
         }
     }
 
-    /// Changes what is given, unless what comes of it does not go together.
+    /// Makes the requested changes, unless the result has settings that conflict.
     pub fn try_change(&mut self, change: AssistantChange) -> Result<(), ApiErrorKind> {
         let given = change.sampling.clone();
         self.change(change);
@@ -326,25 +325,25 @@ pub fn files_of_v1(assistant: &Assistant) -> Vec<String> {
     all
 }
 
-/// What happens to the files that an assistant shows under v1.
+/// A change to the files that an assistant shows under v1.
 #[derive(Clone, Debug)]
 pub enum FileReassignment {
     /// It has these, and no others.
     Only(Vec<String>),
     Give(String),
     Take(String),
-    /// It keeps them: perhaps other tools work with them from now on.
+    /// It keeps them: perhaps other tools use them from now on.
     Keep,
 }
 
-/// What only v1 has: files of the assistant itself, in place of those of its tools.
+/// The part that only v1 has: files of the assistant itself, in place of those of its tools.
 impl Assistant {
     /// Whether it has a tool that searches.
     pub fn searches(&self) -> bool {
         searches(&self.tools)
     }
 
-    /// Changes the files that it has under v1. A code interpreter works with all of them.
+    /// Changes the files that it has under v1. A code interpreter uses all of them.
     pub fn regive(&mut self, change: &FileReassignment, now: Timestamp) {
         match change {
             FileReassignment::Only(wanted) => {
@@ -383,7 +382,7 @@ impl Assistant {
         }
     }
 
-    /// The stores that its tools search. Under v2 that of v1 counts only where v2 gave it none.
+    /// The stores that its tools search. Under v2, the store of v1 counts only if v2 gave it none.
     pub fn searched_stores(&self, version: Version) -> Vec<String> {
         let mut stores = self.tool_resources.vector_store_ids().to_vec();
         if version.is_v1() || stores.is_empty() {
@@ -478,7 +477,7 @@ impl ResponseFormat {
         }
     }
 
-    /// Whether answers keep to a schema.
+    /// Whether answers follow a schema.
     pub fn is_schema(&self) -> bool {
         self.0["type"] == JSON_SCHEMA
     }
@@ -516,7 +515,7 @@ fn read_object_format(fields: &mut Fields<'_, '_>, at: &Path<'_>) -> Option<()> 
             let strict = schema.optional::<bool>("strict");
             schema.finish();
             let (name, is_strict) = (name?.0, strict?.unwrap_or_default());
-            // Only a strict one has to keep rules.
+            // Only a strict schema has to follow rules.
             let is_checked = is_strict && fields.errors.is_request();
             let given = given?.filter(|_| is_checked);
             if let Some(what) = given.and_then(|given| fault_of_parameters(&given, is_strict)) {

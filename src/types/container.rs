@@ -202,7 +202,8 @@ pub struct NewContainer {
     common: CommonSettings,
 }
 
-/// What containers are given, whoever makes them. Skills are for programs, which never run here.
+/// The settings of containers, no matter what creates them. Skills are for programs, which never
+/// run here.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct CommonSettings {
     file_ids: Vec<String>,

@@ -1,7 +1,7 @@
-//! Ids that know what they name, so that a thread's id cannot be passed for a run's.
+//! Ids that know the type of their object, so that a thread's id cannot be passed for a run's.
 //!
-//! An id is opaque: the emulator accepts whatever it (or a seed) issued. Making new ones
-//! takes chance, which is of `clock`.
+//! An id is opaque: the emulator accepts any id that it (or a seed) issued. New ids need
+//! randomness, which `clock` has.
 
 use std::{fmt, hash, marker::PhantomData};
 
@@ -16,7 +16,7 @@ pub struct Id<T> {
 }
 
 impl<T> Id<T> {
-    /// Takes any text for an id; whether it names something is for the store to say.
+    /// Takes any text for an id; only the store knows whether an object has it.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), of: PhantomData }
     }
@@ -70,8 +70,7 @@ impl<'de, T> Deserialize<'de> for Id<T> {
     }
 }
 
-/// Checks what can be checked of an id without looking it up. The service says nothing of the
-/// underscore.
+/// Checks an id as far as possible without a look-up. The service does not mention the underscore.
 pub fn check(text: &str, prefix: &'static str) -> Result<(), ValidationErrorKind> {
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
         return Err(ValidationErrorKind::IdCharacters { got: text.to_owned() });

@@ -1,7 +1,7 @@
 //! Every documented limit of the API, once. Lengths are counted in characters.
 //!
-//! Source: the OpenAPI document of Assistants v2 and OpenAI's published limits, unless said
-//! otherwise.
+//! Source: the OpenAPI document of Assistants v2 and OpenAI's published limits, unless a comment
+//! says otherwise.
 
 /// A run not finished so long after its creation expires. In every recorded run `expires_at` is
 /// `created_at + 600`.
@@ -24,27 +24,27 @@ pub const MESSAGE_FILES: usize = 10;
 pub const CODE_INTERPRETER_FILES: usize = 20;
 pub const VECTOR_STORES: usize = 1;
 pub const MAX_NUM_RESULTS: i64 = 50;
-/// How much of a query is looked at, in characters, how many words of it, and how many queries
-/// there may be at once. Ours.
+/// How many characters of a query are read, how many of its words, and how many queries a search
+/// may have. Our own limits.
 pub const QUERY: usize = 10_000;
 pub const QUERY_WORDS: usize = 32;
 pub const QUERIES: usize = 32;
-/// What a search in a store answers when it is not told how much.
+/// How many results a search in a store has by default.
 pub const SEARCH_RESULTS: i64 = 10;
 /// How many results a file search has for models of no known family.
 pub const TOOL_RESULTS: usize = 20;
 
 /// The largest file, in bytes.
 pub const FILE_BYTES: u64 = 536_870_912;
-/// The largest text that is made searchable, and the largest document that is taken apart for one,
-/// in bytes. Ours.
+/// The largest text that is made searchable, and the largest document that is parsed for its text,
+/// in bytes. Our own limits.
 pub const TEXT: u64 = 64 << 20;
 pub const DOCUMENT: u64 = 128 << 20;
 /// Tokens that one file may bring into a vector store.
 pub const FILE_TOKENS: usize = 5_000_000;
-/// Seconds that a file may be given to live: an hour to 30 days.
+/// The lifetime that a request may set for a file, in seconds: an hour to 30 days.
 pub const FILE_LIFETIME: (i64, i64) = (3_600, 2_592_000);
-/// The largest upload in parts, and one of them, in bytes.
+/// The largest upload in parts, and the largest part, in bytes.
 pub const UPLOAD_BYTES: i64 = 8_589_934_592;
 pub const PART_BYTES: u64 = 67_108_864;
 /// An upload not completed so long after its creation expires: recorded.
@@ -60,7 +60,7 @@ pub const STORE_FILES: usize = 10_000;
 pub const BATCH_FILES: usize = 2_000;
 pub const STORE_LIFETIME_DAYS: i64 = 365;
 pub const CHUNK_TOKENS: (i64, i64) = (100, 4_096);
-/// What the index of a chunk weighs beside its text, in bytes: 256 numbers of four bytes. Recorded:
+/// The size of the index of a chunk beside its text, in bytes: 256 numbers of four bytes. Recorded:
 /// a file of 21 bytes uses 1,045.
 pub const CHUNK_OVERHEAD: usize = 1_024;
 
@@ -80,21 +80,22 @@ pub const PROMPT_BUDGET: i64 = 256;
 /// The least `max_completion_tokens`: recorded and reported, in spite of the documented 256.
 pub const COMPLETION_BUDGET: i64 = 16;
 
-/// All tool outputs of one request together have to be shorter, in bytes: the 512kb that the
-/// refusal quotes.
+/// All tool outputs of one request together must be shorter than this, in bytes. The service's
+/// error quotes 512kb.
 pub const TOOL_OUTPUTS: usize = 512 << 10;
 
-/// The context window assumed for every model: how many prompt tokens of a thread are looked at.
+/// The context window assumed for every model: how many prompt tokens of a thread a run reads.
 pub const CONTEXT_WINDOW: u64 = 128_000;
 
 /// The largest JSON body, in bytes, as the service's 413 quotes it.
 pub const JSON_BODY: usize = 26_214_400;
 
-/// A text that a response reads, in characters, and how many tools it may have: documented.
+/// The longest text that a response reads, in characters, and how many tools it may have:
+/// documented.
 pub const INPUT_TEXT: usize = 10_485_760;
 pub const RESPONSE_TOOLS: usize = 128;
-/// How many items are put into a conversation at a time: documented.
+/// How many items a request may add to a conversation: documented.
 pub const CONVERSATION_ITEMS: usize = 20;
 pub const TOP_LOGPROBS: i64 = 20;
-/// The id that a client gives an item, in characters: reported.
+/// The longest id that a client may give an item, in characters: reported.
 pub const ITEM_ID: usize = 64;

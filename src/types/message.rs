@@ -1,7 +1,7 @@
-//! The message: what a user or an assistant said in a thread.
+//! The message: the words of a user or an assistant in a thread.
 //!
-//! The store keeps the shape of stream events, which tells everything. Answers over REST show less,
-//! and the answer to a modify shows `file_ids` where all others show `attachments`: both recorded.
+//! The store keeps the shape of stream events, which has all data. Answers over REST show less. The
+//! answer to a modify shows `file_ids` where all others show `attachments`. Both are recorded.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,8 +81,8 @@ pub struct ContentText {
     pub annotations: Vec<Annotation>,
 }
 
-/// What is behind a stretch of text: where it was found, or the file that it links to. The
-/// indices count characters.
+/// The meaning of a piece of text: its source, or the file that it links to. The indices count
+/// characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Annotation {
@@ -90,8 +90,7 @@ pub enum Annotation {
     FilePath { text: String, start_index: usize, end_index: usize, file_path: FileRef },
 }
 
-/// A file that is cited. What of it is quoted was told by v1 only, and is kept for those of its
-/// runs.
+/// A file that is cited. Only v1 showed the quote, so only runs of v1 keep it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CitedFile {
     pub file_id: String,
@@ -283,7 +282,7 @@ impl MessageView {
     }
 }
 
-/// The attachments that stand for the files of a message: every tool may look at them that can.
+/// The attachments for the files of a message: every tool that can read them may read them.
 pub(super) fn attachments_of_v1(file_ids: Vec<String>) -> Vec<Attachment> {
     let tools = vec![AttachmentTool::FileSearch, AttachmentTool::CodeInterpreter];
     file_ids.into_iter().map(|file_id| Attachment { file_id, tools: tools.clone() }).collect()
@@ -421,8 +420,8 @@ impl Read for ImageUrl {
     }
 }
 
-/// Whether it can be the address of an image; `data:` is none, as reported. Nothing is ever fetched
-/// from it.
+/// Whether it can be the address of an image; `data:` is none, as reported. The server never
+/// fetches anything from it.
 fn is_url(text: &str) -> bool {
     let is_of_urls = |letter: char| {
         !letter.is_whitespace() && !letter.is_control() && !"\"<>\\^`{|}".contains(letter)

@@ -1,4 +1,4 @@
-//! What is peculiar to each noun; generic code in other modules does the rest.
+//! The properties of each type of object. Generic code in other modules does the rest.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -18,12 +18,12 @@ pub enum Spelling {
     Base58,
     /// 32 hexadecimal digits.
     Hex,
-    /// 32 hexadecimal digits, of which the service made the first eight from the time. Here they
-    /// only look like it: ids follow from the seed alone.
+    /// 32 hexadecimal digits. The service made the first eight from the time. Here they only look
+    /// like it: ids depend on the seed alone.
     Dated,
 }
 
-/// The ids that name an object: its own, and before it those of its parents.
+/// The ids that identify an object: those of its parents, and then its own.
 pub trait ResourceKey: Clone + Send + Sync + 'static {
     /// From as many ids as there are in `Resource::PATH`, in that order.
     fn from_ids(ids: &[String]) -> Self;
@@ -71,7 +71,7 @@ pub(super) fn not_found(noun: &str, ids: &[String]) -> String {
 }
 
 pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
-    /// The ids that name it, as `PATH` calls them.
+    /// The ids that identify it, as `PATH` calls them.
     type Key: ResourceKey;
 
     /// How its ids begin: `asst_`.
@@ -81,7 +81,7 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
     const OBJECT: &'static str;
     /// The value of `object` in the answer to a delete.
     const DELETED: &'static str;
-    /// What errors call it: `run step`.
+    /// Its name in errors: `run step`.
     const NOUN: &'static str;
     /// Its name in URLs and columns, parents first: `["thread_id", "message_id"]`.
     const PATH: &'static [&'static str];
@@ -90,7 +90,7 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 
     fn id(&self) -> &Id<Self>;
 
-    /// The text of the 404, from the ids that were asked for, parents first.
+    /// The text of the 404, from the requested ids, parents first.
     fn missing(ids: &[String]) -> String {
         format!("No {} found with id '{}'.", Self::NOUN, ids.last().map_or("", String::as_str))
     }
@@ -99,7 +99,7 @@ pub trait Resource: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 impl<T: Resource> Read for Id<T> {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let text = String::read(value, at, errors)?;
-        // Recorded: v1 looked an id up whatever it began with.
+        // Recorded: v1 looked up ids with any prefix.
         if errors.version().is_v1() {
             return Some(Self::new(text));
         }

@@ -1,4 +1,4 @@
-//! What a search in a vector store is asked, and what it answers.
+//! The request of a search in a vector store, and its answer.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,15 +12,15 @@ use super::{
     store_file::Attributes,
 };
 
-/// The ranker that the service wrote into every echoed tool of 2025, unless it was given the other
-/// spelling of it.
+/// The ranker that the service wrote into every echoed tool of 2025, unless the request had its
+/// other spelling.
 pub(super) const RANKER: &str = "default_2024_08_21";
 pub(super) const RANKER_WITH_DASHES: &str = "default-2024-08-21";
 
 /// How deep filters may be nested.
 const DEPTH: usize = 16;
 
-/// Narrows a search by the attributes of files.
+/// Limits a search by the attributes of files.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     Compare { by: Comparison, key: String, value: Value },
@@ -41,7 +41,7 @@ pub enum Comparison {
 }
 
 impl Filter {
-    /// An attribute that is not there equals nothing and is in nothing.
+    /// A missing attribute equals nothing and is in nothing.
     pub fn admits(&self, attributes: &Attributes) -> bool {
         match self {
             Self::All(filters) => filters.iter().all(|filter| filter.admits(attributes)),
@@ -174,7 +174,7 @@ impl Read for SearchRequest {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let mut fields = Fields::new(value, at, errors)?;
         let queries = fields.required::<Queries>("query");
-        // Whether the service may put a query in other words: this one takes it as it is.
+        // Whether the service may rephrase a query: this server never does.
         let rewrite = fields.optional::<bool>("rewrite_query");
         let most = fields.optional::<i64>("max_num_results");
         let filter = fields.optional("filters");
@@ -211,8 +211,7 @@ impl Read for Queries {
     }
 }
 
-/// The score below which results are left out. There is one ranker, by whatever name it is asked
-/// for.
+/// The score below which results are left out. There is one ranker, under any name.
 #[derive(Default)]
 struct ScoreThreshold(f64);
 
@@ -236,7 +235,7 @@ impl Read for ScoreThreshold {
     }
 }
 
-/// A page of what was found.
+/// A page of results.
 #[derive(Debug, Serialize)]
 pub struct SearchPage {
     object: &'static str,

@@ -1,4 +1,4 @@
-//! The run step: one thing a run did, a message it wrote or a round of tool calls.
+//! The run step: one action of a run, either a message or a round of tool calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,8 @@ use super::{
     tool::{FunctionCall, Ranking},
 };
 
-/// Stored in the shape of stream events. There is no `metadata` key, whatever the OpenAPI document
-/// says: recorded.
+/// Stored in the shape of stream events. There is no `metadata` key, in spite of the OpenAPI
+/// document: recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     pub id: Id<Self>,
@@ -92,12 +92,12 @@ pub enum ToolCallKind {
     FileSearch { file_search: Searched },
 }
 
-/// A search, and what it found. Kept with its content, which is shown to those only who ask for it.
+/// A search, and its results. The store keeps their content; only clients that ask for it see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Searched {
     pub ranking_options: Ranking,
     pub results: Vec<SearchResult>,
-    /// What was looked for, which is kept and shown to nobody.
+    /// The query, which is kept and never shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
 }
@@ -107,7 +107,7 @@ pub struct SearchResult {
     pub file_id: String,
     pub file_name: String,
     pub score: f64,
-    /// These two only if they are included: recorded.
+    /// These two are shown only on request: recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,7 +237,7 @@ impl Step {
         functions.collect()
     }
 
-    /// What the searches of this step found.
+    /// The results of the searches of this step.
     pub fn search_results(&self) -> impl Iterator<Item = &SearchResult> {
         self.tool_calls().iter().flat_map(|call| match &call.kind {
             ToolCallKind::FileSearch { file_search } => file_search.results.as_slice(),
@@ -245,7 +245,7 @@ impl Step {
         })
     }
 
-    /// The outputs that its functions were given, in the order of the calls.
+    /// The outputs for its functions, in the order of the calls.
     pub fn function_outputs(&self) -> impl Iterator<Item = &str> {
         self.tool_calls().iter().filter_map(|call| match &call.kind {
             ToolCallKind::Function { function } => {
@@ -271,7 +271,7 @@ impl Step {
         self
     }
 
-    /// Without the content of search results, which is for those only who ask for it.
+    /// The step without the content of search results, which only clients that ask for it see.
     pub fn without_content(mut self) -> Self {
         for call in self.tool_calls_mut().into_iter().flatten() {
             if let ToolCallKind::FileSearch { file_search } = &mut call.kind {
@@ -283,8 +283,8 @@ impl Step {
         self
     }
 
-    /// As answers over REST show it: `expires_at` is null as soon as the run has ended, where the
-    /// stream's last word of the step still had it. Recorded.
+    /// The step as answers over REST show it: `expires_at` is null as soon as the run has ended.
+    /// The last stream event of the step still had it. Recorded.
     pub fn over_rest(mut self, run: &Run) -> Self {
         if run.status().is_terminal() {
             self.expires_at = None;

@@ -1,4 +1,4 @@
-//! Tools, tool resources and tool calls: what an assistant may use, has been given, and did use.
+//! Tools, tool resources and tool calls: the tools of an assistant, their files, and their uses.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use super::{
 };
 
 pub(super) const CODE_INTERPRETER: &str = "code_interpreter";
-/// What searches in files were called under v1.
+/// The name of searches in files under v1.
 pub const RETRIEVAL: &str = "retrieval";
 pub const FILE_SEARCH: &str = "file_search";
 pub(super) const FUNCTION: &str = "function";
@@ -30,7 +30,7 @@ pub enum Tool {
     Function {
         function: Function,
     },
-    /// One that only other APIs have.
+    /// A tool that only other APIs have.
     #[serde(untagged)]
     Other(Map<String, Value>),
 }
@@ -46,7 +46,7 @@ impl Tool {
         }
     }
 
-    /// Whether fixtures mean this tool by `name`: its type, or the name of its function.
+    /// Whether `name` in a fixture means this tool: it is its type, or the name of its function.
     pub fn answers_to(&self, name: &str) -> bool {
         match self {
             Self::Function { function } => name == FUNCTION || name == function.name,
@@ -59,7 +59,7 @@ impl Tool {
     }
 }
 
-/// Echoed with its keys in one order, whatever the order they were sent in.
+/// Echoed with its keys in a fixed order, no matter in which order the client sent them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     pub name: String,
@@ -158,7 +158,8 @@ impl Read for Function {
         let strict =
             if fields.version().is_v2() { fields.or_default("strict") } else { Some(false) };
         let (name, parameters, strict) = (name?.0, parameters?, strict?);
-        // Assistants that the service stored before it had these rules are seeded as they are.
+        // The service stored some assistants before it had these rules. Seeds of them stay
+        // unchanged.
         if let Some(what) = parameters
             .as_ref()
             .filter(|_| fields.errors.is_request())
@@ -173,7 +174,7 @@ impl Read for Function {
     }
 }
 
-/// What the service echoes for a function without parameters.
+/// The service's echo for a function without parameters.
 fn no_parameters() -> Map<String, Value> {
     Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), json!({}))])
 }
@@ -204,7 +205,7 @@ impl Default for RankingOptions {
 }
 
 impl RankingOptions {
-    /// The usual ranking, from a score on.
+    /// The usual ranking, with a minimum score.
     pub fn above(score_threshold: f64) -> Self {
         Self { ranker: RANKER.to_owned(), score_threshold, hybrid_search: None }
     }
@@ -270,7 +271,7 @@ pub struct CodeInterpreterResources {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FileSearchResources {
     pub vector_store_ids: Vec<String>,
-    /// Stores that are to be made; by the time the resources are kept there are none.
+    /// Stores to create; resources in the store have none.
     #[serde(skip)]
     pub vector_stores: Vec<HelperStore>,
 }
@@ -280,7 +281,7 @@ impl ToolResources {
         self.code_interpreter.is_none() && self.file_search.is_none()
     }
 
-    /// The files that the code interpreter is given.
+    /// The files of the code interpreter.
     pub fn interpreter_files(&self) -> &[String] {
         self.code_interpreter.as_ref().map_or(&[], |resources| &resources.file_ids)
     }
@@ -289,8 +290,8 @@ impl ToolResources {
         self.file_search.as_ref().map_or(&[], |resources| &resources.vector_store_ids)
     }
 
-    /// What `thread.created`, the reading of a thread, and every run in a stream show in place of
-    /// nothing: an empty list for the code interpreter. Recorded; the answers to creating and
+    /// An empty list for the code interpreter, in place of nothing. `thread.created`, the reading
+    /// of a thread, and every run in a stream show this. Recorded; the answers to creating and
     /// modifying show `{}`.
     pub fn or_empty_interpreter(mut self) -> Self {
         if self.is_empty() {
@@ -311,7 +312,7 @@ impl ToolResources {
         self
     }
 
-    /// Takes over the parts that a modify request gives; the others stay.
+    /// Replaces the parts that are in a modify request; the others stay.
     pub fn replace_parts(&mut self, given: Self) {
         if given.code_interpreter.is_some() {
             self.code_interpreter = given.code_interpreter;
@@ -457,7 +458,7 @@ pub struct FunctionCall {
     pub arguments: String,
 }
 
-/// What a client says a function returned.
+/// The output of a function, from a client.
 #[derive(Clone, Debug)]
 pub struct ToolOutput {
     pub tool_call_id: String,

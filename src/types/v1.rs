@@ -1,10 +1,10 @@
-//! The first version of the beta: how what is kept, in the terms of v2, is shown in those of v1,
-//! and how files that v1 gives are kept. The shapes are those of April 2024, the last that were
-//! recorded.
+//! The first version of the beta. The store has objects in the terms of v2, and this shows them in
+//! those of v1. It also defines how files of v1 are kept. The shapes are those of April 2024, the
+//! last recorded ones.
 //!
 //! Files belonged to assistants and messages then, and tools looked for them there. They are kept
-//! where v1 put them, and mapped to what v2's tools work with; the other way round only the files
-//! of a code interpreter are: OpenAI's migration guide says so of all but those.
+//! where v1 put them, and mapped to the resources of v2's tools. In the other direction, only the
+//! files of a code interpreter are mapped: OpenAI's migration guide excludes all others.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl<'a> V1Assistant<'a> {
     }
 }
 
-/// A tool: without what was added to it later.
+/// A tool, without its later keys.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ShownTool<'a> {
@@ -97,13 +97,13 @@ impl<'a> ShownTool<'a> {
             Tool::Function { function: Function { name, description, parameters, .. } } => {
                 Self::Function { function: ShownFunction { name, description, parameters } }
             }
-            // No assistant has one.
+            // No assistant has such a tool.
             Tool::Other(_) => Self::CodeInterpreter,
         }
     }
 }
 
-/// The tool that is to be used, by the name that v1 has for it.
+/// The tool to use, by its name under v1.
 pub(super) fn tool_choice(choice: &ToolChoice) -> Value {
     if choice.is_search() { json!({"type": RETRIEVAL}) } else { json!(choice) }
 }
@@ -143,7 +143,7 @@ pub(super) struct V1Message<'a> {
     metadata: &'a Metadata,
 }
 
-/// What only events show of a message.
+/// The data of a message that only events show.
 #[derive(Serialize)]
 struct Progress<'a> {
     status: MessageStatus,
@@ -181,7 +181,7 @@ impl<'a> V1Message<'a> {
     }
 }
 
-/// A part of a message, in which every citation quotes.
+/// A part of a message, in which every citation has a quote.
 fn content(part: &Content) -> Value {
     let mut shown = json!(part);
     if let Some(image) = shown.get_mut("image_file").and_then(Value::as_object_mut) {
@@ -200,7 +200,7 @@ fn quote(annotation: &mut Value) {
     }
 }
 
-/// Counts as they were before there were details of them.
+/// The usage as it was before it had details.
 #[derive(Serialize)]
 pub(super) struct V1Usage {
     prompt_tokens: u64,
@@ -215,7 +215,7 @@ impl V1Usage {
     }
 }
 
-/// A step: its searches are called retrieval, and nothing more is told of them.
+/// A step: its searches are called retrieval, without further data.
 #[derive(Serialize)]
 pub(super) struct V1Step<'a> {
     id: &'a Id<KeptStep>,
@@ -302,10 +302,10 @@ impl Resource for AssistantFile {
 }
 
 impl AssistantFile {
-    /// The files of an assistant, in the order in which they came to it.
+    /// The files of an assistant, in the order in which it got them.
     pub fn all(assistant: &Kept) -> Vec<Self> {
         let of = |id: String| Self {
-            // Of the files that v2 gave it nobody noted when.
+            // For files from v2 there is no time.
             created_at: given_at(assistant, &id).unwrap_or(assistant.created_at),
             id: Id::new(id),
             object: Self::OBJECT.to_owned(),

@@ -1,4 +1,4 @@
-//! How the nouns are shown, in either version of the API. What is kept knows nothing of it.
+//! How objects are shown, in either version of the API. Stored objects do not depend on this.
 
 use std::borrow::Cow;
 
@@ -55,8 +55,8 @@ impl View for MessageView {
     }
 }
 
-/// What v2 shows over REST: all but the four keys of its progress. The answer to a modify has the
-/// shape of v1, under v2 too, in all of the recordings.
+/// The shape of v2 over REST: all but the four keys of a message's progress. In all recordings the
+/// answer to a modify has the shape of v1, under v2 too.
 #[derive(Serialize)]
 struct RestView<'m> {
     id: &'m Id<Message>,
@@ -117,7 +117,7 @@ impl Run {
         RunView { run: Cow::Borrowed(self), in_stream: true }
     }
 
-    /// As the answer to whoever asked for it.
+    /// As the answer to a request for it.
     pub fn into_answer(self) -> RunView<'static> {
         RunView { run: Cow::Owned(self), in_stream: false }
     }
@@ -130,7 +130,7 @@ pub struct RunView<'a> {
     in_stream: bool,
 }
 
-/// As it is kept: what v2 shows, and behind it what it does not.
+/// As it is stored: first the keys that v2 shows, and then the keys that v2 does not show.
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

@@ -1,9 +1,8 @@
-//! A run handed to another server that speaks the Assistants API: its assistant and its thread are
-//! made there, what it does is passed on as it comes, and so are the outputs of the client's
-//! functions.
+//! A run on another server that speaks the Assistants API. Its assistant and its thread are created
+//! there. The client gets the events of the run as they come, and the run gets the outputs of the
+//! client's functions.
 //!
-//! Files and vector stores stay where they are. The thread over there is kept for the runs that
-//! follow.
+//! Files and vector stores stay where they are. The remote thread is kept for later runs.
 
 use std::collections::HashSet;
 
@@ -25,7 +24,7 @@ use crate::types::{
     run::{IncompleteRun, LastError},
 };
 
-/// Begins the run over there, or hands it the outputs that it waits for.
+/// Begins the remote run, or gives it the outputs that it waits for.
 pub(super) async fn perform(
     upstream: &Upstream,
     asked: &UpstreamRequest,
@@ -38,7 +37,7 @@ pub(super) async fn perform(
     pass_on(upstream, events, pieces).await
 }
 
-/// A run that waits over there for the outputs of functions.
+/// A remote run that waits for the outputs of functions.
 struct Waiting<'a> {
     thread: &'a str,
     run: &'a str,
@@ -71,7 +70,7 @@ impl Upstream {
         Ok(Events::new(self.send(self.beta(path), body).await?))
     }
 
-    /// Makes an object over there, and answers its id.
+    /// Creates a remote object, and returns its id.
     async fn make(&self, path: &str, body: &Value) -> Result<String, TurnError> {
         let answer = whole(self.send(self.beta(path), body).await?).await?;
         let made = serde_json::from_str::<Value>(&answer).unwrap_or_default();
@@ -92,7 +91,7 @@ async fn begin(upstream: &Upstream, asked: &UpstreamRequest) -> Result<Events, T
     {
         return Ok(events);
     }
-    // There is no such thread, or none any more, or an earlier run still holds it.
+    // There is no such thread, or not any more, or an earlier run still holds it.
     let given: Vec<_> = asked.conversation.messages.iter().collect();
     let messages: Vec<_> = given.iter().filter_map(|heard| message(heard)).collect();
     let id = upstream.make("/threads", &json!({ "messages": messages })).await?;
@@ -100,7 +99,7 @@ async fn begin(upstream: &Upstream, asked: &UpstreamRequest) -> Result<Events, T
     begin_on(upstream, asked, RemoteThread { id, given, runs: HashSet::new() }).await
 }
 
-/// Begins a run on a thread over there, which is given first whatever it has not heard.
+/// Begins a run on a remote thread. Before that, the thread gets all messages that it lacks.
 async fn begin_on(
     upstream: &Upstream,
     asked: &UpstreamRequest,
@@ -120,14 +119,14 @@ async fn begin_on(
         .stream(&format!("/threads/{}/runs", remote_thread.id), &order(asked, &assistant))
         .await?;
     remote_thread.runs.insert(asked.run.id.to_string());
-    // What has no thread, a response on its own, brings everything along each time.
+    // A response on its own has no thread, so it sends all messages each time.
     if !asked.run.thread_id.as_str().is_empty() {
         upstream.remote.threads.lock().insert(asked.run.thread_id.to_string(), remote_thread);
     }
     Ok(events)
 }
 
-/// The assistant over there: the same for all runs that want it to be the same.
+/// The remote assistant: the same for all runs with the same settings.
 async fn assistant(upstream: &Upstream, asked: &UpstreamRequest) -> Result<String, TurnError> {
     let run = &asked.run;
     let mut body = json!({
@@ -182,12 +181,12 @@ fn order(asked: &UpstreamRequest, assistant: &str) -> Value {
     Value::Object(order)
 }
 
-/// A message as a request says it; none if there is nothing in it that can be passed on.
+/// A message in the form of a request; `None` if no part of it can be sent.
 fn message(heard: &ThreadMessage) -> Option<Value> {
     let parts = heard.parts.iter().filter_map(|part| match part {
         MessagePart::Text(text) if text.is_empty() => None,
         MessagePart::Text(text) => Some(json!({"type": "text", "text": text})),
-        // A file of the thread's, which is not there.
+        // A file of the thread, which the other server does not have.
         MessagePart::Image(url) if url.starts_with("data:") => None,
         MessagePart::Image(url) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
     });
@@ -195,7 +194,7 @@ fn message(heard: &ThreadMessage) -> Option<Value> {
     (!parts.is_empty()).then(|| json!({"role": heard.role, "content": parts}))
 }
 
-/// Passes on what the run over there tells.
+/// Passes on the events of the remote run.
 async fn pass_on(
     upstream: &Upstream,
     mut events: Events,
@@ -264,7 +263,7 @@ fn function(call: &Value) -> UpstreamCall {
     }
 }
 
-/// A step that is over. Functions were passed on when the run began to wait for them.
+/// A step that has ended. Its functions were passed on when the run began to wait for them.
 fn step(step: &Value) -> Option<UpstreamPiece> {
     let usage = usage_of(&step["usage"]);
     let Some(calls) = step["step_details"]["tool_calls"].as_array() else {
@@ -298,7 +297,7 @@ fn finish(event: &str, run: &Value) -> Option<Finish> {
         }
         "thread.run.incomplete" => {
             let reason = IncompleteRun::deserialize(&run["incomplete_details"]["reason"]);
-            // Its steps have told what they used.
+            // Its steps have already reported their usage.
             Finish::Incomplete(reason.unwrap_or(IncompleteRun::MaxCompletionTokens), None)
         }
         "thread.run.expired" => Finish::Expired,

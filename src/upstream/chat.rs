@@ -1,4 +1,4 @@
-//! A run as one or more chat completions: what is asked, and what the answer comes to.
+//! A run as one or more chat completions: the requests, and the meaning of the answers.
 
 use reqwest::header;
 use serde_json::{Map, Value, json};
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// How the model is told what its search is for, and how to say where it has something from.
+/// Explains to the model the purpose of its search, and how to cite the results.
 const SEARCHES: &str = "Searches the files that were uploaded for this conversation. Each result \
                         begins with a marker such as 【4:0†policy.txt】. Where the answer rests on a \
                         result, copy its marker, unchanged, behind what it supports.";
 
-/// Asks for one completion, and gives its pieces as they come.
+/// Requests one completion, and passes on its pieces as they come.
 pub(super) async fn perform(
     upstream: &Upstream,
     asked: &UpstreamRequest,
@@ -69,7 +69,7 @@ fn parsed(text: &str) -> Result<Value, TurnError> {
 }
 
 impl Upstream {
-    /// An error in the place of an answer.
+    /// Detects an error in place of an answer.
     pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), TurnError> {
         match &answer["error"] {
             Value::Null => Ok(()),
@@ -85,13 +85,13 @@ impl Upstream {
     }
 }
 
-/// A completion, as far as it has come.
+/// A completion, as far as it has arrived.
 #[derive(Debug, Default)]
 struct Completion {
-    /// What the search is called, if there is one.
+    /// The name of the search tool, if there is one.
     search: Option<String>,
     has_begun: bool,
-    /// How much has been said, in bytes.
+    /// The size of the answer so far, in bytes.
     said: usize,
     refusal: String,
     calls: Vec<Called>,
@@ -146,7 +146,7 @@ impl Completion {
             _ => None,
         };
         if let Some(reason) = cut_off {
-            // Calls that were cut off were never made.
+            // Calls that were cut off do not count.
             return pieces.give(UpstreamPiece::End(Finish::Incomplete(reason, self.usage))).await;
         }
         if !self.refusal.is_empty() {
@@ -154,13 +154,13 @@ impl Completion {
             pieces.give(UpstreamPiece::Refusal(std::mem::take(&mut self.refusal))).await?;
         }
         if self.calls.is_empty() {
-            // Said nothing at all: that is a message too.
+            // An empty answer is a message too.
             self.begin(pieces).await?;
             pieces.give(UpstreamPiece::Said(self.usage)).await?;
             return pieces.give(UpstreamPiece::End(Finish::Completed(None))).await;
         }
         if self.has_begun {
-            // What both took is counted where it ends.
+            // The usage of both is counted at the end.
             pieces.give(UpstreamPiece::Said(Some(Usage::default()))).await?;
         }
         let calls = std::mem::take(&mut self.calls).into_iter();
@@ -171,7 +171,7 @@ impl Completion {
     }
 
     fn call(&self, name: String, arguments: String) -> Result<UpstreamCall, TurnError> {
-        // No arguments at all are what some models say for an empty object.
+        // Some models send no arguments in place of an empty object.
         let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
         let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
             let cut: String = arguments.chars().take(100).collect();
@@ -187,7 +187,7 @@ impl Completion {
     }
 }
 
-/// A call, as far as it has come.
+/// A call, as far as it has arrived.
 #[derive(Debug, Default)]
 struct Called {
     index: Option<u64>,
@@ -196,8 +196,8 @@ struct Called {
     arguments: String,
 }
 
-/// Adds a piece to the call that it is of: by its index, and by its id where servers give all of
-/// them the same index or none. Answers how long it is.
+/// Adds a piece to its call. The index selects the call. The id selects it where servers give all
+/// calls the same index or none. Returns the length of the piece.
 fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
     let (index, id) = (piece["index"].as_u64(), piece["id"].as_str().unwrap_or_default());
     let is_it = |call: &Called| {
@@ -216,7 +216,7 @@ fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
         id.clone_into(&mut call.id);
     }
     let name = piece["function"]["name"].as_str().unwrap_or_default();
-    // Some say the whole name with every piece.
+    // Some servers send the whole name with every piece.
     if call.name != name {
         call.name += name;
     }
@@ -224,7 +224,7 @@ fn called(calls: &mut Vec<Called>, piece: &Value) -> usize {
     match &piece["function"]["arguments"] {
         Value::String(more) => call.arguments.push_str(more),
         Value::Null => {}
-        // Some servers give them parsed.
+        // Some servers send the arguments parsed.
         whole => call.arguments = whole.to_string(),
     }
     name.len() + call.arguments.len().saturating_sub(before)
@@ -321,7 +321,7 @@ fn messages(asked: &UpstreamRequest) -> Vec<Value> {
     messages
 }
 
-/// Calls that follow on what the model said belong to the same message of it.
+/// Calls that follow a text of the model belong to the same message.
 fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
     let said = messages
         .last_mut()
@@ -334,7 +334,7 @@ fn call_in(messages: &mut Vec<Value>, calls: Vec<Value>) {
 
 fn heard(message: &ThreadMessage) -> Value {
     let has_image = message.parts.iter().any(|part| matches!(part, MessagePart::Image(_)));
-    // Only users may show pictures.
+    // Only messages of users may have images.
     if !has_image || message.role == AskedRole::Assistant {
         let texts = message.parts.iter().filter_map(|part| {
             if let MessagePart::Text(text) = part { Some(text.as_str()) } else { None }
@@ -378,7 +378,7 @@ fn tools(asked: &UpstreamRequest) -> Vec<Value> {
     tools
 }
 
-/// What the search is called: like the tool, unless the run has a function of that name.
+/// The name of the search tool: that of the tool, unless the run has a function of that name.
 fn search_name(asked: &UpstreamRequest) -> Option<String> {
     let is_taken = |name: &str| {
         asked
@@ -393,7 +393,7 @@ fn search_name(asked: &UpstreamRequest) -> Option<String> {
     .then(|| name.to_owned())
 }
 
-/// Which tool is to be used. What was forced has been done once something was called.
+/// The tool to use. A forced call is done once anything was called.
 fn tool_choice(asked: &UpstreamRequest) -> Option<Value> {
     let has_called = asked.steps.iter().any(|step| !step.tool_calls().is_empty());
     let choice = &asked.run.tool_choice;

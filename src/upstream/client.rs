@@ -1,5 +1,4 @@
-//! The client of an upstream: what it is asked, what it answers, and how troubles on the way are
-//! told.
+//! The client of an upstream: its requests, its answers, and its errors.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -27,12 +26,12 @@ pub enum UpstreamKind {
     Assistants,
 }
 
-/// A key. It is shown to nobody but the upstream.
+/// A key. Only the upstream sees it.
 #[derive(Clone)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// A key, as the upstream expects it behind `Bearer`.
+    /// A key, as the upstream expects it after `Bearer`.
     pub fn new(key: String) -> Self {
         Self(key)
     }
@@ -56,24 +55,24 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Which upstream is asked, and how.
+/// The upstream, and how to use it.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
     /// The base URL, such as `http://localhost:11434/v1`.
     pub url: String,
     /// Which API it speaks.
     pub kind: UpstreamKind,
-    /// The key that it is given; none if it needs none.
+    /// The key for the upstream; `None` if it needs none.
     pub key: Option<ApiKey>,
-    /// Models that are called otherwise there.
+    /// Models that have another name at the upstream.
     pub models: Vec<ModelName>,
     /// How many requests one run may make.
     pub limit: usize,
-    /// How long the upstream may be silent; none for the usual two minutes.
+    /// How long the upstream may be silent; `None` for the usual two minutes.
     pub patience: Option<Duration>,
 }
 
-/// A model, and what the upstream calls it. `*` means every model that has no name of its own.
+/// A model, and its name at the upstream. `*` means every model that has no name of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelName {
     from: String,
@@ -94,25 +93,25 @@ impl std::str::FromStr for ModelName {
     }
 }
 
-/// How many requests one run may make, unless told otherwise.
+/// How many requests one run may make by default.
 pub const LIMIT: usize = 100;
 
 /// How long an upstream may be silent. Models that think may take a while to their first word.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long it may take to get through to it.
+/// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How often what failed at its beginning is tried again, and after which waits.
+/// How often a request that failed at its beginning is retried, and the wait before each retry.
 const RETRIES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
 /// The longest wait that an upstream may ask for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How much of what an upstream says of an error is passed on, in characters.
+/// How much of an upstream's error text is passed on, in characters.
 const SAID: usize = 1_000;
 
-/// How much an upstream may say in one answer, in bytes. A whole message fits many times.
+/// How long one answer of an upstream may be, in bytes. A whole message fits many times.
 pub(super) const LONGEST: usize = 16 << 20;
 
 /// Why an upstream cannot be used.
@@ -128,24 +127,24 @@ pub enum UpstreamConfigError {
 
 /// Sets the cryptography of TLS up, once for the process.
 pub fn prepare_tls() {
-    // Whoever was faster has done the same.
+    // Another caller may have been faster, and has done the same.
     _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// What has been said in a conversation so far.
+/// The content of a conversation so far.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
     /// The thread before the run, oldest first.
     pub messages: Vec<ThreadMessage>,
-    /// What the run has said itself, by the ids of the messages.
+    /// The texts of the run itself, by the ids of the messages.
     pub own: HashMap<String, String>,
-    /// What searches have found, as the model is to read it, by the ids of the calls.
+    /// The results of searches, in the form for the model, by the ids of the calls.
     pub found: HashMap<String, String>,
     /// Whether there is anything to search in.
     pub can_search: bool,
 }
 
-/// A message of the thread, or of what a response reads.
+/// A message of the thread, or of the input of a response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ThreadMessage {
     pub id: String,
@@ -160,33 +159,33 @@ pub struct ThreadMessage {
 #[serde(rename_all = "snake_case")]
 pub enum MessagePart {
     Text(String),
-    /// A picture, by its address: `data:` if it is a file of the thread's.
+    /// An image, by its address: `data:` if it is a file of the thread.
     Image(String),
 }
 
-/// What an upstream is asked.
+/// A request to an upstream.
 #[derive(Debug)]
 pub struct UpstreamRequest {
     pub run: Run,
     pub assistant: Option<Assistant>,
     pub steps: Vec<Step>,
     pub conversation: Conversation,
-    /// What it noted when it was asked before, for the same run.
+    /// The note of the previous request for the same run.
     pub note: Value,
 }
 
-/// What an upstream says next.
+/// The next piece of an upstream's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UpstreamPiece {
     /// A message begins.
     Message,
     Text(String),
     Refusal(String),
-    /// The message is whole, and the step with it.
+    /// The message is complete, and so is the step.
     Said(Option<Usage>),
     /// The calls of one step, all of them.
     Calls(Vec<UpstreamCall>, Option<Usage>),
-    /// What is to be known when it is asked again, after the client's outputs.
+    /// A note for the next request, after the client's outputs.
     Note(Value),
     /// The run ends.
     End(Finish),
@@ -221,7 +220,7 @@ pub enum Finish {
     Unanswered(LastError),
 }
 
-/// One turn of an upstream, which is given up when this is dropped.
+/// One turn of an upstream. A drop cancels the turn.
 #[derive(Debug)]
 pub struct Turn {
     pub(super) pieces: mpsc::Receiver<UpstreamPiece>,
@@ -229,12 +228,12 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The next piece; none when the turn is over.
+    /// The next piece; `None` when the turn is over.
     pub async fn next(&mut self) -> Option<UpstreamPiece> {
         self.pieces.recv().await
     }
 
-    /// The next piece, if it is there already.
+    /// The next piece, if it has arrived already.
     pub fn ready(&mut self) -> Option<UpstreamPiece> {
         self.pieces.try_recv().ok()
     }
@@ -246,7 +245,7 @@ impl Drop for Turn {
     }
 }
 
-/// How many pieces wait for whoever asked.
+/// How many pieces wait for the caller.
 pub(super) const AHEAD: usize = 256;
 
 /// A server that performs runs.
@@ -282,8 +281,8 @@ impl Upstream {
         Ok(Self { http, base, kind, key, models, limit, remote: RemoteObjects::default() })
     }
 
-    /// The same upstream for another session, whose threads are not those of this one, whatever their
-    /// ids.
+    /// The same upstream for another session. The threads of that session are different ones, even
+    /// if they have the same ids.
     pub fn afresh(&self) -> Self {
         let Self { http, base, kind, key, models, limit, remote: _ } = self;
         let (http, base, models) = (http.clone(), base.clone(), models.clone());
@@ -298,7 +297,7 @@ impl Upstream {
         }
     }
 
-    /// What the upstream calls a model.
+    /// The upstream's name for a model.
     pub(super) fn model<'m>(&'m self, model: &'m str) -> &'m str {
         let named = |name: &str| self.models.iter().find(|renamed| renamed.from == name);
         named(model).or_else(|| named("*")).map_or(model, |renamed| &renamed.to)
@@ -323,13 +322,13 @@ impl Upstream {
                 request.header("api-key", key)
             }
             Some(ApiKey(key)) => request.bearer_auth(key),
-            // The API asks for a key; another Rehearsal takes any.
+            // The API requires a key; another Rehearsal accepts any.
             None if self.kind == UpstreamKind::Assistants => request.bearer_auth("rehearsal"),
             None => request,
         }
     }
 
-    /// Sends a request until something other than a passing trouble comes of it.
+    /// Sends a request, and retries while the error is temporary.
     pub(super) async fn send(
         &self,
         request: RequestBuilder,
@@ -351,7 +350,7 @@ impl Upstream {
                     (error, wait)
                 }
                 Err(error) if error.is_timeout() => return Err(unreachable(&error).into()),
-                // Whether the request was heard is not known, and a message must not be said twice.
+                // The upstream may have received the request, and a message must not be sent twice.
                 Err(error) if self.kind == UpstreamKind::Assistants && !error.is_connect() => {
                     return Err(unreachable(&error).into());
                 }
@@ -364,7 +363,7 @@ impl Upstream {
         }
     }
 
-    /// What an answer that is none becomes.
+    /// The error for a failed response.
     pub(super) async fn refusal(&self, status: StatusCode, response: Response) -> LastError {
         let code = match status {
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_exceeded",
@@ -391,7 +390,7 @@ impl Upstream {
             _ => "",
         };
         let message = match (status, said.is_empty()) {
-            // As the service had it: in its own words.
+            // Like the service: only its own text.
             (StatusCode::TOO_MANY_REQUESTS, false) => said,
             (_, false) => {
                 let end = if said.ends_with(['.', '!', '?']) { "" } else { "." };
@@ -406,7 +405,8 @@ impl Upstream {
         OwnKey::new(self.key.as_ref().map(ApiKey::reveal))
     }
 
-    /// An error without the key, if the upstream has said that too, and no longer than people read.
+    /// An error without the key, in case the upstream has repeated it. The text is cut to a
+    /// readable length.
     pub fn cleaned(&self, error: LastError) -> LastError {
         let whole = self.own_key().replaced(error.message, "…");
         let message = match whole.char_indices().nth(SAID) {
@@ -417,7 +417,7 @@ impl Upstream {
     }
 }
 
-/// Why a turn came to nothing.
+/// Why a turn failed.
 #[derive(Debug)]
 pub(super) enum TurnError {
     Upstream(LastError),
@@ -437,7 +437,7 @@ impl TurnError {
     }
 }
 
-/// The base URL as clients take it, with `/v1` where nothing is said of a path.
+/// The base URL as clients take it, with `/v1` if the URL has no path.
 fn base_of(text: &str) -> Result<Url, UpstreamConfigError> {
     let mut url: Url = text.parse().map_err(|error| {
         UpstreamConfigError::Url(format!("{error}; write it like http://127.0.0.1:11434/v1"))
@@ -463,7 +463,7 @@ fn base_of(text: &str) -> Result<Url, UpstreamConfigError> {
     Ok(url)
 }
 
-/// The whole of an answer, unless that is too long.
+/// The whole answer, unless it is too long.
 pub(super) async fn whole(mut response: Response) -> Result<String, TurnError> {
     let mut body = Vec::new();
     loop {
@@ -481,7 +481,7 @@ pub(super) async fn whole(mut response: Response) -> Result<String, TurnError> {
     }
 }
 
-/// The beginning of an answer, of which no more is looked at.
+/// The beginning of an answer; the rest is ignored.
 async fn beginning(mut response: Response) -> Vec<u8> {
     const ENOUGH: usize = 64 << 10;
     let mut body = Vec::new();
@@ -517,8 +517,8 @@ pub(super) fn unreachable(error: &reqwest::Error) -> LastError {
     })
 }
 
-/// What the body of an error says: its message if it is one of OpenAI's kind, nothing of a page for
-/// people.
+/// The message in the body of an error, if the body has OpenAI's form. A page for people gives no
+/// message.
 fn message_of(body: &str) -> String {
     let parsed = serde_json::from_str::<Value>(body).unwrap_or_default();
     let said = parsed["error"]["message"]
@@ -532,12 +532,12 @@ fn message_of(body: &str) -> String {
     }
 }
 
-/// The counts of an upstream, as far as it gives any.
+/// The usage that an upstream reports, if it does.
 pub(super) fn usage_of(usage: &Value) -> Option<Usage> {
     Some(Usage::new(usage["prompt_tokens"].as_u64()?, usage["completion_tokens"].as_u64()?))
 }
 
-/// What is noted of a run that an upstream performs, so that it can go on after a restart.
+/// The notes about a run of an upstream, with which the run continues after a restart.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Noted {
     pub turns: usize,

@@ -1,10 +1,10 @@
 //! Upstreams: other servers that perform runs which no fixture answers.
 //!
-//! `chat.rs` asks anything that has OpenAI's `/chat/completions`, `assistants.rs` hands the run to
-//! another server that speaks the Assistants API; both give the same pieces. `stream.rs` reads
-//! answers that come as streams, `pieces.rs` passes on what they say without the key; `record.rs` makes fixtures of what was answered. Knows no stage,
-//! no clock and no SQL: whoever asks says what the conversation is, and makes of the pieces what he
-//! likes.
+//! `chat.rs` uses any server with OpenAI's `/chat/completions`. `assistants.rs` hands the run to
+//! another server that speaks the Assistants API. Both give the same pieces. `stream.rs` reads
+//! answers that come as streams. `pieces.rs` passes on their text without the key. `record.rs`
+//! makes fixtures of the answers. This module knows no stage, no clock and no SQL: the caller gives
+//! the conversation, and decides what to do with the pieces.
 
 mod assistants;
 mod chat;

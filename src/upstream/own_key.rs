@@ -1,19 +1,19 @@
-//! The key that an upstream gets, as something that nobody else may see.
+//! The key for an upstream, which nobody else may see.
 
 use crate::redact;
 
-/// A key that nobody may see, in the forms in which it may be told: as it is, as a part of JSON, in
-/// base64. None of them if it is no secret.
+/// A secret key, in the forms in which it may occur: unchanged, as a part of JSON, in base64. A key
+/// that is no secret has no forms.
 pub(super) struct OwnKey(Vec<String>);
 
 impl OwnKey {
-    /// A word that local servers are given for a key is none.
+    /// A placeholder for a local server is no secret.
     pub(super) fn new(key: Option<&str>) -> Self {
         let secret = key.filter(|key| redact::is_secret(key));
         Self(secret.map(redact::forms).unwrap_or_default())
     }
 
-    /// A text with something else in place of the key.
+    /// A text with a replacement for the key.
     pub(super) fn replaced(&self, text: String, replacement: &str) -> String {
         self.0.iter().fold(text, |text, form| match text.contains(form) {
             true => text.replace(form, replacement),
@@ -21,7 +21,7 @@ impl OwnKey {
         })
     }
 
-    /// Where the end of a text begins that may become the key, with what comes next.
+    /// The start of the end of a text that may become the key, together with the next piece.
     pub(super) fn beginning(&self, text: &str) -> usize {
         let may_become = |start: &usize| {
             self.0

@@ -1,9 +1,10 @@
-//! What upstreams have answered, as fixtures: one file for each thread, written again whenever a run
-//! of it is over, and one for each chain or conversation of responses, to which replies are added.
+//! The answers of upstreams, as fixtures. Each thread has one file, which is written again whenever
+//! a run of it ends. Each chain or conversation of responses has one file, to which replies are
+//! added.
 //!
-//! What is in the folder already is never lost: a file is written again only by the thread that it
-//! is of, and only if that still has everything that is in it. A reply of responses takes the place
-//! of one that says the beginning of the same.
+//! The existing content of the folder is never lost. Only its own thread writes a file again, and
+//! only if the thread still has everything that is in the file. A reply of responses replaces a
+//! reply that has only the beginning of the same.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,7 +29,7 @@ use crate::{
     types::{Id, Thread, lenient},
 };
 
-/// Makes fixtures of what upstreams answer.
+/// Makes fixtures of the answers of upstreams.
 #[derive(Debug)]
 pub struct Recorder {
     folder: PathBuf,
@@ -42,7 +43,7 @@ struct RecorderState {
     threads: HashMap<(PathBuf, String), PathBuf>,
     /// The last number that begins the name of a file.
     number: u32,
-    /// What is in the files.
+    /// The content of the files.
     documents: HashMap<PathBuf, GeneratedDocument>,
     /// Which files of a folder have a reply for some conditions.
     files: HashMap<(PathBuf, String), BTreeSet<PathBuf>>,
@@ -52,24 +53,24 @@ struct RecorderState {
 #[derive(Clone, Debug)]
 pub struct Recording {
     recorder: Arc<Recorder>,
-    /// Where the fixtures of this session are.
+    /// The folder for the fixtures of this session.
     folder: PathBuf,
 }
 
-/// Held while a run that is to be recorded ends, so that whoever sees its end finds the recording.
+/// Held while a run that is recorded ends, so that a client that sees its end finds the recording.
 pub struct Begun {
     recording: Recording,
     state: OwnedMutexGuard<RecorderState>,
 }
 
-/// What every recording begins with, before the id of its thread.
+/// The beginning of every recording, before the id of its thread.
 const HEADER: &str = "Recorded from an upstream, of ";
 
-/// What is before the key of a chain there: ids of threads never begin so.
+/// The text before the key of a chain there: ids of threads never begin so.
 const CHAIN: &str = "responses ";
 
 impl Recorder {
-    /// Recordings go to this folder, which is made if need be.
+    /// Recordings go to this folder, which is created if needed.
     pub fn new(folder: PathBuf, redactor: Redactor) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let mut state = RecorderState::default();
@@ -89,7 +90,7 @@ impl Recorder {
         Recording { recorder: Arc::clone(self), folder }
     }
 
-    /// Done when nothing is being written.
+    /// Returns when nothing is being written.
     pub async fn settle(&self) {
         drop(self.state.lock().await);
     }
@@ -105,7 +106,7 @@ impl Recording {
 }
 
 impl RecorderState {
-    /// Takes note of a file that was recorded before.
+    /// Notes a file that was recorded earlier.
     fn note_recorded(&mut self, path: PathBuf, text: &str) {
         let thread = text
             .lines()
@@ -126,7 +127,7 @@ impl RecorderState {
 }
 
 impl RecorderState {
-    /// The chain that a file is of, if it is one of responses.
+    /// The chain of a file, if the file is one of responses.
     fn chain_of(&self, folder: &Path, path: &Path) -> Option<String> {
         let mut threads = self.threads.iter();
         let (key, _) = threads.find(|((at, _), known)| at == folder && known.as_path() == path)?;
@@ -135,7 +136,7 @@ impl RecorderState {
 }
 
 impl Begun {
-    /// Records what upstreams have performed on a thread so far. What goes wrong is logged: a run
+    /// Records the runs that upstreams have performed on a thread so far. Errors are logged: a run
     /// does not fail because it cannot be recorded.
     pub async fn record(mut self, store: &Store, thread: &Id<Thread>) {
         let objects = match transcript::of_thread(store, thread).await {
@@ -152,7 +153,7 @@ impl Begun {
         report(written.await);
     }
 
-    /// Records what an upstream has answered in a response.
+    /// Records the answer of an upstream in a response.
     pub async fn record_answer(mut self, answered: &AnsweredQuestion<'_>) {
         let reply = answered.reply(&self.recording.recorder.redactor);
         let chain = format!("{CHAIN}{}", answered.chain());
@@ -160,7 +161,8 @@ impl Begun {
         report(written.await);
     }
 
-    /// The file of the chain, or of whatever went before in a list that a client sent.
+    /// Writes to the file of the chain, or to that of the earlier answers in a list from the
+    /// client.
     fn write_answer(&mut self, reply: GeneratedReply, chain: String) -> io::Result<PathBuf> {
         let folder = self.recording.folder.clone();
         if let Some(written) = self.go_on_with(&folder, &reply)? {
@@ -189,7 +191,7 @@ impl Begun {
         has_room.then(|| (path.clone(), document.clone()))
     }
 
-    /// Lets a reply take the place of one that says its beginning, wherever that is recorded.
+    /// Replaces a reply that has only the beginning of this one, in any file.
     fn go_on_with(&mut self, folder: &Path, reply: &GeneratedReply) -> io::Result<Option<PathBuf>> {
         let key = (folder.to_owned(), reply.conditions());
         let Some(path) = self.state.files.get(&key).and_then(BTreeSet::last).cloned() else {
@@ -249,8 +251,8 @@ impl Begun {
         Ok(path)
     }
 
-    /// The file of a thread, if it has one: unless something is in it that the thread has not. Ids
-    /// come again after a reset, and people edit files.
+    /// The file of a thread, if it has one, unless the file has something that the thread lacks.
+    /// Ids occur again after a reset, and people edit files.
     fn go_on(
         &self,
         objects: &ConversationObjects,
@@ -264,7 +266,7 @@ impl Begun {
         self.state.documents.get(path)?.replies.iter().all(is_kept).then_some((stem, generated))
     }
 
-    /// A name by which files stand in the order in which their threads were first recorded.
+    /// A name that sorts files in the order in which their threads were first recorded.
     fn begin_file(
         &mut self,
         objects: &ConversationObjects,
@@ -280,7 +282,7 @@ impl Begun {
             if folder.join(format!("{stem}.yaml")).exists() {
                 continue;
             }
-            // The files beside it lie in a folder of its name.
+            // The files beside it are in a folder of its name.
             let generated = if generated.files.is_empty() {
                 generated
             } else {
@@ -314,8 +316,8 @@ impl Begun {
         transcript::generate(objects, &options, &mut UsedNames::default())
     }
 
-    /// Two threads may begin alike and go on differently: the answer that is first is then used
-    /// once, and the next one after it, as it was when they were recorded.
+    /// Two threads may begin alike and continue differently. Then the first answer is used once,
+    /// and the next one after it, in the order of the recording.
     fn take_turns(
         &mut self,
         folder: &Path,
@@ -342,7 +344,7 @@ impl Begun {
     }
 }
 
-/// Logs where something is recorded, or why it is not.
+/// Logs the place of a recording, or why there is none.
 fn report(written: Result<io::Result<PathBuf>, JoinError>) {
     match written {
         Ok(Ok(path)) => tracing::info!(path = %path.display(), "recorded"),
@@ -351,7 +353,7 @@ fn report(written: Result<io::Result<PathBuf>, JoinError>) {
     }
 }
 
-/// The text of a file, with what it is of at its head.
+/// The text of a file, with its thread or chain in the first line.
 fn headed(document: &GeneratedDocument, of: &str) -> io::Result<String> {
     let text = fixture::written(document, &format!("{HEADER}{of}.")).map_err(io::Error::other)?;
     if text.len() as u64 > fixture::LARGEST {
@@ -362,7 +364,7 @@ fn headed(document: &GeneratedDocument, of: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// Lets a reply be used once. The rest of its file stays as people may have edited it.
+/// Limits a reply to one use. The rest of its file stays as people may have edited it.
 fn retire(path: &Path, reply: &mut GeneratedReply) -> io::Result<()> {
     if reply.times.is_some() {
         return Ok(());
@@ -382,12 +384,12 @@ fn retire(path: &Path, reply: &mut GeneratedReply) -> io::Result<()> {
     }
 }
 
-/// What is behind the names of replies, so that none is the same in two files.
+/// The suffix of the names of replies, so that no two files share a name.
 fn suffix(number: u32) -> String {
     format!("-{number:04}")
 }
 
-/// The number that begins a file's name: of those that are recorded, four digits or more.
+/// The number at the beginning of a file's name. In recorded files it has four digits or more.
 fn number_of(path: &Path) -> u32 {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let (number, _) = stem.split_once('-').unwrap_or_default();

@@ -1,8 +1,8 @@
-//! The tokens of one word: neighbours are joined, lowest token first, until none can be.
+//! The tokens of one word: neighbours are joined, the lowest token first, until no pair is left.
 //!
-//! Of pairs that make the same token the leftmost is joined first. Short words are searched for
-//! their next pair from end to end, as nothing is faster; long ones keep their pairs in a heap, so
-//! that the time stays n log n whatever the word.
+//! Of pairs that make the same token, the leftmost is joined first. A short word is searched from
+//! end to end for its next pair, as nothing is faster. A long word keeps its pairs in a heap, so
+//! that the time stays n log n for any word.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -29,8 +29,8 @@ pub fn token_lengths(pairs: &Pairs, word: &[u8], each: impl FnMut(usize)) {
 struct Short {
     length: usize,
     tokens: [u32; SHORT],
-    /// What each token would make with the next one, times the most places, plus its place: so the
-    /// leftmost of the lowest is the lowest number.
+    /// The token that each token makes with the next one, times the maximum number of places, plus
+    /// its place. So the lowest number is the leftmost of the lowest tokens.
     ahead: [u32; SHORT],
     /// Where the next token starts.
     nexts: [u8; SHORT],
@@ -101,11 +101,11 @@ struct Long {
     nexts: Vec<usize>,
     /// For the start of a token: where the one before it starts.
     lasts: Vec<usize>,
-    /// What could be made, in the high bits, and from which byte on. Some are out of date.
+    /// The tokens that can be made, in the high bits, and their first bytes. Some are out of date.
     heap: BinaryHeap<Reverse<u64>>,
 }
 
-/// How many bits of what is in the heap tell the byte.
+/// How many bits of a number in the heap are for the byte.
 const PLACE_BITS: u32 = u64::BITS - TOKEN_BITS;
 
 impl Long {
@@ -144,7 +144,7 @@ impl Long {
         }
     }
 
-    /// What the token that starts at a byte would make with the one after it, as it is in the heap.
+    /// The token that the one at a byte makes with the one after it, in the form of the heap.
     fn ahead(&self, pairs: &Pairs, at: usize) -> Option<Reverse<u64>> {
         let next = *self.tokens.get(self.nexts[at])?;
         let token = Some(self.tokens[at]).filter(|token| *token != NONE)?;

@@ -1,11 +1,11 @@
-//! Which two tokens make which: a vocabulary as a table that is read where it lies.
+//! Which two tokens make which: a vocabulary as a table that is read in place.
 //!
-//! A token of more than one byte is made of two others, always the same two, so a vocabulary is a
-//! map from pairs of tokens to tokens. A pair is mixed, and the mixed number parted in a high and a
-//! low half. The low half picks a factor, and the low half times the factor turns the high half
-//! into the only place where the pair can be. There lie the low half and the token. If the low half
-//! there is the same, so are the factor and the high half, and as mixing is one to one, so is the
-//! pair: what is found is always what was looked for.
+//! A token of more than one byte consists of two others, always the same two. So a vocabulary is a
+//! map from pairs of tokens to tokens. A pair is mixed, and the mixed number is split into a high
+//! and a low half. The low half selects a factor. The low half times the factor turns the high half
+//! into the only place where the pair can be. That place has the low half and the token. If the low
+//! half there is the same, so are the factor and the high half. Mixing is one to one, so the pair
+//! is the same too. A token that is found is always the right one.
 //!
 //! A file holds, with all numbers little-endian:
 //!
@@ -22,7 +22,7 @@ pub const PAIR_BITS: u32 = 2 * TOKEN_BITS;
 /// There are two to the power of this many factors.
 pub const FACTOR_BITS: u32 = 15;
 
-/// Stands for no token, and comes after all of them.
+/// Means no token, and is higher than all of them.
 pub const NONE: u32 = (1 << TOKEN_BITS) - 1;
 
 /// A vocabulary: pairs of tokens and what they make.
@@ -34,7 +34,7 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Takes a file apart. It must be one that was made for this.
+    /// Splits a file into its parts. The file must have the format above.
     pub const fn new(file: &'static [u8]) -> Self {
         let (bytes, file) = file.split_first_chunk().expect("a file has the tokens of bytes");
         let (high_bits, file) = file.split_first().expect("a file has a number of bits");
@@ -52,7 +52,7 @@ impl Pairs {
         u32::from(self.bytes[usize::from(byte)])
     }
 
-    /// The token that two tokens make, or `NONE`. Of two that could be made, the lower comes first.
+    /// The token that two tokens make, or `NONE`. If two can be made, the lower comes first.
     pub fn join(&self, left: u32, right: u32) -> u32 {
         let (high, low) = halves(mix(left, right), self.low_bits);
         let factor = self.factors[factor_of(low, self.low_bits)];

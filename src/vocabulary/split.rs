@@ -1,9 +1,9 @@
-//! The words of a text, as the published patterns cut them.
+//! The words of a text, as the published patterns split them.
 //!
 //! The patterns are alternatives that are tried in order at each place, with a lookahead for white
-//! space. Each function here means one of them, and says which. The classes of characters
-//! are those of `regex-syntax`, so they are the ones that the patterns mean. Words never are
-//! empty, and put together they are the text.
+//! space. Each function here implements one of them, and names it. The classes of characters come
+//! from `regex-syntax`, so they are the ones of the patterns. Words are never empty, and together
+//! they are the text.
 
 use std::sync::LazyLock;
 
@@ -45,12 +45,12 @@ const LINE_END: u8 = 64;
 
 /// `\p{L}`.
 const LETTER: u8 = UPPER | LOWER | OTHER_LETTER;
-/// What both cases of a word of o200k may hold.
+/// The characters that both cases of a word of o200k may have.
 const CASELESS: u8 = OTHER_LETTER | MARK;
 /// `\s`.
 const WHITE: u8 = SPACE | LINE_END;
 
-/// The class of each character. Most of it is never touched, so takes no memory.
+/// The class of each character. Most of the table is never used, so it takes no memory.
 static CLASSES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut classes = vec![0; char::MAX as usize + 1];
     for (pattern, class) in [
@@ -78,7 +78,7 @@ fn set_class(classes: &mut [u8], pattern: &str, class: u8) {
     }
 }
 
-/// The part of a text that is not cut yet.
+/// The part of a text that is not split yet.
 struct Rest<'t> {
     classes: &'static [u8],
     text: &'t str,
@@ -113,13 +113,13 @@ impl Rest<'_> {
         let start = self.before_letters();
         let end = self
             .ending_lower(start)
-            // A mark may be what is before the letters, but also the first of them.
+            // A mark may be the character before the letters, but also the first letter.
             .or_else(|| (start > 0).then(|| self.ending_lower(0)).flatten())
             .or_else(|| Some(self.span(start, UPPER)).filter(|end| *end > start))?;
         Some(end + contraction(&self.text[end..]).unwrap_or(0))
     }
 
-    /// `[U]*[L]+`: where it ends if it starts at a place.
+    /// `[U]*[L]+`: the end of a match that starts at a place.
     fn ending_lower(&self, start: usize) -> Option<usize> {
         let upper = self.span(start, UPPER | CASELESS);
         let lower = self.span(upper, LOWER | CASELESS);
@@ -155,8 +155,9 @@ impl Rest<'_> {
         (end > start).then_some(self.text.len() - after.len())
     }
 
-    /// `\s*[\r\n]+|\s+(?!\S)|\s+`: up to the last line end, or else all up to the end of the text,
-    /// or else all but the last, which goes to the next word.
+    /// `\s*[\r\n]+|\s+(?!\S)|\s+`: everything up to the last line end. Without a line end,
+    /// everything if the text ends there. Otherwise everything but the last character, which
+    /// belongs to the next word.
     fn white(&self) -> usize {
         let end = self.span(0, WHITE);
         let white = &self.text[..end];
@@ -168,12 +169,12 @@ impl Rest<'_> {
         }
     }
 
-    /// Where the characters of some classes end that start at a place.
+    /// The end of the characters of some classes that start at a place.
     fn span(&self, start: usize, classes: u8) -> usize {
         self.end(start, |class| class & classes > 0)
     }
 
-    /// Where the characters end that start at a place and whose classes pass.
+    /// The end of the characters that start at a place and have a class that passes.
     fn end(&self, start: usize, passes: impl Fn(u8) -> bool) -> usize {
         let rest = &self.text[start..];
         let end = rest.char_indices().find(|(_, c)| !passes(self.class(*c)));

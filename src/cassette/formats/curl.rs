@@ -1,8 +1,8 @@
-//! What `curl -v` prints, or another tool that shows HTTP as it is: heads of requests and
-//! responses, with their bodies between them, and curl's own remarks among all that.
+//! The output of `curl -v`, or of another tool that shows HTTP as text. It has the heads of
+//! requests and responses, their bodies between them, and curl's own remarks among all that.
 //!
-//! curl never shows the body of a request. Where the command itself is above, its `-d` is taken
-//! for that.
+//! curl never shows the body of a request. If the text also shows the command, its `-d` gives the
+//! body.
 
 use std::sync::LazyLock;
 
@@ -16,16 +16,16 @@ struct Patterns {
     request: Regex,
     response: Regex,
     header: Regex,
-    /// What curl says for itself: remarks, counts of bytes, its progress.
+    /// curl's own output: remarks, counts of bytes, its progress.
     remark: Regex,
     /// A remark behind a body that does not end in a line break.
     glued: Regex,
     connected: Regex,
-    /// What is before the body that a command gives to a request.
+    /// The option in a command that is before the body of a request.
     data: Regex,
     /// The beginning of a document in place of a file.
     document: Regex,
-    /// The line of a command, whatever prompt is before it.
+    /// The line of a command, with any prompt before it.
     command: Regex,
 }
 
@@ -48,7 +48,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     }
 });
 
-/// The exchanges of such a text, or none if it is another one.
+/// The exchanges of such a text, or `None` for any other text.
 pub(super) fn exchanges(text: &str) -> Option<Vec<Raw>> {
     let has =
         |pattern: &Regex| text.lines().any(|line| pattern.is_match(line.trim_end_matches('\r')));
@@ -63,7 +63,7 @@ pub(super) fn exchanges(text: &str) -> Option<Vec<Raw>> {
     Some(reader.done)
 }
 
-/// Where in an exchange the last line was.
+/// The part of an exchange that the last line was in.
 #[derive(Default)]
 enum LineKind {
     /// Before the first request: a command, perhaps.
@@ -78,9 +78,9 @@ enum LineKind {
 #[derive(Default)]
 struct Reader {
     place: LineKind,
-    /// Whom curl says it has connected to.
+    /// The host that curl says it has connected to.
     host: String,
-    /// What is above a request: the command, perhaps.
+    /// The text above a request, which may have the command.
     above: String,
     now: Option<Raw>,
     done: Vec<Raw>,
@@ -176,7 +176,8 @@ fn append(body: &mut Vec<u8>, line: &str) {
     body.push(b'\n');
 }
 
-/// Where a command begins that is behind a body: behind the value, if that is JSON.
+/// The position at which a command begins behind a body: behind the JSON value, if the body is
+/// JSON.
 fn find_command(body: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(body).ok()?;
     if text.trim_start().starts_with(['{', '[']) {

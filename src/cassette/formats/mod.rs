@@ -1,8 +1,8 @@
-//! The formats of recordings: what a file is, and where in it the exchanges stand.
+//! The formats of recordings: which tool wrote a file, and where in the file the exchanges are.
 //!
-//! A recording is told by its content alone, never by its name. What most tools share, a list of
-//! pairs of a request and a response, is read in one place (`pairs.rs`); files of their own have
-//! those that are built otherwise. What is known to be something else is called by its name.
+//! The content alone decides the format of a recording, never its name. Most tools write a list of
+//! pairs of a request and a response: `pairs.rs` reads those. Each format with another structure
+//! has a file of its own. If a file is known to be something else, the error names that.
 
 mod curl;
 mod har;
@@ -24,7 +24,7 @@ use crate::{
     types::lenient::{self, Items, lenient},
 };
 
-/// The lists that exchanges stand in. The last is the document itself.
+/// The paths to the lists of exchanges. The last is the document itself.
 const LISTS: &[&[&str]] = &[
     &["interactions"],
     &["http_interactions"],
@@ -35,8 +35,8 @@ const LISTS: &[&[&str]] = &[
     &[],
 ];
 
-/// The exchanges of a recording, in the order in which they were made. `beside` is where it lies,
-/// for formats that keep bodies in files of their own.
+/// The exchanges of a recording, in the order in which they were made. `beside` is the location of
+/// the recording, for formats that keep bodies in separate files.
 pub(super) fn exchanges(text: &str, beside: Option<&Path>) -> Result<Vec<Raw>, CassetteError> {
     if let Some(exchanges) = curl::exchanges(text) {
         return Ok(exchanges);
@@ -186,8 +186,8 @@ lenient! {
     }
 }
 
-/// Two tools write a key behind everything. A text in YAML that is cut between two lines is still
-/// one.
+/// Two tools write a key at the end of the file. YAML text that is cut between two lines is still
+/// valid YAML.
 fn refuse_cut(text: &str, document: &Value) -> Result<(), CassetteError> {
     if text.trim_start().starts_with('{') {
         return Ok(());

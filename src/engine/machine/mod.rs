@@ -1,12 +1,12 @@
 //! A run as a machine without I/O: its whole state, what can happen to it, and what it needs next.
 //!
-//! `handle` takes an input at a time and answers with the events that it causes; `next` says what
-//! the machine waits for. It reads no clock and no database, awaits nothing, and knows no API: what
-//! it makes are messages, calls and an end. Written down and read back at any point, it goes on in
+//! `handle` takes one input and returns the events that it causes; `next` says what the machine
+//! waits for. It reads no clock and no database, awaits nothing, and knows no API: it makes
+//! messages, calls and an end. A machine can be written and read back at any point: it continues in
 //! the same way.
 //!
-//! Whatever a performer says, the events can be put together: one step at a time, every step
-//! closed before the run ends.
+//! A client can assemble the events, no matter what a performer says. There is one step at a time,
+//! and every step is closed before the run ends.
 
 mod budget;
 mod event;
@@ -34,16 +34,16 @@ use crate::{
     types::{Usage, run::LastError},
 };
 
-/// Something that happens to a run. What cannot happen to it now changes nothing.
+/// Something that happens to a run. An input that is impossible now changes nothing.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     /// Time has passed.
     Time,
     /// The client looks at the run: under the pace `steps` it may take another status.
     Poll,
-    /// Whether somebody listens to its stream, which under the pace `steps` is as good as polls.
+    /// Whether somebody listens to its stream. Under the pace `steps`, listening counts as polls.
     Listened(bool),
-    /// Somebody performs it, and has read a prompt of this length.
+    /// A performer was chosen, and has read a prompt of this length.
     Performed {
         by: Performance,
         prompt: Prompt,
@@ -57,24 +57,24 @@ pub(super) enum Input {
     /// The outputs of the functions that it waits for, in the order of their calls.
     Submit(Vec<String>),
     Cancel,
-    /// It goes on in another process. The performer's answer may be lost with the old one.
+    /// It continues in another process. The performer's answer may be lost with the old one.
     Restart {
         lost: Option<LastError>,
     },
-    /// It ends, whatever it is doing.
+    /// It ends, in any state.
     Stop(PerformanceEnd),
 }
 
 /// What a run needs next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Next {
-    /// The performer is asked: who it is, or for its next cues.
+    /// The machine asks the performer: who it is, or for its next cues.
     FetchCues,
-    /// The performer can be asked again once somebody else has spoken.
+    /// The machine can ask the performer again once an upstream has answered.
     WaitForCues {
         until: Moment,
     },
-    /// The performer can be asked again once the files of the run's stores are ready.
+    /// The machine can ask the performer again once the files of the run's stores are ready.
     WaitForFiles {
         until: Moment,
     },
@@ -90,7 +90,8 @@ pub(super) enum Next {
 }
 
 impl Next {
-    /// When time alone changes something, or none if nothing happens any more, or at once.
+    /// The time at which time alone changes something. `None` if the next change is at once or
+    /// never comes.
     pub(super) fn until(self) -> Option<Moment> {
         match self {
             Self::FetchCues | Self::Done => None,
@@ -101,7 +102,7 @@ impl Next {
         }
     }
 
-    /// Whether nothing but time and the client is waited for.
+    /// Whether the run waits for nothing but time and the client.
     pub(super) fn is_timed(self) -> bool {
         matches!(self, Self::Wait { .. } | Self::WaitForClient { .. })
     }
@@ -109,12 +110,12 @@ impl Next {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Machine {
-    /// By whose tokens the run is measured.
+    /// The model whose tokens measure the run.
     model: String,
     deadline: Moment,
     state: RunState,
     performance: Option<Performance>,
-    /// What the performer has said, and is still to be played.
+    /// The cues of the performer that are still to be played.
     cues: VecDeque<TimedCue>,
     /// When the last cue was played: the next one's wait counts from here.
     played: Moment,
@@ -123,7 +124,7 @@ pub(super) struct Machine {
     is_listened_to: bool,
     step: Option<OpenStep>,
     budget: Budget,
-    /// Whether it is over once it has called functions: another one goes on with their outputs.
+    /// Whether it ends once it has called functions: another run continues with their outputs.
     #[serde(default)]
     ends_with_calls: bool,
 }
@@ -146,34 +147,34 @@ impl Machine {
         }
     }
 
-    /// One that is over once it has called functions.
+    /// The same machine, but it ends once it has called functions.
     pub(super) fn ending_with_calls(self) -> Self {
         Self { ends_with_calls: true, ..self }
     }
 
-    /// Stands where a run stood that is taken up without its machine.
+    /// Takes the state of a run that resumes without its machine.
     pub(super) fn stand(&mut self, state: RunState, step: Option<OpenStep>) {
         (self.state, self.step) = (state, step);
     }
 
-    /// Counts a step that was closed before.
+    /// Counts a step that was closed earlier.
     pub(super) fn count_step(&mut self, usage: Usage, answered: u64) {
         self.budget.close_step(usage, answered);
     }
 
-    /// A cancel has come too late before.
+    /// Notes that an earlier cancel came too late.
     pub(super) fn cancel_late(&mut self) {
         if self.state == (RunState::Cancelling { late: false }) {
             self.state = RunState::Cancelling { late: true };
         }
     }
 
-    /// Takes over what was reported of the open step before.
+    /// Takes over the usage that was reported earlier for the open step.
     pub(super) fn report(&mut self, usage: Option<Usage>) {
         self.step.iter_mut().for_each(|step| step.reported = usage);
     }
 
-    /// Goes on with a performance that was under way, and what of it is still to be played.
+    /// Continues a performance that was in progress, with its remaining cues.
     pub(super) fn perform(&mut self, by: Performance, cues: VecDeque<TimedCue>) {
         self.cues = match self.state {
             RunState::Cancelling { late: false } => cancelled(),
@@ -205,7 +206,7 @@ impl Machine {
         self.performance.as_ref().is_some_and(|by| matches!(by.memory, Memory::Upstream(_)))
     }
 
-    /// Whether the performer is wanted, perhaps because a cancel came too late.
+    /// Whether the run needs the performer, perhaps because a cancel came too late.
     pub(super) fn is_performing(&self) -> bool {
         matches!(
             self.state,
@@ -213,17 +214,17 @@ impl Machine {
         )
     }
 
-    /// Whether it is being cancelled, but says the rest.
+    /// Whether a cancel came too late, so that the run plays the rest.
     pub(super) fn is_cancelled_late(&self) -> bool {
         matches!(self.state, RunState::Cancelling { late: true })
     }
 
-    /// Whether it has been taken from the queue, and the performer has the word.
+    /// Whether it has left the queue and the performer is active.
     pub(super) fn has_started(&self) -> bool {
         self.state == RunState::Performing
     }
 
-    /// Whether an input of the client can happen to the run now.
+    /// Whether the run accepts an input of the client now.
     pub(super) fn accepts(&self, input: &Input) -> bool {
         match input {
             Input::Cancel => self.state.after(Action::Cancel { late: false }).is_some(),
@@ -319,10 +320,10 @@ impl Machine {
             self.played = due;
             self.is_polled &= before == std::mem::discriminant(&self.state);
         }
-        // What the performer still says before the deadline comes first.
+        // Cues that the performer says before the deadline come first.
         if now >= self.deadline && !self.is_over() && self.next() != Next::FetchCues {
-            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as what
-            // it is.
+            // Nobody polled a run under the pace `steps` to its end: a cancelled one ends as
+            // cancelled.
             let end = if is_cancelling(&self.state) {
                 PerformanceEnd::Cancelled
             } else {
@@ -356,7 +357,7 @@ impl Machine {
     }
 
     fn cancel(&mut self, now: Moment, events: &mut Vec<MachineEvent>) {
-        // A run that waits for its client can be cancelled whatever the reply says.
+        // A client can cancel a run that waits for it, no matter what the reply says.
         let late = self.is_performing()
             && self.performance.as_ref().is_some_and(Performance::cancels_late);
         let Some(state) = self.state.after(Action::Cancel { late }) else { return };
@@ -375,7 +376,7 @@ impl Machine {
         self.is_polled = false;
     }
 
-    /// Waits that were under way begin again.
+    /// Waits that were in progress begin again.
     fn restart(&mut self, lost: Option<LastError>, now: Moment) {
         self.client_acted(now);
         self.is_listened_to = false;
@@ -385,7 +386,7 @@ impl Machine {
     }
 }
 
-/// What is left to play of a run that is cancelled.
+/// The remaining cues of a cancelled run.
 fn cancelled() -> VecDeque<TimedCue> {
     VecDeque::from([TimedCue::now(Cue::End(PerformanceEnd::Cancelled))])
 }

@@ -1,4 +1,4 @@
-//! How each cue changes a run, and which events tell it.
+//! How each cue changes a run, and which events show the change.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(in super::super) struct OpenStep {
     pub said: u64,
     /// Tokens that its tools have answered.
     pub answered: u64,
-    /// What was reported of it in place of what was counted.
+    /// The reported usage, which replaces the counted one.
     pub reported: Option<Usage>,
 }
 
@@ -163,8 +163,8 @@ impl Machine {
         events.push(MachineEvent { at, what });
     }
 
-    /// Counts what the model is about to say. `false` if the budget does not allow it, which ends
-    /// the run.
+    /// Counts the tokens that the model is about to say. Returns `false` and ends the run if the
+    /// budget does not allow them.
     fn may_say(&mut self, tokens: u64, at: Timestamp, events: &mut Vec<MachineEvent>) -> bool {
         let said = self.step.as_ref().map_or(0, |step| step.said);
         if !self.budget.has_room_to_say(said.saturating_add(tokens)) {
@@ -206,7 +206,7 @@ impl Machine {
         let PlayKind::Calls { functions, last } = &mut step.kind else { return };
         let is_function = matches!(call, MachineCall::Function { .. });
         if !is_function && !self.budget.may_call_tool() {
-            // What it would be given, and would answer, is passed over too.
+            // The machine also skips the input and the output of this call.
             *last = None;
             return;
         }
@@ -226,7 +226,7 @@ impl Machine {
     }
 
     fn call_input(&mut self, piece: TokenPiece, at: Timestamp, events: &mut Vec<MachineEvent>) {
-        // A search is asked for in one piece.
+        // A search has its whole input in one piece.
         let takes_pieces = |tool| matches!(tool, PlayTool::Function | PlayTool::CodeInterpreter);
         if self.may_say(piece.tokens, at, events)
             && self.step.as_ref().and_then(OpenStep::last_tool).is_some_and(takes_pieces)
@@ -283,7 +283,7 @@ impl Machine {
         self.close(Closing::Finished, at, events);
     }
 
-    /// Gives up a step that was about to ask the client for something.
+    /// Drops a step that was about to ask the client for something.
     pub(super) fn leave_calls_out(&mut self, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let Some(end) = self.cues.iter().position(|cue| cue.cue == Cue::CloseCalls) else { return };
         let calls = |cue: &TimedCue| matches!(cue.cue, Cue::Function { .. });
@@ -304,7 +304,7 @@ impl Machine {
         step.and_then(|step| step.reported).unwrap_or_else(counted)
     }
 
-    /// Closes what is open, if anything is.
+    /// Closes the open step, if there is one.
     fn close(&mut self, how: Closing, at: Timestamp, events: &mut Vec<MachineEvent>) {
         let usage = self.usage_of_step();
         let Some(step) = self.step.take() else { return };
@@ -315,7 +315,7 @@ impl Machine {
         events.push(MachineEvent { at, what: EventKind::Closed { how, usage } });
     }
 
-    /// Ends the run, and before it whatever of it is open.
+    /// Ends the run. Before that, closes everything of it that is open.
     pub(super) fn end(
         &mut self,
         end: PerformanceEnd,
@@ -335,8 +335,8 @@ impl Machine {
             PerformanceEnd::Expired => Action::Expire(counted),
             PerformanceEnd::Cancelled => Action::FinishCancel(counted),
         };
-        // A run that is being cancelled cannot end in any other way than it should, but it does
-        // end; so does one that is stopped at another time than it could be cancelled.
+        // A run that is being cancelled can end only in the allowed way, but it does end. So does a
+        // run that stops at a time when nobody can cancel it.
         let next = self.state.after(action).or_else(|| {
             let cancelling = self.state.after(Action::Cancel { late: false });
             cancelling.as_ref().unwrap_or(&self.state).after(Action::FinishCancel(counted))

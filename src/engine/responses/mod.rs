@@ -1,10 +1,11 @@
 //! Responses: the second view on the one machine.
 //!
-//! A response is performed as a run that nobody sees. So conditions, templates, turns, faults and
-//! upstreams are the same for both APIs. What differs is here: what a response reads
-//! (`context.rs`), how it is created (`creation.rs`), which container its code interpreter has (`container.rs`), what it makes of the machine's events
-//! (`objects.rs`, `event.rs`, `scripted_item.rs`), and how the next response goes on with its reply
-//! (`continuation.rs`). `compaction.rs` shortens what the next one reads.
+//! A response is performed as a run that no client sees. So conditions, templates, turns, faults
+//! and upstreams are the same for both APIs. This module has the differences. `context.rs` has what
+//! a response reads, `creation.rs` creates a response. `container.rs` selects the container of its
+//! code interpreter. `objects.rs`, `event.rs` and `scripted_item.rs` make objects from the
+//! machine's events. With `continuation.rs`, the next response continues the same reply.
+//! `compaction.rs` shortens what the next one reads.
 
 mod compaction;
 mod container;

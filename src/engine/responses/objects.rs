@@ -1,8 +1,8 @@
-//! The view of the Responses API on what the machine makes: the response, its items, and the events
-//! that streams show.
+//! The view of the Responses API on the output of the machine: the response, its items, and the
+//! events of streams.
 //!
-//! Nothing here decides anything. Beside the response, the run is kept that performers see; what
-//! happens to it, happens to both.
+//! Nothing here decides anything. Beside the response, there is the run that performers see. Every
+//! change applies to both.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ pub(in super::super) struct ResponseObjects {
     /// The run that performers see.
     pub run: RunObjects,
     pub response: Response,
-    /// What the client gave it to read.
+    /// The input from the client.
     input: Vec<Item>,
     turn: i64,
     answered: Vec<Round>,
@@ -50,7 +50,7 @@ pub(in super::super) struct ResponseObjects {
     lock: Option<ConversationLock>,
 }
 
-/// What a response is begun with.
+/// The data with which a response begins.
 pub(in super::super) struct BegunResponse {
     pub response: Response,
     pub input: Vec<Item>,
@@ -67,23 +67,23 @@ impl ResponseObjects {
         let BegunResponse { response, input, turn, answered, pads, container, lock } = begun;
         let settings = &response.settings;
         let log = (settings.background && settings.stream).then(Vec::new);
-        // Recorded: what can be asked for again is not padded.
+        // Recorded: events that a client can request again are not padded.
         let pads = pads && settings.stream && log.is_none();
         let progress = Progress::behind(input.len(), log);
         Self { run, response, input, turn, answered, progress, pads, container, lock }
     }
 
-    /// Goes on where another process stood.
+    /// Continues from the progress of another process.
     pub(in super::super) fn resume(&mut self, progress: Progress) {
         self.progress = progress;
     }
 
-    /// The events that have been told so far, if they can be asked for again.
+    /// The events sent so far, if clients can request them again.
     pub(in super::super) fn log(&self) -> Option<&[LoggedEvent]> {
         self.progress.log.as_deref()
     }
 
-    /// What a stream begins with.
+    /// The first events of a stream.
     pub(in super::super) fn begin(&mut self) -> Vec<Event> {
         let created = ResponseEventKind::Created(Box::new(self.response.clone()));
         let mut told = vec![created];
@@ -93,8 +93,8 @@ impl ResponseObjects {
         self.numbered(told)
     }
 
-    /// Changes the objects as the machine says, and answers what is shown of it: what the run that
-    /// performers see has become, and what streams show.
+    /// Applies the machine's events to the objects. Returns the events to show: changes of the run
+    /// that performers see, and the events of streams.
     pub(in super::super) fn apply(&mut self, events: Vec<MachineEvent>) -> Vec<Event> {
         let mut shown = Vec::new();
         for event in events {
@@ -169,9 +169,9 @@ impl ResponseObjects {
                 self.progress.asked = step.map(Step::function_calls).unwrap_or_default();
             }
             EventKind::Ended(ending) => self.end(ending, at, told),
-            // Streams of both APIs break off in the same way, which the run's events tell.
+            // Streams of both APIs break off in the same way: the run's events say so.
             EventKind::BrokeOff => {}
-            // The Assistants API alone has words for them.
+            // Only the Assistants API has events for them.
             EventKind::CallsOpened
             | EventKind::Image { .. }
             | EventKind::Attached { .. }
@@ -207,7 +207,7 @@ impl ResponseObjects {
         }
     }
 
-    /// A stretch of text that means a file: a citation is an annotation alone, a link is text.
+    /// A piece of text that refers to a file. A citation is only an annotation, a link is text.
     fn marked(&mut self, piece: String, refers: MarkTarget, told: &mut Vec<ResponseEventKind>) {
         let filename = match &refers {
             MarkTarget::Citation(cited) => self.filename(&cited.file_id),
@@ -266,7 +266,7 @@ impl ResponseObjects {
         }
     }
 
-    /// A search, which is over at once.
+    /// A search, which ends at once.
     fn search(&mut self, search: Searched, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
         self.finish(ItemStatus::Completed, told);
         let (id, output_index) = (self.item_id("fs_", at), self.response.output.len());
@@ -291,7 +291,7 @@ impl ResponseObjects {
         told.push(ResponseEventKind::ItemDone(place, done));
     }
 
-    /// An item that the fixture spells out: its id and its status are filled in.
+    /// An item from the fixture. Its id and its status are filled in here.
     fn item(
         &mut self,
         mut rest: Map<String, Value>,
@@ -349,7 +349,7 @@ impl ResponseObjects {
         self.response.fail(error);
     }
 
-    /// The events with their numbers, padded and noted.
+    /// The events with their numbers, padded and logged.
     fn numbered(&mut self, told: Vec<ResponseEventKind>) -> Vec<Event> {
         let mut shown = Vec::with_capacity(told.len());
         for mut kind in told {
@@ -407,7 +407,8 @@ impl ResponseObjects {
         Ok(())
     }
 
-    /// What is written with the end: the items of the conversation, and how the reply goes on.
+    /// Writes the data that belongs to the end: the items of the conversation, and how the reply
+    /// continues.
     fn write_end(&self, changes: &mut Changes, machine: &Machine) -> store::Result<()> {
         let has_answer =
             matches!(self.response.status, ResponseStatus::Completed | ResponseStatus::Incomplete);
@@ -446,12 +447,12 @@ impl ResponseObjects {
         self.turn
     }
 
-    /// Lets others into the conversation, once the end is written.
+    /// Unlocks the conversation, once the end is written.
     pub(in super::super) fn unlock(&mut self) {
         self.lock = None;
     }
 
-    /// What a restart needs to go on.
+    /// The state from which a restart continues.
     pub(in super::super) fn record(&self) -> Record<'_> {
         let RunObjects { run, steps, .. } = &self.run;
         Record {
@@ -463,7 +464,7 @@ impl ResponseObjects {
     }
 }
 
-/// How many characters a piece lacks to a multiple of 16. Recorded.
+/// How many characters a piece needs to reach a multiple of 16. Recorded.
 fn missing_to_block(text: &str) -> usize {
     const BLOCK: usize = 16;
     (BLOCK - text.chars().count() % BLOCK) % BLOCK

@@ -1,4 +1,4 @@
-//! The item that a response is writing, and what of it was told already.
+//! The item that a response is writing, and how much of it the events have shown.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl OpenItem {
         }
     }
 
-    /// Tells that it begins.
+    /// Adds the events of its beginning.
     pub(super) fn begin(&self, told: &mut Told) {
         let item = Box::new(self.item(ItemStatus::InProgress));
         told.push(ResponseEventKind::ItemAdded(self.place(), item));
@@ -99,7 +99,7 @@ impl OpenItem {
         }
     }
 
-    /// Opens a part of the same kind, unless it is open already. Answers its number.
+    /// Opens a part of the same kind, unless it is open already. Returns its number.
     fn open_part(&mut self, new: OpenPart, told: &mut Told) -> usize {
         let is_other =
             |part: &OpenPart| std::mem::discriminant(part) != std::mem::discriminant(&new);
@@ -174,7 +174,7 @@ impl OpenItem {
         }
     }
 
-    /// Adds a piece to what a call is given.
+    /// Adds a piece to the input of a call.
     pub(super) fn input(&mut self, piece: String, told: &mut Told) {
         let (whole, written) = match &mut self.kind {
             OpenKind::Call { arguments, .. } => (arguments, Written::Arguments),
@@ -214,19 +214,19 @@ impl OpenItem {
         told.push(ResponseEventKind::SummaryPart { place, number, text, is_done: true });
     }
 
-    /// Adds what a program has put out.
+    /// Adds an output of a program.
     pub(super) fn output(&mut self, output: Value) {
         if let OpenKind::Code { outputs, .. } = &mut self.kind {
             outputs.push(output);
         }
     }
 
-    /// Tells that it is done, or broken off, and answers the item that it has become.
+    /// Adds the events of its end, complete or broken off, and returns the finished item.
     pub(super) fn finish(mut self, status: ItemStatus, told: &mut Told) -> Item {
         match &self.kind {
             OpenKind::Message { parts, part, .. } => {
                 if parts.is_empty() && part.is_none() {
-                    // Clients look at the first part without asking whether there is one.
+                    // Clients read the first part without a check that it exists.
                     let new = OpenPart::Text { text: String::new(), annotations: Vec::new() };
                     self.open_part(new, told);
                 }

@@ -1,4 +1,4 @@
-//! What is kept beside a response that is under way, so that another process can go on with it.
+//! The data beside a response in progress, with which another process can continue it.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::{
     types::{Message, Run, Step, tool::FunctionCall},
 };
 
-/// What is written once, with the response: what a restart cannot look up.
+/// Written once, with the response: the data that a restart cannot look up.
 #[derive(Serialize, Deserialize)]
 pub(in super::super) struct Setting {
     pub turn: i64,
@@ -27,24 +27,24 @@ pub(in super::super) struct Setting {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in super::super) struct Progress {
     pub(super) open: Option<OpenItem>,
-    /// How many items it has begun, and how many events it has told.
+    /// How many items it has begun, and how many events it has sent.
     pub(super) items: usize,
     pub(super) events: u64,
     pub(super) reasoning_tokens: u64,
     /// The calls whose outputs the client owes.
     pub(super) asked: Vec<FunctionCall>,
-    /// All events, if they can be asked for again.
+    /// All events, if clients can request them again.
     pub(super) log: Option<Vec<LoggedEvent>>,
 }
 
 impl Progress {
-    /// That of a response which has so many items before its first one.
+    /// The progress of a response with so many items before its first one.
     pub(super) fn behind(items: usize, log: Option<Vec<LoggedEvent>>) -> Self {
         Self { items, log, ..Self::default() }
     }
 }
 
-/// What is written with every commit: the response's progress, and the run that performers see.
+/// Written with every commit: the response's progress, and the run that performers see.
 #[derive(Serialize, Deserialize)]
 pub(in super::super) struct Record<'r> {
     pub progress: Cow<'r, Progress>,

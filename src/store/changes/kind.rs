@@ -1,8 +1,9 @@
-//! What a kind of change is.
+//! The definition of a kind of change.
 //!
-//! A kind is one struct, whose fields are the columns of a row in JSON, and one statement, which
-//! has its condition in it. A statement takes any number of rows, given as one array, so a batch of
-//! a thousand writes is a handful of statements, and all of them go to SQLite in one command.
+//! A kind is one struct and one statement. The fields of the struct are the columns of a row in
+//! JSON. The statement has the condition of the change in it. It takes any number of rows, given as
+//! one array. So a batch of a thousand writes is a handful of statements, and all of them go to
+//! SQLite in one command.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::super::{batch_loader::Table, table::Stored};
 
-/// What a row will have as its body.
+/// The body that a row will have.
 pub(super) struct WrittenBody<'c> {
     pub table: Table,
     pub parents: Vec<&'c str>,
@@ -23,20 +24,20 @@ impl<'c> WrittenBody<'c> {
     }
 }
 
-/// A kind of change: what a row of it has beside an id.
+/// A kind of change: the data of a row beside an id.
 pub(super) trait ChangeKind: Serialize + Send + Sync + 'static {
-    /// Whether a write fails of which a row did not meet the statement's condition.
+    /// Whether a write fails if one of its rows did not meet the statement's condition.
     const MUST_CHANGE: bool = false;
 
-    /// Whether it changes objects that it does not name: children, or whatever refers to it.
+    /// Whether it changes objects that it does not name: children, or objects that refer to it.
     const IS_WIDE: bool = false;
 
-    /// The statement. Its one parameter is an array of rows; each has the session and the id beside
-    /// its fields.
+    /// The statement. Its one parameter is an array of rows. Each row has the session and the id
+    /// beside its fields.
     fn sql() -> Cow<'static, str>;
 
-    /// The object whose row has this body afterwards, if the statement's condition, where it has
-    /// one, is met.
+    /// The object whose row has this body afterwards, if the row meets the condition of the
+    /// statement or there is none.
     fn written(&self) -> Option<WrittenBody<'_>> {
         None
     }

@@ -1,7 +1,7 @@
-//! What a write asks for, as data: rows of kinds, each kind with its statement and its condition.
+//! A write as data: rows of kinds. Each kind has its statement and its condition.
 //!
-//! A write names its changes in the order in which they happen. What they tell the session is told
-//! once they are committed.
+//! A write lists its changes in the order in which they happen. The session gets their events after
+//! the commit.
 
 mod chunks;
 mod containers;
@@ -53,22 +53,22 @@ pub(super) struct Written {
     pub body: CachedBody,
 }
 
-/// A row of a kind, by which a change is told afterwards: rank, session, id.
+/// The key of a changed row, to find its change afterwards: rank, session, id.
 pub(super) type RowKey = (u8, i64, String);
 
-/// Where a file is that is being made ready: by its number and that of its store, which are
-/// never used twice.
+/// The place of a file in preparation: its number and that of its store. Numbers are never used
+/// twice.
 #[derive(Clone, Debug)]
 pub struct FilePlace {
     pub id: String,
     pub store_id: String,
     pub file: i64,
     pub store: i64,
-    /// Which time it is that the file is made ready.
+    /// The number of the attempt to prepare the file.
     pub attempt: i64,
 }
 
-/// A piece of a file's text, and its words, by how often they occur: once, twice, three times, more
+/// A piece of a file's text, and its words by their frequency: once, twice, three times, more
 /// often.
 #[derive(Debug)]
 pub struct Chunk {
@@ -78,7 +78,7 @@ pub struct Chunk {
     pub columns: [String; 4],
 }
 
-/// What has become of a file that was made ready.
+/// The result of the preparation of a file.
 #[derive(Debug, Default)]
 pub struct Ready {
     pub chunks: usize,
@@ -87,7 +87,7 @@ pub struct Ready {
     pub error: Option<IngestError>,
 }
 
-/// What one write asks for.
+/// The changes of one write.
 #[derive(Default)]
 pub struct Changes {
     rows: Vec<Row>,
@@ -96,7 +96,7 @@ pub struct Changes {
 
 /// A resource whose body can be exchanged for another.
 pub trait Changeable: Stored + ChangeEvent {
-    /// The files that are listed in it, which are taken out of it when they are deleted.
+    /// The files that it lists. A deleted file is removed from the list.
     fn given_files(&self) -> Vec<String> {
         Vec::new()
     }
@@ -184,14 +184,14 @@ impl Changes {
         Ok(())
     }
 
-    /// Notes which files an assistant or a thread is given.
+    /// Notes the files that belong to an assistant or a thread.
     fn note_tool_files<T: Changeable>(&mut self, owner: &T) {
         for id in owner.given_files() {
             self.add(id, NoteToolFile { owner: id_of(owner) });
         }
     }
 
-    /// Inserts a file whose content is in a blob, unless there is one of this id.
+    /// Inserts a file whose content is in a blob, unless a file with this id exists.
     pub fn insert_file(&mut self, file: &File, blob: &str) -> Result<()> {
         self.add_file(file, blob, None)
     }
@@ -210,7 +210,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Makes a file of an upload that still is what it was, and ends that.
+    /// Makes a file of an upload that has not changed meanwhile, and ends the upload.
     pub(super) fn complete_upload(
         &mut self,
         upload: &Upload,
@@ -228,7 +228,7 @@ impl Changes {
         self.insert(upload)
     }
 
-    /// Inserts a part if its upload still takes any.
+    /// Inserts a part if its upload still accepts parts.
     pub fn insert_part(&mut self, part: &UploadPart, blob: &str, bytes: u64) -> Result<()> {
         self.add(
             id_of(part),
@@ -250,7 +250,7 @@ impl Changes {
         self.insert(store)
     }
 
-    /// Inserts a batch as long as its store is there.
+    /// Inserts a batch if its store exists.
     pub fn insert_batch(&mut self, batch: &FileBatch) -> Result<()> {
         let vector_store_id = batch.vector_store_id.clone();
         self.add(id_of(batch), InsertBatch { body: body_of(batch)?, vector_store_id });
@@ -258,7 +258,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Puts a file into a store, or takes it up again, as long as both are there.
+    /// Adds a file to a store, or restarts its preparation, if both exist.
     pub fn put_store_file(
         &mut self,
         file: &StoreFile,
@@ -276,8 +276,8 @@ impl Changes {
         Ok(())
     }
 
-    /// Makes the store of attachments, together with what they are attached to, if that is there
-    /// not yet: a message or a run of the same write.
+    /// Creates the store of attachments, together with the owner of the attachments if that does
+    /// not exist yet: a message or a run of the same write.
     pub fn attach_store(&mut self, store: &VectorStore, needs: Option<&str>) -> Result<()> {
         let needs = needs.map(str::to_owned);
         self.add(id_of(store), AttachStore { body: body_of(store)?, needs });
@@ -285,7 +285,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Puts a file that is attached into a store, under the same condition.
+    /// Adds an attached file to a store, under the same condition.
     pub fn attach_file(&mut self, file: &StoreFile, needs: Option<&str>) -> Result<()> {
         self.add(
             id_of(file),
@@ -299,7 +299,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Gives a thread files, as long as it is what it was, and under the same condition.
+    /// Gives files to a thread that has not changed meanwhile, under the same condition.
     pub fn give_files(&mut self, thread: &Thread, was: &str, needs: Option<&str>) -> Result<()> {
         self.add(
             id_of(thread),
@@ -325,21 +325,21 @@ impl Changes {
         self.events.push(StoreEvent::Deleted { resource: StoreFile::EVENTS, id: id_of(file) });
     }
 
-    /// Deletes a file wherever it is: in stores it goes by itself, in the lists of tools it is
-    /// taken out.
+    /// Deletes a file everywhere. The database removes it from stores; this removes it from the
+    /// lists of tools.
     pub fn delete_file(&mut self, file: &Id<File>) {
         self.add(file.to_string(), Detach::<Assistant> { of: PhantomData });
         self.add(file.to_string(), Detach::<Thread> { of: PhantomData });
         self.delete(file);
     }
 
-    /// Removes what an earlier attempt left of a file's chunks.
+    /// Removes the chunks that an earlier attempt left of a file.
     pub fn clear_chunks(&mut self, place: &FilePlace) {
         let FilePlace { id, file, attempt, .. } = place.clone();
         self.add(id, ClearChunks { file, attempt });
     }
 
-    /// Adds a chunk to a file that is being made ready.
+    /// Adds a chunk to a file in preparation.
     pub fn insert_chunk(&mut self, place: &FilePlace, number: usize, chunk: Chunk) {
         let FilePlace { id, file, attempt, .. } = place.clone();
         let Chunk { start, text, words, columns } = chunk;
@@ -349,7 +349,7 @@ impl Changes {
         self.add(id, IndexChunk { file, attempt, key, once, twice, thrice, often });
     }
 
-    /// Ends the making ready of a file, one way or the other, unless somebody else has ended it.
+    /// Ends the preparation of a file, with or without success, unless it has ended already.
     pub fn finish_store_file(&mut self, place: &FilePlace, end: &Ready) {
         let FilePlace { id, file, attempt, store_id, .. } = place.clone();
         let status = if end.error.is_none() { "completed" } else { "failed" };
@@ -374,8 +374,8 @@ impl Changes {
         self.add(blob.to_owned(), BuryBlob);
     }
 
-    /// Inserts a run if its thread is there and free, and there is something to run on: `anyway`,
-    /// or a message of a user in the thread. What a run does, its task tells.
+    /// Inserts a run if its thread exists and is free, and the run has an input: `anyway`, or a
+    /// message of a user in the thread. The task of the run publishes its events.
     pub fn insert_run(
         &mut self,
         run: &Run,
@@ -396,7 +396,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Adds a client's message if its thread is there and free.
+    /// Adds a client's message if its thread exists and is free.
     pub fn add_message(&mut self, message: &Message, thread_was: Option<&str>) -> Result<()> {
         self.add(
             id_of(message),
@@ -410,25 +410,25 @@ impl Changes {
         Ok(())
     }
 
-    /// Inserts a message; if a run is given, only as long as that is there.
+    /// Inserts a message. If a run is given, that must still exist.
     pub fn insert_message(&mut self, message: &Message, run: Option<&Id<Run>>) -> Result<()> {
         let (thread_id, run_id) = (message.thread_id.clone(), run.cloned());
         self.add(id_of(message), InsertMessage { body: body_of(message)?, run_id, thread_id });
-        // What a run writes, its task tells.
+        // The task of a run publishes the messages that the run writes.
         if message.run_id.is_none() {
             self.creates(message);
         }
         Ok(())
     }
 
-    /// Writes what a run has made of a message, all but its metadata.
+    /// Writes a run's changes to a message, all but its metadata.
     pub fn update_message(&mut self, message: &Message) -> Result<()> {
         let thread_id = message.thread_id.clone();
         self.add(id_of(message), UpdateMessage { body: body_of(message)?, thread_id });
         Ok(())
     }
 
-    /// Writes a run's new state and its note, if the run is still there.
+    /// Writes a run's new state and its note, if the run still exists.
     pub fn update_run(&mut self, run: &Run, note: Option<&str>) -> Result<()> {
         self.add(
             id_of(run),
@@ -441,7 +441,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Writes a step, new or not, as long as its run is there.
+    /// Writes a step, new or not, if its run exists.
     pub fn put_step(&mut self, step: &Step) -> Result<()> {
         let (run_id, thread_id) = (step.run_id.clone(), step.thread_id.clone());
         self.add(id_of(step), PutStep { body: body_of(step)?, run_id, thread_id });
@@ -452,8 +452,8 @@ impl Changes {
         self.insert(conversation)
     }
 
-    /// Adds items to a conversation behind the one of this number, as long as it is there. `by` is
-    /// the response that adds them, if it is kept, and `turn` the question that it answers.
+    /// Adds items to a conversation after the item of this number, if the conversation exists. `by`
+    /// is the response that adds them, if it is kept, and `turn` the question that it answers.
     pub fn extend_conversation<'i>(
         &mut self,
         conversation: &Id<Conversation>,
@@ -514,8 +514,8 @@ impl Changes {
         self.add(container.to_string(), EmptyContainer);
     }
 
-    /// Inserts a response, with what a restart needs to go on with it, if it goes on. What it does,
-    /// its task tells.
+    /// Inserts a response. If it continues, this includes the data for a restart. Its task
+    /// publishes its events.
     pub fn insert_response(
         &mut self,
         response: &Response,
@@ -538,7 +538,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Writes a response's new state and its note, if it is still there.
+    /// Writes a response's new state and its note, if the response still exists.
     pub fn update_response(
         &mut self,
         response: &Response,
@@ -565,12 +565,12 @@ impl Changes {
         Ok(())
     }
 
-    /// Notes how a reply goes on once the output of a call is there.
+    /// Notes how a reply continues once the output of a call exists.
     pub fn put_continuation(&mut self, call_id: &str, note: &str) {
         self.add(call_id.to_owned(), PutContinuation { body: note.to_owned() });
     }
 
-    /// Exchanges a body that still is what it was.
+    /// Replaces a body that has not changed meanwhile.
     pub(super) fn swap<T: Changeable>(&mut self, item: &T, was: &str) -> Result<()> {
         self.note_tool_files(item);
         let (id, body, was) = (id_of(item), body_of(item)?, was.to_owned());
@@ -592,7 +592,7 @@ impl Changes {
         std::mem::take(&mut self.events)
     }
 
-    /// The rows whose change has to be told apart from that of the same row by another write.
+    /// The rows whose change must be distinct from another write's change of the same row.
     pub(super) fn row_keys(&self, session: i64) -> HashSet<RowKey> {
         let held_keys = self.rows.iter().filter(|row| row.must_change);
         held_keys.map(|row| (row.rank, session, row.id.clone())).collect()
@@ -613,8 +613,8 @@ impl Changes {
         self.rows.iter().any(|row| row.is_wide)
     }
 
-    /// What the rows are known to have afterwards, each under the condition that its row is changed
-    /// if it has a key. Of an object that is changed twice nothing is known.
+    /// The bodies that the rows will have. If a body has a key, it is known only if that row
+    /// changes. Nothing is known of an object that changes twice.
     pub(super) fn written(&self, session: i64) -> Vec<Written> {
         let is_only = |row: &Row| self.rows.iter().filter(|other| other.id == row.id).count() == 1;
         let written = self.rows.iter().filter_map(|row| {
@@ -625,7 +625,7 @@ impl Changes {
         written.collect()
     }
 
-    /// Its rows as the statements take them, with the ranks of their kinds.
+    /// Its rows in the form that the statements take, with the ranks of their kinds.
     pub(super) fn into_rows(self, session: i64) -> Vec<(u8, String)> {
         self.rows.iter().map(|row| (row.rank, row.json(session))).collect()
     }

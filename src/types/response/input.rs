@@ -1,4 +1,4 @@
-//! What a client gives a response to read, and puts into conversations: items, as they come.
+//! The input of a response or a conversation from a client: items, unchanged.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::types::{
     reader::{Fields, Path, Read, Text, ValidationErrorKind, ValidationErrors},
 };
 
-/// An item that a client sends: an id of its own or none, and what it is.
+/// An item from a client: its own id or none, its type, and the rest.
 #[derive(Clone, Debug)]
 pub struct NewItem {
     pub id: Option<String>,
@@ -18,7 +18,7 @@ pub struct NewItem {
     pub rest: Map<String, Value>,
 }
 
-/// What a response is asked: a text, or a list of items.
+/// The input of a response: a text, or a list of items.
 #[derive(Clone, Debug, Default)]
 pub struct Input(pub Vec<NewItem>);
 
@@ -30,12 +30,12 @@ impl NewItem {
         Item::new(id, &kind, Value::Object(rest))
     }
 
-    /// The item with another id, whatever it had.
+    /// The item with another id, in place of its own.
     pub fn with_id(self, id: impl FnOnce(&str) -> String) -> Item {
         Self { id: None, ..self }.into_item(id)
     }
 
-    /// The item that it means, if it names one.
+    /// The id of the item that it refers to, if it is a reference.
     pub fn reference(&self) -> Option<&str> {
         self.id.as_deref().filter(|_| self.kind == ITEM_REFERENCE)
     }
@@ -118,7 +118,7 @@ impl Read for NewItem {
     }
 }
 
-/// An item that only passes through: with its keys as they came.
+/// An item that only passes through, with its keys unchanged.
 fn other(
     kind: &str,
     mut map: Map<String, Value>,
@@ -133,7 +133,7 @@ fn other(
     Some(NewItem { id, kind: kind.to_owned(), rest: map })
 }
 
-/// The id of an item, if it has one. Its type is known, and its status is the service's to say.
+/// The id of an item, if it has one. Its type is known, and the service decides its status.
 fn id_of(fields: &mut Fields<'_, '_>) -> Option<Option<String>> {
     fields.optional::<String>("type")?;
     fields.optional::<String>("status")?;
@@ -169,7 +169,7 @@ impl Read for Speaker {
     }
 }
 
-/// The parts of a message. A text becomes one part, of the kind that goes with the role.
+/// The parts of a message. A text becomes one part, of the kind for the role.
 fn read_content(
     content: Value,
     role: &str,
@@ -252,7 +252,7 @@ impl Read for Part {
     }
 }
 
-/// Refuses a file of a type that no model reads. Recorded of sounds, by their data and by their
+/// Rejects a file of a type that no model reads. Recorded for audio, by its data and by its
 /// address.
 fn check_file(
     map: &Map<String, Value>,

@@ -1,4 +1,4 @@
-//! The response: one answer of a model, with everything that was in force for it.
+//! The response: one answer of a model, with all settings in force for it.
 //!
 //! The order of its keys is the service's, as recorded in August 2026. Answers over REST and
 //! events in streams differ in one key.
@@ -39,7 +39,7 @@ pub struct Response {
     pub settings: Arc<Settings>,
 }
 
-/// What was in force for a response, after all defaults. Echoed with it.
+/// The settings in force for a response, after all defaults. The response echoes them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     pub background: bool,
@@ -65,7 +65,7 @@ pub struct Settings {
     pub truncation: String,
     pub user: Option<String>,
     pub metadata: Metadata,
-    /// What the client wants beside the usual. Not echoed, like everything below.
+    /// The extra data that the client wants. Not echoed, like everything below.
     pub include: Vec<String>,
     /// Whether it was created as a stream.
     pub stream: bool,
@@ -94,7 +94,7 @@ impl ResponseStatus {
         self == Self::Cancelled
     }
 
-    /// The event that tells of it. A response that is cancelled ends its streams without one.
+    /// The event of this status. A response that is cancelled ends its streams without one.
     pub fn event(self) -> &'static str {
         match self {
             Self::Queued => "response.queued",
@@ -159,12 +159,12 @@ impl Resource for Response {
 }
 
 impl Settings {
-    /// Whether the client wants something beside the usual: `reasoning.encrypted_content`, …
+    /// Whether the client wants this extra data: `reasoning.encrypted_content`, …
     pub fn includes(&self, what: &str) -> bool {
         self.include.iter().any(|wanted| wanted == what)
     }
 
-    /// Whether it is kept. The service keeps one in the background until it was polled.
+    /// Whether it is kept. The service keeps a response in the background until a client polls it.
     pub fn is_kept(&self) -> bool {
         self.store || self.background
     }
@@ -210,7 +210,7 @@ pub struct ResponseView<'r> {
 }
 
 impl ResponseView<'_> {
-    /// Recorded: who pays is told over REST only, and of a response in the background once it has
+    /// Recorded: only REST shows who pays. A response in the background shows it once it has
     /// completed.
     fn shows_billing(&self) -> bool {
         let Response { status, settings, .. } = self.response;
@@ -218,7 +218,7 @@ impl ResponseView<'_> {
     }
 }
 
-/// The tier in force: `auto` until it is known which it was.
+/// The tier in force: `auto` until the real tier is known.
 fn service_tier(response: &Response) -> &str {
     let done = matches!(response.status, ResponseStatus::Completed | ResponseStatus::Incomplete);
     match response.settings.service_tier.as_deref() {
@@ -234,8 +234,7 @@ fn service_tier(response: &Response) -> &str {
     }
 }
 
-/// What tools that only the service had have used: the searches in the web that a fixture spells
-/// out, and nothing else.
+/// The usage of tools that only the service had: the web searches in the fixture, and nothing else.
 fn tool_usage(output: &[Item]) -> Value {
     let searches = output.iter().filter(|item| {
         item.is(item::WEB_SEARCH_CALL)
@@ -253,7 +252,7 @@ fn tool_usage(output: &[Item]) -> Value {
     })
 }
 
-/// The word of the API for why a response is incomplete.
+/// The API's word for the reason why a response is incomplete.
 fn word_for(reason: IncompleteRun) -> &'static str {
     match reason {
         IncompleteRun::ContentFilter => "content_filter",

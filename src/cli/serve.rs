@@ -128,7 +128,7 @@ struct UpstreamArgs {
     /// also by REHEARSAL_UPSTREAM, but where CI is set only by this flag
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// What the upstream is: it has /chat/completions, or speaks the Assistants API
+    /// The API of the upstream: /chat/completions, the Assistants API, or the Responses API
     #[arg(
         long = "upstream-kind",
         value_enum,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
 
 use super::{
     citations::Cited,
@@ -21,7 +22,7 @@ use crate::{
     fixture::reply::Search,
     tokens::{self, TokenPiece as Token},
     types::{
-        Id, Message, Step, Tool,
+        Api, Id, Message, Step, Tool, Usage,
         message::Content,
         run::{LastError, Performed, Question},
         step::{Searched, ToolCallKind},
@@ -185,6 +186,21 @@ impl Remote {
                     Err(error) => cues.push(failed(self.cleaned(error))),
                 }
             }
+            UpstreamPiece::Reasoning(summary) if context.api == Api::Responses => {
+                cues.push(Cue::OpenReasoning);
+                for part in summary {
+                    cues.push(Cue::SummaryPart);
+                    let pieces = tokens::pieces(&context.run.model, &part);
+                    cues.extend(pieces.into_iter().map(Cue::Summary));
+                }
+                // The upstream counts these tokens with those of its answer.
+                cues.extend([Cue::Usage(Usage::default()), Cue::CloseReasoning]);
+            }
+            UpstreamPiece::Item(item) if context.api == Api::Responses => {
+                cues.push(Cue::Item(item));
+            }
+            // The Assistants API has no words for them.
+            UpstreamPiece::Reasoning(_) | UpstreamPiece::Item(_) => {}
             UpstreamPiece::Note(note) => self.noted.note = note,
             UpstreamPiece::End(finish) => {
                 self.flush(context, cues);
@@ -295,6 +311,7 @@ async fn conversation(context: &RunContext<'_>) -> Result<Conversation, PrepareE
             own: HashMap::new(),
             found: found(context),
             can_search: context.has_stored_files,
+            reasoning: of_response.reasoning.clone(),
         });
     }
     let (before, own) = prompt::heard(context.store, context.run)
@@ -305,7 +322,13 @@ async fn conversation(context: &RunContext<'_>) -> Result<Conversation, PrepareE
         messages.push(heard(message, context).await?);
     }
     let own = own.into_iter().map(|message| (message.id.to_string(), message.text())).collect();
-    Ok(Conversation { messages, own, found: found(context), can_search: context.has_stored_files })
+    Ok(Conversation {
+        messages,
+        own,
+        found: found(context),
+        can_search: context.has_stored_files,
+        reasoning: Value::Null,
+    })
 }
 
 async fn heard(message: &Message, context: &RunContext<'_>) -> Result<ThreadMessage, PrepareError> {

@@ -35,6 +35,24 @@ impl Usage {
             ..Self::default()
         }
     }
+
+    /// The same, with what the tokens are: those of the prompt that were cached, and those of the
+    /// answer that are reasoning.
+    pub fn with_details(self, cached_tokens: u64, reasoning_tokens: u64) -> Self {
+        Self {
+            prompt_token_details: PromptDetails { cached_tokens },
+            completion_tokens_details: CompletionDetails { reasoning_tokens },
+            ..self
+        }
+    }
+
+    pub fn cached_tokens(&self) -> u64 {
+        self.prompt_token_details.cached_tokens
+    }
+
+    pub fn reasoning_tokens(&self) -> u64 {
+        self.completion_tokens_details.reasoning_tokens
+    }
 }
 
 impl AddAssign for Usage {
@@ -42,6 +60,10 @@ impl AddAssign for Usage {
         *self = Self::new(
             self.prompt_tokens.saturating_add(other.prompt_tokens),
             self.completion_tokens.saturating_add(other.completion_tokens),
+        )
+        .with_details(
+            self.cached_tokens().saturating_add(other.cached_tokens()),
+            self.reasoning_tokens().saturating_add(other.reasoning_tokens()),
         );
     }
 }

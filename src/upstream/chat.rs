@@ -1,14 +1,14 @@
 //! A run as one or more chat completions: the requests, and the meaning of the answers.
 
-use reqwest::header;
 use serde_json::{Map, Value, json};
 
 use super::{
     client::{
-        Finish, LONGEST, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamCall,
-        UpstreamPiece, UpstreamRequest, too_long, usage_of, whole,
+        Finish, LONGEST, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamPiece,
+        UpstreamRequest, content_type, not_asked_for, parsed, too_long, usage_of, whole,
     },
     pieces::PieceSender,
+    search_tool::{SEARCHES, call, search_name, search_parameters},
     stream::Events,
 };
 use crate::{
@@ -17,14 +17,8 @@ use crate::{
         Tool, Usage,
         run::IncompleteRun,
         step::{StepDetails, ToolCallKind},
-        tool::FILE_SEARCH,
     },
 };
-
-/// Explains to the model the purpose of its search, and how to cite the results.
-const SEARCHES: &str = "Searches the files that were uploaded for this conversation. Each result \
-                        begins with a marker such as 【4:0†policy.txt】. Where the answer rests on a \
-                        result, copy its marker, unchanged, behind what it supports.";
 
 /// Requests one completion, and passes on its pieces as they come.
 pub(super) async fn perform(
@@ -34,11 +28,7 @@ pub(super) async fn perform(
 ) -> Result<(), TurnError> {
     let response =
         upstream.send(upstream.post("/chat/completions"), &request(upstream, asked)).await?;
-    let kind = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
+    let kind = content_type(&response);
     let mut completion = Completion { search: search_name(asked), ..Completion::default() };
     if kind.starts_with("text/event-stream") {
         let mut events = Events::new(response);
@@ -56,33 +46,9 @@ pub(super) async fn perform(
         upstream.refuse_error(&answer)?;
         completion.take(&answer, "message", pieces).await?;
     } else {
-        let kind = if kind.is_empty() { "something without a type" } else { kind };
-        return Err(TurnError::because(format_args!(
-            "answered with {kind} where a completion was asked for"
-        )));
+        return Err(not_asked_for(&kind, "a completion"));
     }
     completion.end(pieces).await
-}
-
-fn parsed(text: &str) -> Result<Value, TurnError> {
-    serde_json::from_str(text).map_err(|_| TurnError::because("sent something that is not JSON"))
-}
-
-impl Upstream {
-    /// Detects an error in place of an answer.
-    pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), TurnError> {
-        match &answer["error"] {
-            Value::Null => Ok(()),
-            error => {
-                let said =
-                    error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
-                Err(TurnError::because(format_args!(
-                    "answered with an error: {}",
-                    said.trim_end_matches('.')
-                )))
-            }
-        }
-    }
 }
 
 /// A completion, as far as it has arrived.
@@ -165,25 +131,9 @@ impl Completion {
         }
         let calls = std::mem::take(&mut self.calls).into_iter();
         let calls = calls
-            .map(|call| self.call(call.name, call.arguments))
+            .map(|called| call(self.search.as_deref(), called.name, called.arguments))
             .collect::<Result<Vec<_>, _>>()?;
         pieces.give(UpstreamPiece::Calls(calls, self.usage)).await
-    }
-
-    fn call(&self, name: String, arguments: String) -> Result<UpstreamCall, TurnError> {
-        // Some models send no arguments in place of an empty object.
-        let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
-        let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
-            let cut: String = arguments.chars().take(100).collect();
-            return Err(TurnError::because(format_args!(
-                "called the function '{name}' with arguments that are not JSON: {cut}"
-            )));
-        };
-        if self.search.as_deref() == Some(name.as_str()) {
-            let query = parsed["query"].as_str().map_or_else(|| arguments.clone(), str::to_owned);
-            return Ok(UpstreamCall::Search { query });
-        }
-        Ok(UpstreamCall::Function { name, arguments })
     }
 }
 
@@ -366,31 +316,11 @@ fn tools(asked: &UpstreamRequest) -> Vec<Value> {
         }
     }
     if let Some(name) = search_name(asked) {
-        let parameters = json!({
-            "type": "object",
-            "properties": {"query": {"type": "string",
-                "description": "What to look for, in words of the files."}},
-            "required": ["query"],
-        });
+        let parameters = search_parameters();
         tools.push(json!({"type": "function",
             "function": {"name": name, "description": SEARCHES, "parameters": parameters}}));
     }
     tools
-}
-
-/// The name of the search tool: that of the tool, unless the run has a function of that name.
-fn search_name(asked: &UpstreamRequest) -> Option<String> {
-    let is_taken = |name: &str| {
-        asked
-            .run
-            .tools
-            .iter()
-            .any(|tool| matches!(tool, Tool::Function { function } if function.name == name))
-    };
-    let name = if is_taken(FILE_SEARCH) { "search_uploaded_files" } else { FILE_SEARCH };
-    (asked.conversation.can_search
-        && asked.run.tools.iter().any(|tool| matches!(tool, Tool::FileSearch { .. })))
-    .then(|| name.to_owned())
 }
 
 /// The tool to use. A forced call is done once anything was called.

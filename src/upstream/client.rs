@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{own_key::OwnKey, remote_objects::RemoteObjects};
@@ -24,6 +24,8 @@ pub enum UpstreamKind {
     Chat,
     /// It speaks the Assistants API itself.
     Assistants,
+    /// It speaks the Responses API itself.
+    Responses,
 }
 
 /// A key. Only the upstream sees it.
@@ -142,6 +144,8 @@ pub struct Conversation {
     pub found: HashMap<String, String>,
     /// Whether there is anything to search in.
     pub can_search: bool,
+    /// How a response is to reason, as its client has said it.
+    pub reasoning: Value,
 }
 
 /// A message of the thread, or of the input of a response.
@@ -183,6 +187,10 @@ pub enum UpstreamPiece {
     Refusal(String),
     /// The message is complete, and so is the step.
     Said(Option<Usage>),
+    /// The model has reasoned: the parts of its summary.
+    Reasoning(Vec<String>),
+    /// An item of the Responses API that the upstream has made itself, such as a search in the web.
+    Item(Map<String, Value>),
     /// The calls of one step, all of them.
     Calls(Vec<UpstreamCall>, Option<Usage>),
     /// A note for the next request, after the client's outputs.
@@ -323,7 +331,7 @@ impl Upstream {
             }
             Some(ApiKey(key)) => request.bearer_auth(key),
             // The API requires a key; another Rehearsal accepts any.
-            None if self.kind == UpstreamKind::Assistants => request.bearer_auth("rehearsal"),
+            None if self.kind != UpstreamKind::Chat => request.bearer_auth("rehearsal"),
             None => request,
         }
     }
@@ -452,7 +460,7 @@ fn base_of(text: &str) -> Result<Url, UpstreamConfigError> {
         ));
     }
     url.set_fragment(None);
-    for end in ["/chat/completions", "/assistants"] {
+    for end in ["/chat/completions", "/assistants", "/responses"] {
         if let Some(base) = url.path().trim_end_matches('/').strip_suffix(end).map(str::to_owned) {
             url.set_path(&base);
         }
@@ -461,6 +469,39 @@ fn base_of(text: &str) -> Result<Url, UpstreamConfigError> {
         url.set_path("/v1");
     }
     Ok(url)
+}
+
+/// The type of an answer, or an empty text.
+pub(super) fn content_type(response: &Response) -> String {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// The error for an answer of another type.
+pub(super) fn not_asked_for(kind: &str, wanted: &str) -> TurnError {
+    let kind = if kind.is_empty() { "something without a type" } else { kind };
+    TurnError::because(format_args!("answered with {kind} where {wanted} was asked for"))
+}
+
+pub(super) fn parsed(text: &str) -> Result<Value, TurnError> {
+    serde_json::from_str(text).map_err(|_| TurnError::because("sent something that is not JSON"))
+}
+
+impl Upstream {
+    /// Detects an error in place of an answer.
+    pub(super) fn refuse_error(&self, answer: &Value) -> Result<(), TurnError> {
+        match &answer["error"] {
+            Value::Null => Ok(()),
+            error => {
+                let said =
+                    error["message"].as_str().or_else(|| error.as_str()).unwrap_or("no message");
+                Err(TurnError::because(format_args!(
+                    "answered with an error: {}",
+                    said.trim_end_matches('.')
+                )))
+            }
+        }
+    }
 }
 
 /// The whole answer, unless it is too long.

@@ -4,6 +4,7 @@
 //! piece, also if it comes in two.
 
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::{
@@ -65,6 +66,25 @@ impl PieceSender {
                 let calls = calls.into_iter().map(|call| self.cleaned_call(call));
                 UpstreamPiece::Calls(calls.collect(), usage)
             }
+            UpstreamPiece::Reasoning(summary) => {
+                UpstreamPiece::Reasoning(summary.into_iter().map(without).collect())
+            }
+            UpstreamPiece::Item(item) => UpstreamPiece::Item(self.cleaned_item(item)),
+            other => other,
+        }
+    }
+
+    fn cleaned_item(&self, item: Map<String, Value>) -> Map<String, Value> {
+        item.into_iter().map(|(key, value)| (key, self.cleaned_value(value))).collect()
+    }
+
+    fn cleaned_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.without_key(text)),
+            Value::Array(values) => {
+                values.into_iter().map(|value| self.cleaned_value(value)).collect()
+            }
+            Value::Object(item) => Value::Object(self.cleaned_item(item)),
             other => other,
         }
     }

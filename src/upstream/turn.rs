@@ -10,6 +10,7 @@ use super::{
         AHEAD, Finish, Turn, TurnError, Upstream, UpstreamKind, UpstreamPiece, UpstreamRequest,
     },
     pieces::PieceSender,
+    responses,
 };
 
 impl Upstream {
@@ -21,6 +22,7 @@ impl Upstream {
         let task = tokio::spawn(async move {
             let done = match upstream.kind {
                 UpstreamKind::Chat => chat::perform(&upstream, &asked, &sender).await,
+                UpstreamKind::Responses => responses::perform(&upstream, &asked, &sender).await,
                 UpstreamKind::Assistants => assistants::perform(&upstream, &asked, &sender).await,
             };
             if let Err(TurnError::Upstream(error)) = done {

@@ -225,10 +225,19 @@ async fn converse(client: &Client) -> Vec<Value> {
 }
 
 fn recording(mock: &Mock, folder: &Path) -> Running {
+    recording_of("chat", mock, folder)
+}
+
+/// The APIs of the mock.
+const KINDS: [&str; 2] = ["chat", "responses"];
+
+fn recording_of(kind: &str, mock: &Mock, folder: &Path) -> Running {
     let folder = folder.display().to_string();
     let arguments = [
         "--upstream",
         &mock.base,
+        "--upstream-kind",
+        kind,
         "--upstream-key-env",
         "UPSTREAM_SECRET",
         "--upstream-model",
@@ -249,20 +258,25 @@ fn replaying(folder: &Path) -> Running {
 
 #[tokio::test]
 async fn a_conversation_is_recorded_and_replayed_without_the_upstream() {
-    let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
-    let recorded = converse(&Client::of(&recording(&mock, folder.path()))).await;
-    assert_eq!(recorded[0], "completed");
-    assert_eq!(recorded[2], json!({"name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"}));
-    let texts: Vec<_> =
-        recorded.iter().filter_map(|it| it.get(1).and_then(Value::as_str)).collect();
-    assert_eq!(texts[1], "Hello! {{ this is no template }} How can I help?");
-    assert_eq!(texts[3], "Refunds are paid within 14 days【8:0†policy.txt】, as the policy says.");
-    let cited = recorded.iter().find(|it| it[1] == texts[3]).unwrap();
-    assert_eq!(cited[2], json!([["【8:0†policy.txt】", 31, true]]));
-    drop(mock);
-    let files = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(files, 3, "a file for each thread");
-    assert_eq!(converse(&Client::of(&replaying(folder.path()))).await, recorded);
+    for kind in KINDS {
+        let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
+        let recorded = converse(&Client::of(&recording_of(kind, &mock, folder.path()))).await;
+        assert_eq!(recorded[0], "completed");
+        assert_eq!(recorded[2], json!({"name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"}));
+        let texts: Vec<_> =
+            recorded.iter().filter_map(|it| it.get(1).and_then(Value::as_str)).collect();
+        assert_eq!(texts[1], "Hello! {{ this is no template }} How can I help?");
+        assert_eq!(
+            texts[3],
+            "Refunds are paid within 14 days【8:0†policy.txt】, as the policy says."
+        );
+        let cited = recorded.iter().find(|it| it[1] == texts[3]).unwrap();
+        assert_eq!(cited[2], json!([["【8:0†policy.txt】", 31, true]]));
+        drop(mock);
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 3, "a file for each thread");
+        assert_eq!(converse(&Client::of(&replaying(folder.path()))).await, recorded);
+    }
 }
 
 /// Runs an agent of the Agents SDK, and checks what it says at the end.
@@ -278,26 +292,28 @@ fn run_agent(server: &Running) {
 
 #[tokio::test]
 async fn what_a_model_says_to_an_agent_is_recorded_and_answers_runs_too() {
-    let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
-    run_agent(&recording(&mock, folder.path()));
-    drop(mock);
-    let replay = replaying(folder.path());
-    run_agent(&replay);
-    let client = Client::of(&replay);
-    let assistant = json!({"model": "gpt-4o", "tools": [weather()]});
-    let assistant = id(&client.post("/assistants", assistant).await);
-    let messages = json!([{"role": "user", "content": "How is the weather?"}]);
-    let thread = id(&client.post("/threads", json!({ "messages": messages })).await);
-    let run = client.run(&thread, json!({"assistant_id": assistant})).await;
-    let calls = &run["required_action"]["submit_tool_outputs"]["tool_calls"];
-    let outputs = calls.as_array().unwrap_or_else(|| panic!("{run}")).iter();
-    let outputs: Vec<_> =
-        outputs.map(|call| json!({"tool_call_id": call["id"], "output": "18"})).collect();
-    let path = format!("/threads/{thread}/runs/{}/submit_tool_outputs", id(&run));
-    client.last_of(client.post(&path, json!({"tool_outputs": outputs, "stream": true})).await);
-    let messages = client.get(&format!("/threads/{thread}/messages")).await;
-    let said = &messages["data"][0]["content"][0]["text"]["value"];
-    assert_eq!(said, "Oslo has 18 degrees, Rome 31.");
+    for kind in KINDS {
+        let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
+        run_agent(&recording_of(kind, &mock, folder.path()));
+        drop(mock);
+        let replay = replaying(folder.path());
+        run_agent(&replay);
+        let client = Client::of(&replay);
+        let assistant = json!({"model": "gpt-4o", "tools": [weather()]});
+        let assistant = id(&client.post("/assistants", assistant).await);
+        let messages = json!([{"role": "user", "content": "How is the weather?"}]);
+        let thread = id(&client.post("/threads", json!({ "messages": messages })).await);
+        let run = client.run(&thread, json!({"assistant_id": assistant})).await;
+        let calls = &run["required_action"]["submit_tool_outputs"]["tool_calls"];
+        let outputs = calls.as_array().unwrap_or_else(|| panic!("{run}")).iter();
+        let outputs: Vec<_> =
+            outputs.map(|call| json!({"tool_call_id": call["id"], "output": "18"})).collect();
+        let path = format!("/threads/{thread}/runs/{}/submit_tool_outputs", id(&run));
+        client.last_of(client.post(&path, json!({"tool_outputs": outputs, "stream": true})).await);
+        let messages = client.get(&format!("/threads/{thread}/messages")).await;
+        let said = &messages["data"][0]["content"][0]["text"]["value"];
+        assert_eq!(said, "Oslo has 18 degrees, Rome 31.");
+    }
 }
 
 #[tokio::test]
@@ -427,7 +443,7 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
 #[tokio::test]
 async fn no_secret_is_in_anything_that_is_written() {
     let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
-    let (records, database) = (folder.path().join("records"), folder.path().join("r.db"));
+    let database = folder.path().join("r.db");
     // The key that is used is in no file of the server's, however the run ends.
     let kept = [
         "--upstream",
@@ -457,9 +473,20 @@ async fn no_secret_is_in_anything_that_is_written() {
         files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()))
     };
     assert!(has("How can I help?") && !has(SECRET) && !has(ENCODED));
+    for kind in KINDS {
+        records_no_secret(kind, &mock).await;
+    }
+}
+
+/// Records a model that says the key of the upstream.
+async fn records_no_secret(kind: &str, mock: &Mock) {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
     let arguments = [
         "--upstream",
         &mock.base,
+        "--upstream-kind",
+        kind,
         "--upstream-key-env",
         "UPSTREAM_SECRET",
         "--record",

@@ -297,8 +297,8 @@ impl Machine {
     /// What the open step has used.
     pub(super) fn usage_of_step(&self) -> Usage {
         let step = self.step.as_ref();
-        if let Some(OpenStep { kind: PlayKind::Reasoning, said, .. }) = step {
-            return Usage::new(0, *said);
+        if let Some(OpenStep { kind: PlayKind::Reasoning, said, reported, .. }) = step {
+            return reported.unwrap_or(Usage::new(0, *said));
         }
         let counted = || self.budget.usage_of_step(step.map_or(0, |step| step.said));
         step.and_then(|step| step.reported).unwrap_or_else(counted)

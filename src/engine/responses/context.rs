@@ -53,6 +53,8 @@ pub(in super::super) struct ResponseInputs {
     pub is_truncated: bool,
     pub conversation: Option<Conversation>,
     pub container: ResponseContainer,
+    /// How the client wants it to reason, for an upstream.
+    pub reasoning: Value,
     /// What an upstream is to read, if there is one.
     pub heard: Vec<ThreadMessage>,
     /// What the model has said to the question before, if what it says is to be recorded.

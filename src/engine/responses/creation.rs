@@ -83,6 +83,7 @@ impl ResponseOrder {
         let container = container::choose(at_hand, &request, &read, fresh).await?;
         let of_response = ResponseInputs {
             container: container.clone(),
+            reasoning: request.reasoning.clone(),
             stores: stores(&request),
             system: read.system().filter(|_| request.instructions.is_none()),
             is_truncated: request.truncation == "auto",

@@ -132,9 +132,14 @@ impl ResponseUsage {
     pub fn new(usage: Usage, reasoning_tokens: u64) -> Self {
         Self {
             input_tokens: usage.prompt_tokens,
-            input_tokens_details: InputDetails::default(),
+            input_tokens_details: InputDetails {
+                cached_tokens: usage.cached_tokens(),
+                ..InputDetails::default()
+            },
             output_tokens: usage.completion_tokens,
-            output_tokens_details: OutputDetails { reasoning_tokens },
+            output_tokens_details: OutputDetails {
+                reasoning_tokens: reasoning_tokens.saturating_add(usage.reasoning_tokens()),
+            },
             total_tokens: usage.total_tokens,
         }
     }

@@ -43,6 +43,141 @@ async fn another_rehearsal_performs_a_response() {
     assert_eq!(text(&other), "You said Hello, question 1.");
 }
 
+/// A model that reasons, searches the web, and calls a function twice.
+const THINKING: &str = r#"
+replies:
+  - when: {message: {contains: weather}}
+    steps:
+      - reasoning: {summary: [I look it up., Twice.]}
+      - tool_calls: [{function: {name: look, arguments: {city: Oslo}}}]
+      - reasoning: {}
+      - tool_calls: [{function: {name: look, arguments: {city: Rome}}}]
+      - item: {type: web_search_call, action: {type: search, query: Oslo}}
+      - message: "It is {{ outputs.look | join(', ') }}."
+  - when: {message: {contains: refuse}}
+    steps: [{message: {refusal: "No."}}]
+  - when: {message: {contains: long}}
+    outcome: {incomplete: max_output_tokens}
+    steps: [{message: The beginning of something}]
+  - when: {message: {contains: filter}}
+    outcome: {incomplete: content_filter}
+    steps: [{message: The beginning of something}]
+  - when: {message: {contains: fail}}
+    outcome: {failed: {code: rate_limit_exceeded, message: Too fast.}}
+    steps: []
+  - steps: [{message: "You said {{ message }}, question {{ turn }}."}]
+"#;
+
+/// The body of the newest request for a response.
+async fn last_request(remote: &TestServer) -> Value {
+    let requests = remote.get("/_rehearsal/requests?path=/v1/responses").await.body;
+    requests["data"].as_array().unwrap().last().unwrap()["request_body"].clone()
+}
+
+fn kinds(response: &Value) -> Vec<&str> {
+    let items = response["output"].as_array().unwrap().iter();
+    items.map(|item| item["type"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn another_server_of_responses_performs_a_response() {
+    let remote = TestServer::with_fixtures(THINKING).await;
+    let server = asking(format!("{}/v1", remote.base), UpstreamKind::Responses).await;
+    let ask = async |input: Value, previous: &Value| {
+        let mut body = asked(input);
+        body["model"] = json!("o3");
+        body["reasoning"] = json!({"effort": "low", "summary": "auto"});
+        body["previous_response_id"] = previous.clone();
+        create(&server, body).await
+    };
+    let first = ask(json!("The weather?"), &Value::Null).await;
+    assert_eq!(kinds(&first), ["reasoning", "function_call"]);
+    let summary: Vec<_> =
+        first["output"][0]["summary"].as_array().unwrap().iter().map(|it| &it["text"]).collect();
+    assert_eq!(summary, ["I look it up.", "Twice."]);
+    let sent = last_request(&remote).await;
+    assert_eq!(sent["reasoning"], json!({"effort": "low", "summary": "auto"}), "{sent}");
+    assert_eq!(sent["include"], json!(["reasoning.encrypted_content"]));
+    assert_eq!((&sent["store"], &sent["stream"]), (&json!(false), &json!(true)));
+    let second = ask(json!(outputs(&first, &["cold"])), &first["id"]).await;
+    assert_eq!(kinds(&second), ["reasoning", "function_call"]);
+    let third = ask(json!(outputs(&second, &["warm"])), &second["id"]).await;
+    assert_eq!(kinds(&third), ["web_search_call", "message"]);
+    assert_eq!(text(&third), "It is cold, warm.");
+    assert_eq!(third["output"][0]["action"]["query"], "Oslo");
+    // The reasoning of both rounds has come back to the model.
+    let sent = last_request(&remote).await;
+    let sent: Vec<_> = sent["input"].as_array().unwrap().iter().map(|item| &item["type"]).collect();
+    let round = ["reasoning", "function_call", "function_call_output"].map(Value::from);
+    assert_eq!(sent[1..], round.iter().chain(&round).collect::<Vec<_>>());
+    let next = ask(json!("Hello"), &third["id"]).await;
+    assert_eq!(text(&next), "You said Hello, question 2.");
+    let refused = ask(json!("Please refuse"), &Value::Null).await;
+    assert_eq!(refused["output"][0]["content"][0]["refusal"], "No.");
+    for (input, reason) in [("long", "max_output_tokens"), ("filter", "content_filter")] {
+        let cut = ask(json!(input), &Value::Null).await;
+        assert_eq!(cut["incomplete_details"], json!({"reason": reason}));
+        assert!("The beginning of something".starts_with(&text(&cut)));
+    }
+    let failed = ask(json!("fail"), &Value::Null).await;
+    assert_eq!(failed["error"], json!({"code": "rate_limit_exceeded", "message": "Too fast."}));
+}
+
+#[tokio::test]
+async fn a_server_of_responses_performs_runs() {
+    let remote = TestServer::with_fixtures(THINKING).await;
+    let server = asking(format!("{}/v1", remote.base), UpstreamKind::Responses).await;
+    let tools = json!([{"type": "function", "function": {"name": "look"}}]);
+    let assistant = json!({"model": "gpt-4o", "instructions": "Be kind.", "tools": tools});
+    let assistant = server.post("/v1/assistants", assistant).await.id();
+    let (thread, run) = server.run_with("The weather?", json!({"assistant_id": assistant})).await;
+    for output in ["cold", "warm"] {
+        let waiting = server.get(&run).await.body;
+        let call = &waiting["required_action"]["submit_tool_outputs"]["tool_calls"][0];
+        let given = json!({"tool_outputs": [{"tool_call_id": call["id"], "output": output}]});
+        server.post(&format!("{run}/submit_tool_outputs"), given).await;
+        server.idle().await;
+    }
+    assert_eq!(server.said(&thread).await[1], "It is cold, warm.");
+    let ended = server.get(&run).await.body;
+    assert_eq!(ended["status"], "completed");
+    let sent = last_request(&remote).await;
+    assert_eq!(sent["instructions"], "Be kind.");
+    assert!(ended["usage"]["prompt_tokens"].as_u64().unwrap() > 0, "{ended}");
+}
+
+#[tokio::test]
+async fn what_a_server_of_responses_does_wrong_is_said_by_the_response() {
+    let added = r#"{"type":"response.output_item.added","output_index":0,
+        "item":{"id":"msg_1","type":"message","status":"in_progress","content":[]}}"#
+        .replace('\n', "");
+    let delta = r#"{"type":"response.output_text.delta","delta":"Half an"}"#;
+    let call = r#"{"type":"response.output_item.done","item":{"type":"function_call","name":"look","arguments":"{\"city\":","call_id":"call_1"}}"#;
+    let done = r#"{"type":"response.completed","response":{"status":"completed","usage":null}}"#;
+    let error = r#"{"type":"error","code":"server_error","message":"It broke.","param":null}"#;
+    let html = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<p>";
+    for (answer, message) in [
+        (stream(&[&added, delta]), "The upstream ended its answer in the middle."),
+        (
+            stream(&[call, done]),
+            "The upstream called the function 'look' with arguments that are not JSON: {\"city\":.",
+        ),
+        (stream(&["{}}"]), "The upstream sent something that is not JSON."),
+        (stream(&[error]), "It broke."),
+        (html, "The upstream answered with text/html where a response was asked for."),
+    ] {
+        let (address, _) = answering(vec![Some(answer)]).await;
+        let server = asking(format!("http://{address}/v1"), UpstreamKind::Responses).await;
+        let failed = create(&server, asked(json!("Hello"))).await;
+        assert_eq!(failed["error"], json!({"code": "server_error", "message": message}));
+        assert_eq!(server.get("/_rehearsal/health").await.status, 200, "it goes on");
+    }
+    // Nothing at all is an empty message.
+    let (address, _) = answering(vec![Some(stream(&[done]))]).await;
+    let server = asking(format!("http://{address}/v1"), UpstreamKind::Responses).await;
+    assert_eq!(kinds(&create(&server, asked(json!("Hello"))).await), ["message"]);
+}
+
 #[tokio::test]
 async fn a_chat_server_reads_what_was_said_before() {
     let said = r#"{"choices":[{"delta":{"content":"Hi"}}]}"#;
@@ -63,7 +198,11 @@ async fn a_chat_server_reads_what_was_said_before() {
 
 /// A server that records what another one answers.
 async fn recording(url: &str, folder: &Path) -> TestServer {
-    let upstream = Some(UpstreamSettings::new(format!("{url}/v1"), UpstreamKind::Assistants));
+    recording_of(UpstreamKind::Assistants, url, folder).await
+}
+
+async fn recording_of(kind: UpstreamKind, url: &str, folder: &Path) -> TestServer {
+    let upstream = Some(UpstreamSettings::new(format!("{url}/v1"), kind));
     let record = Some(folder.to_owned());
     TestServer::with(Config { upstream, record, unmatched: Unmatched::Upstream, ..config() }).await
 }
@@ -118,10 +257,12 @@ async fn converse(server: &TestServer, way: &str) -> [String; 2] {
 
 #[tokio::test]
 async fn what_an_upstream_answers_to_responses_is_recorded_and_answers_both_apis() {
-    for way in ["chain", "conversation", "list"] {
+    let kinds = [UpstreamKind::Assistants, UpstreamKind::Responses];
+    let ways = ["chain", "conversation", "list"];
+    for (kind, way) in kinds.into_iter().flat_map(|kind| ways.map(|way| (kind, way))) {
         let (remote, folder) =
             (TestServer::with_fixtures(REMOTE).await, tempfile::tempdir().unwrap());
-        let server = recording(&remote.base, folder.path()).await;
+        let server = recording_of(kind, &remote.base, folder.path()).await;
         let told = converse(&server, way).await;
         assert_eq!(told[0], "It is cold.", "{way}");
         remote.stop().await;

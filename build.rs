@@ -1,16 +1,16 @@
-//! Notes from which commit the program is built, for `rehearsal --version`.
+//! Notes the commit of the program, for `rehearsal --version`.
 //!
-//! A package has its commit in a file that cargo writes. A build that knows of none, such as that of
-//! an image, can name it in `REHEARSAL_COMMIT`.
+//! A package has its commit in a file that cargo writes. A build without either, such as the build
+//! of an image, can set the commit in `REHEARSAL_COMMIT`.
 
 use std::{env, fs, process::Command};
 
-/// How much of a commit's name is shown.
+/// The number of shown characters of the commit's name.
 const SHOWN: usize = 12;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=REHEARSAL_COMMIT");
-    // Files that are not there would make every build begin anew.
+    // A missing file would cause a rebuild in every build.
     for file in [".git/HEAD", ".git/logs/HEAD", ".cargo_vcs_info.json"] {
         if fs::metadata(file).is_ok() {
             println!("cargo::rerun-if-changed={file}");
@@ -30,7 +30,7 @@ fn of_package() -> Option<String> {
 }
 
 fn of_checkout() -> Option<String> {
-    // A checkout around an unpacked package is another project.
+    // The checkout around an unpacked package belongs to another project.
     fs::metadata(".git").ok()?;
     let output = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
     let hash = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;

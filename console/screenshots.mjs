@@ -1,5 +1,6 @@
-// Draws the page for people: `npm run screenshots` writes docs/playground.png, and the others below
-// target/screenshots. It wants a program (PROGRAM, else the release build) and a browser (BROWSER).
+// Makes screenshots of the page: `npm run screenshots` writes docs/playground.png, and the others
+// in target/screenshots. It needs a program (PROGRAM, or else the release build) and a browser
+// (BROWSER).
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Collects the files of the container image: `image.sh PROGRAM FOLDER`. Below `root`: the program, the libraries that it is
-# linked to, the certificates of public authorities for an upstream, a temporary folder. Below `own`: what belongs to the user
-# of the server, the place for a data volume. No shell.
+# Collects the files of the container image: `image.sh PROGRAM FOLDER`. `root` gets the program, its
+# shared libraries, the certificates of public authorities for an upstream, and a temporary folder.
+# `own` gets the files of the server's user: the place for a data volume. There is no shell.
 set -eu
 program=$1
 root=$2/root

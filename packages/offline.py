@@ -1,6 +1,6 @@
-"""Runs a command without a network, but for the loopback interface: python3 offline.py COMMAND…
+"""Runs a command with the loopback interface only: python3 offline.py COMMAND…
 
-Needs a network namespace of its own, so it is called by `unshare --net`.
+It needs its own network namespace, so `unshare --net` calls it.
 """
 
 import fcntl

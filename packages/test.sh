@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the packages for this machine, and tests them as they are installed: each in a fresh environment, and without a
-# network where the machine can take it away. What is built stays in target/packages.
+# Builds the packages for this machine, and tests the installed packages, each in a new environment.
+# The tests have no network, if the machine allows that. The built packages stay in target/packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -12,7 +12,7 @@ mkdir -p "$built"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PYTHONDONTWRITEBYTECODE=1
 unset REHEARSAL_PROGRAM REHEARSAL_FIXTURES REHEARSAL_UNMATCHED
 
-# The rest of a command, without a network but for the loopback interface.
+# Runs a command with the loopback interface only.
 offline() {
     if unshare --net true 2>/dev/null; then
         unshare --net python3 "$root/packages/offline.py" "$@"
@@ -48,7 +48,7 @@ assert "-py3-none-manylinux" in wheel.name and "_2_17_" in wheel.name, wheel.nam
 assert wheel.stat().st_size < 15 << 20, f"{wheel.stat().st_size} bytes"
 print(f"{wheel.name}: {wheel.stat().st_size / (1 << 20):.1f} MB")
 PYTHON
-# Which symbols of the C library the program needs, and how old a library has them.
+# Checks which symbols of the C library the program needs, and how old a library may be for them.
 auditwheel show "$wheel" | tr '\n' ' ' | grep -q 'manylinux_2_17'
 
 say "the plugin"
@@ -94,7 +94,7 @@ offline npx --offline vitest run
 echo "from the packages to a passing test: $((SECONDS - began)) s"
 cp "$root/packages/npm/rehearsal-server/examples/vitest.test.js" tests/
 offline npx --offline vitest run
-# These are for other runners than vitest.
+# These tests are for other runners than vitest.
 cp "$root"/packages/npm/rehearsal-server/{test/installed.test.mjs,examples/node.test.mjs,examples/jest.test.mjs} .
 offline node --test installed.test.mjs node.test.mjs
 NODE_OPTIONS=--experimental-vm-modules offline npx --offline jest --testMatch '**/jest.test.mjs'

@@ -1,6 +1,6 @@
-"""Runs the steps of action.yml that need no GitHub, with the program that is on the PATH.
+"""Runs the steps of action.yml that do not need GitHub, with the program on the PATH.
 
-The steps that install and that keep the report are only parsed.
+The steps that install the program and that upload the report are only parsed.
 """
 
 import os
@@ -38,7 +38,7 @@ def run(name: str, folder: Path, **inputs: str) -> subprocess.CompletedProcess[s
 
 
 def main() -> None:
-    """Parse all steps, and run those that can be."""
+    """Parse all steps, and run those that can run here."""
     for name, step in STEPS.items():
         if "run" in step:
             subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
@@ -52,7 +52,7 @@ def main() -> None:
         assert run("Run", path, run="exit 7").returncode == 7
         print("ran: Run")
 
-        # What a step starts goes on after it.
+        # A process that a step starts continues after the step.
         done = run("Start", path)
         assert done.returncode == 0, done
         url = (path / "GITHUB_OUTPUT").read_text().strip().removeprefix("url=")

@@ -1,4 +1,4 @@
-"""The version of all packages is that of Cargo.toml: checks it, or with --write sets it."""
+"""All packages have the version of Cargo.toml: checks this, or sets it with --write."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Compare or write. Return how many files differ."""
+    """Compare or write the versions. Return the number of files that differ."""
     manifest = (ROOT / "Cargo.toml").read_text()
     version = re.search(r'^version = "([^"]+)"', manifest, re.M)[1]
     major, minor, _ = version.split(".")

@@ -1,4 +1,4 @@
-//! Reads server-sent events, however the bytes come. Knows nobody who sends them.
+//! Reads server-sent events, for any split of the bytes. It does not depend on the sender.
 
 use std::ops::Range;
 
@@ -9,20 +9,20 @@ pub(crate) struct SseEvent {
     pub data: String,
 }
 
-/// Bytes that have come, and the event that they are part of.
+/// The received bytes, and the open event.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     bytes: Vec<u8>,
-    /// Where the first line begins that was not read.
+    /// The start of the first unread line.
     start: usize,
-    /// Up to where no end of a line was found.
+    /// The end of the part that was searched for the end of a line.
     seen: usize,
     open: SseEvent,
     has_data: bool,
 }
 
 impl Lines {
-    /// Takes more bytes. Those that were read go: a byte moves only once, so all of a body takes
+    /// Takes more bytes, and drops those that were read. A byte moves only once, so a body takes
     /// linear time.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
@@ -30,12 +30,12 @@ impl Lines {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// How many bytes wait for the end of their event.
+    /// The number of bytes that wait for the end of their event.
     pub(crate) fn waiting(&self) -> usize {
         self.bytes.len() - self.start + self.open.data.len()
     }
 
-    /// An event that is whole.
+    /// A complete event.
     pub(crate) fn event(&mut self) -> Option<SseEvent> {
         while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.seen..]) {
             let line = self.start..self.seen + end;
@@ -48,7 +48,7 @@ impl Lines {
         None
     }
 
-    /// What is left at the end of a stream, whose last line may lack its end.
+    /// The rest at the end of a stream. Its last line may lack a line end.
     pub(crate) fn last(&mut self) -> Option<SseEvent> {
         let line = self.start..self.bytes.len();
         (self.start, self.seen) = (line.end, line.end);

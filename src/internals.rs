@@ -1,5 +1,5 @@
-//! What the program, the benches, the fuzz targets and the tests of this repository need beside the
-//! public API. It may change in any version.
+//! The parts that the program, the benches, the fuzz targets and the tests of this repository need
+//! besides the public API. It may change in any version.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -29,29 +29,29 @@ use crate::{
     upstream,
 };
 
-/// The program: reads its arguments, and does what they say.
+/// The program: reads its arguments and runs the command.
 pub fn main() -> ExitCode {
     cli::run(cli::Cli::parse())
 }
 
-/// Loads fixtures. Answers how many replies there are, or what is wrong, as `check` prints it.
+/// Loads fixtures. Returns the number of replies, or the mistakes, as `check` prints them.
 pub fn load_fixtures(paths: &[PathBuf]) -> Result<usize, String> {
     Fixtures::load(paths).map(|it| it.replies.len()).map_err(|error| error.to_string())
 }
 
-/// Reads a fixture from its text. Answers what is wrong, as `check` prints it.
+/// Reads a fixture from its text. Returns the mistakes, as `check` prints them.
 pub fn read_fixture(name: &str, text: &str) -> Result<(), String> {
     let read = Fixtures::parse([(name.to_owned(), text.to_owned())]);
     read.map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Reads a recording that another tool made. Answers how many exchanges were of use.
+/// Reads a recording of another tool. Returns the number of useful exchanges.
 pub fn read_cassette(text: &str) -> Result<usize, String> {
     cassette::parse(text).map(|it| it.exchanges).map_err(|error| error.to_string())
 }
 
-/// Renders a template as a reply would, and a value with it in it. Answers what it makes, or what is
-/// wrong with it.
+/// Renders a template as a reply does, and a value that contains the template. Returns the result,
+/// or the error.
 pub fn render_template(text: &str) -> Result<String, String> {
     let captures = Captures::from([("city".to_owned(), "Paris".to_owned())]);
     let variables = Variables::new(&captures, |name| match name {
@@ -64,8 +64,8 @@ pub fn render_template(text: &str) -> Result<String, String> {
     template::render(text, &variables).map_err(shown)
 }
 
-/// Reads a body of a request as each of the kinds that the API takes, under both versions. Answers
-/// how many of them it is.
+/// Reads a request body as each type that the API accepts, under both versions. Returns the number
+/// of types that fit.
 pub fn read_request(body: &[u8]) -> usize {
     fn is<T: Read>(body: &Value) -> usize {
         let is_one = |version| usize::from(reader::read_as::<T>(version, body.clone()).is_ok());
@@ -87,7 +87,7 @@ pub fn read_request(body: &[u8]) -> usize {
         + is::<NewUpload>(&body)
 }
 
-/// Reads server-sent events that come in pieces of so many bytes: names and data.
+/// Reads server-sent events in pieces of so many bytes. Returns names and data.
 pub fn read_events(stream: &[u8], piece: usize) -> Vec<(String, String)> {
     let (mut lines, mut events) = (Lines::default(), Vec::new());
     for piece in stream.chunks(piece.max(1)) {
@@ -98,7 +98,7 @@ pub fn read_events(stream: &[u8], piece: usize) -> Vec<(String, String)> {
     events.into_iter().map(|event| (event.name, event.data)).collect()
 }
 
-/// Sets TLS up for a client of HTTP, once for the process.
+/// Sets up TLS for HTTP clients, once per process.
 pub fn prepare_tls() {
     upstream::prepare_tls();
 }

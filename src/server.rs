@@ -1,4 +1,5 @@
-//! A server within a program: started with its settings, stopped when it is no longer needed.
+//! A server in the process of the caller. It starts with its settings, and stops on request or when
+//! dropped.
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,14 +19,14 @@ use crate::{
 
 /// A server that runs in this process.
 ///
-/// It serves on the runtime that it was started on. With an asynchronous client any `#[tokio::test]`
-/// will do. A blocking client hangs on the default runtime, which has one thread: use
+/// It serves on the runtime that started it. With an asynchronous client, any `#[tokio::test]` is
+/// enough. A blocking client hangs on the default runtime, which has one thread: use
 /// `#[tokio::test(flavor = "multi_thread")]` for it.
 ///
 /// It sets up TLS for clients of `reqwest` in this process, unless that was done before.
 ///
-/// A server that is dropped stops, and does not wait for requests in flight. [`Server::stop`] waits
-/// for them, and for the database to be closed. A temporary database is removed in both cases.
+/// A server that is dropped stops, and does not wait for open requests. [`Server::stop`] waits for
+/// them and closes the database. A temporary database is removed in both cases.
 pub struct Server {
     address: SocketAddr,
     sessions: Arc<Sessions>,
@@ -59,7 +60,7 @@ impl Server {
         let default = Session { url: format!("http://{address}"), session };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
-            // An error says that the server was dropped, which stops it too.
+            // An error means that the server was dropped, which stops it, too.
             let done = server.run(listener, async { _ = stopped.await }).await;
             leftovers.close().await;
             done
@@ -72,19 +73,19 @@ impl Server {
         self.address
     }
 
-    /// The URL that it answers at, such as `http://127.0.0.1:41234`: for Azure's clients, and for
-    /// the control API below `/_rehearsal`.
+    /// The URL of the server, such as `http://127.0.0.1:41234`: for Azure's clients, and for the
+    /// control API under `/_rehearsal`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The base URL that OpenAI's SDKs are given, for the default session: `http://…/v1`.
+    /// The base URL for OpenAI's SDKs, for the default session: `http://…/v1`.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.url())
     }
 
-    /// A session, which is made if there is none of this name. Sessions share nothing: tests that
-    /// run in parallel each use one of their own. `default` is the one of [`Server::base_url`].
+    /// A session, which is created if it does not exist. Sessions share nothing: give each parallel
+    /// test its own session. `default` is the session of [`Server::base_url`].
     ///
     /// # Errors
     ///
@@ -110,24 +111,24 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails if one of them is not met, or if they make no sense.
+    /// Fails if one of them is not met, or if they are invalid.
     pub fn verify(&self, expectations: impl ToString) -> Result<(), Error> {
         self.default.verify(expectations)
     }
 
-    /// Puts the fixtures of these files and folders in place of those that it was started with.
-    /// Runs that are under way keep their replies.
+    /// Replaces the fixtures from the start with those of these files and folders. Runs in progress
+    /// keep their replies.
     ///
     /// # Errors
     ///
-    /// Fails if the fixtures cannot be loaded. The old ones stay then.
+    /// Fails if the fixtures cannot be loaded. In this case, the old ones stay.
     pub async fn load_fixtures(&self, paths: Vec<PathBuf>) -> Result<(), Error> {
         let loaded = tokio::task::spawn_blocking(move || Fixtures::load(&paths)).await;
         let fixtures = loaded.map_err(SessionError::from)?.map_err(SessionError::from)?;
         Ok(self.sessions.reload(fixtures).await?)
     }
 
-    /// Stops the server: what is in flight is finished, streams that wait are ended.
+    /// Stops the server: open requests are finished, waiting streams end.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         _ = (&mut self.served).await;
@@ -148,7 +149,7 @@ impl fmt::Debug for Server {
 
 /// A session of a [`Server`]: objects, a clock, fixtures and a journal of its own.
 ///
-/// Snapshots, faults, listed fixtures and all else are reached through the control API, which
+/// For snapshots, faults, lists of fixtures and everything else, use the control API, which
 /// `docs/control.md` describes: `GET {url}/_rehearsal/fixtures`, for example.
 #[derive(Clone)]
 pub struct Session {
@@ -162,54 +163,52 @@ impl Session {
         &self.session.name
     }
 
-    /// The URL that the session answers at: for Azure's clients, and for the control API below
-    /// `/_rehearsal`.
+    /// The URL of the session: for Azure's clients, and for the control API under `/_rehearsal`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The base URL that OpenAI's SDKs are given.
+    /// The base URL for OpenAI's SDKs.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.url)
     }
 
-    /// Adds fixtures, in YAML or JSON. They come before those that the server was started with.
+    /// Adds fixtures, in YAML or JSON. They come before the fixtures from the start of the server.
     ///
     /// # Errors
     ///
-    /// Fails if the document is at fault, with all that is wrong with it. Nothing is added then.
+    /// Fails if the document has mistakes, and lists all of them. In this case, nothing is added.
     pub async fn add_fixtures(&self, document: impl Into<String>) -> Result<(), Error> {
         self.session.add(document.into()).await?;
         Ok(())
     }
 
-    /// The requests that came in and what was answered, oldest first, as
-    /// `GET /_rehearsal/requests` shows them.
+    /// The requests and their responses, oldest first, as `GET /_rehearsal/requests` shows them.
     pub fn requests(&self) -> Vec<Value> {
         let entries = self.session.journal.entries();
         entries.iter().map(|entry| self.session.state().request_to_json(entry)).collect()
     }
 
-    /// The runs that no reply matched, with the replies that came near, as
-    /// `GET /_rehearsal/unmatched` shows them.
+    /// The runs that no reply matched, with the nearest replies, as `GET /_rehearsal/unmatched`
+    /// shows them.
     pub fn unmatched(&self) -> Vec<Value> {
         let runs = self.session.state().reply_usage.unmatched();
         runs.iter().map(|run| self.session.unmatched_to_json(run)).collect()
     }
 
-    /// The model turns: what was in force for each of them, and what was answered, oldest first, as
-    /// `GET /_rehearsal/turns` shows them.
+    /// The model turns: the settings of each turn and its answer, oldest first, as `GET
+    /// /_rehearsal/turns` shows them.
     pub fn turns(&self) -> Vec<Value> {
         self.session.turns.turns().iter().map(KeptTurn::to_json).collect()
     }
 
-    /// Judges expectations of the session: what `POST /_rehearsal/verify` takes, in JSON or YAML,
-    /// such as `json!({"expect": [{"reply": "weather", "times": 1}, {"unmatched": 0}]})`.
+    /// Judges expectations of the session. They are the body of `POST /_rehearsal/verify`, in JSON
+    /// or YAML, such as `json!({"expect": [{"reply": "weather", "times": 1}, {"unmatched": 0}]})`.
     ///
     /// # Errors
     ///
-    /// Fails if one of them is not met. The error says of each what came nearest and which words
-    /// differ. Fails also if the expectations make no sense.
+    /// Fails if one of them is not met. For each failure, the error shows the nearest value and the
+    /// words that differ. It also fails if the expectations are invalid.
     pub fn verify(&self, expectations: impl ToString) -> Result<(), Error> {
         let text = expectations.to_string();
         let expectations = Expectations::parse_for(&self.session.name, "expectations", &text);
@@ -222,19 +221,19 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Fails if the seeds of the fixtures cannot be stored. Everything stays as it is then.
+    /// Fails if the seeds of the fixtures cannot be stored. In this case, nothing changes.
     pub async fn reset(&self) -> Result<(), Error> {
         self.session.reset(false).await?;
         Ok(())
     }
 
-    /// The time that the session has now.
+    /// The current time of the session.
     pub fn now(&self) -> Moment {
         self.session.state().clock.now()
     }
 
-    /// Moves the clock of the session on, whether it is stopped or runs. What falls due meanwhile,
-    /// such as the expiry of a run, happens before this returns.
+    /// Advances the clock of the session, stopped or not. Everything that is due in this time, such
+    /// as the expiry of a run, happens before this returns.
     pub async fn advance(&self, by: Duration) {
         self.session.state().clock.advance(by).await;
     }
@@ -275,7 +274,7 @@ impl From<UnmetError> for Error {
     }
 }
 
-/// Why a server does not start, or a session does not do what it is asked to.
+/// Why a server does not start, or why a call to a session fails.
 #[derive(Debug)]
 pub struct Error {
     diagnostics: Vec<Diagnostic>,
@@ -283,7 +282,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What is wrong with the fixtures, if they are the reason. Empty for all other reasons.
+    /// The mistakes in the fixtures, if they are the reason. Empty for all other reasons.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }

@@ -1,4 +1,4 @@
-//! Token counts and cuts, with the vocabularies of the real models.
+//! Counts tokens and cuts texts at them, with the vocabularies of the real models.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::{
     vocabulary::{CL100K, O200K, Tokenizer},
 };
 
-/// A stretch of text that is whole characters and as few tokens as that allows: mostly one.
+/// A part of a text with whole characters and the fewest tokens for that: mostly one token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenPiece {
     pub text: String,
     pub tokens: u64,
 }
 
-/// The tokenizer of a model. Names that are not known are taken for new models.
+/// The tokenizer of a model. An unknown name counts as a new model.
 fn of_model(model: &str) -> &'static Tokenizer {
     match Family::of_model(model).map_or(Vocabulary::O200k, |family| family.vocabulary) {
         Vocabulary::Cl100k => &CL100K,
@@ -22,9 +22,9 @@ fn of_model(model: &str) -> &'static Tokenizer {
     }
 }
 
-/// The stretches of a text that are whole characters and as few tokens as that allows, by the
-/// vocabulary of the service's embeddings: where each ends, in bytes, and how many tokens there are
-/// up to there.
+/// The parts of a text with whole characters and the fewest tokens for that, by the vocabulary of
+/// the service's embeddings. For each part: its end in bytes, and the number of tokens up to its
+/// end.
 pub fn bounds(text: &str) -> Vec<(usize, usize)> {
     let (mut bytes, mut tokens, mut bounds) = (0, 0, Vec::new());
     CL100K.each_token(text, |length| {
@@ -40,7 +40,7 @@ pub fn count(model: &str, text: &str) -> u64 {
     of_model(model).count(text)
 }
 
-/// Cuts a text where the model would: at tokens, but never within a character.
+/// Cuts a text like the model: at tokens, but never within a character.
 pub fn pieces(model: &str, text: &str) -> Vec<TokenPiece> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     let (mut bytes, mut tokens) = (0, 0);

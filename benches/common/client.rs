@@ -1,4 +1,4 @@
-//! A client that costs little: one connection, one request at a time, JSON out and bytes in.
+//! A client with little overhead: one connection, one request at a time, JSON out and bytes in.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// The version that it speaks; none for what needs none.
+    /// The API version of its requests. `None` for requests that need no version.
     pub beta: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ impl Client {
         response
     }
 
-    /// An answer, whatever it is, unless the connection breaks off.
+    /// A response with any status. It fails only if the connection breaks off.
     pub async fn try_send(
         &mut self,
         method: Method,
@@ -63,7 +63,7 @@ impl Client {
         read(self.send(Method::POST, path, Bytes::from(body.to_string())).await).await
     }
 
-    /// Reads an answer to its end, and tells when something in it was there.
+    /// Reads a response to its end, and returns the time at which the sought bytes arrived.
     pub async fn until(&mut self, path: &str, body: &Value, sought: &[u8]) -> Instant {
         let mut body =
             self.send(Method::POST, path, Bytes::from(body.to_string())).await.into_body();
@@ -81,12 +81,12 @@ impl Client {
         self.send(Method::DELETE, path, Bytes::new()).await;
     }
 
-    /// Creates something and answers its id.
+    /// Creates an object and returns its id.
     pub async fn create(&mut self, path: &str, body: &Value) -> String {
         field(&self.post(path, body).await, "id")
     }
 
-    /// An assistant to work with.
+    /// Creates an assistant for the measurement.
     pub async fn assistant(&mut self) -> String {
         self.create("/v1/assistants", &json!({"model": "gpt-4o", "instructions": "Be brief."}))
             .await
@@ -97,7 +97,7 @@ pub async fn read(response: Response<Incoming>) -> Bytes {
     response.into_body().collect().await.expect("a whole body").to_bytes()
 }
 
-/// The text of a top-level field of an answer.
+/// The text of a top-level field of a response.
 pub fn field(body: &[u8], name: &str) -> String {
     let value: Value = serde_json::from_slice(body).expect("JSON");
     value[name].as_str().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! What the benches share: the processes that are measured, and a client that costs little.
+//! The common parts of the benches: the measured processes, and a client with little overhead.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 

@@ -1,4 +1,4 @@
-//! The processes that are measured: the server, and this program again as a bare axum route.
+//! The measured processes: the server, and this program itself as a bare axum route.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -16,7 +16,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The program of this build, or the one that `REHEARSAL_BIN` names, to compare with.
+    /// The program of this build, or the one in `REHEARSAL_BIN` for a comparison.
     pub fn server(arguments: &[&str]) -> Self {
         let program = std::env::var_os("REHEARSAL_BIN");
         let mut command =
@@ -40,17 +40,17 @@ impl Process {
         Self { child, address }
     }
 
-    /// Resident memory, as the kernel counts it.
+    /// The resident memory, by the kernel's count.
     pub fn resident_mib(&self) -> f64 {
         self.memory("VmRSS:")
     }
 
-    /// The part of it that is the process's own, and no page of a file.
+    /// The resident memory of the process alone, without pages of files.
     pub fn own_mib(&self) -> f64 {
         self.memory("RssAnon:")
     }
 
-    /// The most that it ever was.
+    /// The peak of the resident memory.
     pub fn peak_mib(&self) -> f64 {
         self.memory("VmHWM:")
     }
@@ -71,7 +71,7 @@ impl Drop for Process {
     }
 }
 
-/// A route that answers a constant, served the way the program serves its own.
+/// A route with a constant response. It is served in the same way as the routes of the program.
 pub async fn bare_route() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     println!("bare route listening on http://{}", listener.local_addr().expect("an address"));
@@ -81,7 +81,7 @@ pub async fn bare_route() {
     axum::serve(listener, routes).await.expect("a server");
 }
 
-/// What this was measured on.
+/// The machine of the measurement.
 pub fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

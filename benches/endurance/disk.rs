@@ -1,4 +1,4 @@
-//! A disk that is full, and has space again.
+//! A full disk that gets space again.
 
 use std::{
     io::Write,
@@ -20,7 +20,7 @@ use crate::{
     table::Table,
 };
 
-/// A small file system in memory, as long as it is kept.
+/// A small file system in memory. It exists as long as this value.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -46,7 +46,8 @@ fn fill(path: &Path) {
     while file.write_all(&[0; 4_096]).is_ok() {}
 }
 
-/// A run that has something to write while there is no space: how long after there is it has ended.
+/// A run that must write while the disk is full. It measures the time from new space to the end of
+/// the run.
 pub async fn full(table: &mut Table) {
     const WHAT: &str = "from space on a full disk to the end of a run that met it";
     let Some(disk) = SmallDisk::mount() else {
@@ -66,7 +67,7 @@ pub async fn full(table: &mut Table) {
     let filler = disk.0.path().join("filler");
     fill(&filler);
     client.post("/_rehearsal/clock", &json!({"advance": "2m"})).await;
-    // Longer than attempts go on.
+    // This is longer than one series of attempts.
     tokio::time::sleep(Duration::from_secs(8)).await;
     let refused = client
         .try_send(Method::POST, "/v1/threads", Bytes::from_static(b"{}"))

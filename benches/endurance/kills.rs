@@ -1,4 +1,5 @@
-//! Kills a server a hundred times while clients write, and looks for what it had acknowledged.
+//! Kills a server a hundred times while clients write, and checks that no acknowledged write is
+//! lost.
 
 use std::{
     sync::{Arc, Mutex},
@@ -20,7 +21,7 @@ use crate::{
 const KILLS: usize = 100;
 const CLIENTS: usize = 8;
 
-/// How long clients write before a kill.
+/// The time that clients write before a kill.
 const LIFE: Duration = Duration::from_millis(300);
 
 pub async fn measure(table: &mut Table) {
@@ -48,7 +49,7 @@ pub async fn measure(table: &mut Table) {
     table.row("from a kill to the first answer", "", crate::load::spread(starts));
 }
 
-/// The paths of what was acknowledged.
+/// The paths of the acknowledged objects.
 async fn write_until_killed(server: Process) -> Vec<String> {
     let written = Arc::new(Mutex::new(Vec::new()));
     let clients: Vec<_> = (0..CLIENTS)

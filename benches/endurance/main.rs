@@ -1,10 +1,10 @@
-//! What an hour of bad luck does, in ten minutes: kills, ten thousand streams, readers that do not
-//! read, huge bodies, a full disk, and heavy work beside somebody else's.
+//! An hour of bad luck in ten minutes: kills, ten thousand streams, readers that do not read, huge
+//! bodies, a full disk, and heavy work next to the work of others.
 //!
 //! `cargo bench --bench endurance` prints the table; with `-- --save` it also writes it to
-//! `docs/endurance.md`. With names behind it (`kills`, `streams`, `readers`, `bodies`, `patterns`,
+//! `docs/endurance.md`. With names after that (`kills`, `streams`, `readers`, `bodies`, `patterns`,
 //! `unmatched`, `clock`, `disk`, `neighbours`, `memory`) it measures only those. `REHEARSAL_BIN`
-//! names another build to measure.
+//! selects another build for the measurement.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
@@ -22,7 +22,7 @@ use table::Table;
 
 #[tokio::main]
 async fn main() {
-    // Both ends of ten thousand connections.
+    // This process has both ends of ten thousand connections.
     _ = rlimit::increase_nofile_limit(u64::MAX);
     let mut table = Table::default();
     let wanted = |part: &str| {

@@ -1,4 +1,4 @@
-//! What bodies, patterns, long histories and many conversations take.
+//! The time and memory for bodies, patterns, long histories and many conversations.
 
 use std::time::Instant;
 
@@ -14,11 +14,11 @@ use crate::{
     table::Table,
 };
 
-/// How many conversations there are, and how many at a time.
+/// The number of conversations, and the number of clients at a time.
 const CONVERSATIONS: usize = 50_000;
 const CLIENTS: usize = 16;
 
-/// A body of thirteen million zeros, which is refused.
+/// A body of thirteen million zeros. The server rejects it.
 pub async fn bodies(table: &mut Table) {
     let server = Process::server(&[]);
     let mut client = Client::connect(&server.address).await;
@@ -32,7 +32,7 @@ pub async fn bodies(table: &mut Table) {
     table.row("a JSON body of 26 MB of zeros, refused", "2.4 s, 1,500 MiB", took);
 }
 
-/// Patterns of which no text can be said to have a part.
+/// Patterns without a literal part, so that no index can select them.
 pub async fn patterns(table: &mut Table) {
     for (count, before) in [(1_000, "1.5 s, 860 MiB"), (10_000, "26 s, 7,900 MiB")] {
         let reply = |n: usize| {
@@ -80,7 +80,7 @@ pub async fn unmatched(table: &mut Table) {
     );
 }
 
-/// Conversations, one after the other in each of a few clients.
+/// Conversations in a few clients, one after the other in each.
 pub async fn conversations(table: &mut Table) {
     let server = Process::server(&[]);
     let idle = server.resident_mib();

@@ -1,5 +1,5 @@
-//! What somebody's heavy work costs others: the times of writes in another session, and of a clock
-//! beside busy clients.
+//! The cost of heavy work for others: the times of writes in another session, and of a clock next
+//! to busy clients.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use crate::{
     table::Table,
 };
 
-/// How many messages the heavy session has.
+/// The number of messages in the heavy session.
 const ROWS: usize = 200_000;
 
 pub async fn heavy_work(table: &mut Table) {
@@ -60,7 +60,7 @@ pub async fn heavy_work(table: &mut Table) {
             let answer = client.try_send(method, path, Bytes::new()).await.expect("an answer");
             assert!(answer.status().is_success(), "{}", answer.status());
             read(answer).await;
-            // A delete goes on behind its answer.
+            // A delete continues after its response.
             tokio::time::sleep(Duration::from_secs(3)).await;
         };
         let times = beside(&server, work).await;
@@ -68,10 +68,10 @@ pub async fn heavy_work(table: &mut Table) {
     }
 }
 
-/// The times of writes in a session of its own, as long as some work goes on.
+/// The times of writes in a separate session while other work runs.
 async fn beside(server: &Process, work: impl Future<Output = ()>) -> Vec<Duration> {
     let mut client = Client::connect(&server.address).await;
-    // The session is made, with its seeds.
+    // This creates the session with its seeds.
     client.post("/s/other/v1/threads", &json!({})).await;
     let mut times = Vec::new();
     let mut work = std::pin::pin!(work);
@@ -90,7 +90,7 @@ async fn beside(server: &Process, work: impl Future<Output = ()>) -> Vec<Duratio
     }
 }
 
-/// A clock that is moved beside clients that are never idle.
+/// A clock that is advanced while clients are always busy.
 pub async fn clock(table: &mut Table) {
     for (clients, before) in [(16, "5 s"), (64, "17 s")] {
         let server = Process::server(&[]);

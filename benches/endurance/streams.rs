@@ -1,4 +1,4 @@
-//! Ten thousand streams at a time, and streams that nobody reads.
+//! Ten thousand streams at the same time, and streams that nobody reads.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ use crate::{
 const STREAMS: usize = 10_000;
 const UNREAD: usize = 100;
 
-/// As long as a message may be.
+/// The maximum length of a message.
 const LONGEST: usize = 256_000;
 
-/// A request for a stream, sent, and nothing of it read.
+/// Sends a request for a stream, and reads nothing of the stream.
 async fn ask(address: &str, assistant: &str, said: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     let body = run(assistant, said, true).to_string();
@@ -34,7 +34,7 @@ async fn ask(address: &str, assistant: &str, said: &str) -> TcpStream {
     stream
 }
 
-/// Streams that wait for a clock, which then moves.
+/// Streams that wait for a clock, which is then advanced.
 pub async fn ten_thousand(table: &mut Table) {
     let (_folder, path) = fixtures("replies: [{steps: [{pause: 1h}, {message: Hello}]}]");
     let server = Process::server(&["--fixtures", &path, "--clock", "2025-01-01T00:00:00Z"]);
@@ -43,7 +43,7 @@ pub async fn ten_thousand(table: &mut Table) {
     let mut streams = Vec::with_capacity(STREAMS);
     for _ in 0..STREAMS {
         let mut stream = ask(&server.address, &assistant, "Hi").await;
-        // It has begun.
+        // The stream has begun.
         stream.read_exact(&mut [0; 12]).await.expect("an answer");
         streams.push(stream);
     }
@@ -70,7 +70,7 @@ pub async fn ten_thousand(table: &mut Table) {
     table.row("from the clock to the end of the last", "", millis(begun.elapsed()));
 }
 
-/// Answers of 256,000 characters that nobody reads, while somebody else works.
+/// Answers of 256,000 characters that nobody reads, while another client works.
 pub async fn unread(table: &mut Table) {
     let server = Process::server(&["--unmatched", "echo"]);
     let mut client = Client::connect(&server.address).await;
@@ -80,7 +80,7 @@ pub async fn unread(table: &mut Table) {
     for _ in 0..UNREAD {
         streams.push(ask(&server.address, &assistant, &said).await);
     }
-    // All are performed, whether anybody reads or not.
+    // All runs are performed, even if nobody reads.
     let begun = Instant::now();
     loop {
         let state = client.get("/_rehearsal/unmatched?limit=1000").await;

@@ -1,4 +1,4 @@
-//! The table: what was measured, beside what it was before the bounds were there.
+//! The table: each measurement, next to its value before the bounds existed.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A row, with the figure of the first measurement, of the version without bounds.
+    /// Adds a row. `before` is the first measurement, of the version without bounds.
     pub fn row(&mut self, what: &str, before: &str, measured: String) {
         eprintln!("{what}: {measured} (before: {before})");
         self.rows.push([what.to_owned(), before.to_owned(), measured]);

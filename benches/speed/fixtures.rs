@@ -1,4 +1,4 @@
-//! What ten thousand replies cost: to load, and to choose among. And what control costs: a reset,
+//! The cost of ten thousand replies: to load them, and to choose one. The cost of control: a reset,
 //! the journal.
 
 use std::{
@@ -19,8 +19,8 @@ use crate::{
 pub const REPLIES: usize = 10_000;
 pub const OBJECTS: usize = 10_000;
 
-/// A folder with a file of so many replies, of all kinds of conditions; the last one answers `Where
-/// is parcel 7?`.
+/// A folder with a file of so many replies, with all kinds of conditions. The last one answers
+/// `Where is parcel 7?`.
 pub fn written(replies: usize) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut yaml = String::from("replies:\n");
@@ -46,7 +46,7 @@ pub fn written(replies: usize) -> TempDir {
     folder
 }
 
-/// How long it takes to load them.
+/// The time to load them.
 pub fn load_time(folder: &TempDir) -> Duration {
     let mut times: Vec<_> = (0..5)
         .map(|_| {
@@ -59,8 +59,8 @@ pub fn load_time(folder: &TempDir) -> Duration {
     median(&mut times)
 }
 
-/// The median times of a run, among few and among many replies: taken in turns, so that both meet
-/// the same noise.
+/// The median times of a run, with few and with many replies. The two are measured in turn, so that
+/// both have the same noise.
 pub async fn run_times(few: &TempDir, many: &TempDir) -> [Duration; 2] {
     let servers = [few, many]
         .map(|folder| Process::server(&["--fixtures", folder.path().to_str().expect("a path")]));
@@ -89,13 +89,13 @@ pub async fn run_times(few: &TempDir, many: &TempDir) -> [Duration; 2] {
     times.map(|mut times| median(&mut times))
 }
 
-/// The median time of resets, each of a session that many objects were made in.
+/// The median time of a reset. Each reset is in a session with many objects.
 pub async fn reset_time() -> Duration {
     let server = Process::server(&[]);
     let mut client = Client::connect(&server.address).await;
     let mut times = Vec::new();
     for _ in 0..5 {
-        // A thread brings its messages along: 20 objects a request.
+        // A thread comes with its messages: 20 objects per request.
         let messages: Vec<_> =
             (0..19).map(|number| json!({"role": "user", "content": number.to_string()})).collect();
         for _ in 0..OBJECTS / 20 {
@@ -108,7 +108,8 @@ pub async fn reset_time() -> Duration {
     median(&mut times)
 }
 
-/// Throughput with a journal, of that without one: the median of pairs that follow each other.
+/// The throughput with a journal, divided by the throughput without one: the median of consecutive
+/// pairs.
 pub async fn journal_ratio(work: Work) -> f64 {
     let (without, with) = (Process::server(&["--journal", "0"]), Process::server(&[]));
     let mut ratios = Vec::new();

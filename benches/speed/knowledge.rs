@@ -1,4 +1,5 @@
-//! What files cost: moving large ones, making texts searchable, searching among many chunks.
+//! The cost of files: transfers of large ones, texts that become searchable, searches among many
+//! chunks.
 
 use std::{
     path::Path,
@@ -17,11 +18,11 @@ use crate::{
     load::median,
 };
 
-/// The largest file that the service takes.
+/// The maximum size of a file in the service.
 pub const LARGE: usize = 512 << 20;
 const PIECE: usize = 1 << 20;
 
-/// How long it takes to copy a file of that size on the same disk.
+/// The time to copy a file of that size on the same disk.
 pub fn copy_time(folder: &Path) -> Duration {
     let (from, to) = (folder.join("original"), folder.join("copy"));
     std::fs::write(&from, vec![7; LARGE]).expect("room on the disk");
@@ -38,8 +39,8 @@ pub fn copy_time(folder: &Path) -> Duration {
     median(&mut times)
 }
 
-/// How long a large file takes up, how long it takes down, and by how much the server grew
-/// meanwhile, in MiB.
+/// The times of an upload and a download of a large file, and the growth of the server in this
+/// time, in MiB.
 pub async fn move_large_file(server: &Process) -> (Duration, Duration, f64) {
     let mut client = Client::connect(&server.address).await;
     upload(&server.address, "vision", "warm.bin", &[vec![7; PIECE]]).await;
@@ -58,7 +59,7 @@ pub async fn move_large_file(server: &Process) -> (Duration, Duration, f64) {
     (up, down, grown)
 }
 
-/// Uploads a file that is given in pieces, and answers its id.
+/// Uploads a file from pieces, and returns its id.
 async fn upload(
     address: &str,
     purpose: &str,
@@ -106,7 +107,7 @@ async fn download(address: &str, path: &str) -> usize {
     }
 }
 
-/// Words as often as in natural texts: the n-th commonest one 1/n times as often as the first.
+/// Words with natural frequencies: the n-th most common word is 1/n times as frequent as the first.
 pub struct Writer {
     state: u64,
     /// The sum of the frequencies up to each word.
@@ -115,7 +116,7 @@ pub struct Writer {
 
 const WORDS: usize = 30_000;
 
-/// The commonest words, as in English.
+/// The most common words, as in English.
 const COMMON: [&str; 158] = [
     "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by",
     "on", "not", "he", "this", "are", "or", "his", "from", "at", "which", "but", "have", "an",
@@ -151,14 +152,14 @@ impl Writer {
         (self.state >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A word, and how common it is: 0 is the commonest.
+    /// A word, and its rank: 0 is the most common word.
     fn word(&mut self) -> (usize, String) {
         let at = self.chance() * self.frequencies[WORDS - 1];
         let rank = self.frequencies.partition_point(|sum| *sum < at).min(WORDS - 1);
         if let Some(word) = COMMON.get(rank) {
             return (rank, (*word).to_owned());
         }
-        // The rarer ones are made of syllables.
+        // Rarer words are composed of syllables.
         let (mut word, mut left) = (String::new(), rank);
         loop {
             word.push(char::from(b"bdfgklmnprstvz"[left % 14]));
@@ -181,7 +182,7 @@ impl Writer {
         text
     }
 
-    /// Three words, none of them among the very commonest.
+    /// Three words, without the most common ones.
     fn query(&mut self) -> String {
         let mut words = Vec::new();
         while words.len() < 3 {
@@ -194,7 +195,7 @@ impl Writer {
     }
 }
 
-/// How long it takes to make texts searchable, and the store.
+/// The time until texts are searchable, and their store.
 pub async fn index(server: &Process, texts: &[String], chunking: &Value) -> (Duration, String) {
     let mut ids = Vec::new();
     for text in texts {
@@ -211,11 +212,11 @@ pub async fn index(server: &Process, texts: &[String], chunking: &Value) -> (Dur
     (begun.elapsed(), store)
 }
 
-/// How many chunks a store of small chunks gets out of a text.
+/// The chunking strategy for small chunks.
 pub const SMALL_CHUNKS: &str =
     r#"{"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}"#;
 
-/// The median of searches in a store.
+/// The median time of searches in a store.
 pub async fn search_time(server: &Process, store: &str, writer: &mut Writer) -> Duration {
     let mut client = Client::connect(&server.address).await;
     let path = format!("/v1/vector_stores/{store}/search");

@@ -1,4 +1,4 @@
-//! The load: clients that do one kind of work over and over, and what is timed once.
+//! The load: clients that repeat one kind of work, and single measurements of time.
 
 use std::{
     path::Path,
@@ -17,14 +17,14 @@ use crate::common::{
     processes::Process,
 };
 
-/// How long a throughput is measured, after as long a warm-up as a third of that.
+/// The time of a throughput measurement. The warm-up before it takes a third of this.
 const MEASURE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy)]
 pub enum Work {
     Constant,
     Retrieve,
-    /// The same under v1, and by a path of Azure's.
+    /// The same under v1, and with one of Azure's paths.
     RetrieveV1,
     RetrieveAzure,
     CreateMessage,
@@ -38,7 +38,7 @@ pub enum Work {
     PeerChat,
 }
 
-/// What one client works on.
+/// The objects that one client uses.
 struct Desk {
     client: Client,
     assistant: String,
@@ -82,7 +82,7 @@ impl Desk {
     }
 }
 
-/// The path as the client's service spells it.
+/// The path in the spelling of the client's service.
 fn spelled(client: &mut Client, path: String, work: Work) -> String {
     match work {
         Work::RetrieveV1 => {
@@ -97,7 +97,7 @@ fn spelled(client: &mut Client, path: String, work: Work) -> String {
     }
 }
 
-/// What a user says, and what is answered.
+/// The message of the user, which is also the answer.
 pub const SAID: &str = "I need to solve an equation. Can you help me?";
 
 fn message() -> Value {
@@ -148,7 +148,7 @@ async fn streamed(client: &mut Client, assistant: &str) {
     client.get(&messages).await;
 }
 
-/// How often so many clients do their work per second.
+/// The rate of the work of so many clients, per second.
 pub async fn rate(address: &str, clients: usize, work: Work) -> f64 {
     let mut desks = Vec::new();
     for _ in 0..clients {
@@ -179,7 +179,7 @@ pub async fn rate(address: &str, clients: usize, work: Work) -> f64 {
     done as f64 / (Instant::now() - warm).as_secs_f64()
 }
 
-/// How long streams of twenty events take, one after the other.
+/// The times of streams with twenty events, one after the other.
 pub async fn stream_times(process: &Process, count: usize) -> Vec<Duration> {
     let mut client = Client::connect(&process.address).await;
     let assistant = client.assistant().await;
@@ -224,7 +224,7 @@ pub async fn page_time(rows: u32) -> Duration {
     median(&mut times)
 }
 
-/// Multiplies the one message that is there.
+/// Multiplies the single message in the database.
 async fn fill(path: &Path, rows: u32) {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
@@ -244,7 +244,7 @@ pub async fn time_to_first_answer() -> Duration {
     begun.elapsed()
 }
 
-/// How long the first run of a fresh process takes, from its request to the end of its stream.
+/// The time of the first run in a new process, from its request to the end of its stream.
 pub async fn time_of_first_run() -> Duration {
     let server = Process::server(&[]);
     let mut client = Client::connect(&server.address).await;
@@ -265,7 +265,7 @@ pub async fn ask_once(process: &Process) {
     Client::connect(&process.address).await.get("/v1/models").await;
 }
 
-/// Holds so many conversations, a few at a time.
+/// Runs so many conversations, a few at a time.
 pub async fn converse(process: &Process, conversations: usize) {
     const CLIENTS: usize = 16;
     let address = process.address.clone();

@@ -1,10 +1,10 @@
-//! The speed of the program, measured over real sockets in one run and told as ratios to a bare
-//! axum route that answers a constant, in a process of its own like the server.
+//! The speed of the program. It is measured over real sockets in one run, and shown as ratios to a
+//! bare axum route with a constant response. The route has a process of its own, like the server.
 //!
 //! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With
-//! names behind it (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`,
+//! names after that (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`,
 //! `search`, `fixtures`, `control`, `recording`) it measures only those. The load comes from this
-//! process, so with few cores it competes with what it measures, for the bare route too.
+//! process. With few cores, it competes with the measured process, and also with the bare route.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to people")]
 
@@ -117,8 +117,8 @@ async fn throughput(report: &mut Report) {
     beside_a_peer(&server, report).await;
 }
 
-/// Three times in turn with another work: how often it was done per second, and the ratio to the other
-/// one, where that was worst.
+/// Measures this work and another work in turn, three times. Returns the rate per second and the
+/// ratio from the round with the worst ratio.
 async fn worst_of_three(
     (ours, work): (&str, Work),
     (other, others): (&str, Work),
@@ -135,7 +135,7 @@ async fn worst_of_three(
     worst
 }
 
-/// Stored and streamed conversations of one request, beside streams that nobody stores.
+/// Stored and streamed conversations in one request, compared with streams that are not stored.
 async fn beside_a_peer(server: &Process, report: &mut Report) {
     let alone = 1_000.0 / rate(&server.address, 1, Work::StreamedAtOnce).await;
     report.row(
@@ -174,8 +174,8 @@ async fn beside_a_peer(server: &Process, report: &mut Report) {
     report.row(what, measured, theirs.map(|_| 1.0), None);
 }
 
-/// What it costs to speak v1, or as Azure does: in turn with v2, of which the median of the ratios
-/// is told.
+/// The cost of v1, and of Azure's paths. Each is measured in turn with v2, and the row shows the
+/// median of the ratios.
 async fn versions(report: &mut Report) {
     let server = Process::server(&[]);
     for (what, work) in
@@ -198,7 +198,7 @@ async fn versions(report: &mut Report) {
     }
 }
 
-/// An answer of twenty events must not wait on delayed acknowledgements.
+/// A response with twenty events must not wait for delayed acknowledgements.
 async fn streaming(report: &mut Report) {
     let server = Process::server(&[]);
     let mut times = load::stream_times(&server, 200).await;
@@ -264,14 +264,14 @@ async fn memory(report: &mut Report) {
     resident(report, "resident memory after 10,000 conversations", &server, 80.0);
 }
 
-/// What is not the process's own are pages of the program, which the kernel shares and drops.
+/// The rest of the memory is pages of the program, which the kernel shares and drops.
 fn resident(report: &mut Report, what: &str, server: &Process, goal: f64) {
     let (all, own) = (server.resident_mib(), server.own_mib());
     let goal = (format!("under {goal} MiB"), all < goal);
     report.row(what, format!("{all:.1} MiB, {own:.1} its own"), None, Some(goal));
 }
 
-/// A large file, up and down, against a copy of it on the same disk.
+/// The upload and the download of a large file, compared with a copy on the same disk.
 async fn large_files(report: &mut Report) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copied = knowledge::copy_time(folder.path());
@@ -299,11 +299,11 @@ async fn large_files(report: &mut Report) {
     report.row("memory that the server took for it", format!("{grown:.1} MiB"), None, Some(goal));
 }
 
-/// Texts made searchable, and searches among many chunks.
+/// Texts that become searchable, and searches among many chunks.
 async fn searches(report: &mut Report) {
     let server = Process::server(&[]);
     let mut writer = knowledge::Writer::new();
-    // The vocabulary is unpacked once in the life of a server.
+    // The first use of a server is not measured.
     knowledge::index(&server, &[writer.text(1_000)], &serde_json::json!({"type": "auto"})).await;
     let texts: Vec<_> = (0..4).map(|_| writer.text(5_000_000)).collect();
     let (time, _) = knowledge::index(&server, &texts, &serde_json::json!({"type": "auto"})).await;
@@ -313,7 +313,7 @@ async fn searches(report: &mut Report) {
     let small = serde_json::from_str(knowledge::SMALL_CHUNKS).expect("a chunking strategy");
     let mut before = None;
     for chunks in [1_000, 10_000, 100_000] {
-        // So many files of a text that fills a chunk, more or less: 100 tokens.
+        // So many files, with a text that fills a chunk approximately: 100 tokens.
         let texts: Vec<_> = (0..20).map(|_| writer.text(chunks / 20 * CHUNK_BYTES)).collect();
         let (_, store) = knowledge::index(&server, &texts, &small).await;
         let time = knowledge::search_time(&server, &store, &mut writer).await;
@@ -331,10 +331,10 @@ async fn searches(report: &mut Report) {
     }
 }
 
-/// How many bytes of such a text are 100 tokens.
+/// The approximate number of bytes in 100 tokens of such a text.
 const CHUNK_BYTES: usize = 210;
 
-/// Ten thousand replies: loaded, and one of them chosen.
+/// Ten thousand replies: the time to load them, and the time to choose one.
 async fn many_fixtures(report: &mut Report) {
     let (few, many) = (fixtures::written(1), fixtures::written(fixtures::REPLIES));
     let time = fixtures::load_time(&many);
@@ -363,7 +363,7 @@ async fn many_fixtures(report: &mut Report) {
     );
 }
 
-/// A reset, and what the journal costs.
+/// A reset, and the cost of the journal.
 async fn control(report: &mut Report) {
     let time = fixtures::reset_time().await;
     let goal = ("under 20 ms".to_owned(), time < Duration::from_millis(20));
@@ -388,7 +388,7 @@ async fn control(report: &mut Report) {
     }
 }
 
-/// Runs that an upstream performs, recorded and not, and old recordings.
+/// Runs that an upstream performs, with and without recording, and imports of old recordings.
 async fn recorded(report: &mut Report) {
     let ([plain, recording], first) = recording::run_times(300).await;
     let what = "a streamed run of an upstream, with 2 ms of thinking, median of 300";

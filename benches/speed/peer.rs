@@ -1,5 +1,5 @@
-//! A server to compare with: aimock, a mock of chat completions that stores nothing. It comes from
-//! npm the first time.
+//! A server for comparison: aimock, a mock of chat completions that stores nothing. The first use
+//! installs it from npm.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -28,7 +28,7 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    /// None without npm, or without a network the first time.
+    /// `None` without npm, or if the first use has no network.
     pub fn start() -> Option<Self> {
         let program = installed()?;
         let folder = tempfile::tempdir().ok()?;
@@ -36,7 +36,7 @@ impl Peer {
         let reply = json!({"match": {"userMessage": SAID}, "response": {"content": SAID}});
         std::fs::write(&fixtures, json!({"fixtures": [reply]}).to_string()).ok()?;
         let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
-        // Pieces of four characters: as many as our stream has.
+        // Pieces of four characters give the same number of pieces as our stream.
         let child = Command::new(program)
             .args(["--port", &port.to_string(), "--chunk-size", "4", "--log-level", "silent"])
             .arg("--fixtures")

@@ -1,5 +1,5 @@
-//! What an upstream's answer costs on its way, what recording it costs, and how fast old recordings
-//! are imported.
+//! The delay of an upstream's answer in the server, the cost of a recording, and the speed of
+//! imports of old recordings.
 
 use std::{
     convert::Infallible,
@@ -20,14 +20,14 @@ use tokio::net::TcpListener;
 
 use crate::{common::client::Client, common::processes::Process, load::median};
 
-/// A model that says ten words, and when it said the first one last.
+/// A model that says ten words, and the time of its last first word.
 #[derive(Clone, Default)]
 struct Model(Arc<Mutex<Option<Instant>>>);
 
 const WORDS: usize = 10;
 
 impl Model {
-    /// Where it listens.
+    /// Starts the model, and returns its address.
     async fn start(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -55,7 +55,7 @@ impl Model {
                     _ => return None,
                 };
                 if number == 1 {
-                    // The answer has begun, and the model thinks.
+                    // The answer has begun; this is the time before the first word.
                     tokio::time::sleep(Duration::from_millis(2)).await;
                     *said.lock().expect("nobody panics") = Some(Instant::now());
                 }
@@ -71,8 +71,8 @@ impl Model {
     }
 }
 
-/// The median time of a run that an upstream performs, without and with recording, taken in turns;
-/// and how long after the model said it the first token reached the client.
+/// The median times of a run that an upstream performs, without and with recording, measured in
+/// turn. The last value is the delay of the first token from the model to the client.
 pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     let (model, folder) = (Model::default(), tempfile::tempdir().expect("a temporary folder"));
     let (url, records) = (model.start().await, folder.path().join("records"));
@@ -100,7 +100,7 @@ pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     (times.map(|mut times| median(&mut times)), median(&mut firsts))
 }
 
-/// How long it takes to import so many exchanges: conversations of ten, each with a run that is
+/// The time to import so many exchanges: conversations of ten exchanges, each with a run that is
 /// polled.
 pub fn import_time(exchanges: usize) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");

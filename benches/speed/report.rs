@@ -1,10 +1,10 @@
-//! The table, and what was missed.
+//! The table, and the missed goals.
 
 use std::path::Path;
 
 use crate::common::processes;
 
-/// What rows were before the work on speed, on another machine.
+/// The values of rows before the work on speed, on another machine.
 const BEFORE: &[(&str, &str)] = &[
     ("retrieve a stored run, 32 clients", "0.25–0.34"),
     ("create a message, 32 clients", "0.10–0.26"),
@@ -21,7 +21,7 @@ const BEFORE: &[(&str, &str)] = &[
     ("resident memory after 10,000 conversations", "113–175 MiB"),
 ];
 
-/// What was tried where a goal is missed, and what stands in the way.
+/// The attempts for each missed goal, and the remaining causes.
 const NOTES: &str = "\
 ## What stands in the way
 

@@ -1,7 +1,8 @@
 /**
- * Calls of the server, in one session. What only reads says so, and leaves no trace there.
+ * Calls of the server in one session. Calls that only read are marked as such, and leave no trace
+ * on the server.
  *
- * The key, where the server wants one, is kept for this tab only.
+ * If the server requires a key, the page keeps it for this tab only.
  */
 import { signal } from "@preact/signals";
 import type { ApiCall } from "./call_as";
@@ -15,15 +16,15 @@ const OBSERVER = "x-rehearsal-observer";
 /** A key for servers that take any. */
 const ANY_KEY = "rehearsal-playground";
 
-/** Set when the server refused the key. */
+/** True if the server rejected the key. */
 export const keyRefused = signal(false);
 
-/** Whether this tab has a key of its own. */
+/** Whether this tab has its own key. */
 export function hasKey(): boolean {
   return sessionStorage.getItem(KEY) !== null;
 }
 
-/** What stands for the key in texts to copy. */
+/** The placeholder for the key in texts to copy. */
 export function exampleKey(): string {
   return hasKey() ? "YOUR_KEY" : "anything";
 }
@@ -42,12 +43,12 @@ export class ApiError extends Error {
   }
 }
 
-/** What went wrong, for people. */
+/** The error as text for people. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Puts a fixture document into a session. */
+/** The call that adds a fixture document to a session. */
 export function addFixture(content: string): ApiCall {
   return {
     method: "POST",
@@ -57,7 +58,7 @@ export function addFixture(content: string): ApiCall {
 }
 
 export class Api {
-  /** What all paths are below. */
+  /** The base of all paths. */
   readonly base: string;
 
   constructor(readonly session: string) {
@@ -70,13 +71,13 @@ export class Api {
     return `${this.base}v1`;
   }
 
-  /** Reads, and changes nothing. */
+  /** Reads without a change of state. */
   async get<T>(path: string): Promise<T> {
     const response = await this.open(path);
     return (await response.json()) as T;
   }
 
-  /** Reads a response of any type, and changes nothing. */
+  /** Reads a response of any type, without a change of state. */
   async open(path: string, signal?: AbortSignal): Promise<Response> {
     if (isReport) {
       const answer = answerOf(this.session, path);
@@ -86,12 +87,12 @@ export class Api {
     return await this.#send(path, { headers: { [OBSERVER]: "1" }, signal });
   }
 
-  /** Reads as a client does: this counts as a poll. */
+  /** Reads like a client: this counts as a poll. */
   async poll<T>(path: string): Promise<T> {
     return (await (await this.#send(path, {})).json()) as T;
   }
 
-  /** A POST that only asks, and leaves no trace. */
+  /** A POST that only reads, and leaves no trace. */
   async ask<T>(path: string, body: unknown): Promise<T> {
     const headers = { "content-type": "application/json", [OBSERVER]: "1" };
     const response = await this.#send(path, {
@@ -106,7 +107,7 @@ export class Api {
     return (await (await this.stream(path, body)).json()) as T;
   }
 
-  /** A POST with whatever answer. */
+  /** A POST with a response of any type. */
   async stream(
     path: string,
     body: unknown,
@@ -119,7 +120,7 @@ export class Api {
     });
   }
 
-  /** Makes a request as it is described. */
+  /** Sends the described request. */
   async call({ method, path, body, text }: ApiCall): Promise<unknown> {
     const content = text?.content ?? (body === undefined ? undefined : JSON.stringify(body));
     const headers = { "content-type": text?.type ?? "application/json" };
@@ -130,7 +131,7 @@ export class Api {
     return (await response.json()) as unknown;
   }
 
-  /** Puts a fixture document into the session. */
+  /** Adds a fixture document to the session. */
   async addFixtures(yaml: string): Promise<void> {
     await this.call(addFixture(yaml));
   }
@@ -170,7 +171,7 @@ export class Api {
       headers,
     });
     if (response.ok) return response;
-    // Only reads are asked: a fault may refuse anything else.
+    // Only reads count: a fault may reject other requests.
     if (response.status === 401 && headers.has(OBSERVER)) keyRefused.value = true;
     throw new ApiError(response.status, await messageOf(response));
   }
@@ -182,7 +183,7 @@ async function messageOf(response: Response): Promise<string> {
     const body = JSON.parse(text) as { error?: { message?: string } };
     if (body.error?.message) return body.error.message;
   } catch {
-    // Not JSON: a gateway, perhaps.
+    // The body is not JSON, for example the response of a gateway.
   }
   return text || `The server answers ${response.status}.`;
 }

@@ -1,4 +1,4 @@
-/** The frame: which session, whether it is live, and the view that the address names. */
+/** The frame: the session, the state of its connection, and the view from the address. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { hasKey, keyRefused, setKey } from "./api";
@@ -37,7 +37,7 @@ export function App() {
   );
 }
 
-/** The pages that the menu names, and their titles. */
+/** The pages in the menu, with their titles. */
 const MENU: readonly [PageName, string][] = [
   ["runs", "Runs"],
   ["threads", "Threads"],

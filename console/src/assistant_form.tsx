@@ -1,4 +1,4 @@
-/** Makes an assistant or changes one: name, model, instructions, tools. */
+/** Creates or changes an assistant: name, model, instructions, tools. */
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { TextArea, TextField } from "./fields";
@@ -35,7 +35,7 @@ export function AssistantForm(props: { assistant?: Assistant; made: (id: string)
       name: name.value || null,
       instructions: instructions.value || null,
       tools: [
-        // What the form does not show of a tool stays as it is.
+        // Fields of a tool that the form does not show stay the same.
         ...tools.value.map((type) => known.find((tool) => tool.type === type) ?? { type }),
         ...known.filter(({ type }) => type !== "function" && !BUILT_IN.includes(type)),
         ...listed.map((it: unknown) => ({ type: "function", function: it })),

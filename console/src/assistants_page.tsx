@@ -1,4 +1,4 @@
-/** Assistants: made, changed, duplicated, deleted. */
+/** Assistants: create, change, duplicate, delete. */
 import { useSignal } from "@preact/signals";
 import { AssistantForm } from "./assistant_form";
 import { Call } from "./call";
@@ -90,7 +90,7 @@ export function AssistantsPage() {
   );
 }
 
-/** What makes another one like it. */
+/** The body of a request for a copy of an assistant. */
 function copyOf(assistant: Assistant): Record<string, unknown> {
   const { id: _, name, ...rest } = assistant;
   const { object, created_at, ...settings } = rest as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** A request with a button of its own, and its text to copy. */
+/** A button that sends a request, with the request as text to copy. */
 import type { ApiCall } from "./call_as";
 import { CopyAs } from "./copy_as";
 import { session } from "./state";

@@ -2,10 +2,10 @@
 
 export interface ApiCall {
   method: "GET" | "POST" | "PUT" | "DELETE";
-  /** Below the session: `v1/threads`, `_rehearsal/clock`. */
+  /** Relative to the session: `v1/threads`, `_rehearsal/clock`. */
   path: string;
   body?: unknown;
-  /** A body that is no JSON. */
+  /** A body that is not JSON. */
   text?: { type: string; content: string };
 }
 
@@ -20,7 +20,7 @@ export function callAs(
   key = "anything",
 ): string {
   const url = base + call.path;
-  // Paths below the base URL of the client are shorter than whole addresses.
+  // Paths relative to the base URL of the client are shorter than full addresses.
   const path = call.path.startsWith("v1/") ? call.path.slice(2) : url;
   const method = call.method.toLowerCase();
   if (language === "curl") return asCurl(call, url, key);
@@ -63,7 +63,7 @@ function nodeText({ type, content }: { type: string; content: string }): string 
   return `, { body: new Blob([${body}]), headers: { "Content-Type": "${type}" } }`;
 }
 
-/** JSON in Python's words. */
+/** JSON in the syntax of Python. */
 function asPython(value: unknown): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";

@@ -1,4 +1,4 @@
-/** What a run waits for: one field for the output of each call. */
+/** The form for a run that waits: one field for the output of each call. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { CopyAs } from "./copy_as";
@@ -59,7 +59,7 @@ export function CallForm({ run, summary }: { run: Run; summary: RunSummary | und
   );
 }
 
-/** What the reply of the run reads of outputs. */
+/** The parts of outputs that the reply of the run reads. */
 function useReadOutputs(summary: RunSummary | undefined): readonly string[] {
   const read = useSignal<readonly string[]>([]);
   const { api } = session.value;
@@ -71,13 +71,15 @@ function useReadOutputs(summary: RunSummary | undefined): readonly string[] {
       const reply = data.find((it) => `${it.file}:${it.line}` === place);
       read.value = reply?.outputs ?? [];
     };
-    // Without it the fields are empty.
+    // After an error, the fields are empty.
     find().catch(() => {});
   }, [api, place]);
   return read.value;
 }
 
-/** What to begin with: the keys that the reply reads; without a reply, an example of the schema. */
+/**
+ * The initial text: the keys that the reply reads or, without a reply, an example from the schema.
+ */
 function suggestion(
   call: FunctionCall,
   run: Run,

@@ -68,7 +68,7 @@ function Passages(props: { file: string; run: string | null; close: () => void }
   );
 }
 
-/** What the searches of the run found in the file. */
+/** The passages of the file that the searches of the run found. */
 function passagesOf(model: ThreadModel, run: string | null, file: string): string[] {
   const calls = model
     .stepsOf(run ?? "")

@@ -1,4 +1,4 @@
-/** Sends a message to a thread, as a run of any assistant. */
+/** Sends a message to a thread, with a run of any assistant. */
 import { type Signal, signal, useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { type Api, reasonOf } from "./api";
@@ -14,7 +14,7 @@ import type { ThreadModel } from "./thread";
 import { type Assistant, hasEnded, type Thread } from "./types";
 import { Action } from "./ui";
 
-/** What a run may say other than its assistant. */
+/** The settings of a run that override those of its assistant. */
 interface Overrides {
   model: string;
   instructions: string;
@@ -35,7 +35,7 @@ const NONE: Overrides = {
   reply: "",
 };
 
-/** The overrides of a session: they stay while other threads are looked at. */
+/** The overrides of a session: they stay while the user looks at other threads. */
 const kept = new WeakMap<SessionModel, Signal<Overrides>>();
 
 function overridesOf(of: SessionModel): Signal<Overrides> {
@@ -58,7 +58,7 @@ export function Composer({ model }: { model?: ThreadModel }) {
   const isHeld = newest !== undefined && !hasEnded(newest.status);
   const fallback = newest?.assistant_id ?? assistants.value[0]?.id;
   const named = assistants.value.find((it) => it.id === (chosen.value ?? fallback));
-  // The one that the thread had may be deleted.
+  // The assistant of the thread may be deleted.
   const assistant = named ?? assistants.value[0];
 
   const send = async () => {
@@ -253,7 +253,7 @@ function OverridesForm(props: {
   );
 }
 
-/** The whole as one request: the message goes with the run. */
+/** The message and the run as one request. */
 function runCall(
   thread: string | undefined,
   assistant: Assistant,
@@ -271,7 +271,7 @@ function runCall(
       };
 }
 
-/** The body of a run: only what is set. */
+/** The body of a run, with only the set fields. */
 function runParams(assistant: Assistant, overrides: Overrides): Record<string, unknown> {
   const { temperature, max_completion_tokens, tool_choice, reply: _, ...texts } = overrides;
   const params: Record<string, unknown> = { assistant_id: assistant.id };
@@ -280,7 +280,7 @@ function runParams(assistant: Assistant, overrides: Overrides): Record<string, u
   if (max_completion_tokens !== "") {
     params.max_completion_tokens = numberOf("Max completion tokens", max_completion_tokens);
   }
-  // One that was chosen for another assistant is not meant for this one.
+  // A choice for another assistant may not fit this one.
   if (choicesOf(assistant).includes(tool_choice)) params.tool_choice = toolChoice(tool_choice);
   return params;
 }
@@ -302,7 +302,10 @@ function toolChoice(choice: string): unknown {
   return { type: "function", function: { name: choice } };
 }
 
-/** The content of a message: images within it, other files attached for the assistant's tools. */
+/**
+ * The content of a message: images are inside, other files are attached for the tools of the
+ * assistant.
+ */
 async function contentOf(api: Api, text: string, files: readonly File[], assistant: Assistant) {
   const parts: unknown[] = text === "" ? [] : [{ type: "text", text }];
   const attachments: unknown[] = [];

@@ -1,4 +1,4 @@
-/** A conversation to look at: two assistants, their replies, a first question. */
+/** An example conversation: two assistants, their replies, a first question. */
 import type { SessionModel } from "./session";
 import { go } from "./state";
 import type { Thread } from "./types";

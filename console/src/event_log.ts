@@ -1,11 +1,11 @@
-/** The events of each run, with their times: what a client that streams it sees. */
+/** The events of each run with their times, as a client sees them in the stream. */
 import { signal } from "@preact/signals";
 import type { SseEvent } from "./sse";
 
-/** How many runs are remembered, and how many events of each. */
+/** The maximum number of runs, and of events of each. */
 const RUNS = 50;
 const EVENTS = 5000;
-/** How many messages and steps are remembered with their runs. */
+/** The maximum number of messages and steps whose runs are remembered. */
 const OWNERS = 2000;
 
 export interface TimedEvent extends SseEvent {
@@ -18,12 +18,12 @@ interface RunEvents {
   events: TimedEvent[];
 }
 
-/** How long the end of a stream waits for the session's events before it, in milliseconds. */
+/** The time that the end of a stream waits for earlier events of the session, in milliseconds. */
 const LATE = 250;
 
 export class EventLog {
   readonly #runs = new Map<string, RunEvents>();
-  /** The runs of messages and steps, whose deltas name none. */
+  /** The runs of messages and steps. Their deltas do not have the id of the run. */
   readonly #owners = new Map<string, string>();
   #isDrawing = false;
   /** Changes after events, once per frame. */
@@ -35,7 +35,7 @@ export class EventLog {
     if (run !== undefined) this.#note(run, event, now);
   }
 
-  /** Notes how a stream ended. It comes on another connection than what was in it. */
+  /** Notes the end of a stream. It comes on another connection than the other events. */
   end(run: string, event: SseEvent, wait = LATE): void {
     setTimeout(() => this.#note(run, event, performance.now()), wait);
   }
@@ -45,7 +45,7 @@ export class EventLog {
     return this.#runs.get(run)?.events ?? [];
   }
 
-  /** Forgets everything: another beginning may use the same ids. */
+  /** Deletes everything: after a reset, new objects may have the same ids. */
   clear(): void {
     this.#runs.clear();
     this.#owners.clear();
@@ -83,7 +83,7 @@ export class EventLog {
   }
 }
 
-/** Outside of a browser there are no frames to wait for. */
+/** Without a browser, there are no frames. */
 function nextFrame(draw: () => void): void {
   if (typeof requestAnimationFrame === "function") requestAnimationFrame(draw);
   else draw();
@@ -94,7 +94,7 @@ function forgetOldest(map: Map<string, unknown>, most: number): void {
   if (map.size > most && oldest !== undefined) map.delete(oldest);
 }
 
-/** The events as they come over the wire. */
+/** The events in their wire format. */
 export function asText(events: readonly SseEvent[]): string {
   return events.map(({ name, data }) => `event: ${name}\ndata: ${data}\n\n`).join("");
 }

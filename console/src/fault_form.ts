@@ -1,4 +1,4 @@
-/** A fault as a form, and as the fixture that it becomes. */
+/** A fault as a form, and as a fixture. */
 
 export interface FaultForm {
   effect: "respond" | "events" | "bytes" | "delay";
@@ -17,7 +17,7 @@ export const NO_FAULT: FaultForm = {
   times: "1",
 };
 
-/** JSON is YAML, so nothing needs to be escaped otherwise. */
+/** JSON is also YAML, so nothing else needs an escape. */
 export function faultYaml({ effect, amount, method, path, times }: FaultForm): string {
   const when = {
     ...(method !== "" && { method }),
@@ -35,7 +35,7 @@ export function faultYaml({ effect, amount, method, path, times }: FaultForm): s
   return `faults:\n  - ${JSON.stringify(fault)}\n`;
 }
 
-/** A number, or the text as it is: the server says what is wrong with it. */
+/** A number, or the text unchanged: the server reports its mistakes. */
 function numbered(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
 }

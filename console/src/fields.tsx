@@ -1,4 +1,4 @@
-/** Fields of forms, each bound to a signal. */
+/** Form fields, each bound to a signal. */
 import type { Signal } from "@preact/signals";
 import { session } from "./state";
 
@@ -53,7 +53,7 @@ export function CheckField({ label, value }: { label: string; value: Signal<bool
   );
 }
 
-/** One of the assistants of the session. */
+/** A choice among the assistants of the session. */
 export function AssistantSelect(props: {
   id: string | undefined;
   choose: (id: string) => void;

@@ -1,4 +1,7 @@
-/** The files that the page has asked for. Their names do not change, so each is asked for once. */
+/**
+ * The files that the page has requested. Their names do not change, so the page requests each only
+ * once.
+ */
 import type { Api } from "./api";
 import type { StoredFile } from "./types";
 
@@ -12,7 +15,7 @@ export function fileOf(api: Api, id: string): Promise<StoredFile> {
   return known;
 }
 
-/** Another beginning of a session may have the same ids for other files. */
+/** After a reset, other files of the session may have the same ids. */
 export function forgetFiles(): void {
   files.clear();
 }

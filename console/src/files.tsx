@@ -1,4 +1,4 @@
-/** Files that the conversation names: images are shown, all others are offered for download. */
+/** Files in a conversation: images are shown, all others can be downloaded. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -7,7 +7,7 @@ import { fileOf } from "./file_names";
 import { session } from "./state";
 import { Action, save } from "./ui";
 
-/** What may be shown as an image, by the extension of its name. */
+/** The extensions of files that the page shows as images. */
 const IMAGES: Record<string, string> = {
   gif: "image/gif",
   jpeg: "image/jpeg",

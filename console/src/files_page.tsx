@@ -1,4 +1,4 @@
-/** Vector stores and files: put in, their status and text, searches with scores. */
+/** Vector stores and files: uploads, their status and text, searches with scores. */
 import { useSignal } from "@preact/signals";
 import { Call } from "./call";
 import { CopyAs } from "./copy_as";
@@ -239,7 +239,7 @@ function Search({ store }: { store: string }) {
   );
 }
 
-/** The text, with the words of the query marked. */
+/** The text, with marks on the words of the query. */
 function highlighted(text: string, query: string) {
   const words = new Set(query.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
   return text

@@ -1,4 +1,4 @@
-/** The fixtures: replies with their uses, faults that are armed, what is wrong with the files. */
+/** The fixtures: replies with their uses, active faults, mistakes in the files. */
 import { useSignal } from "@preact/signals";
 import { addFixture } from "./api";
 import { Call } from "./call";
@@ -95,7 +95,7 @@ function Table(props: { title: string; parts: LoadedFault[]; reload: () => void 
   );
 }
 
-/** Arms a fault for the next requests. */
+/** Activates a fault for the next requests. */
 function ArmFault({ reload }: { reload: () => void }) {
   const { api } = session.value;
   const form = useSignal<FaultForm>(NO_FAULT);
@@ -153,7 +153,7 @@ function ArmFault({ reload }: { reload: () => void }) {
   );
 }
 
-/** Puts a document into the session, and shows what is wrong with it. */
+/** Adds a document to the session, and shows its mistakes. */
 function AddFixture({ reload }: { reload: () => void }) {
   const { api } = session.value;
   const text = useSignal("replies:\n  - name: mine\n    steps:\n      - message: Hello\n");

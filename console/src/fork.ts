@@ -1,8 +1,8 @@
-/** A new thread with the messages of another up to one of them. */
+/** A new thread with the messages of another thread up to one message. */
 import type { Api } from "./api";
 import type { Content, Message, Thread } from "./types";
 
-/** How many messages a new thread may bring along. */
+/** The maximum number of messages in the request for a new thread. */
 const AT_ONCE = 32;
 
 export async function forkAt(api: Api, thread: string, message: string): Promise<string> {
@@ -28,7 +28,7 @@ function bodyOf({ role, content, attachments }: Message): Record<string, unknown
   };
 }
 
-/** A part as a request has it. Annotations and refusals are the text that they were. */
+/** A part in the form of requests. Annotations and refusals become plain text. */
 function partOf(part: Content): unknown[] {
   if (part.text !== undefined) {
     return part.text.value === "" ? [] : [{ type: "text", text: part.text.value }];

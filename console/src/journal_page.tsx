@@ -1,4 +1,4 @@
-/** The journal: which requests came, and what they were answered. */
+/** The journal: the requests and their responses. */
 import { useSignal } from "@preact/signals";
 import { Call } from "./call";
 import { type ApiCall, CopyAs } from "./copy_as";
@@ -9,7 +9,7 @@ import { session } from "./state";
 import type { JournalEntry, List } from "./types";
 import { Box, Problem, pretty, Time } from "./ui";
 
-/** How many of the newest requests are shown. */
+/** The number of the newest requests that the page shows. */
 const SHOWN = 200;
 
 export function JournalPage() {

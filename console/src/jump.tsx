@@ -1,4 +1,4 @@
-/** Takes any id, and goes to the thread that it is of. */
+/** Accepts any id, and opens the thread of its object. */
 import { useSignal } from "@preact/signals";
 import { reasonOf } from "./api";
 import { go, session } from "./state";

@@ -1,13 +1,13 @@
 /**
- * Listens to the changes of a session. After the end of a connection it listens again, and says so,
- * because what happened in between is not known.
+ * Listens to the changes of a session. After a disconnect it listens again and calls `begin`,
+ * because it may have missed events.
  */
 import { signal } from "@preact/signals";
 import type { Api } from "./api";
 import { isReport } from "./report";
 import { eventsOf, type SseEvent } from "./sse";
 
-/** How long to wait before the next attempt, in milliseconds. */
+/** The wait before the next attempt, in milliseconds. */
 const RETRY = 1000;
 
 export class Live {
@@ -16,8 +16,8 @@ export class Live {
   readonly #listeners = new Set<(event: SseEvent) => void>();
 
   /**
-   * `begin` is called whenever listening begins: what was read before may be old. `fail` is called
-   * when it does not begin.
+   * `begin` is called each time that listening begins: earlier data may be out of date. `fail` is
+   * called if listening does not begin.
    */
   constructor(
     readonly api: Api,
@@ -28,7 +28,7 @@ export class Live {
     else void this.#run();
   }
 
-  /** What is in a report does not change. */
+  /** The data of a report do not change. */
   #once(): void {
     this.isConnected.value = true;
     this.begin();
@@ -46,7 +46,7 @@ export class Live {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await isVisible();
-      // A browser has few connections to one host: a page that nobody sees gives its own back.
+      // A browser has few connections to one host, so a hidden page closes its connection.
       const away = new AbortController();
       const hide = () => {
         if (document.hidden) away.abort();
@@ -71,7 +71,7 @@ export class Live {
   }
 }
 
-/** Done when the page is seen. */
+/** Completes when the page is visible. */
 async function isVisible(): Promise<void> {
   while (document.hidden) {
     await new Promise((done) =>

@@ -1,10 +1,10 @@
-/** What a view has read, and reads again when the session says that it has changed. */
+/** Data that a view reads, and reads again after changes in the session. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { reasonOf } from "./api";
 import { session } from "./state";
 
-/** How long changes are collected before something is read again, in milliseconds. */
+/** The time for which changes are collected before the next read, in milliseconds. */
 const PAUSE = 150;
 
 export interface Loaded<T> {
@@ -14,9 +14,9 @@ export interface Loaded<T> {
 }
 
 /**
- * Reads once, when one of `inputs` changes or the session is listened to again, and after events
- * whose names begin with one of `changes`: one at a time, and once more if something changed
- * meanwhile. What was read for another first input is forgotten.
+ * Reads once at the start, when one of `inputs` changes, and when the connection returns. It also
+ * reads after events whose names start with one of `changes`. There is one read at a time, and one
+ * more if something changed during a read. Data for another first input are dropped.
  */
 export function useLoaded<T>(
   load: () => Promise<T>,

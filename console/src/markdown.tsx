@@ -1,6 +1,6 @@
 /**
- * Markdown as elements: never as HTML. What is written as HTML is shown as it is written, images
- * are links, and links lead to the web only.
+ * Markdown as elements, never as HTML. HTML in the text is shown as text, images become links, and
+ * links may only lead to the web.
  */
 import type { Nodes, Parents, Root } from "mdast";
 import { fromMarkdown } from "mdast-util-from-markdown";
@@ -9,12 +9,12 @@ import { gfmTable } from "micromark-extension-gfm-table";
 import { type ComponentChildren, createElement, Fragment, type VNode } from "preact";
 import { useMemo } from "preact/hooks";
 
-/** A text that is longer is shown as plain text: reading it would hold up the page. */
+/** A longer text is shown as plain text: the parser would block the page. */
 const LONGEST = 50_000;
-/** Lists in quotes in lists: what nests deeper is shown as plain text. */
+/** The maximum depth of nested lists and quotes. A deeper text is shown as plain text. */
 const DEEPEST = 60;
 
-/** A piece of text that stands for something else, such as a citation. */
+/** A part of the text that is replaced, such as a citation. */
 export interface Mark {
   text: string;
   render: () => VNode;
@@ -27,7 +27,7 @@ export function Markdown({ text, marks = [] }: { text: string; marks?: Mark[] })
   return <div class="markdown">{childrenOf(tree, marks)}</div>;
 }
 
-/** The parser is recursive too, so a text may be too deep for it. */
+/** The parser itself is recursive, so a deep text may be too much for it. */
 function parsed(text: string): Root | undefined {
   try {
     return parse(text);
@@ -36,7 +36,7 @@ function parsed(text: string): Root | undefined {
   }
 }
 
-/** The text as a tree, or undefined if it nests deeper than anybody writes. */
+/** The text as a tree. Undefined if it is nested too deeply. */
 export function parse(text: string): Root | undefined {
   const tree = fromMarkdown(text, {
     extensions: [gfmTable()],
@@ -60,7 +60,7 @@ function childrenOf(node: Parents, marks: Mark[]): ComponentChildren[] {
   ));
 }
 
-/** One node. What has no element of its own is shown as text. */
+/** One node. A node without its own element is shown as text. */
 export function element(node: Nodes, marks: Mark[]): ComponentChildren {
   switch (node.type) {
     case "text":
@@ -112,7 +112,7 @@ export function element(node: Nodes, marks: Mark[]): ComponentChildren {
   }
 }
 
-/** A text whose marks are replaced. */
+/** A text with its marks replaced. */
 function marked(text: string, marks: Mark[]): ComponentChildren {
   const known = marks.filter((mark) => mark.text !== "");
   if (!known.some((mark) => text.includes(mark.text))) return text;
@@ -130,7 +130,9 @@ function marked(text: string, marks: Mark[]): ComponentChildren {
   return pieces.map((piece, place) => <Fragment key={place}>{piece}</Fragment>);
 }
 
-/** Opens another tab, which does not learn where it was opened. Other links than to the web are text. */
+/**
+ * Opens another tab, which cannot see the opener. Links that do not lead to the web become text.
+ */
 function Link({ url, children }: { url: string; children: ComponentChildren }) {
   if (!/^https?:\/\//i.test(url)) return <>{children}</>;
   return (

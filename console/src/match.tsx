@@ -1,4 +1,4 @@
-/** Which reply would answer, and why the others would not: without making a run. */
+/** Shows which reply would answer, and why the others would not. It creates no run. */
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "./api";
@@ -8,14 +8,14 @@ import { go, session } from "./state";
 import type { Match, Miss, Run } from "./types";
 import { Problem } from "./ui";
 
-/** What is asked. Kept while other pages are looked at. */
+/** The input of the form. It stays while the user looks at other pages. */
 interface Question {
   assistant: string;
   message: string;
   model: string;
   instructions: string;
   metadata: string;
-  /** Which run of its thread it is. */
+  /** The number of the run in its thread. */
   turn: number;
 }
 
@@ -28,7 +28,7 @@ const question = signal<Question>({
   turn: 1,
 });
 
-/** Asks about a run: what it was asked, with its settings. */
+/** Fills the form with a run: its message and its settings. */
 export function askAbout(
   run: Run,
   message: string,
@@ -63,7 +63,7 @@ function callOf(asked: Question, assistant: string): ApiCall {
 export function MatchPage() {
   const { api, assistants } = session.value;
   const asked = question.value;
-  // One of another session, or one that was deleted, is none.
+  // The assistant may belong to another session or may be deleted.
   const known = assistants.value.find((it) => it.id === asked.assistant) ?? assistants.value[0];
   const assistant = known?.id ?? "";
   const changes = useSignal(0);

@@ -1,4 +1,4 @@
-/** Deltas of a stream, put into the objects that they continue. */
+/** Merges the deltas of a stream into their objects. */
 import type { Content, Message, Step, ToolCall } from "./types";
 
 type Indexed<T> = T & { index?: number };
@@ -38,7 +38,7 @@ export function mergeMessage(message: Message, { delta }: MessageDelta): Message
   return { ...message, content };
 }
 
-/** The first delta of a text leaves its annotations out. */
+/** The first delta of a text has no annotations. */
 function begun(content: Content): Content {
   if (content.text === undefined) return content;
   return { ...content, text: { ...content.text, annotations: content.text.annotations ?? [] } };

@@ -47,7 +47,7 @@ function ContentView({ content, run }: { content: Content; run: string | null })
   return <Markdown text={value} marks={annotations.map((it, nth) => mark(it, nth, run))} />;
 }
 
-/** What an annotation puts in the place of its text. */
+/** The element that replaces the text of an annotation. */
 function mark(annotation: Annotation, nth: number, run: string | null): Mark {
   const { text, file_citation: cited, file_path: linked } = annotation;
   return {

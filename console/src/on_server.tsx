@@ -1,4 +1,4 @@
-/** What asks a server to do something: a report has none of it. */
+/** Controls that send commands to a server. A report does not have them. */
 import type { ComponentChildren } from "preact";
 import { isReport } from "./report";
 

@@ -1,8 +1,8 @@
-/** What to write into the form of a function call before anybody has written anything. */
+/** The initial text in the form of a function call. */
 
 /**
- * The output of a function as the reply reads it: for the paths `NAME.a.b` an object with these
- * keys. Undefined if the reply reads the output as a whole, or not at all.
+ * The output of a function with the keys that the reply reads: an object with the keys of the paths
+ * `NAME.a.b`. Undefined if the reply reads the whole output, or does not read it.
  */
 export function expectedOutput(name: string, paths: readonly string[]): unknown {
   const own = paths
@@ -26,7 +26,7 @@ function insert(into: Record<string, unknown>, [key, ...rest]: string[]): void {
   insert(next as Record<string, unknown>, rest);
 }
 
-/** An example of what a JSON Schema admits. */
+/** An example that a JSON Schema accepts. */
 export function exampleOf(schema: unknown, depth = 0): unknown {
   if (typeof schema !== "object" || schema === null || depth > 8) return "";
   const {

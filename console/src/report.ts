@@ -1,4 +1,4 @@
-/** A report: this page with answers inside, which needs no server. It only shows. */
+/** A report: this page with answers inside. It needs no server and is read-only. */
 
 interface Content {
   base64: string;
@@ -27,9 +27,9 @@ export function isCut(): boolean {
   return inReport().is_full;
 }
 
-/** The answer that the report has for a path of a session, if it has it. */
+/** The answer for a path of a session, if the report has it. */
 export function answerOf(session: string, path: string): Response | undefined {
-  // All sessions answer alike which sessions there are.
+  // The list of sessions is the same in all sessions.
   const found =
     inReport().by_path[`s/${path === "_rehearsal/sessions" ? "default" : session}/${path}`];
   if (found === undefined) return undefined;
@@ -44,14 +44,14 @@ export interface Expectation {
   difference?: string;
 }
 
-/** What was expected of the sessions, if anything was. */
+/** The expectations of the sessions, if any. */
 export function expectations(): Expectation[] {
   const text = document.getElementById("data")?.textContent ?? "{}";
   const report = JSON.parse(text) as { verification?: { results: Expectation[] } | null };
   return report.verification?.results ?? [];
 }
 
-/** Takes the place of what is there for readers without scripts. */
+/** Removes the version of the page for readers without scripts. */
 export function takeOver(): void {
   document.getElementById("plain")?.remove();
   document.getElementById("plain-style")?.remove();

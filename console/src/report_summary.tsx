@@ -1,4 +1,4 @@
-/** What a report begins with: the expectations, and the sessions that it has. */
+/** The start of a report: the expectations, and the sessions in it. */
 import { useLoaded } from "./loaded";
 import { expectations, isCut } from "./report";
 import { formatRoute } from "./route";

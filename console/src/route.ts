@@ -1,6 +1,6 @@
-/** What the address shows: `#/s/NAME/threads/thread_…`. It can be kept and sent to others. */
+/** The view as an address: `#/s/NAME/threads/thread_…`. Users can save it and share it. */
 
-/** The pages of a session, beside its threads. */
+/** The pages of a session, besides its threads. */
 export const PAGES = [
   "runs",
   "threads",

@@ -1,4 +1,4 @@
-/** A run within its thread: how far it came, why it answered as it did, what it waits for. */
+/** A run in its thread: its progress, the reason for its answer, the calls that it waits for. */
 import { useSignal } from "@preact/signals";
 import { Call } from "./call";
 import { CallForm } from "./call_form";
@@ -65,7 +65,7 @@ export function RunView({ run, model }: { run: Run; model: ThreadModel }) {
   );
 }
 
-/** The walk, with the status that the run has now: the summary may be a moment older. */
+/** The statuses of the run, with the current one: the summary may be slightly older. */
 function walkOf(run: Run, { walk }: RunSummary) {
   return walk.at(-1) === run.status ? walk : [...walk, run.status];
 }
@@ -73,7 +73,7 @@ function walkOf(run: Run, { walk }: RunSummary) {
 function Controls({ run }: { run: Run }) {
   const { api } = session.value;
   const path = `v1/threads/${run.thread_id}/runs/${run.id}`;
-  // A poll as clients do it: under the pace `steps` the run moves on by one status.
+  // A poll like that of a client: under the pace `steps` the run advances by one status.
   const step = () => api.poll(path);
   const expire = async () => {
     const { now } = await api.get<{ now: string }>("_rehearsal/clock");

@@ -1,4 +1,4 @@
-/** The session that the page shows: its runs, its assistants, what is listened to. */
+/** The session of the page: its runs, its assistants, its events. */
 import { signal } from "@preact/signals";
 import { Api, ApiError, reasonOf } from "./api";
 import { EventLog } from "./event_log";
@@ -9,7 +9,9 @@ import { ThreadModel } from "./thread";
 import type { Assistant, List, RunSummary } from "./types";
 
 const PAGE = 100;
-/** How long changes are collected before the newest runs are read again, in milliseconds. */
+/**
+ * The time for which changes are collected before the newest runs are read again, in milliseconds.
+ */
 const PAUSE = 100;
 
 export class SessionModel {
@@ -22,11 +24,11 @@ export class SessionModel {
   /** Whether the runs were read at least once. */
   readonly isLoaded = signal(false);
   readonly problem = signal<string | undefined>(undefined);
-  /** Whether nobody has used it yet. */
+  /** Whether the session does not exist yet, because nobody has used it. */
   readonly isUnused = signal(false);
-  /** Whether its runs wait until they are stepped. */
+  /** Whether its runs wait for single steps. */
   readonly isHeld = signal(false);
-  /** What went wrong with something that another view has begun. */
+  /** The error of an action that another view has started. */
   readonly notice = signal<string | undefined>(undefined);
   readonly thread = signal<ThreadModel | undefined>(undefined);
   #refresh: ReturnType<typeof setTimeout> | undefined;
@@ -57,11 +59,11 @@ export class SessionModel {
     if (this.thread.peek()?.id === thread) return;
     this.thread.peek()?.stop();
     this.thread.value = thread === undefined ? undefined : new ThreadModel(this.api, thread);
-    // Otherwise it is read as soon as its changes are listened to.
+    // Otherwise, the thread is read when the connection begins.
     if (this.live.isConnected.peek()) void this.thread.value?.load();
   }
 
-  /** Another beginning may have the same ids for other objects. */
+  /** After a reset, other objects may have the same ids. */
   #beginAnew(): void {
     const shown = this.thread.peek()?.id;
     this.runs.value = [];
@@ -84,7 +86,7 @@ export class SessionModel {
     void this.thread.peek()?.load();
   }
 
-  /** A session that nobody has used yet is an empty one. */
+  /** A session that does not exist yet is shown as empty. */
   #fail(error: unknown): void {
     if (!(error instanceof ApiError) || error.status !== 404) return;
     this.isUnused.value = true;
@@ -115,7 +117,7 @@ export class SessionModel {
     this.#isLoadingMore = true;
     try {
       const page = await this.#runPage(`&after=${last.run}`);
-      // They may have been replaced meanwhile.
+      // The runs may have been replaced in the meantime.
       if (this.runs.value.at(-1)?.run !== last.run) return;
       this.runs.value = [...this.runs.value, ...page.data];
       this.hasMoreRuns.value = page.has_more;
@@ -130,13 +132,13 @@ export class SessionModel {
     return this.api.get(`_rehearsal/runs?limit=${PAGE}${more}`);
   }
 
-  /** Reads the newest runs; those behind them stay as they are. */
+  /** Reads the newest runs; the older ones stay unchanged. */
   async #refreshRuns(): Promise<void> {
     this.#refreshes += 1;
     const mine = this.#refreshes;
     try {
       const page = await this.#runPage();
-      // A later answer counts more.
+      // A later answer has priority.
       if (mine !== this.#refreshes) return;
       const fresh = new Set(page.data.map((run) => run.run));
       const isReset = !this.runs.value.some((run) => fresh.has(run.run));

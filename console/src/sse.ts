@@ -1,4 +1,4 @@
-/** Server-sent events, from text that comes in pieces of any size. */
+/** Parses server-sent events from text in pieces of any size. */
 
 export interface SseEvent {
   name: string;
@@ -10,7 +10,7 @@ export class SseParser {
   #name = "";
   #data: string[] = [];
 
-  /** Takes a piece of text, and returns the events that are whole. */
+  /** Takes a piece of text, and returns the complete events. */
   push(piece: string): SseEvent[] {
     const lines = (this.#rest + piece).split("\n");
     this.#rest = lines.pop() ?? "";
@@ -32,7 +32,7 @@ export class SseParser {
   }
 }
 
-/** The events of a response, as they come. */
+/** The events of a response, as they arrive. */
 export async function* eventsOf(response: Response): AsyncGenerator<SseEvent> {
   if (response.body === null) return;
   const parser = new SseParser();

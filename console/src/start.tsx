@@ -1,4 +1,4 @@
-/** What an empty session shows: three lines for a first request, and a conversation to look at. */
+/** The view of an empty session: three lines for a first request, and an example conversation. */
 import { useSignal } from "@preact/signals";
 import { exampleKey } from "./api";
 import { startDemo } from "./demo";

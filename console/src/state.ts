@@ -1,4 +1,4 @@
-/** What the address names, and the session that is shown. */
+/** The route from the address, and the current session. */
 import { computed, effect, signal } from "@preact/signals";
 import { formatRoute, parseRoute, type Route, type View } from "./route";
 import { SessionModel } from "./session";
@@ -29,12 +29,12 @@ effect(() => {
   session.value.show(view.page === "thread" ? view.thread : undefined);
 });
 
-// A file that is dropped beside a form would take the place of the page.
+// A file that is dropped outside a form would replace the page.
 for (const kind of ["dragover", "drop"]) {
   addEventListener(kind, (event) => event.preventDefault());
 }
 
-/** Begins anew, with another key for example. */
+/** Restarts the page, for example with another key. */
 export function restart(): void {
   session.peek().stop();
   session.value = new SessionModel(name.peek());

@@ -1,4 +1,4 @@
-/** What a run did beside writing: functions it called, code it ran, files it searched. */
+/** The actions of a run besides messages: called functions, executed code, searched files. */
 import { textsOf } from "./citation";
 import { Image } from "./files";
 import type { Hit, Step, ToolCall } from "./types";

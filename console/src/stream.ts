@@ -1,16 +1,16 @@
 /**
- * Runs that this page starts. It streams them as clients do, to see how the stream ends; what is in
- * it, the events of the session tell.
+ * Runs that this page starts. It streams them like a client, to see how the stream ends. The other
+ * events come from the session.
  */
 import type { EventLog } from "./event_log";
 import type { SessionModel } from "./session";
 import { eventsOf } from "./sse";
 
-/** How many streams may be open: a browser has few connections to one host. */
+/** The maximum number of open streams: a browser has few connections to one host. */
 const STREAMS = 2;
 let open = 0;
 
-/** Starts a run, and answers when it has begun. */
+/** Starts a run. The promise resolves when the run has begun. */
 export async function startRun(
   session: SessionModel,
   thread: string,
@@ -36,10 +36,10 @@ async function follow(
   body: Record<string, unknown>,
   headers: Record<string, string>,
 ): Promise<void> {
-  // A stream goes on by itself, so a run that is to be held is none.
+  // A stream advances by itself, so a held run must not be streamed.
   const stream = open < STREAMS && !isHeld.peek();
   const response = await api.stream(path, stream ? { ...body, stream } : body, headers);
-  // A stream that breaks off is a thing to look at, not a failure of the page.
+  // A broken stream is a result for the user, not an error of the page.
   if (stream) void read(response, log).catch(() => {});
 }
 

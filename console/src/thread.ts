@@ -1,7 +1,7 @@
 /**
- * A thread as it is now: its messages from the newest back as far as was asked for, and the runs
- * and steps that belong to them. Changes come as events. However many come, the page is drawn once
- * per frame.
+ * The current state of a thread: its messages from the newest back to the oldest loaded one, with
+ * their runs and steps. Changes come as events. The page is drawn at most once per frame, even
+ * after many events.
  */
 import { computed, signal } from "@preact/signals";
 import { type Api, ApiError, reasonOf } from "./api";
@@ -11,7 +11,7 @@ import { timeline } from "./timeline";
 import type { List, Message, Run, RunSummary, Step, Thread } from "./types";
 
 const PAGE = 100;
-/** How many requests are under way at once. */
+/** The maximum number of parallel requests. */
 const PARALLEL = 6;
 const CONTENT = "include[]=step_details.tool_calls[*].file_search.results[*].content";
 
@@ -19,18 +19,18 @@ export class ThreadModel {
   readonly thread = signal<Thread | undefined>(undefined);
   readonly isGone = signal(false);
   readonly problem = signal<string | undefined>(undefined);
-  /** Changes whenever one of those below does. */
+  /** Changes when one of the fields below changes. */
   readonly #version = signal(0);
-  /** All oldest first. */
+  /** All of them are oldest first. */
   #messages = new Map<string, Message>();
   #runs = new Map<string, Run>();
   readonly #steps = new Map<string, Map<string, Step>>();
   readonly #summaries = new Map<string, RunSummary>();
-  /** What is being read; the next read waits for it. */
+  /** The current read; the next read waits for it. */
   #reading: Promise<void> | undefined;
   #hasOlder = false;
   #hasOlderRuns = true;
-  /** Whether the maps are being filled anew. What is drawn waits for that. */
+  /** Whether the maps are being replaced. The page is not drawn during this time. */
   #isReplacing = false;
   readonly #stop = new AbortController();
   readonly #path: string;
@@ -47,7 +47,7 @@ export class ThreadModel {
       (run) => this.#summaries.get(run)?.message ?? undefined,
     );
   });
-  /** The run that holds the thread, if one does. */
+  /** The run that holds the thread, if any. */
   readonly newestRun = computed(() => {
     this.#version.value;
     return [...this.#runs.values()].at(-1);
@@ -60,7 +60,7 @@ export class ThreadModel {
     this.#path = `v1/threads/${encodeURIComponent(id)}`;
   }
 
-  /** Whether there are messages that were not read yet. */
+  /** Whether there are older messages that were not read yet. */
   readonly hasOlder = computed(() => {
     this.#version.value;
     return this.#hasOlder;
@@ -75,7 +75,7 @@ export class ThreadModel {
     return this.#summaries.get(run);
   }
 
-  /** The user's message that a run found. */
+  /** The user's message that the run answers. */
   askedBy(run: Run): string | undefined {
     const items = this.items.peek();
     const end = items.findIndex((item) => item.kind === "run" && item.run.id === run.id);
@@ -87,7 +87,7 @@ export class ThreadModel {
       : undefined;
   }
 
-  /** Which run of the thread it is, as far as all of them were read. */
+  /** The number of the run in the thread, as far as all runs were read. */
   turnOf(run: Run): number {
     return [...this.#runs.keys()].indexOf(run.id) + 1;
   }
@@ -96,7 +96,7 @@ export class ThreadModel {
     return this.thread.peek()?.metadata ?? {};
   }
 
-  /** Reads the newest page, in place of what is there. */
+  /** Reads the newest page and replaces the current data. */
   async load(): Promise<void> {
     await this.#alone(async () => {
       try {
@@ -106,7 +106,7 @@ export class ThreadModel {
         throw error;
       }
       this.isGone.value = false;
-      // What is shown stays until the new page is there.
+      // The old data stay visible until the new page is complete.
       const shown = { messages: this.#messages, runs: this.#runs };
       this.#messages = new Map();
       this.#runs = new Map();
@@ -124,7 +124,7 @@ export class ThreadModel {
     });
   }
 
-  /** Reads a page that is older than what is there. */
+  /** Reads the page before the oldest loaded message. */
   async loadOlder(): Promise<void> {
     if (this.#reading === undefined) await this.#alone(() => this.#readOlder());
   }
@@ -135,7 +135,7 @@ export class ThreadModel {
     this.#steps.clear();
   }
 
-  /** Reads nothing more: another thread is shown. */
+  /** Stops all reads, because another thread is shown. */
   stop(): void {
     this.#stop.abort();
   }
@@ -163,7 +163,7 @@ export class ThreadModel {
     await this.#loadRuns();
   }
 
-  /** Reads the runs that are as old as the messages, with their steps. */
+  /** Reads the runs of the loaded messages, with their steps. */
   async #loadRuns(): Promise<void> {
     const found: Run[] = [];
     while (this.#hasOlderRuns) {
@@ -189,7 +189,7 @@ export class ThreadModel {
     this.#asked += 1;
     const mine = this.#asked;
     const page = await this.#page<RunSummary>(path, after, limit);
-    // Of answers about the newest runs only the latest counts.
+    // Of the answers about the newest runs, only the latest counts.
     if (after === undefined && mine < this.#answered) return;
     if (after === undefined) this.#answered = mine;
     for (const summary of page.data) this.#summaries.set(summary.run, summary);
@@ -199,7 +199,7 @@ export class ThreadModel {
   async #loadSteps(run: string): Promise<void> {
     const path = `${this.#path}/runs/${run}/steps?order=asc&${CONTENT}`;
     const steps = await this.api.all<Step>(path);
-    // What events brought meanwhile is newer: other steps, and the ends of these.
+    // Data from events are newer: other steps, and the ends of these.
     const known = this.#steps.get(run) ?? new Map<string, Step>();
     const read = new Map(steps.map((step) => [step.id, step]));
     for (const [id, step] of known) {
@@ -217,7 +217,7 @@ export class ThreadModel {
     return await this.api.get(`${path}order=desc&limit=${limit}${cursor}`);
   }
 
-  /** Shows what has changed, once per frame. */
+  /** Draws the changes, once per frame. */
   #draw(): void {
     if (this.#isDrawing) return;
     this.#isDrawing = true;
@@ -227,7 +227,7 @@ export class ThreadModel {
     });
   }
 
-  /** Takes in a change of the session. */
+  /** Takes an event of the session. */
   take({ name, data }: SseEvent): void {
     if (!name.startsWith("thread.")) return;
     const object = JSON.parse(data) as { id: string; thread_id?: string };
@@ -252,7 +252,7 @@ export class ThreadModel {
       this.#takeStep(object as Step);
     } else if (name.startsWith("thread.run.")) {
       this.#runs.set(object.id, object as Run);
-      // Which reply answers, and how far the run came.
+      // This also reads the reply of the run, and its progress.
       this.#loadSummaries(20).catch(() => {});
     }
   }
@@ -260,7 +260,7 @@ export class ThreadModel {
   #takeStep(step: Step): void {
     const steps = this.#steps.get(step.run_id) ?? new Map<string, Step>();
     this.#steps.set(step.run_id, steps.set(step.id, step));
-    // The event of a search leaves the passages out.
+    // The event of a search does not contain the passages.
     const isSearch = step.step_details.tool_calls?.some((call) => call.file_search !== undefined);
     if (isSearch && step.status !== "in_progress") this.#loadSteps(step.run_id).catch(() => {});
   }
@@ -280,7 +280,7 @@ export class ThreadModel {
   }
 }
 
-/** A page that is newest first, in front of what is newer. */
+/** Puts a page, which is newest first, before the newer objects. */
 function before<T extends { id: string }>(page: readonly T[], newer: Map<string, T>) {
   return new Map([...[...page].reverse().map((it) => [it.id, it] as const), ...newer]);
 }

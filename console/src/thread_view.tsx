@@ -14,7 +14,7 @@ import type { Item } from "./timeline";
 import type { Message } from "./types";
 import { Action, Boundary, Copy, Problem, save } from "./ui";
 
-/** The keys that scroll back. */
+/** The keys that scroll up. */
 const BACK = new Set(["ArrowUp", "Home", "PageUp"]);
 
 export function ThreadView({ model }: { model: ThreadModel }) {
@@ -59,8 +59,9 @@ export function ThreadView({ model }: { model: ThreadModel }) {
 }
 
 /**
- * Keeps a box at its end, whatever comes or gets its size later, until somebody scrolls back. The
- * box moves by itself when items get their sizes, so its position alone does not tell.
+ * Keeps a box scrolled to its end when items arrive or change their sizes, until the user scrolls
+ * back. The box also moves when items change their sizes, so its position alone does not show what
+ * the user did.
  */
 function useEnd() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -81,7 +82,7 @@ function useEnd() {
     onKeyDown: ({ key }: KeyboardEvent) => {
       if (BACK.has(key)) leave();
     },
-    // Presses on the box itself are those of its scroll bar.
+    // A press on the box itself is a press on its scroll bar.
     onPointerDown: (event: PointerEvent) => {
       if (event.target === event.currentTarget) leave();
     },
@@ -95,7 +96,7 @@ function useEnd() {
   return { scroller, content, listeners };
 }
 
-/** What can be done with a whole thread. */
+/** The actions on a whole thread. */
 function ThreadTools({ model }: { model: ThreadModel }) {
   const { api, id } = model;
   const path = `v1/threads/${id}`;
@@ -134,7 +135,7 @@ function ItemView({ item, model }: { item: Item; model: ThreadModel }) {
   }
 }
 
-/** Reads older messages when its button is pressed or comes into sight. */
+/** Reads older messages when its button is pressed or becomes visible. */
 function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement | null } }) {
   const button = useRef<HTMLButtonElement>(null);
   const { model, scroller } = props;
@@ -143,7 +144,7 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
     const fromEnd = (current?.scrollHeight ?? 0) - (current?.scrollTop ?? 0);
     await model.loadOlder();
     await drawn();
-    // What was in sight stays there.
+    // The visible part stays in place.
     if (current !== null) current.scrollTop = current.scrollHeight - fromEnd;
   };
   useEffect(() => {
@@ -152,7 +153,7 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
     const observer = new IntersectionObserver(async ([entry]) => {
       if (!entry?.isIntersecting) return;
       await more();
-      // Looks again, unless it failed: it may still be in sight.
+      // Checks again, unless the read failed: the button may still be visible.
       if (model.problem.peek() !== undefined) return;
       observer.unobserve(current);
       observer.observe(current);
@@ -167,14 +168,14 @@ function Older(props: { model: ThreadModel; scroller: { current: HTMLDivElement 
   );
 }
 
-/** The next frame but one: the first draws what has changed. */
+/** Waits for two frames: the first draws the changes. */
 async function drawn(): Promise<void> {
   for (let frame = 0; frame < 2; frame++) {
     await new Promise((done) => requestAnimationFrame(done));
   }
 }
 
-/** Another thread with the same beginning. */
+/** A new thread with the same messages up to this one. */
 function Fork({ model, message }: { model: ThreadModel; message: Message }) {
   const fork = async () => {
     go({ page: "thread", thread: await forkAt(model.api, model.id, message.id) });

@@ -1,4 +1,4 @@
-/** The threads of the session, and a search in them. */
+/** The threads of the session, with a search. */
 import { useSignal } from "@preact/signals";
 import { CopyAs } from "./copy_as";
 import { useLoaded } from "./loaded";
@@ -73,7 +73,7 @@ export function ThreadsPage() {
   );
 }
 
-/** An id is looked for as such, anything else in what people wrote. */
+/** An id is searched as an id, other text is searched in messages and metadata. */
 function keyOf(text: string): "id" | "q" {
   return /^(thread|run|msg|step)_\w+$/.test(text) ? "id" : "q";
 }

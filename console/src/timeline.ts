@@ -1,9 +1,9 @@
 /**
  * One order for the messages of a thread and the runs between them.
  *
- * A run comes before its own first message, and its tool calls come before the message that it
- * wrote after them. A run that wrote nothing comes before the next message that is younger, or the
- * next run that wrote something.
+ * A run comes before its own first message. Its tool calls come before the message that it wrote
+ * after them. A run without a message comes before the next younger message, or before the next run
+ * with a message.
  */
 import type { Message, Run, Step } from "./types";
 
@@ -12,18 +12,18 @@ export type Item =
   | { kind: "run"; key: string; run: Run }
   | { kind: "step"; key: string; step: Step; run: Run };
 
-/** All three oldest first. */
+/** All three lists are oldest first. */
 export function timeline(
   messages: readonly Message[],
   runs: readonly Run[],
   stepsOf: (run: string) => readonly Step[],
-  /** How the user's message begins that a run found, as far as that is known. */
+  /** The start of the user's message that a run answers, if it is known. */
   askedOf: (run: string) => string | undefined = () => undefined,
 ): Item[] {
   const writers = new Set(messages.map((message) => message.run_id));
   const items: Item[] = [];
   const waiting = [...runs];
-  /** The run whose messages come now, and its tool calls that are still to come. */
+  /** The run of the current messages, and its remaining tool calls. */
   let open: { run: Run; calls: Step[] } | undefined;
 
   const close = () => {
@@ -45,7 +45,9 @@ export function timeline(
     }
   };
 
-  /** The user's message before this one. Times in seconds do not tell whether a run came before. */
+  /**
+   * The user's message before this one. Times in seconds do not show whether a run came before it.
+   */
   let asked: Message | undefined;
   const isAskedBy = (run: Run, message: Message) => {
     const words = askedOf(run.id);
@@ -86,7 +88,7 @@ export function timeline(
   return items;
 }
 
-/** The calls that a run waits for are shown with the form for their outputs. */
+/** The form for outputs shows the calls that a run waits for, so they are not shown here. */
 function isShown(step: Step, run: Run): boolean {
   const isWaitedFor = run.status === "requires_action" && step.status === "in_progress";
   return step.type === "tool_calls" && !isWaitedFor;
@@ -96,7 +98,7 @@ function textOf(message: Message): string {
   return message.content.map((part) => part.text?.value ?? "").join("\n");
 }
 
-/** Tells whether a step came before a message. */
+/** Returns a check whether a step came before a message. */
 function placeOf(steps: readonly Step[], message: Message): (step: Step) => boolean {
   const creates = (step: Step) => step.step_details.message_creation?.message_id === message.id;
   const place = steps.findIndex(creates);

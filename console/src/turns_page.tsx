@@ -1,4 +1,4 @@
-/** Turns: what the model was asked and what it answered; two of them word by word. */
+/** Turns: the input of the model and its answer. Two turns can be compared word by word. */
 import { useSignal } from "@preact/signals";
 import { diffWordsWithSpace } from "diff";
 import { Api } from "./api";
@@ -7,9 +7,9 @@ import { linkTo, session } from "./state";
 import type { List, Turn } from "./types";
 import { Box, Problem, Status } from "./ui";
 
-/** How many of the newest turns are shown. */
+/** The number of the newest turns that the page shows. */
 const SHOWN = 100;
-/** A text that is longer is compared line by line as a whole would hold up the page. */
+/** A longer text is compared line by line, because a full comparison would block the page. */
 const LONGEST = 20_000;
 
 export function TurnsPage() {

@@ -1,4 +1,4 @@
-/** The objects of the API and of the control API, as far as the page shows them. */
+/** The objects of the API and of the control API, with the fields that the page shows. */
 
 export interface List<T> {
   data: T[];

@@ -1,4 +1,4 @@
-/** Small parts that all views share. */
+/** Small components that all views share. */
 import { signal, useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
 import { reasonOf } from "./api";
@@ -10,7 +10,7 @@ export function Status({ status }: { status: RunStatus }) {
   return <span class={`status ${status}`}>{status}</span>;
 }
 
-/** The statuses that a run has had. */
+/** The statuses of a run so far. */
 export function Walk({ walk }: { walk: readonly RunStatus[] }) {
   const last = walk.at(-1);
   const before = walk.slice(0, -1).join(" → ");
@@ -31,7 +31,7 @@ export function Time({ at }: { at: number }) {
   );
 }
 
-/** Says what went wrong, also to those who do not see the page. */
+/** Shows an error, also to users of screen readers. */
 export function Problem({ children }: { children: ComponentChildren }) {
   return (
     <p class="problem" role="alert">
@@ -40,7 +40,7 @@ export function Problem({ children }: { children: ComponentChildren }) {
   );
 }
 
-/** Keeps a part that cannot be drawn from taking the page with it. */
+/** An error in one part of the page does not affect the other parts. */
 export class Boundary extends Component<{ children: ComponentChildren }, { problem?: string }> {
   override state: { problem?: string } = {};
 
@@ -55,13 +55,13 @@ export class Boundary extends Component<{ children: ComponentChildren }, { probl
   }
 }
 
-/** A button for work that may fail: it says why, and cannot be pressed twice. */
+/** A button for an action that may fail: it shows the error, and cannot be pressed twice. */
 export function Action(props: {
   children: ComponentChildren;
   act: () => Promise<unknown>;
   isMain?: boolean;
   isDisabled?: boolean;
-  /** Whether it changes nothing: then a report has it too. */
+  /** Whether the action only reads: then a report has it, too. */
   isRead?: boolean;
 }) {
   const isBusy = useSignal(false);
@@ -92,7 +92,7 @@ export function Action(props: {
   );
 }
 
-/** What was copied last, for those who do not see the button change. */
+/** The last copied text, for users of screen readers. */
 export const announcement = signal("");
 
 export function Copy({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
@@ -117,7 +117,7 @@ export function Copy({ text, label = "Copy" }: { text: string | (() => string); 
   );
 }
 
-/** Copies also where the page has no clipboard: on other machines' addresses without TLS. */
+/** Copies, also on pages without a clipboard: pages from other machines without TLS. */
 async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
@@ -140,7 +140,7 @@ export function save(name: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** JSON in lines, or the text as it is. */
+/** JSON on several lines, or the text unchanged. */
 export function pretty(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
@@ -149,10 +149,13 @@ export function pretty(text: string): string {
   }
 }
 
-/** How much of a text is laid out, in characters: a word of a million takes a browser minutes. */
+/**
+ * The maximum number of characters in the layout: a word of a million characters takes a browser
+ * minutes.
+ */
 const SHOWN = 50_000;
 
-/** A text in a box that scrolls, by keyboard too. */
+/** A text in a box that scrolls, also with the keyboard. */
 export function Box({ text, label }: { text: string; label: string }) {
   if (text.length > SHOWN) {
     return (

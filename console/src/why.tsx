@@ -1,4 +1,4 @@
-/** Why a run was answered as it was: the reply and its place, or the replies that came near. */
+/** The reason for the answer of a run: the reply and its place, or the nearest replies. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "./api";
@@ -82,7 +82,7 @@ function Nearest({ nearest }: { nearest: NearMiss[] }) {
   );
 }
 
-/** A reply to start from: to copy into a file, or to put into the session and try at once. */
+/** A reply to start from: to copy into a file, or to add to the session and try at once. */
 function SaveAsReply({ stub, run }: { stub: string; run: Run }) {
   const text = useSignal(stub);
   const saved = useSignal<string | undefined>(undefined);
@@ -91,7 +91,7 @@ function SaveAsReply({ stub, run }: { stub: string; run: Run }) {
     await api.addFixtures(text.value);
     saved.value = text.value;
   };
-  // The run would find the newest message of its thread.
+  // The new run would use the newest message of its thread.
   const isNewest = session.value.thread.value?.newestRun.value?.id === run.id;
   const again = () => startRun(session.peek(), run.thread_id, { assistant_id: run.assistant_id });
   return (

@@ -81,7 +81,7 @@ test("runs that wrote nothing come where they were", () => {
   ];
   assert.equal(order(messages, [run("r1", 2), run("r2", 5), run("r3", 9)]), "u1 r1 u2 r2 m2 u3 r3");
   assert.equal(order([message("u", null, 1)], [run("r", 1)], [step("s", "r")]), "u r s");
-  // In one second the words tell which message a run found.
+  // Within one second, the text shows which message a run answers.
   const said = (it: Message, value: string) => ({
     ...it,
     content: [{ type: "text", text: { value, annotations: [] } }],
@@ -90,7 +90,7 @@ test("runs that wrote nothing come where they were", () => {
   const asked = (id: string) => (id === "r1" ? "one" : "two");
   const items = timeline(quick, [run("r1", 1), run("r2", 1)], () => [], asked);
   assert.equal(items.map((it) => it.key).join(" "), "u1 r1 u2 r2");
-  // Without them none is lost, and none comes twice.
+  // Without the texts, no item is lost or duplicated.
   const same = [message("u1", null, 1), message("u2", null, 1), message("m", "r2", 1)];
   assert.deepEqual(
     order(same, [run("r1", 1), run("r2", 1)])
@@ -98,7 +98,7 @@ test("runs that wrote nothing come where they were", () => {
       .sort(),
     ["m", "r1", "r2", "u1", "u2"],
   );
-  // A message of a run that is not among them.
+  // A message of a run that is not in the list.
   assert.equal(order([message("m", "gone", 1)], []), "m");
 });
 

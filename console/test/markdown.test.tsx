@@ -9,7 +9,7 @@ interface Shown {
   text: string;
 }
 
-/** What a text becomes: its tags, where its links lead, its words. */
+/** The rendered form of a text: its tags, its links, its words. */
 function shown(text: string, marks: { text: string; render: () => VNode }[] = []): Shown {
   const found: Shown = { tags: [], links: [], text: "" };
   const walk = (node: ComponentChildren): void => {

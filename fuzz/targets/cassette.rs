@@ -1,4 +1,4 @@
-//! Whatever a recording of another tool has in it: exchanges are read from it, or it is refused.
+//! Any recording of another tool: the reader finds exchanges or rejects it.
 
 #![no_main]
 

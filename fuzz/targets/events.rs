@@ -1,4 +1,4 @@
-//! However a stream of events is cut, it is the same events.
+//! A stream of events has the same events for every split into pieces.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever a fixture file has in it: it is read, or told what is wrong, at a place.
+//! Any fixture file: the reader accepts it or reports a mistake with its place.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever the body of a request has in it: it is an object of the API, or refused.
+//! Any body of a request: it is an object of the API, or an error.
 
 #![no_main]
 

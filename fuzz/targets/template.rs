@@ -1,8 +1,8 @@
-//! Whatever a template has in it: it renders, within its bounds, or says what is wrong.
+//! Any template: it renders within its bounds, or gives an error.
 
 #![no_main]
 
-/// The most characters that a template may write, of up to four bytes.
+/// The maximum output of a template, with up to four bytes per character.
 const OUTPUT: usize = 4 * 256_000;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

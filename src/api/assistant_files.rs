@@ -1,4 +1,4 @@
-//! The files of assistants, which only v1 has: give, list, retrieve, take away.
+//! The files of assistants, which only v1 has: create, list, retrieve, delete.
 
 use axum::{
     Router,
@@ -46,7 +46,7 @@ impl Read for NewAssistantFile {
     }
 }
 
-/// A body that is no form. What else it may be is judged when it is read.
+/// A body that is not a form. The reader of the body checks the rest.
 struct NoForm;
 
 impl<S: Sync> FromRequestParts<S> for NoForm {

@@ -70,7 +70,7 @@ async fn modify(
         context.check_model(model)?;
     }
     if matches!(body.tool_resources, Patch::Set(_)) {
-        // Before any store is made for a change that cannot be.
+        // This check comes first, so that a change that is not possible creates no store.
         of.find(&context).await?.try_change(body.clone())?;
     }
     if let Patch::Set(resources) = &mut body.tool_resources {
@@ -120,7 +120,7 @@ pub(super) async fn change_of_v1(
     Ok(context.knowledge.restock(changed, &tools, &taken).await?)
 }
 
-/// What came, and what went.
+/// The added ids and the removed ids.
 fn differences(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
     let without = |these: &[String], those: &[String]| {
         these.iter().filter(|id| !those.contains(id)).cloned().collect()

@@ -52,7 +52,7 @@ async fn list(
     Ok(Answer(list.into()))
 }
 
-/// To retrieve a container is to use it: documented.
+/// Documented: to retrieve a container counts as use.
 async fn retrieve(context: RequestContext, ids: PathIds<Container>) -> Result<Answer<Container>> {
     let id = ids.key();
     context.count_poll(async { _ = context.knowledge.touch_container(&id).await }).await;
@@ -109,7 +109,7 @@ async fn create_file(
     Ok(Answer(file))
 }
 
-/// A file in a container that runs.
+/// A file in a running container.
 async fn find_file(
     context: &RequestContext,
     ids: &PathIds<ContainerFile>,

@@ -55,7 +55,7 @@ async fn create(
     Ok(Answer(conversation))
 }
 
-/// The items that a client gives, with ids. One that it only names is looked up.
+/// The items of a client, each with an id. An item that is only a reference is looked up.
 async fn items(
     context: &RequestContext,
     conversation: &Id<Conversation>,
@@ -123,7 +123,7 @@ async fn create_items(
     let mut changes = Changes::new();
     changes.extend_conversation(&conversation.id, &items, behind, None, None)?;
     context.store.write(changes).await?;
-    // Somebody may have deleted the conversation meanwhile.
+    // Another request may have deleted the conversation in the meantime.
     ids.find(&context).await?;
     let page = Page { items, has_more: false };
     Ok(Answer(List::from_page(page, |item: Item| item).into()))

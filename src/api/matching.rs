@@ -1,5 +1,5 @@
-//! Which reply would answer a run, without making one: the one call of the control API that takes
-//! the body of a call of the API: of one that creates a run or a response.
+//! Which reply would answer a run. This creates no run. It is the one call of the control API that
+//! takes the body of a call of the OpenAI API: one that creates a run or a response.
 
 use std::time::{Duration, Instant};
 
@@ -33,10 +33,10 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/match", post(match_replies))
 }
 
-/// How long replies are judged for one question.
+/// The longest time that one request may take to judge replies.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One reply, and what its conditions say.
+/// One reply, with the conditions that hold and those that do not.
 #[derive(Serialize)]
 struct JudgedReply {
     object: &'static str,
@@ -45,7 +45,7 @@ struct JudgedReply {
     line: usize,
     /// Whether all its conditions hold.
     matches: bool,
-    /// Whether it has been used as often as its `times` allow.
+    /// Whether the reply has reached its `times`.
     used_up: bool,
     held: Vec<Miss>,
     misses: Vec<Miss>,
@@ -70,7 +70,7 @@ async fn match_replies(
     Ok(Answer(judged))
 }
 
-/// What is to be matched: a run with its thread, or a response.
+/// The subject of the request: a run with its thread, or a response.
 enum Asked {
     Run(Box<CreateThreadAndRun>),
     Response(Box<NewResponse>),
@@ -96,7 +96,7 @@ impl Read for Asked {
     }
 }
 
-/// Which run of its thread is meant, from 1, or which question of a response.
+/// The number of the run in its thread, from 1, or the number of the question of a response.
 struct Turn(Option<i64>);
 
 impl FromRequestParts<AppState> for Turn {
@@ -111,7 +111,7 @@ impl FromRequestParts<AppState> for Turn {
     }
 }
 
-/// What the run would look like to the conditions of replies.
+/// The run as the conditions of replies would see it.
 async fn subject(
     context: &RequestContext,
     body: CreateThreadAndRun,
@@ -146,7 +146,7 @@ async fn subject(
     }))
 }
 
-/// What a response would look like to the conditions of replies.
+/// A response as the conditions of replies would see it.
 async fn subject_of_response(
     context: &RequestContext,
     request: NewResponse,
@@ -173,7 +173,8 @@ async fn subject_of_response(
     }))
 }
 
-/// Whether there is a file in one of the stores. To a run they would count as used.
+/// Whether one of the stores has a file. A lookup for a run would mark the stores as used; this one
+/// does not.
 async fn has_files(context: &RequestContext, stores: &[String]) -> Result<bool> {
     for id in stores {
         let store = context.store.find::<VectorStore>(&Id::new(id.as_str())).await?;

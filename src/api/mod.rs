@@ -1,7 +1,7 @@
 //! The API itself: one file per resource, with its routes, its request bodies and its handlers.
 //!
-//! Handlers read like the API's page: take, check, do, answer. They set no status and spell no SQL.
-//! What every resource does alike is here, once.
+//! Handlers read like the page of the API: take, check, do, return. They set no status and contain
+//! no SQL. The code that all resources share is here.
 
 mod assistant_files;
 mod assistants;
@@ -64,12 +64,12 @@ async fn delete<T: Deletable>(
     deleted(was_there, found.id(), &[found.id().to_string()]).map(Answer)
 }
 
-/// What a delete answers: somebody else may have been faster.
+/// The result of a delete. The object may be gone already, because another request was faster.
 fn deleted<T: Resource>(was_there: bool, id: &Id<T>, path: &[String]) -> Result<Deleted<T>> {
     if was_there { Ok(Deleted::of(id.clone())) } else { Err(ApiError::missing::<T>(path)) }
 }
 
-/// Changes an object that exists. What `change` refuses changes nothing.
+/// Changes an object that exists. If `change` returns an error, nothing changes.
 async fn change<T: Changeable, E>(
     state: &SessionState,
     of: &PathIds<T>,
@@ -84,7 +84,7 @@ where
     }
 }
 
-/// A page of what is within some parent, each item shown through `view`.
+/// A page of the objects within a parent. `view` gives the form of each item.
 async fn page<T: Stored, V: Serialize>(
     state: &SessionState,
     within: store::Within<'_>,
@@ -103,8 +103,8 @@ async fn page<T: Stored, V: Serialize>(
     }
 }
 
-/// A page of a list that is at hand as a whole, in the order in which its items came to be: a short
-/// one.
+/// A page of a short list that is complete in memory, with its items in the order of their
+/// creation.
 fn within<T: Resource>(
     mut all: Vec<T>,
     page: &PageRequest,
@@ -128,7 +128,7 @@ fn within<T: Resource>(
     let mut items = all.split_off(from.min(all.len()));
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let has_more = items.len() > limit;
-    // `before` alone asks for the page that ends at the cursor.
+    // `before` alone requests the page that ends at the cursor.
     if before.is_some() && after.is_none() {
         items.drain(..items.len().saturating_sub(limit));
     }

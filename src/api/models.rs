@@ -17,7 +17,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/models", get(list)).route("/models/{model}", get(retrieve))
 }
 
-/// The one list that has no pages.
+/// The only list without pages.
 #[derive(Serialize)]
 struct Models {
     object: &'static str,

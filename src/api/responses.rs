@@ -68,7 +68,7 @@ async fn create(
     Ok(answer)
 }
 
-/// The response once it is over.
+/// The response in its final state.
 async fn ended(mut events: Events) -> Result<Response> {
     while let Some(event) = events.next().await {
         if let Event::Response(event) = &event
@@ -77,7 +77,7 @@ async fn ended(mut events: Events) -> Result<Response> {
             return Ok(response.clone());
         }
     }
-    // The session began again, or the database cannot be written to.
+    // The session was reset, or the database cannot be written.
     Err(ApiErrorKind::Internal { request_id: String::new() }.into())
 }
 
@@ -108,7 +108,7 @@ async fn compact(
     Ok(Answer(context.engine.compact(order).await?))
 }
 
-/// Whether a response is asked for as a stream, and from behind which event on.
+/// Whether the client requests a response as a stream, and after which event it starts.
 struct StreamQuery {
     stream: bool,
     /// One less than the number of the first event.
@@ -152,7 +152,7 @@ async fn retrieve(
     Ok(Answer(ids.find(&context).await?.over_rest()).into_response())
 }
 
-/// The events of a response in the background, those that are over and those to come.
+/// The events of a response in the background: the past ones and the future ones.
 async fn resume(
     context: &RequestContext,
     response: &Response,
@@ -189,7 +189,8 @@ impl Read for Nothing {
     }
 }
 
-/// Only what is in the background can be cancelled. What is over stays as it is: documented.
+/// Documented: only a response in the background can be cancelled. A response that has ended does
+/// not change.
 async fn cancel(
     context: RequestContext,
     PathAndBody { ids, .. }: PathAndBody<Response, Nothing>,

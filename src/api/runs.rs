@@ -43,7 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", post(submit))
 }
 
-/// What both ways of creating a run say of it.
+/// The parameters that both ways of creating a run share.
 pub(super) struct RunParams {
     assistant_id: Id<Assistant>,
     stream: bool,
@@ -94,12 +94,12 @@ impl RunParams {
         })
     }
 
-    /// The reply that its metadata name.
+    /// The name of the reply that the metadata ask for.
     pub(super) fn named_reply(&self) -> Option<&str> {
         self.metadata.get(NAMED_BY)
     }
 
-    /// The settings of the run that is to be, as far as they have to go together.
+    /// The settings of the new run that depend on each other.
     fn settings<'s>(&'s self, assistant: &'s Assistant) -> ModelSettings<'s> {
         let sampling = &self.sampling;
         ModelSettings {
@@ -116,8 +116,8 @@ impl RunParams {
         }
     }
 
-    /// The run that is to be: what the order says, else what the assistant says. Tools replace the
-    /// assistant's, they are not added to them.
+    /// The new run. It takes each setting from the order, or else from the assistant. Tools of the
+    /// order replace those of the assistant.
     pub(super) fn run(
         self,
         id: Id<Run>,
@@ -155,8 +155,8 @@ impl RunParams {
     }
 }
 
-/// `additional_instructions` go behind the others. What is between them is not recorded; a
-/// newline it is.
+/// `additional_instructions` come after the others. The separator is not recorded; here it is a
+/// newline.
 fn joined(instructions: Option<String>, more: Option<&str>) -> Option<String> {
     match (
         instructions.filter(|text| !text.is_empty() || more.is_none()),
@@ -199,7 +199,7 @@ impl Read for CreateRun {
     }
 }
 
-/// A run on a thread that is made for it.
+/// A run on a new thread.
 pub(super) struct CreateThreadAndRun {
     pub order: RunParams,
     pub thread: NewThread,
@@ -210,7 +210,7 @@ impl Read for CreateThreadAndRun {
         let mut fields = Fields::new(value, at, errors)?;
         let order = RunParams::read_from(&mut fields);
         let thread = fields.or_default::<NewThread>("thread");
-        // The run's own tool resources are the thread's.
+        // The tool resources of the run are those of its thread.
         let tool_resources = if fields.version().is_v2() {
             fields.optional::<ToolResources>("tool_resources")
         } else {
@@ -233,7 +233,7 @@ async fn create(
 ) -> Result<Response> {
     let assistant = match find_assistant(&context, &body.order).await {
         Ok(assistant) => assistant,
-        // Of two things that are missing, the thread is named.
+        // If both the thread and the assistant are missing, the error names the thread.
         Err(error) => return of.find(&context).await.and(Err(error)),
     };
     check(&context, &body.order, &assistant)?;
@@ -243,7 +243,7 @@ async fn create(
     context.knowledge.check_attached(&attached, Some(&thread_id)).await?;
     if searches(body.order.settings(&assistant).tools) {
         let thread = of.find(&context).await?;
-        // A file that comes along gets a store in place of one that has expired.
+        // A file that comes with the run gets a new store in place of an expired one.
         let of_thread =
             if attached.has_searched() { &[] } else { thread.tool_resources.vector_store_ids() };
         check_stores(&context, &assistant, of_thread).await?;
@@ -263,7 +263,7 @@ async fn create(
     start(
         &context,
         NewRun {
-            // The run looks for the files that come along at once, so they are written with it.
+            // The run searches the files that come with it at once, so both are written together.
             onto: RunTarget::Existing(thread_id, attached),
             messages,
             wanted: wanted(&context, named, &run),
@@ -286,7 +286,7 @@ async fn create_with_thread(
     if searches(body.order.settings(&assistant).tools) {
         check_stores(&context, &assistant, body.thread.tool_resources.vector_store_ids()).await?;
     }
-    // Before anything is made for a run that cannot be.
+    // This check comes first, so that a run that is not possible creates nothing.
     let instructions = body.order.instructions.as_deref().or(assistant.instructions.as_deref());
     let asked = body.thread.messages.iter().any(|message| message.role == Role::User);
     if context.dialect.version.is_v2() && !asked && instructions.is_none_or(str::is_empty) {
@@ -310,7 +310,7 @@ async fn create_with_thread(
     .await
 }
 
-/// Refuses a run whose model cannot be used, or whose settings do not go together.
+/// Rejects a run if the model cannot be used, or if the settings contradict each other.
 pub(super) fn check(
     context: &RequestContext,
     order: &RunParams,
@@ -324,7 +324,7 @@ pub(super) fn check(
     Ok(settings.check(&order.sampling)?)
 }
 
-/// Refuses a run that would search a store that has expired.
+/// Rejects a run that would search an expired store.
 async fn check_stores(
     context: &RequestContext,
     assistant: &Assistant,
@@ -346,8 +346,8 @@ pub(super) async fn find_assistant(
     let found = context.store.find::<Assistant>(&id).await?;
     let assistant = found.ok_or_else(|| ApiError::missing::<Assistant>(&[id.to_string()]))?;
     match &order.tools {
-        // What searches need not be the assistant's own tool: its files are there for a run's as
-        // well.
+        // The tool that searches need not be the assistant's own. A tool of the run can search the
+        // assistant's files as well.
         Some(tools) if context.dialect.version.is_v1() && !assistant.files.is_empty() => {
             let _alone = context.knowledge.alone().await;
             Ok(context.knowledge.restock(assistant, tools, &[]).await?)
@@ -356,7 +356,7 @@ pub(super) async fn find_assistant(
     }
 }
 
-/// Under Azure it showed at the first run that there was no deployment of this name.
+/// Under Azure, a missing deployment of this name became visible only at the first run.
 fn wanted(context: &RequestContext, named: NamedReply, run: &Run) -> PerformerChoice {
     match named.0 {
         _ if context.dialect.is_azure() && context.state.check_model(&run.model).is_err() => {
@@ -394,7 +394,7 @@ async fn list(
     page(&context, &[("thread_id", thread.id.as_str())], &query.page, shown).await
 }
 
-/// A run as answers show it.
+/// A run in the form of responses.
 type ShownRun = Versioned<RunView<'static>>;
 
 async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<ShownAnswer> {
@@ -403,7 +403,7 @@ async fn retrieve(context: RequestContext, ids: PathIds<Run>) -> Result<ShownAns
     context.show(&ids, |run| context.run(run)).await
 }
 
-/// Only the metadata can be changed, and only once the run has ended: recorded.
+/// Recorded: only the metadata can be changed, and only after the run has ended.
 async fn modify(
     context: RequestContext,
     PathAndBody { ids: of, body }: PathAndBody<Run, MetadataChange>,

@@ -1,4 +1,4 @@
-//! Run steps: list and retrieve. They show less of themselves once their run has ended.
+//! Run steps: list and retrieve. They show fewer details after their run has ended.
 
 use axum::{Router, routing::get};
 

@@ -1,5 +1,5 @@
-//! Threads: create, retrieve, modify, delete. There is no list of threads, and the service says
-//! why.
+//! Threads: create, retrieve, modify, delete. There is no list of threads, and the error message
+//! says why.
 
 use axum::{Router, extract::Request, routing::get};
 
@@ -50,7 +50,7 @@ async fn create(
     Ok(context.answer(thread))
 }
 
-/// A new thread, its first messages, in the order given, and their files.
+/// A new thread with its files and its first messages, in the order of the request.
 pub(super) async fn make(
     context: &RequestContext,
     mut new: NewThread,
@@ -88,7 +88,7 @@ async fn modify(
     change.await.map(|thread| context.answer(thread))
 }
 
-/// Messages and runs go with their thread; a run that is under way ends without a word.
+/// The messages and runs are deleted with their thread. A run in progress ends without an event.
 async fn delete(
     context: RequestContext,
     Found(thread): Found<Thread>,

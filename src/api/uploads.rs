@@ -31,7 +31,7 @@ async fn create(
     Ok(Answer(upload.view()))
 }
 
-/// A form with the content and nothing beside it.
+/// A form with the content only.
 struct PartForm;
 
 impl Read for PartForm {

@@ -67,8 +67,8 @@ async fn delete(
     deleted(was_there, &store.id, &[store.id.to_string()]).map(Answer)
 }
 
-/// `next_page` is how many results came before; it goes into the query as `page`. The OpenAPI
-/// document has the answer's half of this only.
+/// `next_page` is the number of the previous results; the client sends it back as `page` in the
+/// query. The OpenAPI document describes only the part in the response.
 async fn search(
     context: RequestContext,
     PageToken(skip): PageToken,

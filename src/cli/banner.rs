@@ -1,4 +1,4 @@
-//! What people see first who start the server on a terminal: where to go, and which fixtures answer.
+//! The first output for a person who starts the server on a terminal: its address and its fixtures.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use std::{
 use super::output::count;
 use crate::fixture::Fixtures;
 
-/// Shows three lines on standard error.
+/// Prints three lines on standard error.
 pub(super) fn show(bound: SocketAddr, paths: &[PathBuf], fixtures: &Fixtures) {
     let url = url(bound);
     let text = format!(
@@ -17,7 +17,7 @@ pub(super) fn show(bound: SocketAddr, paths: &[PathBuf], fixtures: &Fixtures) {
          {url}/_rehearsal/openapi.json and rehearsal --help)\n  fixtures  {}\n",
         loaded(paths, fixtures)
     );
-    // A terminal that is gone stops nothing.
+    // A closed terminal must not stop the server.
     _ = io::stderr().write_all(text.as_bytes());
 }
 

@@ -1,4 +1,4 @@
-//! `rehearsal check`: what `serve` would say of these fixtures, without serving them.
+//! `rehearsal check`: the mistakes that `serve` would report in these fixtures, without a server.
 
 use std::{
     path::{Path, PathBuf},
@@ -53,8 +53,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, String> {
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Everything that keeps a server from starting with these fixtures: it is tried with one that
-/// nobody can reach.
+/// Every mistake that keeps a server from starting with these fixtures. To find them, this opens a
+/// server that does not listen.
 fn faults(paths: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;

@@ -1,5 +1,5 @@
-//! A file of expectations, and how those that fail are printed: at their place, as the mistakes of
-//! fixtures are.
+//! A file of expectations. It prints failed expectations with their place, like the mistakes of
+//! fixtures.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     verification::{Expectations, Judgement, Verification},
 };
 
-/// A file that was read and is sound.
+/// A file that was read and has no mistakes.
 pub(super) struct ExpectationFile {
     name: String,
     text: String,
@@ -28,7 +28,7 @@ impl ExpectationFile {
         Ok(Self { name, text, expectations })
     }
 
-    /// Judges the expectations, and prints those that fail.
+    /// Judges the expectations and prints those that fail.
     pub(super) fn judge(&self, sessions: &[Arc<OpenSession>]) -> Verification {
         let verification = self.expectations.judge(sessions);
         let failed: Vec<_> = verification.failed().map(|failed| self.printed(failed)).collect();

@@ -1,4 +1,4 @@
-//! `rehearsal health`: asks a server whether it is there, without curl.
+//! `rehearsal health`: checks that a server responds, without curl.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -1,5 +1,5 @@
-//! `rehearsal init`: a first fixture with the schema that editors complete by, a test that passes,
-//! and a job for CI. No file that is there is touched.
+//! `rehearsal init`: a first fixture with the schema for editors, a test that passes, and a CI job.
+//! It changes no existing file.
 
 use std::{
     fs::{self, OpenOptions},
@@ -26,14 +26,14 @@ pub(super) struct InitArgs {
     vitest: bool,
 }
 
-/// What runs the tests.
+/// The program that runs the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Runner {
     Pytest,
     Vitest,
 }
 
-/// A file to write: its path below the folder, and its text.
+/// A file to write: its path in the folder, and its text.
 type NewFile = (&'static str, &'static str);
 
 const FIXTURE: NewFile = ("fixtures/first.yaml", include_str!("init/first.yaml"));
@@ -55,7 +55,7 @@ impl Runner {
         [FIXTURE, SCHEMA_FILE].iter().chain(own).copied().collect()
     }
 
-    /// What to do next.
+    /// The next steps for the user.
     fn next(self) -> &'static str {
         match self {
             Self::Pytest => "pip install pytest-rehearsal openai\n  pytest",
@@ -84,7 +84,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, String> {
     Ok(print(&format!("{said}\nNow run:\n\n  {}\n", runner.next())))
 }
 
-/// Writes a file unless there is one. Answers whether it did.
+/// Writes a file unless it exists. Returns whether it wrote the file.
 fn write_new(path: &Path, text: &str) -> io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

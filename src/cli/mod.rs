@@ -1,4 +1,4 @@
-//! The command line: what can be said, and which exit code answers it.
+//! The command line: its arguments and the exit codes.
 
 mod banner;
 mod check;
@@ -80,7 +80,7 @@ struct HealthArgs {
     url: String,
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(cli: Cli) -> ExitCode {
     if cli.version {
         return version::run();

@@ -1,5 +1,5 @@
-//! A file that a report is written to in the end. It is opened at the start, so that nobody learns
-//! after a long command that there is no place for its report.
+//! A file for the report at the end. It is opened at the start, so that a missing folder shows
+//! before a long command and not after it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,7 +16,7 @@ pub(super) struct ReportFile {
 }
 
 impl ReportFile {
-    /// Opens all of them. Their formats are judged before any of them is made.
+    /// Opens all files. It checks the formats of all files before it creates the first.
     pub(super) fn open_all(paths: Vec<PathBuf>) -> Result<Vec<Self>, String> {
         let paths = paths.into_iter().filter(|path| !path.as_os_str().is_empty());
         let formats = paths.map(|path| match ReportFormat::of(&path) {
@@ -31,7 +31,7 @@ impl ReportFile {
     }
 
     fn open(path: PathBuf, format: ReportFormat) -> Result<Self, String> {
-        // What is there stays until there is something in its place.
+        // The old content stays until the report replaces it.
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         match opened {
             Ok(file) => Ok(Self { path, format, file }),

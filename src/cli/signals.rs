@@ -1,10 +1,10 @@
-//! Signals from outside: an orderly end of the server, or a message for the command of `exec`.
+//! Signals from outside: they stop the server in an orderly way, or go to the command of `exec`.
 
 use std::io;
 
 use tokio::{signal, sync::watch};
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "there is ctrl-c alone elsewhere"))]
 pub(super) enum SignalAction {
@@ -14,19 +14,19 @@ pub(super) enum SignalAction {
     Quit,
 }
 
-/// The signals that are caught.
+/// The signals that this process catches.
 pub(super) struct Signals {
     #[cfg(unix)]
     caught: Vec<(SignalAction, signal::unix::Signal)>,
 }
 
 impl Signals {
-    /// Catches what asks a server to end.
+    /// Catches the signals that ask a server to stop.
     pub(super) fn of_server() -> io::Result<Self> {
         Self::catch(&[SignalAction::Terminate, SignalAction::Interrupt])
     }
 
-    /// Catches what is passed on to a command, so that none of it ends this process before that.
+    /// Catches the signals that go to a command, so that they do not end this process first.
     pub(super) fn of_command() -> io::Result<Self> {
         use SignalAction::{HangUp, Interrupt, Quit, Terminate};
         Self::catch(&[Terminate, Interrupt, HangUp, Quit])

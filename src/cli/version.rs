@@ -1,4 +1,4 @@
-//! `rehearsal --version`: what a report of a bug needs.
+//! `rehearsal --version`: the facts that a bug report needs.
 
 use std::process::ExitCode;
 

@@ -1,18 +1,18 @@
-//! The data volume of the container image. The image says where it would be mounted; a mount there
-//! holds the database.
+//! The data volume of the container image. The image names the mount point. If a volume is mounted
+//! there, it has the database.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
-/// The image sets it to the folder at which volumes are mounted.
+/// The image sets this variable to the mount point of volumes.
 const VARIABLE: &str = "REHEARSAL_VOLUME";
 
-/// What the database is called in a volume.
+/// The name of the database in a volume.
 const DATABASE: &str = "rehearsal.db";
 
-/// The database in the volume, if one is mounted; or why the volume cannot be used.
+/// The database in the volume if one is mounted, or the reason why the volume cannot be used.
 pub(super) fn database() -> Result<Option<PathBuf>, String> {
     let folder = PathBuf::from(env::var_os(VARIABLE).unwrap_or_default());
     if folder.as_os_str().is_empty() || !is_mounted(&folder) {
@@ -28,8 +28,8 @@ pub(super) fn database() -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Whether something is mounted at exactly this folder. Linux lists its mounts, with the place in
-/// the fifth column.
+/// Whether this folder itself is a mount point. Linux lists the mounts, with the mount point in the
+/// fifth column.
 fn is_mounted(folder: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts

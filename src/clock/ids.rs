@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_makes_follows_from_the_run() {
+    fn ids_of_a_runs_objects_depend_only_on_the_run() {
         let ids = Ids::new(7, 0);
         let run = ids.next::<Run>();
         let before = ids.of_run(&run).call(3);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_go_on_where_others_stood() {
+    fn ids_continue_after_a_resume() {
         let ids = Ids::new(7, 2);
         _ = ids.next::<Thread>();
         let resumed = Ids::resumed(&ids.stand());

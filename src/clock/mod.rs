@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_runs_can_be_advanced_stopped_and_let_go_again() {
+    async fn a_running_clock_can_be_advanced_stopped_and_resumed() {
         let clock = Clock::new(ClockStand::RUNNING);
         let start = clock.now();
         let seen = sleepers(&clock, &[3_600, 7_200, 90_000]).await;

@@ -1,4 +1,4 @@
-//! The chunks of a file in a vector store: what a search finds is one of them.
+//! The chunks of a file in a vector store. A search returns such chunks.
 
 use axum::{Router, extract::Path, routing::get};
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Serialize)]
 struct ChunkView {
     object: &'static str,
-    /// Where in the text of the file it begins, in bytes.
+    /// The start of the chunk in the text of the file, in bytes.
     start: i64,
     text: String,
 }

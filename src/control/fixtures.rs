@@ -1,4 +1,4 @@
-//! The fixtures of a session: listed with their uses, put in, taken out again.
+//! The fixtures of a session: list them with their uses, add, remove.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ struct FixtureList {
     data: Vec<LoadedReply>,
     has_more: bool,
     faults: Vec<LoadedPart>,
-    /// What is wrong with the fixture files as they are now, while the last good ones go on.
+    /// The mistakes in the current fixture files. The last valid fixtures stay in use.
     broken: Option<String>,
 }
 
@@ -56,9 +56,9 @@ struct LoadedPart {
     line: usize,
     times: Option<u64>,
     hits: u64,
-    /// Whether it was put in while the server ran.
+    /// Whether it was added while the server ran.
     added: bool,
-    /// The number of the document that it was put in with.
+    /// The number of the document that added it.
     document: Option<u64>,
 }
 
@@ -117,7 +117,7 @@ async fn list(InSession(session): InSession) -> Answer<FixtureList> {
 #[derive(Serialize)]
 struct AddedFixtures {
     object: &'static str,
-    /// The number of the document, by which it can be taken out.
+    /// The number of the document, for its removal.
     document: u64,
     added: FixtureCounts,
 }
@@ -163,7 +163,7 @@ async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
     }
 }
 
-/// Says what is wrong with the fixtures, if that is why.
+/// The mistakes in the fixtures, if they caused the error.
 pub(super) fn refused(error: SessionError) -> Result<Response> {
     match error.diagnostics() {
         Some(diagnostics) => Ok(faulty(diagnostics)),
@@ -171,14 +171,14 @@ pub(super) fn refused(error: SessionError) -> Result<Response> {
     }
 }
 
-/// What is wrong, as text for people and as a list for tools.
+/// The mistakes, as text for people and as a list for tools.
 fn faulty(diagnostics: &[Diagnostic]) -> Response {
     let error =
         ApiError::from(ApiErrorKind::FaultyFixture { diagnostics: render_all(diagnostics) });
     error.with("diagnostics", &diagnostics)
 }
 
-/// Takes out one document that was put in.
+/// Removes one document that was added.
 async fn remove(
     InSession(session): InSession,
     Path(number): Path<String>,

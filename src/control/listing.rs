@@ -1,4 +1,5 @@
-//! Lists of what is kept in memory: from which item on, how many, and written as they are read.
+//! Lists of objects in memory: the first item, the number of items, and a body that is written as
+//! the client reads it.
 
 use axum::{
     body::Body,
@@ -14,7 +15,7 @@ use crate::{
     types::{ApiErrorKind, Order},
 };
 
-/// The items behind the one that `after` names, oldest first unless `order` is `desc`.
+/// The items after the one that `after` names, oldest first unless `order` is `desc`.
 pub(super) fn behind<T>(
     mut items: Vec<T>,
     query: &Query,
@@ -37,8 +38,8 @@ pub(super) fn behind<T>(
     Ok(items)
 }
 
-/// As many items as are asked for, else all of them, made one by one as they are read: however long
-/// the list is, it holds nobody up. It is laid out as all JSON is here.
+/// The list of as many items as the client requests, or of all. Each item is made when the client
+/// reads it, so a long list blocks nobody. The layout is that of all JSON here.
 pub(super) fn list<T: Send + 'static>(
     mut items: Vec<T>,
     query: &Query,
@@ -67,7 +68,7 @@ pub(super) fn list<T: Send + 'static>(
     Ok(([(header::CONTENT_TYPE, json)], Body::from_stream(body)).into_response())
 }
 
-/// As many as there are, unless fewer are asked for.
+/// The limit of the request, or no limit.
 fn limit(query: &Query) -> Result<usize> {
     let Some(given) = query.get("limit") else { return Ok(usize::MAX) };
     let limit =
@@ -75,7 +76,7 @@ fn limit(query: &Query) -> Result<usize> {
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// An item in lines of its own.
+/// An item on lines of its own.
 fn indented(item: &Value) -> String {
     format!("{item:#}").lines().fold(String::new(), |text, line| text + "\n    " + line)
 }

@@ -1,4 +1,4 @@
-//! The pace of a session's runs that are to come: `steps` holds each until it is polled.
+//! The pace of the future runs of a session: `steps` holds each run until a client polls it.
 
 use axum::{Router, routing::get};
 use serde::Serialize;
@@ -23,7 +23,7 @@ struct PaceView {
     pace: &'static str,
 }
 
-/// The pace that is wanted: none for the server's own.
+/// The requested pace. `None` is the server's own pace.
 struct PaceChange(Option<Pace>);
 
 impl Read for PaceChange {

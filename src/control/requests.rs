@@ -1,4 +1,4 @@
-//! What has come by: the journal of a session, and its runs that no reply matched.
+//! The past requests: the journal of a session, and its runs that no reply matched.
 
 use axum::{Router, response::Response, routing::get};
 
@@ -30,7 +30,7 @@ async fn list(InSession(session): InSession, query: Query) -> Result<Response> {
     listing::list(entries, &query, move |entry| state.request_to_json(entry))
 }
 
-/// Whether a request made a run, or names it in its path.
+/// Whether a request created the run, or names it in its path.
 fn is_about(entry: &JournalEntry, run: &str) -> bool {
     entry.run.as_ref().is_some_and(|of| of.as_str() == run)
         || entry.path.split('/').any(|segment| segment == run)

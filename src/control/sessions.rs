@@ -1,4 +1,4 @@
-//! The sessions of the server: which there are, what is in each, and the end of one.
+//! The sessions of the server: list them with their contents, delete one.
 
 use axum::{
     Router,
@@ -23,13 +23,13 @@ pub(super) fn routes() -> Router<AppState> {
 struct SessionSummary {
     object: &'static str,
     name: String,
-    /// How many there are of each kind of object.
+    /// The number of objects of each kind.
     counts: Map<String, Value>,
     requests: usize,
     unmatched: usize,
 }
 
-/// The sessions in memory, in the order of their names.
+/// The sessions in memory, sorted by name.
 async fn list(
     State(app): State<AppState>,
     query: Query,
@@ -59,7 +59,8 @@ struct SessionDeleted {
     deleted: bool,
 }
 
-/// Forgets a session with all that is in it, snapshots too. Its next request makes it again.
+/// Deletes a session with its contents and its snapshots. The next request with its name creates it
+/// again.
 async fn remove(
     State(app): State<AppState>,
     Path(name): Path<String>,

@@ -1,4 +1,4 @@
-//! Snapshots of a session: kept, brought back, forgotten.
+//! Snapshots of a session: create, restore, delete.
 
 use axum::{
     Router,
@@ -30,7 +30,7 @@ struct Forgotten {
     deleted: bool,
 }
 
-/// The name of a snapshot. What is no text is no name.
+/// The name of a snapshot. A path segment that is not text is not a name.
 struct Name(String);
 
 impl FromRequestParts<AppState> for Name {

@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/threads", get(list)).route("/threads/{thread_id}/fixture", get(export))
 }
 
-/// A thread in one line.
+/// The summary of a thread.
 #[derive(Serialize)]
 struct ThreadSummary {
     object: &'static str,
@@ -30,12 +30,12 @@ struct ThreadSummary {
     metadata: Metadata,
     messages: i64,
     runs: i64,
-    /// How its first message begins.
+    /// The start of its first message.
     message: Option<String>,
 }
 
-/// The threads of the session, newest first; with `q`, those that have this text in a message or in
-/// their metadata; with `id`, the one that has this id or something with it.
+/// The threads of the session, newest first. `q` selects threads with this text in a message or in
+/// their metadata. `id` selects the thread that has this id, or that has an object with this id.
 async fn list(
     InSession(session): InSession,
     query: Query,

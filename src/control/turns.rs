@@ -1,4 +1,4 @@
-//! The turns of a session: what was asked of the performer, and what it answered.
+//! The turns of a session: the input of the performer, and its answer.
 
 use axum::{Router, response::Response, routing::get};
 

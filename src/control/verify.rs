@@ -1,4 +1,4 @@
-//! Judges what a test expects of its session.
+//! Judges the expectations of a test for its session.
 
 use axum::{
     Router,
@@ -24,13 +24,13 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/verify", post(verify))
 }
 
-/// What diagnostics call the body of the request.
+/// The name of the request body in diagnostics.
 const BODY: &str = "expectations";
 
 async fn verify(InSession(session): InSession, body: RawBody) -> Result<Response> {
     let body = read_all(body, limits::JSON_BODY).await?;
     let text = String::from_utf8_lossy(&body).into_owned();
-    // Ten thousand turns take a while.
+    // Ten thousand turns take some time.
     let judged = tokio::task::spawn_blocking(move || {
         let expectations = Expectations::parse_for(&session.name, BODY, &text)?;
         Ok(expectations.judge(&[session]))
@@ -44,7 +44,7 @@ async fn verify(InSession(session): InSession, body: RawBody) -> Result<Response
     Ok((status, Answer(verification)).into_response())
 }
 
-/// What is wrong, as text for people and as a list for tools.
+/// The mistakes, as text for people and as a list for tools.
 fn refused(error: LoadError) -> Result<Response> {
     let Some(diagnostics) = error.diagnostics() else {
         return Err(SessionError::from(error).into());

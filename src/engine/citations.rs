@@ -1,4 +1,5 @@
-//! Where in a text the citations go: pure, from a rendered text and what was found to segments.
+//! The places of citations in a text: pure functions from a rendered text and search results to
+//! segments.
 
 use super::cue::MarkTarget;
 use crate::{
@@ -6,25 +7,25 @@ use crate::{
     types::{File, Id, message::CitedFile, step::SearchResult},
 };
 
-/// A stretch of a message's text.
+/// A part of the text of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Segment {
     Plain(String),
-    /// A text that means a file.
+    /// A text that refers to a file.
     Marked {
         text: String,
         refers: MarkTarget,
     },
 }
 
-/// How citations are marked.
+/// The form of the citation marks.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Marks {
     V1,
     V2 { turn: i64 },
 }
 
-/// A file that is to be cited, what of it is quoted, and its number among the results.
+/// A file to cite, the quoted part of it, and its number among the results.
 #[derive(Clone, Debug)]
 pub(super) struct Cited {
     pub file_id: Id<File>,
@@ -43,14 +44,14 @@ impl Cited {
         }
     }
 
-    /// `【4:0†name】`: the first number grew by four with each turn of a thread. Under v1 it was
-    /// `【0†source】`, and the citation quoted.
+    /// Under v2 it is `【4:0†name】`: the first number grew by four with each turn of a thread. Under
+    /// v1 it was `【0†source】`, and the citation had a quote.
     fn marker(&self, manner: Marks) -> Segment {
         let (text, refers) = self.marked(manner);
         Segment::Marked { text, refers }
     }
 
-    /// The text of its marker, and what that means.
+    /// The text of its marker, and the target of the marker.
     pub(super) fn marked(&self, manner: Marks) -> (String, MarkTarget) {
         let (text, quote) = match manner {
             Marks::V1 => (
@@ -65,11 +66,11 @@ impl Cited {
     }
 }
 
-/// The shortest sentence that is taken for a quotation, in characters.
+/// The minimum length of a sentence that counts as a quotation, in characters.
 const QUOTED: usize = 12;
 
-/// Which of the results a text quotes, in their order; if it quotes none, the best of them. Where
-/// the text has marks, each means what is quoted before it.
+/// The results that a text quotes, in their order. If it quotes none, the best result. If the text
+/// has marks, each mark refers to the quotation before it.
 pub(super) fn used(text: &str, results: &[SearchResult]) -> Vec<Cited> {
     let best = || results.first().map(|result| Cited::of_result(0, result));
     let mut parts: Vec<&str> = text.split(CITE).collect();
@@ -102,8 +103,8 @@ fn quoted(text: &str, results: &[SearchResult]) -> Vec<Cited> {
     used
 }
 
-/// Puts markers where the marks are; those that have none go behind what they quote, else to the
-/// end.
+/// Puts markers in place of the marks. A citation without a mark goes after its quotation, or else
+/// to the end.
 pub(super) fn cite(text: &str, cited: &[Cited], marks: Marks) -> Vec<Segment> {
     let mut parts = text.split(CITE);
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -126,7 +127,7 @@ pub(super) fn cite(text: &str, cited: &[Cited], marks: Marks) -> Vec<Segment> {
     segments
 }
 
-/// Behind the quotation and the marks around it, or before the last full stop: recorded.
+/// Recorded: after the quotation and its closing quote, or before the last full stop.
 fn place_of(text: &str, cited: &Cited) -> usize {
     let quoted = cited.quote.as_deref().filter(|quote| !quote.is_empty());
     if let Some((found, quote)) = quoted.and_then(|quote| Some((text.find(quote)?, quote))) {
@@ -151,15 +152,15 @@ fn push_plain(segments: &mut Vec<Segment>, text: &str) {
     }
 }
 
-/// Marks every `sandbox:/mnt/data/NAME` of these files, and says which of them the text never
-/// mentions.
+/// Marks every `sandbox:/mnt/data/NAME` of these files, and returns the files that the text does
+/// not mention.
 pub(super) fn link(
     segments: Vec<Segment>,
     files: &[(String, Id<File>)],
 ) -> (Vec<Segment>, Vec<Id<File>>) {
     let mut segments = segments;
     let mut unlinked = Vec::new();
-    // Longer names first: one may begin like another.
+    // Longer names first: one name may be the start of another.
     let mut ordered: Vec<_> = files.iter().collect();
     ordered.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
     for (name, id) in ordered {
@@ -189,7 +190,7 @@ pub(super) fn link(
             unlinked.push(id.clone());
         }
     }
-    // As they were given.
+    // In their original order.
     let order = |id: &Id<File>| files.iter().position(|(_, known)| known == id);
     unlinked.sort_by_key(order);
     (segments, unlinked)
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_stand_at_the_marks_behind_quotations_or_at_the_end() {
+    fn markers_replace_marks_or_follow_quotations_or_go_to_the_end() {
         let text = format!("Cake{CITE} and tea{CITE}.");
         let turn = |turn| Marks::V2 { turn };
         assert_eq!(

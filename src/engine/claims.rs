@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn messages_go_together_and_a_run_goes_alone() {
+    async fn several_messages_may_claim_a_thread_but_a_run_claims_it_alone() {
         let (claims, thread) = (Claims::default(), Id::new("thread_a"));
         let first = claims.for_message(&thread).await;
         let second = claims.for_message(&thread).await;

@@ -1,6 +1,6 @@
-//! Cues: what a performer says, one thing at a time, each with the wait before it.
+//! Cues: the output of a performer, item by item, each with the wait before it.
 //!
-//! They name no API: a run makes messages and tool calls, and it ends.
+//! Cues do not depend on an API: a run makes messages and tool calls, and it ends.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use crate::{
     },
 };
 
-/// What a performer says next.
+/// One item of the output of a performer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Cue {
-    /// The run is taken from the queue.
+    /// The run leaves the queue.
     Start,
     OpenMessage,
     Image {
         file_id: Id<File>,
     },
     Text(TokenPiece),
-    /// A stretch of text that means a file.
+    /// A part of a text that refers to a file.
     Marked {
         piece: TokenPiece,
         refers: MarkTarget,
@@ -45,40 +45,40 @@ pub(super) enum Cue {
     CodeInterpreter,
     Input(TokenPiece),
     Logs(String),
-    /// The code has drawn something.
+    /// The code has drawn an image.
     Drawing {
         file_id: Id<File>,
     },
-    /// A search that has been made, and the tokens that it took the model to ask for it.
+    /// A search that was made, and the tokens that the model needed for the request.
     FileSearch {
         file_search: Searched,
         tokens: u64,
     },
-    /// What the open step has used, where somebody else counted it.
+    /// The usage of the open step, if the upstream counted it.
     Usage(Usage),
-    /// The calls are made: on with it, or wait for the client's outputs if functions are among
-    /// them.
+    /// The calls are complete. The run continues, or it waits for the outputs of the client if
+    /// functions are among the calls.
     CloseCalls,
     OpenReasoning,
     /// Another part of the summary of the open reasoning.
     SummaryPart,
     Summary(TokenPiece),
     CloseReasoning,
-    /// Something that only one API has a word for, as that shows it.
+    /// An item that only one API has, in the form of that API.
     Item(Map<String, Value>),
-    /// Streams break off here; the run goes on.
+    /// Streams break off here; the run continues.
     Disconnect,
     End(PerformanceEnd),
 }
 
-/// What a stretch of text means.
+/// The target of a marked text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum MarkTarget {
     Citation(CitedFile),
     Path(Id<File>),
 }
 
-/// How a performance ends. The usage is given where it differs from what was counted.
+/// The end of a performance. The usage is set if it differs from the counted tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum PerformanceEnd {
     Completed { usage: Option<Usage> },
@@ -94,7 +94,7 @@ impl PerformanceEnd {
     }
 }
 
-/// A cue and how long after the one before it is due.
+/// A cue, and the wait after the cue before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct TimedCue {
     pub after: Duration,
@@ -102,7 +102,7 @@ pub(super) struct TimedCue {
 }
 
 impl TimedCue {
-    /// A cue that is due as soon as the one before it.
+    /// A cue without a wait before it.
     pub(super) fn now(cue: Cue) -> Self {
         Self { after: Duration::ZERO, cue }
     }

@@ -1,4 +1,4 @@
-//! Why the engine did not do what was asked, and why it stops performing a run.
+//! Why the engine rejects a request, and why it stops performing a run.
 
 use crate::{
     knowledge::KnowledgeError,
@@ -6,7 +6,7 @@ use crate::{
     types::{ApiErrorKind, Id, Run, RunStatus, Thread},
 };
 
-/// Why the engine did not do what was asked.
+/// Why the engine rejects a request.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("there is no thread {0}")]
@@ -27,7 +27,7 @@ pub enum EngineError {
     NoOutputsWanted(RunStatus),
     #[error("outputs for other calls than the run waits for")]
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
-    /// A response that cannot be, in the words of its API.
+    /// A response that is not possible, with the error of its API.
     #[error("{0}")]
     Refused(ApiErrorKind),
     #[error(transparent)]
@@ -45,7 +45,7 @@ impl From<KnowledgeError> for EngineError {
     }
 }
 
-/// Why a run is performed no further.
+/// Why the engine stops performing a run.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
     #[error("its thread was deleted, and the run with it")]

@@ -1,5 +1,6 @@
-//! The way of events from a run to one stream. A reader that is slow holds no run up, and a bounded
-//! number of events: pieces of a text that wait behind many others become one piece.
+//! The channel of events from a run to one stream. A slow reader does not block a run, and the
+//! number of waiting events is bounded. If many events wait, further pieces of one text become one
+//! piece.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,18 +9,18 @@ use tokio::sync::Notify;
 
 use super::event::{ContentDelta, Event, LoggedEvent};
 
-/// From so many events on that a reader has not taken, pieces of a text are joined.
+/// If at least this many events wait, pieces of a text are joined.
 const BEHIND: usize = 16_384;
 
-/// Gets the events of a run, from the one on that the call which listens caused.
+/// Gets the events of a run. The first is the one that the call of the listener causes.
 #[derive(Debug)]
 pub struct Listener {
     shared: Arc<Shared>,
-    /// Whether it still listens when streams break off.
+    /// Whether it continues to listen when streams break off.
     stays: bool,
 }
 
-/// The events that a listener got, in their order.
+/// The events of a listener, in their order.
 #[derive(Debug)]
 pub struct Events(Arc<Shared>);
 
@@ -32,24 +33,24 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Event>,
-    /// Nothing more comes, or nobody reads any more.
+    /// No more events come, or the reader is gone.
     is_over: bool,
 }
 
-/// A listener, and what it gets.
+/// A listener, and its events.
 pub fn listen() -> (Listener, Events) {
     let shared = Arc::new(Shared::default());
     (Listener { shared: Arc::clone(&shared), stays: false }, Events(shared))
 }
 
-/// A listener that waits for the end: streams that break off do not concern it.
+/// A listener that waits for the end. It ignores that streams break off.
 pub fn listen_to_end() -> (Listener, Events) {
     let (mut listener, events) = listen();
     listener.stays = true;
     (listener, events)
 }
 
-/// Events that were kept, as a listener would get them.
+/// Stored events, in the form that a listener gets them.
 pub fn replay(kept: impl IntoIterator<Item = LoggedEvent>) -> Events {
     let (listener, events) = listen();
     for event in kept {
@@ -63,7 +64,7 @@ impl Listener {
         self.stays
     }
 
-    /// Passes an event on. Answers whether anybody still reads.
+    /// Passes an event on. Returns whether the reader still exists.
     pub(super) fn send(&self, event: Event) -> bool {
         let mut queue = self.shared.queue.lock();
         if queue.is_over {
@@ -118,7 +119,7 @@ impl Drop for Listener {
 }
 
 impl Events {
-    /// The next event; none after the last.
+    /// The next event, or `None` after the last.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             {

@@ -1,6 +1,6 @@
 //! The lock on a thread: while one of its runs is open, nobody else writes to it.
 //!
-//! The database keeps it. What is here is how somebody who was kept out learns why.
+//! The database has the lock. This module finds out why a write was rejected.
 
 use super::error::EngineError;
 use crate::{
@@ -17,7 +17,7 @@ pub(super) async fn add_message(
     message: Message,
     attached: &AttachedFiles,
 ) -> Result<Message, EngineError> {
-    // Nothing is prepared for a thread that is held.
+    // If a run holds the thread, nothing is prepared.
     if !attached.is_empty()
         && let Some(run) = state(store, &message.thread_id).await?.holder
     {
@@ -35,11 +35,11 @@ pub(super) async fn add_message(
         if let Some(run) = state(store, &message.thread_id).await?.holder {
             return Err(EngineError::LockedForMessages { thread: message.thread_id, run });
         }
-        // The run that was in the way has just ended, or somebody has changed the thread.
+        // The run that blocked this message has just ended, or somebody has changed the thread.
     }
 }
 
-/// What a thread is like, if it exists.
+/// The state of a thread, if the thread exists.
 pub(super) async fn state(store: &Store, thread: &Id<Thread>) -> Result<ThreadState, EngineError> {
     store.thread_state(thread).await?.ok_or_else(|| EngineError::NoThread(thread.clone()))
 }

@@ -1,5 +1,6 @@
-//! What a performer has to remember between two answers: where in a script it is, or how often
-//! it has asked an upstream. It is data, kept beside the run, so that any process can go on.
+//! The memory of a performer between two answers: the position in a script, or the number of
+//! requests to an upstream. It is data and is stored with the run, so that any process can
+//! continue.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,7 +14,7 @@ use crate::{
     upstream::Noted,
 };
 
-/// Who performs a run, and how.
+/// The performer of a run, and its settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Performance {
     pub(super) pace: Pace,
@@ -25,13 +26,13 @@ impl Performance {
     /// The reply of the fixtures that performs, if one does.
     pub(super) fn reply(&self) -> Option<String> {
         match &self.memory {
-            // An echo, or the failure of a run that nothing matched, is nowhere.
+            // An echo has no place in a file, nor does the failure of a run that nothing matched.
             Memory::Script(Position { reply, .. }) if reply.origin.line > 0 => Some(reply.called()),
             Memory::Script(_) | Memory::Upstream(_) => None,
         }
     }
 
-    /// Whether a cancel that comes while it performs comes too late.
+    /// Whether a cancel during the performance comes too late.
     pub(super) fn cancels_late(&self) -> bool {
         matches!(&self.memory, Memory::Script(position) if position.reply.late_cancel)
     }
@@ -45,25 +46,26 @@ pub(super) enum Memory {
 }
 
 impl Memory {
-    /// What a run fails with if the process ends while its performer speaks: a script can go on, an
-    /// upstream's answer is lost.
+    /// The error of a run if the process ends during an answer of the performer. A script can
+    /// continue; the answer of an upstream is lost.
     pub(super) fn lost(&self) -> Option<LastError> {
         let why = "The server was started again while the upstream was answering.";
         matches!(self, Self::Upstream(_)).then(|| LastError::server_error(why))
     }
 }
 
-/// What comes behind the cues that a performer gave.
+/// The next action after the cues of a performer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum AfterCues {
-    /// The performer can be asked again.
+    /// The machine can ask the performer again.
     More,
-    /// It can be asked again once the files of the run's stores are ready: it will search them.
+    /// The machine can ask the performer again once the files of the run's stores are ready: the
+    /// next step searches them.
     Search,
-    /// Somebody else has to speak first.
+    /// The upstream has to answer first.
     Wait,
-    /// Nothing more: the run hangs.
+    /// Nothing follows: the run hangs.
     Silence,
 }
 
@@ -75,19 +77,19 @@ pub(super) struct Cues {
     pub then: AfterCues,
 }
 
-/// Where in a reply a script is.
+/// The position of a script in a reply.
 #[derive(Clone, Debug)]
 pub(super) struct Position {
     pub reply: Arc<Reply>,
     pub captures: Captures,
-    /// The entry that comes next.
+    /// The next entry.
     pub entry: usize,
-    /// What was searched for last.
+    /// The query of the last search.
     pub query: Option<String>,
 }
 
-/// A position as it is written: with the source of its reply, so that a run keeps the reply it
-/// began with when the fixture changes.
+/// The stored form of a position. It has the source of its reply, so that a run keeps its first
+/// reply when the fixture changes.
 #[derive(Serialize, Deserialize)]
 struct Written<'a> {
     reply: Cow<'a, Value>,
@@ -98,7 +100,7 @@ struct Written<'a> {
 }
 
 impl Position {
-    /// Reads a position. None if this version does not understand the reply.
+    /// Reads a position. `None` if this version does not understand the reply.
     pub(super) fn read(
         source: Value,
         origin: Origin,

@@ -1,10 +1,10 @@
 //! The run engine.
 //!
-//! `machine/` is a run without I/O: what can happen to it, and what it needs next. `objects.rs` is
-//! the view of the Assistants API on what it makes. `shell.rs` is what waits, commits and tells:
-//! the only code that awaits on behalf of a machine. `performing.rs` answers the machine's
-//! questions, from `script.rs`, which turns a fixture's reply into timed cues, or from `remote.rs`,
-//! which hears an upstream. `creation.rs` creates runs; `driver.rs` owns the tasks.
+//! `machine/` is a run without I/O: its inputs, and what it needs next. `objects.rs` is the view of
+//! the Assistants API on the events of the machine. `shell.rs` waits, commits and publishes: only
+//! this code awaits on behalf of a machine. `performing.rs` answers the questions of the machine.
+//! It uses `script.rs`, which turns a fixture's reply into timed cues, or `remote.rs`, which reads
+//! from an upstream. `creation.rs` creates runs; `driver.rs` owns the tasks.
 
 mod audience;
 mod citations;

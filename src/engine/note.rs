@@ -1,5 +1,5 @@
-//! What is noted beside an open run: its machine, with a version, so that another process takes it
-//! up where it stood. Notes of version 0.1.0, which had no number, are converted.
+//! The note of an open run: its machine, with a version, so that another process can resume the run
+//! in the same state. Notes of version 0.1.0, which had no version number, are converted.
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ use crate::{
     upstream::Noted,
 };
 
-/// The version of the notes that are written.
+/// The version of the notes that this server writes.
 const VERSION: u32 = 1;
 
 /// Why a note cannot be read.
@@ -41,7 +41,8 @@ pub(super) enum NoteError {
     Reply,
 }
 
-/// Writes a note. The objects of a response are in it, because nothing else says how far they are.
+/// Writes a note. It contains the objects of a response, because their state is stored nowhere
+/// else.
 pub(super) fn write(machine: &Machine, response: Option<&Record<'_>>) -> String {
     #[derive(Serialize)]
     struct Note<'a> {
@@ -53,7 +54,7 @@ pub(super) fn write(machine: &Machine, response: Option<&Record<'_>>) -> String 
     serde_json::to_string(&Note { version: VERSION, machine, response }).expect("a note is JSON")
 }
 
-/// The machine of an open response, and its objects, as they were noted.
+/// The machine and the objects of an open response, from its note.
 pub(super) fn read_response(note: &str) -> Result<(Machine, Record<'static>), NoteError> {
     #[derive(Deserialize)]
     struct Note {
@@ -68,7 +69,7 @@ pub(super) fn read_response(note: &str) -> Result<(Machine, Record<'static>), No
     Ok((Machine::deserialize(machine)?, response))
 }
 
-/// The machine of an open run, as it was noted. A run that nobody has performed yet has no note.
+/// The machine of an open run, from its note. A run without a performer has no note yet.
 pub(super) fn read(open: &OpenRun, prompt: Prompt, now: Moment) -> Result<Machine, NoteError> {
     let Some(note) = &open.performance else {
         let is_new = open.run.phase == Phase::Queued && open.steps.is_empty();
@@ -86,7 +87,7 @@ pub(super) fn read(open: &OpenRun, prompt: Prompt, now: Moment) -> Result<Machin
     }
 }
 
-/// The machine of a run that was just created.
+/// The machine of a new run.
 pub(super) fn new_machine(run: &Run, prompt: Prompt, now: Moment) -> Machine {
     let limit = |tokens: Option<i64>| tokens.map(i64::unsigned_abs);
     let budget = Budget {
@@ -102,7 +103,7 @@ pub(super) fn new_machine(run: &Run, prompt: Prompt, now: Moment) -> Machine {
     Machine::new(run.model.clone(), Moment::from(run.deadline()), budget, now)
 }
 
-/// A machine that is where the objects of its run stand, and that nobody performs.
+/// A machine in the state of the objects of its run, without a performer.
 pub(super) fn machine_of_objects(open: &OpenRun, prompt: Prompt, now: Moment) -> Machine {
     let count = |text: &str| tokens::count(&open.run.model, text);
     let mut machine = new_machine(&open.run, prompt, now);
@@ -138,7 +139,7 @@ fn said_in(call: &ToolCall, count: impl Fn(&str) -> u64) -> u64 {
     }
 }
 
-/// Tokens that the tool of a call has answered.
+/// Tokens of the output of a call.
 fn answered_in(call: &ToolCall, count: impl Fn(&str) -> u64) -> u64 {
     match &call.kind {
         ToolCallKind::Function { function } => {
@@ -170,7 +171,8 @@ fn kind_of(step: &Step) -> PlayKind {
     PlayKind::Calls { functions, last: tool_calls.last().map(tool) }
 }
 
-/// A note of version 0.1.0: the performer and what it had said. All else stood in the objects.
+/// A note of version 0.1.0: the performer and its remaining cues. Everything else was in the
+/// objects.
 #[derive(Deserialize)]
 struct Note010 {
     #[serde(flatten)]
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_0_1_0_that_waits_still_waits_and_has_used_what_it_had() {
+    fn a_waiting_run_of_0_1_0_keeps_its_state_and_its_usage() {
         let mut machine = machine_of("requires_action", &note(&json!([]), false));
         assert!(matches!(machine.next(), Next::WaitForClient { .. }));
         assert!(!machine.accepts(&Input::Submit(Vec::new())));
@@ -301,7 +303,7 @@ mod tests {
             EventKind::Closed { usage, .. } => Some(*usage),
             _ => None,
         });
-        // Ten of the prompt, and what the first step said; "f" and "{}" are a token each.
+        // Ten for the prompt, plus the output of the first step; "f" and "{}" are one token each.
         assert_eq!(closed, Some(Usage::new(13, 2)));
         assert!(matches!(machine.next(), Next::Wait { until } if until == now), "it is queued");
         machine.handle(Input::Time, now);
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_0_1_0_that_was_being_cancelled_is_cancelled_or_says_the_rest() {
+    fn a_cancelling_run_of_0_1_0_is_cancelled_or_plays_the_rest() {
         let cues = json!([{"after": {"secs": 0, "nanos": 0}, "cue": {"End": {"Completed":
             {"usage": null}}}}]);
         for is_late in [false, true] {
@@ -355,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_upstream_reported_of_the_open_step_is_taken_over() {
+    fn the_upstreams_usage_of_the_open_step_is_kept() {
         let reported = json!({"upstream": {"turns": 1, "note": null, "usage": {"prompt_tokens": 40,
             "completion_tokens": 2, "total_tokens": 42}}, "pace": "Instant", "cues": []});
         let mut machine = machine_of("requires_action", &reported);
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_of_objects_can_be_stopped_whatever_it_was_doing() {
+    fn a_machine_from_objects_can_be_stopped_in_any_state() {
         for status in ["queued", "in_progress", "requires_action", "cancelling"] {
             let open = open(status, &Value::Null);
             let mut machine = machine_of_objects(&open, Prompt::default(), Moment::from(START));

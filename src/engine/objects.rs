@@ -1,7 +1,7 @@
-//! The view of the Assistants API on a run: the run, its steps and its messages, folded from what
-//! the machine tells, each change with the events that streams show.
+//! The view of the Assistants API on a run. It folds the events of the machine into the run, its
+//! steps and its messages. Each change comes with the events for streams.
 //!
-//! Nothing here decides anything.
+//! This module makes no decisions.
 
 use super::{
     command::RunChange,
@@ -31,9 +31,9 @@ use crate::{
 pub(super) struct RunObjects {
     pub run: Run,
     pub steps: Vec<Step>,
-    /// The message being written.
+    /// The open message.
     message: Option<Message>,
-    /// How many messages the run has begun.
+    /// The number of messages that the run has begun.
     messages: usize,
     ids: RunIds,
 }
@@ -46,17 +46,17 @@ impl RunObjects {
         Self { run, steps, message: message.filter(Message::is_open), messages, ids }
     }
 
-    /// The message that is being written.
+    /// The open message.
     pub(super) fn message(&self) -> Option<&Message> {
         self.message.as_ref()
     }
 
-    /// The ids of what the run makes.
+    /// The ids of the objects that the run makes.
     pub(super) fn ids(&self) -> &RunIds {
         &self.ids
     }
 
-    /// What a client asks for, as the machine takes it, if it can be done now.
+    /// The request of a client as an input of the machine, if it is possible now.
     pub(super) fn input_of(
         &self,
         change: RunChange,
@@ -73,7 +73,7 @@ impl RunObjects {
         }
     }
 
-    /// The outputs in the order of the calls that the run waits for.
+    /// The outputs, in the order of the calls that the run waits for.
     fn in_order(&self, outputs: Vec<ToolOutput>) -> Result<Vec<String>, EngineError> {
         let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
         let output_of = |id: &str| outputs.iter().find(|output| output.tool_call_id == id);
@@ -87,7 +87,7 @@ impl RunObjects {
         })
     }
 
-    /// Changes the objects as the machine says, and answers what streams show of it.
+    /// Changes the objects by the events of the machine, and returns the events for streams.
     pub(super) fn apply(&mut self, events: Vec<machine::MachineEvent>) -> Vec<Event> {
         let mut shown = Vec::new();
         for machine::MachineEvent { at, what } in events {
@@ -109,7 +109,7 @@ impl RunObjects {
                 shown.extend(self.add(Content::image(&file_id), delta));
             }
             EventKind::Attached { file_id } => {
-                // Shown with the message as a whole: there is no delta for it.
+                // Visible only in the complete message: there is no delta for it.
                 let tools = vec![AttachmentTool::CodeInterpreter];
                 let attachment = Attachment { file_id: file_id.to_string(), tools };
                 self.message.iter_mut().for_each(|it| it.attachments.push(attachment.clone()));
@@ -130,15 +130,14 @@ impl RunObjects {
                 let calls = self.steps.last().map(Step::function_calls).unwrap_or_default();
                 self.turn(Phase::RequiresAction { calls }, shown);
             }
-            // Assistants have no word for them.
+            // The Assistants API has no form for them.
             EventKind::ReasoningOpened
             | EventKind::SummaryPart
             | EventKind::Summary(_)
             | EventKind::Item(_) => {}
             EventKind::Requeued => self.turn(Phase::Queued, shown),
             EventKind::Cancelling => {
-                // Recorded: a run that is cancelled while it is queued shows itself as started all
-                // the same.
+                // Recorded: a run that is cancelled in the queue shows a start time, too.
                 self.run.started_at.get_or_insert(at);
                 self.turn(Phase::Cancelling, shown);
             }
@@ -170,7 +169,7 @@ impl RunObjects {
         self.steps.push(step);
     }
 
-    /// A piece of text; one that means a file has an annotation that says which.
+    /// A piece of text. If it refers to a file, it has an annotation with the target.
     fn text(&mut self, value: String, refers: Option<MarkTarget>) -> Option<Event> {
         let message = self.message.as_mut()?;
         let is_first = !matches!(message.content.last(), Some(Content::Text { .. }));
@@ -281,8 +280,8 @@ impl RunObjects {
         }
     }
 
-    /// Adds what the events changed to a write, beside the run itself, and what is open as it
-    /// is now.
+    /// Adds the changed steps and messages to a write, and the current state of the open ones. The
+    /// run itself is not included.
     pub(super) fn write(&self, changes: &mut Changes, shown: &[Event]) -> store::Result<()> {
         let (mut steps, mut messages, mut begun) = (Vec::new(), Vec::new(), Vec::new());
         for event in shown {
@@ -334,7 +333,7 @@ fn close_message(message: &mut Message, how: &Closing, at: Timestamp) {
     let reason = match how {
         Closing::Finished => {
             if message.content.is_empty() {
-                // Clients look at the first part of a message without asking whether there is one.
+                // Clients read the first part of a message without a check that it exists.
                 message.content.push(Content::text(""));
             }
             message.status = MessageStatus::Completed;
@@ -371,7 +370,7 @@ fn how_step_ends(how: Closing, step: &Step) -> StepEnd {
         Closing::LeftOut | Closing::BrokenOff(PerformanceEnd::Cancelled) => StepEnd::Cancelled,
         Closing::BrokenOff(PerformanceEnd::Failed { error, .. }) => StepEnd::Failed(error),
         // Recorded for a message that ran out of tokens: its step is completed. Calls that were cut
-        // off in the middle were never made.
+        // off were not made.
         Closing::BrokenOff(PerformanceEnd::Incomplete { .. }) => match step.step_details {
             StepDetails::ToolCalls { .. } => StepEnd::Cancelled,
             StepDetails::MessageCreation { .. } => StepEnd::Completed,

@@ -1,4 +1,5 @@
-//! How long the prompt of a run is: its instructions, its tools and as much of the thread as fits.
+//! The length of the prompt of a run: its instructions, its tools, and as much of the thread as
+//! fits.
 
 use super::machine::Prompt;
 use crate::{
@@ -8,10 +9,10 @@ use crate::{
     types::{Message, Role, Run, limits},
 };
 
-/// What the chat format adds to each message, as OpenAI's guide to counting tokens puts it.
+/// The tokens that the chat format adds to each message, by OpenAI's guide to counting tokens.
 pub(super) const PER_MESSAGE: u64 = 4;
 
-/// What a model reads when a run starts.
+/// The text that a model reads when a run starts.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub prompt: Prompt,
@@ -19,8 +20,8 @@ pub(super) struct Reading {
     pub messages: Vec<AskedMessage>,
 }
 
-/// Reads the prompt that `run` starts with. Messages that the run itself wrote are counted as it
-/// goes on; a run that is taken up again has some of them behind the others.
+/// Reads the prompt that `run` starts with. Messages of the run itself are counted during the run.
+/// A run that resumes has some of them after the others.
 pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Reading> {
     let (mut fitting, mut own) = (ThreadWindow::new(run), Vec::new());
     store
@@ -37,8 +38,8 @@ pub(super) async fn measure(store: &Store, run: &Run) -> store::Result<Reading> 
     Ok(reading)
 }
 
-/// The same for a run that is yet to be made: on the messages that come along with it, oldest first,
-/// and what is in the thread.
+/// The same for a run that does not exist yet. It uses the messages that come with the run, oldest
+/// first, and the messages of the thread.
 pub(super) async fn at_end(
     store: &Store,
     run: &Run,
@@ -46,7 +47,7 @@ pub(super) async fn at_end(
     end: &ThreadEnd,
 ) -> store::Result<Reading> {
     let mut fitting = ThreadWindow::new(run);
-    // Those that fit are counted as they are looked at.
+    // The messages that fit are counted in the same pass.
     let goes_on = messages.iter().rev().chain(&end.newest).all(|message| fitting.take(message).1);
     if let (true, Some(below)) = (goes_on, end.below) {
         store.walk_back(&run.thread_id, below, |message| fitting.take(message).1).await?;
@@ -54,7 +55,8 @@ pub(super) async fn at_end(
     Ok(fitting.into_reading())
 }
 
-/// What a model is shown of the thread, and what the run has written itself, both oldest first.
+/// The messages of the thread that the model reads, and the messages of the run itself, both oldest
+/// first.
 pub(super) async fn heard(store: &Store, run: &Run) -> store::Result<(Vec<Message>, Vec<Message>)> {
     let mut fitting = ThreadWindow::new(run);
     let (mut before, mut own) = (Vec::new(), Vec::new());
@@ -80,11 +82,11 @@ fn is_of(message: &Message, run: &Run) -> bool {
     message.run_id.as_ref() == Some(&run.id)
 }
 
-/// How much of a thread fits, counted from its end.
+/// The part of a thread that fits, counted from its end.
 struct ThreadWindow<'r> {
     run: &'r Run,
     prompt: Prompt,
-    /// Those that fit, newest first.
+    /// The messages that fit, newest first.
     messages: Vec<AskedMessage>,
     has_question: bool,
 }
@@ -102,11 +104,11 @@ impl<'r> ThreadWindow<'r> {
         Reading { prompt, messages }
     }
 
-    /// Whether a message is part of the prompt, and whether those before it may be.
+    /// Whether a message is part of the prompt, and whether earlier ones may be.
     fn take(&mut self, message: &Message) -> (bool, bool) {
         let text = message.text();
         let tokens = PER_MESSAGE + tokens::count(&self.run.model, &text);
-        // What was asked last is never dropped: if it does not fit, nothing does.
+        // The last question is never dropped: if it does not fit, nothing does.
         let is_question = !self.has_question && message.role == Role::User;
         if is_question {
             self.has_question = true;

@@ -409,7 +409,7 @@ proptest! {
     }
 
     #[test]
-    fn a_machine_that_is_written_down_and_read_back_goes_on_in_the_same_way(play in play()) {
+    fn a_machine_continues_in_the_same_way_after_a_write_and_a_read(play in play()) {
         let (mut one, mut other) = (Stage::new(play.clone(), false), Stage::new(play, true));
         one.perform();
         other.perform();
@@ -437,7 +437,7 @@ fn told_of(cues: Vec<Cue>, max_completion: Option<i64>) -> (Stage, Vec<String>) 
 }
 
 #[test]
-fn what_is_said_and_printed_is_told_piece_by_piece() {
+fn each_piece_of_text_and_output_is_an_event() {
     let piece = |text: &str| TokenPiece { text: text.to_owned(), tokens: 1 };
     let cues = vec![
         Cue::OpenMessage,

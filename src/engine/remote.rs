@@ -1,5 +1,5 @@
-//! A run performed by an upstream: its pieces become cues as they come, and what it asks for here,
-//! a search in the stores, is done between two of its turns.
+//! A run that an upstream performs. The pieces of the upstream become cues as they come. The
+//! searches that it requests in the stores here are made between two of its turns.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,23 +34,23 @@ use crate::{
     },
 };
 
-/// How much of a file that is attached to a message is shown to a model, in characters.
+/// The maximum length of an attached file that a model sees, in characters.
 const SHOWN: usize = 50_000;
 
 /// A performance by an upstream.
 pub(super) struct Remote {
-    /// None if there is none any more, after a restart.
+    /// `None` if the server has no upstream after a restart.
     upstream: Option<Arc<Upstream>>,
     noted: Noted,
     turn: Option<Turn>,
     arrived: VecDeque<UpstreamPiece>,
-    /// Whether a message is being written.
+    /// Whether a message is open.
     is_open: bool,
     marks: MarkFinder,
-    /// Whether the upstream has said anything of its own.
+    /// Whether the upstream has sent any content.
     has_answered: bool,
     asked: Option<Id<Question>>,
-    /// The model of the run, by whose tokens it is measured.
+    /// The model of the run, which measures its tokens.
     model: String,
     pace: Measured,
 }
@@ -71,18 +71,18 @@ impl Remote {
         }
     }
 
-    /// What is known of how the upstream performed the run, if it did.
+    /// How the upstream performed the run, if it did.
     pub(super) fn performed(&self) -> Option<Performed> {
         self.has_answered.then(|| Performed { asked: self.asked.clone(), ..self.pace.performed() })
     }
 
-    /// Listens no more.
+    /// Stops listening.
     pub(super) fn give_up(&mut self) {
         self.turn = None;
         self.arrived.clear();
     }
 
-    /// Waits until the upstream says something.
+    /// Waits until the upstream sends something.
     pub(super) async fn arrive(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         match turn.next().await {
@@ -98,7 +98,8 @@ impl Remote {
         }
     }
 
-    /// The cues of what has arrived; none while the upstream is being waited for.
+    /// The cues of the pieces that have arrived. The list is empty while the upstream has not
+    /// answered.
     pub(super) async fn next(&mut self, context: &RunContext<'_>) -> Cues {
         let mut cues = Vec::new();
         if self.turn.is_none() && self.arrived.is_empty() {
@@ -179,7 +180,7 @@ impl Remote {
                 match self.calls(calls, context).await {
                     Ok(made) => {
                         cues.extend(made);
-                        // Behind the step's beginning, before its end.
+                        // After the beginning of the step, before its end.
                         let end = cues.len() - 1;
                         cues.splice(end..end, usage.map(Cue::Usage));
                     }
@@ -228,7 +229,7 @@ impl Remote {
         }
     }
 
-    /// Says what might have become a mark and did not.
+    /// Plays the held text that could have become a mark and did not.
     fn flush(&mut self, context: &RunContext<'_>, cues: &mut Vec<Cue>) {
         cues.extend(self.marks.rest().map(|said| said.cue(&context.run.model)));
     }
@@ -277,7 +278,7 @@ impl Remote {
     }
 }
 
-/// Refuses a function that nobody has offered.
+/// Rejects a function that is not among the tools.
 fn check_function(context: &RunContext<'_>, name: &str) -> Result<(), LastError> {
     let has = |tool: &Tool| matches!(tool, Tool::Function { function } if function.name == name);
     if context.run.tools.iter().any(has) {
@@ -303,7 +304,7 @@ fn end(finish: Finish) -> Cue {
     })
 }
 
-/// What the upstream needs to know of the thread.
+/// The parts of the thread that the upstream needs.
 async fn conversation(context: &RunContext<'_>) -> Result<Conversation, PrepareError> {
     if let Some(of_response) = context.of_response {
         return Ok(Conversation {
@@ -369,7 +370,7 @@ async fn heard(message: &Message, context: &RunContext<'_>) -> Result<ThreadMess
     Ok(ThreadMessage { id: message.id.to_string(), run, role: message.role.into(), parts })
 }
 
-/// What each search has found, with the marks that the model is to cite it by.
+/// The results of each search, with the marks for citations by the model.
 fn found(context: &RunContext<'_>) -> HashMap<String, String> {
     let mut number = 0;
     let mut all = HashMap::new();
@@ -391,15 +392,15 @@ fn found(context: &RunContext<'_>) -> HashMap<String, String> {
 /// Finds the marks of citations in a text that comes in pieces.
 #[derive(Debug, Default)]
 struct MarkFinder {
-    /// How each result is marked, and what it is when it is cited, in their order.
+    /// The mark of each result and its target, in the order of the results.
     cited: Vec<(String, MarkTarget)>,
     /// The first number of every mark, under v2.
     turn: Option<String>,
-    /// What may become a mark yet.
+    /// The text that can still become a mark.
     held: String,
 }
 
-/// What is said next.
+/// The next piece of the text.
 #[derive(Debug, PartialEq)]
 enum MarkedPiece {
     Plain(String),
@@ -416,7 +417,7 @@ impl MarkedPiece {
     }
 }
 
-/// The longest text that is taken for a mark, in bytes.
+/// The maximum length of a mark, in bytes.
 const LONGEST_MARK: usize = 300;
 
 const OPENS: char = '【';
@@ -453,7 +454,7 @@ impl MarkFinder {
                 Some(closes) => {
                     let mark: String = self.held.drain(..closes + CLOSES.len_utf8()).collect();
                     match self.refers(&mark) {
-                        // Models change what is behind the number.
+                        // Models change the text after the number.
                         Some((mark, refers)) => said.push(MarkedPiece::Mark(mark, refers)),
                         None => plain(&mut said, &mark),
                     }
@@ -474,7 +475,7 @@ impl MarkFinder {
         (!held.is_empty()).then_some(MarkedPiece::Plain(held))
     }
 
-    /// What a mark such as `【4:0†policy.txt】` means, and how it should read.
+    /// The target of a mark such as `【4:0†policy.txt】`, and its correct text.
     fn refers(&self, mark: &str) -> Option<(String, MarkTarget)> {
         let inner = mark.trim_start_matches(OPENS).trim_end_matches(CLOSES);
         let number = inner.split('†').next()?.trim();
@@ -495,7 +496,7 @@ fn plain(said: &mut Vec<MarkedPiece>, text: &str) {
     }
 }
 
-/// How long the upstream took.
+/// The times of the upstream.
 #[derive(Debug, Default)]
 struct Measured {
     begun: Option<Instant>,
@@ -503,7 +504,7 @@ struct Measured {
     turns: u32,
     firsts: Duration,
     rest: Duration,
-    /// How many tokens came in the rest, as a replay counts them.
+    /// The number of tokens in the rest, as a replay counts them.
     tokens: u32,
 }
 
@@ -530,7 +531,7 @@ impl Measured {
             (Some(last), _) => self.rest += now - last,
             (None, Some(begun)) => {
                 self.firsts += now - begun;
-                // Nobody waits for the first token as for one of the others.
+                // The wait for the first token is not a wait between tokens.
                 tokens = tokens.saturating_sub(1);
             }
             (None, None) => {}

@@ -1,5 +1,5 @@
-//! What a session's performer has done: how often each reply was used, which of them answered which
-//! run, and the runs that none answered. All of it is in memory, and bounded.
+//! The record of a session's performer: the uses of each reply, the reply of each run, and the runs
+//! without a reply. All of it is in memory and bounded.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -18,15 +18,15 @@ use crate::{
     types::{Id, Run, Thread, Timestamp},
 };
 
-/// How many runs are remembered with the reply that answered them.
+/// The maximum number of remembered runs with a reply.
 const ANSWERED: usize = 10_000;
-/// How many runs are remembered that nothing answered.
+/// The maximum number of remembered runs without a reply.
 const UNMATCHED: usize = 1_000;
 
-/// How many bytes the texts of these runs hold together.
+/// The maximum size of the texts of these runs together, in bytes.
 const UNMATCHED_BYTES: usize = 16 << 20;
 
-/// A run that no reply matched. Which replies came near is worked out when somebody asks.
+/// A run that no reply matched. The near replies are computed when a client asks for them.
 #[derive(Debug)]
 pub struct UnmatchedRun {
     pub run: Id<Run>,
@@ -34,9 +34,9 @@ pub struct UnmatchedRun {
     pub thread: Option<Id<Thread>>,
     pub created_at: Timestamp,
     pub subject: OwnedSubject,
-    /// The replies that there were.
+    /// The replies at that time.
     pub sets: Vec<Arc<Fixtures>>,
-    /// The name of the reply that the run asked for, if it asked for one.
+    /// The name of the reply that the run asked for, if any.
     pub named: Option<String>,
     pub nearest: OnceLock<Vec<NearMiss>>,
 }
@@ -66,7 +66,7 @@ impl Serialize for UnmatchedRun {
             Some(name) => miss::stub_named(name),
             None => miss::stub(self.message()),
         };
-        // A reply to paste.
+        // A reply that the user can paste.
         shown.serialize_field("stub", &stub)?;
         shown.end()
     }
@@ -78,7 +78,7 @@ struct AnsweredBy {
     counts: bool,
 }
 
-/// What the performer of one session has done.
+/// The record of the performer of one session.
 #[derive(Default)]
 pub struct ReplyUsage {
     entries: Mutex<Entries>,
@@ -92,7 +92,7 @@ struct Entries {
     /// The runs of `answered`, oldest first.
     order: VecDeque<Id<Run>>,
     unmatched: VecDeque<Arc<UnmatchedRun>>,
-    /// How many bytes the texts of `unmatched` hold.
+    /// The size of the texts of `unmatched`, in bytes.
     unmatched_bytes: usize,
 }
 
@@ -106,7 +106,7 @@ impl ReplyUsage {
         left
     }
 
-    /// Notes which reply answers a run. One that goes on from an earlier run counts no use.
+    /// Notes the reply that answers a run. A run that continues an earlier run counts no use.
     pub(super) fn answers(&self, run: &Id<Run>, reply: &Arc<Reply>, counts: bool) {
         let mut entries = self.entries.lock();
         let by = AnsweredBy { reply: Arc::clone(reply), counts };
@@ -120,7 +120,7 @@ impl ReplyUsage {
         }
     }
 
-    /// Notes a run that nothing answered. Its event comes once the run is written.
+    /// Notes a run that nothing answered. Its event comes after the write of the run.
     pub(super) fn misses(&self, run: UnmatchedRun) {
         let mut entries = self.entries.lock();
         entries.unmatched_bytes += run.subject.held();
@@ -133,13 +133,13 @@ impl ReplyUsage {
         }
     }
 
-    /// The run, if nothing answered it.
+    /// The run, if no reply answered it.
     pub(super) fn unmatched_run(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
         let entries = self.entries.lock();
         entries.unmatched.iter().rev().find(|unmatched| unmatched.run == *run).cloned()
     }
 
-    /// Forgets what was noted of a run that could not be written.
+    /// Deletes the notes of a run that could not be written.
     pub(super) fn take_back(&self, run: &Id<Run>) {
         let mut entries = self.entries.lock();
         if let Some(AnsweredBy { reply, counts }) = entries.answered.remove(run) {
@@ -156,12 +156,12 @@ impl ReplyUsage {
         }
     }
 
-    /// How often a reply was used.
+    /// The number of uses of a reply.
     pub fn uses_of(&self, reply: &Reply) -> u64 {
         self.entries.lock().uses.get(&reply.key).copied().unwrap_or_default()
     }
 
-    /// The reply that answered a run, by its name, or where it is.
+    /// The name or the place of the reply that answered a run.
     pub fn answered(&self, run: &Id<Run>) -> Option<String> {
         self.reply_of(run).map(|reply| reply.called())
     }
@@ -181,7 +181,7 @@ impl ReplyUsage {
         self.entries.lock().uses.clone()
     }
 
-    /// Goes on with the uses of another.
+    /// Continues with the uses of another record.
     pub fn resume(&self, uses: BTreeMap<u64, u64>) {
         self.entries.lock().uses = uses;
     }

@@ -1,5 +1,5 @@
-//! What a run has around it, looked up once: its thread and assistant, the stores that its tools
-//! search, its files.
+//! The objects around a run, loaded once: its thread and assistant, its files, and the stores that
+//! its tools search.
 
 use super::responses::context::ResponseInputs;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) struct RunResources {
     pub surroundings: PerformerInputs,
-    /// The vector stores that its tools search, or why they cannot.
+    /// The vector stores that its tools search, or the reason why they cannot.
     pub stores: Result<Vec<String>, LastError>,
     pub files: Vec<File>,
     pub has_stored_files: bool,

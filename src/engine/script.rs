@@ -1,5 +1,5 @@
-//! From a fixture's reply to timed cues: its steps one after the other, texts rendered when their
-//! turn comes and cut at tokens.
+//! From a fixture's reply to timed cues, step by step. A text is rendered when its step begins, and
+//! cut at tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// The cues of the next step, or of the end. None if nothing more will come: the run hangs. A
-/// cancel that came too late lets the rest be said, without asking the client for anything more.
+/// The cues of the next step, or of the end. They are empty if nothing more comes: the run hangs.
+/// After a cancel that came too late, the rest still plays, but without requests to the client.
 pub(super) async fn next(
     position: Position,
     is_late: bool,
@@ -43,7 +43,7 @@ pub(super) async fn next(
     Cues { cues, memory: Memory::Script(position), then }
 }
 
-/// What comes behind the cues of a script that is here.
+/// The next action after the cues of this script.
 pub(super) fn then(position: &Position) -> AfterCues {
     let searches = |call: &ReplyCall| matches!(call, ReplyCall::FileSearch(search) if search.results.is_none());
     let rest = position.reply.entries.iter().skip(position.entry);
@@ -55,7 +55,7 @@ pub(super) fn then(position: &Position) -> AfterCues {
     }
 }
 
-/// A reply being performed.
+/// A reply in performance.
 struct Script {
     position: Position,
     is_late: bool,
@@ -124,8 +124,8 @@ impl Script {
         Ok(())
     }
 
-    /// Whether this is the last step of a run that is to run out of tokens, or into a filter: then
-    /// its message is left unfinished.
+    /// Whether this is the last step of a run that runs out of tokens or into a filter. Then its
+    /// message stays unfinished.
     fn is_cut_off(&self, api: Api) -> bool {
         let cuts = matches!(
             self.position.reply.outcome,
@@ -143,7 +143,7 @@ impl Script {
             Outcome::Completed => PerformanceEnd::Completed { usage },
             Outcome::Failed(error) => PerformanceEnd::Failed { error: error.clone(), usage },
             Outcome::Incomplete(reason) => PerformanceEnd::Incomplete { reason: *reason, usage },
-            // A response has no such end: it goes on until its time is over.
+            // A response cannot expire in this way: it continues until its time is over.
             Outcome::Expired if api == Api::Responses => return,
             Outcome::Expired => PerformanceEnd::Expired,
             Outcome::Hang => return,
@@ -151,7 +151,8 @@ impl Script {
     }
 }
 
-/// A template that loops would hold up everybody else on its worker, so others take over meanwhile.
+/// A template with loops would block all other tasks on its worker, so the other tasks move to
+/// another thread.
 fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
     let may_take_long = match entry {
         ReplyStep::Message(said) => {
@@ -166,10 +167,10 @@ fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
     if may_take_long && has_others { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// A template that is the user's message and nothing else.
+/// A template of the user's message only.
 const MESSAGE: &str = "{{ message }}";
 
-/// One entry being turned into cues.
+/// The conversion of one entry into cues.
 struct Writing<'w, 's> {
     context: &'w RunContext<'s>,
     variables: &'w Variables<'w>,
@@ -185,7 +186,7 @@ impl Writing<'_, '_> {
         closes: bool,
     ) -> Result<(), TemplateError> {
         let text = match said.text.as_str() {
-            // As long as it may be.
+            // This text has no length limit.
             MESSAGE => self.context.message_text(),
             text => template::render(text, self.variables)?,
         };
@@ -329,7 +330,7 @@ impl Writing<'_, '_> {
     }
 }
 
-/// Cues being written down, each with the wait before it.
+/// A list of cues, each with the wait before it.
 struct CueList {
     cues: Vec<TimedCue>,
     wait: Duration,

@@ -1,4 +1,4 @@
-//! What every run of a session has at hand.
+//! The services that every run of a session uses.
 
 use std::sync::Arc;
 
@@ -22,6 +22,6 @@ pub struct RunServices {
     pub bus: EventBus,
     pub turns: Arc<TurnLog>,
     pub metrics: Arc<Metrics>,
-    /// Where runs go that an upstream performed.
+    /// The destination of the recordings of runs that an upstream performed.
     pub recording: Option<Recording>,
 }

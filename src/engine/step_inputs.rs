@@ -1,8 +1,8 @@
-//! What an entry of a reply needs before it can be performed: searches made, files made, cited
-//! files found.
+//! The inputs that an entry of a reply needs before its performance: search results, files, cited
+//! files.
 //!
-//! Everything here can be done twice: a run that goes on after a crash makes the same files again,
-//! and finds them.
+//! Everything here can run twice: a run that continues after a crash makes the same files again and
+//! finds them.
 
 use super::{citations::Cited, responses::context::ResponseContainer, run_context::RunContext};
 use crate::{
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// What one entry needs.
+/// The inputs of one entry.
 #[derive(Debug, Default)]
 pub(super) struct StepInputs {
-    /// Of the calls that search, in their order: what they asked, and what they found.
+    /// The query and the results of each search call, in their order.
     pub searches: Vec<(String, Searched)>,
-    /// The files that the reply has made, by their names, in the order of `Reply::assets`.
+    /// The files that the reply has made, with their names, in the order of `Reply::assets`.
     pub files: Vec<(String, Id<File>)>,
     /// The files that the message names as its sources.
     pub cited: Vec<Cited>,
@@ -58,7 +58,7 @@ impl From<TemplateError> for PrepareError {
     }
 }
 
-/// Gets everything that an entry needs.
+/// Collects all inputs of an entry.
 pub(super) async fn prepare(
     reply: &Reply,
     entry: &ReplyStep,
@@ -93,7 +93,7 @@ pub(super) async fn prepare(
     Ok(inputs)
 }
 
-/// Notes that a code interpreter works, which only responses give a container.
+/// Notes that a code interpreter runs. Only responses have a container for it.
 async fn use_container(context: &RunContext<'_>) -> Result<(), PrepareError> {
     if let Some(ResponseContainer { id, new }) = context.container() {
         context.knowledge.use_container(id, new.as_ref()).await?;
@@ -101,8 +101,8 @@ async fn use_container(context: &RunContext<'_>) -> Result<(), PrepareError> {
     Ok(())
 }
 
-/// Makes the files that an entry shows. Their ids follow from the run and their place in the reply.
-/// Those of a response are in its container.
+/// Makes the files of an entry. Their ids depend on the run and on their place in the reply. The
+/// files of a response are in its container.
 async fn make_files(
     reply: &Reply,
     entry: &ReplyStep,
@@ -165,7 +165,7 @@ async fn perform(
     Ok((query, found))
 }
 
-/// Looks something up in the stores of the run, unless the results are given.
+/// Searches the stores of the run, unless the fixture gives the results.
 pub(super) async fn look_up(
     search: &Search,
     query: String,
@@ -230,7 +230,7 @@ async fn give(
     Ok(results)
 }
 
-/// Finds a file that is cited: among the results first, by its id, its name or its path.
+/// Finds a cited file by its id, its name or its path, first among the results.
 async fn cite(
     citation: &Citation,
     number: usize,

@@ -1,7 +1,7 @@
-//! Notes the turns of a run: what the performer is asked, and what it answers.
+//! Notes the turns of a run: the input of the performer, and its answer.
 //!
-//! A turn is in the log before the commit that shows the new state of its run. So a client that sees
-//! a run ended finds its turns. Events about turns come after the commit.
+//! A turn is in the log before the commit of the new state of its run. So a client that sees the
+//! end of a run finds its turns. Events about turns come after the commit.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
@@ -23,29 +23,29 @@ use crate::{
 pub(super) struct TurnRecorder {
     log: Arc<TurnLog>,
     open: Option<OpenTurn>,
-    /// What was in the thread when the run began, and what the run has said since.
+    /// The messages of the thread when the run began, and the later messages of the run.
     heard: Vec<AskedMessage>,
     fixed: Option<Fixed>,
     filenames: HashMap<String, String>,
-    /// Where the turns are in the log.
+    /// The places of the turns in the log.
     noted: Vec<TurnPlace>,
-    /// The turns that have ended, and whose events are still to come.
+    /// The turns that have ended, but have no event yet.
     ended: Vec<KeptTurn>,
 }
 
-/// What is the same for all turns of a run.
+/// The values that are equal for all turns of a run.
 #[derive(Clone)]
 struct Fixed {
     instructions: Option<Arc<str>>,
     tools: Arc<[Tool]>,
 }
 
-/// A turn that goes on.
+/// An open turn.
 struct OpenTurn {
     turn: Turn,
-    /// Its place in the log, once it is there.
+    /// Its place in the log, if it is there already.
     noted: Option<TurnPlace>,
-    /// What the run had used before.
+    /// The usage of the run before this turn.
     used: Usage,
 }
 
@@ -62,19 +62,19 @@ impl TurnRecorder {
         }
     }
 
-    /// A value as it is shown: without secrets.
+    /// The public form of a value: without secrets.
     pub(super) fn cleaned(&self, value: Value) -> Value {
         self.log.cleaned(value)
     }
 
-    /// Takes in what the performer has heard before the first turn.
+    /// Takes the messages that the performer has read before the first turn.
     pub(super) fn hear(&mut self, messages: Vec<AskedMessage>) {
         if self.log.is_kept() {
             self.heard = messages;
         }
     }
 
-    /// Begins a turn, unless one goes on.
+    /// Begins a turn, unless one is open.
     pub(super) fn begin(&mut self, context: &RunContext<'_>, reply: Option<String>, used: Usage) {
         if self.open.is_some() || !self.log.is_kept() {
             return;
@@ -134,7 +134,7 @@ impl TurnRecorder {
         }
     }
 
-    /// Takes in what happens, before it is written. `used` is what the run has used by now.
+    /// Takes events before they are written. `used` is the current usage of the run.
     pub(super) fn see(&mut self, events: &[Event], used: Usage) {
         for event in events {
             match event {
@@ -155,7 +155,7 @@ impl TurnRecorder {
         }
     }
 
-    /// Takes in a message that was written to its end.
+    /// Takes a complete message.
     fn said(&mut self, message: &Message) {
         if !self.log.is_kept() {
             return;
@@ -179,7 +179,7 @@ impl TurnRecorder {
         self.heard.push(AskedMessage { role: AskedRole::Assistant, content: text.into() });
     }
 
-    /// Ends the turn if the run gives the word back, or ends.
+    /// Ends the turn if the run waits for the client, or ends.
     fn turned(&mut self, run: &Run, used: Usage) {
         let (calls, used): (&[FunctionCall], _) = match &run.phase {
             Phase::RequiresAction { calls } => (calls, used),
@@ -190,7 +190,7 @@ impl TurnRecorder {
         };
         let Some(OpenTurn { mut turn, noted, used: before }) = self.open.take() else { return };
         turn.answered.status = match turn.api {
-            // A response has done its part when it has called functions.
+            // A response that has called functions is complete.
             TurnApi::Responses if !calls.is_empty() => RunStatus::Completed,
             _ => run.status(),
         };
@@ -208,7 +208,7 @@ impl TurnRecorder {
         self.open = None;
     }
 
-    /// The turns that have ended since this was last asked.
+    /// The turns that have ended since the last call.
     pub(super) fn take_ended(&mut self) -> Vec<KeptTurn> {
         mem::take(&mut self.ended)
     }
@@ -218,7 +218,7 @@ fn calls_functions(step: &Step) -> bool {
     step.tool_calls().iter().any(|call| matches!(call.kind, ToolCallKind::Function { .. }))
 }
 
-/// The outputs that the client gave last.
+/// The last outputs of the client.
 fn given_outputs(steps: &[Step]) -> Vec<GivenOutput> {
     let last = steps.iter().rfind(|step| calls_functions(step));
     let calls = last.map(Step::function_calls).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The view of an API on what the machine of a run makes. Performers see a run in both.
+//! The view of an API on the events of a run's machine. Performers see a run in both views.
 
 use std::ops::{Deref, DerefMut};
 
@@ -32,7 +32,7 @@ impl RunView {
         }
     }
 
-    /// Changes the objects as the machine says, and answers what is shown of it.
+    /// Changes the objects by the events of the machine, and returns the events for streams.
     pub(super) fn apply(&mut self, events: Vec<MachineEvent>) -> Vec<Event> {
         match self {
             Self::Assistants(run) => run.apply(events),
@@ -40,7 +40,7 @@ impl RunView {
         }
     }
 
-    /// What a client asks for, as the machine takes it, if it can be done now.
+    /// The request of a client as an input of the machine, if it is possible now.
     pub(super) fn input_of(
         &self,
         change: RunChange,

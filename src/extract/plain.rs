@@ -1,8 +1,8 @@
-//! Plain text in UTF-8 or UTF-16, with or without a mark at its beginning.
+//! Plain text in UTF-8 or UTF-16, with or without a byte order mark.
 
 use super::ExtractError;
 
-/// Decodes a text. What is neither is not text.
+/// Decodes a text. Bytes in neither encoding are not text.
 pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ExtractError> {
     let text = match bytes.as_slice() {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
@@ -14,7 +14,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ExtractError> {
             None => String::from_utf8(bytes).ok(),
         },
     };
-    // A stray zero in a text says nothing.
+    // A zero character in a text has no meaning.
     text.map(|text| text.replace('\0', " ")).ok_or(ExtractError::Unsupported)
 }
 
@@ -23,13 +23,13 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<Result<_, _>>().ok()
 }
 
-/// On which side of its pairs of bytes a text has its zeros.
+/// The side of the byte pairs on which a text has its zeros.
 enum Side {
     Odd,
     Even,
 }
 
-/// A text in UTF-16 without a mark has its zeros on one side, and many of them.
+/// A text in UTF-16 without a byte order mark has many zeros, all on one side.
 fn side_of_zeros(bytes: &[u8]) -> Option<Side> {
     let of_side =
         |side: usize| bytes.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();

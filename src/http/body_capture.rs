@@ -1,5 +1,5 @@
-//! Shows the bodies that go by to the journal. Texts are kept, all else is counted; nothing waits
-//! for it.
+//! Copies passing bodies to the journal. Texts are kept; of other bodies, only the size is counted.
+//! No body waits for the journal.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     session::journal::{self, Journal, KeptText},
 };
 
-/// Shows a request's body.
+/// Copies the body of a request.
 pub(super) fn request(
     journal: &Journal,
     headers: &HeaderMap,
@@ -31,14 +31,14 @@ pub(super) fn request(
     }
 }
 
-/// Shows an answer's body.
+/// Copies the body of a response.
 pub(super) async fn response(
     journal: &Journal,
     response: Response,
     keys: &Arc<KnownKeys>,
 ) -> (Response, journal::KeptBody) {
     let (parts, body) = response.into_parts();
-    // What is there as a whole comes in one piece, and is kept without another body around it.
+    // A complete body comes in one piece, so it is kept without a wrapper around the body.
     if is_text(&parts.headers) && body.size_hint().exact().is_some() {
         let whole = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let kept = journal::KeptBody::Whole(KeptText::new(&whole, keys));

@@ -1,25 +1,25 @@
-//! Parses JSON with a bound on how many values it builds. The rest is checked and thrown away, so
-//! that a body of millions of values costs no more memory than its text.
+//! Parses JSON with a bound on the number of values that it builds. It checks the rest and drops
+//! it. So a body of millions of values costs no more memory than its text.
 
 use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How many values a body may have: enough for the input of a response with 100,000 messages, which
-/// is more than any model reads.
+/// The maximum number of values in a body. This is enough for the input of a response with 100,000
+/// messages, which is more than any model reads.
 const VALUES: usize = 500_000;
 
-/// A body of fewer bytes has fewer values than that, and is parsed as it is.
+/// A body with fewer bytes has fewer values than the bound, so it is parsed without a count.
 const SMALL: usize = VALUES;
 
-/// A body, and whether it has more values than were built.
+/// A body, and whether it has more values than this parser builds.
 pub(crate) struct Parsed {
     pub value: Value,
     pub is_cut: bool,
 }
 
-/// Parses a body. What is beyond the bound is left out of the arrays and maps that it is in.
+/// Parses a body. Arrays and maps lack the values beyond the bound.
 pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Parsed> {
     if bytes.len() < SMALL {
         return serde_json::from_slice(bytes).map(|value| Parsed { value, is_cut: false });

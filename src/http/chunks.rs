@@ -1,7 +1,7 @@
-//! Cuts a stream into other chunks: the bytes stay the same, and a client that takes a chunk for an
-//! event shows it.
+//! Cuts a stream into other chunks. The bytes stay the same. A client that takes each chunk for an
+//! event fails visibly.
 //!
-//! Each piece goes out as one chunk of HTTP/1.1, and is sent off before the next one.
+//! Each piece is one chunk of HTTP/1.1, and is sent before the next one.
 
 use std::{io, time::Duration};
 
@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt, stream};
 use super::frames::frames;
 use crate::fixture::fault::Chunks;
 
-/// What goes out in one chunk under `join` was there without a pause of this length.
+/// Under `join`, a chunk ends at a pause of this length.
 const SILENCE: Duration = Duration::from_millis(250);
 
 /// The same body in other chunks.
@@ -29,7 +29,7 @@ pub(super) fn cut(body: Body, chunks: Chunks) -> Body {
     }
 }
 
-/// The pieces, each of which is sent off before the next one is made.
+/// The pieces. Each piece is sent before the next one is made.
 fn one_by_one(
     pieces: impl Stream<Item = io::Result<Bytes>>,
 ) -> impl Stream<Item = io::Result<Bytes>> {
@@ -39,8 +39,8 @@ fn one_by_one(
     })
 }
 
-/// The pieces of an event: cut within each character of several bytes, and in the middle if there
-/// is none.
+/// The pieces of an event. It is cut within each character of several bytes, or in the middle if it
+/// has no such character.
 fn split(frame: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
     let frame = match frame {
         Ok(frame) => frame,
@@ -60,13 +60,14 @@ fn split(frame: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
         .collect()
 }
 
-/// How much goes out in one chunk.
+/// The end of a chunk.
 enum Until {
     Silence,
     Length(usize),
 }
 
-/// Gathers the pieces of a stream. What was gathered goes out before the stream ends or breaks off.
+/// Collects the pieces of a stream. The collected bytes are sent before the stream ends or breaks
+/// off.
 struct ChunkBuffer {
     pieces: BodyDataStream,
     until: Until,
@@ -128,7 +129,7 @@ mod tests {
     const STREAM: &str = "event: a\ndata: {\"v\":\"a\"}\n\nevent: b\ndata: {\"v\":\"Zürich, мир, \
                           世界 🙂\"}\n\nevent: done\ndata: [DONE]\n\n";
 
-    /// The chunks of a stream whose events come one by one.
+    /// The chunks of a stream that sends its events one by one.
     async fn chunks(chunks: Chunks) -> Vec<Bytes> {
         let events: Vec<_> = STREAM
             .split_inclusive("\n\n")
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_breaks_off_does_so_behind_its_last_byte() {
+    async fn a_stream_that_breaks_off_sends_all_its_bytes_first() {
         for chunks in [Chunks::Split, Chunks::Join, Chunks::Bytes(50.try_into().unwrap())] {
             let pieces = [Ok(Bytes::from(STREAM)), Err(io::Error::other("broken"))];
             let body = Body::from_stream(stream::iter(pieces));
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn chunks_of_a_length_have_it_but_for_the_last() {
+    async fn all_chunks_except_the_last_have_the_given_length() {
         let pieces = chunks(Chunks::Bytes(7.try_into().unwrap())).await;
         assert_eq!(pieces.concat(), STREAM.as_bytes());
         let (last, others) = pieces.split_last().unwrap();

@@ -1,6 +1,6 @@
-//! How far a connection is, and whether anything on it moves. A peer that stops in the middle of a
-//! request is closed after a while; at the end of the server, all that does not move is closed at
-//! once.
+//! The phase of a connection, and the time since its last byte. A peer that stops in the middle of
+//! a request is closed after some time. When the server ends, all connections without movement are
+//! closed at once.
 
 use std::{
     collections::HashMap,
@@ -22,18 +22,18 @@ use tokio::{
     sync::Notify,
 };
 
-/// How far a connection is with the request that came last.
+/// The phase of a connection in its current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing of another request has come.
+    /// No byte of another request has arrived.
     Idle,
-    /// Its head is on the way, but not whole.
+    /// A part of the head has arrived.
     Head,
-    /// Its body is on the way.
+    /// The body is arriving.
     Body,
-    /// It is being carried out.
+    /// The server processes the request.
     Work,
-    /// Its answer is on the way.
+    /// The response is in transit.
     Answer,
 }
 
@@ -43,7 +43,7 @@ const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Work, 
 #[derive(Debug)]
 pub(super) struct Progress {
     begun: Instant,
-    /// When a byte moved last, in milliseconds since the connection began.
+    /// The time of the last byte, in milliseconds since the connection began.
     moved: AtomicU64,
     phase: AtomicU8,
     close: Notify,
@@ -59,13 +59,13 @@ impl Progress {
         }
     }
 
-    /// Enters a phase, whichever was before.
+    /// Enters a phase from any phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.moves();
     }
 
-    /// Enters a phase, if the connection is in the one before it.
+    /// Enters a phase, if the connection is in the given one.
     fn advance(&self, from: Phase, to: Phase) {
         let (from, to) = (from as u8, to as u8);
         if self.phase.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
@@ -87,7 +87,7 @@ impl Progress {
         self.begun.elapsed().saturating_sub(moved)
     }
 
-    /// Done when the connection is to be closed.
+    /// Completes when the connection must close.
     pub(super) async fn closed(&self) {
         self.close.notified().await;
     }
@@ -97,7 +97,7 @@ impl Progress {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections(Arc<Mutex<HashMap<u64, Arc<Progress>>>>);
 
-/// A connection that is counted for as long as this lives.
+/// A connection. It is counted until this value is dropped.
 pub(super) struct Counted {
     all: Connections,
     number: u64,
@@ -111,7 +111,7 @@ impl Drop for Counted {
 }
 
 impl Connections {
-    /// Counts a connection, unless there are as many as there may be.
+    /// Counts a connection, unless the maximum is reached.
     pub(super) fn admit(&self, number: u64, most: usize) -> Option<Counted> {
         let mut all = self.0.lock();
         if all.len() >= most {
@@ -122,7 +122,7 @@ impl Connections {
         Some(Counted { all: self.clone(), number, progress })
     }
 
-    /// Closes the connections that are in one of these phases and have stood still for so long.
+    /// Closes the connections in one of these phases that have not moved for so long.
     pub(super) fn close_still(&self, phases: &[Phase], patience: Duration) {
         for progress in self.0.lock().values() {
             if phases.contains(&progress.phase()) && progress.stands_still_for() >= patience {
@@ -132,7 +132,7 @@ impl Connections {
     }
 }
 
-/// A stream of bytes that notes when it moves.
+/// A stream of bytes that notes its movement.
 pub(super) struct Watched<T> {
     pub io: T,
     pub progress: Arc<Progress>,
@@ -194,7 +194,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 }
 
-/// A body whose end begins another phase.
+/// A body. At its end, the connection enters another phase.
 pub(super) struct Tracked<B> {
     pub body: B,
     pub progress: Arc<Progress>,

@@ -1,4 +1,4 @@
-//! Errors of all modules, as the wire shows them: a status, and one body for all.
+//! The errors of all modules as HTTP responses: a status, and one form of body.
 
 use axum::{
     body::Body,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The only thing that writes `{"error": {…}}`.
+/// The only code that writes `{"error": {…}}`.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -113,20 +113,20 @@ impl From<ApiErrorKind> for ApiError {
 }
 
 impl ApiError {
-    /// The `type` that goes with a status.
+    /// The `type` of an error with this status.
     pub(crate) fn kind_of(status: StatusCode) -> &'static str {
         let is_ours = status.is_server_error() || status == StatusCode::PAYLOAD_TOO_LARGE;
         if is_ours { "server_error" } else { "invalid_request_error" }
     }
 
-    /// The 404 of a resource, from its id and those of its parents.
+    /// The 404 of a resource, from its id and the ids of its parents.
     pub(crate) fn missing<T: Resource>(ids: &[String]) -> Self {
         ApiErrorKind::Missing { text: T::missing(ids), param: T::MISSING_PARAM }.into()
     }
 }
 
 impl From<Vec<ValidationError>> for ApiError {
-    /// A request is answered with its first fault.
+    /// The response shows the first fault of the request.
     fn from(faults: Vec<ValidationError>) -> Self {
         let first = faults.into_iter().next();
         first.map_or(ApiErrorKind::NotJson, |fault| ApiErrorKind::Invalid(Box::new(fault))).into()
@@ -137,7 +137,7 @@ impl From<store::StoreError> for ApiError {
     fn from(error: store::StoreError) -> Self {
         let error: &dyn std::error::Error = &error;
         tracing::error!(error, "the store failed");
-        // `endings.rs`, which knows the id of the request, fills it in.
+        // `endings.rs` fills it in, because it knows the id of the request.
         ApiErrorKind::Internal { request_id: String::new() }.into()
     }
 }
@@ -245,7 +245,7 @@ impl IntoResponse for ApiError {
 }
 
 impl ApiError {
-    /// The error with something beside it.
+    /// The error with one more key in the body.
     pub(crate) fn with(self, key: &str, more: &impl Serialize) -> Response {
         self.into_response_with(|body| {
             body[key] = serde_json::to_value(more).expect("what stands beside an error is JSON")

@@ -272,7 +272,7 @@ mod tests {
 
     /// A fast client sends everything at once. The parser must return it in pieces all the same.
     #[tokio::test]
-    async fn a_large_file_is_taken_as_it_comes_however_fast_that_is() {
+    async fn a_large_file_is_read_in_small_pieces_at_any_speed() {
         const PIECES: usize = 512;
         let piece = Bytes::from(vec![7; 64 << 10]);
         let head = Bytes::from_static(

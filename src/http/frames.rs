@@ -1,4 +1,4 @@
-//! Cuts a stream of server-sent events where its events end.
+//! Cuts a stream of server-sent events at the ends of its events.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use futures_util::{
     stream::{self, Fuse},
 };
 
-/// The events of a stream, one by one. What is left where it breaks off goes out too.
+/// The events of a stream, one by one. The rest of a broken stream is sent, too.
 pub(super) fn frames(body: Body) -> impl Stream<Item = io::Result<Bytes>> {
     stream::unfold((body.into_data_stream().fuse(), BytesMut::new()), |(pieces, buffer)| {
         next_frame(pieces, buffer)

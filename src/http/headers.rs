@@ -1,4 +1,4 @@
-//! The headers that every answer carries.
+//! The headers of every response.
 
 use std::time::Instant;
 
@@ -13,8 +13,9 @@ const PROJECT: HeaderName = HeaderName::from_static("openai-project");
 const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The organisation and the project, whose values are made up, were recorded on all but refused
-/// keys and faults of the server. A request that came to no session is named by the default one.
+/// Recorded: all responses have the organisation and the project, except those to rejected keys and
+/// faults of the server. Here their values are made up. A request without a session gets its id
+/// from the default session.
 pub(crate) fn add(response: &mut Response, request_id: &str, begun: Instant) {
     let status = response.status();
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! Notes requests and what was answered in the journal of their session.
+//! Notes requests and their responses in the journal of their session.
 
 use std::{future::Future, sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     types::Timestamp,
 };
 
-/// Notes a request to the API with its answer, if a journal is kept.
+/// Notes a request to the API with its response, if a journal is kept.
 pub(crate) async fn note<F: Future<Output = Response>>(
     to: &SessionRequest,
     request: Request,
@@ -28,7 +28,7 @@ pub(crate) async fn note<F: Future<Output = Response>>(
     if *observes || !is_api(request.uri().path()) {
         return next(request).await;
     }
-    // Others than the journal keep texts too, and have to know what to leave out.
+    // Other parts keep texts, too, and must know which keys to remove.
     let keys =
         session.journal.known(key::sent(&Dialect::from_request(&request), request.headers()));
     if !session.journal.is_kept() {
@@ -41,7 +41,7 @@ pub(crate) async fn note<F: Future<Output = Response>>(
     line.note(session, response, shown, &keys).await
 }
 
-/// A request, as far as it is known before it is answered.
+/// The facts of a request that are known before its response.
 struct Line {
     id: String,
     created_at: Timestamp,
@@ -65,7 +65,7 @@ impl Line {
         }
     }
 
-    /// Notes the request with its answer, which goes on its way.
+    /// Notes the request with its response, and returns the response.
     async fn note(
         self,
         session: &OpenSession,

@@ -1,5 +1,5 @@
-//! Accepts connections and serves them. A request can be answered by closing its connection: that
-//! is how faults break off before the answer.
+//! Accepts connections and serves them. A request may end with a closed connection: faults use this
+//! to break off before the response.
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -14,28 +14,29 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::{Connections, Counted, Phase, Progress, Tracked, Watched};
 
-/// Closes the connection in place of an answer. Carried by the response that is not to be sent.
+/// Closes the connection in place of a response. The response with this mark is not sent.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a fault closes this connection")]
 pub(crate) struct NoAnswer;
 
-/// How long to wait when no more connections can be accepted for now.
+/// The wait when the server cannot accept a connection for now.
 const RECOVERY: Duration = Duration::from_millis(500);
 
-/// How long a peer may stop in the middle of a request. Streams may stand still for ever.
+/// The maximum time that a peer may stop in the middle of a request. Streams may stop without a
+/// limit.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a connection may stand still while the server ends.
+/// The maximum time without movement while the server ends.
 const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often connections are looked at, and how often while the server ends.
+/// The interval between checks of connections, and the interval while the server ends.
 const LOOK: Duration = Duration::from_secs(5);
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
-/// How many descriptors are left for files and for the database.
+/// The number of descriptors that are reserved for files and for the database.
 const RESERVED: u64 = 256;
 
-/// Serves until `stop` is done, and then what is in flight.
+/// Serves until `stop` completes, and then finishes the open requests.
 pub(crate) async fn serve<F: Future<Output = Response<Body>> + Send + 'static>(
     listener: TcpListener,
     app: impl Fn(Request) -> F + Clone + Send + 'static,
@@ -74,7 +75,7 @@ pub(crate) async fn serve<F: Future<Output = Response<Body>> + Send + 'static>(
         tokio::select! {
             () = &mut ended => break,
             _ = look.tick() => connections.close_still(
-                // What is being carried out is finished.
+                // A request in progress is finished.
                 &[Phase::Idle, Phase::Head, Phase::Body, Phase::Answer],
                 LAST_PATIENCE,
             ),
@@ -82,7 +83,7 @@ pub(crate) async fn serve<F: Future<Output = Response<Body>> + Send + 'static>(
     }
 }
 
-/// How many connections there may be. Descriptors are left over for the files that they ask for.
+/// The maximum number of connections. It leaves descriptors for the files that they need.
 fn most_connections() -> usize {
     #[cfg(unix)]
     let limit = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
@@ -103,7 +104,7 @@ fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
     app: impl Fn(Request) -> F + Clone + Send + 'static,
     graceful: &GracefulShutdown,
 ) {
-    // Events are small and go out one by one: they must not wait for acknowledgements.
+    // Events are small and are sent one by one: they must not wait for acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
@@ -113,7 +114,7 @@ fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
         let answer = app(received(request, &progress));
         answered(answer, Arc::clone(&progress))
     });
-    // A peer that has sent all of its requests and closed its side still gets its answers.
+    // A peer that has sent all requests and closed its side still gets the responses.
     let connection =
         http1::Builder::new().half_close(true).serve_connection(TokioIo::new(io), answer);
     let served = graceful.watch(connection);
@@ -131,7 +132,7 @@ fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
     });
 }
 
-/// A request whose head has come.
+/// A request after its head has arrived.
 fn received(request: hyper::Request<Incoming>, progress: &Arc<Progress>) -> Request {
     let has_body = !request.body().is_end_stream();
     progress.enter(if has_body { Phase::Body } else { Phase::Work });

@@ -1,5 +1,5 @@
-//! How a request is let in, read and answered: what it passes on its way, the extractors and the
-//! shapes of answers. No routes.
+//! How a request enters, is read and gets its response: the layers, the extractors and the forms of
+//! responses. This module has no routes.
 
 pub(crate) mod answer;
 mod body_capture;

@@ -1,4 +1,4 @@
-//! What every answer leaves behind: counts for the metrics, and an event for the log.
+//! The records of every response: counts for the metrics, and an event for the log.
 
 use std::{
     pin::Pin,
@@ -22,21 +22,21 @@ use crate::{
     types::{Id, Resource, Run},
 };
 
-/// The target of the events that tell of one request each.
+/// The target of the log events for requests.
 pub(crate) const REQUEST: &str = "rehearsal::request";
 
-/// Marks an answer to a path that the server does not have.
+/// Marks a response to a path that the server does not have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoRoute;
 
-/// A request that is being answered.
+/// A request in progress.
 pub(crate) struct Observed {
-    /// Whether it leaves nothing behind.
+    /// Whether it leaves no record.
     is_quiet: bool,
     begun: Instant,
     method: Method,
     route: Route,
-    /// The path as the client spells it, if it is logged.
+    /// The path in the spelling of the client, if it is logged.
     path: Option<String>,
     /// The run that the path names, if it is logged.
     run: Option<Id<Run>>,
@@ -50,7 +50,7 @@ impl Observed {
         Self { is_quiet, begun, method, route: Route::NONE, path, run: None }
     }
 
-    /// Takes in which route the request takes, once its path is OpenAI's.
+    /// Notes the route of the request, after its path has OpenAI's spelling.
     pub(crate) fn admitted(&mut self, request: &Request) {
         let azure = Dialect::from_request(request).azure;
         let path = azure.as_ref().map_or_else(|| request.uri().path(), |azure| &azure.path);
@@ -60,7 +60,7 @@ impl Observed {
         }
     }
 
-    /// Counts the request and logs it. A stream counts as open until its body is gone.
+    /// Counts the request and logs it. A stream counts as open until its body is dropped.
     pub(crate) fn end(
         self,
         metrics: &Metrics,
@@ -115,7 +115,7 @@ fn counted(response: Response, open: OpenStream) -> Response {
     Response::from_parts(parts, Body::new(CountedBody { body, _open: open }))
 }
 
-/// The body of a stream that is open.
+/// The body of an open stream.
 struct CountedBody {
     body: Body,
     _open: OpenStream,

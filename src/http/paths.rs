@@ -1,5 +1,5 @@
-//! Spells every path as OpenAI does, without the session in front of it. Everything behind this, and
-//! the routes, see it that way.
+//! Converts every path to OpenAI's spelling, without the session at its start. All later layers and
+//! the routes see this spelling.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use axum::extract::Request;
 use super::{dialect::Dialect, uri::with_path};
 use crate::types::ApiErrorKind;
 
-/// The longest name of a session or a snapshot, in characters.
+/// The maximum length of the name of a session or a snapshot, in characters.
 const NAME: usize = 64;
 
-/// The session that a path names. Most name none.
+/// The session in a path. Most paths have none.
 #[derive(Clone)]
 struct PathSession(Arc<str>);
 
@@ -22,20 +22,20 @@ pub(crate) fn normalise(request: &mut Request) -> Result<(), ApiErrorKind> {
     Ok(())
 }
 
-/// The session that the path of a request named, if it named one.
+/// The session in the path of a request, if there is one.
 pub(super) fn session_of(request: &Request) -> Option<Arc<str>> {
     request.extensions().get::<PathSession>().map(|named| Arc::clone(&named.0))
 }
 
-/// Whether a session, or a snapshot of it, can be called this.
+/// Whether this is a valid name for a session or a snapshot.
 pub(crate) fn is_name(name: &str) -> bool {
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let is_relative = matches!(name, "." | "..");
     (1..=NAME).contains(&name.len()) && name.bytes().all(sound) && !is_relative
 }
 
-/// Takes `/s/NAME` off the path. Where there is nothing behind it, or no name that can be one, the
-/// path stays as it is and is an unknown one.
+/// Removes `/s/NAME` from the path. If the name is invalid or nothing follows it, the path does not
+/// change, and no route knows it.
 fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
     let uri = request.uri();
     let Some((name, rest)) =
@@ -51,11 +51,12 @@ fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
         path: uri.path().to_owned(),
     };
     if rest.starts_with("//") {
-        // A base URL with a slash too many: there is nothing at it, and the answer says why.
+        // The base URL has one slash too many. No route has this path, and the error response says
+        // why.
         *request.uri_mut() = with_path(uri, rest).ok_or(unknown)?;
         return Ok(());
     }
-    // A session is made for its API only, not for any path that somebody tries.
+    // A request creates a session only for a path of the API, not for any path.
     if !["/v1/", "/openai/", "/_rehearsal/"].iter().any(|inside| rest.starts_with(inside)) {
         return Ok(());
     }
@@ -66,9 +67,9 @@ fn take_session(request: &mut Request) -> Result<(), ApiErrorKind> {
     Ok(())
 }
 
-/// Makes one slash of several within the path, as the service did: `/v1/threads//messages`, where
-/// an id is missing, is `/v1/threads/messages`. A path that begins with two stays: there is nothing
-/// at it.
+/// Merges repeated slashes within the path, as the service did. If an id is missing,
+/// `/v1/threads//messages` becomes `/v1/threads/messages`. A path with two slashes at its start
+/// does not change, and no route has it.
 fn merge_slashes(request: &mut Request) {
     let path = request.uri().path();
     if path.starts_with("//") || !path.contains("//") {

@@ -1,5 +1,5 @@
-//! Streams of events, framed as recorded: a name, the data in one line, a blank line; no comments,
-//! no ids, and `[DONE]` at the end.
+//! Streams of events, in the recorded form: a name, the data in one line, a blank line. They have
+//! no comments and no ids, and they end with `[DONE]`.
 
 use std::{borrow::Cow, io};
 
@@ -18,19 +18,19 @@ use crate::{
     types::{Api, Version, run::SORRY},
 };
 
-/// A listener for a run, and the response that streams what it hears.
+/// A listener for a run, and the response that streams its events.
 pub(crate) fn channel(version: Version, include: &Include) -> (Listener, EventStream) {
     let (listener, events) = listen();
     (listener, EventStream { api: Api::Assistants, events, version, with_results: include.results })
 }
 
-/// A listener for a response, and the answer that streams what it hears.
+/// A listener for a response, and the HTTP response that streams its events.
 pub(crate) fn response_channel() -> (Listener, EventStream) {
     let (listener, stream) = channel(Version::V2, &Include { results: false });
     (listener, EventStream { api: Api::Responses, ..stream })
 }
 
-/// The answer that streams events that were kept.
+/// The HTTP response that streams stored events.
 pub(crate) fn replayed(events: impl IntoIterator<Item = LoggedEvent>) -> EventStream {
     let (_, stream) = response_channel();
     EventStream { events: replay(events), ..stream }
@@ -47,11 +47,11 @@ impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         let Self { api, version, with_results, .. } = self;
         let frames = stream::unfold((self.events, 0), move |(mut events, sent)| async move {
-            // One event in each chunk: some clients take a chunk for an event.
+            // One event in each chunk: some clients take each chunk for an event.
             let piece = match events.next().await? {
-                // Streams of responses end without a word.
+                // Streams of responses end without an event.
                 event if api == Api::Responses && is_unsaid(&event) => return None,
-                // What was sent before goes out first.
+                // Earlier data is sent first.
                 Event::Broken => {
                     tokio::task::yield_now().await;
                     Err(io::Error::from(io::ErrorKind::ConnectionAborted))
@@ -69,8 +69,8 @@ impl IntoResponse for EventStream {
     }
 }
 
-/// Whether streams of responses do not show an event: they have no mark of the end, and no event
-/// that tells of a cancel.
+/// Whether streams of responses leave out an event: they have no end mark, and no event for a
+/// cancel.
 fn is_unsaid(event: &Event) -> bool {
     match event {
         Event::Response(event) => event.is_unsaid(),
@@ -78,7 +78,7 @@ fn is_unsaid(event: &Event) -> bool {
     }
 }
 
-/// What an `error` event says.
+/// The content of an `error` event.
 #[derive(Debug)]
 pub(crate) struct ErrorShown<'e> {
     pub message: Cow<'e, str>,
@@ -110,13 +110,13 @@ pub(crate) fn error_frame(api: Api, error: &ErrorShown<'_>, sequence_number: usi
     frame("error", &data.to_string())
 }
 
-/// What streams of events say that they are.
+/// The content type of streams of events.
 pub(crate) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// About as long as most events are, in bytes.
+/// The approximate size of most events, in bytes.
 const FRAME: usize = 256;
 
-/// One event on the wire.
+/// One event in its wire format.
 pub(crate) fn frame(name: &str, data: &str) -> Bytes {
     frame_with(name, |to| to.extend_from_slice(data.as_bytes()))
 }

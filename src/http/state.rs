@@ -1,4 +1,4 @@
-//! What every part of the way to the routes, and every handler, can reach.
+//! The state that all layers and handlers can reach.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -15,7 +15,7 @@ pub(crate) struct AppState(Arc<SharedState>);
 
 pub(crate) struct SharedState {
     pub sessions: Arc<Sessions>,
-    /// The session of requests that name none.
+    /// The session of requests that name no session.
     pub default: Arc<OpenSession>,
     pub keys: Arc<Keys>,
     pub hosts: Arc<Hosts>,
@@ -44,7 +44,7 @@ pub(crate) struct SessionRequest {
     /// The state of the session when the request came.
     pub state: Arc<SessionState>,
     pub request_id: Arc<str>,
-    /// Whether it only looks.
+    /// Whether the request only observes.
     pub observes: bool,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn request_id(state: &SessionState, observes: bool) -> Arc<str> {
     if observes { observer::REQUEST_ID.into() } else { state.ids.next_request().into() }
 }
 
-/// A request that has entered no session is one of the default session.
+/// A request that has entered no session belongs to the default session.
 impl FromRequestParts<AppState> for SessionRequest {
     type Rejection = Infallible;
 

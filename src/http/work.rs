@@ -1,6 +1,6 @@
-//! Carries a request out, by the routes. A client that hangs up does not stop what it asked for: what
-//! may change something is done on a task of its own. A handler that panics is a 500, and a line in
-//! the log.
+//! Runs a request through the routes. A client that disconnects does not stop its request: a
+//! request that may change something runs on a task of its own. A panic in a handler gives a 500
+//! and a line in the log.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
@@ -40,20 +40,20 @@ pub(crate) async fn carry_out(to: &SessionRequest, request: Request, routes: Rou
 async fn route(to: SessionRequest, mut request: Request, routes: Router) -> Response {
     if is_api(request.uri().path()) {
         let state = to.session.state();
-        // The clock has its turn, however many requests there are.
+        // The clock gets its turn, no matter how many requests there are.
         state.clock.unchanged().await;
         let dialect = Dialect::from_request(&request);
         let context = if is_form(request.headers()) {
-            // A form is received as it comes, and enters the state when it is whole.
+            // A form is read as it arrives, and enters the state when it is complete.
             RequestContext::without_guard(state, dialect)
         } else {
-            // A body that stops half-way keeps nobody from a reset or a snapshot.
+            // A body that stops in the middle must not block a reset or a snapshot.
             request = received(request).await;
             RequestContext::enter(&to, dialect).await
         };
         request.extensions_mut().insert(context);
     } else if request.method().is_safe() && request.uri().path() != HEALTH {
-        // What reads after the news of a reset or a restored snapshot sees the new state.
+        // A read after the event of a reset or a restored snapshot sees the new state.
         drop(to.session.hold_state().await);
     }
     match routes.oneshot(request).await {
@@ -62,7 +62,7 @@ async fn route(to: SessionRequest, mut request: Request, routes: Router) -> Resp
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")

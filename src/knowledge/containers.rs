@@ -1,5 +1,5 @@
-//! Containers and the files in them. A file that is copied into a container has a content of its
-//! own, so it stays when the first one goes. An expired container shows itself and nothing in it.
+//! Containers and the files in them. A file that is copied into a container has its own content, so
+//! it stays when the original is deleted. An expired container is visible, but its files are not.
 
 use super::{Knowledge, KnowledgeError, Result, on_disk};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Knowledge {
-    /// Makes a container with copies of the files that it is given.
+    /// Creates a container with copies of the given files.
     pub async fn make_container(&self, id: Id<Container>, new: &NewContainer) -> Result<Container> {
         let container = Container::new(id, self.clock.now().seconds(), new);
         let mut changes = Changes::new();
@@ -30,7 +30,7 @@ impl Knowledge {
         Ok(container)
     }
 
-    /// Notes that a response works in a container, which is made first if it has to be.
+    /// Notes that a response uses a container. Creates the container first if necessary.
     pub async fn use_container(
         &self,
         id: &Id<Container>,
@@ -44,7 +44,7 @@ impl Knowledge {
         }
     }
 
-    /// Notes that a container was used, which puts its expiry off.
+    /// Notes the use of a container, which postpones its expiry.
     pub async fn touch_container(&self, id: &Id<Container>) -> Result<()> {
         let now = self.clock.now().seconds();
         let found = self.store.find::<Container>(id).await?;
@@ -54,7 +54,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// A container that runs. To look into it is to use it.
+    /// A running container.
     pub async fn running_container(&self, id: &Id<Container>) -> Result<Container> {
         let container = self.store.find::<Container>(id).await?;
         let container = container.ok_or_else(|| KnowledgeError::NoContainer(id.to_string()))?;
@@ -64,14 +64,14 @@ impl Knowledge {
         Ok(container)
     }
 
-    /// Puts what a client has uploaded into a container.
+    /// Puts the upload of a client into a container.
     pub async fn upload_into(
         &self,
         container: &Id<Container>,
         filename: &str,
         draft: Draft,
     ) -> Result<ContainerFile> {
-        // Recorded: 32 hexadecimal digits, which are not the checksum of anything.
+        // Recorded: 32 hexadecimal digits, which are not a checksum.
         let before: Id<ContainerFile> = self.ids.next_as("", Spelling::Hex);
         let path = ContainerFile::path_of(Some(before.as_str()), filename);
         let (id, at) = (self.ids.next(), self.clock.now().seconds());
@@ -90,7 +90,7 @@ impl Knowledge {
         self.keep_in_container(file, draft).await
     }
 
-    /// Keeps a file that a response makes, unless it is there already.
+    /// Stores a file of a response, unless it exists already.
     pub async fn make_in_container(
         &self,
         container: &Id<Container>,
@@ -115,7 +115,7 @@ impl Knowledge {
         self.keep_in_container(file, draft).await.map(drop)
     }
 
-    /// Answers whether the file was there.
+    /// Returns whether the file existed.
     pub async fn delete_from_container(
         &self,
         container: &Id<Container>,
@@ -129,14 +129,14 @@ impl Knowledge {
         Ok(was_there)
     }
 
-    /// Deletes a container with everything in it. Answers whether it was there.
+    /// Deletes a container with all its files. Returns whether it existed.
     pub async fn delete_container(&self, id: &Id<Container>) -> Result<bool> {
         let was_there = self.store.delete(id).await?;
         self.store.bury_the_dead().await?;
         Ok(was_there)
     }
 
-    /// Ends a container that nobody has used for too long. What is in it goes.
+    /// Ends a container that was unused for too long, and deletes its files.
     pub(super) async fn expire_container(&self, id: &Id<Container>, now: Timestamp) -> Result<()> {
         let expire = |container: &mut Container| {
             if container.is_expired(now) {
@@ -153,8 +153,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// A copy of a file for a container, and its content. Recorded: its path has the id of the file
-    /// before the name.
+    /// A copy of a file for a container, with its content. Recorded: the path of the copy has the
+    /// id of the file before the name.
     async fn copy(
         &self,
         container: &Id<Container>,
@@ -181,7 +181,7 @@ impl Knowledge {
         let mut changes = Changes::new();
         changes.insert_container_file(&file, draft.name())?;
         if !self.store.write(changes).await? {
-            // Somebody has deleted it meanwhile, or it has expired.
+            // Another request has deleted the container in the meantime, or it has expired.
             self.running_container(&file.container_id).await?;
             return Err(KnowledgeError::ContainerExpired);
         }

@@ -1,6 +1,6 @@
 //! Work that blocks on the disk.
 
-/// Does what blocks on the disk where it holds nobody up.
+/// Runs work that blocks on the disk on a thread where it blocks no other task.
 pub async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {

@@ -1,8 +1,8 @@
-//! Why something was not done.
+//! The errors of this module.
 
 use crate::{store, types::upload::UploadStatus};
 
-/// Why something was not done.
+/// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KnowledgeError {
     #[error("there is no file '{0}'")]

@@ -1,10 +1,10 @@
-//! How the task that ends what has had its time hears of it.
+//! The channel that informs the reaper of new expiry times.
 
 use tokio::sync::mpsc;
 
 use crate::clock::{ActivityGuard, Clock};
 
-/// Tells the reaper that something expires, perhaps before all else.
+/// Informs the reaper that an object expires, perhaps before all others.
 #[derive(Clone)]
 pub(super) struct Expiries {
     clock: Clock,
@@ -17,7 +17,7 @@ impl Expiries {
         (Self { clock, changed }, received)
     }
 
-    /// The clock does not move on before the reaper knows.
+    /// The clock does not advance before the reaper knows.
     pub(super) fn changed(&self) {
         // If the reaper is gone, so is its session.
         _ = self.changed.send(self.clock.begin_activity());

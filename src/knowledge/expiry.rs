@@ -1,6 +1,5 @@
-//! Ends what has had its time: files go, uploads, vector stores and containers become
-//! `expired`, all at the
-//! moment at which they fall due.
+//! Ends objects that have expired. Files are deleted. Uploads, vector stores and containers become
+//! `expired`. Each change happens at the moment of expiry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,10 +19,10 @@ use crate::{
     types::{VectorStore, upload::UploadStatus, vector_store::VectorStoreStatus},
 };
 
-/// How long to wait for a database that fails.
+/// The wait after an error of the database.
 const RECOVERY: Duration = Duration::from_secs(1);
 
-/// The task that waits for what falls due. Dropping it stops it.
+/// The task that waits for the next expiry. It stops when this value is dropped.
 pub struct Reaper {
     task: AbortHandle,
 }
@@ -83,7 +82,7 @@ async fn reap(
 }
 
 impl Knowledge {
-    /// The knowledge of a session, and the task that ends what has had its time.
+    /// The knowledge of a session, and the task that ends expired objects.
     pub fn new(
         store: Store,
         clock: Clock,
@@ -98,7 +97,7 @@ impl Knowledge {
         (knowledge, reaper)
     }
 
-    /// Ends everything that is due, and says when the next thing is.
+    /// Ends all objects that are due, and returns the time of the next expiry.
     async fn expire(&self) -> Result<Option<Moment>> {
         let now = self.clock.now().seconds();
         let due = self.store.due_by(now).await?;
@@ -107,7 +106,7 @@ impl Knowledge {
         }
         for upload in &due.uploads {
             match self.end_upload(upload, UploadStatus::Expired).await {
-                // Somebody may have completed it in this very moment.
+                // Another request may have completed it at the same moment.
                 Ok(_) | Err(KnowledgeError::NotPending { .. }) => {}
                 Err(error) => return Err(error),
             }

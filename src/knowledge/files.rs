@@ -1,4 +1,4 @@
-//! Makes files, whole or out of parts, and deletes them, so that rows and contents never part.
+//! Creates files, complete or from parts, and deletes them. It keeps rows and contents consistent.
 
 use md5::{Digest, Md5};
 
@@ -14,13 +14,13 @@ use crate::{
 };
 
 impl Knowledge {
-    /// Makes a file of what was written down.
+    /// Creates a file from a draft.
     pub async fn make_file(&self, id: Id<File>, new: NewFile, draft: Draft) -> Result<File> {
         self.keep_as(id, new, draft).await
     }
 
-    /// Makes a file of which the id is known before, unless it is there already: one that is
-    /// seeded, or that a run gives to the user.
+    /// Creates a file with a known id, unless the file exists. Seeded files and the files that a
+    /// run gives to the user have such ids.
     pub async fn make_file_as(&self, id: Id<File>, new: NewFile, content: Vec<u8>) -> Result<File> {
         if let Some(file) = self.store.find::<File>(&id).await? {
             return Ok(file);
@@ -39,7 +39,7 @@ impl Knowledge {
         let mut changes = Changes::new();
         changes.insert_file(&file, draft.name())?;
         self.store.write(changes).await?;
-        // Somebody else may have been faster with the same id, and another content.
+        // Another request may have been faster with the same id and another content.
         if self.store.blob_of(&file.id).await?.as_deref() == Some(draft.name()) {
             draft.keep();
         }
@@ -49,7 +49,7 @@ impl Knowledge {
         Ok(file)
     }
 
-    /// A file by its id, its name or its path; of several of the same name, the newest.
+    /// The file with this id, name or path. If several have the name, the newest.
     pub async fn file_called(&self, called: &str) -> Result<Option<File>> {
         if let Some(file) = self.store.find::<File>(&Id::new(called)).await? {
             return Ok(Some(file));
@@ -62,21 +62,21 @@ impl Knowledge {
         }
     }
 
-    /// A file and its content; none if there is no such file.
+    /// A file and its content. `None` if there is no such file.
     pub async fn content_of(&self, id: &str) -> Result<Option<(File, Vec<u8>)>> {
         let Some(file) = self.store.find::<File>(&Id::new(id)).await? else { return Ok(None) };
         let content = self.store.content_of(&file.id).await?;
         Ok(content.map(|content| (file, content)))
     }
 
-    /// A file and its text; none if there is no such file, or no text in it.
+    /// A file and its text. `None` if there is no such file, or if it has no text.
     pub async fn text_of(&self, id: &str) -> Result<Option<(File, String)>> {
         let Some(file) = self.store.find::<File>(&Id::new(id)).await? else { return Ok(None) };
         let text = self.ingest.text_of(id).await?;
         Ok(text.ok().map(|text| (file, text)))
     }
 
-    /// Deletes a file wherever it is. Answers whether it was there.
+    /// Deletes a file in all places. Returns whether it existed.
     pub async fn delete_file(&self, id: &Id<File>) -> Result<bool> {
         self.ingest.forget(Look::Anywhere(id.as_str()));
         let mut changes = Changes::new();
@@ -86,7 +86,7 @@ impl Knowledge {
         Ok(was_there)
     }
 
-    /// Takes a file out of a store; the file itself stays.
+    /// Removes a file from a store; the file itself stays.
     pub async fn remove_from_store(&self, file: &StoreFile) -> Result<bool> {
         let mut changes = Changes::new();
         changes.delete_store_file(file);
@@ -126,7 +126,7 @@ impl Knowledge {
         Ok(part)
     }
 
-    /// Puts the parts together, in the order given, and makes a file of them.
+    /// Joins the parts in the given order and creates a file from them.
     pub async fn complete(&self, upload: &Upload, how: &CompleteUpload) -> Result<Upload> {
         if upload.status != UploadStatus::Pending {
             return Err(KnowledgeError::NotPending {
@@ -150,7 +150,8 @@ impl Knowledge {
             return Err(KnowledgeError::WrongBytes { expected: upload.bytes, got: bytes });
         }
         let draft = match self.put_together(blobs, how.md5.clone()).await {
-            // Somebody else has completed or cancelled it meanwhile, so its parts are gone.
+            // Another request has completed or cancelled the upload in the meantime, so its parts
+            // are gone.
             Err(KnowledgeError::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(self.not_pending(&upload.id).await?);
             }
@@ -201,7 +202,7 @@ impl Knowledge {
         written.await?
     }
 
-    /// Ends an upload that is pending without a file. Its parts are not needed any more.
+    /// Ends a pending upload without a file, and deletes its parts.
     pub async fn end_upload(&self, id: &Id<Upload>, status: UploadStatus) -> Result<Upload> {
         let ended = self.store.change(id, |upload: &mut Upload| {
             if upload.status != UploadStatus::Pending {
@@ -231,7 +232,7 @@ impl Knowledge {
     }
 }
 
-/// Adds up a checksum of what is read through it.
+/// A reader that computes the checksum of its source.
 struct ChecksumReader<'d, R> {
     source: R,
     digest: &'d mut Md5,

@@ -1,4 +1,4 @@
-//! Searches in vector stores: the same question to the same files gives the same answer.
+//! Searches in vector stores: equal questions to equal files give equal results.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use crate::{
     types::{Id, VectorStore, search::Filter, store_file::Attributes},
 };
 
-/// How many passages are fetched at a time, at least.
+/// The minimum number of passages in one fetch.
 const STRIDE: usize = 16;
 
-/// What is asked of vector stores.
+/// A question to vector stores.
 #[derive(Clone, Debug)]
 pub struct SearchQuestion<'q> {
     pub queries: &'q [String],
     pub filter: Option<&'q Filter>,
     pub score_threshold: f64,
-    /// How many of the best are left out, and how many are wanted behind those.
+    /// `skip` best results are left out; at most `most` results follow.
     pub skip: usize,
     pub most: usize,
 }
 
-/// A passage that answers.
+/// A passage that matches.
 #[derive(Clone, Debug)]
 pub struct Hit {
     pub file_id: String,
@@ -34,7 +34,7 @@ pub struct Hit {
     pub text: String,
 }
 
-/// A chunk that answers, before anybody knows what it says.
+/// A chunk that matches, before its text is loaded.
 struct Ranked {
     score: f64,
     store: usize,
@@ -42,8 +42,8 @@ struct Ranked {
 }
 
 impl Knowledge {
-    /// The passages that answer best, and whether there are more. Files that are being made ready
-    /// are waited for, so that the answer does not depend on how fast that is.
+    /// The best passages, and whether there are more. It waits until files in processing are ready,
+    /// so that the result does not depend on their speed.
     pub async fn search(
         &self,
         stores: &[String],
@@ -81,7 +81,7 @@ impl Knowledge {
         Ok((hits, false))
     }
 
-    /// All chunks that answer, best first; among equals, in the order of stores and files.
+    /// All chunks that match, best first. Equal ones are in the order of stores and files.
     async fn rank(&self, stores: &[String], question: &SearchQuestion<'_>) -> Result<Vec<Ranked>> {
         let words = Words::default();
         let mut ranked = Vec::new();
@@ -110,7 +110,7 @@ impl Knowledge {
         Ok(ranked)
     }
 
-    /// The files of a store that a filter lets through, by their numbers.
+    /// The numbers of the files in a store that a filter admits.
     async fn admitted(&self, store: &Id<VectorStore>, filter: &Filter) -> Result<Vec<i64>> {
         let files = self.store.attributes_of(store).await?;
         Ok(files
@@ -135,7 +135,7 @@ impl Knowledge {
         self.ingest.settle_all().await;
     }
 
-    /// Somebody looks at a store: under the pace `steps`, one of its files becomes ready.
+    /// Notes that a client polls a store: under the pace `steps`, one of its files becomes ready.
     pub async fn poll_store(&self, store: &str) {
         self.ingest.poll(Look::Store(store)).await;
     }
@@ -149,8 +149,8 @@ impl Knowledge {
     }
 }
 
-/// From zero to one: a passage that has all words once scores about 0.7, as good passages were
-/// recorded to.
+/// From zero to one. A passage that has each word once scores about 0.7, as good passages in the
+/// recordings do.
 fn score_of(quality: f64) -> f64 {
     const HALF: f64 = 0.4;
     quality / (quality + HALF)

@@ -1,4 +1,4 @@
-//! Gives assistants and threads the files and stores that their tools work with.
+//! Gives assistants and threads the files and stores that their tools use.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,13 +23,13 @@ use crate::{
     },
 };
 
-/// The files that messages bring along, by the tool that is to get them.
+/// The files that come with messages, by the tool that gets them.
 #[derive(Clone, Debug, Default)]
 pub struct AttachedFiles {
     search: Vec<String>,
     interpreter: Vec<String>,
-    /// Under v1 the code interpreter took any number of files, and what was attached could be
-    /// searched for ever.
+    /// Under v1, the code interpreter took any number of files, and attached files stayed
+    /// searchable without an expiry.
     is_of_v1: bool,
 }
 
@@ -53,13 +53,13 @@ impl AttachedFiles {
         Self { is_of_v1: true, ..self }
     }
 
-    /// The store that is made for them.
+    /// The store for these files.
     fn helper_store(&self) -> NewVectorStore {
         let expires_after = (!self.is_of_v1).then_some(ExpiresAfter::OF_HELPERS);
         NewVectorStore { file_ids: self.search.clone(), expires_after, ..NewVectorStore::default() }
     }
 
-    /// Whether there is one to be searched.
+    /// Whether any of the files is for search.
     pub fn has_searched(&self) -> bool {
         !self.search.is_empty()
     }
@@ -69,30 +69,30 @@ impl AttachedFiles {
     }
 }
 
-/// What the files of messages change: it is written together with the messages.
+/// The changes that the files of messages cause. They are written together with the messages.
 #[derive(Debug, Default)]
 pub struct Attachments {
-    /// The store that is made for them.
+    /// The new store for them.
     store: Option<VectorStore>,
     files: Vec<StoreFile>,
-    /// The thread that is given them, and its body before that.
+    /// The thread that gets them, and its earlier body.
     thread: Option<(Thread, Arc<str>)>,
-    /// Held until they are written.
+    /// The guard is held until they are written.
     _alone: Option<OwnedMutexGuard<()>>,
 }
 
 impl Attachments {
-    /// Whether nothing is to be written.
+    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.store.is_none() && self.files.is_empty() && self.thread.is_none()
     }
 
-    /// The body that the thread has to have for them to be written.
+    /// The body that the thread must still have when they are written.
     pub fn thread_was(&self) -> Option<&str> {
         self.thread.as_ref().map(|(_, was)| &**was)
     }
 
-    /// Adds them to a write, which names a message or a run that they are attached to.
+    /// Adds them to a write. `needs` is the message or the run that they are attached to.
     pub fn write(&self, changes: &mut Changes, needs: Option<&str>) -> store::Result<()> {
         if let Some(store) = &self.store {
             changes.attach_store(store, needs)?;
@@ -112,7 +112,7 @@ fn store_files(store: &Id<VectorStore>, now: Timestamp, new: Vec<NewStoreFile>) 
 }
 
 impl Knowledge {
-    /// Makes the stores that resources ask for, and refuses what does not exist.
+    /// Creates the stores that resources request, and rejects references to missing objects.
     pub async fn provide(&self, resources: &mut ToolResources) -> Result<()> {
         self.need_files(resources.interpreter_files()).await?;
         let Some(search) = &mut resources.file_search else { return Ok(()) };
@@ -126,8 +126,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Gives a thread that is yet to be made the files of its first messages. What is answered is
-    /// written together with the thread.
+    /// Gives a new thread the files of its first messages. The returned changes are written
+    /// together with the thread.
     pub async fn attach(
         &self,
         resources: &mut ToolResources,
@@ -145,7 +145,7 @@ impl Knowledge {
                     self.check_added(&store, &new).await?;
                     attachments.files = store_files(&store, now, new_files(&new));
                 }
-                // There is none, or it is gone, or has expired: another takes its place.
+                // The store is missing or has expired, so a new one replaces it.
                 None => {
                     let store = VectorStore::new(self.ids.next(), now, attached.helper_store());
                     attachments.files = store_files(&store.id, now, new_files(&attached.search));
@@ -158,8 +158,8 @@ impl Knowledge {
         Ok(attachments)
     }
 
-    /// The files of messages that are added to a thread. Nobody else gives it files before the
-    /// answer is dropped.
+    /// The files of messages that are added to a thread. Nobody else gives files to the thread
+    /// until the result is dropped.
     pub async fn attachments_to(
         &self,
         thread: &Id<Thread>,
@@ -175,7 +175,7 @@ impl Knowledge {
         Ok(Attachments { thread: Some((thread, was)), _alone: Some(alone), ..attachments })
     }
 
-    /// Begins to make attachments ready that were written.
+    /// Starts to process attachments after their write.
     pub fn attached(&self, attachments: Attachments) {
         if let Some(store) = &attachments.store {
             self.expects(store);
@@ -187,7 +187,7 @@ impl Knowledge {
         self.ingest.begin(attachments.files.into_iter().map(|file| (file, None)));
     }
 
-    /// Refuses files that cannot be attached to a thread, before anything is done with one of them.
+    /// Rejects files that cannot be attached to a thread, before any of them is attached.
     pub async fn check_attached(
         &self,
         attached: &AttachedFiles,
@@ -212,7 +212,7 @@ impl Knowledge {
         }
     }
 
-    /// A store that files can be put into, if this is one.
+    /// The store, if it can take files.
     pub(super) async fn usable(
         &self,
         store: Option<&Id<VectorStore>>,
@@ -222,7 +222,7 @@ impl Knowledge {
         Ok(found.filter(|store| !store.is_expired()).map(|store| store.id))
     }
 
-    /// Those of the files that a store does not have: what it has stays as it is.
+    /// The files that a store does not have yet. Its existing files do not change.
     pub(super) async fn not_yet_in(
         &self,
         store: &Id<VectorStore>,
@@ -242,12 +242,12 @@ impl Knowledge {
         Ok(new)
     }
 
-    /// Makes a store, and begins to make its files ready. Answers it as it is before that.
+    /// Creates a store and starts to process its files. Returns the store in its first state.
     pub async fn make_store(&self, new: NewVectorStore) -> Result<VectorStore> {
         self.make_store_as(self.ids.next(), new).await
     }
 
-    /// Makes a store by an id that is known before.
+    /// Creates a store with a known id.
     pub async fn make_store_as(
         &self,
         id: Id<VectorStore>,
@@ -275,14 +275,14 @@ impl Knowledge {
         made.ok_or_else(|| KnowledgeError::NoStores(vec![store.id.to_string()]))
     }
 
-    /// Notes when a store that was changed expires.
+    /// Notes the expiry of a changed store.
     pub fn expects(&self, store: &VectorStore) {
         if store.expires_at.is_some() {
             self.expiries.changed();
         }
     }
 
-    /// Puts files into a store, and begins to make them ready.
+    /// Puts files into a store and starts to process them.
     pub async fn add_files(
         &self,
         store: &Id<VectorStore>,
@@ -305,14 +305,14 @@ impl Knowledge {
         let all_are_in = self.store.write(changes).await?;
         self.ingest.begin(files.iter().map(|file| (file.clone(), batch.map(Id::to_string))));
         if !all_are_in {
-            // The store or one of the files was deleted in the meantime.
+            // Another request has deleted the store or a file in the meantime.
             self.need_files(&ids).await?;
             return Err(KnowledgeError::NoStores(vec![store.to_string()]));
         }
         Ok(files)
     }
 
-    /// Refuses what cannot be put into a store.
+    /// Rejects files that cannot be put into a store.
     async fn check_added(&self, store: &Id<VectorStore>, files: &[String]) -> Result<()> {
         let found = self.store.find::<VectorStore>(store).await?;
         let found = found.ok_or_else(|| KnowledgeError::NoStores(vec![store.to_string()]))?;
@@ -325,7 +325,7 @@ impl Knowledge {
         self.need_searchable(files).await
     }
 
-    /// Adds files to a store together. Answers the batch as it is before the first of them is
+    /// Adds files to a store together. Returns the batch in its first state, before any file is
     /// ready.
     pub async fn add_batch(
         &self,
@@ -333,7 +333,7 @@ impl Knowledge {
         new: Vec<NewStoreFile>,
     ) -> Result<FileBatch> {
         let batch = FileBatch::new(self.ids.next(), self.clock.now().seconds(), store.clone());
-        // The last of those that name the same file counts.
+        // If several entries name the same file, the last one counts.
         let later: HashMap<&str, usize> =
             new.iter().enumerate().map(|(place, it)| (it.file_id.as_str(), place)).collect();
         let wanted = new
@@ -346,7 +346,7 @@ impl Knowledge {
         Ok(batch.begun(total))
     }
 
-    /// Cancels what of a batch is not ready yet.
+    /// Cancels the files of a batch that are not ready yet.
     pub async fn cancel_batch(&self, batch: &FileBatch) -> Result<FileBatch> {
         let mut changes = Changes::new();
         changes.cancel_batch(&batch.id);
@@ -368,8 +368,8 @@ impl Knowledge {
         Ok(None)
     }
 
-    /// The stores that a run works with: those that still exist. That they take part puts their
-    /// expiry off; one that has expired already is refused.
+    /// The existing stores of a run. Their use postpones their expiry. An expired store is an
+    /// error.
     pub async fn stores_of_run(&self, stores: &[String]) -> Result<Vec<VectorStore>> {
         let now = self.clock.now().seconds();
         let mut found = Vec::new();
@@ -387,7 +387,7 @@ impl Knowledge {
         Ok(found)
     }
 
-    /// The files that a run was given: these, by their ids, and the first of those in its stores.
+    /// The files of a run: those with these ids, and the first ones of its stores.
     pub async fn files_of_run(
         &self,
         ids: Vec<String>,
@@ -423,7 +423,7 @@ impl Knowledge {
             .collect()
     }
 
-    /// Refuses files whose names say that there is no text to search in.
+    /// Rejects files if their names say that they have no searchable text.
     pub(super) async fn need_searchable(&self, ids: &[String]) -> Result<()> {
         let files = self.need_files(ids).await?;
         let wrong = files.iter().filter(|file| !extract::is_searchable(file.extension()));

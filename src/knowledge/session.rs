@@ -1,4 +1,4 @@
-//! The knowledge of one session: what all of its parts share.
+//! The knowledge of one session: the fields that all of its parts share.
 
 use std::sync::Arc;
 
@@ -16,12 +16,13 @@ pub struct Knowledge {
     pub(super) ids: Arc<Ids>,
     pub(super) ingest: Arc<Ingest>,
     pub(super) expiries: Expiries,
-    /// Held while a thread or an assistant is given files, so that no two make a store for it.
+    /// Locked while a thread or an assistant gets files, so that two requests cannot both create a
+    /// store for it.
     pub(super) attaching: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Knowledge {
-    /// Takes up the files that were not ready when the server stopped.
+    /// Resumes the files that were not ready when the server stopped.
     pub async fn resume(&self) -> store::Result<()> {
         let under_way = self.store.files_under_way().await?;
         self.ingest.begin(under_way.into_iter().map(|it| (it.file, it.batch)));

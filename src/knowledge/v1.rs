@@ -1,4 +1,4 @@
-//! How the files that v1 gives to assistants and messages come to the tools that work with them.
+//! How the v1 files of assistants and messages reach the tools that use them.
 
 use super::{
     Knowledge, Result,
@@ -16,17 +16,17 @@ use crate::{
 };
 
 impl Knowledge {
-    /// Refuses files that these tools cannot be given: any that do not exist, and for search alone
-    /// what has no text.
+    /// Rejects files that these tools cannot get: missing files and, if the only tool is search,
+    /// files without text.
     pub async fn check_given(&self, tools: &[Tool], files: &[String]) -> Result<()> {
         self.need_files(files).await?;
         let interprets = tools.iter().any(|tool| matches!(tool, Tool::CodeInterpreter));
         if searches(tools) && !interprets { self.need_searchable(files).await } else { Ok(()) }
     }
 
-    /// Sees to it that what v1 gave an assistant can be searched, in a store that is v1's alone. It
-    /// is made when tools search for the first time; from then on what is given to the assistant
-    /// comes to it, and what is taken leaves it.
+    /// Makes the v1 files of an assistant searchable, in a store for v1 only. The store is created
+    /// when a tool searches for the first time. After that, new files of the assistant are added to
+    /// it, and removed files leave it.
     pub async fn restock(
         &self,
         assistant: Assistant,
@@ -73,8 +73,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// The files that messages bring along. Those of v1 are for every tool that can do something
-    /// with them.
+    /// The files that come with messages. A v1 file is for every tool that can use it.
     pub async fn brought(
         &self,
         version: Version,
@@ -92,7 +91,8 @@ impl Knowledge {
         Ok(AttachedFiles::to(messages).of_v1())
     }
 
-    /// Held while the files of an assistant change under v1, so that no two make a store for it.
+    /// Locked while the files of an assistant change under v1, so that two requests cannot both
+    /// create a store for it.
     pub async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.attaching.lock().await
     }

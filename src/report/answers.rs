@@ -1,5 +1,6 @@
-//! What the Playground asks of a server, asked in advance: a page with these answers inside needs
-//! no server. They are asked as the page asks them, so that each is found by its path.
+//! The answers of a server to the requests of the Playground, collected in advance. A page that
+//! contains them needs no server. Each request is the same as that of the page, so the page finds
+//! each answer by its path.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,34 +19,34 @@ use crate::{
     session::{DEFAULT_SESSION, OpenSession},
 };
 
-/// How many pages of a hundred entries are read of one list.
+/// The maximum number of pages of one list, with a hundred entries each.
 const PAGES: usize = 10;
-/// How many bytes all answers have together, and a single image.
+/// The maximum size of all answers together, and of a single image, in bytes.
 const BYTES: usize = 48 << 20;
 const IMAGE: usize = 1 << 20;
-/// Says the same in all sessions, so one of them is asked.
+/// The answer is the same in all sessions, so only one session is asked.
 const SESSIONS: &str = "_rehearsal/sessions";
-/// As the page asks for steps.
+/// The query that the page uses for steps.
 const CONTENT: &str = "include[]=step_details.tool_calls[*].file_search.results[*].content";
 
-/// Answers by their paths.
+/// The answers, by their paths.
 #[derive(Default)]
 pub(crate) struct Answers {
     by_path: BTreeMap<String, Value>,
     bytes: usize,
-    /// Whether there was no room for all of them.
+    /// Whether some answers had no room.
     is_full: bool,
 }
 
 impl Answers {
-    /// Asks for everything that the page shows of these sessions, as far as there is room for it.
+    /// Requests all data that the page shows of these sessions, as far as there is room.
     pub(crate) async fn collect(app: &App, key: &str, sessions: &[Arc<OpenSession>]) -> Self {
         let mut answers = Self::default();
-        // If there is no room for all of them, those that somebody looks for are there.
+        // If there is no room for all sessions, those with unmatched runs have priority.
         let mut sessions = sessions.to_vec();
         sessions.sort_by_key(|it| it.state().reply_usage.unmatched().is_empty());
         let mut found = Vec::new();
-        // The lists come first: what has no room is named at least.
+        // The lists come first, so that an object without room has at least an entry.
         for session in &sessions {
             let mut reader = SessionReader { app, key, session, answers: &mut answers };
             if session.name == DEFAULT_SESSION {
@@ -135,7 +136,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// The images that a message or a step shows.
+    /// The images in a message or a step.
     async fn images(&mut self, part: &Value) {
         let mut files = Vec::new();
         collect_files(part, &mut files);
@@ -155,7 +156,7 @@ impl SessionReader<'_> {
         }
     }
 
-    /// All entries of a list, page by page; `cursor` is the key that has their ids.
+    /// All entries of a list, page by page. `cursor` is the key with their ids.
     async fn list(&mut self, path: &str, cursor: &str) -> Vec<Value> {
         let (mut entries, mut next) = (Vec::new(), path.to_owned());
         for _ in 0..PAGES {
@@ -172,7 +173,7 @@ impl SessionReader<'_> {
         entries
     }
 
-    /// An answer, which is kept if there is room for it.
+    /// The answer for a path. It is kept if there is room.
     async fn ask(&mut self, path: &str) -> Option<Value> {
         if self.answers.is_full {
             return None;
@@ -222,7 +223,7 @@ fn id(object: &Value, key: &str) -> String {
     object[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// The ids of images, wherever they are.
+/// The ids of images at any place in a value.
 fn collect_files(value: &Value, files: &mut Vec<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect_files(item, files)),

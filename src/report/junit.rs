@@ -1,5 +1,6 @@
-//! A report as JUnit XML: one test case for each expectation, and for each run that no reply
-//! matched. It keeps to the schema of Jenkins' xUnit plugin (`junit-10.xsd`), which others read too.
+//! A report as JUnit XML: one test case for each expectation, and one for each run that no reply
+//! matched. It follows the schema of Jenkins' xUnit plugin (`junit-10.xsd`), which other tools
+//! read, too.
 
 use std::io;
 
@@ -14,7 +15,7 @@ use super::{Report, UnmatchedEntry, message_of};
 struct TestCase {
     class: &'static str,
     name: String,
-    /// What failed, if it did.
+    /// The failure, if there is one.
     failure: Option<String>,
 }
 

@@ -1,8 +1,8 @@
-//! Reports of what has happened in some sessions: for people as a page, for CI servers as JUnit XML,
-//! for tools as JSON.
+//! Reports of the events in some sessions: a page for people, JUnit XML for CI servers, JSON for
+//! tools.
 //!
-//! Secrets are removed before a report is made. What clients and fixtures say is data in all three:
-//! it can neither break a document nor run in it.
+//! Secrets are removed before a report is made. Texts of clients and fixtures are data in all three
+//! formats: they can neither break a document nor run in it.
 
 mod answers;
 mod junit;
@@ -19,7 +19,7 @@ use crate::{
     verification::Verification,
 };
 
-/// What has happened.
+/// The events in some sessions.
 #[derive(Serialize)]
 pub struct Report {
     object: &'static str,
@@ -29,12 +29,12 @@ pub struct Report {
     /// The runs that no reply matched, each with the name of its session.
     unmatched: Vec<UnmatchedEntry>,
     verification: Option<Verification>,
-    /// What the page asks of a server.
+    /// The answers that the page would request from a server.
     #[serde(skip)]
     answers: Answers,
 }
 
-/// How a report is laid out. The name of its file says so.
+/// The format of a report. The extension of the file decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportFormat {
     Html,
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// The same report, whose page shows all that the Playground shows of the sessions.
+    /// The same report, with all data for the Playground in its page.
     pub async fn with_answers(self, app: &App, key: &str, sessions: &[Arc<OpenSession>]) -> Self {
         Self { answers: Answers::collect(app, key, sessions).await, ..self }
     }
@@ -94,7 +94,7 @@ impl Report {
     }
 }
 
-/// A run that no reply matched, as the control API shows it, and why in a few lines.
+/// A run that no reply matched, in the form of the control API, with the reasons in a few lines.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct UnmatchedEntry {

@@ -1,7 +1,7 @@
-//! A report as a page: one file that needs no server, no network and no script. Where scripts run it
-//! is the Playground, which reads the answers that are inside.
+//! A report as a page: one file that needs no server, no network and no script. If scripts run, it
+//! is the Playground with the answers from the file.
 //!
-//! Its policy allows nothing but its own style and its own script, which are named by their hashes.
+//! Its policy allows only its own style and its own script, which it names by their hashes.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -14,16 +14,17 @@ use super::{Report, UnmatchedEntry};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-/// The Playground, which takes the place of the tables where scripts run.
+/// The Playground. If scripts run, it replaces the tables.
 const APP_STYLE: &str = include_str!("../control/playground/style.css");
 static APP: LazyLock<String> = LazyLock::new(|| {
-    // In its strings are names of XML namespaces. Nothing in a report looks like an address.
+    // The strings of the script have names of XML namespaces. A report must contain nothing that
+    // looks like an address.
     include_str!("../control/playground/app.js").replace("://", r":\x2f\x2f")
 });
 
 pub(super) fn write(report: &Report) -> String {
     let mut environment = Environment::new();
-    // Its name says that texts are escaped.
+    // Because of the extension of its name, texts are escaped.
     environment.add_template("page.html", PAGE).expect("the page is a template");
     let page = environment.get_template("page.html").expect("it has just been added");
     let expectations = report.verification.as_ref().map(|it| it.results.as_slice());
@@ -64,16 +65,16 @@ fn policy() -> String {
     )
 }
 
-/// JSON that ends no element of the page.
+/// JSON that cannot end an element of the page.
 fn embedded(json: String) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
-/// The turns by their runs, in the order in which the runs began.
+/// The turns grouped by run, in the order of the runs.
 fn runs(turns: &[Value]) -> Vec<Value> {
     let (mut runs, mut places) = (Vec::<Value>::new(), HashMap::new());
     for turn in turns {
-        // With a seed, sessions have runs of the same ids.
+        // With a seed, runs in different sessions have the same ids.
         let key = (turn["session"].as_str(), turn["run"].as_str());
         let run = match places.get(&key) {
             Some(place) => &mut runs[*place],

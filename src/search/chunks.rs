@@ -1,22 +1,22 @@
-//! Cuts a text into chunks of so many tokens that share some with the one before.
+//! Cuts a text into chunks of so many tokens. Each chunk shares some tokens with the one before.
 
 use crate::{tokens, types::chunking::Cut};
 
-/// A piece of a text, and where in it that begins, in bytes.
+/// A piece of a text, and its start in the text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TextPiece<'t> {
     pub start: usize,
     pub text: &'t str,
 }
 
-/// How much of a text is cut at a time, in bytes: tokens are counted again behind it.
+/// The size of the part that is cut at a time, in bytes. Tokens are counted from zero after it.
 const STRETCH: usize = 1 << 18;
 
-/// Cuts a text. None if it has more than `most` tokens.
+/// Cuts a text. `None` if it has more than `most` tokens.
 pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<TextPiece<'_>>> {
     let bounds = bounds(text, most)?;
     let mut pieces = Vec::new();
-    // Numbers of bounds: where the chunk begins, and the first one that is not in it.
+    // Indexes of bounds: the start of the chunk, and the end of the chunk.
     let (mut from, mut start, mut counted) = (0, 0, 0);
     while from < bounds.len() {
         let full = counted + cut.max_chunk_size_tokens;
@@ -27,15 +27,16 @@ pub fn cut(text: &str, cut: Cut, most: usize) -> Option<Vec<TextPiece<'_>>> {
             break;
         }
         let next = bounds[until - 1].1 - cut.chunk_overlap_tokens.min(bounds[until - 1].1);
-        // The next chunk begins behind the bound that leaves the overlap, and always further on.
+        // The next chunk begins after the bound that leaves the overlap, and always after the start
+        // of this one.
         from = bounds.partition_point(|(_, tokens)| *tokens <= next).clamp(from + 1, until);
         (start, counted) = bounds[from - 1];
     }
     Some(pieces)
 }
 
-/// Where tokens end, in bytes and in tokens from the beginning of the text. Long texts are taken in
-/// stretches that end at white space, so that memory stays small and work stays linear.
+/// The ends of tokens, in bytes and in tokens from the start of the text. A long text is processed
+/// in parts that end at white space, so that memory stays small and time stays linear.
 fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
     let mut bounds: Vec<(usize, usize)> = Vec::new();
     let mut start = 0;
@@ -52,7 +53,7 @@ fn bounds(text: &str, most: usize) -> Option<Vec<(usize, usize)>> {
     Some(bounds)
 }
 
-/// Where a stretch of a text ends that begins here: at white space, if there is any.
+/// The end of the part of a text that begins here. It is at white space, if there is any.
 pub(super) fn stretch_end(text: &str, start: usize) -> usize {
     let far = text.floor_char_boundary(start.saturating_add(STRETCH));
     if far >= text.len() {

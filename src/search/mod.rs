@@ -1,5 +1,5 @@
-//! From texts to what can be found in them: chunks, words, the best passage. Pure; where it is kept
-//! and how it is ranked is the store's business.
+//! From texts to the parts that a search needs: chunks, words, the best passage. These are pure
+//! functions; the store keeps and ranks the results.
 
 pub mod chunks;
 pub mod passage;

@@ -1,13 +1,13 @@
-//! The best passage of a text for a query: as few sentences or lines in a row as have most of its
-//! words.
+//! The best passage of a text for a query: the fewest adjacent sentences or lines that have most of
+//! its words.
 
 use super::words::Words;
 
-/// How long a passage may be, in characters.
+/// The maximum length of a passage, in characters.
 const LONGEST: usize = 300;
 
-/// The passage that has most of the sought words (`Words::sought`), the shortest among equals, and
-/// the earliest then. With none of them anywhere, the beginning of the text.
+/// The passage with most of the sought words (`Words::sought`). Among equals it is the shortest,
+/// then the earliest. If the text has none of the words, it is the start of the text.
 pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     let words = Words::default();
     let sentences: Vec<Sentence> =
@@ -34,7 +34,7 @@ pub fn best<'t>(text: &'t str, sought: &[String]) -> &'t str {
     shortened(best.map_or("", |(_, passage)| passage))
 }
 
-/// Where a sentence is, and the numbers of the sought words that it has.
+/// The place of a sentence, and the indexes of the sought words in it.
 struct Sentence {
     start: usize,
     end: usize,
@@ -51,7 +51,7 @@ impl Sentence {
     }
 }
 
-/// Where sentences and lines stand, without the white space around them.
+/// The places of sentences and lines, without the white space around them.
 fn sentences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -67,8 +67,8 @@ fn sentences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Where the first sentence ends: with its line, or behind a full stop that is followed by white
-/// space, or by anything in scripts without spaces.
+/// The end of the first sentence: the end of its line, or a full stop before white space. In
+/// scripts without spaces, any full stop ends it.
 fn sentence_end(text: &str) -> usize {
     let end = text.char_indices().find_map(|(place, character)| {
         let behind = place + character.len_utf8();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_help_each_other() {
+    fn adjacent_lines_form_one_passage() {
         let text = "Favorite foods:\n- Ann: tacos\n- Filip: cake\n- Eva: soup";
         assert_eq!(
             best(text, "Filip's favorite food"),

@@ -1,5 +1,5 @@
-//! A reading of a long text, chunk after chunk: where chunks overlap, the text is taken apart only
-//! once. A word belongs to the chunks in which it begins.
+//! Reads a long text chunk by chunk. The overlap of two chunks is split into words only once. A
+//! word belongs to the chunks that contain its start.
 
 use std::collections::VecDeque;
 
@@ -8,13 +8,13 @@ use super::{
     words::Words,
 };
 
-/// Tells the words of chunks that come in the order of the text.
+/// Counts the words of chunks that come in the order of the text.
 pub struct Reading<'t> {
     text: &'t str,
     words: Words,
-    /// How far the text is taken apart, in bytes.
+    /// The end of the part that is already split, in bytes.
     read: usize,
-    /// Where words begin, from the current chunk on, and the numbers of their stems.
+    /// The starts of words from the current chunk on, and the numbers of their stems.
     ahead: VecDeque<(usize, usize)>,
 }
 
@@ -23,8 +23,7 @@ impl<'t> Reading<'t> {
         Self { text, words: Words::default(), read: 0, ahead: VecDeque::new() }
     }
 
-    /// Tells each word of the next chunk that is to be found, and how often it occurs; answers how
-    /// many there are.
+    /// Calls `tell` with each searchable word of the next chunk and its count. Returns the total.
     pub fn count(&mut self, piece: &TextPiece<'_>, tell: impl FnMut(&str, usize)) -> usize {
         let end = piece.start + piece.text.len();
         if self.words.forget_if_many() {
@@ -87,7 +86,7 @@ mod tests {
         let mut reading = Reading::new(text);
         assert!(words(&mut reading, text, 0, 5).iter().any(|(word, _)| word == "refund"));
         assert!(!words(&mut reading, text, 5, 17).iter().any(|(word, _)| word.contains("und")));
-        // A pair of neighbours is not lost between two chunks.
+        // A pair of neighbours at the border of two chunks is not lost.
         let first: Vec<_> =
             words(&mut reading, text, 17, 24).into_iter().map(|(word, _)| word).collect();
         assert_eq!(first, ["返", "返品", "品", "品期"]);

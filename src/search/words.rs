@@ -1,6 +1,6 @@
-//! The words of a text, as the index knows them: in lower case, without accents, English and
-//! Russian ones cut down to their stems. Scripts without spaces give single characters and pairs of
-//! neighbours, which find phrases.
+//! The words of a text, in the form of the index: in lower case, without accents, and as stems for
+//! English and Russian. Scripts without spaces give single characters, and pairs of neighbours to
+//! find phrases.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -11,10 +11,10 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::types::limits;
 
-/// The longest word, in bytes: what is longer is cut.
+/// The maximum length of a word, in bytes. A longer word is cut.
 const LONGEST: usize = 64;
 
-/// What nobody looks for, although everybody says it. Stems.
+/// Common words that no search looks for. These are stems.
 const COMMON: [&str; 113] = [
     "a",
     "about",
@@ -131,7 +131,7 @@ const COMMON: [&str; 113] = [
     "я",
 ];
 
-/// Takes texts apart. Making one costs nothing to speak of; one that is kept remembers the stems of
+/// Splits texts into words. A new value is cheap; a value that is kept remembers the stems of
 /// words.
 pub struct Words {
     english: Stemmer,
@@ -139,18 +139,18 @@ pub struct Words {
     known: RefCell<KnownWords>,
 }
 
-/// The words that were met, by numbers.
+/// The words that this value has seen, with numbers.
 #[derive(Default)]
 struct KnownWords {
-    /// Words in lower case, and the numbers of their stems.
+    /// Words in lower case, with the numbers of their stems.
     words: HashMap<CompactString, usize, RandomState>,
     numbers: HashMap<CompactString, usize, RandomState>,
     stems: Vec<CompactString>,
-    /// How often each occurs in what is being counted: zeros in between.
+    /// The count of each stem during a tally. All are zero between tallies.
     times: Vec<usize>,
 }
 
-/// How many words are remembered.
+/// The maximum number of remembered words.
 const REMEMBERED: usize = 200_000;
 
 impl Default for Words {
@@ -162,8 +162,7 @@ impl Default for Words {
 }
 
 impl Words {
-    /// Tells each word of a text that is to be found, and how often it occurs; answers how many
-    /// words there are.
+    /// Calls `tell` with each searchable word of a text and its count. Returns the number of words.
     pub fn count(&self, text: &str, tell: impl FnMut(&str, usize)) -> usize {
         self.forget_if_many();
         let mut numbers = Vec::new();
@@ -171,7 +170,7 @@ impl Words {
         self.tally(numbers.into_iter(), tell)
     }
 
-    /// Tells where the words of a text begin, in order, and the numbers of their stems.
+    /// Calls `tell` with the start of each word of a text, in order, and the number of its stem.
     pub(super) fn read(&self, text: &str, mut tell: impl FnMut(usize, usize)) {
         let known = &mut *self.known.borrow_mut();
         split(text, |start, word, kind| {
@@ -181,8 +180,8 @@ impl Words {
         });
     }
 
-    /// Tells the words of these numbers, each once, and how often it occurs; answers how many
-    /// numbers there are.
+    /// Calls `tell` once with each word of these numbers and its count. Returns the number of
+    /// numbers.
     pub(super) fn tally(
         &self,
         numbers: impl Iterator<Item = usize>,
@@ -204,8 +203,7 @@ impl Words {
         all
     }
 
-    /// Forgets the words that were met if there are very many of them. Their numbers mean nothing
-    /// any more, then.
+    /// Forgets the remembered words if there are very many. Their numbers are invalid after that.
     pub(super) fn forget_if_many(&self) -> bool {
         let many = self.known.borrow().words.len() > REMEMBERED;
         if many {
@@ -214,15 +212,15 @@ impl Words {
         many
     }
 
-    /// The words to look for, each once, the first of a long query. If there are none but common
-    /// ones, those.
+    /// The words to search for, each once, from the start of a long query. If all are common words,
+    /// the common words.
     pub fn sought(&self, query: &str) -> Vec<String> {
         let end = query.char_indices().nth(limits::QUERY).map_or(query.len(), |(end, _)| end);
         let (mut telling, mut common) = (Vec::new(), Vec::new());
         split(&query[..end], |_, word, kind| {
             let word = self.stem(word, kind);
             let words = if COMMON.contains(&word.as_str()) { &mut common } else { &mut telling };
-            // Where there are pairs, single characters find too much.
+            // For scripts with pairs, single characters find too much.
             let helps = kind != WordKind::Single && !word.is_empty();
             if helps && words.len() < limits::QUERY_WORDS && !words.contains(&word) {
                 words.push(word);
@@ -239,7 +237,7 @@ impl Words {
             return self.english.stem(shortened(word)).into_owned();
         }
         if word.chars().any(|character| matches!(character, '\u{400}'..='\u{4ff}')) {
-            // Of the marks, only those of stress and of ё say nothing.
+            // Of the marks, only the stress mark and the one of ё have no meaning.
             let plain = word.replace('ё', "е").replace('\u{301}', "");
             return self.russian.stem(shortened(&plain)).into_owned();
         }
@@ -275,8 +273,8 @@ impl KnownWords {
     }
 }
 
-/// Takes the words of a text in order, with where each begins, in bytes. It is cut at everything in
-/// ASCII that is no part of a word; most pieces are words, then.
+/// Passes the words of a text in order, each with its start in bytes. It cuts at every ASCII
+/// character that is not part of a word. After that, most pieces are words.
 fn split(text: &str, mut take: impl FnMut(usize, &str, WordKind)) {
     let mut lower = String::new();
     let mut start = 0;
@@ -297,7 +295,7 @@ fn split(text: &str, mut take: impl FnMut(usize, &str, WordKind)) {
 
 fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, WordKind)) {
     let (mut word, mut word_start) = (String::new(), 0);
-    // The stretch of a script without spaces that is being read.
+    // The current part in a script without spaces.
     let mut stretch: Vec<(usize, char)> = Vec::new();
     for (start, cluster) in clusters(piece) {
         let start = from + start;
@@ -322,7 +320,7 @@ fn split_piece(from: usize, piece: &str, take: &mut impl FnMut(usize, &str, Word
     flush_word(word_start, &mut word, take);
 }
 
-/// Characters together with those behind them that may melt into them, and where they begin.
+/// Each character with the following ones that may combine with it, and its start.
 fn clusters(piece: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -335,8 +333,8 @@ fn clusters(piece: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Accents, the second and third letters of Korean syllables, and the halfwidth voice marks of
-/// Japanese.
+/// Whether it is an accent, the second or third letter of a Korean syllable, or a halfwidth voice
+/// mark of Japanese.
 fn melts(character: char) -> bool {
     is_combining_mark(character)
         || matches!(character, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
@@ -349,7 +347,7 @@ fn flush_word(start: usize, word: &mut String, take: &mut impl FnMut(usize, &str
     }
 }
 
-/// Takes a stretch without spaces: its characters, each with its pair with the next one.
+/// Passes a part without spaces: each character, and each pair of neighbours.
 fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, &str, WordKind)) {
     let kind = if stretch.len() == 1 { WordKind::Alone } else { WordKind::Single };
     for (number, (start, character)) in stretch.iter().enumerate() {
@@ -361,15 +359,15 @@ fn flush_stretch(stretch: &mut Vec<(usize, char)>, take: &mut impl FnMut(usize, 
     stretch.clear();
 }
 
-/// What a word is made of.
+/// The kind of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WordKind {
     Word,
-    /// Two neighbours of a stretch without spaces.
+    /// Two neighbours in a part without spaces.
     Pair,
-    /// One character of a longer stretch without spaces.
+    /// One character of a longer part without spaces.
     Single,
-    /// One such character with nothing beside it.
+    /// A part without spaces that has only one character.
     Alone,
 }
 
@@ -377,8 +375,8 @@ fn shortened(word: &str) -> &str {
     &word[..word.floor_char_boundary(LONGEST)]
 }
 
-/// Whether a character belongs to a script that puts no spaces between words, or, as in Korean,
-/// sticks endings to them.
+/// Whether a character belongs to a script without spaces between words. This includes Korean,
+/// which attaches endings to words.
 fn is_unspaced(character: char) -> bool {
     matches!(character,
         '\u{0e00}'..='\u{0eff}' // Thai, Lao

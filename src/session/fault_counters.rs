@@ -1,5 +1,5 @@
-//! Which faults strike which requests: counted per session, by chance only as far as the session's
-//! seed says.
+//! Which faults apply to which requests. Uses are counted per session, and chance depends only on
+//! the session's seed.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     fixture::{Fault, fault::HowOften},
 };
 
-/// How often a fault was met, and how often it struck.
+/// The number of requests that a fault has met, and the number that it has damaged.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct FaultCounts {
     met: u64,
@@ -23,8 +23,8 @@ pub struct FaultCounts {
 pub struct FaultCounters(Mutex<BTreeMap<u64, FaultCounts>>);
 
 impl FaultCounters {
-    /// The first of these faults that strikes. All of them are for this request; each has met one
-    /// more by it.
+    /// The first of these faults that applies. All of them are for this request, so the request
+    /// counts for each.
     pub fn next(&self, faults: &[Arc<Fault>], ids: &Ids) -> Option<Arc<Fault>> {
         let mut all_counts = self.0.lock();
         let mut selected = None;
@@ -47,7 +47,7 @@ impl FaultCounters {
         selected
     }
 
-    /// How often a fault struck.
+    /// The number of requests that a fault has damaged.
     pub fn uses_of(&self, fault: &Fault) -> u64 {
         self.0.lock().get(&fault.key).map_or(0, |counts| counts.struck)
     }
@@ -56,7 +56,7 @@ impl FaultCounters {
         self.0.lock().clone()
     }
 
-    /// Goes on with the counts of another.
+    /// Continues with the counts of another session.
     pub fn resume(&self, counts: BTreeMap<u64, FaultCounts>) {
         *self.0.lock() = counts;
     }

@@ -1,6 +1,6 @@
-//! The journal of a session: its latest requests and what was answered, for tests to look at. In
-//! memory, and bounded in number and in size; what is oldest goes first. No headers are kept.
-//! Secrets are removed before a body is kept, or, where it comes by in pieces, before it is shown.
+//! The journal of a session: its latest requests and responses, for tests. It is in memory, and
+//! bounded in number and in size; the oldest entries go first. It keeps no headers. Secrets are
+//! removed before a body is kept. If a body comes in pieces, they are removed before it is shown.
 
 use std::{
     borrow::Cow,
@@ -22,12 +22,12 @@ use crate::{
     types::{Id, Resource, Run, Timestamp},
 };
 
-/// How much of a body is kept, in bytes.
+/// The maximum size of a kept body, in bytes.
 const BODY: usize = 256 << 10;
-/// How much all bodies of a journal may have, in bytes.
+/// The maximum size of all bodies of a journal together, in bytes.
 const BODIES: usize = 64 << 20;
 
-/// A request, and what was answered.
+/// A request and its response.
 #[derive(Debug)]
 pub struct JournalEntry {
     pub id: String,
@@ -37,43 +37,42 @@ pub struct JournalEntry {
     /// Without `/s/NAME`.
     pub path: String,
     pub query: Option<String>,
-    /// None if the connection was closed without an answer.
+    /// `None` if the connection was closed without a response.
     pub status: Option<u16>,
     pub request: KeptBody,
     pub response: KeptBody,
-    /// The run that was made.
+    /// The run that the request created.
     pub run: Option<Id<Run>>,
-    /// The fault that struck.
+    /// The fault that applied.
     pub fault: Option<String>,
 }
 
-/// As much of a body as is kept. What is kept is copied: the buffers that bodies come in are used
-/// again.
+/// The kept part of a body. It is a copy, because the buffers of bodies are used again.
 #[derive(Debug, Default)]
 pub enum KeptBody {
     #[default]
     None,
     Whole(KeptText),
-    /// What has come by so far.
+    /// The part that has arrived so far.
     Passing(Arc<StreamedBody>),
 }
 
-/// A text without its secrets, perhaps cut short, and how many bytes it had.
+/// A text without its secrets, perhaps cut, and its original size.
 #[derive(Debug)]
 pub struct KeptText {
     kept: Box<[u8]>,
     bytes: usize,
 }
 
-/// A body that comes by piece by piece. A secret may be in two of them, so it is looked for when
-/// the text is shown.
+/// A body that arrives in pieces. A secret may be in two of them, so the search for secrets waits
+/// until the text is shown.
 #[derive(Debug)]
 pub struct StreamedBody {
     text: Mutex<Vec<u8>>,
     keys: Arc<KnownKeys>,
-    /// How many bytes there were.
+    /// The size of the body, in bytes.
     bytes: AtomicUsize,
-    /// How many bytes all bodies of the journal hold.
+    /// The size of all bodies of the journal, in bytes.
     total: Arc<AtomicUsize>,
 }
 
@@ -94,7 +93,7 @@ impl StreamedBody {
         self.total.fetch_add(piece.len(), Ordering::Relaxed);
     }
 
-    /// Counts what is not kept, because it is not a text.
+    /// Counts bytes that are not kept, because they are not text.
     pub fn count(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -108,7 +107,7 @@ impl KeptText {
 }
 
 impl KeptBody {
-    /// JSON as what it is, all else as text.
+    /// JSON as JSON, everything else as text.
     pub fn to_json(&self) -> Value {
         match self {
             Self::None => Value::Null,
@@ -128,7 +127,7 @@ impl KeptBody {
         }
     }
 
-    /// How much it holds, but for what counts itself.
+    /// The size of the kept text. A body in pieces counts itself, so it is zero here.
     fn held(&self) -> usize {
         match self {
             Self::Whole(text) => text.kept.len(),
@@ -147,13 +146,13 @@ fn text_to_json(text: &[u8]) -> Value {
 
 /// The latest requests of a session.
 pub struct Journal {
-    /// How many are kept.
+    /// The maximum number of entries.
     most: usize,
     entries: Mutex<VecDeque<Arc<JournalEntry>>>,
-    /// How many bytes all bodies hold.
+    /// The size of all bodies, in bytes.
     total: Arc<AtomicUsize>,
     keys: Arc<SessionKeys>,
-    /// How many entries are not kept any more.
+    /// The number of entries that were dropped.
     dropped: AtomicUsize,
 }
 
@@ -163,18 +162,18 @@ impl Journal {
         Self { most, entries, total, keys, dropped: AtomicUsize::default() }
     }
 
-    /// The keys of a request and of those before it, ready to be looked for.
+    /// The keys of this request and of earlier ones, ready for a search.
     pub fn known(&self, keys: Vec<String>) -> Arc<KnownKeys> {
         self.keys.with(keys)
     }
 
-    /// A text as it is kept: without secrets.
+    /// A text in the form in which it is kept: without secrets.
     pub fn clean(text: &str, keys: &KnownKeys) -> String {
         String::from_utf8_lossy(&keys.replaced(text.as_bytes(), REMOVED)).into_owned()
     }
 
-    /// A part of a URL as it is kept. Clients encode different letters of a key, or none; one with
-    /// a key in it is kept decoded.
+    /// A part of a URL in the form in which it is kept. Clients encode different characters of a
+    /// key, or none, so a part with a key is kept decoded.
     pub fn clean_url(text: &str, keys: &KnownKeys) -> String {
         let decoded = percent_decode_str(text).decode_utf8_lossy();
         match keys.replaced(decoded.as_bytes(), REMOVED) {
@@ -183,12 +182,12 @@ impl Journal {
         }
     }
 
-    /// Whether anything is kept at all.
+    /// Whether the journal keeps anything.
     pub fn is_kept(&self) -> bool {
         self.most > 0
     }
 
-    /// A body that is to be kept while it comes by.
+    /// A body that is kept as it arrives.
     pub fn passing(&self, keys: Arc<KnownKeys>) -> Arc<StreamedBody> {
         let (text, bytes) = (Mutex::default(), AtomicUsize::default());
         Arc::new(StreamedBody { text, keys, bytes, total: Arc::clone(&self.total) })
@@ -197,14 +196,14 @@ impl Journal {
     pub fn note(&self, entry: Arc<JournalEntry>) {
         self.total.fetch_add(entry.held(), Ordering::Relaxed);
         self.entries.lock().push_back(entry);
-        // What goes is let go of when nobody waits for the lock.
+        // An entry is freed only after the lock is released.
         while let Some(oldest) = self.pop_if_full() {
             self.total.fetch_sub(oldest.held(), Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many entries are not kept any more.
+    /// The number of entries that were dropped.
     pub fn dropped(&self) -> usize {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -221,7 +220,7 @@ impl Journal {
         self.entries.lock().iter().cloned().collect()
     }
 
-    /// Forgets all entries. Answers how many there were.
+    /// Removes all entries. Returns their number.
     pub fn clear(&self) -> usize {
         let entries = std::mem::take(&mut *self.entries.lock());
         self.total.fetch_sub(entries.iter().map(|entry| entry.held()).sum(), Ordering::Relaxed);
@@ -235,14 +234,14 @@ impl JournalEntry {
         self.request.held() + self.response.held()
     }
 
-    /// The run that it is about: the one that was made, or that the path names.
+    /// The run of the request: the run that it created, or the run in its path.
     pub fn about(&self) -> Option<Id<Run>> {
         let named =
             || self.path.split('/').find(|segment| segment.starts_with(Run::PREFIX)).map(Id::new);
         self.run.clone().or_else(named)
     }
 
-    /// The entry as people see it, with the reply that answered its run.
+    /// The entry for people, with the reply that answered its run.
     pub fn to_json(&self, reply: Option<&str>) -> Value {
         json!({
             "object": "request",
@@ -269,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_oldest_goes_first() {
+    fn the_oldest_entry_is_dropped_first() {
         let journal = Journal::new(2, Arc::default());
         for id in ["a", "b", "c"] {
             let entry = JournalEntry {

@@ -1,9 +1,9 @@
 //! The sessions in memory, by name, and the bound on their number.
 //!
-//! When the bound is reached, idle sessions that hold nothing make room: nobody works in them or
-//! listens to them, and they have no objects, no snapshots and no added fixtures. No session is
-//! dropped that a request has entered, and nothing that a request stored is lost: while sessions
-//! are looked at, requests that enter them wait.
+//! If the bound is reached, sessions that are idle and empty are dropped. Nobody works in them or
+//! listens to them, and they have no objects, no snapshots and no added fixtures. A session with a
+//! request in it is never dropped, and no stored object is lost: during the check of sessions,
+//! requests that enter them wait.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,30 +13,30 @@ use tokio::sync::OnceCell;
 use super::{OpenSession, SessionError};
 use crate::store::{self, Database};
 
-/// Where a session is, once it is made.
+/// The slot of a session, once it is created.
 pub(super) type Cell = Arc<OnceCell<Arc<OpenSession>>>;
 
-/// Of how many sessions one is dropped when room is needed: a look at all of them makes room for
-/// many requests.
+/// When room is needed, one of so many sessions is dropped. So one check of all sessions makes room
+/// for many requests.
 const SHARE: usize = 16;
 
 pub(super) struct Room {
     max: usize,
     places: Mutex<Places>,
-    /// Held by the one request that makes room.
+    /// Locked by the one request that makes room.
     making: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Places {
     by_name: HashMap<String, Place>,
-    /// How often a session was entered.
+    /// The number of entries into sessions.
     entries: u64,
 }
 
 struct Place {
     cell: Cell,
-    /// Which entry was the last into this session.
+    /// The number of the last entry into this session.
     entered: u64,
 }
 
@@ -58,12 +58,12 @@ impl Places {
 }
 
 impl Place {
-    /// Whether it is of a session that could not be made, and that nobody is making now.
+    /// Whether its session could not be created, and no request is creating it now.
     fn is_vacant(&self) -> bool {
         Arc::strong_count(&self.cell) == 1 && self.cell.get().is_none()
     }
 
-    /// The session, if nobody else has it.
+    /// The session, if nobody else uses it.
     fn idle(&self) -> Option<&Arc<OpenSession>> {
         let session = self.cell.get().filter(|_| Arc::strong_count(&self.cell) == 1)?;
         let is_idle = Arc::strong_count(session) == 1
@@ -78,12 +78,12 @@ impl Room {
         Self { max, places: Mutex::default(), making: tokio::sync::Mutex::default() }
     }
 
-    /// The place of a session, also beyond the bound.
+    /// The slot of a session, even beyond the bound.
     pub(super) fn cell(&self, name: &str) -> Cell {
         self.places.lock().cell(name)
     }
 
-    /// The place of a session, if it has one or there is room for it.
+    /// The slot of a session, if it has one or there is room for it.
     pub(super) async fn bounded_cell(
         &self,
         name: &str,
@@ -93,7 +93,7 @@ impl Room {
             return Ok(cell);
         }
         let _alone = self.making.lock().await;
-        // Another request may have made room meanwhile.
+        // Another request may have made room in the meantime.
         if let Some(cell) = self.cell_within_bound(name) {
             return Ok(cell);
         }
@@ -109,7 +109,7 @@ impl Room {
         places.existing(name)
     }
 
-    /// Drops sessions that hold nothing, those first that were left longest ago.
+    /// Drops empty sessions, the least recently entered first.
     async fn make_room(&self, database: &Database) -> store::Result<()> {
         let unchanged: HashMap<String, _> = {
             let mut places = self.places.lock();
@@ -124,7 +124,7 @@ impl Room {
         let empty = database.empty_sessions().await?;
         let mut places = self.places.lock();
         let droppable = places.by_name.iter().filter(|(name, place)| {
-            // Who entered it meanwhile waits for the lock, and has the session.
+            // A request that entered in the meantime waits for the lock, and holds the session.
             unchanged.contains_key(*name) && empty.contains(*name) && place.idle().is_some()
         });
         let mut droppable: Vec<(u64, String)> =
@@ -137,15 +137,15 @@ impl Room {
         Ok(())
     }
 
-    /// A session that is in memory. Nobody enters it by that.
+    /// A session in memory. This does not count as an entry.
     pub(super) fn find(&self, name: &str) -> Option<Arc<OpenSession>> {
         self.places.lock().by_name.get(name).and_then(|place| place.cell.get().cloned())
     }
 
-    /// Forgets a session. The next request that enters it makes it again.
+    /// Removes a session. The next request that enters it creates it again.
     pub(super) fn remove(&self, session: &Arc<OpenSession>) {
         let mut places = self.places.lock();
-        // Another one may have its name by now.
+        // Another session may have its name now.
         let is_it = |place: &Place| place.cell.get().is_some_and(|it| Arc::ptr_eq(it, session));
         if places.by_name.get(&session.name).is_some_and(is_it) {
             places.by_name.remove(&session.name);

@@ -1,10 +1,10 @@
-//! Bodies that were read or written, kept in memory: the next read of an object by its id does not
-//! wait for the database.
+//! A cache of bodies that were read or written: the next read of an object by its id does not wait
+//! for the database.
 //!
-//! It never has anything else than what is committed. Before a batch is written its objects go from
-//! the cache, and until it is committed none of them comes back; with the commit comes what the batch
-//! is known to have written. A body that was read while a batch began or ended is not kept, because
-//! it may be older than that. A batch that changes more than it names empties the cache.
+//! It contains only committed bodies. Before a batch is written, its objects leave the cache, and
+//! none of them returns before the commit. The commit adds the bodies that the batch is known to
+//! have written. A body that was read while a batch began or ended is not kept, because it may be
+//! older. A batch that changes more than it names empties the cache.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,34 +16,34 @@ use quick_cache::{Weighter, sync::Cache};
 use super::batch_loader::Table;
 use crate::types::Version;
 
-/// How much all bodies may have, in bytes.
+/// The maximum size of all bodies, in bytes.
 const CAPACITY: u64 = 8 << 20;
 
-/// About how many objects that is.
+/// The approximate number of objects of this size.
 const OBJECTS: usize = 8_192;
 
-/// The tables whose rows change by nothing but a change that names them.
+/// The tables whose rows change only by a change that names them.
 const TABLES: [&str; 5] = ["assistants", "threads", "messages", "runs", "run_steps"];
 
-/// The objects of a batch: sessions and ids.
+/// The objects of a batch, as sessions and ids.
 pub(super) type Keys = HashSet<(i64, String)>;
 
-/// What a batch changes.
+/// The objects that a batch changes.
 pub(super) enum Touched {
     Objects(Keys),
-    /// More than it names.
+    /// More objects than it names.
     Anything,
 }
 
-/// An object as an answer shows it.
+/// An object in the form of a response.
 #[derive(Clone, Debug)]
 pub struct Shown {
     pub json: Bytes,
-    /// Whether nobody has to look again: it stays as it is.
+    /// Whether the object cannot change any more, so that nobody has to read it again.
     pub is_final: bool,
 }
 
-/// An object, as its row has it.
+/// An object in the form of its row.
 #[derive(Clone)]
 pub(super) struct CachedBody(Arc<CachedObject>);
 
@@ -52,7 +52,7 @@ struct CachedObject {
     /// The ids of the parents, then the object's own.
     ids: Vec<String>,
     body: Arc<str>,
-    /// As answers show it, under v1 and under v2, once somebody has asked.
+    /// The forms for responses under v1 and under v2, after the first request for each.
     shown: [OnceLock<Shown>; 2],
 }
 
@@ -65,7 +65,7 @@ impl CachedBody {
         &self.0.body
     }
 
-    /// What an answer shows, which is kept.
+    /// The form for responses, which is then kept.
     pub(super) fn shown<E>(
         &self,
         version: Version,
@@ -79,7 +79,7 @@ impl CachedBody {
         Ok(kept.get_or_init(|| shown).clone())
     }
 
-    /// None if its row may change without a change that names it.
+    /// `None` if its row may change by a change that does not name it.
     fn key(&self, session: i64) -> Option<(i64, String)> {
         let id = self.0.ids.last().filter(|_| TABLES.contains(&self.0.table))?;
         Some((session, id.clone()))
@@ -91,12 +91,12 @@ struct ByLength;
 
 impl Weighter<(i64, String), CachedBody> for ByLength {
     fn weight(&self, _: &(i64, String), entry: &CachedBody) -> u64 {
-        // What answers show is somewhat longer than the body.
+        // The form for responses is somewhat longer than the body.
         3 * entry.body().len() as u64 + 256
     }
 }
 
-/// How often a batch began or ended, and what the one changes that is under way.
+/// The number of begins and ends of batches, and the objects of the open batch.
 #[derive(Default)]
 struct Changing {
     generation: u64,
@@ -118,18 +118,18 @@ impl Default for BodyCache {
 }
 
 impl BodyCache {
-    /// The body of an object, if it is here and has these parents.
+    /// The body of an object, if it is in the cache and has these parents.
     pub(super) fn get(&self, table: Table, session: i64, ids: &[String]) -> Option<CachedBody> {
         let entry = self.entries.get(&(session, ids.last()?.clone()))?;
         (entry.0.table == table.name && entry.0.ids == ids).then_some(entry)
     }
 
-    /// To be asked before the database is.
+    /// Call this before the read from the database.
     pub(super) fn generation(&self) -> u64 {
         self.changing.lock().generation
     }
 
-    /// Keeps what was read since then.
+    /// Keeps a body that was read since this generation.
     pub(super) fn keep(&self, since: u64, session: i64, read: CachedBody) {
         let Some(key) = read.key(session) else { return };
         let changing = self.changing.lock();
@@ -143,7 +143,7 @@ impl BodyCache {
         }
     }
 
-    /// A batch begins. It ends with the guard, when it is committed or rolled back.
+    /// Begins a batch. It ends with the guard, after the commit or the rollback.
     pub(super) fn change(&self, touched: Touched) -> ChangeGuard<'_> {
         let mut changing = self.changing.lock();
         changing.generation += 1;
@@ -156,11 +156,11 @@ impl BodyCache {
     }
 }
 
-/// A batch that is under way. There is one at a time.
+/// An open batch. There is only one at a time.
 pub(super) struct ChangeGuard<'c>(&'c BodyCache);
 
 impl ChangeGuard<'_> {
-    /// The batch is committed, and has written these, each object once.
+    /// Notes that the batch is committed and has written these bodies, each object once.
     pub(super) fn commit(self, written: impl IntoIterator<Item = (i64, CachedBody)>) {
         let changing = self.0.changing.lock();
         if let Some(Touched::Objects(_)) = changing.touched {
@@ -191,12 +191,12 @@ mod tests {
 
     const THREADS: Table = Table { name: "threads", parents: &[] };
 
-    /// What happens, in any order: readers and the writer are each in the middle of something.
+    /// The steps, in any order: each reader and the writer are in the middle of an operation.
     #[derive(Clone, Debug)]
     enum Step {
-        /// A reader looks at the generation.
+        /// A reader reads the generation.
         Ask(usize, u8),
-        /// It sees what is committed.
+        /// It reads the committed body.
         Read(usize),
         Keep(usize),
         Begin(Vec<u8>, bool),
@@ -229,10 +229,10 @@ mod tests {
     }
 
     proptest! {
-        /// However readers and a writer go on beside each other, what the cache has is what is
-        /// committed.
+        /// For any order of the steps of readers and a writer, the cache contains only committed
+        /// bodies.
         #[test]
-        fn the_cache_has_what_is_committed_or_nothing(steps in steps()) {
+        fn the_cache_has_only_committed_bodies(steps in steps()) {
             let cache = BodyCache::default();
             let ids = |id: u8| vec![format!("thread_{id}")];
             let body = |id, version: u64| {
@@ -269,7 +269,7 @@ mod tests {
                                 let version = committed.get_mut(&id).unwrap();
                                 *version += 1;
                                 written.push((1, body(id, *version)));
-                                // Between the commit and the end of the batch.
+                                // After the commit, before the end of the batch.
                                 prop_assert!(cache.get(THREADS, 1, &ids(id)).is_none());
                             }
                             written.truncate(known);

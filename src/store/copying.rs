@@ -1,7 +1,7 @@
-//! Copies all objects of a session into another that nobody can enter, a few at a time.
+//! Copies all objects of a session into another that nobody can enter, in small pieces.
 //!
-//! Nobody may write to the session meanwhile: a snapshot holds its writes back, and nobody writes to
-//! a snapshot. Others write between two pieces.
+//! Nobody writes to the session during this time: a snapshot blocks its writes, and nobody writes
+//! to a snapshot. Other sessions write between two pieces.
 
 use serde_json::{Value, json};
 
@@ -11,9 +11,8 @@ use super::{
     table::parent_exists,
 };
 
-/// The tables in which a session has rows, children before parents, with the columns that are
-/// copied and how. A file that was searchable is made so again, because its words are marked with
-/// the store that it is in.
+/// The tables with rows of a session, children before parents. Each has its columns and the values
+/// for the copy. A searchable file is processed again, because its words are marked with its store.
 pub(super) const TABLES: [(&str, &str, &str); 18] = [
     ("response_items", "response_id, is_output, body", "response_id, is_output, body"),
     ("responses", RESPONSE, RESPONSE),
@@ -42,16 +41,16 @@ pub(super) const TABLES: [(&str, &str, &str); 18] = [
 
 const RESPONSE: &str = "body, turn, setting, performance, stream";
 
-/// Counts are kept by triggers, so those of a copy begin at zero.
+/// Triggers maintain the counts, so the counts of a copy start at zero.
 const UNCOUNTED: &str = "json_replace(body, '$.file_counts.in_progress', 0, \
                          '$.file_counts.completed', 0, '$.file_counts.failed', 0, \
                          '$.file_counts.cancelled', 0, '$.file_counts.total', 0, '$.usage_bytes', \
                          0)";
 
-/// How many rows are copied at a time, so that nobody waits long for the writer.
+/// The number of rows in one piece. It is small, so that nobody waits long for the writer.
 const PIECE: usize = 400;
 
-/// The rows of a table that are copied. The children of a deleted parent are not.
+/// The rows of a table to copy, without the children of deleted parents.
 fn rows_of(table: &str) -> String {
     let living = match table {
         "run_steps" | "messages" | "runs" => parent_exists(table, "thread_id"),
@@ -66,8 +65,8 @@ fn rows_of(table: &str) -> String {
 }
 
 impl Database {
-    /// Copies a session into another of this name, which is made. Answers its key. What breaks off
-    /// is removed.
+    /// Copies a session into a new one with this name. Returns its key. An incomplete copy is
+    /// removed.
     pub(super) async fn copy_session(&self, from: i64, name: &str) -> Result<i64> {
         let made =
             "insert into sessions (name, starts) select ?2, starts from sessions where key = ?1";
@@ -100,7 +99,7 @@ impl Database {
         self.copy_pieces(copy, to, notes.collect()).await
     }
 
-    /// Copies rows, which the statement takes as an array.
+    /// Copies rows. The statement takes them as an array.
     async fn copy_pieces(&self, copy: &str, to: i64, rows: Vec<Value>) -> Result<()> {
         for piece in rows.chunks(PIECE) {
             let bound = vec![json!(to), json!(Value::from(piece).to_string())];

@@ -1,4 +1,4 @@
-//! One database: a writer, a finder and readers of one file, and the contents of files beside it.
+//! One database: a writer, a finder and readers of one file, and the contents of files next to it.
 
 use std::{fmt, sync::Arc};
 
@@ -22,18 +22,18 @@ pub struct Database {
     pub(super) bodies: Arc<BodyCache>,
     pub(super) readers: Readers,
     pub(super) blobs: Blobs,
-    /// What nobody can read any more, which is removed.
+    /// The queue of data that nobody can read any more, for removal.
     pub(super) purge: mpsc::UnboundedSender<Gone>,
     pub(super) lock: Mutex<Option<FileLock>>,
 }
 
-/// What nobody can read any more.
+/// Data that nobody can read any more.
 #[derive(Debug)]
 pub(super) enum Gone {
     /// A session that nobody can enter, by its key.
     Session(i64),
     Children(DeletedParent),
-    /// Nothing: tells that everything before it was removed.
+    /// No data: a signal that everything before it was removed.
     Told(oneshot::Sender<()>),
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Gone {
 #[derive(Clone, Debug)]
 pub(super) struct DeletedParent {
     pub session: i64,
-    /// The table that it was in.
+    /// The table of the object.
     pub kind: String,
     pub id: String,
 }
@@ -62,8 +62,8 @@ impl Database {
         &self.blobs
     }
 
-    /// Moves all that is committed into the database file, so that it can be copied alone, and lets
-    /// another server have it. Nothing may be written from here on.
+    /// Moves all committed data into the database file, so that a copy of this file is complete.
+    /// Then it releases the lock for another server. After this call, nothing may be written.
     pub async fn close(&self) -> Result<()> {
         let moved = self.writer.checkpoint().await;
         *self.lock.lock() = None;
@@ -83,5 +83,5 @@ impl Database {
     }
 }
 
-/// The session of a write that enters one: no row has it.
+/// The session of a write that enters a session. No row has this number.
 pub(super) const NOBODY: i64 = 0;

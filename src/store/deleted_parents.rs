@@ -1,8 +1,8 @@
-//! Deletes threads and vector stores that have very many children: the object goes at once, and its
-//! children later, a few at a time, so that nobody waits long for the writer.
+//! Deletes objects that have very many children. The object is deleted at once, and its children
+//! later in small pieces, so that nobody waits long for the writer.
 //!
-//! The note in the table `deleted_parents` and the delete of the object are one transaction. From
-//! then on nobody reads the children, and a restart goes on with what is left of them.
+//! The note in the table `deleted_parents` and the delete of the object are one transaction. After
+//! that, nobody reads the children, and a restart continues with the remaining ones.
 
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -16,13 +16,13 @@ use super::{
 };
 use crate::types::{Conversation, Id, Response, Thread, VectorStore};
 
-/// How many children an object has at least that does not go with them in one piece.
+/// The minimum number of children of an object that is deleted before its children.
 const MANY: i64 = 2_000;
 
-/// Forgets an object whose children are gone.
+/// Deletes the note of an object whose children are deleted.
 pub(super) const FORGET: &str = "delete from deleted_parents where session = ?1 and id = ?2";
 
-/// The query for how many children an object has, if it may have many.
+/// The query for the number of children of an object, if it may have many.
 fn size(table: &str) -> Option<String> {
     let at_most = |children: &str, column: &str| {
         format!(
@@ -49,7 +49,7 @@ fn size(table: &str) -> Option<String> {
     }
 }
 
-/// The statements that remove so many children at a time, grandchildren before children.
+/// The statements that delete so many children at a time, grandchildren before children.
 pub(super) fn removals(kind: &str, at_a_time: i64) -> Vec<String> {
     let steps = format!(
         "delete from run_steps where seq in (select it.seq from runs cross join run_steps as it on \
@@ -82,7 +82,7 @@ pub(super) fn removals(kind: &str, at_a_time: i64) -> Vec<String> {
 }
 
 impl Database {
-    /// Removes what is left of the objects that were deleted before a start.
+    /// Deletes the remaining children of objects that were deleted before a start.
     pub(super) async fn purge_deleted_parents(&self) -> Result<()> {
         let query = sqlx::query_as("select session, kind, id from deleted_parents");
         for (session, kind, id) in query.fetch_all(&mut *self.reader().await?).await? {
@@ -93,7 +93,7 @@ impl Database {
 }
 
 impl Store {
-    /// Whether an object has so many children that they go later.
+    /// Whether an object has so many children that they are deleted later.
     pub(super) async fn has_many_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let Some(sql) = size(T::TABLE) else { return Ok(false) };
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(self.session);
@@ -102,8 +102,8 @@ impl Store {
         Ok(children >= MANY)
     }
 
-    /// Waits until the children of what was deleted are gone. An object that is to have an id which
-    /// one had before would lose its children too.
+    /// Waits until the children of deleted objects are gone. Otherwise a new object with the id of
+    /// a deleted one would lose its children, too.
     pub async fn purged(&self) -> Result<()> {
         let sql = "select exists (select 1 from deleted_parents where session = ?)";
         let query = sqlx::query_scalar(sql).bind(self.session);
@@ -115,7 +115,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes an object, and leaves its children to the purge. Answers whether it was there.
+    /// Deletes an object, and leaves its children to the purge. Returns whether it existed.
     pub(super) async fn delete_before_children<T: Deletable>(&self, id: &Id<T>) -> Result<bool> {
         let (table, bound) = (T::TABLE, vec![json!(self.session), json!(id.as_str())]);
         let note = format!(

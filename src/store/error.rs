@@ -1,4 +1,4 @@
-//! Why the store did not do what it was asked, with the cause of it.
+//! Why an operation of the store failed, with the cause.
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -13,12 +13,12 @@ pub enum StoreError {
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl StoreError {
-    /// Somebody else has taken away what was just made.
+    /// A concurrent request has removed the new object.
     pub(crate) fn vanished() -> Self {
         sqlx::Error::RowNotFound.into()
     }
 
-    /// The task that speaks with the database has died.
+    /// The task that uses the database has died.
     pub(crate) fn died() -> Self {
         sqlx::Error::WorkerCrashed.into()
     }

@@ -1,5 +1,5 @@
-//! What a commit tells the session: which object was made, changed or deleted. A view of it in JSON
-//! is written only if somebody listens.
+//! The events of a commit for the session: the object that was created, changed or deleted. The
+//! JSON of an event is written only if somebody listens.
 
 use serde::Serialize;
 use serde_json::json;
@@ -14,12 +14,12 @@ use crate::types::{
 pub(super) enum StoreEvent {
     Created(ChangedObject),
     Updated(ChangedObject),
-    /// What it was, as the events of its resource are called, and its id.
+    /// The prefix of the resource's events, and the id of the object.
     Deleted {
         resource: &'static str,
         id: String,
     },
-    /// A file has been made ready, or has failed.
+    /// The processing of a file has succeeded or failed.
     StoreFileEnded {
         id: String,
         vector_store_id: String,
@@ -44,9 +44,9 @@ pub enum ChangedObject {
     ContainerFile(ContainerFile),
 }
 
-/// A resource whose changes are events.
+/// A resource whose changes cause events.
 pub trait ChangeEvent: Clone {
-    /// How its events are called.
+    /// The prefix of the names of its events.
     const EVENTS: &'static str;
 
     fn changed(self) -> ChangedObject;
@@ -90,7 +90,7 @@ impl StoreEvent {
         }
     }
 
-    /// JSON in one line.
+    /// The data as JSON on one line.
     pub(super) fn data(&self) -> String {
         match self {
             Self::Created(object) | Self::Updated(object) => object.to_json(),
@@ -126,7 +126,7 @@ impl ChangedObject {
         }
     }
 
-    /// As the API shows it, which need not be all that is kept.
+    /// The object in the form of the API, which may leave out stored fields.
     fn to_json(&self) -> String {
         match self {
             Self::Assistant(assistant) => compact(&assistant.seen(Version::V2)),

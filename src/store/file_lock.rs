@@ -1,4 +1,5 @@
-//! One server per database file: an OS lock on a file beside it, which a kill releases too.
+//! One server per database file: an OS lock on a file next to it. A kill of the server releases the
+//! lock, too.
 
 use std::{
     fs::{self, TryLockError},
@@ -6,24 +7,24 @@ use std::{
     path::Path,
 };
 
-/// Why a lock cannot be had.
+/// Why the lock is not available.
 #[derive(Debug)]
 pub(super) enum LockError {
     /// Another server has it.
     InUse,
-    /// The file system has no locks, or no place for the file.
+    /// The file system does not support locks, or the lock file cannot be created.
     Unlockable(io::Error),
 }
 
-/// Held for as long as a server uses the database.
+/// The lock. It is held as long as a server uses the database.
 #[derive(Debug)]
 pub(super) struct FileLock {
     _file: fs::File,
 }
 
 impl FileLock {
-    /// Takes the lock of the database at `path`, in `PATH-lock`. The file stays: to remove it would
-    /// let two servers lock two files of one name.
+    /// Takes the lock of the database at `path`, in `PATH-lock`. The file stays, because its
+    /// removal would let two servers lock two files of one name.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let mut name = path.as_os_str().to_owned();
         name.push("-lock");

@@ -1,7 +1,7 @@
-//! The steps from an empty file to the tables of today. A step that was released never changes.
+//! The steps from an empty file to the current tables. A released step never changes.
 //!
-//! They are listed here rather than collected by a macro: its crate would be compiled for nothing
-//! else, with a second SQLite.
+//! They are listed here, without a macro: its crate would be compiled only for this, with a second
+//! SQLite.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// The version, the name and the SQL of each, as its file is called.
+/// The version, the name and the SQL of each step, as in the name of its file.
 const STEPS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "files", include_str!("../../migrations/0002_files.sql")),
@@ -29,14 +29,14 @@ pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     Migrator::with_migrations(steps.collect())
 });
 
-/// The tables of today in a file that nobody will ever open again: one command, and no note of the
-/// steps. The mode comes after all settings of the connection, so that nothing waits for the disk.
+/// The current tables for a file that nobody opens again: one command, without a note of the steps.
+/// The mode comes after all settings of the connection, so that nothing waits for the disk.
 pub(super) fn all_at_once() -> String {
     let steps: String = STEPS.iter().map(|(_, _, sql)| format!("{sql}\n")).collect();
     format!("pragma journal_mode = wal;\nbegin;\n{steps}commit")
 }
 
-/// The version of the newest one.
+/// The version of the newest step.
 pub(super) fn newest() -> i64 {
     STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Removes what nobody can read any more, in the background: sessions that were reset, and the
-//! children of objects that were deleted. A few rows at a time, so that nobody waits long for the
+//! Removes data that nobody can read any more, in the background: sessions that were reset, and
+//! children of deleted objects. It removes a few rows at a time, so that nobody waits long for the
 //! writer.
 
 use std::sync::{Arc, Weak};
@@ -14,7 +14,7 @@ use super::{
     error::Result,
 };
 
-/// How many rows are removed at a time.
+/// The number of rows that are removed at a time.
 pub(super) const STRIDE: i64 = 400;
 
 /// Starts the task. It ends when the database is dropped.
@@ -41,7 +41,8 @@ pub(super) fn start(database: &Arc<Database>, mut gone: mpsc::UnboundedReceiver<
     });
 }
 
-/// Removes a session, if nobody can enter it. One that only left the memory keeps its row.
+/// Removes a session, if nobody can enter it. A session that was only dropped from memory keeps its
+/// row.
 async fn purge_session(database: &Weak<Database>, key: i64) -> Result<()> {
     let sql = "select exists (select 1 from sessions where key = ? and name like '/%')";
     let is_hidden: bool = {
@@ -51,7 +52,7 @@ async fn purge_session(database: &Weak<Database>, key: i64) -> Result<()> {
     if !is_hidden {
         return Ok(());
     }
-    // A file takes its chunks along, thousands perhaps, so these go first.
+    // The delete of a file deletes its chunks, perhaps thousands, so these are deleted first.
     let chunks = format!(
         "delete from chunks where key in (select it.key from sessions cross join \
          vector_store_files as file on file.session = sessions.key cross join chunks as it on \
@@ -61,7 +62,8 @@ async fn purge_session(database: &Weak<Database>, key: i64) -> Result<()> {
     let rows = TABLES.iter().map(|(table, ..)| {
         format!(
             "delete from {table} where seq in (select it.seq from {table} as it join sessions on \
-             key = it.session where it.session = ?1 and name like '/%' limit {STRIDE})"
+             key = it.session where it.session = ?1 and sessions.name like '/%' limit \
+             {STRIDE})"
         )
     });
     for sql in [chunks].into_iter().chain(rows) {
@@ -73,7 +75,7 @@ async fn purge_session(database: &Weak<Database>, key: i64) -> Result<()> {
     database.bury_the_dead().await
 }
 
-/// Removes what is left of an object.
+/// Removes the remaining children of an object.
 async fn purge_children(database: &Weak<Database>, of: &DeletedParent) -> Result<()> {
     let bound = [json!(of.session), json!(of.id)];
     for sql in deleted_parents::removals(&of.kind, STRIDE) {
@@ -84,10 +86,10 @@ async fn purge_children(database: &Weak<Database>, of: &DeletedParent) -> Result
     Ok(())
 }
 
-/// Repeats a statement that removes so many rows, until it finds fewer.
+/// Repeats a statement that removes so many rows, until it removes fewer.
 async fn in_strides(database: &Weak<Database>, sql: &str, bound: &[Value]) -> Result<()> {
     loop {
-        // Between two strides others may write, and the server may end.
+        // Between two strides, others may write, and the server may stop.
         let Some(database) = database.upgrade() else { return Ok(()) };
         let removed = database.writer().exclusive(vec![(sql.to_owned(), bound.to_vec())]).await?;
         if removed < STRIDE.unsigned_abs() {

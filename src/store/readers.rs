@@ -1,7 +1,7 @@
-//! The connections that only read. Each reads for one caller at a time; others wait for a free one.
+//! The connections that only read. Each serves one caller at a time; others wait for a free one.
 //!
-//! sqlx has a pool of its own, which asks every connection that comes back whether it is still there:
-//! a trip to its thread after each read. These are connections to a file, and nothing breaks them.
+//! sqlx has its own pool, which checks each connection that returns. That is a trip to its thread
+//! after each read. These are connections to a file, and nothing breaks them.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -22,10 +22,10 @@ pub(super) struct Readers {
 
 /// A connection that reads for one caller.
 pub(super) struct Reader {
-    /// None only while it goes back.
+    /// `None` only while it returns.
     connection: Option<SqliteConnection>,
     idle: Arc<Mutex<Vec<SqliteConnection>>>,
-    // The last to go: then the connection is idle.
+    // This field is dropped last: then the connection is idle.
     _permit: OwnedSemaphorePermit,
 }
 

@@ -1,13 +1,13 @@
-//! A database that cannot be written to is given time to recover: a disk has space again, a volume
-//! comes back. Attempts go on until then.
+//! A database that cannot be written gets time to recover: a disk has space again, a volume
+//! returns. Attempts continue until then.
 
 use std::time::Duration;
 
-/// How long to wait before the first attempt, and between attempts at the most.
+/// The wait before the first attempt, and the longest wait between attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The waits between attempts to write, each twice as long as the one before it, up to a bound.
+/// The waits between write attempts. Each is twice as long as the one before it, up to a bound.
 pub struct Recovery {
     next: Duration,
 }

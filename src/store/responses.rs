@@ -1,5 +1,5 @@
-//! The questions that only responses and conversations ask: what a chain and a conversation hold,
-//! how a reply goes on, and what a restart takes up.
+//! The queries that only responses and conversations need: the items of a chain and of a
+//! conversation, how a reply continues, and the responses that a restart resumes.
 
 use serde_json::json;
 use sqlx::Row;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::types::{Conversation, Id, Item, Order, Page, Response, list::PageRequest};
 
-/// A response that has not ended, with what is needed to go on with it.
+/// A response that has not ended, with the data to continue it.
 #[derive(Debug)]
 pub struct OpenResponse {
     pub response: Response,
@@ -22,21 +22,21 @@ pub struct OpenResponse {
 /// The end of a conversation.
 #[derive(Debug)]
 pub struct ConversationEnd {
-    /// The number of the question that was answered last.
+    /// The number of the last answered question.
     pub turn: i64,
     /// The number of the newest item. Items are never renumbered.
     pub last: i64,
 }
 
-/// How many responses of a chain, and how many items, are read at a time.
+/// The number of responses of a chain, and of items, in one read.
 const CHAIN_STRIDE: i64 = 32;
 const ITEM_STRIDE: i64 = 100;
 
-/// Where a walk through what a response reads goes on, newest item first: through a chain, and from
-/// its beginning into the conversation that it came from.
+/// The position in a walk through the input of a response, newest item first. The walk follows a
+/// chain, and from its start it continues in the conversation of the chain.
 #[derive(Clone, Debug)]
 enum ReadPlace {
-    /// With its own answer or without.
+    /// Whether the walk includes the output of this response.
     Response(Id<Response>, bool),
     Conversation {
         id: Id<Conversation>,
@@ -44,21 +44,21 @@ enum ReadPlace {
     },
 }
 
-/// The next items of a walk, and where it goes on.
+/// The next items of a walk, and the position after them.
 struct Stretch {
     items: Vec<Item>,
     next: Option<ReadPlace>,
 }
 
 impl Store {
-    /// The number of the question of a response, if there is such a response.
+    /// The number of the question of a response, if the response exists.
     pub async fn turn_of_response(&self, id: &Id<Response>) -> Result<Option<i64>> {
         let query = sqlx::query_scalar("select turn from responses where session = ? and id = ?");
         let query = query.bind(self.session).bind(id.as_str());
         Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
     }
 
-    /// The end of a conversation, if there is such a conversation.
+    /// The end of a conversation, if the conversation exists.
     pub async fn conversation_end(&self, id: &Id<Conversation>) -> Result<Option<ConversationEnd>> {
         let sql = "select turn, last from conversations where session = ? and id = ?";
         let query = sqlx::query_as(sql).bind(self.session).bind(id.as_str());
@@ -67,7 +67,7 @@ impl Store {
         Ok(end.map(|(turn, last)| ConversationEnd { turn, last }))
     }
 
-    /// Walks a conversation back, newest item first, for as long as `more` wants to see another one.
+    /// Walks a conversation backwards, newest item first, until `more` returns false.
     pub async fn walk_conversation(
         &self,
         id: &Id<Conversation>,
@@ -76,8 +76,8 @@ impl Store {
         self.walk(ReadPlace::Conversation { id: id.clone(), below: i64::MAX }, more).await
     }
 
-    /// Walks a chain back from the answer of a response on, newest item first, for as long as
-    /// `more` wants to see another one.
+    /// Walks a chain backwards from the output of a response, newest item first, until `more`
+    /// returns false.
     pub async fn walk_chain(
         &self,
         from: &Id<Response>,
@@ -118,7 +118,7 @@ impl Store {
         Ok(Stretch { items, next })
     }
 
-    /// The items of so many responses of a chain.
+    /// The items of the next responses of a chain.
     async fn stretch(&self, first: &Id<Response>, with_output: bool) -> Result<Stretch> {
         let sql = "with recursive chain (id, previous_id, depth, conversation, last) as (select \
                    id, previous_id, 0, body ->> '$.settings.conversation', body ->> \
@@ -156,8 +156,8 @@ impl Store {
         Ok(Stretch { items, next })
     }
 
-    /// A page of what a response was given to read: its own items, then those of the chain or the
-    /// conversation before it. None if the cursor is none of them.
+    /// A page of the input of a response: its own items, then those of the chain or the
+    /// conversation before it. `None` if no item is the cursor.
     pub async fn input_items(
         &self,
         of: &Response,
@@ -195,7 +195,7 @@ impl Store {
                 } else {
                     past_cursor = is_cursor(&item);
                 }
-                // One more tells that there are more.
+                // One extra item shows that there are more.
                 items.len() <= limit
             })
             .await?;
@@ -208,7 +208,7 @@ impl Store {
         Ok(Some(Page { items, has_more }))
     }
 
-    /// Where a walk begins that comes upon a cursor soon, however long the chain is.
+    /// A start for the walk that is near the cursor, even in a long chain.
     async fn place_of_cursor(&self, of: &Response, after: &str) -> Result<Option<ReadPlace>> {
         let mut reader = self.database.reader().await?;
         let sql = "select response_id from response_items where session = ? and id = ? order by \
@@ -225,12 +225,12 @@ impl Store {
         Ok(found.map(|(id, number)| ReadPlace::Conversation { id: Id::new(id), below: number + 1 }))
     }
 
-    /// An item of a response or a conversation, by its id alone.
+    /// An item of a response or a conversation, by its id only.
     pub async fn find_item(&self, id: &str) -> Result<Option<Item>> {
         Ok(self.find_items(&[id.to_owned()]).await?.into_iter().next().flatten())
     }
 
-    /// Items of responses and conversations, by their ids alone: none where there is no such item.
+    /// Items of responses and conversations, by their ids only. `None` for each missing item.
     pub async fn find_items(&self, ids: &[String]) -> Result<Vec<Option<Item>>> {
         let mut found: Vec<Option<Item>> = ids.iter().map(|_| None).collect();
         if ids.is_empty() {
@@ -251,14 +251,14 @@ impl Store {
         Ok(found)
     }
 
-    /// How a reply goes on once the output of a call is there, if that was noted.
+    /// How a reply continues after the output of a call, if that was noted.
     pub async fn continuation(&self, call_id: &str) -> Result<Option<String>> {
         let sql = "select body from continuations where session = ? and id = ?";
         let query = sqlx::query_scalar(sql).bind(self.session).bind(call_id);
         Ok(query.fetch_optional(&mut *self.database.reader().await?).await?)
     }
 
-    /// The events of a stream that can be asked for again, as they were kept.
+    /// The stored events of a stream that clients can request again.
     pub async fn stream_of_response(&self, id: &Id<Response>) -> Result<Option<String>> {
         let sql = "select stream from responses where session = ? and id = ?";
         let query = sqlx::query_scalar(sql).bind(self.session).bind(id.as_str());

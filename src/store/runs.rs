@@ -1,5 +1,5 @@
-//! The questions that only runs ask: who holds a thread, what surrounds a run, and what a restart
-//! takes up.
+//! The queries that only runs need: the run that holds a thread, the objects around a run, and the
+//! runs that a restart resumes.
 
 use std::collections::HashMap;
 
@@ -12,20 +12,20 @@ use super::{
 };
 use crate::types::{Assistant, Id, Message, Run, Step, Thread, Tool, tool::searches};
 
-/// A run that has not ended, with what the performer noted for going on.
+/// A run that has not ended, with the performer's note to continue it.
 #[derive(Debug)]
 pub struct OpenRun {
     pub run: Run,
     pub performance: Option<String>,
     pub steps: Vec<Step>,
-    /// The message that the run was writing, if it was.
+    /// The message that the run was writing, if any.
     pub message: Option<Message>,
 }
 
-/// What a performer may look at before it answers.
+/// The objects that a performer may look at before it answers.
 #[derive(Debug)]
 pub struct PerformerInputs {
-    /// Which of its thread the run is, from 1; none if the run was deleted in the meantime.
+    /// The number of the run in its thread, from 1. `None` if the run was deleted in the meantime.
     pub turn: Option<i64>,
     pub thread: Option<Thread>,
     pub assistant: Option<Assistant>,
@@ -47,8 +47,8 @@ impl PerformerInputs {
         stores
     }
 
-    /// The files that the tools of this run were given, the newest message's before the thread's
-    /// and the assistant's.
+    /// The files that the tools of this run have: first those of the newest message, then those of
+    /// the thread and of the assistant.
     pub fn given_files(&self, run: &Run) -> Vec<String> {
         let message = self.user_message.iter();
         let attached = message
@@ -74,42 +74,42 @@ impl PerformerInputs {
     }
 }
 
-/// The end of a thread, as a run finds it that is to be made there.
+/// The end of a thread, as a new run finds it.
 #[derive(Debug, Default)]
 pub struct ThreadEnd {
-    /// The run that holds the thread, if one does.
+    /// The run that holds the thread, if any.
     pub holder: Option<Id<Run>>,
-    /// How many runs there were.
+    /// The number of runs so far.
     pub turns: i64,
     /// The newest message of a user, if any.
     pub user_message: Option<Message>,
     /// The newest messages, newest first.
     pub newest: Vec<Message>,
-    /// Below which place there may be others.
+    /// There may be more messages below this place.
     pub below: Option<i64>,
 }
 
-/// A thread, as somebody who wants to write to it meets it.
+/// The state of a thread for a client that wants to write to it.
 #[derive(Debug)]
 pub struct ThreadState {
-    /// The run that holds it, if one does.
+    /// The run that holds it, if any.
     pub holder: Option<Id<Run>>,
     pub has_user_message: bool,
 }
 
-/// What lists show beside a run.
+/// The data that lists show with a run.
 #[derive(Debug, Default)]
 pub struct RunBackground {
     /// The name of the assistant.
     pub assistant: Option<String>,
-    /// How the user's message begins that the run found, as far as its place in the thread tells.
+    /// The start of the user's message for the run, as far as its place in the thread shows it.
     pub message: Option<String>,
-    /// How often the run has called functions, and how often it has got their outputs.
+    /// The number of times that the run has called functions, and that it has got their outputs.
     pub actions: usize,
     pub answered: usize,
 }
 
-/// How many messages are read at a time when a thread is walked from its end.
+/// The number of messages in one read of a walk from the end of a thread.
 const STRIDE: i64 = 100;
 
 impl Store {
@@ -134,8 +134,8 @@ impl Store {
         })
     }
 
-    /// What a thread is like for somebody who was kept from writing to it. None if it does not
-    /// exist.
+    /// The state of a thread for a client that was kept from writing to it. `None` if the thread
+    /// does not exist.
     pub async fn thread_state(&self, thread: &Id<Thread>) -> Result<Option<ThreadState>> {
         let sql = "select (select id from runs where runs.session = threads.session and thread_id \
                    = threads.id and status in ('queued', 'in_progress', 'requires_action', \
@@ -152,7 +152,7 @@ impl Store {
         }))
     }
 
-    /// What a run finds in a thread that it is to be made on.
+    /// The state of a thread for a new run.
     pub async fn thread_end(&self, thread: &Id<Thread>) -> Result<ThreadEnd> {
         let sql = "select 'holder', null, id from runs where session = ?1 and thread_id = ?2 and \
                    status in ('queued', 'in_progress', 'requires_action', 'cancelling') \
@@ -180,7 +180,7 @@ impl Store {
         Ok(end)
     }
 
-    /// Walks a thread back from below a place, for as long as `more` wants to see another message.
+    /// Walks a thread backwards from below a place, until `more` returns false.
     pub async fn walk_back(
         &self,
         thread: &Id<Thread>,
@@ -192,7 +192,7 @@ impl Store {
                        < ? order by seq desc limit ?";
             let query =
                 sqlx::query(sql).bind(self.session).bind(thread.as_str()).bind(below).bind(STRIDE);
-            // The reader is free again before anybody looks at what it read.
+            // The reader is free again before the rows are processed.
             let rows = rows_of(query, &mut *self.database.reader().await?).await?;
             for row in &rows {
                 below = row.try_get("seq")?;
@@ -206,11 +206,11 @@ impl Store {
         }
     }
 
-    /// What lists show beside these runs, by their ids.
+    /// The data that lists show with these runs, by the ids of the runs.
     pub async fn run_backgrounds(&self, runs: &[Run]) -> Result<HashMap<String, RunBackground>> {
         let ids: Vec<_> = runs.iter().map(|run| run.id.as_str()).collect();
-        // A message of the run itself tells where in its thread it was; without one, it was at the
-        // end.
+        // A message of the run itself shows the place of the run in its thread. Without one, the
+        // run was at the end.
         let sql = "select runs.id, (select body ->> '$.name' from assistants where session = ?1 \
                    and id = runs.body ->> '$.assistant_id'), (select substr(body ->> \
                    '$.content[0].text.value', 1, 200) from messages where session = ?1 and \
@@ -272,8 +272,8 @@ impl Store {
 mod tests {
     use crate::types::RunStatus;
 
-    /// The statuses that hold a thread are spelled in SQL, in an index too, where no constant
-    /// reaches.
+    /// The statuses that hold a thread are written in SQL, also in an index, where no constant is
+    /// possible.
     #[test]
     fn open_runs_are_the_same_in_sql_and_in_types() {
         let open: Vec<_> = RunStatus::ALL
@@ -299,7 +299,7 @@ mod tests {
             sources.iter().map(|source| source.matches(what).count()).sum()
         };
         let (spelled, alike) = (count("status in ("), count(&format!("status in {list}")));
-        // One of them is the pattern that is looked for, just above.
+        // One match is the search pattern itself, just above.
         assert_eq!(alike, spelled - 1);
     }
 }

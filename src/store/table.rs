@@ -1,4 +1,4 @@
-//! Which table a resource is in, and how its rows are read.
+//! The table of each resource, and how its rows are read.
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::types::{
     Response, Run, Step, StoreFile, Thread, Upload, UploadPart, VectorStore,
 };
 
-/// A resource that has a table. Its columns for the parents are named as in `Resource::PATH`.
+/// A resource with a table. Its parent columns have the names from `Resource::PATH`.
 pub trait Stored: Resource {
     const TABLE: &'static str;
 }
@@ -83,7 +83,7 @@ impl Stored for FileBatch {
     const TABLE: &'static str = "vector_store_file_batches";
 }
 
-/// A condition on the rows of a table: the parent that its column names was not deleted before it.
+/// A condition on the rows of a table: the parent in this column was not deleted before the row.
 pub(super) fn parent_exists(table: &str, parent: &str) -> String {
     format!(
         "not exists (select 1 from deleted_parents as gone where gone.session = {table}.session \
@@ -91,8 +91,8 @@ pub(super) fn parent_exists(table: &str, parent: &str) -> String {
     )
 }
 
-/// The rows of one statement. Nobody waits to hear that nothing comes behind it, as `fetch_all` does:
-/// that is another turn of the connection's thread.
+/// The rows of one statement. Unlike `fetch_all`, this does not wait for the end of the results,
+/// which is another turn of the connection's thread.
 pub(super) async fn rows_of(
     query: Query<'_, Sqlite, SqliteArguments>,
     connection: &mut SqliteConnection,

@@ -1,5 +1,5 @@
-//! Folders for what is forgotten at exit: in the temporary folder, or where that cannot be written,
-//! as in a container with a read-only root, in shared memory.
+//! Folders for data that is deleted at exit. They are in the temporary folder. If that cannot be
+//! written, as in a container with a read-only root, they are in shared memory.
 
 use std::{
     io,
@@ -8,16 +8,16 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Shared memory, which Linux has as a folder.
+/// Shared memory, which is a folder on Linux.
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// Makes a folder whose name begins so.
+/// Creates a folder with this prefix in its name.
 pub(super) fn folder(prefix: &str) -> io::Result<TempDir> {
     let make = |parent: &Path| tempfile::Builder::new().prefix(prefix).tempdir_in(parent);
     make(&std::env::temp_dir()).or_else(|error| make(Path::new(SHARED_MEMORY)).map_err(|_| error))
 }
 
-/// Where such folders may be.
+/// The possible places of such folders.
 pub(super) fn places() -> [PathBuf; 2] {
     [std::env::temp_dir(), PathBuf::from(SHARED_MEMORY)]
 }

@@ -1,8 +1,8 @@
-//! The version of SQLite that is inside.
+//! The version of the included SQLite.
 
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
-/// What SQLite calls itself.
+/// The version that SQLite reports.
 pub fn sqlite_version() -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
     runtime.block_on(async {

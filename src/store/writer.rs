@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_touches_one_object_is_done_in_the_order_of_calls() {
+    fn changes_of_one_object_keep_the_order_of_calls() {
         let insert = |id: &'static str| pending(move |it| it.insert_thread(&thread(id)).unwrap());
         let delete = |id: &'static str| pending(move |it| it.delete(&Id::<Thread>::new(id)));
         let store = pending(|it| it.delete(&Id::<VectorStore>::new("vs_1")));

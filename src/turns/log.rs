@@ -1,5 +1,5 @@
-//! The turns of a session, kept like its journal: in memory, and bounded in number and in size; the
-//! oldest go first. Secrets are removed before a turn is shown.
+//! The turns of a session. Like its journal, they are in memory and bounded in number and in size;
+//! the oldest go first. Secrets are removed before a turn is shown.
 
 use std::{
     collections::BTreeMap,
@@ -15,19 +15,19 @@ use serde_json::Value;
 use super::Turn;
 use crate::redact::{KnownKeys, SessionKeys};
 
-/// How much all texts may hold, in bytes.
+/// The maximum size of all texts, in bytes.
 const TEXTS: usize = 64 << 20;
 
 /// The latest turns of a session.
 pub struct TurnLog {
-    /// How many are kept.
+    /// The maximum number of turns.
     most: usize,
     keys: Arc<SessionKeys>,
     order: TurnOrder,
     entries: Mutex<Entries>,
 }
 
-/// Gives the turns of all sessions their places.
+/// Numbers the turns of all sessions.
 #[derive(Clone, Debug, Default)]
 pub struct TurnOrder(Arc<AtomicU64>);
 
@@ -42,7 +42,7 @@ struct Entries {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TurnPlace(u64);
 
-/// A turn, and the keys that must not be shown with it.
+/// A turn, and the keys that must not appear in its output.
 #[derive(Clone, Debug)]
 pub struct KeptTurn {
     pub turn: Arc<Turn>,
@@ -52,7 +52,7 @@ pub struct KeptTurn {
 }
 
 impl KeptTurn {
-    /// The turn as people see it.
+    /// The turn in the form for people.
     pub fn to_json(&self) -> Value {
         let mut shown = serde_json::to_value(&*self.turn).expect("a turn is JSON");
         self.keys.clean(&mut shown);
@@ -72,24 +72,24 @@ impl TurnLog {
         Self { most, keys, order, entries: Mutex::default() }
     }
 
-    /// Whether anything is kept at all.
+    /// Whether the log keeps anything.
     pub fn is_kept(&self) -> bool {
         self.most > 0
     }
 
-    /// A value as it is shown: without the secrets of the session.
+    /// The public form of a value: without the secrets of the session.
     pub fn cleaned(&self, mut value: Value) -> Value {
         self.keys.now().clean(&mut value);
         value
     }
 
-    /// Keeps a turn, in the place that it had before, if it had one.
+    /// Keeps a turn at its earlier place, if it had one.
     pub fn note(&self, turn: Turn, earlier: Option<TurnPlace>) -> KeptTurn {
         let (held, keys) = (turn.held(), self.keys.now());
         let mut entries = self.entries.lock();
         let place = earlier.unwrap_or_else(|| self.order.next());
         let kept = KeptTurn { turn: Arc::new(turn), place, keys, held };
-        // One that was dropped meanwhile does not come back.
+        // A turn that was dropped in the meantime does not return.
         if earlier.is_none() || entries.turns.contains_key(&place) {
             entries.bytes += held;
             let before = entries.turns.insert(place, kept.clone());
@@ -103,7 +103,7 @@ impl TurnLog {
         kept
     }
 
-    /// Forgets a turn of a run that has never been.
+    /// Removes a turn of a run that does not exist, because it was not written.
     pub fn take_back(&self, place: TurnPlace) {
         let mut entries = self.entries.lock();
         let taken = entries.turns.remove(&place);
@@ -115,12 +115,12 @@ impl TurnLog {
         self.entries.lock().turns.values().cloned().collect()
     }
 
-    /// How many turns are not kept any more.
+    /// The number of turns that were dropped.
     pub fn dropped(&self) -> usize {
         self.entries.lock().dropped
     }
 
-    /// Forgets all turns.
+    /// Removes all turns.
     pub fn clear(&self) {
         *self.entries.lock() = Entries::default();
     }

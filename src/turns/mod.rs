@@ -1,8 +1,8 @@
-//! A model turn: what the performer was asked, and what it answered, in one shape for every API.
+//! A model turn: the input of the performer and its answer, in the same form for every API.
 //!
-//! A turn begins when the performer gets the word and ends when the client has it again: with a
-//! function call, or with the end of the run. The keys are the same whichever API the client used,
-//! so that two clients can be compared.
+//! A turn begins when the performer has to answer. It ends when the client has to act: with a
+//! function call, or with the end of the run. The keys are the same for every API, so that two
+//! clients can be compared.
 
 mod log;
 
@@ -27,13 +27,13 @@ pub struct Turn {
     pub api: TurnApi,
     pub run: String,
     pub thread: Option<String>,
-    /// Counts the turns from the user's message to the answer, from 1.
+    /// The number of the turn since the user's message, from 1.
     pub number: usize,
     pub asked: Arc<Asked>,
     pub answered: Answered,
 }
 
-/// The API that the client used. Azure's is the same one.
+/// The API that the client used. Azure's API counts as the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum TurnApi {
     #[serde(rename = "assistants.v1")]
@@ -54,13 +54,13 @@ impl TurnApi {
     }
 }
 
-/// What was in force for the turn, after all defaults and overrides.
+/// The values in force for the turn, after all defaults and overrides.
 #[derive(Debug, Serialize)]
 pub struct Asked {
     pub assistant: Option<AskedAssistant>,
     pub model: String,
     pub instructions: Option<Arc<str>>,
-    /// What of the conversation is in the context window, oldest first.
+    /// The messages in the context window, oldest first.
     pub messages: Vec<AskedMessage>,
     pub tools: Arc<[Tool]>,
     pub tool_choice: ToolChoice,
@@ -71,7 +71,7 @@ pub struct Asked {
     pub truncation: AskedTruncation,
     pub vector_stores: Vec<String>,
     pub files: Vec<String>,
-    /// What the client gave for the calls of the turn before.
+    /// The outputs of the client for the calls of the previous turn.
     pub tool_outputs: Vec<GivenOutput>,
 }
 
@@ -81,14 +81,14 @@ pub struct AskedAssistant {
     pub name: Option<String>,
 }
 
-/// A message, as far as it is text.
+/// The text of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AskedMessage {
     pub role: AskedRole,
     pub content: Arc<str>,
 }
 
-/// Who says a message. Threads have users and assistants alone.
+/// The author of a message. Threads have only users and assistants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AskedRole {
@@ -114,7 +114,7 @@ pub struct GivenOutput {
     pub output: String,
 }
 
-/// What the performer answered so far.
+/// The answer of the performer so far.
 #[derive(Clone, Debug, Serialize)]
 pub struct Answered {
     /// The reply of the fixtures that answered: its name, or its place if it has none.
@@ -123,7 +123,7 @@ pub struct Answered {
     pub text: String,
     pub tool_calls: Vec<FunctionCall>,
     pub citations: Vec<Citation>,
-    /// None for as long as the turn goes on.
+    /// `None` while the turn is in progress.
     pub usage: Option<TurnUsage>,
 }
 
@@ -145,7 +145,7 @@ pub struct TurnUsage {
 }
 
 impl TurnUsage {
-    /// What was used from one moment to another.
+    /// The usage between two moments.
     pub fn between(before: Usage, after: Usage) -> Self {
         let input_tokens = after.prompt_tokens.saturating_sub(before.prompt_tokens);
         let output_tokens = after.completion_tokens.saturating_sub(before.completion_tokens);
@@ -154,11 +154,11 @@ impl TurnUsage {
     }
 }
 
-/// How a conversation that does not fit is cut.
+/// How a conversation is truncated if it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedTruncation {
     Auto,
-    /// The request is refused. Only responses have it.
+    /// The request is rejected. Only responses have this value.
     Disabled,
     LastMessages(i64),
 }
@@ -189,7 +189,7 @@ impl Asked {
 }
 
 impl Turn {
-    /// How many bytes its texts hold.
+    /// The size of its texts, in bytes.
     fn held(&self) -> usize {
         let Self { asked, answered, .. } = self;
         let messages: usize = asked.messages.iter().map(|message| message.content.len()).sum();
@@ -200,7 +200,7 @@ impl Turn {
     }
 }
 
-/// How many bytes descriptions and schemas of functions hold, more or less.
+/// The approximate size of the descriptions and schemas of functions, in bytes.
 fn tools(tools: &[Tool]) -> usize {
     let functions = tools.iter().filter_map(|tool| match tool {
         Tool::Function { function } => Some(function),

@@ -1,11 +1,11 @@
-//! The APIs that clients use: Assistants, and what followed it.
+//! The APIs that clients use: Assistants, and its successors.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reader::{Path, Read, ValidationErrors};
 
-/// The API that a client asks. Azure's paths are another spelling of the same ones.
+/// The API of a request. Azure's paths are another spelling of the same paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {

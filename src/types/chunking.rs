@@ -1,4 +1,4 @@
-//! How the files of vector stores are cut.
+//! How the files of vector stores are cut into chunks.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use super::{
     reader::{Fields, Path, Read, ValidationErrors, checked, integer_between},
 };
 
-/// How a file is cut: tokens in a chunk, and tokens that it shares with the one before. `auto` is
-/// shown as what it means: recorded.
+/// The size of a chunk in tokens, and the number of tokens that it shares with the one before.
+/// Recorded: `auto` shows the values behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Chunking {
@@ -61,7 +61,7 @@ impl Read for Cut {
         let (least, most) = limits::CHUNK_TOKENS;
         let size =
             checked(integer_between(size?, least, most), &at.key("max_chunk_size_tokens"), errors)?;
-        // The overlap must not exceed half of the chunk.
+        // The overlap must not be greater than half of the chunk.
         let overlap = checked(
             integer_between(overlap?, 0, size / 2),
             &at.key("chunk_overlap_tokens"),

@@ -1,7 +1,7 @@
-//! The container: where the code interpreter of responses works, and the files in it.
+//! The container, in which the code interpreter of responses works, and the files in it.
 //!
-//! Source: recorded exchanges of an SDK's public tests for the shapes, the documentation for limits
-//! and the life of twenty minutes.
+//! Sources: recorded exchanges from an SDK's public tests for the shapes, the documentation for
+//! limits and the lifetime of twenty minutes.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ enum ContainerObject {
 }
 
 words! {
-    /// Whether a container can be used.
+    /// Whether a container is usable.
     pub enum ContainerStatus {
         Running = "running",
         Expired = "expired",
@@ -44,7 +44,7 @@ words! {
 }
 
 words! {
-    /// How much memory programs have. Nothing runs here, so it is only shown.
+    /// The memory for programs. Nothing runs here, so it is only shown.
     #[derive(Default)]
     pub enum MemoryLimit {
         #[default]
@@ -71,7 +71,7 @@ macro_rules! read_words {
 
 read_words!(MemoryLimit, PolicyKind);
 
-/// How long a container lives without being used.
+/// The lifetime of a container without use.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Inactivity {
     anchor: Anchor,
@@ -121,14 +121,14 @@ impl Container {
         }
     }
 
-    /// Notes that it was used, which puts its expiry off.
+    /// Notes a use of the container, which postpones its expiry.
     pub fn touch(&mut self, now: Timestamp) {
         if self.touched_at(now) {
             self.last_active_at = now;
         }
     }
 
-    /// Whether a use at this time puts its expiry off.
+    /// Whether a use at this time postpones its expiry.
     pub fn touched_at(&self, now: Timestamp) -> bool {
         self.last_active_at != now && !self.is_expired(now)
     }
@@ -161,8 +161,8 @@ impl Resource for Container {
     }
 }
 
-/// Which networks programs reach. Nothing runs here, so it is only shown; secrets that go with a
-/// domain are thrown away.
+/// The networks that programs may reach. Nothing runs here, so it is only shown. The secrets of a
+/// domain are dropped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct NetworkPolicy {
     #[serde(rename = "type")]
@@ -194,7 +194,7 @@ impl Read for NetworkPolicy {
     }
 }
 
-/// A container to be made.
+/// A new container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewContainer {
     pub name: String,
@@ -222,12 +222,12 @@ impl CommonSettings {
 }
 
 impl NewContainer {
-    /// The files that are copied into it.
+    /// The files to copy into it.
     pub fn file_ids(&self) -> &[String] {
         &self.common.file_ids
     }
 
-    /// One that is made for a response. Its name is recorded.
+    /// A container for a response. Its name is recorded.
     fn auto(common: CommonSettings) -> Self {
         Self { name: "auto".to_owned(), expires_after: Inactivity::default(), common }
     }
@@ -250,7 +250,7 @@ impl Read for NewContainer {
     }
 }
 
-/// The container that a tool names: one that is there, or one that is made for it.
+/// The container of a tool: an existing one, or one that is created for the tool.
 #[derive(Clone, Debug)]
 pub enum ToolContainer {
     Named(Id<Container>),
@@ -295,7 +295,7 @@ enum ContainerFileObject {
 }
 
 words! {
-    /// Who put a file into a container.
+    /// The author of a file in a container.
     pub enum FileSource {
         User = "user",
         Assistant = "assistant",
@@ -303,8 +303,8 @@ words! {
 }
 
 impl ContainerFile {
-    /// The path of a file. Its name is no path: only what is behind the last slash counts. The
-    /// service puts something before the names of the user's files, so that none hides another.
+    /// The path of a file. Only the part of its name after the last slash counts. The service puts
+    /// a prefix before the names of the user's files, so that no file hides another.
     pub fn path_of(before: Option<&str>, filename: &str) -> String {
         let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
         match before {
@@ -344,14 +344,14 @@ impl Resource for ContainerFile {
         &self.id
     }
 
-    /// Reported in issues of two SDKs.
+    /// Issues of two SDKs show this text.
     fn missing(ids: &[String]) -> String {
         let [container, file] = [0, 1].map(|place| ids.get(place).map_or("", String::as_str));
         format!("File {file} not found on container {container}.")
     }
 }
 
-/// A file that a client puts into a container: the id of one that there is, or nothing beside the
+/// A file that a client puts into a container: the id of an existing one, or no field besides the
 /// content of a new one.
 pub struct PutFile {
     pub file_id: Option<Id<File>>,

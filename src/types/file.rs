@@ -1,5 +1,5 @@
-//! The file: what its row and the wire show of it. Its content lives elsewhere; its name is data,
-//! never a path.
+//! The file: the fields of its row and of its responses. Its content is stored elsewhere. Its name
+//! is data, never a path.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +30,7 @@ enum FileObject {
     File,
 }
 
-/// Deprecated by the service; every file is ready as soon as it is there.
+/// Deprecated by the service; every file is ready as soon as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum FileStatus {
@@ -74,19 +74,19 @@ impl File {
         }
     }
 
-    /// The end of its name behind the last dot, if there is one.
+    /// The part of its name after the last dot, if there is one.
     pub fn extension(&self) -> Option<&str> {
         extension(&self.filename)
     }
 }
 
-/// The end of a name behind its last dot, if there is one.
+/// The part of a name after its last dot, if there is one.
 pub fn extension(filename: &str) -> Option<&str> {
     filename.rsplit(['/', '\\']).next()?.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 words! {
-    /// What a file is for. The last one is given by the service only.
+    /// The purpose of a file. Only the service gives the last one.
     pub enum Purpose {
         FineTune = "fine-tune",
         Assistants = "assistants",
@@ -99,10 +99,10 @@ words! {
 }
 
 impl Purpose {
-    /// Those that a client may give, in the order in which the service lists them.
+    /// The purposes that a client may give, in the order of the service's list.
     const GIVEN: &'static [&'static str] = Self::NAMES.split_at(6).0;
 
-    /// Whether the service hands the content out again.
+    /// Whether a client can download the content.
     pub fn may_be_downloaded(self) -> bool {
         !matches!(self, Self::Assistants | Self::UserData)
     }
@@ -128,7 +128,7 @@ impl Read for Purpose {
     }
 }
 
-/// How long a file lives after its creation.
+/// The lifetime of a file after its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileExpiry {
     pub seconds: i64,
@@ -149,7 +149,7 @@ impl Read for FileExpiry {
     }
 }
 
-/// What a client says of a file that it uploads.
+/// The fields that a client gives for an upload.
 #[derive(Clone, Debug)]
 pub struct NewFile {
     pub filename: String,
@@ -157,17 +157,17 @@ pub struct NewFile {
     pub expires_after: Option<FileExpiry>,
 }
 
-/// The endings that the service takes for the purpose `assistants`: those it listed when it refused
-/// another, and the two of its guide to file search that the list lacks.
+/// The extensions that the service accepts for the purpose `assistants`. It listed most of them
+/// when it rejected another one. The other two are in its guide to file search.
 const ASSISTANTS_EXTENSIONS: [&str; 32] = [
     "c", "cpp", "css", "csv", "doc", "docx", "gif", "go", "html", "java", "jpeg", "jpg", "js",
     "json", "md", "pdf", "php", "pkl", "png", "pptx", "py", "rb", "tar", "tex", "ts", "txt",
     "webp", "xlsx", "xml", "zip", "cs", "sh",
 ];
-/// How many of them the service lists.
+/// The number of them in the service's list.
 const LISTED: usize = 30;
 
-/// Checks the name of a file for its purpose. A name without an ending was recorded to be taken.
+/// Checks the name of a file for its purpose. Recorded: a name without an extension is accepted.
 pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), ValidationErrorKind> {
     let Some(extension) = extension(filename).filter(|_| purpose == Purpose::Assistants) else {
         return Ok(());
@@ -181,7 +181,7 @@ pub fn check_extension(filename: &str, purpose: Purpose) -> Result<(), Validatio
     })
 }
 
-/// The fields of a form that go with an uploaded file.
+/// The form fields of an uploaded file.
 #[derive(Clone, Copy, Debug)]
 pub struct FileForm {
     pub purpose: Purpose,

@@ -1,12 +1,12 @@
-//! Structs for what others have written: recordings of any tool, objects of any version.
+//! Structs for data of other programs: recordings of any tool, objects of any version.
 //!
-//! A value of another shape than expected is as good as none. It never makes the rest unreadable.
+//! A value with an unexpected shape counts as missing. It never makes the rest unreadable.
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// Defines structs whose fields are all optional, each on its own: what is missing, null or of
-/// another type is the default of its field.
+/// Defines structs in which every field is optional. A field that is missing, null or of another
+/// type has its default.
 macro_rules! lenient {
     ($($(#[$meta:meta])* $vis:vis struct $name:ident {
         $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
@@ -26,7 +26,7 @@ macro_rules! lenient {
 
 pub(crate) use lenient;
 
-/// Reads a value, or its default where it is of another shape.
+/// Reads a value. The default replaces a value of another shape.
 pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -35,12 +35,12 @@ where
     Value::deserialize(deserializer).map(read)
 }
 
-/// Reads a value, or its default where it is of another shape.
+/// Reads a value. The default replaces a value of another shape.
 pub fn read<T: DeserializeOwned + Default>(value: Value) -> T {
     serde_json::from_value(value).unwrap_or_default()
 }
 
-/// A list without those of its items that are of another shape.
+/// A list without the items of another shape.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Items<T>(pub Vec<T>);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_shape_is_as_good_as_none() {
+    fn a_value_of_another_shape_counts_as_missing() {
         let run: Run = read(json!({
             "id": 7, "created_at": 1, "usage": "much", "calls": [null, {"tokens": 2}, "three"],
         }));

@@ -1,4 +1,4 @@
-//! Pages: what the store answers, and what the wire shows of it.
+//! Pages of the store, and their form in responses.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ pub enum Order {
     Descending,
 }
 
-/// Which page of a list is asked for.
+/// The page of a list that a client requests.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     pub limit: i64,
@@ -19,14 +19,14 @@ pub struct PageRequest {
     pub before: Option<String>,
 }
 
-/// A page as the store answers it.
+/// A page of the store.
 #[derive(Debug)]
 pub struct Page<T> {
     pub items: Vec<T>,
     pub has_more: bool,
 }
 
-/// A page as the wire shows it.
+/// A page in the form of responses.
 #[derive(Debug, Serialize)]
 pub struct List<T> {
     object: &'static str,
@@ -37,7 +37,7 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// Shows each item through `view`; `first_id` and `last_id` are null when the page is empty.
+    /// `view` gives the form of each item. `first_id` and `last_id` are null if the page is empty.
     pub fn from_page<R: Resource>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
         let id = |item: Option<&R>| item.map(|item| item.id().as_str().to_owned());
         Self {
@@ -50,8 +50,8 @@ impl<T> List<T> {
     }
 }
 
-/// A list of items or containers, which has its keys in alphabetical order behind the first:
-/// recorded.
+/// A list of items or containers. Recorded: after the first key, its keys are in alphabetical
+/// order.
 #[derive(Debug, Serialize)]
 pub struct ItemList<T = Item> {
     object: &'static str,
@@ -68,7 +68,7 @@ impl<T> From<List<T>> for ItemList<T> {
     }
 }
 
-/// The list of files, which has its keys in another order: recorded.
+/// The list of files. Recorded: its keys have another order.
 #[derive(Debug, Serialize)]
 pub struct FileList {
     object: &'static str,
@@ -85,7 +85,7 @@ impl From<List<File>> for FileList {
     }
 }
 
-/// What the delete of a file answers, with its keys in another order: recorded.
+/// The response to the delete of a file. Recorded: its keys have another order.
 #[derive(Debug, Serialize)]
 pub struct DeletedFile {
     object: &'static str,
@@ -99,7 +99,7 @@ impl From<Deleted<File>> for DeletedFile {
     }
 }
 
-/// What a delete answers.
+/// The response to a delete.
 #[derive(Debug, Serialize)]
 pub struct Deleted<T> {
     id: Id<T>,

@@ -1,4 +1,4 @@
-//! Metadata checks its own limits as it is read, so that no handler has to.
+//! Metadata. The reader checks their limits, so that no handler has to.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::{
     reader::{Fields, Path, Read, ValidationErrorKind, ValidationErrors},
 };
 
-/// Up to 16 pairs of strings, in the order given.
+/// Up to 16 pairs of strings, in the order of the client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(Map<String, Value>);
@@ -35,7 +35,7 @@ impl Read for Metadata {
     }
 }
 
-/// Checks how many keys there are and how long they may be: the same for metadata and for
+/// Checks the number and the length of keys. The limits are the same for metadata and for
 /// attributes.
 pub(super) fn check_keys(
     map: &Map<String, Value>,
@@ -81,7 +81,7 @@ fn is_sound(key: &str, value: &Value, at: &Path<'_>, errors: &mut ValidationErro
     true
 }
 
-/// A modify changes the metadata and nothing else; so it does for a message and for a run.
+/// A modify request that changes only the metadata, as for a message and a run.
 #[derive(Clone, Debug)]
 pub struct MetadataChange {
     pub metadata: Patch<Metadata>,

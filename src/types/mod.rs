@@ -1,7 +1,7 @@
-//! The nouns of the API as plain data, and the vocabulary they share.
+//! The nouns of the API as plain data, and their common vocabulary.
 //!
-//! Knows no HTTP, no SQL and no clock: everything here can be built, read and
-//! printed in a unit test without a server.
+//! This module knows no HTTP, no SQL and no clock. A unit test can build, read and print everything
+//! here without a server.
 
 pub mod api;
 pub mod api_error;

@@ -1,32 +1,30 @@
-//! Models: the families that are known, and what the service let each of them do; the models that
-//! are listed.
+//! Models: the known families and their abilities in the service, and the list of models.
 //!
-//! One table. Any other name is accepted in requests too, and nothing is known of it: it may do
-//! everything.
+//! One table. Requests may have any other name. Such a model is unknown, so it may do everything.
 
 use serde::Serialize;
 
 use super::Timestamp;
 
-/// Models whose names begin alike, and that the service treated alike.
+/// Models whose names have the same start, and that the service treated the same.
 #[derive(Debug)]
 pub struct Family {
-    /// How their names begin: the whole name, or followed by `-` or `.`.
+    /// The start of their names: the whole name, or the part before `-` or `.`.
     stem: &'static str,
-    /// Came after the v1 beta, which refused them.
+    /// They came after the v1 beta, which rejected them.
     pub is_newer_than_v1: bool,
-    /// Could be used with the Assistants API at all.
+    /// They worked with the Assistants API.
     pub has_assistants: bool,
-    /// Takes `temperature` and `top_p`.
+    /// They accept `temperature` and `top_p`.
     pub takes_sampling: bool,
-    /// Takes `reasoning_effort`.
+    /// They accept `reasoning_effort`.
     pub takes_effort: bool,
     pub vocabulary: Vocabulary,
-    /// How many results a file search has unless the tool says otherwise.
+    /// The number of results of a file search, unless the tool sets another.
     pub search_results: usize,
 }
 
-/// Which tokens a model reads and writes.
+/// The tokens that a model reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vocabulary {
     Cl100k,
@@ -46,14 +44,14 @@ const NEWER: Family =
     Family { stem: "gpt-4o", is_newer_than_v1: true, vocabulary: Vocabulary::O200k, ..OLDER };
 const REASONING: Family = Family { stem: "o1", takes_sampling: false, takes_effort: true, ..NEWER };
 
-/// The families. Of the stems that a name begins with, the longest counts.
+/// The families. If a name starts with several stems, the longest one counts.
 ///
-/// Sources: the models that the v2 document lists for assistants; reports of refused models and
+/// Sources: the models that the v2 document lists for assistants; reports of rejected models and
 /// parameters (o-series, gpt-5, gpt-3.5-turbo-0301); the documented number of results of a file
 /// search.
 const FAMILIES: [Family; 28] = [
     Family { stem: "gpt-3.5", search_results: 5, ..OLDER },
-    // The name of Azure's deployments of it.
+    // The name for it in Azure's deployments.
     Family { stem: "gpt-35", search_results: 5, ..OLDER },
     Family { stem: "gpt-3.5-turbo-0301", has_assistants: false, search_results: 5, ..OLDER },
     Family { stem: "gpt-3.5-turbo-instruct", has_assistants: false, search_results: 5, ..OLDER },
@@ -72,7 +70,7 @@ const FAMILIES: [Family; 28] = [
     Family { stem: "gpt-4o-mini-search", has_assistants: false, ..NEWER },
     Family { stem: "gpt-4o-mini-transcribe", has_assistants: false, ..NEWER },
     Family { stem: "gpt-4o-mini-tts", has_assistants: false, ..NEWER },
-    // Whether these take sampling there was nobody to say: they never had assistants.
+    // No source says whether these accept sampling: they never had assistants.
     Family { stem: "gpt-5", has_assistants: false, takes_effort: true, ..NEWER },
     REASONING,
     Family { stem: "o1-mini", has_assistants: false, takes_effort: false, ..REASONING },
@@ -85,8 +83,8 @@ const FAMILIES: [Family; 28] = [
 ];
 
 impl Family {
-    /// The family of a model, or of the model that a fine-tuned one was made of. None if its name
-    /// is not known.
+    /// The family of a model, or of the base model of a fine-tuned one. `None` if its name is
+    /// unknown.
     pub fn of_model(model: &str) -> Option<&'static Self> {
         let base =
             model.strip_prefix("ft:").and_then(|rest| rest.split(':').next()).unwrap_or(model);
@@ -98,7 +96,7 @@ impl Family {
     }
 }
 
-/// Ids and creation times as the real `/v1/models` listed them.
+/// Ids and creation times from the list of the real `/v1/models`.
 const LISTED: [(&str, i64); 5] = [
     ("gpt-4o", 1_715_367_049),
     ("gpt-4o-mini", 1_721_172_741),
@@ -115,11 +113,11 @@ pub struct Model {
     owned_by: &'static str,
 }
 
-/// When models of fixtures say that they were made: they have no such time.
+/// The creation time of models from fixtures, which have no such time.
 const OF_FIXTURES: i64 = 1_700_000_000;
 
 impl Model {
-    /// The usual ones, and behind them those of fixtures.
+    /// The usual models, and after them those of fixtures.
     pub fn listed<'m>(more: impl IntoIterator<Item = &'m str>) -> Vec<Self> {
         let usual = LISTED.map(|(id, created)| (id, created, "openai"));
         let mut models: Vec<Self> = Vec::new();

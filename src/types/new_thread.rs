@@ -1,4 +1,4 @@
-//! A thread as a client asks for it.
+//! The thread in a create request.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{
     tool::ToolResources,
 };
 
-/// A thread to be made, with the messages it starts with.
+/// A new thread with its first messages.
 #[derive(Clone, Debug, Default)]
 pub struct NewThread {
     pub messages: Vec<NewMessage>,

@@ -1,6 +1,6 @@
-//! Absent, null and a value are three things in a modify request.
+//! A field of a modify request: absent, null and a value have three different meanings.
 
-/// What a modify request says of one field.
+/// The content of one field in a modify request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Patch<T> {
     Keep,
@@ -17,7 +17,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value that is given, if one is.
+    /// The given value, if any.
     pub fn get(&self) -> Option<&T> {
         match self {
             Self::Keep | Self::Clear => None,
@@ -25,7 +25,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value that is given, else another: for requests in which null means no more than
+    /// The given value, or else `other`. It is for requests in which null means the same as
     /// absence.
     pub fn set_or(self, other: T) -> T {
         match self {
@@ -34,7 +34,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// Applies to a field that may be empty.
+    /// Applies the change to a field that may be empty.
     pub fn apply(self, field: &mut Option<T>) {
         match self {
             Self::Keep => {}
@@ -43,7 +43,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// Applies to a field that falls back to a default when it is cleared.
+    /// Applies the change to a field with a default value: null sets the default.
     pub fn apply_or(self, field: &mut T, default: impl FnOnce() -> T) {
         match self {
             Self::Keep => {}

@@ -1,6 +1,6 @@
 //! Places of values in the text of a document, for messages to people.
 //!
-//! A request has none: its values are named by their path alone.
+//! A request has no places: its values have only paths.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of a document as a whole.
+    /// The place of a whole document.
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
-/// The places of a value and of the values within it: a tree of the shape of the document.
+/// The places of a value and of the values in it: a tree with the shape of the document.
 #[derive(Debug)]
 pub struct Places {
     pub place: Place,
@@ -45,7 +45,8 @@ impl Places {
         Self { place, within: PlacesWithin::Items(items) }
     }
 
-    /// The places of a map: of each entry its key, where the key is, and its value.
+    /// The places of a map. Each entry has its key, the place of the key, and the places of its
+    /// value.
     pub fn of_map(place: Place, entries: impl IntoIterator<Item = (String, Place, Self)>) -> Self {
         let entries =
             entries.into_iter().map(|(name, key, value)| (name, PlacedEntry { key, value }));
@@ -60,12 +61,12 @@ impl Places {
         }
     }
 
-    /// The value of an entry of a map.
+    /// The places of the value of an entry.
     pub fn entry(&self, name: &str) -> Option<&Self> {
         self.of(name).map(|entry| &entry.value)
     }
 
-    /// The key of an entry of a map.
+    /// The place of the key of an entry.
     pub fn key(&self, name: &str) -> Option<Place> {
         self.of(name).map(|entry| entry.key)
     }

@@ -1,5 +1,5 @@
-//! Values as Python prints them: the real service was written in it, and it showed in some of its
-//! texts.
+//! Values as Python prints them. Python was the language of the real service, and some of its texts
+//! showed that.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ fn print(text: &mut String, value: &Value) {
         Value::Bool(false) => text.write_str("False"),
         Value::Number(number) => write!(text, "{number}"),
         Value::String(string) => {
-            // Double quotes only where they save an escape.
+            // Double quotes only if they avoid an escape.
             let quote = if string.contains('\'') && !string.contains('"') { '"' } else { '\'' };
             let escaped = string.replace('\\', "\\\\").replace('\n', "\\n");
             write!(text, "{quote}{}{quote}", escaped.replace(quote, &format!("\\{quote}")))

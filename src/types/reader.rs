@@ -1,9 +1,10 @@
-//! Reads typed values out of JSON and says, in the API's terms, what is wrong with them.
+//! Reads typed values from JSON, and describes their faults in the terms of the API.
 //!
-//! One reader serves request bodies, which are answered with the first fault, and fixture files,
-//! which report all of them at once. So reading never stops at a fault: it notes it, answers
-//! `None` for that value and goes on. The texts of the errors stand in `api_error.rs`. A fixture is
-//! read together with the places of its values, so each fault knows where it is.
+//! One reader serves request bodies and fixture files. A response to a request shows the first
+//! fault; a fixture file reports all faults together. So reading never stops at a fault: it notes
+//! the fault, returns `None` for that value and continues. The texts of the errors are in
+//! `api_error.rs`. A fixture is read together with the places of its values, so each fault has a
+//! place.
 
 use std::fmt::{self, Write as _};
 
@@ -14,7 +15,7 @@ use super::{
     place::{Place, Places},
 };
 
-/// Where in a document a value is: `tools[0].function.name`.
+/// The path of a value in a document: `tools[0].function.name`.
 #[derive(Clone, Copy)]
 pub enum Path<'p> {
     /// The document itself, with the places of its values if they are known.
@@ -32,7 +33,7 @@ impl<'p> Path<'p> {
         Path::Index(self, index)
     }
 
-    /// The place of the value, or of the nearest value around it that is there.
+    /// The place of the value, or of the nearest existing value around it.
     pub fn place(&self) -> Option<Place> {
         self.nearest().map(|(places, _)| places.place)
     }
@@ -46,12 +47,13 @@ impl<'p> Path<'p> {
         key.or_else(|| self.place())
     }
 
-    /// The line of the value; zero if it is not known.
+    /// The line of the value. Zero if it is unknown.
     pub fn line(&self) -> usize {
         self.place().map_or(0, |place| place.line)
     }
 
-    /// The places of the value, or of the nearest one around it; and whether it is the value.
+    /// The places of the value, or of the nearest one around it, and whether they are those of the
+    /// value.
     fn nearest(&self) -> Option<(&'p Places, bool)> {
         let (around, within) = match self {
             Path::Root(places) => return places.map(|places| (places, true)),
@@ -82,17 +84,17 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// One thing wrong with one value.
+/// One fault of one value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidationError {
     pub path: String,
-    /// Where it is in the text of the document, if that is known.
+    /// Its place in the text of the document, if known.
     pub place: Option<Place>,
     pub kind: ValidationErrorKind,
 }
 
 impl ValidationError {
-    /// A fault of a document whose text nobody has.
+    /// A fault in a document without a text.
     pub fn new(path: impl Into<String>, kind: ValidationErrorKind) -> Self {
         Self { path: path.into(), place: None, kind }
     }
@@ -100,12 +102,12 @@ impl ValidationError {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValidationErrorKind {
-    /// A key that nobody reads; `known` are the keys that could have been meant.
+    /// A key that no reader knows; `known` are the possible keys.
     Unknown {
         known: Vec<&'static str>,
     },
     Missing,
-    /// A required key is not there, but one that is nearly the same.
+    /// A required key is missing, but a similar key is present.
     Misspelt {
         key: &'static str,
         got: String,
@@ -163,35 +165,35 @@ pub enum ValidationErrorKind {
     IdCharacters {
         got: String,
     },
-    /// Another value than the listed ones, in the words of the files' endpoints.
+    /// The value is not in the list. The text is that of the file endpoints.
     NotInEnum {
         got: String,
         supported: Vec<&'static str>,
     },
-    /// A field of a form that is not there, in the words of the files' endpoints.
+    /// A form field is missing. The text is that of the file endpoints.
     NotGiven,
     Extension {
         got: String,
         supported: Vec<&'static str>,
     },
-    /// The outputs of tools are too large together.
+    /// The outputs of all tools together are too large.
     OutputsTooLarge,
-    /// A function whose parameters are no schema that the service takes.
+    /// The service does not accept the parameters of a function as a schema.
     FunctionSchema {
         function: String,
         what: String,
     },
-    /// A response format whose schema is none that the service takes.
+    /// The service does not accept the schema of a response format.
     FormatSchema {
         format: String,
         what: String,
     },
-    /// The same, in the words of the Responses API.
+    /// The same, with the text of the Responses API.
     ResponseSchema {
         format: String,
         what: String,
     },
-    /// A file of a type that models do not read: by its data, and by its address.
+    /// A file of a type that models do not read: one with its data, one with its address.
     FileData {
         mime: String,
     },
@@ -199,50 +201,50 @@ pub enum ValidationErrorKind {
     TooDeep {
         max: usize,
     },
-    /// No address of anything.
+    /// The value is not a URL.
     NoUrl,
-    /// Given together with another key that excludes it.
+    /// Another given key excludes this one.
     Excludes {
         other: &'static str,
     },
-    /// Something is wrong with the key itself.
+    /// The fault is in the key itself.
     Key(String),
-    /// A fault within a text that is a template: in its n-th line, at a name perhaps.
+    /// A fault in a template: the line of its text and, if known, the name.
     Template {
         line: usize,
         name: Option<String>,
         what: String,
         help: Option<String>,
     },
-    /// A rule of the fixture format that the vocabulary of the API has no word for.
+    /// A rule of the fixture format that the API has no term for.
     Other(String),
 }
 
 impl ValidationErrorKind {
-    /// Whether it is the key of a value that is wrong, and not the value.
+    /// Whether the fault is in the key, and not in the value.
     fn is_of_key(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::Key(_))
     }
 }
 
-/// The faults of one document, in the order found, up to as many as somebody wants to know.
+/// The faults of one document in their order, up to a maximum number.
 #[derive(Debug)]
 pub struct ValidationErrors {
     pub found: Vec<ValidationError>,
     wanted: usize,
     version: Version,
-    /// What a client asks for now is held to rules that what was stored long ago was not.
+    /// Whether the document is a new request. Stored objects need not follow some newer rules.
     is_request: bool,
-    /// What the document is part of, if it is a fixture file.
+    /// The surroundings of the document, if it is a fixture file.
     pub scope: Option<Scope>,
 }
 
-/// What the values of a fixture file may refer to.
+/// The names that the values of a fixture file may refer to.
 #[derive(Debug)]
 pub struct Scope {
-    /// The name of the file, beside which the files are that it names.
+    /// The name of the file. The paths in it are relative to its folder.
     pub file: String,
-    /// The names that templates of a reply know, beside the variables of every template.
+    /// The names that the templates of a reply know, besides the variables of all templates.
     pub names: Vec<String>,
 }
 
@@ -257,24 +259,24 @@ impl ValidationErrors {
         }
     }
 
-    /// In which version of the API the document is written.
+    /// The API version of the document.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Whether the document is a request, and no seed of a fixture.
+    /// Whether the document is a request, and not a seed of a fixture.
     pub fn is_request(&self) -> bool {
         self.is_request
     }
 
-    /// Names what templates know from here on, if this is a fixture file.
+    /// Sets the names that templates know from here on, if this is a fixture file.
     pub fn name_only(&mut self, names: impl IntoIterator<Item = String>) {
         if let Some(scope) = &mut self.scope {
             scope.names = names.into_iter().collect();
         }
     }
 
-    /// Whether nobody wants to know of any more.
+    /// Whether the maximum number of faults is reached.
     fn is_full(&self) -> bool {
         self.found.len() >= self.wanted
     }
@@ -286,7 +288,7 @@ impl ValidationErrors {
         }
     }
 
-    /// Notes that something else was expected at this place.
+    /// Notes that this place must have a value of another type.
     pub fn wrong_type<T>(
         &mut self,
         at: &Path<'_>,
@@ -314,26 +316,26 @@ impl ValidationErrors {
     }
 }
 
-/// A type that can be read out of JSON.
+/// A type that can be read from JSON.
 pub trait Read: Sized {
-    /// The word for several of them, where an array of them is expected.
+    /// The plural of the type's name, for an error about an array.
     const PLURAL: &'static str = "objects";
 
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self>;
 }
 
-/// Reads a whole document, or says the first thing that is wrong with it.
+/// Reads a whole document, or returns its first fault.
 pub fn read<T: Read>(value: Value) -> Result<T, Vec<ValidationError>> {
     read_into(value, None, ValidationErrors::up_to(1))
 }
 
-/// Reads a whole document, or says everything that is wrong with it.
+/// Reads a whole document, or returns all of its faults.
 #[cfg(test)]
 pub fn read_many<T: Read>(value: Value) -> Result<T, Vec<ValidationError>> {
     read_into(value, None, ValidationErrors::up_to(usize::MAX))
 }
 
-/// Reads a request body of some version, or says the first thing that is wrong with it.
+/// Reads a request body of a version, or returns its first fault.
 pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<ValidationError>> {
     read_into(
         value,
@@ -342,7 +344,7 @@ pub fn read_as<T: Read>(version: Version, value: Value) -> Result<T, Vec<Validat
     )
 }
 
-/// Reads a fixture file, or says so many of the things that are wrong with it.
+/// Reads a fixture file, or returns its faults, up to a maximum number.
 pub fn read_file<T: Read>(
     value: Value,
     places: &Places,
@@ -364,7 +366,7 @@ fn read_into<T: Read>(
     }
 }
 
-/// An object being read key by key. `finish` notes the keys that nobody asked for.
+/// A reader for the keys of an object. `finish` notes the keys that the reader did not ask for.
 pub struct Fields<'a, 'f> {
     map: Map<String, Value>,
     at: &'a Path<'a>,
@@ -380,7 +382,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
-    /// In which version of the API the object is written.
+    /// The API version of the object.
     pub fn version(&self) -> Version {
         self.errors.version
     }
@@ -407,7 +409,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
-    /// Absent and null are the same: nothing.
+    /// Absent and null mean the same: no value.
     pub fn optional<T: Read>(&mut self, key: &'static str) -> Option<Option<T>> {
         match self.take(key) {
             None | Some(Value::Null) => Some(None),
@@ -427,7 +429,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
-    /// Notes a fault at one of the keys of this object.
+    /// Notes a fault at a key of this object.
     pub fn error<T>(&mut self, key: &str, kind: ValidationErrorKind) -> Option<T> {
         self.errors.note(&self.at.key(key), kind);
         None
@@ -443,12 +445,12 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 }
 
-/// The longest word that is taken for a misspelt one, in bytes.
+/// The maximum length of a word that can be a misspelling, in bytes.
 const LONGEST_WORD: usize = 128;
 
-/// The word that was meant, if one is spelled nearly alike.
+/// The intended word, if one has a similar spelling.
 pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
-    // No word is that long, and to compare words takes time that grows with both.
+    // No word is that long, and the time for a comparison grows with both lengths.
     if got.len() > LONGEST_WORD {
         return None;
     }
@@ -461,7 +463,7 @@ pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }
 
-/// What the API calls the type of a value.
+/// The API's name for the type of a value.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -474,7 +476,7 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// `'a', 'b', and 'c'`, as the API lists what it supports.
+/// `'a', 'b', and 'c'`, the form of lists in the API's texts.
 pub fn quoted_list(names: &[&str]) -> String {
     let mut text = String::new();
     for (index, name) in names.iter().enumerate() {
@@ -532,7 +534,7 @@ impl Read for i64 {
     const PLURAL: &'static str = "integers";
 
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
-        // An integer that is too large for us is too large for any limit.
+        // An integer that does not fit the type is too large for every limit.
         let too_large = || {
             value
                 .as_f64()
@@ -576,7 +578,7 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-/// A value, and the line of the document that it begins at.
+/// A value, and the number of the line at which it begins.
 #[derive(Debug)]
 pub struct Located<T> {
     pub value: T,
@@ -600,7 +602,7 @@ impl<const MAX: usize> Read for Text<MAX> {
 
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let text = String::read(value, at, errors)?;
-        // Counting characters costs a walk over the text, which short texts need not pay.
+        // A count of characters reads the whole text; short texts do not need it.
         if text.len() > MAX {
             let got = text.chars().count();
             if got > MAX {
@@ -655,7 +657,7 @@ pub fn integer_between(got: i64, min: i64, max: i64) -> Result<i64, ValidationEr
     }
 }
 
-/// Checks a decimal that must lie between zero and `max`.
+/// Checks that a decimal is between zero and `max`.
 pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, ValidationErrorKind> {
     match got {
         got if got < 0.0 => Err(ValidationErrorKind::DecimalBelow { min: 0.0, got }),
@@ -664,7 +666,7 @@ pub fn decimal_up_to(got: f64, max: f64) -> Result<f64, ValidationErrorKind> {
     }
 }
 
-/// Notes the fault of a failed check at its place.
+/// Notes the fault of a failed check at this place.
 pub fn checked<T>(
     result: Result<T, ValidationErrorKind>,
     at: &Path<'_>,

@@ -1,7 +1,7 @@
 //! The run: one performance of an assistant on a thread.
 //!
-//! Its phase is a sum type that carries what exists only in that phase; the wire shows it flat,
-//! with every key present. How one phase follows another is the engine's business.
+//! Its phase is a sum type: each variant has the fields that exist only in that phase. In responses
+//! it is flat, with every key present. The engine decides the order of phases.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub struct Run {
     pub assistant_id: Id<Assistant>,
     pub thread_id: Id<Thread>,
     pub phase: Phase,
-    /// Set again each time the run becomes `in_progress`.
+    /// Set each time the run becomes `in_progress`.
     pub started_at: Option<Timestamp>,
     pub model: String,
     pub instructions: Option<String>,
@@ -36,11 +36,11 @@ pub struct Run {
     pub response_format: ResponseFormat,
     pub tool_choice: ToolChoice,
     pub parallel_tool_calls: bool,
-    /// The version in which it was asked for: what it writes is in the manner of that.
+    /// The version of the request. The output of the run has the form of this version.
     pub version: Version,
-    /// The files that its assistant had when it was made. Only v1 shows them.
+    /// The files of its assistant when the run was created. Only v1 shows them.
     pub file_ids: Vec<String>,
-    /// Set if an upstream performed it. Kept, and shown to nobody.
+    /// Set if an upstream performed it. It is stored but never shown.
     pub performed: Option<Performed>,
 }
 
@@ -48,18 +48,18 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {}
 
-/// What an upstream answered with the run, and how long it took.
+/// The question and the times of an upstream's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Performed {
     /// The newest message of a user, if any.
     pub asked: Option<Id<Question>>,
-    /// From the request to the first token, in milliseconds.
+    /// The time from the request to the first token, in milliseconds.
     pub first_token: u64,
-    /// From one token to the next, in microseconds.
+    /// The time from one token to the next, in microseconds.
     pub per_token: u64,
 }
 
-/// How far a run has come.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     Queued,
@@ -88,7 +88,7 @@ impl Phase {
         }
     }
 
-    /// What an ended run has used.
+    /// The usage of an ended run.
     pub fn usage(&self) -> Option<Usage> {
         match self {
             Self::Queued | Self::InProgress | Self::RequiresAction { .. } | Self::Cancelling => {
@@ -109,25 +109,25 @@ pub struct LastError {
     pub message: String,
 }
 
-/// The text of a failed run, as the real service had it.
+/// The text of a failed run in the real service.
 pub const SORRY: &str = "Sorry, something went wrong.";
 
 impl LastError {
-    /// The text and code of a failure of the service itself.
+    /// The code of an error of the service, with this text.
     pub fn server_error(message: impl Into<String>) -> Self {
         Self { code: "server_error".to_owned(), message: message.into() }
     }
 }
 
 impl LastError {
-    /// What Azure said of a model for which there is no deployment.
+    /// Azure's error for a model without a deployment.
     pub fn invalid_engine(model: &str) -> Self {
         let message = format!("Failed to resolve model info for: {model}");
         Self { code: "invalid_engine_error".to_owned(), message }
     }
 }
 
-/// Why a run ended incomplete. The content filter is Azure's.
+/// Why a run is incomplete. The content filter is Azure's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncompleteRun {
@@ -144,7 +144,7 @@ impl IncompleteRun {
 impl Read for IncompleteRun {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         match String::read(value, at, errors)?.as_str() {
-            // What Responses call it.
+            // The name in the Responses API.
             "max_completion_tokens" | "max_output_tokens" => Some(Self::MaxCompletionTokens),
             "max_prompt_tokens" => Some(Self::MaxPromptTokens),
             "content_filter" => Some(Self::ContentFilter),
@@ -153,7 +153,7 @@ impl Read for IncompleteRun {
     }
 }
 
-/// How a thread is cut down to fit: everything that fits, or the newest messages only.
+/// How a thread is truncated: as much as fits, or only the newest messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Truncation {
     #[serde(rename = "type")]
@@ -224,7 +224,7 @@ impl Run {
         self.phase.status()
     }
 
-    /// When it expires unless it has ended before. Never extended.
+    /// The time at which it expires, unless it has ended before. It is never extended.
     pub fn deadline(&self) -> Timestamp {
         self.created_at + limits::RUN_LIFETIME
     }
@@ -238,7 +238,7 @@ impl<'de> Deserialize<'de> for Run {
     }
 }
 
-/// A run as it is stored: the wire's shape.
+/// A run in its stored form, which is the form of responses.
 #[derive(Deserialize)]
 struct Flat {
     id: Id<Run>,

@@ -1,7 +1,7 @@
-//! The schemas of functions and response formats, checked as the service did when it was given
+//! Checks the schemas of functions and response formats, as the service did when a client sent
 //! them.
 //!
-//! Texts as quoted in public reports, of this API and of others behind the same validator.
+//! The texts come from public reports about this API and about others with the same validator.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,13 @@ use serde_json::{Map, Value};
 
 use super::python;
 
-/// What is wrong with the parameters of a function or the schema of a response format, if anything
-/// is.
+/// The fault of the parameters of a function or of the schema of a response format, if any.
 pub(super) fn fault_of_parameters(schema: &Map<String, Value>, is_strict: bool) -> Option<String> {
     fault_of_root(schema).or_else(|| fault_of(schema, is_strict))
 }
 
-/// A schema as the Responses API takes it that was not said to be strict or not: every object in it
-/// has all of its properties, and no others. Recorded.
+/// Recorded: a schema in the form of the Responses API, if the client did not set whether it is
+/// strict. Every object in it requires all of its properties, and allows no others.
 pub(super) fn made_strict(mut schema: Map<String, Value>) -> Map<String, Value> {
     close(&mut schema);
     schema
@@ -57,7 +56,7 @@ fn fault_of(schema: &Map<String, Value>, is_strict: bool) -> Option<String> {
     find(ill_formed).or_else(|| is_strict.then(|| find(not_strict)).flatten())
 }
 
-/// Says what is wrong with one schema, which is at a place.
+/// Returns the fault of one schema, which is at a place.
 type Rule = fn(&Map<String, Value>, &[String]) -> Option<String>;
 
 /// The first fault of a schema, or of one within it.
@@ -78,7 +77,7 @@ fn first_fault(schema: &Map<String, Value>, place: &mut Vec<String>, rule: Rule)
     None
 }
 
-/// A keyword that has a value of another type than it must have, or a list of nobody knows what.
+/// A keyword with a value of the wrong type, or an array without a type for its items.
 fn ill_formed(schema: &Map<String, Value>, place: &[String]) -> Option<String> {
     let not_of = |value: &Value, kinds: &str| {
         Some(format!("{} is not of type {kinds}.", python::printed(value)))
@@ -103,7 +102,7 @@ fn ill_formed(schema: &Map<String, Value>, place: &[String]) -> Option<String> {
     })
 }
 
-/// An object that leaves open which properties it has.
+/// An object that allows further properties or does not require all.
 fn not_strict(schema: &Map<String, Value>, place: &[String]) -> Option<String> {
     if !schema.get("type").is_some_and(|kind| is_of(kind, "object")) {
         return None;
@@ -141,8 +140,7 @@ fn wrong_required(schema: &Map<String, Value>) -> Option<String> {
     required().find(is_extra).map(|extra| format!("Extra required key '{extra}' supplied."))
 }
 
-/// The schemas within a schema, each with its keyword, and with its key or number if there are
-/// several.
+/// The schemas in a schema, each with its keyword and, if there are several, its key or number.
 fn below(
     schema: &Map<String, Value>,
 ) -> impl Iterator<Item = (&'static str, Option<String>, &Value)> {

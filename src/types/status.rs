@@ -1,9 +1,9 @@
-//! The names of what a run can be.
+//! The names of the states of a run.
 
 use super::words::words;
 
 words! {
-    /// The name of a phase, as the wire spells it.
+    /// The name of a phase, in the API's spelling.
     pub enum RunStatus {
         Queued = "queued",
         InProgress = "in_progress",
@@ -18,7 +18,7 @@ words! {
 }
 
 impl RunStatus {
-    /// Whether nothing can happen to the run any more, and its thread is free.
+    /// Whether the run has ended: it does not change any more, and its thread is free.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Queued | Self::InProgress | Self::RequiresAction | Self::Cancelling => false,

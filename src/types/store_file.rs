@@ -1,5 +1,4 @@
-//! A file within a vector store, and a batch of them: how far it is, how it is cut, what it is
-//! tagged with.
+//! A file in a vector store, and a batch of them: the status, the chunking and the attributes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,7 +14,7 @@ use super::{
     words::words,
 };
 
-/// Its id is that of the file.
+/// Its id is the id of the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoreFile {
     pub id: Id<Self>,
@@ -99,7 +98,7 @@ impl StoreFile {
     }
 }
 
-/// Up to 16 tags that searches can be narrowed by: strings, numbers, booleans.
+/// Up to 16 attributes that can narrow searches: strings, numbers, booleans.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attributes(Map<String, Value>);
@@ -138,7 +137,7 @@ impl Read for Attributes {
     }
 }
 
-/// A file to be added to a store.
+/// A file to add to a store.
 #[derive(Clone, Debug)]
 pub struct NewStoreFile {
     pub file_id: String,
@@ -157,7 +156,7 @@ impl Read for NewStoreFile {
     }
 }
 
-/// The attributes replace those that were there.
+/// The new attributes replace the old ones.
 #[derive(Clone, Debug)]
 pub struct AttributesChange {
     pub attributes: Attributes,
@@ -166,7 +165,7 @@ pub struct AttributesChange {
 impl Read for AttributesChange {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let mut fields = Fields::new(value, at, errors)?;
-        // Null clears them; leaving them out is a mistake.
+        // Null removes them; a missing key is a mistake.
         let attributes = match fields.patch("attributes")? {
             super::Patch::Keep => return fields.error("attributes", ValidationErrorKind::Missing),
             other => other.set_or(Attributes::default()),
@@ -176,7 +175,7 @@ impl Read for AttributesChange {
     }
 }
 
-/// Files that are added to a store together.
+/// Files that a client adds to a store together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileBatch {
     pub id: Id<Self>,
@@ -187,7 +186,7 @@ pub struct FileBatch {
     pub file_counts: FileCounts,
 }
 
-/// The OpenAPI document says `files_batch`; all recordings say this.
+/// The OpenAPI document has `files_batch`; all recordings have this value.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum BatchObject {
     #[serde(rename = "vector_store.file_batch")]
@@ -210,7 +209,7 @@ impl Resource for FileBatch {
 }
 
 impl FileBatch {
-    /// A batch whose files are about to be counted in.
+    /// A batch before its files are counted.
     pub fn new(id: Id<Self>, created_at: Timestamp, vector_store_id: Id<VectorStore>) -> Self {
         Self {
             id,
@@ -222,7 +221,7 @@ impl FileBatch {
         }
     }
 
-    /// As it is once its files have been counted in, and none of them is ready.
+    /// The batch after its files are counted, before any of them is ready.
     pub fn begun(self, files: u64) -> Self {
         let file_counts = FileCounts { in_progress: files, total: files, ..FileCounts::default() };
         Self { status: StoreFileStatus::InProgress, file_counts, ..self }
@@ -233,7 +232,7 @@ impl FileBatch {
     }
 }
 
-/// Either ids that share everything else, or files each with its own.
+/// Either ids with common settings, or files with their own settings.
 #[derive(Clone, Debug)]
 pub struct NewFileBatch {
     pub files: Vec<NewStoreFile>,

@@ -1,4 +1,5 @@
-//! The thread: a conversation's metadata and tool resources. Its messages are objects of their own.
+//! The thread: the metadata and the tool resources of a conversation. Its messages are separate
+//! objects.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,7 +58,7 @@ impl Thread {
         }
     }
 
-    /// As a GET and the event `thread.created` show it.
+    /// The form in a GET and in the event `thread.created`.
     pub fn view(mut self) -> Self {
         self.tool_resources = self.tool_resources.or_empty_interpreter();
         self

@@ -1,4 +1,4 @@
-//! Time as the API shows it: whole Unix seconds. Where the time comes from is the clock's business.
+//! Time in the form of the API: whole Unix seconds. The clock provides the time.
 
 use std::{ops::Add, time::Duration};
 

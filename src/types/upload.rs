@@ -1,4 +1,4 @@
-//! The upload: a file that comes in parts, and has an hour for it.
+//! The upload: a file that comes in parts, within an hour.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,10 +22,10 @@ pub struct Upload {
     pub purpose: Purpose,
     pub status: UploadStatus,
     pub expires_at: Timestamp,
-    /// There as soon as the upload is completed.
+    /// Set after the upload is completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
-    /// How long the file is to live; kept with the upload, never shown.
+    /// The lifetime of the file. It is stored with the upload, but never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     file_expiry: Option<FileExpiry>,
 }
@@ -76,7 +76,7 @@ impl Upload {
         }
     }
 
-    /// The file that it becomes: as old as the upload itself, recorded.
+    /// The file of the upload. Recorded: it has the creation time of the upload.
     pub fn becomes(&self, id: Id<File>) -> File {
         let new = NewFile {
             filename: self.filename.clone(),
@@ -86,7 +86,7 @@ impl Upload {
         File::new(id, self.created_at, new, self.bytes)
     }
 
-    /// As the wire shows it.
+    /// The form in responses.
     pub fn view(mut self) -> Self {
         self.file_expiry = None;
         self
@@ -141,7 +141,7 @@ impl Read for NewUpload {
         let filename = fields.required("filename");
         let purpose = fields.required("purpose");
         let bytes = fields.required::<i64>("bytes");
-        // What the content says it is changes nothing here.
+        // The declared type of the content has no effect here.
         let mime_type = fields.required::<String>("mime_type");
         let expires_after = fields.optional("expires_after");
         fields.finish();
@@ -159,7 +159,7 @@ impl Read for NewUpload {
     }
 }
 
-/// The order of the parts, and what they should add up to.
+/// The order of the parts, and the expected checksum.
 #[derive(Clone, Debug)]
 pub struct CompleteUpload {
     pub part_ids: Vec<String>,

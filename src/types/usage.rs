@@ -1,5 +1,4 @@
-//! Token counts, in the shape of 2025: `prompt_token_details` is spelled without an "s", as
-//! recorded.
+//! Token counts, in the shape of 2025. Recorded: `prompt_token_details` has no "s".
 
 use std::ops::AddAssign;
 

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_messages_go_there_and_back() {
+    fn files_of_messages_survive_a_conversion_to_v2_and_back() {
         let files = ["file-a", "file-b"];
         let attached = attachments_of_v1(files.map(str::to_owned).to_vec());
         assert_eq!(file_ids(&attached), files);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tool_to_use_goes_there_and_back() {
+    fn the_tool_choice_survives_a_conversion_to_v2_and_back() {
         for (v1, v2) in [
             (json!({"type": "retrieval"}), json!({"type": "file_search"})),
             (json!("auto"), json!("auto")),

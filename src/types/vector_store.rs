@@ -1,5 +1,5 @@
-//! The vector store: a collection of files that can be searched. What is in it and what it weighs
-//! is kept by the database as its files come, change and go.
+//! The vector store: a collection of searchable files. The database maintains its counts and its
+//! size when files are added, changed and removed.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub enum VectorStoreStatus {
     Expired,
 }
 
-/// How many files are in which status.
+/// The number of files in each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCounts {
     pub in_progress: u64,
@@ -70,7 +70,7 @@ impl Resource for VectorStore {
 }
 
 impl VectorStore {
-    /// A store without files; those are counted when they come.
+    /// A store without files. They are counted when they are added.
     pub fn new(id: Id<Self>, created_at: Timestamp, new: NewVectorStore) -> Self {
         let mut store = Self {
             id,
@@ -90,7 +90,7 @@ impl VectorStore {
         store
     }
 
-    /// Notes that the store took part in something, which puts its expiry off.
+    /// Notes a use of the store, which postpones its expiry.
     pub fn touch(&mut self, now: Timestamp) {
         self.last_active_at = now;
         self.expires_at = self.expires_after.map(|after| now + after.lifetime());
@@ -110,7 +110,7 @@ impl VectorStore {
     }
 }
 
-/// Days since the store was last active.
+/// The number of days after the last activity of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpiresAfter {
     anchor: Anchor,
@@ -124,7 +124,7 @@ enum Anchor {
 }
 
 impl ExpiresAfter {
-    /// What the service gives the stores that it makes by the way: for a thread, for attachments.
+    /// The value that the service gives to stores that it creates for a thread or for attachments.
     pub const OF_HELPERS: Self = Self { anchor: Anchor::LastActiveAt, days: 7 };
 
     fn lifetime(self) -> Duration {
@@ -182,7 +182,7 @@ impl Read for NewVectorStore {
     }
 }
 
-/// A store that is asked for within `tool_resources`.
+/// A new store in `tool_resources`.
 #[derive(Clone, Debug)]
 pub struct HelperStore(pub NewVectorStore);
 

@@ -1,12 +1,12 @@
-//! The versions of the beta. Both are views of the same objects, chosen by each request for itself.
+//! The versions of the beta. Both are views of the same objects. Each request chooses its version.
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A version of the Assistants API, as the header `OpenAI-Beta: assistants=…` names it.
+/// A version of the Assistants API. The header `OpenAI-Beta: assistants=…` names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Version {
-    /// November 2023 to December 2024, in the shapes of April 2024.
+    /// November 2023 to December 2024, with the shapes of April 2024.
     V1,
     #[default]
     V2,
@@ -22,11 +22,11 @@ impl Version {
     }
 }
 
-/// What the wire shows of an object, in either version.
+/// The form of an object in responses, in either version.
 pub trait View {
     fn show<S: Serializer>(&self, version: Version, serializer: S) -> Result<S::Ok, S::Error>;
 
-    /// The object as this version shows it.
+    /// The object in the form of this version.
     fn seen(self, version: Version) -> Versioned<Self>
     where
         Self: Sized,
@@ -35,7 +35,7 @@ pub trait View {
     }
 }
 
-/// An object as one of the versions shows it.
+/// An object in the form of a version.
 #[derive(Clone, Copy, Debug)]
 pub struct Versioned<T> {
     pub it: T,

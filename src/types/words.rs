@@ -1,7 +1,7 @@
-//! Enums whose variants are words of the API: each word is once, beside its variant, for the
-//! wire, for error texts and for questions alike.
+//! Enums whose variants are words of the API. Each word is written once, with its variant.
+//! Responses, error texts and queries use it.
 
-/// Makes such an enum.
+/// Defines such an enum.
 macro_rules! words {
     ($(#[$about:meta])* pub enum $Enum:ident { $($(#[$note:meta])* $Variant:ident = $word:literal),* $(,)? }) => {
         $(#[$about])*

@@ -1,5 +1,5 @@
-//! What expectations are judged by: the turns, the requests, the replies and the unmatched runs of
-//! the sessions, as they are at one moment.
+//! The evidence for expectations: the turns, the requests, the replies and the unmatched runs of
+//! the sessions at one moment.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(super) struct SessionEvidence {
     pub turns: Vec<KeptTurn>,
     pub requests: Vec<Arc<JournalEntry>>,
     pub unmatched: Vec<Arc<UnmatchedRun>>,
-    /// How many turns and requests are not kept any more.
+    /// The number of turns, and of requests, that were dropped.
     dropped: (usize, usize),
 }
 
@@ -42,7 +42,7 @@ impl SessionEvidence {
         }
     }
 
-    /// The replies that are called this.
+    /// The replies with this name.
     pub(super) fn replies<'e>(&'e self, name: &'e str) -> impl Iterator<Item = &'e Arc<Reply>> {
         self.replies.iter().filter(move |reply| is_called(reply, name))
     }
@@ -65,7 +65,7 @@ impl Evidence {
         self.sessions.iter().filter(move |one| session.is_none_or(|name| one.name == name))
     }
 
-    /// How many runs a reply has answered. None if there is no such reply.
+    /// The number of runs that a reply has answered. `None` if there is no such reply.
     pub(super) fn uses(&self, session: Option<&str>, name: &str) -> Option<u64> {
         let replies = self
             .of(session)
@@ -82,7 +82,7 @@ impl Evidence {
         names
     }
 
-    /// How many turns, and how many requests, are not kept any more.
+    /// The number of turns, and of requests, that were dropped.
     pub(super) fn dropped(&self, session: Option<&str>) -> (usize, usize) {
         self.of(session).fold((0, 0), |sum, one| (sum.0 + one.dropped.0, sum.1 + one.dropped.1))
     }

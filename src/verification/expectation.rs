@@ -1,4 +1,4 @@
-//! What a test expects: read from JSON or YAML, with every mistake and its place.
+//! The expectations of a test, from JSON or YAML. The reader reports every mistake with its place.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// A list of expectations, as `/_rehearsal/verify` and `exec --verify` take it.
+/// A list of expectations, for `/_rehearsal/verify` and `exec --verify`.
 #[derive(Debug)]
 pub struct Expectations(pub(super) Vec<Expectation>);
 
@@ -21,16 +21,16 @@ pub struct Expectations(pub(super) Vec<Expectation>);
 #[derive(Debug)]
 pub(super) struct Expectation {
     pub what: Expected,
-    /// The only session that counts; none for all of them.
+    /// The only session that counts. `None` for all sessions.
     pub session: Option<String>,
     pub line: usize,
-    /// As it was written.
+    /// Its text in the document.
     pub source: Value,
 }
 
 #[derive(Debug)]
 pub(super) enum Expected {
-    /// The reply of this name answers so many runs.
+    /// This reply answers so many runs.
     Reply(String, Times),
     Turn(Box<TurnMatcher>, Times),
     Request(Box<RequestMatcher>, Times),
@@ -40,14 +40,14 @@ pub(super) enum Expected {
     Order(Vec<String>),
 }
 
-/// How often something is to happen.
+/// The expected number of times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Times {
     pub at_least: u64,
     pub at_most: Option<u64>,
 }
 
-/// What is expected of a turn. All that are given must hold.
+/// The conditions on a turn. All given conditions must hold.
 #[derive(Debug)]
 pub(super) struct TurnMatcher {
     pub message: Option<TextMatcher>,
@@ -55,22 +55,22 @@ pub(super) struct TurnMatcher {
     pub model: Option<TextMatcher>,
     pub assistant: Option<TextMatcher>,
     pub tools: Vec<String>,
-    /// By the names of functions.
+    /// By the name of the function.
     pub tool_outputs: Vec<(String, TextMatcher)>,
 }
 
-/// What is expected of a request. All that are given must hold.
+/// The conditions on a request. All given conditions must hold.
 #[derive(Debug)]
 pub(super) struct RequestMatcher {
     pub method: Option<String>,
-    /// The glob, and how it is written.
+    /// The glob, and its text.
     pub path: Option<(PathGlob, String)>,
     pub status: Option<u16>,
-    /// A part of the body that is to be there.
+    /// A part that the body must contain.
     pub body: Option<Value>,
 }
 
-/// The keys of which an expectation has one.
+/// The possible keys of an expectation, which has one of them.
 const KINDS: [&str; 5] = ["reply", "turn", "request", "unmatched", "order"];
 
 impl Times {

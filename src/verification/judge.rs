@@ -1,4 +1,4 @@
-//! Judges expectations, and says of each one that fails what came nearest and where it differs.
+//! Judges expectations. For each one that fails, it shows the nearest value and the difference.
 
 use std::fmt::Write as _;
 
@@ -16,20 +16,20 @@ use crate::{
     turns::KeptTurn,
 };
 
-/// What became of one expectation.
+/// The result of one expectation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Judgement {
     pub passed: bool,
-    /// The expectation, as it was written.
+    /// The expectation, as in the document.
     pub expectation: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
-    /// The line that the expectation is in.
+    /// The line of the expectation.
     #[serde(skip)]
     pub line: usize,
 }
 
-/// How many names one line lists.
+/// The maximum number of names in one line.
 const LISTED: usize = 20;
 
 pub(super) fn judge(expectation: &Expectation, evidence: &Evidence) -> Judgement {
@@ -106,7 +106,7 @@ impl<'e> Judge<'e> {
         format!("no fixture has a reply '{name}': {advice}")
     }
 
-    /// Adds which replies answered, and how often.
+    /// Adds the names of the replies that answered, with their counts.
     fn add_answers<'t>(&self, text: &mut String, begun: impl Iterator<Item = &'t KeptTurn>) {
         let mut counts: Vec<(&str, usize)> = Vec::new();
         for kept in begun {
@@ -183,8 +183,8 @@ impl<'e> Judge<'e> {
     }
 }
 
-/// Says how many match where others are expected, and lists those that come nearest, or those that
-/// should not be there.
+/// Shows the number of matches if another number is expected. Lists the nearest items if there are
+/// too few matches, or the matches if there are too many.
 fn counted(noun: &str, items: Vec<NearItem>, times: Times) -> Option<String> {
     let all = items.len();
     let (matching, others): (Vec<_>, Vec<_>) = items.into_iter().partition(NearItem::matches);
@@ -201,7 +201,7 @@ fn counted(noun: &str, items: Vec<NearItem>, times: Times) -> Option<String> {
     Some(text)
 }
 
-/// Says that the oldest items are gone, if that is so.
+/// Adds that the oldest items were dropped, if so.
 fn add_dropped(text: &mut String, dropped: usize, noun: &str) {
     if dropped > 0 {
         _ = write!(

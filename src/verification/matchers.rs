@@ -1,4 +1,4 @@
-//! What an expectation misses in a turn, and in a request.
+//! The conditions of an expectation that a turn or a request does not meet.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ impl TurnMatcher {
             ("message", &self.message, [asked.message(), None]),
             ("instructions", &self.instructions, [asked.instructions.as_deref(), None]),
             ("model", &self.model, [Some(asked.model.as_str()), None]),
-            // A name says more to people than an id.
+            // For people, a name is clearer than an id.
             ("assistant", &self.assistant, [name, id]),
         ];
         let failing = texts.iter().filter_map(|(condition, matcher, got)| {
@@ -68,7 +68,7 @@ impl RequestMatcher {
             misses.push(Difference::new("status", status.to_string(), got));
         }
         match &self.body {
-            // Only where the rest holds is a body worth a look.
+            // The body is compared only if everything else matches.
             Some(body) if misses.is_empty() => {
                 missing(body, &entry.request.to_json(), "body", &mut misses);
             }
@@ -78,11 +78,11 @@ impl RequestMatcher {
     }
 }
 
-/// How many differences of one body are shown.
+/// The maximum number of shown differences of one body.
 const SHOWN: usize = 5;
 
-/// What of one value is not in another. Of an object the given keys have to be there; all items of
-/// an array have to, in their order.
+/// Finds the parts of one value that another lacks. An object must have the given keys. An array
+/// must have all items in their order.
 fn missing(expected: &Value, got: &Value, at: &str, misses: &mut Vec<Difference>) {
     if misses.len() >= SHOWN {
         return;
@@ -109,11 +109,11 @@ fn missing(expected: &Value, got: &Value, at: &str, misses: &mut Vec<Difference>
     }
 }
 
-/// Conditions on what a turn does not tell.
+/// Conditions on facts that a turn does not have.
 const UNKNOWN: [&str; 3] = ["turn", "metadata", "attachments"];
 
 impl SessionEvidence {
-    /// The runs that a reply did not answer, and which of its conditions did not hold.
+    /// The runs that a reply did not answer, and its conditions that did not hold.
     pub(super) fn near_runs(&self, name: &str) -> Vec<NearItem> {
         let begun = self.turns.iter().filter(|kept| kept.turn.number == 1);
         let others = begun.filter(|kept| kept.turn.answered.reply.as_deref() != Some(name));
@@ -133,7 +133,7 @@ impl SessionEvidence {
     }
 }
 
-/// Shows a turn to the conditions of a reply, as far as it tells what they ask for.
+/// Shows a turn to the conditions of a reply, as far as the turn has the facts.
 fn with_subject<R>(turn: &Turn, judge: impl FnOnce(&Subject<'_>) -> R) -> R {
     let asked = &turn.asked;
     let assistant = asked.assistant.as_ref();

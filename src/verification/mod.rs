@@ -1,7 +1,7 @@
-//! Verification: what a test expects of the requests, the turns and the replies, judged.
+//! Verification: judges the expectations of a test about requests, turns and replies.
 //!
-//! One judge serves the control API, `exec --verify` and the library. An expectation that fails says
-//! what came nearest and which words differ.
+//! One judge serves the control API, `exec --verify` and the library. A failed expectation shows
+//! the nearest value and the words that differ.
 
 mod evidence;
 mod expectation;
@@ -21,7 +21,7 @@ use crate::{
     session::OpenSession,
 };
 
-/// What became of all expectations.
+/// The results of all expectations.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
     object: &'static str,
@@ -39,7 +39,7 @@ impl Expectations {
         fixture::read_document(file, text)?.ok_or_else(missing)
     }
 
-    /// Reads the expectations of one session, which cannot name others.
+    /// Reads the expectations of one session. They cannot name other sessions.
     pub fn parse_for(session: &str, file: &str, text: &str) -> Result<Self, LoadError> {
         let expectations = Self::parse(file, text)?;
         let is_foreign = |name: &Option<String>| name.as_ref().is_some_and(|name| name != session);
@@ -51,7 +51,7 @@ impl Expectations {
         Err(LoadError::Faulty(vec![diagnostic.shown_in(text, Some("session"))]))
     }
 
-    /// Judges them by what has happened in these sessions, taken together.
+    /// Judges them by the events in all of these sessions together.
     pub fn judge(&self, sessions: &[Arc<OpenSession>]) -> Verification {
         let evidence = Evidence::new(sessions);
         let mut results: Vec<_> = self.0.iter().map(|it| judge::judge(it, &evidence)).collect();

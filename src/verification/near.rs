@@ -1,4 +1,4 @@
-//! What came near to an expectation, and where it differs.
+//! The values that came near to an expectation, and their differences.
 
 use std::fmt::Write as _;
 
@@ -14,20 +14,20 @@ use crate::{
     turns::KeptTurn,
 };
 
-/// A turn or a request, and what an expectation misses in it.
+/// A turn or a request, and the conditions that it does not meet.
 pub(super) struct NearItem {
     title: String,
     misses: Vec<Difference>,
-    /// Whose secrets are not shown.
+    /// The turn, whose secrets must not be shown.
     turn: Option<KeptTurn>,
 }
 
 /// One condition that did not hold.
 pub(super) struct Difference {
     miss: Miss,
-    /// The texts in question, if whole texts are compared.
+    /// The compared texts, if whole texts are compared.
     texts: Option<Texts>,
-    /// Whether it is about a part of a body, which is looked at only where all else holds.
+    /// Whether it is about a part of a body, which is compared only if everything else matches.
     is_part: bool,
 }
 
@@ -37,13 +37,13 @@ struct Texts {
     is_part: bool,
 }
 
-/// How many items are listed.
+/// The maximum number of listed items.
 const LISTED: usize = 3;
-/// Of how many items the texts are compared.
+/// The number of items whose texts are compared.
 const COMPARED: usize = 200;
 
 impl Difference {
-    /// A condition on a text, or on several that name one thing.
+    /// A condition on a text, or on several names of one object.
     pub(super) fn of_text(condition: &str, matcher: &TextMatcher, got: &[Option<&str>]) -> Self {
         let texts = matcher.plain().zip(got.iter().flatten().next()).map(|(expected, got)| Texts {
             expected: expected.to_owned(),
@@ -79,7 +79,7 @@ impl Difference {
         Self { miss, texts: Some(texts), is_part: true }
     }
 
-    /// From zero to one.
+    /// The similarity, from zero to one.
     fn likeness(&self) -> f64 {
         let beginning = |text: &str| text.chars().take(200).collect::<String>();
         let Self { miss, texts, .. } = self;
@@ -132,7 +132,7 @@ impl NearItem {
         self.misses.is_empty()
     }
 
-    /// How many conditions do not hold. Those on parts of a body count together as one.
+    /// The weight of the conditions that do not hold. All parts of a body count together as one.
     fn distance(&self) -> usize {
         let parts = self.misses.iter().filter(|miss| miss.is_part).count();
         2 * (self.misses.len() - parts) + parts.min(1)
@@ -154,8 +154,8 @@ impl NearItem {
     }
 }
 
-/// The items that came nearest: those that miss the fewest conditions, and among them those whose
-/// texts are most alike. Of those that miss the same in the same way only the first counts.
+/// The nearest items: those with the fewest failed conditions and, among them, those with the most
+/// similar texts. Of items with equal differences, only the first counts.
 pub(super) fn nearest(items: impl IntoIterator<Item = NearItem>) -> Vec<NearItem> {
     let mut items: Vec<_> = items.into_iter().collect();
     items.sort_by_key(NearItem::distance);
@@ -181,7 +181,7 @@ impl NearItem {
     }
 }
 
-/// Adds the first of these items.
+/// Adds the first of these items to the text.
 pub(super) fn list(text: &mut String, title: &str, items: impl IntoIterator<Item = NearItem>) {
     let mut items = items.into_iter().peekable();
     if items.peek().is_none() {

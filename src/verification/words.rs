@@ -1,21 +1,21 @@
-//! Which words of a text differ from those that were expected.
+//! The words of a text that differ from the expected ones.
 
 use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
-/// How much of a text is compared, in characters.
+/// The maximum length of a compared text, in characters.
 const COMPARED: usize = 20_000;
-/// How much of what is equal is shown beside what differs, in characters.
+/// The length of equal text around a difference, in characters.
 const AROUND: usize = 30;
-/// From which share of equal text on a comparison says anything.
+/// The minimum share of equal text for a useful comparison.
 const ALIKE: f32 = 0.15;
-/// How long two texts are compared.
+/// The maximum time for a comparison of two texts.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What differs, in the notation of `wdiff`: `Answer in [-French-]{+German+}.` The expected text may
-/// be a part of the one that came: what is around it does not count. None where the texts have
-/// too little in common, or nothing differs.
+/// The differences, in the notation of `wdiff`: `Answer in [-French-]{+German+}.` If the expected
+/// text must be only a part, the text around it does not count. `None` if the texts have too little
+/// in common, or if nothing differs.
 pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<String> {
     let (expected, got) = (beginning(expected), beginning(got));
     let (before, after) = (tokens(expected), tokens(got));
@@ -33,7 +33,7 @@ pub(super) fn difference(expected: &str, got: &str, is_part: bool) -> Option<Str
     (differs && alike > 0 && alike as f32 >= ALIKE * all as f32).then(|| show(&runs))
 }
 
-/// Tokens in a row that are all equal, expected only, or not expected.
+/// Adjacent tokens that are all equal, all missing, or all unexpected.
 struct Run<'t> {
     tag: ChangeTag,
     tokens: Vec<&'t str>,
@@ -56,8 +56,8 @@ fn runs<'t>(diff: &TextDiff<'t, 't, '_, str>) -> Vec<Run<'t>> {
     runs
 }
 
-/// Leaves out what is before and behind a text that is to be a part of the other. Where its
-/// first or last words were replaced, as many words stay in their place.
+/// Drops the text before and after a text that must be only a part of the other. If its first or
+/// last words were replaced, the same number of words stays there.
 fn leave_out_surroundings(runs: &mut Vec<Run<'_>>) {
     match runs.as_mut_slice() {
         [
@@ -97,7 +97,7 @@ fn show(runs: &[Run<'_>]) -> String {
     shown.lines().collect::<Vec<_>>().join("⏎")
 }
 
-/// As much of what is equal as is next to a change, in whole words.
+/// The part of an equal text next to a change, in whole words.
 fn near(text: &str, is_first: bool, is_last: bool) -> String {
     let count = text.chars().count();
     let (from, to) = (if is_first { 0 } else { AROUND }, if is_last { 0 } else { AROUND });
@@ -115,7 +115,7 @@ fn beginning(text: &str) -> &str {
     text.char_indices().nth(COMPARED).map_or(text, |(end, _)| &text[..end])
 }
 
-/// Words, white space, and every other character by itself.
+/// Words, white space, and each other character as one token.
 fn tokens(text: &str) -> Vec<&str> {
     #[derive(PartialEq)]
     enum Kind {

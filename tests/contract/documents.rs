@@ -1,33 +1,33 @@
-//! The OpenAPI documents of the real service, as far as they are at hand, and where the recorded
-//! service parts from them: there the recordings win, and those places are named once, here.
-//! `REHEARSAL_API` names another folder for the documents.
+//! The OpenAPI documents of the real service, if they are available. If the recorded service
+//! differs from them, the recordings have priority; all such places are listed here.
+//! `REHEARSAL_API` selects another folder for the documents.
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-/// One of the documents, and where the recorded service parts from it.
+/// One of the documents, and its differences from the recorded service.
 pub struct Document {
     pub file: &'static str,
-    /// Keys that it requires and recorded answers do not have.
+    /// Required keys that recorded responses do not have.
     not_sent: &'static [(&'static str, &'static [&'static str])],
-    /// Keys that are null in recorded answers and may not be, says the document.
+    /// Keys that are null in recorded responses, although the document does not allow that.
     null: &'static [(&'static str, &'static [&'static str])],
-    /// Keywords that real objects went beyond.
+    /// Keywords with limits that real objects exceeded.
     wider: &'static [(&'static str, &'static str)],
 }
 
 pub const V2: Document = Document {
     file: "assistants-v2.openapi.yaml",
     not_sent: &[
-        // Answers over REST leave them out, events have them; a modify answers with `file_ids` for
-        // `attachments`.
+        // Responses over REST do not have them, but events do. The response to a modify has
+        // `file_ids` in place of `attachments`.
         (
             "MessageObject",
             &["status", "incomplete_details", "completed_at", "incomplete_at", "attachments"],
         ),
         ("RunStepObject", &["expired_at", "metadata"]),
-        // The files of a batch are listed without it.
+        // Lists of the files of a batch do not have it.
         ("VectorStoreFileObject", &["usage_bytes"]),
     ],
     null: &[
@@ -41,24 +41,24 @@ pub const V2: Document = Document {
         ("ListVectorStoreFilesResponse", &["first_id", "last_id"]),
         ("OpenAIFile", &["expires_at", "status_details"]),
         ("VectorStoreObject", &["name", "expires_after"]),
-        // The first delta of a call says so.
+        // The first delta of a call has this null.
         ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
     ],
-    // Runs recorded with a budget of 16, and said to end by Azure's filter; batches recorded with
-    // another name for themselves.
+    // Recordings have runs with a budget of 16, runs that Azure's filter ended, and batches with
+    // another object name.
     wider: &[
         ("RunObject/properties/max_completion_tokens/minimum", "16"),
         (
             "RunObject/properties/incomplete_details/properties/reason/enum",
             r#"["max_completion_tokens", "max_prompt_tokens", "content_filter"]"#,
         ),
-        // A purpose that requests may give.
+        // A purpose that requests may have.
         (
             "OpenAIFile/properties/purpose/enum",
             r#"["assistants", "assistants_output", "batch", "fine-tune", "user_data", "vision", "evals"]"#,
         ),
         ("VectorStoreFileBatchObject/properties/object/enum", r#"["vector_store.file_batch"]"#),
-        // Recorded in the other spelling too.
+        // The recordings have the other spelling, too.
         ("FileSearchRanker/enum", r#"["auto", "default_2024_08_21", "default-2024-08-21"]"#),
     ],
 };
@@ -80,7 +80,7 @@ pub const V1: Document = Document {
         ("OpenAIFile", &["expires_at", "status_details"]),
         ("RunStepDeltaStepDetailsToolCallsFunctionObject", &["output"]),
     ],
-    // Recorded under v1 too, in April 2024.
+    // The recordings have this under v1, too, in April 2024.
     wider: &[
         ("RunObject/properties/max_completion_tokens/minimum", "16"),
         (
@@ -95,7 +95,7 @@ pub const V1: Document = Document {
 };
 
 impl Document {
-    /// The document as the recorded service keeps to it. None where it is not at hand.
+    /// The document with the differences of the recorded service. `None` if it is not available.
     pub fn load(&self) -> Option<Value> {
         let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/api");
         let folder =
@@ -131,12 +131,12 @@ impl Document {
     }
 }
 
-/// A property of a schema, or of one of the schemas that it is put together from.
+/// A property of a schema, or of one of its parts.
 fn find_property<'v>(schema: &'v mut Value, key: &str) -> Option<&'v mut Value> {
     if schema["properties"].get(key).is_some() {
         return schema["properties"].get_mut(key);
     }
-    // A function's properties stand one level deeper in the schemas of calls.
+    // In the schemas of calls, the properties of a function are one level deeper.
     schema["properties"]
         .as_object_mut()?
         .values_mut()

@@ -1,4 +1,4 @@
-//! What nobody should send, and a server that goes on all the same.
+//! Bad requests, and a server that continues after them.
 
 use std::time::Duration;
 

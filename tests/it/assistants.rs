@@ -1,4 +1,4 @@
-//! Assistants as they are created, echoed, changed and deleted.
+//! Assistants: create, echo, change and delete.
 
 use serde_json::json;
 

@@ -29,7 +29,7 @@ async fn post(server: &TestServer, path: &str, body: Value) -> Answer {
     ask(server, Method::POST, path, &[("api-key", "sk-test")], Some(body)).await
 }
 
-/// The body of an error of the gateway, and its status.
+/// The status and the body of an error of the gateway.
 fn gateway(status: u16, code: &str, message: &str) -> (u16, Value) {
     (status, json!({"error": {"code": code, "message": message}}))
 }
@@ -55,7 +55,7 @@ async fn a_conversation_needs_no_beta_header_and_is_seen_by_openais_paths_too() 
     assert_eq!(run.body["status"], "completed");
     let messages = get(&server, &format!("/openai/v1/threads/{thread}/messages")).await;
     assert_eq!(messages.body, server.get(&format!("/v1/threads/{thread}/messages")).await.body);
-    // Other sessions have paths of Azure's as well.
+    // Other sessions have Azure's paths, too.
     let elsewhere = get(&server, &format!("/s/other/openai/assistants?{VERSION}")).await;
     assert_eq!(elsewhere.body["data"], json!([]));
 }
@@ -95,11 +95,11 @@ async fn either_header_lets_a_key_in() {
             "{headers:?}"
         );
     }
-    // A client of Azure's that was given OpenAI's base URL still says which version it means.
+    // An Azure client with OpenAI's base URL still sends the version.
     let mixed =
         ask(&server, Method::GET, &format!("/v1/assistants?{VERSION}"), &[right], None).await;
     assert_eq!(mixed.status, StatusCode::OK);
-    // Elsewhere that header is nobody's.
+    // On other paths, this header has no meaning.
     let openai = [right, ("openai-beta", "assistants=v2")];
     assert_eq!(
         ask(&server, Method::GET, "/v1/assistants", &openai, None).await.status,
@@ -136,7 +136,7 @@ async fn the_gateway_says_what_does_not_exist_and_the_service_all_else() {
     );
     let missing = get(&server, &format!("/openai/threads/thread_x?{VERSION}")).await;
     assert_eq!(missing.refusal(), "404 No thread found with id 'thread_x'. [null null]");
-    // Below /openai/v1 no version is asked for.
+    // Paths below /openai/v1 need no version.
     assert_eq!(get(&server, "/openai/v1/assistants").await.status, StatusCode::OK);
     assert_eq!(
         get(&server, "/openai/v1/assistants?api-version=preview").await.status,
@@ -154,7 +154,7 @@ async fn the_first_previews_had_the_assistants_of_v1() {
             ["code"],
         Value::Null
     );
-    // A header that names a version is believed.
+    // A header with a version has priority.
     let headers = [("api-key", "k"), ("openai-beta", "assistants=v2")];
     let path = "/openai/threads?api-version=2024-02-15-preview";
     let new = ask(&server, Method::POST, path, &headers, Some(json!({}))).await;
@@ -184,7 +184,7 @@ async fn a_model_without_a_deployment_shows_at_the_first_run() {
 }
 
 #[tokio::test]
-async fn below_a_deployment_there_is_nothing_of_assistants() {
+async fn paths_below_a_deployment_have_no_assistants() {
     let server = TestServer::start().await;
     let nothing = gateway(404, "404", "Resource not found");
     for deployment in ["gpt-4o", "nobody", "my%20model", ""] {
@@ -200,7 +200,7 @@ async fn below_a_deployment_there_is_nothing_of_assistants() {
             );
         }
     }
-    // The key is asked for before that.
+    // The key is checked first.
     let path = format!("/openai/deployments/gpt-4o/assistants?{VERSION}");
     assert_eq!(ask(&server, Method::GET, &path, &[], None).await.status, StatusCode::UNAUTHORIZED);
 }
@@ -216,7 +216,7 @@ async fn files_have_ids_of_azures_own() {
         .multipart(form);
     let file = server.send(request).await.id();
     assert_eq!((&file[..10], file.len()), ("assistant-", 34));
-    // They can be used like any other.
+    // They work like other files.
     let store =
         post(&server, &format!("/openai/vector_stores?{VERSION}"), json!({"file_ids": [file]}))
             .await

@@ -23,7 +23,7 @@ fn fails(arguments: &[&str]) -> String {
     message
 }
 
-/// Starts a server and answers with where it is.
+/// Starts a server and returns its address.
 fn start(arguments: &[&str]) -> (Child, String) {
     launch(rehearsal().args(arguments))
 }
@@ -204,7 +204,7 @@ fn nothing_is_left_of_a_database_in_memory() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// Uploads a document and answers with the address of its content.
+/// Uploads a document and returns the address of its content.
 async fn upload(base: &str, text: &'static str) -> String {
     let part = reqwest::multipart::Part::text(text).file_name("notes.txt");
     let form = reqwest::multipart::Form::new().text("purpose", "vision").part("file", part);

@@ -227,7 +227,7 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         fs::write(&file, "replies: [{name: two}]").unwrap();
         assert!(next().await.starts_with("event: fixtures.reloaded"));
         assert_eq!(names().await, ["two"]);
-        // As editors do it: another file takes the name.
+        // Editors do this: a new file replaces the old one.
         fs::write(folder.path().join("new.tmp"), "replies: [{nmae: three}]").unwrap();
         fs::rename(folder.path().join("new.tmp"), &file).unwrap();
         let broken = next().await;
@@ -245,7 +245,7 @@ async fn watched_fixtures_are_loaded_anew_and_a_broken_edit_keeps_the_last_good_
         assert_eq!(names().await, ["four"]);
         child.kill().unwrap();
         child.wait().unwrap();
-        // A server that is gone answers nobody.
+        // A stopped server does not respond.
         assert!(
             tokio::time::timeout(
                 Duration::from_secs(5),

@@ -1,5 +1,5 @@
-//! Every answer that a test gets is validated against the OpenAPI document of its version, as far
-//! as it is at hand.
+//! Validates every response in the tests against the OpenAPI document of its version, if the
+//! document is available.
 
 #[path = "../contract/documents.rs"]
 mod documents;
@@ -17,7 +17,7 @@ use self::documents::{Document, V1, V2};
 use crate::server::Events;
 use crate::skipped::{Remedy, skip};
 
-/// Which version of the API a request is of.
+/// The API version of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     V1,
@@ -31,12 +31,12 @@ fn contract(version: Version) -> Option<&'static Contract> {
     CONTRACTS[version as usize].as_ref()
 }
 
-/// The documents of v1 and v2, if they are at hand.
+/// The documents of v1 and v2, if they are available.
 pub fn documents() -> Option<[Value; 2]> {
     Some([contract(Version::V1)?.document.clone(), contract(Version::V2)?.document.clone()])
 }
 
-/// The document that the control API serves of itself.
+/// The document that the control API serves.
 static CONTROL: LazyLock<Contract> = LazyLock::new(|| {
     let document =
         serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON");
@@ -58,7 +58,7 @@ pub fn check(version: Version, method: &Method, path: &str, status: StatusCode, 
     }
 }
 
-/// Since the shutdown there is no body.
+/// Since the shutdown, such responses have no body.
 fn is_sunset(status: StatusCode, body: &Value) -> bool {
     status == StatusCode::NOT_FOUND && body.is_null()
 }
@@ -85,7 +85,7 @@ impl Contract {
         Some(Self { document: loaded?, validators: Mutex::default() })
     }
 
-    /// Every answer of the control API has its schema, refusals too.
+    /// Every response of the control API has its schema, errors included.
     fn check_control(&self, method: &Method, path: &str, status: StatusCode, body: &Value) {
         let answers = self.operation(method, path).map(|operation| &operation["responses"]);
         let schema = answers.and_then(|answers| {
@@ -110,7 +110,7 @@ impl Contract {
         operations.get(method.as_str().to_lowercase())
     }
 
-    /// The name of the schema of a successful answer.
+    /// The name of the schema of a successful response.
     fn schema_of(&self, method: &Method, path: &str) -> Option<String> {
         let path = path.strip_prefix("/v1")?;
         let paths = self.document["paths"].as_object()?;

@@ -1,5 +1,5 @@
-//! The control API as tests use it: reset, fixtures put in, the journal, the clock, snapshots,
-//! events.
+//! The control API in the way that tests use it: reset, added fixtures, the journal, the clock,
+//! snapshots, events.
 
 use futures_util::{StreamExt, future::join_all};
 use rehearsal::{Config, Pace, Unmatched};
@@ -79,8 +79,7 @@ async fn every_call_of_the_document_exists_and_answers_as_it_says() {
                 request = request.json(&json!({"expect": [{"unmatched": 0}]}));
             }
             let status = server.send(request).await.status;
-            // In the order of the methods it is made, and forgotten before it could be brought
-            // back.
+            // The order of the methods creates the snapshot and deletes it before the restore.
             let expected = if path.ends_with("/kept/restore") {
                 StatusCode::NOT_FOUND
             } else {
@@ -184,7 +183,7 @@ async fn a_reset_in_the_midst_of_runs_ends_their_streams_and_harms_no_other_sess
 }
 
 #[tokio::test]
-async fn fixtures_that_are_put_in_come_first_and_go_again() {
+async fn added_fixtures_come_first_and_can_be_removed() {
     let server =
         TestServer::with_fixtures("replies: [{name: base, steps: [{message: Base}]}]").await;
     let answer = async |said: &str| {
@@ -276,7 +275,7 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
 }
 
 #[tokio::test]
-async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets() {
+async fn the_journal_shows_requests_with_runs_and_replies_but_no_secrets() {
     let server = TestServer::with_fixtures(HI).await;
     let assistant = server.assistant().await;
     let order = json!({"assistant_id": assistant, "stream": true,
@@ -339,7 +338,7 @@ async fn the_journal_tells_requests_with_their_runs_and_replies_and_no_secrets()
 }
 
 #[tokio::test]
-async fn a_journal_keeps_no_more_than_it_is_told_to() {
+async fn a_journal_keeps_at_most_the_configured_number_of_requests() {
     let server = TestServer::with(Config { journal: 3, ..config() }).await;
     for _ in 0..5 {
         server.get("/v1/models").await;
@@ -348,7 +347,7 @@ async fn a_journal_keeps_no_more_than_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn runs_that_nothing_matched_are_told_with_what_came_near() {
+async fn unmatched_runs_are_listed_with_the_nearest_replies() {
     for unmatched in [Unmatched::Fail, Unmatched::Echo] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("near.yaml");
@@ -496,7 +495,7 @@ async fn a_snapshot_brings_everything_back_but_the_journal() {
     assert_eq!(kept["created_at"], START + 60);
     let next = server.post("/v1/threads", json!({})).await.id();
 
-    // Everything is changed.
+    // Everything changes.
     server.run("Once").await;
     server.delete(&format!("/v1/files/{file}")).await;
     server.delete(&format!("/v1/vector_stores/{store}")).await;
@@ -667,14 +666,14 @@ faults:
     assert!(transcripts.iter().all(|transcript| *transcript == transcripts[0]));
 }
 
-/// The first id in a text that begins so.
+/// The first id in a text with this beginning.
 fn field(text: &str, beginning: &str) -> String {
     let start = text.find(beginning).unwrap() + 1;
     text[start..].split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn resets_and_snapshots_by_many_at_once_leave_one_sound_world() {
+async fn concurrent_resets_and_snapshots_leave_a_consistent_session() {
     let server = TestServer::start().await;
     join_all((0..40).map(|number| {
         let server = &server;
@@ -736,7 +735,7 @@ async fn a_reset_leaves_nothing_behind() {
     server.document("a.txt", "apples").await;
     assert_eq!(crate::server::blobs(folder.path()), 1);
     server.post("/_rehearsal/reset", json!({})).await;
-    // What is left is removed in the background, rows before contents.
+    // The rest is removed in the background, rows before contents.
     while crate::server::blobs(folder.path()) > 0 {
         tokio::task::yield_now().await;
     }
@@ -779,7 +778,7 @@ async fn a_snapshot_that_is_taken_among_requests_is_whole() {
             kept.status == StatusCode::OK && made.iter().all(|status| *status == StatusCode::OK)
         );
         server.send(server.request(Method::POST, &format!("{path}/restore"))).await;
-        // An id that was drawn already would be in the way.
+        // An id that was used already would cause a conflict.
         assert!(
             join_all((0..12).map(|_| make())).await.iter().all(|status| *status == StatusCode::OK)
         );
@@ -787,7 +786,7 @@ async fn a_snapshot_that_is_taken_among_requests_is_whole() {
 }
 
 #[tokio::test]
-async fn a_key_is_not_kept_even_if_it_comes_in_two_pieces_and_words_around_it_are() {
+async fn a_key_in_two_pieces_is_removed_but_similar_words_stay() {
     let server = TestServer::start().await;
     let pieces = ["{\"metadata\": {\"a\": \"sk-te", "st\", \"b\": \"ask-testing\"}}"];
     let body =

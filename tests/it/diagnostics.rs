@@ -1,12 +1,12 @@
-//! What is said of bad fixtures: each file in `tests/diagnostics` beside the text that a user gets
-//! to read.
+//! The messages about bad fixtures. For each file in `tests/diagnostics`, the folder has the text
+//! that a user sees.
 //!
-//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the texts that are not there yet.
+//! `UPDATE_DIAGNOSTICS=1 cargo test --test it diagnostics` writes the missing texts.
 
 use std::{fs, path::PathBuf, process::Command};
 
 #[test]
-fn every_bad_fixture_is_told_as_it_was() {
+fn every_bad_fixture_gives_its_stored_message() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics");
     let mut files: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,4 +1,5 @@
-//! The documents are true: every fixture in them loads, every conversation in them goes as printed.
+//! Checks the documents: every fixture in them loads, and every conversation in them runs as
+//! printed.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -40,7 +41,7 @@ fn blocks(document: &str) -> Vec<(String, usize, String)> {
     blocks
 }
 
-/// All fixtures of the repository that are right: files, and those in documents.
+/// All correct fixtures in the repository: files, and those in documents.
 pub fn fixtures() -> Vec<(String, String)> {
     let mut all = Vec::new();
     let files = ["fixtures", "tests/sdk"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
@@ -72,8 +73,8 @@ pub fn fixtures() -> Vec<(String, String)> {
     all
 }
 
-/// The document of the command line is what the program says of itself. `REHEARSAL_BLESS=1` writes
-/// it anew.
+/// The document of the command line is the help output of the program. `REHEARSAL_BLESS=1` rewrites
+/// it.
 #[test]
 fn the_command_line_is_documented_as_the_program_tells_it() {
     let help = |command: &str| {
@@ -99,7 +100,7 @@ fn the_command_line_is_documented_as_the_program_tells_it() {
     assert!(written == text, "write docs/cli.md anew: REHEARSAL_BLESS=1 cargo test --test it docs");
 }
 
-/// A link to a page or to a part of one leads somewhere.
+/// Every link to a page or to a part of a page has a target.
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
@@ -128,7 +129,7 @@ fn every_link_of_the_documents_leads_somewhere() {
     assert!(links >= 100, "{links}");
 }
 
-/// The name that a heading has as a part of its page.
+/// The anchor of a heading in its page.
 fn anchor(line: &str) -> Option<String> {
     let title = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))?;
     let kept = title.to_lowercase().replace(' ', "-");
@@ -139,7 +140,8 @@ fn anchor(line: &str) -> Option<String> {
 fn every_fixture_of_the_documents_loads() {
     for (name, text) in fixtures() {
         if name.contains(".md:") {
-            // In the folder of the documents, because some of them name files there.
+            // The fixture is loaded in the folder of the documents, because some of them name files
+            // there.
             let read = read_fixture(&format!("docs/{}", name.replace('/', "-")), &text);
             read.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
@@ -169,7 +171,7 @@ async fn every_conversation_of_the_documents_goes_as_printed() {
                     .post(&format!("{thread}/runs"), json!({"assistant_id": assistant}))
                     .await;
                 run = format!("{thread}/runs/{}", created.id());
-                // A pause in a fixture is over when the clock says so.
+                // A pause in a fixture ends when the clock passes it.
                 server.advance(std::time::Duration::from_secs(5)).await;
             } else if let Some(status) =
                 expected.strip_prefix("< [").and_then(|rest| rest.strip_suffix(']'))

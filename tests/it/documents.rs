@@ -1,4 +1,4 @@
-//! Real documents of every format, made here, and what is found in them.
+//! Real documents of every format, made here, and the search results from them.
 
 use std::io::{Cursor, Write};
 
@@ -7,7 +7,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::server::TestServer;
 
-/// What a document says, what somebody asks, and a word of the answer.
+/// The text of a document, a question about it, and a word of the answer.
 const SAID: [(&str, &str, &str); 4] = [
     ("Refunds are paid within 14 days of the return.", "When is a refund paid?", "14"),
     (
@@ -52,8 +52,8 @@ fn pptx(text: &str) -> Vec<u8> {
     zip(&[("ppt/slides/slide10.xml", &slide("The end")), ("ppt/slides/slide2.xml", &slide(text))])
 }
 
-/// A PDF of one page, in a font whose characters are their own codes: what their texts are, a map
-/// within says.
+/// A PDF of one page, in a font with character codes of its own. A map in the file gives their
+/// texts.
 pub fn pdf(text: &str) -> Vec<u8> {
     let codes: String = text.encode_utf16().map(|unit| format!("{unit:04X}")).collect();
     let content = format!("BT /F1 12 Tf 72 720 Td <{codes}> Tj ET");
@@ -169,7 +169,7 @@ async fn the_text_of_a_document_is_its_words_and_nothing_of_its_markup() {
 }
 
 #[tokio::test]
-async fn words_stay_apart_and_strays_do_no_harm() {
+async fn words_stay_separate_and_stray_characters_are_harmless() {
     let server = TestServer::start().await;
     let document = concat!(
         r#"<w:document xmlns:w="w"><w:p><w:r><w:t>Name</w:t><w:tab/><w:t>Value</w:t>"#,

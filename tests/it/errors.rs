@@ -1,4 +1,4 @@
-//! Every class of refusal, with its exact text, param and code.
+//! Every class of error, with its exact text, param and code.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn keys_are_asked_for_first() {
     assert_eq!(ask(Some("Bearer sk-right-0123456789")).await.status.as_u16(), 200);
     // base64 of ":sk-right-0123456789", as `curl -u :KEY` sends it.
     assert_eq!(ask(Some("Basic OnNrLXJpZ2h0LTAxMjM0NTY3ODk=")).await.status.as_u16(), 200);
-    // The key is judged before anything is said about what exists.
+    // The key is checked before any response about existing objects.
     let unknown = server.send(client.get(format!("{}/v1/nothing", server.base))).await;
     assert_eq!(unknown.status.as_u16(), 401);
 }
@@ -380,7 +380,7 @@ async fn pages_of_other_hosts_and_origins_are_kept_out() {
 }
 
 #[tokio::test]
-async fn every_answer_is_signed() {
+async fn every_response_has_the_headers_of_the_service() {
     let server = TestServer::start().await;
     for path in ["/v1/models", "/v1/nothing", "/_rehearsal/health", "/v1/assistants/asst_x"] {
         let answer = server.get(path).await;

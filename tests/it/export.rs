@@ -1,4 +1,4 @@
-//! Threads and old recordings become fixtures: by commands, and by the control API.
+//! Threads and old recordings become fixtures, with commands and with the control API.
 
 use std::{fs, path::Path, process::Command};
 
@@ -31,7 +31,7 @@ replies:
       - message: "It is {{ outputs.weather }}: braces {{ '{{' }}"
 "#;
 
-/// What of a conversation must be the same whoever answers.
+/// The parts of a conversation that must not depend on the performer.
 async fn converse(server: &TestServer, assistant: Option<&str>) -> (String, Vec<Value>) {
     let assistant = match assistant {
         Some(known) => known.to_owned(),
@@ -96,7 +96,7 @@ async fn a_stored_thread_becomes_a_fixture_that_answers_it_again() {
     let database = folder.path().join("r.db");
     let server = TestServer::on(&database, TALK).await;
     let (thread, told) = converse(&server, None).await;
-    // By the control API, of a server that runs.
+    // With the control API of a running server.
     let exported = server.get(&format!("/_rehearsal/threads/{thread}/fixture")).await;
     assert_eq!(
         (exported.status, &exported.headers["content-type"]),
@@ -104,7 +104,7 @@ async fn a_stored_thread_becomes_a_fixture_that_answers_it_again() {
     );
     let missing = server.get("/_rehearsal/threads/thread_nobody/fixture").await;
     assert_eq!(missing.refusal(), "404 No thread found with id 'thread_nobody'. [null null]");
-    // By the command, while it runs and when it does not.
+    // With the command, with and without a running server.
     let path = database.to_str().unwrap();
     let (code, by_command, said) = rehearsal(&["export", &thread, "--database", path]);
     assert_eq!((code, by_command.trim_end(), said.as_str()), (0, exported.text.trim_end(), ""));
@@ -227,7 +227,8 @@ fn an_import_overwrites_imports_and_nothing_else() {
         "{said}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), cassette.to_string());
-    // Another of the same name, and one with the same question, which the first knows nothing of.
+    // Another recording with the same name, which has the same question. The two do not know each
+    // other.
     let out = folder.path().join("out");
     let other = folder.path().join("other.yaml");
     fs::write(
@@ -251,7 +252,8 @@ fn an_import_overwrites_imports_and_nothing_else() {
                 && written.contains("message: Hello"),
             "{written}"
         );
-        // Seeds are made of runs where nothing else is known, and names are told apart.
+        // Seeds are made from runs if nothing else is known, and equal names get different
+        // suffixes.
         let first = fs::read_to_string(out.join("other.yaml")).unwrap();
         assert!(
             first.contains("id: asst_1") && written.contains("name: hello-2"),
@@ -268,11 +270,11 @@ fn an_import_overwrites_imports_and_nothing_else() {
 }
 
 #[test]
-fn nothing_goes_out_that_was_not_asked_for() {
+fn upstream_options_are_checked_before_the_server_starts() {
     let server = |arguments: &[&str], environment: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
         let command = command.env_clear().envs(environment.iter().copied());
-        // With a database that cannot be opened it ends in any case.
+        // The database cannot be opened, so the server ends in any case.
         let output = command
             .args(["--listen", "127.0.0.1:0", "--database", "/no/such/folder/r.db"])
             .args(arguments)

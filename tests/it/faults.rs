@@ -1,5 +1,4 @@
-//! Faults as clients meet them: refusals, delays, connections that close, answers that cannot be
-//! read.
+//! Faults as clients see them: errors, delays, closed connections, unreadable responses.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ async fn raw(server: &TestServer, path: &str) -> Result<Response, reqwest::Error
     server.request(Method::GET, path).send().await
 }
 
-/// The text of an answer, and whether it came to its end.
+/// The text of a response, and whether it is complete.
 async fn read(mut answer: Response) -> (String, bool) {
     let mut text = String::new();
     loop {
@@ -131,8 +130,8 @@ faults:
 "#,
     )
     .await;
-    // The client tries again by itself if it used a connection that was kept open: this one does
-    // not.
+    // A client retries automatically on a connection that was kept open, so this one uses a new
+    // connection.
     let post = async |path: &str, body: Value| {
         let request = server.request(Method::POST, path).header("connection", "close").json(&body);
         request.send().await.map(|answer| answer.status().as_u16())
@@ -272,7 +271,7 @@ replies:
     assert_eq!(statuses.last(), Some(&json!("completed")), "{statuses:?}");
     assert_eq!(server.said(&thread).await, ["Late", "one", "two"]);
 
-    // In the midst of a call: it is never made.
+    // In the middle of a call: the call is not made.
     let (thread, run) = server.run_with("Slow", json!({"assistant_id": assistant})).await;
     server.advance(Duration::from_secs(3)).await;
     let steps = server.get(&format!("{run}/steps")).await.body["data"].clone();
@@ -312,7 +311,7 @@ async fn control_has_no_faults() {
     assert_eq!(server.post("/_rehearsal/reset", json!({})).await.status.as_u16(), 200);
 }
 
-/// The chunks of an answer, as they are on the wire.
+/// The chunks of a response on the wire.
 async fn chunks(server: &TestServer, path: &str, body: Value) -> Vec<Vec<u8>> {
     let address = server.base.trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).await.unwrap();
@@ -352,7 +351,7 @@ async fn a_stream_is_cut_into_other_chunks_and_stays_the_same() {
         let thread = json!({"messages": [{"role": "user", "content": "Where?"}]});
         let order = json!({"assistant_id": assistant, "stream": true, "thread": thread});
         let chunks = chunks(&server, "/v1/threads/runs", order).await;
-        // Other requests are as ever.
+        // Other requests do not change.
         assert_eq!(server.get("/v1/assistants").await.body["data"][0]["id"], json!(assistant));
         chunks
     };

@@ -1,4 +1,4 @@
-//! Files: what goes up comes down, and what the service refused is refused.
+//! Files: a download returns the upload, and the server rejects what the service rejected.
 
 use reqwest::{
     Method,

@@ -1,5 +1,4 @@
-//! Fixtures as their authors meet them: what matches, what is rendered, and what is said when it
-//! goes wrong.
+//! Fixtures as their authors see them: matches, rendered templates, and error messages.
 
 use rehearsal::internals::{load_fixtures, read_fixture};
 use serde_json::json;
@@ -75,7 +74,7 @@ async fn the_math_tutors_code_prints_what_it_would_print() {
         let outputs = &step["step_details"]["tool_calls"][0]["code_interpreter"]["outputs"];
         assert_eq!(outputs[0]["logs"], printed, "{equation}");
     }
-    // The handler of the quickstart prints them as they come.
+    // The handler of the quickstart prints them as they arrive.
     let thread = json!({"messages": [{"role": "user", "content": "Solve 3x + 11 = 14, please."}]});
     let order = json!({"assistant_id": server.assistant().await, "tools": tools, "thread": thread,
         "stream": true});
@@ -186,7 +185,7 @@ async fn the_weather_bot_calls_both_functions_at_once() {
 }
 
 #[tokio::test]
-async fn all_else_is_echoed() {
+async fn other_messages_are_echoed() {
     let server = TestServer::start().await;
     assert_eq!(
         answer(&server, "Привет, {{ world }}!\n", json!({})).await,

@@ -1,9 +1,9 @@
-//! Recorded exchanges with the real service, replayed: the same requests, and the answers compared
-//! field by field: the same keys in the same order, types, nulls, defaults and error bodies.
-//! `REHEARSAL_GOLDEN` names another place for the recordings.
+//! Recorded exchanges with the real service, replayed. This sends the same requests and compares
+//! the responses field by field: the order of keys, types, nulls, defaults and error bodies.
+//! `REHEARSAL_GOLDEN` selects another folder for the recordings.
 //!
-//! What cannot be compared is listed in `golden-exceptions.txt` beside this file, with the reason;
-//! a line there that is not needed fails the test too.
+//! `golden-exceptions.txt` in this folder lists the exchanges that cannot be compared, with the
+//! reason. An unnecessary line there fails the test, too.
 
 mod bytes;
 mod cassettes;
@@ -31,7 +31,7 @@ use crate::{
     server::{Answer, Events, TestServer, config, say},
 };
 
-/// The key that is let in, and one that is not.
+/// A valid key and an invalid key.
 const KEY: &str = "sk-test";
 const WRONG_KEY: &str = "sk-wrong-0123456789";
 
@@ -45,7 +45,7 @@ struct Flow {
 #[derive(Deserialize)]
 struct Exchange {
     beta: Option<String>,
-    /// Only the answer was recorded.
+    /// Only the response was recorded.
     #[serde(default)]
     body_only: bool,
     request: Request,
@@ -76,7 +76,7 @@ struct Event {
 }
 
 impl Flow {
-    /// Of uploads, the bytes of the parts are not recorded, but their sum is.
+    /// For uploads, the sizes of the parts are not recorded, but their sum is.
     fn uploads(&self) -> form::Uploads {
         let made = self.exchanges.iter().find(|exchange| exchange.request.path == "/v1/uploads");
         let bytes = made
@@ -92,13 +92,13 @@ impl Flow {
 }
 
 impl Exchange {
-    /// Everything that was answered, as a list of objects.
+    /// All response objects, as a list.
     fn answers(&self) -> Vec<&Value> {
         let events = self.response.sse.iter().flatten().map(|event| &event.data);
         self.response.body.iter().chain(events).collect()
     }
 
-    /// Every object that was answered, those of lists one by one.
+    /// All response objects, with the items of lists one by one.
     fn objects(&self) -> Vec<Value> {
         let answers = self.answers().into_iter();
         answers
@@ -109,8 +109,8 @@ impl Exchange {
     }
 }
 
-/// The recorded flows, by their names; none where there are no recordings. A variable names their
-/// folder, which is a shared one otherwise.
+/// The recorded flows, by their names. `None` if there are no recordings. A variable selects their
+/// folder, which is otherwise a shared one.
 fn flows<F: DeserializeOwned>(
     variable: &str,
     shared: &str,
@@ -137,7 +137,7 @@ fn assistants_flows() -> Option<Vec<(String, Flow)>> {
     flows("REHEARSAL_GOLDEN", "golden", "recorded exchanges")
 }
 
-/// The exchanges that a file lists as exceptions.
+/// The exceptions that a file lists.
 fn listed(exceptions: &str) -> BTreeSet<String> {
     let lines = exceptions.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
@@ -179,7 +179,7 @@ async fn recorded_exchanges_are_answered_alike() {
     }
 }
 
-/// What differs is listed, and nothing else.
+/// The listed exchanges differ, and no others do.
 fn check_listed(differing: &BTreeMap<String, Vec<String>>, listed: &BTreeSet<String>) {
     let unlisted: Vec<_> = differing.iter().filter(|(name, _)| !listed.contains(*name)).collect();
     assert!(unlisted.is_empty(), "these differ from the recordings: {unlisted:#?}");
@@ -187,8 +187,8 @@ fn check_listed(differing: &BTreeMap<String, Vec<String>>, listed: &BTreeSet<Str
     assert!(stale.is_empty(), "these are listed as exceptions and match: {stale:?}");
 }
 
-/// Cassettes of the same exchanges, in every format, are imported; what the client asks is then
-/// answered with the texts, calls and statuses that were recorded.
+/// Imports cassettes of the same exchanges in every format. After that, the responses have the
+/// recorded texts, calls and statuses.
 #[tokio::test]
 async fn imported_cassettes_answer_as_they_were_recorded() {
     let Some(flows) = assistants_flows() else { return };
@@ -196,7 +196,7 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     let with_runs = flows.into_iter().filter(|(_, flow)| {
         flow.exchanges.iter().any(|exchange| exchange.request.path.contains("/runs"))
     });
-    // Runs that were made before the recording are in no cassette.
+    // Cassettes do not contain runs that were created before the recording.
     let with_runs = with_runs.filter(|(_, flow)| !Found::by(&flow.exchanges).has_runs());
     for ((name, flow), format) in with_runs.zip(cassettes::FORMATS.into_iter().cycle()) {
         let found = Found::by(&flow.exchanges);
@@ -221,7 +221,7 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
-/// What an import makes of a flow that was recorded in some format.
+/// The imported fixture of a flow in some format.
 fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("recording"), cassettes::write(&flow.exchanges, format))
@@ -250,7 +250,8 @@ fn every_format_tells_the_same() {
     }
 }
 
-/// Adds what was imported to what was found, in whose place it stands where both have the same.
+/// Adds the imported parts to the found ones. An imported part replaces a found one with the same
+/// id.
 fn merge(document: &mut Map<String, Value>, imported: Map<String, Value>) {
     for (key, items) in imported {
         let known =
@@ -263,21 +264,21 @@ fn merge(document: &mut Map<String, Value>, imported: Map<String, Value>) {
     }
 }
 
-/// What came of an exchange.
+/// The result of an exchange.
 #[derive(Debug)]
 enum Outcome {
     Matched,
-    /// It was recorded in a shape that the service changed later, and is alike in all else.
+    /// The recording has a shape that the service changed later, and is equal otherwise.
     Earlier,
     Deviates(Vec<String>),
 }
 
-/// Replays a flow and answers how each exchange that is compared differed.
+/// Replays a flow, and returns the result of each compared exchange.
 async fn replay(flow: &Flow, found: &Found, document: Map<String, Value>) -> Vec<Outcome> {
     let folder = tempfile::tempdir().unwrap();
     let fixture = folder.path().join("recorded.json");
     std::fs::write(&fixture, Value::Object(document).to_string()).unwrap();
-    // One status per poll, so that a run can be met in the status in which it was recorded.
+    // Each poll advances one status, so that a run can have the status of the recording.
     let server = TestServer::with(Config {
         fixtures: vec![fixture],
         unmatched: Unmatched::Echo,
@@ -286,7 +287,7 @@ async fn replay(flow: &Flow, found: &Found, document: Map<String, Value>) -> Vec
         ..config()
     })
     .await;
-    // What recorded ids became here, and the parts of uploads in their order.
+    // The local id of each recorded id, and the parts of uploads in their order.
     let (mut ids, mut uploads) = (HashMap::new(), flow.uploads());
     found.make(&server, &mut ids, &flow.exchanges).await;
     let mut outcomes = Vec::new();
@@ -364,8 +365,8 @@ async fn perform(
     }
     let status = response.body.as_ref().map(|body| body["status"].clone()).unwrap_or_default();
     let is_poll = request.method == "GET" && status.is_string();
-    // A poll moves the run on, so one that was recorded in the status that it has now is met in the
-    // list.
+    // A poll advances the run. If the run has the recorded status already, the response is taken
+    // from the list.
     let list = path
         .rsplit_once('/')
         .filter(|_| is_poll)
@@ -390,7 +391,7 @@ async fn perform(
     compare(response, &answer, ids, is_list_of_all)
 }
 
-/// Looks at a store until its files are ready, if they were in the recording.
+/// Polls a store until its files are ready, if they were ready in the recording.
 async fn settle(server: &TestServer, path: &str, response: &Response) {
     let Some(store) =
         path.strip_prefix("/v1/vector_stores/").and_then(|rest| rest.split('/').next())
@@ -421,7 +422,7 @@ const RUN_STATUSES: [&str; 9] = [
     "expired",
 ];
 
-/// The path of a run and the status in which it refused something.
+/// The path of a run, and the status in which it rejected a request.
 fn refused_in<'p>(recorded: &Response, path: &'p str) -> Option<(&'p str, String)> {
     let message = recorded.body.as_ref()?["error"]["message"].as_str()?;
     let status = message.split(['\'', '"']).find(|word| RUN_STATUSES.contains(word))?;
@@ -429,7 +430,7 @@ fn refused_in<'p>(recorded: &Response, path: &'p str) -> Option<(&'p str, String
     Some((&path[..path.find(run)? + run.len()], status.to_owned()))
 }
 
-/// The item of a list as an answer, if it has this status.
+/// The item of a list as a response, if it has this status.
 async fn met_in_list(
     server: &TestServer,
     list: Option<RequestBuilder>,
@@ -459,8 +460,8 @@ fn compare(
         return Outcome::Deviates(comparison.differences);
     }
     match &recorded.body {
-        // The content of a file, which is not JSON.
-        // Of binary contents only the size was recorded.
+        // The content of a file, which is not JSON. For binary contents, only the size was
+        // recorded.
         Some(body) if !body["_bytes"].is_null() => {
             let length =
                 answer.headers.get("content-length").and_then(|length| length.to_str().ok());
@@ -498,7 +499,7 @@ fn compare(
     }
 }
 
-/// A text in which every recorded id is the one that it became here.
+/// A text in which local ids replace the recorded ones.
 fn with_ids(text: &str, ids: &HashMap<String, String>) -> String {
     compare::map_ids(text, |id| ids.get(id).cloned().unwrap_or_else(|| id.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Forms and documents that mean no good: each fails alone, and nothing of them stays.
+//! Malicious forms and documents: each fails alone, and leaves nothing behind.
 
 use rehearsal::Config;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use crate::{
     server::{TestServer, config},
 };
 
-/// Sends bytes as they are, as far as the server takes them, perhaps hangs up on the sending side,
-/// and reads whatever comes back.
+/// Sends raw bytes, as far as the server accepts them. If `hangs_up`, it closes the sending side.
+/// Then it reads the response.
 async fn raw(server: &TestServer, request: &str, hangs_up: bool) -> String {
     let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
     _ = stream.write_all(request.as_bytes()).await;
@@ -74,7 +74,7 @@ async fn broken_forms_are_refused_and_leave_nothing() {
     assert_eq!(left, 0, "drafts are removed");
 }
 
-/// What happens to a document in a store.
+/// The result of a document in a store.
 async fn fate(server: &TestServer, filename: &str, content: Vec<u8>) -> Value {
     let file = server.document(filename, content).await;
     let store = server.store(&[&file]).await;
@@ -103,8 +103,8 @@ async fn hostile_documents_fail_alone() {
     ] {
         assert_eq!(fate(&server, filename, content).await, broken, "{filename}");
     }
-    // A tree of pages that is its own child, and markup nested deep: whatever they do, they do it
-    // elsewhere.
+    // A page tree that is its own child, and deeply nested markup: any damage stays in another
+    // process.
     let cyclic = String::from_utf8_lossy(&pdf("Hello"))
         .replace("/Kids [3 0 R] /Count 1", "/Kids [2 0 R] /Count 1");
     let cyclic = fate(&server, "cyclic.pdf", cyclic.into_bytes()).await;
@@ -138,7 +138,7 @@ async fn a_text_of_more_than_five_million_tokens_is_too_large() {
 }
 
 #[tokio::test]
-async fn forms_that_never_come_to_the_point_are_cut_short() {
+async fn endless_forms_are_rejected() {
     let server = TestServer::start().await;
     let endless =
         format!("--XX\r\nContent-Disposition: form-data; name=\"{}", "x".repeat(20 << 20));

@@ -1,8 +1,8 @@
-//! The structure of the source: no module imports one that imports it, and no folder imports one
-//! that stands above it.
+//! The structure of the source: no two modules import each other, and no folder imports one from a
+//! higher layer.
 //!
-//! An import through `pub use` counts for the module that has the thing. Tests within modules do
-//! not count.
+//! An import through `pub use` counts for the module that defines the item. Tests in modules do not
+//! count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,8 +12,8 @@ use std::{
 
 use regex::Regex;
 
-/// The folders and files of the crate's root, from the top down. An import may skip some of them,
-/// and never goes up. Those in one line do not import each other.
+/// The folders and files in the root of the crate, from top to bottom. An import may skip layers,
+/// but never goes up. Modules on one line do not import each other.
 const LAYERS: [&[&str]; 17] = [
     &["internals"],
     &["cli", "server"],
@@ -39,7 +39,7 @@ static USE: LazyLock<Regex> =
 static PATH: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(?:crate|super|self)(?:::\w+)+").unwrap());
 
-/// Who may see a thing is no import.
+/// A visibility is not an import.
 static VISIBILITY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"pub\(in [^)]*\)").unwrap());
 
 /// A module's name, as its path from the root of the crate.
@@ -51,9 +51,9 @@ struct Source {
 
 #[derive(Default)]
 struct Module {
-    /// What it uses, as absolute paths.
+    /// The imported items, as absolute paths.
     uses: Vec<Name>,
-    /// What others find in it that is another module's.
+    /// The items of other modules that it exports.
     exports: BTreeMap<String, Name>,
 }
 
@@ -136,7 +136,7 @@ impl Source {
         Some(base.into_iter().chain(rest.iter().cloned()).collect())
     }
 
-    /// The module that has the thing at a path.
+    /// The module that defines the item at a path.
     fn owner(&self, path: &[String], depth: usize) -> Name {
         let mut known = 0;
         while known < path.len() && self.modules.contains_key(&path[..=known]) {
@@ -155,7 +155,7 @@ impl Source {
         }
     }
 
-    /// Which modules each module imports.
+    /// The imports of each module.
     fn imports(&self) -> BTreeMap<Name, BTreeSet<Name>> {
         let of = |(name, module): (&Name, &Module)| {
             let owners = module.uses.iter().map(|path| self.owner(path, 0));
@@ -169,7 +169,7 @@ fn segments(path: &str) -> Name {
     path.split("::").map(|part| part.trim().to_owned()).collect()
 }
 
-/// The single paths of a `use`, whatever braces it has.
+/// The single paths of a `use`, with any nesting of braces.
 fn expanded(tree: &str) -> Vec<Name> {
     let Some(open) = tree.find('{') else {
         let path = tree.split(" as ").next().unwrap();
@@ -205,7 +205,7 @@ fn source() -> Source {
 fn no_module_imports_one_that_imports_it() {
     let mut imports = source().imports();
     assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 300, "imports are found");
-    // What imports nothing that is left is in no circle.
+    // A module without remaining imports is in no cycle.
     loop {
         let free: Vec<Name> =
             imports.iter().filter(|(_, of)| of.is_empty()).map(|(name, _)| name.clone()).collect();
@@ -217,7 +217,7 @@ fn no_module_imports_one_that_imports_it() {
             imports.values_mut().for_each(|of| _ = of.remove(&name));
         }
     }
-    // Neither is what nothing that is left imports: it only leads there.
+    // A module that no remaining module imports is in no cycle, either: it only leads to one.
     loop {
         let imported: BTreeSet<Name> = imports.values().flatten().cloned().collect();
         let before = imports.len();

@@ -1,4 +1,4 @@
-//! Lists: pages both ways, exact to the last key.
+//! Lists: pages in both directions, exact to the last key.
 
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ async fn before_asks_for_the_page_that_ends_at_the_cursor() {
 }
 
 #[tokio::test]
-async fn twenty_are_shown_unless_told_otherwise() {
+async fn a_page_has_twenty_items_by_default() {
     let server = TestServer::start().await;
     for _ in 0..21 {
         server.assistant().await;

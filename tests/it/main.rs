@@ -1,6 +1,6 @@
-//! The server as its users meet it: every test talks HTTP to a real one, over a real SQLite file,
-//! with a clock that stands still and a fixed seed. Nothing sleeps, nothing is mocked, all of it
-//! runs in parallel.
+//! Tests the server as users see it. Every test sends HTTP to a real server with a real SQLite
+//! file, a stopped clock and a fixed seed. No test sleeps or uses mocks, and all tests run in
+//! parallel.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What people and monitoring see of a server: the log, the banner, the metrics.
+//! The output of a server for people and monitoring: the log, the banner, the metrics.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
     unharmed::{LISTEN, PROGRAM, Program},
 };
 
-/// The lines that a server logs while it answers some requests.
+/// The log lines of a server during some requests.
 async fn logged(flags: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -73,7 +73,7 @@ async fn the_compact_log_has_one_line_for_each_api_request() {
     }
 }
 
-/// What the program says on a terminal before it is stopped.
+/// The output of the program on a terminal before it is stopped.
 fn on_a_terminal(environment: &[(&str, &str)]) -> Option<String> {
     const SPAWN: &str = "
 import os, pty, signal, sys
@@ -164,7 +164,7 @@ async fn metrics_count_with_bounded_labels() {
     let cancel = format!("/v1/threads/{}/runs/{}/cancel", id("thread"), id("run"));
     server.post(&cancel, json!({})).await;
     while stream.next().await.is_some() {}
-    // The client may see the end a moment before the server has let go of the stream.
+    // The client may see the end slightly before the server releases the stream.
     let mut open = 0..1_000;
     while !metrics(&server).await.contains(&"rehearsal_open_streams 0".to_owned()) {
         assert!(open.next().is_some(), "the stream stays open");

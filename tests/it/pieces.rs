@@ -1,5 +1,5 @@
-//! Snapshots and deletes of very many objects: they are done a few at a time, others write between
-//! two pieces, and nobody ever sees a part.
+//! Snapshots and deletes of very many objects. They run in small pieces, others write between two
+//! pieces, and nobody ever sees a partial result.
 
 use std::{
     path::Path,
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::server::{TestServer, config};
 
-/// How many messages the thread has: many pieces.
+/// The number of messages in the thread: many pieces.
 const MANY: usize = 12_000;
 
 /// A thread with so many messages, and one with a few.
@@ -29,7 +29,7 @@ fn seeds() -> String {
     .to_string()
 }
 
-/// Does something, and counts the writes of another session that are answered meanwhile.
+/// Runs some work, and counts the writes of another session in this time.
 async fn writes_beside(server: &TestServer, work: impl Future<Output = ()>) -> usize {
     let writes = AtomicUsize::new(0);
     let others = async {
@@ -45,7 +45,7 @@ async fn writes_beside(server: &TestServer, work: impl Future<Output = ()>) -> u
     }
 }
 
-/// Resets the session. Answers how many messages there were in it.
+/// Resets the session. Returns the number of its messages.
 async fn removed_messages(server: &TestServer) -> usize {
     let removed = server.send(server.request(Method::POST, "/_rehearsal/reset")).await;
     assert_eq!(removed.status, StatusCode::OK, "{}", removed.text);
@@ -62,7 +62,7 @@ async fn others_write_while_a_large_session_is_kept_and_brought_back() {
         let kept = server.send(snapshot(Method::PUT, "full")).await;
         assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
     };
-    // Each of the pieces lets somebody else write; in one piece it would be two writes at most.
+    // Others can write after each piece; in one piece, it would be two writes at most.
     assert!(writes_beside(&server, kept).await >= 5);
 
     let deleted = server.delete("/v1/threads/thread_many").await;
@@ -102,7 +102,7 @@ async fn a_large_thread_goes_at_once_for_everybody_who_looks() {
         let made = server.post(&format!("/v1/threads/thread_many/{path}"), body).await;
         assert_eq!(made.status, StatusCode::NOT_FOUND, "{path}: {}", made.text);
     }
-    // A snapshot that is taken before the last of it is gone has nothing of it.
+    // A snapshot before the purge has ended contains none of the deleted objects.
     let kept = server.send(server.request(Method::PUT, "/_rehearsal/snapshots/without")).await;
     assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
     let restored = server.request(Method::POST, "/_rehearsal/snapshots/without/restore");
@@ -145,7 +145,7 @@ async fn a_restart_goes_on_with_what_is_left_of_a_large_thread() {
     let server = TestServer::on(&database, &seeds()).await;
     let deleted = server.delete("/v1/threads/thread_many").await;
     assert_eq!(deleted.status, StatusCode::OK);
-    // The server goes while most of it is there, or all of it.
+    // The server stops while most or all of it still exists.
     server.stop().await;
     let left = rows(&database, "messages").await;
     assert!(left > 3, "{left}");
@@ -157,7 +157,7 @@ async fn a_restart_goes_on_with_what_is_left_of_a_large_thread() {
 }
 
 #[tokio::test]
-async fn a_large_thread_that_is_planted_again_keeps_its_messages() {
+async fn a_large_thread_that_is_seeded_again_keeps_its_messages() {
     let server = TestServer::with_fixtures(&seeds()).await;
     assert_eq!(server.delete("/v1/threads/thread_many").await.status, StatusCode::OK);
     server.session().await.add_fixtures(&seeds()).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_large_thread_that_is_planted_again_keeps_its_messages() {
     assert_eq!(removed_messages(&server).await, MANY + 3);
 }
 
-/// How many rows a table has.
+/// The number of rows in a table.
 async fn rows(database: &Path, table: &str) -> i64 {
     use sqlx::Connection;
     let url = format!("sqlite://{}?mode=ro", database.display());

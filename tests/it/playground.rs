@@ -1,5 +1,5 @@
-//! What the Playground needs of the server: reads that leave no trace, the list of runs, the files of the
-//! page. The page itself is tested in a browser.
+//! The parts of the server that the Playground needs: reads that leave no trace, the list of runs,
+//! the files of the page. Browser tests check the page itself.
 
 use rehearsal::{Config, Pace, Unmatched};
 use reqwest::{Method, StatusCode};
@@ -29,7 +29,7 @@ replies:
 ";
 
 #[tokio::test]
-async fn a_read_of_an_observer_moves_nothing_on() {
+async fn a_read_of_an_observer_does_not_advance_a_run() {
     let paced = Config { pace: Pace::Steps, ..config() };
     let server = TestServer::with_fixtures_and(WEATHER, paced).await;
     let (_, path) = server.run("Weather in Oslo").await;
@@ -78,7 +78,7 @@ async fn an_observer_makes_no_session_and_finds_those_that_are_used() {
 }
 
 #[tokio::test]
-async fn flags_that_refuse_clients_refuse_no_observer_and_no_write_is_an_observer_s() {
+async fn the_sunset_flag_rejects_clients_and_writes_but_no_reads_of_observers() {
     let server = TestServer::with(Config { sunset: true, ..config() }).await;
     assert_eq!(server.get("/v1/assistants").await.status, StatusCode::NOT_FOUND);
     assert_eq!(observe(&server, "/v1/assistants").await.status, StatusCode::OK);
@@ -161,7 +161,7 @@ async fn the_list_of_runs_has_pages_and_refuses_what_makes_no_sense() {
         let answer = server.get(&format!("/_rehearsal/runs?{query}")).await;
         assert_eq!(answer.status.as_u16(), status, "{query} {}", answer.text);
     }
-    // A thread that is gone takes its runs along.
+    // The runs of a deleted thread are deleted, too.
     let thread = rest["data"][0]["thread"].as_str().unwrap();
     server.delete(&format!("/v1/threads/{thread}")).await;
     let left = server.get("/_rehearsal/runs").await.body;
@@ -260,7 +260,7 @@ replies:
     let named = ask(named).await.body;
     assert_eq!((&named["named"], &named["reply"]["name"]), (&json!("tools"), &json!("tools")));
 
-    // What it looks at does not count as used.
+    // A look through this call does not count as use.
     let file = server.document("a.txt", "Herons eat fish.").await;
     let store = server.store(&[&file]).await;
     server.idle().await;
@@ -281,7 +281,7 @@ replies:
         let refused = ask(body).await;
         assert_eq!(refused.status.as_u16(), status, "{}", refused.text);
     }
-    // It made nothing and drew no id.
+    // It created nothing and used no id.
     twin.run_with("Once", json!({"assistant_id": "asst_a"})).await;
     let file = twin.document("a.txt", "Herons eat fish.").await;
     twin.store(&[&file]).await;
@@ -307,7 +307,7 @@ async fn threads_are_found_by_their_words_their_metadata_and_the_ids_in_them() {
     assert_eq!(found("100%").await, [last(&first)]);
     assert_eq!(found("customer").await, [second.as_str()]);
     assert_eq!(found("ada").await, [second.as_str()]);
-    // The names of the API's keys are no words of a message.
+    // The keys of the API do not count as words of a message.
     assert!(found("annotations").await.is_empty() && found("value").await.is_empty());
     assert_eq!(asked("id", last(&run)).await, [last(&first)]);
     assert_eq!(asked("id", &second).await, [second.as_str()]);
@@ -452,7 +452,7 @@ async fn deletes_of_a_session_beside_its_requests_break_nothing() {
                 1 => server.post(&format!("{session}/_rehearsal/reset"), json!({})).await,
                 _ => server.post(&format!("{session}/v1/threads/runs"), run.clone()).await,
             };
-            // What another request has deleted is not there.
+            // Another request may have deleted it.
             assert!([200, 404].contains(&answer.status.as_u16()), "{}", answer.text);
         }
     };

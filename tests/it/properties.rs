@@ -1,4 +1,4 @@
-//! What is accepted when it is checked is accepted when it is served.
+//! A fixture that the check accepts is also accepted by the server.
 
 use proptest::prelude::*;
 use rehearsal::{Config, Server};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::server::config;
 
-/// Documents that are right, or nearly.
+/// Documents that are correct, or nearly correct.
 fn document() -> impl Strategy<Value = Value> {
     let message = prop_oneof![
         Just(json!("Hi")),

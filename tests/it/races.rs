@@ -1,4 +1,4 @@
-//! Many at once, and in the wrong order: nothing is lost, doubled, or stuck.
+//! Many requests at the same time and in the wrong order: nothing is lost, duplicated, or stuck.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -94,7 +94,7 @@ async fn messages_that_attach_files_at_once_share_one_store() {
 }
 
 #[tokio::test]
-async fn whoever_searches_waits_neither_for_a_clock_that_stands_still_nor_for_what_is_cancelled() {
+async fn a_search_waits_neither_for_a_stopped_clock_nor_for_cancelled_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seeds.yaml");
     let yaml = "vector_stores:\n  - {id: vs_docs, files: [{name: a.txt, text: \
@@ -135,7 +135,7 @@ async fn a_run_does_not_oversleep_a_file_that_becomes_ready_while_it_looks() {
         json!({"model": "gpt-4o", "tools": [{"type": "file_search"}], "tool_resources": resources});
     let assistant = server.post("/v1/assistants", assistant).await.id();
     for number in 0..60 {
-        // Longer and longer, so that one of them becomes ready at every moment of the run.
+        // Each text is longer, so that the files become ready at different moments of the run.
         let text = format!("animal{number} eats hay. {}", "And sleeps. ".repeat(20 * number));
         let file = server.document(&format!("{number}.txt"), text).await;
         server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
@@ -153,7 +153,7 @@ async fn files_come_with_their_message_or_not_at_all() {
     let (thread, _) = server.run("Hello").await;
     let attached = json!({"role": "user", "content": "With a file", "attachments":
         [{"file_id": file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]});
-    // A run holds the thread: neither the message nor anything of its files is left behind.
+    // A run holds the thread: neither the message nor its files remain.
     let refused = server.post(&format!("{thread}/messages"), attached.clone()).await;
     assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
     let before = server.get(&thread).await.body;
@@ -200,8 +200,8 @@ async fn messages_with_files_and_changes_of_their_thread_lose_nothing() {
     assert_eq!(server.get("/v1/vector_stores").await.body["data"].as_array().unwrap().len(), 1);
 }
 
-/// A read sees what was acknowledged before it, also where it is answered from memory. Nobody sees an
-/// object go back.
+/// A read sees all writes that were acknowledged before it, even if it comes from memory. No object
+/// returns to an older state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_read_is_never_older_than_what_was_acknowledged() {
     let server = TestServer::start().await;
@@ -247,8 +247,9 @@ async fn what_was_read_is_gone_with_its_thread() {
     }
 }
 
-/// A run is performed before it is written: what it has read of its thread must hold until then.
-/// Messages that arrive meanwhile stand before it or behind it, and each run knows its turn.
+/// A run is performed before it is written. The messages that it has read must still be the latest
+/// ones when it is written. A concurrent message is either before it or after it, and each run has
+/// the correct turn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn runs_and_messages_on_one_thread_follow_one_another() {
     const RUNS: usize = 40;

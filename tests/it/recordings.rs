@@ -1,5 +1,5 @@
-//! Recordings of other tools, where these have ways of their own; what is none is called by its
-//! name.
+//! Recordings of other tools with special features. For a file that is not a recording, the error
+//! names the kind of file.
 
 use std::{fs, path::Path, process::Command};
 
@@ -27,14 +27,14 @@ fn messages(answer: &str) -> Value {
             said("msg_1", "user", None, "Grüße?")]})
 }
 
-/// What `rehearsal import` prints, and what it says of it.
+/// The output of `rehearsal import`, and its messages.
 fn import(path: &Path) -> (String, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_rehearsal")).arg("import").arg(path).output().unwrap();
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// The fixture that is made of a text.
+/// The imported fixture of a text, with the messages.
 fn imported(text: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recording");
@@ -56,7 +56,7 @@ fn a_folder_of_mappings_of_wiremock_is_one_recording() {
             json!({"id": name, "request": request, "response": response, "insertionIndex": index});
         fs::write(mappings.join(format!("{name}.json")), mapping.to_string()).unwrap();
     };
-    // Of two answers to the same poll the later one counts, whatever the names of the files are.
+    // Of two responses to the same poll, the later one counts, for any names of the files.
     let poll = json!({"url": "/v1/threads/thread_1/runs/run_1", "method": "GET"});
     mapping("a", 3, poll.clone(), json!({"jsonBody": run("completed")}));
     mapping("b", 4, poll, json!({"status": 200, "body": run("queued").to_string()}));
@@ -108,7 +108,7 @@ fn what_curl_prints_is_read_with_its_remarks_and_commands() {
         "{fixture}{said}"
     );
     assert!(!fixture.contains("sk-secret") && !fixture.contains("hang"), "{fixture}");
-    // What another tool shows of the same has no marks in front.
+    // Other tools print the same without the marks in front.
     let plain =
         text.replace("\n> ", "\n").replace("\n< ", "\n").replace("\n>", "\n").replace("\n<", "\n");
     assert!(imported(&plain).0.contains("Grüße, Ada!"), "{plain}");
@@ -133,7 +133,7 @@ fn bodies_are_read_however_a_tool_packs_them() {
         url("messages?limit=2"),
         json!(messages),
     );
-    // VCR for Ruby marks bytes that are text as binary, once a character in them is not of ASCII.
+    // VCR for Ruby marks text as binary if it has a character outside ASCII.
     let vcr = format!(
         "---\nhttp_interactions:\n- request: {{method: get, uri: {}, body: {{encoding: US-ASCII, \
          string: ''}}}}\n  response:\n    status: {{code: 200}}\n    body:\n      encoding: \
@@ -144,7 +144,7 @@ fn bodies_are_read_however_a_tool_packs_them() {
         url("runs/run_1"),
         json!(run),
     );
-    // PHP writes a comma too many where it could not write a body.
+    // PHP writes an extra comma if it cannot write a body.
     let php_vcr = format!(
         "[{{\"request\": {{\"method\": \"GET\", \"url\": {}}}, \"response\": {{\"status\": \
          {{\"code\": 200}}, \"body\": {}}}}}, {{\"request\": {{\"method\": \"GET\", \"url\": \

@@ -1,5 +1,5 @@
-//! Requests that the real service refused, as people reported it: settings that do not go together,
-//! schemas, sizes, spelling.
+//! Requests that the real service rejected, from public reports: conflicting settings, schemas,
+//! sizes, spelling.
 
 use rehearsal::Config;
 use reqwest::{Method, StatusCode};
@@ -86,7 +86,7 @@ async fn answers_by_a_schema_exclude_all_tools_but_functions() {
             .post("/v1/assistants", json!({"model": "gpt-4o", "response_format": format}))
             .await
             .id();
-        // On a change: the tools in force then.
+        // For a change, the tools in force at that time count.
         for (id, change) in [
             (&with_tool, json!({"response_format": format})),
             (&with_format, json!({"tools": tools})),
@@ -158,7 +158,7 @@ async fn models_take_only_the_parameters_that_they_have() {
             StatusCode::OK
         );
     }
-    // Nothing is known of other names.
+    // Nothing is known about other names.
     assert_eq!(
         create(json!({"model": "mine", "temperature": 0.7, "reasoning_effort": "low"}))
             .await
@@ -166,7 +166,7 @@ async fn models_take_only_the_parameters_that_they_have() {
         StatusCode::OK
     );
 
-    // A change of the model alone meets what is there.
+    // A change of only the model is checked against the current settings.
     let warm = create(json!({"model": "gpt-4o", "temperature": 0.7})).await.id();
     let usual = create(json!({"model": "gpt-4o"})).await.id();
     let thinking = create(json!({"model": "o3-mini", "reasoning_effort": "high"})).await.id();
@@ -184,7 +184,7 @@ async fn models_take_only_the_parameters_that_they_have() {
         StatusCode::OK
     );
 
-    // So does a run.
+    // A run is checked in the same way.
     let warm = create(json!({"model": "gpt-4o", "temperature": 0.7})).await.id();
     let runs = runs(&server).await;
     let order = json!({"assistant_id": warm, "model": "o3-mini", "reasoning_effort": "medium"});
@@ -308,7 +308,7 @@ async fn parameters_of_functions_are_object_schemas() {
 }
 
 #[tokio::test]
-async fn it_says_of_what_a_list_should_be_and_which_key_was_meant() {
+async fn errors_name_the_type_of_list_items_and_the_intended_key() {
     let server = TestServer::start().await;
     let assistant = server.assistant().await;
     let thread = server.thread("Hello").await;

@@ -1,5 +1,5 @@
-//! `exec --verify` and `exec --report` as they are used from a shell: what cannot be used is refused
-//! before the command starts, and a report is written however the command ends.
+//! `exec --verify` and `exec --report` from a shell. Invalid options are rejected before the
+//! command starts. A report is written for every end of the command.
 
 use std::{
     fs,
@@ -45,7 +45,7 @@ fn what_cannot_be_used_is_refused_before_the_command_starts() {
         assert!(said(&output).contains(message), "{flags:?} {}", said(&output));
         assert!(!folder.path().join("started").exists(), "{flags:?}");
     }
-    // All formats are judged before a file is made, and what is there stays.
+    // All formats are checked before a file is created, and existing content stays.
     let flags = ["--report", "new.json", "--report", "kept.json", "--report", "r.txt"];
     assert_eq!(exec(folder.path(), &flags, &["true"]).status.code(), Some(2));
     assert!(!folder.path().join("new.json").exists());
@@ -57,7 +57,7 @@ fn a_report_is_written_however_the_command_ends() {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     for (command, code) in [("exit 3", 3), ("kill -9 $$", 137), ("true", 0)] {
-        // A longer one of an earlier run leaves nothing behind.
+        // A longer report of an earlier run leaves no rest.
         fs::write(folder.path().join("r.json"), "x".repeat(10_000)).unwrap();
         let flags = ["--report", "r.json", "--report", "r.xml", "--report", "r.HTML"];
         let output = exec(folder.path(), &flags, &["sh", "-c", command]);

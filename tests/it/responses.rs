@@ -1,4 +1,4 @@
-//! Responses and Conversations: state, chains, locks, streams and refusals.
+//! Responses and Conversations: state, chains, locks, streams and errors.
 
 mod background;
 mod bad_input;
@@ -127,7 +127,7 @@ async fn what_is_not_stored_cannot_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_chain_hands_down_its_items_and_nothing_else() {
+async fn a_chain_passes_on_its_items_and_nothing_else() {
     let server = TestServer::with_fixtures(WEATHER).await;
     let first = create(
         &server,
@@ -180,7 +180,7 @@ async fn a_chain_hands_down_its_items_and_nothing_else() {
     let unknown = server.get(&format!("{list}?after=msg_none")).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{}", unknown.text);
 
-    // What was deleted is read no more; what goes on from it is.
+    // A deleted response is not read any more; the responses after it still are.
     server.delete(&format!("/v1/responses/{}", first["id"].as_str().unwrap())).await;
     assert_eq!(ids(&server.get(&list).await).len(), 1);
     let third = json!({"model": "gpt-4o", "input": "x", "previous_response_id": second["id"]});
@@ -201,7 +201,7 @@ async fn a_reply_goes_on_however_the_outputs_come() {
     let chained = json!({"model": "gpt-5", "previous_response_id": first["id"],
         "input": outputs(&first, &["cold", "warm"])});
     assert_eq!(text(&create(&server, chained.clone()).await), done);
-    // A second time, from the same place.
+    // A second time, from the same state.
     assert_eq!(text(&create(&server, chained).await), done);
 
     let unstored =
@@ -212,7 +212,7 @@ async fn a_reply_goes_on_however_the_outputs_come() {
     let whole = json!({"model": "gpt-5", "input": list, "store": false});
     let answer = create(&server, whole).await;
     assert_eq!(text(&answer), done);
-    // Another question in the same list is another turn.
+    // Another question in the same list counts as another turn.
     list.extend(answer["output"].as_array().unwrap().clone());
     list.push(json!({"role": "user", "content": "More"}));
     let more = json!({"model": "gpt-5", "input": list, "store": false});
@@ -364,7 +364,7 @@ replies:
     let end = &events.last("response.completed")["response"];
     assert_eq!(end["tool_usage"]["web_search"]["num_requests"], 1);
     assert_eq!(end["output"][2]["output"], "y");
-    // A model that reasons does not say yet what it looks for.
+    // A model that reasons does not show the query yet.
     let events = ask("gpt-5").await;
     assert!(events.all("response.output_item.added")[0]["item"].get("action").is_none());
 }
@@ -390,7 +390,7 @@ async fn tools_that_the_input_brings_along_are_echoed() {
     let added = json!({"type": "additional_tools", "role": "developer", "tools": [function("h")]});
     assert_eq!(ask("gpt-5.4", added.clone()).await, ["f", "g", "tool_search", "h/"]);
     assert_eq!(ask("gpt-5.6", added).await, ["f", "g", "h", "tool_search"]);
-    // A tool of the service has no name to be found by.
+    // A tool of the service has no name for the comparison.
     let nameless =
         json!({"type": "additional_tools", "role": "developer", "tools": [{"type": "web_search"}]});
     assert_eq!(ask("gpt-5.4", nameless).await, ["f", "g", "web_search", "tool_search"]);
@@ -515,4 +515,41 @@ async fn a_thousand_responses_at_once_are_a_thousand() {
     made.sort();
     made.dedup();
     assert_eq!(made.len(), 1_000);
+}
+
+const CITED: &str = r#"
+replies:
+  - steps:
+      - item: {type: web_search_call, action: {type: search, query: x}}
+      - item:
+          type: message
+          role: assistant
+          content:
+            - type: output_text
+              text: "Rust is fast (a.org). So it is."
+              annotations:
+                - {type: url_citation, start_index: 13, end_index: 20, title: A, url: "https://a.org"}
+              logprobs: []
+            - {type: refusal, refusal: But no more.}
+"#;
+
+#[tokio::test]
+async fn a_message_with_citations_of_web_pages_streams_its_text() {
+    let server = TestServer::with_fixtures(CITED).await;
+    let asked = json!({"model": "gpt-4o", "input": "x", "stream": true});
+    let Events(events) = server.stream("/v1/responses", asked).await;
+    let of = |kind: &str| events.iter().filter(|(name, _)| name == kind).collect::<Vec<_>>();
+    let deltas = of("response.output_text.delta");
+    let text: String = deltas.iter().map(|(_, data)| data["delta"].as_str().unwrap()).collect();
+    assert_eq!(text, "Rust is fast (a.org). So it is.");
+    assert!(deltas.len() > 4, "{events:?}");
+    let place = events.iter().position(|(name, _)| name == "response.output_text.annotation.added");
+    let before = events[..place.unwrap()].iter();
+    let before = before.filter_map(|(_, data)| data["delta"].as_str()).collect::<String>();
+    assert!(before.starts_with("Rust is fast (a.org)") && before.len() < text.len(), "{before}");
+    assert_eq!(of("response.content_part.added").len(), 2);
+    assert_eq!(of("response.refusal.done")[0].1["refusal"], "But no more.");
+    let (_, done) = of("response.output_item.done")[1];
+    assert_eq!(done["item"], of("response.completed")[0].1["response"]["output"][1]);
+    assert_eq!(done["item"]["content"][0]["annotations"][0]["url"], "https://a.org");
 }

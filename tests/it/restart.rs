@@ -1,4 +1,4 @@
-//! A server that stops, in whatever state its runs are, and another on the same file.
+//! A server that stops while its runs are in any state, and another one on the same file.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn a_run_that_waits_for_outputs_still_waits() {
     let (thread, run) = server.run("Hello").await;
     server.stop().await;
 
-    // With other fixtures: a run keeps the reply that it began with.
+    // The fixtures are different now: a run keeps its first reply.
     let server = TestServer::on(&path, "replies: [{steps: [{message: Another}]}]").await;
     let waiting = server.get(&run).await.body;
     assert_eq!(waiting["status"], "requires_action");
@@ -80,8 +80,8 @@ async fn a_run_goes_on_from_where_it_stood() {
         let steps = steps["data"].as_array().unwrap();
         assert_eq!(steps.len(), 2);
         assert!(steps.iter().all(|step| step["status"] == "completed"));
-        // "Hello" is one token, a message costs four; the second step has seen the first one's
-        // three.
+        // "Hello" is one token, and a message costs four. The second step has read the three tokens
+        // of the first.
         assert_eq!(
             ended["usage"],
             json!({
@@ -136,7 +136,7 @@ async fn nothing_more_is_said_past_the_deadline() {
     assert_eq!(server.said(&thread).await, ["Hello"]);
 }
 
-/// Exchanges what was noted of the runs in a database.
+/// Replaces the notes of the runs in a database.
 async fn write_notes(path: &std::path::Path, note: Option<&str>) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_run_whose_note_cannot_be_read_fails_and_says_so() {
         assert_eq!(steps["data"].as_array().unwrap().len(), 1, "nothing is begun anew");
         assert_eq!(steps["data"][0]["status"], "failed");
         assert_eq!(server.said(&thread).await.len(), 2);
-        // The thread is free again.
+        // The thread is free now.
         let again = json!({"role": "user", "content": "Again"});
         let added = server.post(&format!("{thread}/messages"), again).await;
         assert_eq!(added.status.as_u16(), 200, "{}", added.text);
@@ -204,7 +204,7 @@ async fn notes_of_version_0_1_0_are_converted() {
     let path = folder.path().join("old.db");
     let server = TestServer::on(&path, SLOW).await;
     let (thread, run) = server.run("Hello").await;
-    // The first token is said with the status.
+    // The first token comes together with the status.
     server.advance(Duration::from_secs(2)).await;
     server.stop().await;
     write_notes(&path, Some(NOTE)).await;

@@ -1,4 +1,4 @@
-//! Runs from their creation to every one of their ends.
+//! Runs from their creation to each of their possible ends.
 
 use std::time::Duration;
 

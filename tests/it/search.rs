@@ -1,10 +1,10 @@
-//! Searches in vector stores: what is found, in which order, and that it is the same every time.
+//! Searches in vector stores: their results, the order, and that they are always the same.
 
 use serde_json::{Value, json};
 
 use crate::server::TestServer;
 
-/// A store with a file for each of these texts.
+/// A store with one file for each of these texts.
 async fn store_of(server: &TestServer, texts: &[(&str, &str, Value)]) -> String {
     let store = server.store(&[]).await;
     for (name, text, attributes) in texts {

@@ -1,5 +1,5 @@
-//! Keys are kept nowhere, whatever they look like: neither those of clients nor those of upstreams,
-//! in no journal, log, recording or database.
+//! Keys of any form are kept nowhere: neither those of clients nor those of upstreams, in no
+//! journal, log, recording or database.
 
 use std::{path::Path, process::Command};
 
@@ -18,7 +18,7 @@ use crate::{
     upstream::{answering, leaked, stream},
 };
 
-/// A server that keeps all that it can keep: a log of everything, recordings and a database.
+/// A server that keeps as much as possible: a full log, recordings and a database.
 struct Keeper {
     program: Program,
     folder: tempfile::TempDir,
@@ -69,7 +69,7 @@ impl Keeper {
         assert!(events.ends_with("data: [DONE]\n\n"), "{events}");
     }
 
-    /// All that is kept, once the server has ended.
+    /// All kept data after the end of the server.
     async fn kept(self) -> Vec<(String, Vec<u8>)> {
         let journal =
             self.send("sk-anything-else", reqwest::Method::GET, "/_rehearsal/requests", None).await;
@@ -93,7 +93,7 @@ fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A key as a file may have it: as it is, as a part of JSON, of a URL, and in base64.
+/// The forms of a key in a file: plain, within JSON, within a URL, and in base64.
 fn forms(key: &str) -> Vec<String> {
     let quoted = Value::from(key).to_string();
     let json = quoted[1..quoted.len() - 1].to_owned();
@@ -111,7 +111,7 @@ fn assert_kept_nowhere(key: &str, kept: &[(String, Vec<u8>)]) {
     }
 }
 
-/// Keys of every form that a header takes, always the same.
+/// Keys of every form that a header accepts, always the same ones.
 fn keys(count: usize) -> Vec<String> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);

@@ -1,4 +1,4 @@
-//! A server for one test, and a client that checks every answer against the contract.
+//! A server for one test, and a client that checks every response against the contract.
 
 use std::{io::Write, path::Path, time::Duration};
 
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 use crate::contract::{self, Version};
 
-/// When every test begins: 2025-01-01T00:00:00Z.
+/// The start time of every test: 2025-01-01T00:00:00Z.
 pub const START: i64 = 1_735_689_600;
 
-/// Says something to whoever runs the tests, whether they pass or not: what `println!` says of a
-/// test that passes is not shown.
+/// Prints a line for the person who runs the tests, even if they pass. The output of `println!` in
+/// a test that passes is not shown.
 pub fn say(line: &str) {
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-/// A client of HTTP. It needs TLS set up, even where it speaks none.
+/// An HTTP client. It needs the TLS setup even if it does not use TLS.
 pub fn client() -> reqwest::Client {
     rehearsal::internals::prepare_tls();
     reqwest::Client::new()
@@ -31,11 +31,11 @@ pub struct TestServer {
     pub base: String,
     server: Server,
     client: reqwest::Client,
-    // Lives as long as the server, which keeps its fixtures in it.
+    // The fixtures of the server are in it, so it lives as long as the server.
     _folder: Option<tempfile::TempDir>,
 }
 
-/// A clock that stands still and a fixed seed, so that two servers answer alike.
+/// A stopped clock and a fixed seed, so that two servers give equal responses.
 pub fn config() -> Config {
     let program = Some(env!("CARGO_BIN_EXE_rehearsal").into());
     Config {
@@ -46,7 +46,7 @@ pub fn config() -> Config {
     }
 }
 
-/// How many contents are on disk beside the database `r.db` in a folder.
+/// The number of contents on disk next to the database `r.db` in a folder.
 pub fn blobs(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder.join("r.db-files")).unwrap();
     entries.filter(|entry| entry.as_ref().unwrap().file_name() != "lock").count()
@@ -73,7 +73,7 @@ impl TestServer {
         server
     }
 
-    /// On a database file, which may have been used before.
+    /// On a database file that may be used already.
     pub async fn on(database: &Path, yaml: &str) -> Self {
         Self::with_fixtures_and(yaml, Config { database: Some(database.to_owned()), ..config() })
             .await
@@ -84,7 +84,7 @@ impl TestServer {
         Self { base: server.url(), server, client: client(), _folder: None }
     }
 
-    /// Stops the server and waits until it has let go of its database.
+    /// Stops the server and waits until it has released its database.
     pub async fn stop(self) {
         drop(self.client);
         self.server.stop().await;
@@ -102,7 +102,7 @@ impl TestServer {
         self.server.load_fixtures(vec![path]).await.unwrap();
     }
 
-    /// Moves the clock of the default session on.
+    /// Advances the clock of the default session.
     pub async fn advance(&self, by: Duration) {
         self.session().await.advance(by).await;
     }
@@ -117,7 +117,7 @@ impl TestServer {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    /// A request with the headers of a well-behaved client.
+    /// A request with the headers of a correct client.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.bare(method, path).bearer_auth("sk-test").header("openai-beta", "assistants=v2")
     }
@@ -153,7 +153,7 @@ impl TestServer {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    /// The events of a stream, to its end.
+    /// All events of a stream.
     pub async fn stream(&self, path: &str, body: Value) -> Events {
         let answer = self.post(path, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
@@ -172,19 +172,19 @@ impl TestServer {
         self.send(self.request(Method::POST, "/v1/files").multipart(form)).await
     }
 
-    /// A file to search in, by its id.
+    /// A file for searches. Returns its id.
     pub async fn document(&self, filename: &str, content: impl Into<Vec<u8>>) -> String {
         self.upload("assistants", filename, content).await.id()
     }
 
-    /// A vector store with these files, ready, by its id.
+    /// A vector store with these files, ready. Returns its id.
     pub async fn store(&self, files: &[&str]) -> String {
         let id = self.post("/v1/vector_stores", json!({"file_ids": files})).await.id();
         self.idle().await;
         id
     }
 
-    /// What a search in a store finds: names of files and texts.
+    /// The results of a search in a store: names of files and texts.
     pub async fn search(&self, store: &str, query: Value) -> Vec<(String, String)> {
         let body = if query.is_string() { json!({ "query": query }) } else { query };
         let found = self.post(&format!("/v1/vector_stores/{store}/search"), body).await;
@@ -194,20 +194,20 @@ impl TestServer {
         items.map(|item| (text(&item["filename"]), text(&item["content"][0]["text"]))).collect()
     }
 
-    /// An assistant, by its id.
+    /// An assistant. Returns its id.
     pub async fn assistant(&self) -> String {
         self.post("/v1/assistants", json!({"model": "gpt-4o"})).await.id()
     }
 
-    /// A thread in which a user has said something.
+    /// A thread with a message of a user.
     pub async fn thread(&self, said: &str) -> String {
         self.post("/v1/threads", json!({"messages": [{"role": "user", "content": said}]}))
             .await
             .id()
     }
 
-    /// A run on a new thread: the paths of the thread and of the run. It has been performed as far
-    /// as it goes at this moment.
+    /// A run on a new thread. Returns the paths of the thread and of the run. The run has advanced
+    /// as far as possible at this moment.
     pub async fn run(&self, said: &str) -> (String, String) {
         let assistant = self.assistant().await;
         self.run_with(said, json!({"assistant_id": assistant})).await
@@ -233,7 +233,7 @@ impl TestServer {
     }
 }
 
-/// The version that a request speaks, as far as its header says.
+/// The API version of a request, from its header.
 fn version_of(headers: &HeaderMap) -> Version {
     let betas = headers
         .get_all("openai-beta")
@@ -261,7 +261,7 @@ impl Answer {
         self.body["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
     }
 
-    /// Status, message, param and code of an error, in one line.
+    /// The status, message, param and code of an error, on one line.
     pub fn refusal(&self) -> String {
         let error = &self.body["error"];
         let message = error["message"].as_str().unwrap_or(&self.text);
@@ -273,7 +273,7 @@ impl Answer {
 pub struct Events(pub Vec<(String, Value)>);
 
 impl Events {
-    /// Reads the frames exactly as they must be: name, data in one line, blank line.
+    /// Parses frames in their exact form: name, data in one line, blank line.
     pub fn parse(text: &str) -> Self {
         let frames = text.strip_suffix("\n\n").unwrap_or(text).split("\n\n");
         Self(
@@ -297,14 +297,14 @@ impl Events {
         )
     }
 
-    /// The names, runs of the same one folded into one.
+    /// The names of the events; adjacent equal names count once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         names.dedup();
         names
     }
 
-    /// The data of the only, or last, event of this name.
+    /// The data of the last event with this name.
     pub fn last(&self, name: &str) -> &Value {
         let found = self.0.iter().rev().find(|(event, _)| event == name);
         &found.unwrap_or_else(|| panic!("no {name} in {:?}", self.names())).1

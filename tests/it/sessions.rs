@@ -1,4 +1,4 @@
-//! Sessions: each has its own objects behind `/s/NAME`.
+//! Sessions: each has its own objects, under `/s/NAME`.
 
 use serde_json::json;
 
@@ -65,7 +65,7 @@ async fn a_name_that_cannot_be_one_is_an_unknown_path() {
 }
 
 #[tokio::test]
-async fn whoever_is_refused_makes_no_world() {
+async fn a_rejected_request_creates_no_session() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     let server = TestServer::on(&path, "replies: []").await;
@@ -98,7 +98,7 @@ async fn a_session_is_made_for_a_key_that_is_let_in_and_for_no_other() {
     assert_eq!(names_in(&path).await, ["default", "right"]);
 }
 
-/// The sessions that a database knows.
+/// The names of the sessions in a database.
 async fn names_in(path: &std::path::Path) -> Vec<String> {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();

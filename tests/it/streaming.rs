@@ -1,5 +1,4 @@
-//! Streams: the order of the events, their shapes to the byte, and the same objects as a poll
-//! shows.
+//! Streams: the order of the events, their exact bytes, and the same objects as in a poll.
 
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ fn names(parts: &[&[&'static str]]) -> Vec<&'static str> {
     parts.concat()
 }
 
-/// The data of every event of this name, as it went over the wire.
+/// The data of every event with this name, as sent.
 fn deltas(events: &Events, name: &str) -> Vec<String> {
     events.all(name).iter().map(|data| data["delta"].to_string()).collect()
 }
@@ -59,7 +58,7 @@ async fn a_message_streams_in_the_recorded_order_and_shape() {
         "as streams show it"
     );
 
-    // What was streamed is what is stored.
+    // The streamed objects are the stored ones.
     let completed = events.last("thread.run.completed");
     let mut polled =
         server.get(&format!("{runs}/{}", completed["id"].as_str().unwrap())).await.body;
@@ -252,7 +251,7 @@ async fn a_cancel_from_elsewhere_ends_the_stream() {
     let runs = format!("/v1/threads/{thread}/runs");
     let assistant = server.assistant().await;
     let cancel = async {
-        // The first piece is out, the second is an hour away.
+        // The first piece is sent; the second comes an hour later.
         let run = loop {
             server.idle().await;
             let list = server.get(&runs).await.body;

@@ -1,4 +1,4 @@
-//! Threads: what they show when they are made and when they are read is not the same, as recorded.
+//! Threads. Recorded: a thread shows different fields after its creation and in a read.
 
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use crate::server::TestServer;
 const FOODS: &str = "This file describes the favorite foods of several people.\n\nSummanus \
                      Ferdinand: tacos\nFilip Carola: cake";
 
-/// An assistant that searches a store with one file, by the ids of both.
+/// An assistant that searches a store with one file. Returns the ids of the assistant and the file.
 async fn searching(server: &TestServer) -> (String, String) {
     let file = server.document("favorite_foods.txt", FOODS).await;
     let assistant = json!({
@@ -476,7 +476,7 @@ assistants:
 }
 
 #[tokio::test]
-async fn what_is_attached_twice_or_to_a_store_that_is_gone_is_attached_all_the_same() {
+async fn a_file_can_be_attached_twice_and_after_its_store_is_deleted() {
     let server = TestServer::start().await;
     let (store, file) = (server.store(&[]).await, server.document("a.txt", "apples").await);
     let files = format!("/v1/vector_stores/{store}/files");

@@ -1,4 +1,4 @@
-//! Turns: what was in force for each of them, and what was answered.
+//! Turns: the settings in force for each of them, and the answer.
 
 use std::sync::{Arc, Mutex};
 
@@ -37,12 +37,12 @@ fn look() -> Value {
     json!({"type": "function", "function": {"name": "look"}})
 }
 
-/// A run that calls a function twice, to its end.
+/// A complete run that calls a function twice.
 async fn ask(server: &TestServer, order: Value) -> (String, String) {
     let (thread, run) = server.run_with("The weather?", order).await;
     let waiting = server.get(&run).await.body;
     let calls = waiting["required_action"]["submit_tool_outputs"]["tool_calls"].as_array().unwrap();
-    // In another order than they were asked for.
+    // In another order than the calls.
     let outputs: Vec<_> = ["cold", "warm"]
         .iter()
         .zip(calls)
@@ -131,7 +131,7 @@ async fn turns_are_filtered_and_paged() {
     assert_eq!(turns(&server, &format!("?run={}", id(&run))).await, all[..2]);
     assert_eq!(turns(&server, &format!("?thread={}", id(&thread))).await, all[..2]);
     assert_eq!(turns(&server, "?reply=weather&status=completed").await, all[1..2]);
-    // A reply without a name is called by its place.
+    // A reply without a name is identified by its place.
     let place = all[2]["answered"]["reply"].as_str().unwrap().to_owned();
     assert!(place.ends_with("test.yaml:14"), "{place}");
     assert_eq!(turns(&server, &format!("?reply={place}")).await, all[2..3]);
@@ -149,7 +149,7 @@ async fn turns_are_filtered_and_paged() {
         let answer = server.get(&format!("/_rehearsal/turns{query}")).await;
         assert_eq!(answer.status.as_u16(), status, "{query}");
     }
-    // A turn that goes on ends with its run.
+    // An open turn ends with its run.
     assert_eq!(all[3]["answered"]["usage"], Value::Null);
     server.post(&format!("{hanging}/cancel"), json!({})).await;
     server.idle().await;
@@ -202,7 +202,7 @@ async fn the_library_judges_the_same_expectations() {
 }
 
 #[tokio::test]
-async fn a_turn_is_an_event_once_its_run_can_be_seen_as_it_is_then() {
+async fn the_event_of_a_turn_comes_when_its_run_is_visible() {
     let server = TestServer::with_fixtures(WEATHER).await;
     let events = server.bare(Method::GET, "/_rehearsal/events").send().await.unwrap();
     let mut events = events.bytes_stream();
@@ -277,7 +277,7 @@ async fn a_run_that_goes_on_after_a_restart_goes_on_with_its_turns() {
     assert_eq!(heard[1], &json!({"role": "assistant", "content": "Let me see."}));
 }
 
-/// A model that keeps what it was asked, and calls a function where the user says so.
+/// A model that stores its requests, and calls a function if the user asks for it.
 async fn model() -> (String, Arc<Mutex<Vec<Value>>>) {
     let asked = Arc::<Mutex<Vec<Value>>>::default();
     let kept = Arc::clone(&asked);
@@ -308,7 +308,7 @@ async fn model() -> (String, Arc<Mutex<Vec<Value>>>) {
     (format!("http://{address}/v1"), asked)
 }
 
-/// What happens in one conversation: messages before each run, and how it is asked for.
+/// One conversation: the messages before each run, and the parameters of the run.
 fn conversation() -> impl Strategy<Value = Vec<(Vec<(bool, String)>, Value)>> {
     let text = prop_oneof!["[a-z ]{1,12}", Just("please call".to_owned()), Just("Ж 🌦".to_owned())];
     let messages = prop::collection::vec((any::<bool>(), text.clone()), 0..4);
@@ -337,7 +337,7 @@ fn conversation() -> impl Strategy<Value = Vec<(Vec<(bool, String)>, Value)>> {
     prop::collection::vec((messages, order), 1..4)
 }
 
-/// Performs a conversation. Answers with its turns, and with what the model was asked for each.
+/// Performs a conversation. Returns its turns, and the model's request for each turn.
 async fn converse(talk: Vec<(Vec<(bool, String)>, Value)>) -> (Vec<Value>, Vec<Value>) {
     let (url, asked) = model().await;
     let settings = UpstreamSettings::new(url, UpstreamKind::Chat);
@@ -369,7 +369,7 @@ async fn converse(talk: Vec<(Vec<(bool, String)>, Value)>) -> (Vec<Value>, Vec<V
     (turns(&server, "").await, asked)
 }
 
-/// A request to the model in the words of a turn.
+/// A request to the model in the form of a turn.
 fn as_turn(request: &Value) -> Value {
     let messages = request["messages"].as_array().unwrap();
     let system = messages.iter().find(|message| message["role"] == "system");

@@ -1,4 +1,4 @@
-//! What a broken log, a stalled peer, a second server or a signal may do: nothing to anybody else.
+//! A broken log, a stalled peer, a second server or a signal must not affect others.
 
 use std::{
     collections::HashSet,
@@ -18,13 +18,13 @@ use crate::{
     skipped::{Remedy, skip},
 };
 
-/// Far more than anything here takes, and far less than a hang.
+/// Much longer than any step here, and much shorter than a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rehearsal");
 pub const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
-/// The program, as a process of its own.
+/// The program in a separate process.
 pub struct Program {
     child: Child,
     pub base: String,
@@ -60,7 +60,7 @@ impl Program {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Waits for the end. Answers the exit code.
+    /// Waits for the end. Returns the exit code.
     pub fn end(mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {
@@ -88,7 +88,7 @@ impl Program {
 
 #[tokio::test]
 async fn a_log_that_nobody_can_write_stops_nothing() {
-    // The reading end is closed: every write to standard error fails.
+    // The read end is closed: every write to standard error fails.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let upstream = ["--upstream", "http://127.0.0.1:1/v1", "--log", "debug"];
@@ -116,7 +116,7 @@ async fn a_log_that_nobody_can_write_stops_nothing() {
 async fn a_log_that_nobody_reads_stops_nothing() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let program = Program::start(&["--log", "trace"], writer.into());
-    // Far more than a pipe holds.
+    // Much more than a pipe can hold.
     for _ in 0..300 {
         let (status, _) = program.post("/v1/threads", json!({})).await;
         assert_eq!(status, StatusCode::OK);
@@ -157,7 +157,7 @@ fn a_second_server_on_a_database_refuses_to_start() {
     let (code, said) = second();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("is in use by another server"), "{said}");
-    // Whoever only reads is let in.
+    // A reader has access.
     let export = Command::new(env!("CARGO_BIN_EXE_rehearsal"))
         .args(["export", "thread_none"])
         .args(database)
@@ -172,7 +172,7 @@ fn a_second_server_on_a_database_refuses_to_start() {
 }
 
 #[test]
-fn a_database_that_is_refused_gets_no_company() {
+fn a_rejected_database_gets_no_files_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
     std::fs::write(&path, "this is no database, whatever its name says").unwrap();
@@ -204,7 +204,7 @@ async fn an_upload_works_again_when_its_folder_comes_back() {
     assert_eq!(crate::server::blobs(folder.path()), 1);
 }
 
-/// The beginning of a request whose body never comes.
+/// The start of a request whose body never arrives.
 fn stalled(address: &str, path: &str, kind: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
@@ -299,10 +299,10 @@ fn wait_for(path: &Path) {
 }
 
 #[tokio::test]
-async fn a_session_that_would_lead_elsewhere_is_no_session() {
+async fn one_or_two_dots_are_not_the_name_of_a_session() {
     let program = Program::start(&[], Stdio::null());
     for name in ["..", "."] {
-        // A client of HTTP would take the dots for steps in the path.
+        // An HTTP client would resolve the dots in the path.
         let mut stream = TcpStream::connect(program.address()).unwrap();
         let request = format!(
             "GET /s/{name}/v1/models HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer \
@@ -337,7 +337,7 @@ async fn a_clock_has_its_turn_beside_busy_clients_and_a_silent_upstream() {
         ..crate::server::config()
     };
     let server = TestServer::with(config).await;
-    // Each run waits for the upstream for as long as the test lasts.
+    // Each run waits for the upstream until the test ends.
     let assistant = server.assistant().await;
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let clock = async {
@@ -373,7 +373,7 @@ async fn a_stream_that_nobody_reads_holds_nothing_up() {
     server.idle().await;
     let runs = server.get(&path).await.body;
     assert_eq!(runs["data"][0]["status"], "completed");
-    // Whoever reads it later gets all of it.
+    // A late reader gets the whole stream.
     let text = unread.text().await.unwrap();
     assert_eq!(text.matches("word").count() / 2, 40_000);
     assert!(text.ends_with("event: done\ndata: [DONE]\n\n"));
@@ -419,7 +419,7 @@ async fn keys_are_in_no_journal_whatever_form_they_have_and_wherever_they_are() 
 
 #[tokio::test]
 async fn sessions_are_bounded_and_idle_ones_that_hold_nothing_make_room() {
-    // The default session is one of them.
+    // The default session counts, too.
     let config = Config { max_sessions: 4, ..config() };
     let server = TestServer::with_fixtures_and("replies: []", config).await;
     let in_session = |method: Method, session: &str, path: &str| {
@@ -453,7 +453,7 @@ async fn sessions_are_bounded_and_idle_ones_that_hold_nothing_make_room() {
     assert_eq!(listed.body["data"][0]["name"], "one", "{}", listed.text);
 }
 
-/// Whoever fills the server with sessions at the same time loses nothing that was acknowledged.
+/// If many clients fill the server with sessions at the same time, no acknowledged object is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_object_is_lost_where_sessions_make_room() {
     let config = Config { max_sessions: 20, ..config() };
@@ -487,7 +487,7 @@ async fn no_object_is_lost_where_sessions_make_room() {
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// None where this process may not mount one.
+    /// `None` if this process must not mount one.
     fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
@@ -498,12 +498,12 @@ impl SmallDisk {
         mount.is_ok_and(|status| status.success()).then(|| Self(folder))
     }
 
-    /// Leaves no space. Answers the file that takes it.
+    /// Fills the disk. Returns the file that takes the space.
     fn fill(&self) -> std::path::PathBuf {
         self.fill_up_to(usize::MAX)
     }
 
-    /// Takes so many bytes, or all that are left.
+    /// Takes so many bytes, or all remaining ones.
     fn fill_up_to(&self, bytes: usize) -> std::path::PathBuf {
         let path = self.0.path().join("filler");
         let mut file = std::fs::File::create(&path).unwrap();
@@ -541,7 +541,7 @@ async fn a_run_ends_when_a_full_disk_has_space_again() {
     let refused = server.post("/v1/threads", json!({"metadata": {"a": "x".repeat(500)}})).await;
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text);
     server.post("/_rehearsal/clock", json!({"advance": "2m"})).await;
-    // What happened cannot be written, so it is not told.
+    // The events cannot be written, so they are not sent.
     let events = tokio::time::timeout(PATIENCE, stream.text()).await.unwrap().unwrap();
     assert!(events.contains("event: error"), "{events}");
     let cancelled = server.post(&format!("{run}/cancel"), json!({})).await;
@@ -560,8 +560,8 @@ async fn a_run_ends_when_a_full_disk_has_space_again() {
     assert_eq!(again.status, StatusCode::OK, "{}", again.text);
 }
 
-/// A run is performed before it is written. One that cannot be written has never been: its reply is
-/// there for the next one, and nobody is told of it.
+/// A run is performed before it is written. A run that could not be written does not exist: its
+/// reply is available for the next run, and no event mentions it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_a_full_disk_refuses_uses_no_reply() {
     let Some(disk) = SmallDisk::mount("4m") else {
@@ -627,7 +627,7 @@ async fn unmatched_runs_are_listed_in_pages() {
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
 }
 
-/// Of such patterns nothing can be said of a text before they are tried.
+/// Such patterns must all be tried, because no index can exclude them.
 #[tokio::test]
 async fn thousands_of_patterns_without_a_literal_are_tried_in_time() {
     let pattern =
@@ -647,7 +647,7 @@ async fn thousands_of_patterns_without_a_literal_are_tried_in_time() {
     assert_eq!(server.said(&thread).await, ["hello 12", "hello"]);
 }
 
-/// What keeps a file from being made ready is not always the file.
+/// Not only the file itself can delay its processing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_met_a_full_disk_is_made_ready_when_there_is_space() {
     let Some(disk) = SmallDisk::mount("24m") else {
@@ -656,7 +656,7 @@ async fn a_file_that_met_a_full_disk_is_made_ready_when_there_is_space() {
     let server = TestServer::on(&disk.0.path().join("x.db"), "replies: []").await;
     let words: String = (0..250_000).map(|n| format!("word{} ", n % 5_000)).collect();
     let file = server.document("words.txt", words).await;
-    // The words and their index take more than what is left.
+    // The words and their index need more than the remaining space.
     let filler = disk.fill_up_to(20 << 20);
     let store = server.post("/v1/vector_stores", json!({"file_ids": [file]})).await.id();
     let begun = Instant::now();
@@ -683,7 +683,7 @@ async fn unmatched_runs_are_kept_up_to_a_bound_of_bytes() {
     }
     let all = server.get("/_rehearsal/unmatched").await;
     let kept = all.body["data"].as_array().unwrap().len();
-    // 16 MiB of texts, as they came and once more as JSON.
+    // 16 MiB of texts, as received and once more as JSON.
     assert!((40..=67).contains(&kept), "{kept}");
 }
 

@@ -1,5 +1,4 @@
-//! Runs that are performed elsewhere: by servers that misbehave in every way, and by another
-//! Rehearsal.
+//! Runs that others perform: servers that fail in every way, and another Rehearsal.
 
 use std::{
     net::SocketAddr,
@@ -30,8 +29,8 @@ fn asking(settings: UpstreamSettings) -> Config {
     Config { upstream: Some(settings), unmatched: Unmatched::Upstream, ..config() }
 }
 
-/// A server that answers every request with these bytes, and how many it has got. None of them: it
-/// says nothing.
+/// A server that answers each request with the next of these texts, and the number of its requests.
+/// With `None` it sends nothing.
 pub async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -41,7 +40,7 @@ pub async fn answering(answers: Vec<Option<&'static str>>) -> (SocketAddr, Arc<A
         while let Ok((mut stream, _)) = listener.accept().await {
             let answer = answers[count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)];
             let mut request = Vec::new();
-            // The head, and a body as long as that says.
+            // The head, and a body of the length in the head.
             while !is_whole(&request) {
                 let mut piece = [0; 4096];
                 match stream.read(&mut piece).await {
@@ -83,7 +82,7 @@ pub fn stream(events: &[&str]) -> &'static str {
     ))
 }
 
-/// A run on this server, at its end.
+/// A run on this server, after its end.
 async fn performed(server: &TestServer) -> (String, Value) {
     let order = json!({"assistant_id": server.assistant().await,
         "tools": [{"type": "function", "function": {"name": "known"}}]});
@@ -178,7 +177,7 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
             said.starts_with(message) && !said.contains("sk-upstream-test"),
             "{answer}: {said}"
         );
-        // The server goes on.
+        // The server continues to work.
         assert_eq!(server.get("/v1/assistants").await.status, StatusCode::OK);
         assert_eq!(
             std::fs::read_dir(folder.path()).unwrap().count(),
@@ -190,7 +189,7 @@ async fn whatever_an_upstream_does_wrong_is_said_by_the_run() {
 
 #[tokio::test]
 async fn an_upstream_that_is_down_or_silent_is_told_apart() {
-    // A port that was free a moment ago may be another test's by now; nobody listens on this one.
+    // A port that was free before may belong to another test now. No server listens on this one.
     let server = TestServer::with(asking(settings("http://127.0.0.1:1", UpstreamKind::Chat))).await;
     let (_, run) = performed(&server).await;
     let said = run["last_error"]["message"].as_str().unwrap();
@@ -209,7 +208,7 @@ async fn an_upstream_that_is_down_or_silent_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again_and_answers_without_a_stream_are_taken() {
+async fn temporary_errors_are_retried_and_plain_answers_are_accepted() {
     let busy = "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let body = json!({
         "choices": [{"message": {"content": "Here I am."}, "finish_reason": "stop"}],
@@ -342,7 +341,7 @@ replies:
     outcome: {incomplete: max_completion_tokens}
 "#;
 
-/// A conversation with a server, as far as it must be the same whoever performs the runs.
+/// The parts of a conversation with a server that must not depend on the performer.
 async fn converse(server: &TestServer) -> Vec<Value> {
     let function = json!({"type": "function", "function": {"name": "weather"}});
     let assistant = json!({"model": "gpt-4o", "name": "Helper",
@@ -412,7 +411,7 @@ async fn another_server_of_the_api_performs_runs_which_are_recorded_and_replayed
     assert_eq!(told[11], json!({"input": "print(2)", "outputs": [{"type": "logs", "logs": "2"}]}));
     assert_eq!(told[12]["prompt_tokens"], 11);
     assert!(told.contains(&json!("Oslo 18, Rome 31.")), "{told:?}");
-    // Over there is one thread, with everything that was said.
+    // The upstream has one thread with the whole conversation.
     let threads = afar.get("/_rehearsal/requests").await;
     assert_eq!(threads.text.matches("\"path\": \"/v1/threads\",").count(), 1, "{}", threads.text);
     afar.stop().await;
@@ -462,8 +461,8 @@ async fn only_what_no_fixture_answers_is_asked_and_recorded() {
         "{text}"
     );
 
-    // A reset sends nothing out, and leaves what was recorded alone; other sessions have a folder
-    // of their own.
+    // A reset sends nothing to the upstream and does not change recordings. Other sessions have
+    // their own folders.
     server.post("/_rehearsal/reset", json!({})).await;
     assert_eq!(std::fs::read_to_string(path.join(&recorded[0])).unwrap(), text);
     let other = server.post("/s/other/v1/assistants", json!({"model": "gpt-4o"})).await.id();
@@ -496,7 +495,7 @@ async fn the_pace_recorded_keeps_the_time_that_the_upstream_took() {
     assert_eq!(server.get(&run).await.body["status"], "completed");
 }
 
-/// A server that records what another answers, which numbers its answers in the order of the
+/// A server that records another one. The other server numbers its answers in the order of the
 /// questions.
 async fn counting(folder: &Path, more: Config) -> (TestServer, TestServer) {
     let answers: Vec<_> = (1..10)
@@ -513,7 +512,7 @@ async fn counting(folder: &Path, more: Config) -> (TestServer, TestServer) {
     (afar, server)
 }
 
-/// Says something in a thread, and answers what is answered.
+/// Adds a message to a thread, runs it, and returns the answer.
 async fn ask(
     server: &TestServer,
     session: &str,
@@ -547,7 +546,7 @@ async fn replaying(folder: &Path) -> TestServer {
 #[tokio::test]
 async fn threads_with_the_same_words_go_on_as_they_did() {
     let folder = tempfile::tempdir().unwrap();
-    // The ids are others than in a replay.
+    // The ids are different from those in a replay.
     let (_afar, server) = counting(folder.path(), Config { seed: Some(1), ..config() }).await;
     let talk = async |server: &TestServer| {
         let ((one, assistant), (two, _)) = (begin(server, "").await, begin(server, "").await);
@@ -574,7 +573,7 @@ async fn ids_that_come_again_neither_mix_threads_up_nor_lose_recordings() {
     };
     assert_eq!(talk(&server, "", "First").await, "Answer 1");
     server.post("/_rehearsal/reset", json!({})).await;
-    // The same ids, and over there another thread.
+    // The same ids here, but another thread on the upstream.
     assert_eq!(talk(&server, "", "Second").await, "Answer 2");
     assert_eq!(talk(&server, "/s/a", "In a").await, "Answer 3");
     assert_eq!(talk(&server, "/s/b", "In b").await, "Answer 4");
@@ -620,7 +619,7 @@ async fn a_thread_that_goes_on_after_a_restart_goes_on_in_its_file_and_edits_sta
 }
 
 #[tokio::test]
-async fn what_is_redacted_leaves_the_fixture_one() {
+async fn a_redacted_recording_is_still_a_valid_fixture() {
     let folder = tempfile::tempdir().unwrap();
     let redact = vec!["[0-9]+".parse().unwrap()];
     let (_afar, server) = counting(folder.path(), Config { redact, ..config() }).await;
@@ -668,7 +667,7 @@ async fn calls_are_told_apart_whatever_index_they_have() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_tells_the_key_or_too_much_does_not_get_far() {
+async fn an_upstreams_answer_is_bounded_and_never_shows_the_key() {
     let long = "x".repeat(990);
     let body = json!({"error": {"message": format!("{long} sk-upstream-test")}}).to_string();
     let head =

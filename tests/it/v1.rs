@@ -1,4 +1,4 @@
-//! The first version of the beta: over the same data, in its own shapes.
+//! The first version of the beta: the same data in its own shapes.
 
 use futures_util::StreamExt;
 use rehearsal::Config;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, Events, TestServer, config};
 
-/// A client that speaks v1.
+/// A client for v1.
 pub struct V1<'s>(pub &'s TestServer);
 
 impl V1<'_> {
@@ -129,7 +129,7 @@ async fn retrieval_searches_the_files_of_assistant_and_messages_and_quotes_them(
     let call = &steps.body["data"][0]["step_details"]["tool_calls"][0];
     assert_eq!((keys(call), &call["retrieval"]), (vec!["id", "type", "retrieval"], &json!({})));
 
-    // The file of a message is searched too, under an assistant that has none.
+    // A search also covers the file of a message, if the assistant has none.
     let bare = v1
         .post("/v1/assistants", json!({"model": "gpt-4", "tools": [{"type": "retrieval"}]}))
         .await
@@ -150,8 +150,7 @@ async fn retrieval_searches_the_files_of_assistant_and_messages_and_quotes_them(
     );
 }
 
-/// A file, an assistant that retrieves from it, and a thread that is to be made with a question
-/// about it.
+/// A file, an assistant that retrieves from it, and the body of a thread with a question about it.
 async fn retrieving(v1: &V1<'_>) -> (String, String, Value) {
     let file = v1.0.document("policy.txt", POLICY).await;
     let assistant = json!({"model": "gpt-4", "tools": [{"type": "retrieval"}], "file_ids": [file]});
@@ -217,7 +216,7 @@ async fn the_files_of_an_assistant_come_and_go() {
     v1.post(&path, json!({"file_id": files[2]})).await;
     v1.post(&path, json!({"file_id": files[2]})).await;
 
-    // Under v2 its tools have them.
+    // Under v2, its tools have the files.
     let seen = server.get(&format!("/v1/assistants/{assistant}")).await.body;
     assert_eq!(seen["tool_resources"]["code_interpreter"]["file_ids"], json!(files));
     assert_eq!((seen.get("file_ids"), seen.get("v1_files")), (None, None));
@@ -227,7 +226,7 @@ async fn the_files_of_an_assistant_come_and_go() {
     let stored = server.get(&format!("/v1/vector_stores/{store}/files?order=asc")).await;
     assert_eq!(ids(&stored.body), files);
 
-    // Pages, both ways.
+    // Pages in both directions.
     let page = v1.get(&format!("{path}?limit=2&order=asc")).await.body;
     assert_eq!((ids(&page), &page["has_more"]), (vec![files[0].as_str(), &files[1]], &json!(true)));
     let next = v1.get(&format!("{path}?limit=2&order=asc&after={}", files[1])).await.body;
@@ -247,7 +246,7 @@ async fn the_files_of_an_assistant_come_and_go() {
     let stored = server.get(&format!("/v1/vector_stores/{store}/files?order=asc")).await;
     assert_eq!(ids(&stored.body), [files[0].as_str(), &files[2]]);
 
-    // A file that is deleted is gone from everywhere.
+    // A deleted file disappears everywhere.
     server.delete(&format!("/v1/files/{}", files[0])).await;
     assert_eq!(
         v1.get(&format!("/v1/assistants/{assistant}")).await.body["file_ids"],
@@ -255,7 +254,7 @@ async fn the_files_of_an_assistant_come_and_go() {
     );
     assert_eq!(ids(&v1.get(&path).await.body), [files[2].as_str()]);
 
-    // A modify replaces them, and other tools make other use of them.
+    // A modify replaces them, and other tools use them differently.
     let changed =
         v1.post(&format!("/v1/assistants/{assistant}"), json!({"tools": [], "file_ids": []})).await;
     assert_eq!(changed.body["file_ids"], json!([]));
@@ -320,12 +319,13 @@ async fn v1_leaves_alone_what_v2_gave() {
     let assistant = json!({"model": "gpt-4o", "tools": tools, "tool_resources": resources});
     let path = format!("/v1/assistants/{}", server.post("/v1/assistants", assistant).await.id());
 
-    // A change of something else changes nothing of it, also if a file is gone.
+    // A change of another field does not affect them, even if a file is deleted.
     server.delete(&format!("/v1/files/{}", files[2])).await;
     assert_eq!(v1.post(&path, json!({"name": "Other"})).await.status, StatusCode::OK);
     assert_eq!(server.get(&path).await.body["tool_resources"], resources);
 
-    // A file of v1 goes to a store of v1's, which v2 does not show beside its own.
+    // A v1 file goes to a store for v1. v2 does not show this store while the assistant has one of
+    // its own.
     assert_eq!(
         v1.post(&format!("{path}/files"), json!({"file_id": files[1]})).await.status,
         StatusCode::OK
@@ -346,7 +346,7 @@ async fn v1_leaves_alone_what_v2_gave() {
         json!([files[1]])
     );
 
-    // What v2 takes out of its list leaves that of v1 to be seen.
+    // If v2 empties its list, the store of v1 becomes visible.
     let none = json!({"tool_resources": {"file_search": {"vector_store_ids": []}}});
     let stores =
         server.post(&path, none).await.body["tool_resources"]["file_search"]["vector_store_ids"]
@@ -419,7 +419,7 @@ async fn the_tools_of_a_run_work_with_the_files_of_an_assistant_that_has_no_tool
     let thread = run.body["thread_id"].as_str().unwrap();
     let messages = v1.get(&format!("/v1/threads/{thread}/messages")).await;
     assert!(messages.text.contains("Refunds are paid"), "{}", messages.text);
-    // The assistant itself still has none.
+    // The assistant itself still has no tools.
     assert_eq!(v1.get(&format!("/v1/assistants/{assistant}")).await.body["tools"], json!([]));
 }
 
@@ -448,7 +448,7 @@ async fn the_files_of_a_message_are_listed_and_seen_as_attachments() {
     );
     let seen = server.get(&format!("{messages}/{}", message.id())).await.body;
     let both = json!([{"type": "file_search"}, {"type": "code_interpreter"}]);
-    // A table cannot be searched.
+    // A table is not searchable.
     let expected = json!([{"file_id": text, "tools": both},
         {"file_id": table, "tools": [{"type": "code_interpreter"}]}]);
     assert_eq!(seen["attachments"], expected);
@@ -493,7 +493,7 @@ async fn what_v2_made_is_read_through_v1() {
     );
     let answer = v1.get(&format!("/v1/threads/{thread}/messages")).await.body;
     let citation = &answer["data"][0]["content"][0]["text"]["annotations"][0];
-    // Written by a run of v2, so with its marks; nobody noted what was quoted.
+    // A run of v2 wrote it, so it has v2 marks; no quote was stored.
     assert_eq!(
         (&citation["text"], &citation["file_citation"]["quote"]),
         (&json!("【4:0†a.txt】"), &json!(""))
@@ -573,7 +573,7 @@ async fn each_version_refuses_what_only_the_other_has() {
     ] {
         assert_eq!(server.post(path, body.clone()).await.refusal(), refusal, "{path} {body}");
     }
-    // No id is refused for how it begins.
+    // No id is rejected because of its prefix.
     assert_eq!(
         v1.get("/v1/threads/asst_x").await.refusal(),
         "404 No thread found with id 'asst_x'. [null null]"
@@ -613,7 +613,7 @@ async fn which_version_is_meant_is_said_by_the_header_alone() {
     };
     assert_eq!(keys(&ask(&["assistants=v1"]).await.body).len(), 4);
     assert_eq!(keys(&ask(&["assistants=v2"]).await.body).len(), 5);
-    // Some client sends the old one whatever it is told.
+    // Some clients always send the old value, too.
     assert_eq!(keys(&ask(&["assistants=v1,assistants=v2"]).await.body).len(), 5);
     assert_eq!(keys(&ask(&["assistants=v1", "assistants=v2"]).await.body).len(), 5);
     assert_eq!(keys(&ask(&["realtime=v1, assistants=v1"]).await.body).len(), 4);
@@ -666,7 +666,7 @@ async fn since_the_shutdown_there_is_nothing_at_the_paths_of_assistants() {
     }
     let no_key = server.send(server.bare(Method::GET, "/v1/assistants")).await;
     assert_eq!(no_key.status, StatusCode::UNAUTHORIZED);
-    // What others use too lives on.
+    // APIs that others also use still work.
     let file = server.document("a.txt", POLICY).await;
     let store = server.store(&[&file]).await;
     assert_eq!(server.search(&store, json!("refunds")).await.len(), 1);
@@ -707,7 +707,7 @@ async fn models_that_came_after_v1_are_refused_under_it() {
         v1.post(&runs, json!({"assistant_id": old, "model": "gpt-4o"})).await.refusal(),
         refused("gpt-4o")
     );
-    // What v2 made runs under v2 alone.
+    // Assistants of v2 with such models run only under v2.
     let new = server.assistant().await;
     assert_eq!(v1.post(&runs, json!({"assistant_id": new})).await.refusal(), refused("gpt-4o"));
     let order =

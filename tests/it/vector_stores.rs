@@ -188,7 +188,7 @@ async fn what_cannot_be_searched_is_refused_when_it_is_added() {
 }
 
 #[tokio::test]
-async fn bounds_are_kept() {
+async fn limits_on_store_files_are_enforced() {
     let server = TestServer::start().await;
     let (store, file) = (server.store(&[]).await, server.document("a.txt", "x").await);
     let path = format!("/v1/vector_stores/{store}/files");
@@ -336,7 +336,7 @@ async fn a_batch_can_be_cancelled_before_it_is_ready_and_not_after() {
 }
 
 #[tokio::test]
-async fn what_was_under_way_is_taken_up_after_a_restart() {
+async fn files_in_processing_are_resumed_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("r.db");
     let with = |pace| Config { database: Some(database.clone()), pace, ..config() };
@@ -418,7 +418,7 @@ async fn a_store_expires_when_nobody_has_used_it_for_days() {
     let add =
         server.post(&format!("/v1/vector_stores/{store}/files"), json!({"file_id": file})).await;
     assert_eq!(add.refusal(), expired);
-    // A run that would search it cannot even be created, and leaves nothing behind.
+    // A run that would search it is rejected, and leaves nothing behind.
     let refused = format!("400 Vector store {store} is expired [null null]");
     let thread = format!("/v1/threads/{}", server.thread("apples?").await);
     let order = json!({"assistant_id": assistant,
@@ -439,7 +439,7 @@ async fn a_store_expires_when_nobody_has_used_it_for_days() {
             .refusal(),
         refused
     );
-    // A run that does not search does not mind.
+    // A run that does not search is not affected.
     let (_, run) =
         server.run_with("apples?", json!({"assistant_id": assistant, "tools": []})).await;
     assert_eq!(server.get(&run).await.body["status"], "completed");
@@ -450,7 +450,7 @@ async fn files_in_which_there_is_no_text_fail_and_are_counted() {
     let server = TestServer::start().await;
     let (empty, broken) =
         ("The file could not be parsed because it is empty.", "The file could not be parsed.");
-    // A page with a picture and no words.
+    // A page with an image and without text.
     let scanned = String::from_utf8_lossy(&pdf("")).into_owned().into_bytes();
     let mut files = Vec::new();
     for (filename, content, message) in [

@@ -1,4 +1,4 @@
-//! A real browser with a page of another origin: it can neither read nor change anything.
+//! A real browser with a page of another origin: the page can neither read nor change anything.
 
 use std::{
     path::PathBuf,
@@ -20,7 +20,7 @@ use crate::{
     skipped::{Remedy, skip},
 };
 
-/// Debian's Chromium, or another's. Where there is none, the test is skipped.
+/// Chromium of Debian or of another source. Without it, the test is skipped.
 pub fn browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -60,7 +60,7 @@ impl Drop for Visitor {
     }
 }
 
-/// Serves the page, and answers with where, and with what it reports.
+/// Serves the page. Returns its address and its report.
 async fn page() -> (String, oneshot::Receiver<String>) {
     let (report, reported) = oneshot::channel();
     let report = Arc::new(Mutex::new(Some(report)));
@@ -116,7 +116,7 @@ async fn a_page_of_another_origin_can_neither_read_nor_change_anything() {
     let seen: Vec<(String, Option<String>)> = serde_json::from_str(&report).unwrap();
     assert_eq!(seen.len(), 17, "{seen:?}");
     for (attempt, read) in &seen {
-        // A beacon tells that it is on its way, and what is asked for blindly answers nothing.
+        // A beacon returns only that it was sent, and a request without CORS returns nothing.
         assert!(matches!(read.as_deref(), None | Some("" | "true")), "{attempt}: {read:?}");
     }
     assert_eq!((ask("/v1/assistants").await, ask("/_rehearsal/fixtures").await), before);

@@ -1,4 +1,4 @@
-//! The clients from PyPI and npm, installed into `target/`, from the registries, the first time.
+//! The clients from PyPI and npm. The first use installs them from the registries into `target/`.
 
 use std::{
     fs,
@@ -9,16 +9,16 @@ use std::{
 
 use crate::running::{installed, root};
 
-/// A Python that has the client.
+/// A Python with the client.
 pub static PYTHON: LazyLock<PathBuf> =
     LazyLock::new(|| python("python", "tests/sdk/python/requirements.txt"));
 
-/// What draws requests from OpenAPI documents.
+/// The program that generates requests from OpenAPI documents.
 pub static SCHEMATHESIS: LazyLock<PathBuf> = LazyLock::new(|| {
     python("schemathesis", "tests/sdk/schemathesis.txt").with_file_name("schemathesis")
 });
 
-/// A Python of its own with what a file asks for.
+/// A separate Python with the requirements of a file.
 pub fn python(name: &str, requirements: &str) -> PathBuf {
     let (folder, requirements) = (installed().join(name), root().join(requirements));
     let python = folder.join("bin/python");
@@ -34,10 +34,10 @@ pub fn python(name: &str, requirements: &str) -> PathBuf {
     python
 }
 
-/// A folder below which Node finds the client.
+/// The folder in which Node finds the client.
 pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| node("node", "tests/sdk/node/package.json"));
 
-/// A folder below which Node finds what a package asks for.
+/// A folder in which Node finds the dependencies of a package.
 pub fn node(name: &str, package: &str) -> PathBuf {
     let (folder, package) = (installed().join(name), root().join(package));
     let wanted = fs::read_to_string(&package).expect("what to install");
@@ -63,7 +63,7 @@ pub fn install(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{said}");
 }
 
-/// Installs into a folder once for each version of what it is installed from.
+/// Installs into a folder once for each version of the requirements.
 pub fn once(folder: &Path, wanted: &str, install: impl FnOnce()) {
     let stamp = folder.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
@@ -75,7 +75,8 @@ pub fn once(folder: &Path, wanted: &str, install: impl FnOnce()) {
     fs::write(stamp, wanted).expect("a note of what is installed");
 }
 
-/// Runs a command to its end, and answers its output. What else it said is told only if it fails.
+/// Runs a command to its end, and returns its standard output. The rest of the output is shown only
+/// if it fails.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = format!(

@@ -1,9 +1,8 @@
-//! The container image in a real Docker: around the program that is already built, with a read-only
-//! root, a health check, a compose file, a data volume. A line says so where there is no Docker
-//! daemon.
+//! The container image in a real Docker, with the built program: a read-only root, a health check,
+//! a compose file, a data volume. Without a Docker daemon, the tests print a line and are skipped.
 //!
-//! The image is made by the last stage of the Dockerfile and by the script that collects its files,
-//! so both are tested. That the first stage compiles, `docker build .` shows.
+//! The last stage of the Dockerfile and the script that collects its files make the image, so both
+//! are tested. `docker build .` tests the first stage.
 
 use std::{
     fs,
@@ -23,10 +22,10 @@ use crate::{
     skipped::{Remedy, skip},
 };
 
-/// The user that runs the server in the image, as the documents name it.
+/// The user that runs the server in the image, as in the documents.
 const USER: &str = "65532";
 
-/// The image, if there is a daemon that can make it.
+/// The image, if there is a Docker daemon.
 static IMAGE: LazyLock<Option<&str>> = LazyLock::new(|| {
     let version = docker(&["version", "--format", "{{.Server.Version}}"]).output();
     if !version.is_ok_and(|output| output.status.success()) {
@@ -46,12 +45,12 @@ static IMAGE: LazyLock<Option<&str>> = LazyLock::new(|| {
 
 fn docker(arguments: &[&str]) -> Command {
     let mut command = Command::new("docker");
-    // Without its newer builder, which is not everywhere.
+    // Without the newer builder, which is not always available.
     command.args(arguments).env("DOCKER_BUILDKIT", "0");
     command
 }
 
-/// The last stage of the Dockerfile, with its files in the folder beside it.
+/// The last stage of the Dockerfile, with its files in the same folder.
 fn last_stage() -> String {
     let dockerfile = fs::read_to_string(root().join("Dockerfile")).expect("the Dockerfile");
     let start = dockerfile.find("FROM scratch").expect("its last stage");
@@ -70,18 +69,18 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text").trim().to_owned()
 }
 
-/// A container that goes with the test.
+/// A container that is removed with the test.
 struct Container(String);
 
 impl Container {
-    /// With a read-only root, as it should run everywhere.
+    /// Starts it with a read-only root, as recommended.
     fn run(image: &str, arguments: &[&str]) -> Self {
         let run =
             ["run", "--detach", "--read-only", "--cap-drop", "ALL", "--publish", "127.0.0.1::7357"];
         Self(output(docker(&run).args(arguments).arg(image)))
     }
 
-    /// Waits until Docker finds it healthy.
+    /// Waits until Docker reports it as healthy.
     fn wait(&self) {
         let filters = [
             "--filter",
@@ -116,7 +115,7 @@ impl Container {
         )
     }
 
-    /// Stops it: within a second, or else it is killed, which shows in its exit code.
+    /// Stops it within a second. Otherwise Docker kills it, which the exit code shows.
     fn stop(self) {
         output(&mut docker(&["stop", "--time", "1", &self.0]));
         let code = output(&mut docker(&["inspect", "--format", "{{.State.ExitCode}}", &self.0]));
@@ -187,7 +186,7 @@ async fn it_answers_from_its_fixtures_with_a_root_that_cannot_be_written() {
     }
     let messages = container.get(&format!("{path}/messages")).await;
     assert_eq!(messages["data"][0]["content"][0]["text"]["value"], "Hello from the container.");
-    // A document is taken apart in a process of its own, and its content has to be somewhere.
+    // A separate process extracts the text of a document, and needs a place for its content.
     let pdf = fs::read(root().join("docs/policy.pdf")).unwrap();
     let file = reqwest::multipart::Part::bytes(pdf).file_name("policy.pdf");
     let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", file);
@@ -200,7 +199,7 @@ async fn it_answers_from_its_fixtures_with_a_root_that_cannot_be_written() {
     container.stop();
 }
 
-/// Lets the user of the image read a folder that a test has made for itself.
+/// Makes a folder of a test readable for the user of the image.
 fn readable(folder: &Path) {
     output(Command::new("chmod").args(["-R", "a+rX"]).arg(folder));
 }
@@ -241,7 +240,7 @@ async fn a_volume_keeps_the_database_and_one_that_cannot_be_written_is_said_to_b
         )),
         "{said}"
     );
-    // A database that is named is left where it is.
+    // The volume does not change the place of a named database.
     let elsewhere =
         docker(&["run", "--rm", "--volume", &format!("{}:/data", foreign.path().display()), image])
             .args(["--database", "/nowhere/r.db"])
@@ -253,7 +252,7 @@ async fn a_volume_keeps_the_database_and_one_that_cannot_be_written_is_said_to_b
     );
 }
 
-/// Compose as a command of its own or of Docker.
+/// Compose as its own command, or as a command of Docker.
 fn compose() -> Option<Command> {
     let own = Command::new("docker-compose")
         .arg("version")
@@ -271,7 +270,7 @@ fn compose() -> Option<Command> {
     }
 }
 
-/// The compose file of the documents, with what stands for the checkouts of its reader.
+/// The compose file in the documents, with replacements for the checkouts of its reader.
 fn compose_file(image: &str, tests: &str) -> String {
     let document = fs::read_to_string(root().join("docs/ci.md")).expect("the document");
     let start = document.find("# docker-compose.yml").expect("a compose file");
@@ -293,8 +292,8 @@ fn compose_file(image: &str, tests: &str) -> String {
 fn a_compose_file_waits_for_its_health_and_finds_it_by_name() {
     let (Some(image), Some(mut compose)) = (*IMAGE, compose()) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // A client that needs nothing around it holds a conversation; where none can be built, the
-    // program asks for the health.
+    // A client without dependencies holds a conversation. If it cannot be built, the program checks
+    // the health.
     let tests = match go_and_java::build("community", &[]) {
         Some(program) => {
             fs::copy(program, folder.path().join("conversation")).unwrap();
@@ -335,7 +334,7 @@ fn a_compose_file_waits_for_its_health_and_finds_it_by_name() {
     assert!(held.status.success() && removed.status.success(), "{said}");
 }
 
-/// Testcontainers is only installed where it can be used: it needs the daemon.
+/// Testcontainers is installed only if it is usable: it needs the daemon.
 #[test]
 fn the_recipes_for_testcontainers_run_as_they_are_printed() {
     let Some(image) = *IMAGE else { return };
@@ -355,13 +354,13 @@ fn the_recipes_for_testcontainers_run_as_they_are_printed() {
             "testcontainers",
             "openai",
         ]));
-        // Newer ones want a newer Node than these tests.
+        // Newer versions need a newer Node than these tests.
         let npm = ["install", "--silent", "--no-audit", "--no-fund", "testcontainers@11", "openai"];
         install(Command::new("npm").args(npm).arg("--prefix").arg(&folder));
     });
     fs::write(folder.join("recipe.py"), &recipes[0].1).unwrap();
     fs::write(folder.join("recipe.mjs"), &recipes[1].1).unwrap();
-    // Its reaper is an image of a registry, which a test does without.
+    // Its reaper is an image from a registry, which a test must not need.
     const NO_REAPER: (&str, &str) = ("TESTCONTAINERS_RYUK_DISABLED", "true");
     let python = folder.join("python/bin/python");
     for (program, recipe) in [(python.as_path(), "recipe.py"), (Path::new("node"), "recipe.mjs")] {

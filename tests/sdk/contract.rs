@@ -1,6 +1,6 @@
-//! Random requests, valid and not, drawn from the OpenAPI documents: no answer is a fault of the
-//! server, and every one of them is what the document of its version says. Schemathesis draws them,
-//! from a fixed seed.
+//! Random requests, valid and invalid, from the OpenAPI documents. No response is an error of the
+//! server, and every response fits the document of its version. Schemathesis generates them from a
+//! fixed seed.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,7 +13,7 @@ use crate::{
     running::{KEY, Running},
 };
 
-/// What is there for the requests to meet: every other id is somebody's who does not exist.
+/// The objects that the requests can use. Every other id belongs to no object.
 const THERE: &str = r#"
 assistants: [{id: asst_there, model: gpt-4, tools: [{type: code_interpreter}]}, {id: asst_goes, model: gpt-4}]
 threads:
@@ -24,7 +24,7 @@ vector_stores: [{id: vs_there, name: A, files: [file-there]}, {id: vs_goes, name
 replies: [{name: answers, steps: [{message: Hello.}]}]
 "#;
 
-/// The document, with ids that exist, and with what refusals look like.
+/// The document, with existing ids and with the form of errors.
 fn prepared(document: &Document) -> Option<Value> {
     let mut prepared = document.load()?;
     let refusal = json!({"description": "A refusal.",

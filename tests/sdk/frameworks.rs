@@ -1,5 +1,5 @@
-//! Frameworks that speak the Responses API, unchanged but for the base URL. Each asks a server of its
-//! own for a tool, a stream and what else it is known for.
+//! Frameworks that use the Responses API, unchanged except for the base URL. Each uses its own
+//! server for a tool, a stream and its special features.
 
 use std::{
     fs,
@@ -13,18 +13,19 @@ use crate::{
     running::{KEY, root},
 };
 
-/// A Python with the frameworks that agree on a version of the client.
+/// A Python with the frameworks that need the same version of the client.
 pub static FRAMEWORKS: LazyLock<PathBuf> =
     LazyLock::new(|| python("frameworks", "tests/sdk/frameworks/requirements.txt"));
 
-/// One with LlamaIndex, which wants an older client.
+/// A Python with LlamaIndex, which needs an older client.
 static LLAMA_INDEX: LazyLock<PathBuf> =
     LazyLock::new(|| python("llama_index", "tests/sdk/frameworks/llama_index.txt"));
 
 static NODE: LazyLock<PathBuf> =
     LazyLock::new(|| node("frameworks-node", "tests/sdk/frameworks/package.json"));
 
-/// `rehearsal exec` with the fixtures of these tests, in a folder. A run that no reply matches fails.
+/// `rehearsal exec` in a folder, with the fixtures of these tests. A run that no reply matches
+/// fails.
 fn exec(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
     command

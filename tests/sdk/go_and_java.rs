@@ -1,8 +1,7 @@
-//! The clients of Go and Java hold the conversation that the others hold, given nothing but a base
-//! URL.
+//! The clients of Go and Java hold the same conversation as the others, with only the base URL
+//! changed.
 //!
-//! A line says so where Go or Java, or the registries that their clients come from, are not
-//! reached.
+//! If Go, Java or their registries are not available, the tests print a line and are skipped.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -12,7 +11,7 @@ use crate::{
     skipped::{Remedy, skip},
 };
 
-/// What Go and Maven print when they do not reach a registry.
+/// The messages of Go and Maven when they cannot reach a registry.
 const NOT_REACHED: [&str; 9] = [
     "module lookup disabled",
     "dial tcp",
@@ -25,11 +24,11 @@ const NOT_REACHED: [&str; 9] = [
     "Connect timed out",
 ];
 
-/// What a toolchain prints that is too old for a client.
+/// The message of a toolchain that is too old for a client.
 const TOO_OLD: &str = "requires go >=";
 
-/// Runs a command that fetches a client, and answers whether it could be had. Any other fault fails
-/// the test.
+/// Runs a command that fetches a client, and returns whether the client is available. Any other
+/// error fails the test.
 fn fetch(command: &mut Command, client: &str) -> bool {
     let Ok(output) = command.output() else {
         let program = command.get_program().display();
@@ -59,7 +58,7 @@ fn converse(command: &mut Command) {
     succeed(command.env("OPENAI_BASE_URL", &server.base).env("OPENAI_API_KEY", KEY));
 }
 
-/// Builds one of the programs in Go, if its client can be had. It needs no libraries.
+/// Builds one of the Go programs, if its client is available. The program needs no libraries.
 pub fn build(name: &str, flags: &[&str]) -> Option<PathBuf> {
     let program = installed().join(format!("go-{name}"));
     fs::create_dir_all(installed()).expect("a folder below target");
@@ -85,7 +84,7 @@ fn go(name: &str, flags: &[&str]) {
 
 #[test]
 fn the_official_client_of_go() {
-    // An optimised build of this client takes a minute and gigabytes.
+    // An optimised build of this client takes a minute and gigabytes of memory.
     go("official", &["-gcflags=github.com/openai/openai-go/v3=-N -l"]);
 }
 
@@ -109,7 +108,7 @@ fn the_official_client_of_java() {
         is_there = fetch(&mut maven, "the official client of Java");
     });
     if !is_there {
-        // Nothing there counts as installed.
+        // An incomplete installation must not count as installed.
         return fs::remove_dir_all(folder).expect("a folder below target");
     }
     for program in ["Conversation.java", "Responses.java"] {

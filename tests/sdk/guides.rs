@@ -1,4 +1,4 @@
-//! The guides: their files are saved and their commands run as they stand in the documents.
+//! The guides: their files are saved and their commands run exactly as in the documents.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
@@ -18,8 +18,8 @@ pub fn blocks(document: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// Saves the files of a document under the names in their first lines, and runs its commands. What
-/// a command says holds the `text` behind it. Answers how many commands there were.
+/// Saves the files of a document under the names in their first lines, and runs its commands. The
+/// output of a command must contain the `text` block after it. Returns the number of commands.
 fn play(document: &str, folder: &str) -> usize {
     let folder = NODE.join(folder);
     _ = fs::remove_dir_all(&folder);
@@ -55,8 +55,8 @@ fn play(document: &str, folder: &str) -> usize {
     commands.len()
 }
 
-/// Runs the programs and the commands of a document against a server, in order. What one says has
-/// each line of the `text` behind it, up to an ellipsis. Answers how many there were.
+/// Runs the programs and the commands of a document against a server, in order. The output of each
+/// must contain each line of the `text` block after it, up to an ellipsis. Returns their number.
 fn play_against(server: &Running, document: &str) -> usize {
     let origin = server.base.trim_end_matches("/v1");
     let (mut ran, mut said) = (0, String::new());

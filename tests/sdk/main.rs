@@ -1,6 +1,6 @@
-//! The official SDKs against the running binary, with one thing changed: the base URL.
+//! The official SDKs against the running binary, with one change: the base URL.
 //!
-//! What they need is installed into `target/`, from the registries, the first time.
+//! The first use installs their requirements from the registries into `target/`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The Playground in a real browser, driven as a user drives it, on the real server.
+//! The Playground in a real browser on the real server, used like a user does.
 
 use std::{fs, path::PathBuf, process::Command, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use crate::{
     running::root,
 };
 
-/// The tests, where Node finds what they need.
+/// The tests, in a folder where Node finds their dependencies.
 static TESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = NODE.join("playground");
     fs::create_dir_all(&folder).expect("a folder below target");

@@ -1,5 +1,4 @@
-//! The clients from PyPI and npm, driven by tests in their own languages, each against a server of
-//! its own.
+//! The clients from PyPI and npm. Tests in their own languages use them, each with its own server.
 
 use std::{fs, process::Command};
 
@@ -12,7 +11,7 @@ use crate::{
 fn exec() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
     let fixtures = ["fixtures", "tests/sdk/fixtures.yaml"].map(|path| root().join(path));
-    // Some of these tests are about runs that nothing matches.
+    // Some of these tests need runs that no reply matches.
     command.args(["exec", "--api-key", KEY, "--log", "warn"]);
     for path in fixtures {
         command.arg("--fixtures").arg(path);

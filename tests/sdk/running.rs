@@ -12,7 +12,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where the SDKs are installed.
+/// The folder for the installed SDKs.
 pub fn installed() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     target.join("sdk")
@@ -20,7 +20,7 @@ pub fn installed() -> PathBuf {
 
 pub struct Running {
     child: Child,
-    /// The base URL that clients are given.
+    /// The base URL for clients.
     pub base: String,
 }
 
@@ -57,7 +57,7 @@ impl Running {
         Self { base: format!("{base}/v1"), child }
     }
 
-    /// Ends it without letting it do anything more.
+    /// Ends it at once, without a shutdown.
     pub fn kill(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());

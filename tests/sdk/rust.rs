@@ -1,5 +1,5 @@
-//! `async-openai`, which reads every answer into strict types: a missing key or a wrong type is an
-//! error here.
+//! `async-openai`, which parses every response into strict types: a missing key or a wrong type is
+//! an error here.
 
 #![expect(deprecated, reason = "the client marks the API as what it is")]
 
@@ -22,7 +22,7 @@ use crate::running::{KEY, Running};
 type OpenAi = Client<OpenAIConfig>;
 
 fn client(server: &Running) -> OpenAi {
-    // This client leaves the beta header to whoever uses it.
+    // This client leaves the beta header to its user.
     let config = OpenAIConfig::new().with_api_base(&server.base).with_api_key(KEY);
     rehearsal::internals::prepare_tls();
     Client::with_config(config.with_header("OpenAI-Beta", "assistants=v2").unwrap())
@@ -46,7 +46,7 @@ async fn thread(client: &OpenAi, said: &str) -> String {
     client.threads().create(new).await.unwrap().id
 }
 
-/// Polls until the run waits for something or has ended.
+/// Polls until the run waits for the client or has ended.
 async fn settled(client: &OpenAi, thread: &str, run: &RunObject) -> RunObject {
     loop {
         let run = client.threads().runs(thread).retrieve(&run.id).await.unwrap();

@@ -1,5 +1,5 @@
-//! Several emulators behind nginx, with the configuration of `deploy/scale`: each session keeps its
-//! place, and one emulator that is killed takes no other's sessions along.
+//! Several emulators behind nginx, with the configuration of `deploy/scale`. Each session keeps its
+//! place, and a killed emulator does not affect the sessions of others.
 
 use std::{
     collections::HashMap,
@@ -28,16 +28,16 @@ struct Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its workers.
+        // The master process ends its workers.
         let pid = self.child.id().to_string();
         _ = Command::new("kill").args(["-TERM", &pid]).status();
         _ = self.child.wait();
     }
 }
 
-/// Starts nginx with the configuration of `deploy/scale`, and other addresses in it.
+/// Starts nginx with the configuration of `deploy/scale`, with other addresses.
 async fn nginx(folder: &Path, emulators: &[Running]) -> Option<Nginx> {
-    // The moment between this and the start of nginx is short.
+    // Another process could take the port only in a short time before nginx starts.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut text = fs::read_to_string(root().join("deploy/scale/nginx.conf")).unwrap();
     for (number, emulator) in emulators.iter().enumerate() {
@@ -60,7 +60,7 @@ async fn nginx(folder: &Path, emulators: &[Running]) -> Option<Nginx> {
         return None;
     };
     let nginx = Nginx { child, base: format!("http://127.0.0.1:{port}") };
-    // It tells nobody when it listens.
+    // nginx gives no signal when it listens.
     let client = Client::new();
     for _ in 0..300 {
         let health = format!("{}/_rehearsal/health", nginx.base);
@@ -90,7 +90,7 @@ async fn assistants(client: &Client, base: &str, session: usize) -> Vec<String> 
     data.map(|assistant| assistant["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A conversation in a session. Answers with its assistant.
+/// A conversation in a session. Returns its assistant.
 async fn converse(client: &Client, base: &str, session: usize) -> String {
     let url = format!("{base}/s/test-{session}/v1");
     let (_, made) =
@@ -123,7 +123,7 @@ async fn sessions_keep_their_places_behind_a_proxy() {
     for (session, assistant) in made.iter().enumerate() {
         assert_eq!(assistants(&client, base, session).await, [assistant.as_str()], "{session}");
     }
-    // Where each of them is: at one place only.
+    // The place of each session: exactly one.
     let mut places: HashMap<usize, usize> = HashMap::new();
     for (place, emulator) in emulators.iter().enumerate() {
         let direct = emulator.base.trim_end_matches("/v1");
@@ -137,7 +137,7 @@ async fn sessions_keep_their_places_behind_a_proxy() {
     let shares = [0, 1, 2].map(|place| places.values().filter(|it| **it == place).count());
     assert!(shares.iter().all(|share| *share > SESSIONS / 10), "{shares:?}");
 
-    // A stream is not held back: its first event comes while its run hangs.
+    // A stream is not delayed: its first event arrives while its run hangs.
     let url = format!("{base}/s/test-0/v1/threads/runs");
     let message = json!({"role": "user", "content": "Hang"});
     let order = json!({"assistant_id": made[0], "stream": true, "thread": {"messages": [message]}});
@@ -152,7 +152,7 @@ async fn sessions_keep_their_places_behind_a_proxy() {
         let expected = if places[&session] == 1 { Vec::new() } else { vec![assistant.clone()] };
         assert_eq!(there, expected, "{session} was on {}", places[&session]);
     }
-    // The sessions that have moved begin anew.
+    // The moved sessions start empty.
     let moved = *places.iter().find(|(_, place)| **place == 1).unwrap().0;
     let again = converse(&client, base, moved).await;
     assert_eq!(assistants(&client, base, moved).await, [again]);

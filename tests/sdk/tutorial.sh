@@ -1,5 +1,5 @@
-# A conversation in curl, written as the tutorials of November 2023 wrote it: the v1 header, the key as a Bearer token or as
-# the password of nobody, `-d ''` for a thread with nothing in it.
+# A conversation in curl, as in the tutorials of November 2023: the v1 header, the key as a Bearer
+# token or as a password without a user, `-d ''` for an empty thread.
 set -euo pipefail
 
 id() { grep -o "\"$1[A-Za-z0-9_-]*\"" | head -1 | tr -d '"'; }
@@ -16,7 +16,7 @@ ASSISTANT=$(curl -s "$BASE/assistants" \
     "model": "gpt-4-1106-preview"
   }' | id asst_)
 
-# Without a content type of its own, too: curl then says that it sends a form.
+# Also without a content type: curl then declares a form.
 for TYPE in "Content-Type: application/json" "Accept: */*"; do
   THREAD=$(curl -s "$BASE/threads" -u :$OPENAI_API_KEY \
     -H "$TYPE" \

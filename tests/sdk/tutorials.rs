@@ -1,4 +1,4 @@
-//! The curl commands of the tutorials of 2023, as they were printed, with another host.
+//! The curl commands of the tutorials of 2023, exactly as printed, with another host.
 
 use std::{process::Command, sync::LazyLock};
 
@@ -12,7 +12,7 @@ use crate::{
     running::{KEY, Running, root},
 };
 
-/// What is at the ids of the documents' own examples, as far as it can be there without a run.
+/// The objects for the documents' own examples, as far as they can exist without a run.
 const EXAMPLES: &str = "tests/sdk/examples.yaml";
 
 #[test]
@@ -32,13 +32,14 @@ fn the_commands_of_the_documents_run_as_printed() {
         let server = Running::with(&["--fixtures", EXAMPLES, "--unmatched", "echo"]);
         let mut ran = 0;
         for command in commands(&loaded) {
-            // Two of them were printed with a quote too many, in which no shell puts a key.
+            // Two of them were printed with an extra quote, so that a shell would not insert the
+            // key.
             let command = command.replace(
                 "'Authorization: Bearer $OPENAI_API_KEY\"'",
                 "\"Authorization: Bearer $OPENAI_API_KEY\"",
             );
             let status = status_of(&command.replace("https://api.openai.com/v1", &server.base));
-            // Nobody can seed runs, steps and the ids of messages.
+            // Runs, steps and the ids of messages cannot be seeded.
             assert!(status == 200 || status == 404, "{status}: {command}");
             ran += usize::from(status == 200);
         }
@@ -46,8 +47,8 @@ fn the_commands_of_the_documents_run_as_printed() {
     }
 }
 
-/// The examples in curl of everything about assistants and threads, but for deletes, which would
-/// leave nothing to the others.
+/// The curl examples for assistants and threads. Deletes are left out, because they would remove
+/// the objects of the others.
 fn commands(document: &Value) -> Vec<String> {
     static NEXT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^\s*curl ").unwrap());
     let mut commands = Vec::new();

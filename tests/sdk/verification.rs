@@ -1,5 +1,5 @@
-//! What an application asked, judged after it has run with the official client: by the control API,
-//! by `exec`, and in reports that a browser and a library read.
+//! The requests of an application, judged after it has run with the official client: by the control
+//! API, by `exec`, and in reports that a browser and a library read.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     running::{KEY, installed, root},
 };
 
-/// `rehearsal exec` with the fixtures of these tests and some flags, in a folder.
+/// `rehearsal exec` in a folder, with the fixtures of these tests and some flags.
 fn exec(folder: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rehearsal"));
     command.args(["exec", "--api-key", KEY, "--log", "warn", "--seed", "1", "--fixtures"]);
@@ -113,7 +113,7 @@ fn an_expectation_can_be_of_one_session_and_a_failing_command_keeps_its_code() {
     }
 }
 
-/// What a page may try that is made of what clients say.
+/// An attack through client texts on a page that shows them.
 const ATTACK: &str = "</script><img src=x onerror=\"document.title='attacked'\">";
 
 const ATTACKER: &str = r#"
@@ -143,7 +143,7 @@ fn a_report_opens_in_a_browser_and_what_clients_say_is_text_there() {
         assert!(!text.contains(KEY), "{report}");
         assert_eq!(text.contains("[removed]"), report != "r.xml", "{report}");
     }
-    // Without scripts, and without anything from elsewhere.
+    // Without scripts and without external content.
     let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
     assert!(!page.contains(ATTACK) && !page.contains("http://") && !page.contains("https://"));
     assert!(page.contains("<td>weather</td><td>requires_action</td>"), "{page}");

@@ -1,5 +1,5 @@
-//! Old and new versions of the official clients, which hold the same conversation: the first ones
-//! speak v1. The newest and the last of the first generation hold it with Azure's paths too.
+//! Old and new versions of the official clients, which hold the same conversation. The first
+//! versions use v1. The newest ones and the last of the first generation also use Azure's paths.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -8,7 +8,7 @@ use crate::{
     running::{KEY, Running, installed, root},
 };
 
-/// Versions whose client for Azure is tried.
+/// The versions whose Azure client is tested.
 const AZURE: [&str; 4] = ["1.109.1", "3.52.0", "4.104.0", "7.55.0"];
 
 fn folder() -> PathBuf {
@@ -20,7 +20,8 @@ fn lines(name: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Lets a client hold the conversation, with Azure's paths too if its version is one of those.
+/// Runs the conversation with a client. If its version is in the list, it also runs with Azure's
+/// paths.
 fn converse(server: &Running, version: &str, client: impl Fn() -> Command) {
     let endpoint = server.base.strip_suffix("/v1").expect("a base URL");
     let azure = AZURE.contains(&version).then_some(Some("azure"));
@@ -70,7 +71,7 @@ fn every_node_client_holds_the_conversation() {
                     .current_dir(&packages),
             );
         });
-        // Node looks for packages beside the program.
+        // Node searches for packages in the folder of the program.
         fs::copy(folder().join("conversation.mjs"), packages.join("conversation.mjs"))
             .expect("the conversation");
         converse(&server, &version, || {

@@ -1,4 +1,4 @@
-//! The last suite: it repeats, in the closing lines of `cargo test`, what the others skipped.
+//! The last suite: it prints again what the others skipped, in the last lines of `cargo test`.
 
 #![allow(dead_code, clippy::print_stdout, reason = "it talks to people, of what others noted")]
 

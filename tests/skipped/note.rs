@@ -1,5 +1,5 @@
-//! Tests that are skipped for want of something. Each says so in one line, which the suite
-//! `skipped` repeats in the closing lines of `cargo test`.
+//! Tests that are skipped because something is missing. Each prints one line, and the suite
+//! `skipped` repeats it in the last lines of `cargo test`.
 
 use std::{
     fs::{self, OpenOptions},
@@ -7,26 +7,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Whether the CI can help it.
+/// Whether the CI can install the missing thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// It can be installed from a registry, so the CI has to.
     Install,
-    /// It cannot: a document that is not at hand, a daemon that cannot run, a registry that is not
-    /// reached.
+    /// It cannot be installed: a document that is not available, a daemon that cannot run, a
+    /// registry that cannot be reached.
     None,
 }
 
-/// Says that something is skipped.
+/// Reports that a test is skipped.
 ///
 /// # Panics
 ///
-/// In the CI, where what is missing can be installed.
+/// Panics in the CI if the missing thing can be installed.
 pub fn skip(what: &str, remedy: Remedy) {
     let line = format!("skipped: {what}");
     let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     assert!(!is_ci || remedy == Remedy::None, "{line}: the CI has to install it");
-    // Not `println!`, of which a test that passes shows nothing.
+    // Not `println!`: its output is hidden in a test that passes.
     _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     let folder = folder();
     fs::create_dir_all(&folder).expect("a folder below target");
@@ -35,7 +35,7 @@ pub fn skip(what: &str, remedy: Remedy) {
     file.write_all(format!("{line}\n").as_bytes()).expect("a line in it");
 }
 
-/// Where the lines wait for the suite that repeats them.
+/// The folder of the lines for the suite that repeats them.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped")
 }

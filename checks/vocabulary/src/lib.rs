@@ -1,7 +1,7 @@
-//! Makes the files of `src/vocabulary`, and compares what is read from them with `bpe-openai`.
+//! Makes the files of `src/vocabulary`, and compares the results with `bpe-openai`.
 //!
-//! Everything here starts from the vocabularies of `bpe-openai`, and the files depend on nothing
-//! else: made twice, they are the same. It is a crate of its own because that library takes minutes
+//! Everything here starts from the vocabularies of `bpe-openai`. The files depend on nothing else:
+//! each generation gives the same files. It is a separate crate, because that library takes minutes
 //! to build.
 
 use std::collections::{HashMap, HashSet};
@@ -14,12 +14,12 @@ use vocabulary::{
     pairs::{FACTOR_BITS, NONE, PAIR_BITS, TOKEN_BITS, factor_of, halves, mix, place},
 };
 
-/// The tokens of a vocabulary by rank, but for the special ones.
+/// The tokens of a vocabulary in the order of their ranks, without the special ones.
 pub fn tokens(of: &bpe_openai::Tokenizer) -> Vec<Vec<u8>> {
     (0..of.bpe.num_tokens() as u32).map(|id| of.bpe.token_bytes(id).to_vec()).collect()
 }
 
-/// The file of a vocabulary, with so many places as a power of two.
+/// The file of a vocabulary. The number of its places is a power of two.
 pub fn file(tokens: &[Vec<u8>], high_bits: u8) -> Vec<u8> {
     let low_bits = PAIR_BITS - u32::from(high_bits);
     let mut buckets = vec![Vec::new(); 1 << FACTOR_BITS];
@@ -37,10 +37,10 @@ pub fn file(tokens: &[Vec<u8>], high_bits: u8) -> Vec<u8> {
     file
 }
 
-/// High halves, low halves and tokens that have a factor in common.
+/// The high half, the low half and the token of all entries with a common factor.
 type Bucket = Vec<(u64, u64, u32)>;
 
-/// Finds factors, for the largest buckets first, so that each pair has a place of its own.
+/// Finds a factor for each bucket, largest bucket first, so that all pairs have different places.
 fn placed(buckets: &[Bucket], low_bits: u32) -> (Vec<u16>, Vec<u64>) {
     let mut factors = vec![0; buckets.len()];
     let mut places = vec![EMPTY; 1 << (PAIR_BITS - low_bits)];
@@ -65,7 +65,7 @@ fn placed(buckets: &[Bucket], low_bits: u32) -> (Vec<u16>, Vec<u64>) {
     (factors, places)
 }
 
-/// A place with nothing in it.
+/// A place without an entry.
 const EMPTY: u64 = (1 << 40) - 1;
 
 /// The token of each byte.
@@ -78,7 +78,7 @@ fn of_bytes(tokens: &[Vec<u8>]) -> [u8; 256] {
     of_bytes.map(|rank| rank.expect("each byte is a token"))
 }
 
-/// The mixed pairs that make tokens, in order, and the tokens.
+/// The mixed pairs that make tokens, in order, with their tokens.
 fn entries(tokens: &[Vec<u8>]) -> Vec<(u64, u32)> {
     assert!(tokens.len() < NONE as usize);
     let ranks: HashMap<&[u8], u32> =
@@ -94,7 +94,7 @@ fn entries(tokens: &[Vec<u8>]) -> Vec<(u64, u32)> {
     entries
 }
 
-/// The two tokens that a token is made of: what is left of its bytes when all lower tokens are.
+/// The two tokens that a token consists of: the last pair before the merge to this token.
 fn made_of(ranks: &HashMap<&[u8], u32>, token: &[u8], rank: u32) -> (u32, u32) {
     let mut ends: Vec<usize> = (0..=token.len()).collect();
     let rank_of = |ends: &[usize], at: usize| ranks.get(&token[ends[at]..ends[at + 2]]).copied();
@@ -108,14 +108,14 @@ fn made_of(ranks: &HashMap<&[u8], u32>, token: &[u8], rank: u32) -> (u32, u32) {
     (ranks[&token[..ends[1]]], ranks[&token[ends[1]..]])
 }
 
-/// A tokenizer, and the one that it is compared with.
+/// A tokenizer, and the other implementation for the comparison.
 pub struct Pair {
     pub name: &'static str,
     pub ours: &'static Tokenizer,
     pub theirs: &'static bpe_openai::Tokenizer,
 }
 
-/// All tokenizers that must be the same.
+/// All tokenizers to compare.
 pub fn pairs() -> [Pair; 2] {
     [
         Pair { name: "cl100k", ours: &CL100K, theirs: bpe_openai::cl100k_base() },
@@ -124,7 +124,7 @@ pub fn pairs() -> [Pair; 2] {
 }
 
 impl Pair {
-    /// Panics unless both cut a text into the same words.
+    /// Panics unless both split a text into the same words.
     pub fn same_words(&self, text: &str) {
         if !self.theirs.split(text).eq(self.ours.split(text)) {
             let theirs: Vec<_> = self.theirs.split(text).collect();
@@ -133,7 +133,7 @@ impl Pair {
         }
     }
 
-    /// Panics unless both cut a word into the same tokens.
+    /// Panics unless both split a word into the same tokens.
     pub fn same_tokens(&self, word: &[u8]) {
         let theirs = self.theirs.bpe.encode_via_backtracking(word);
         let theirs: Vec<_> = theirs.iter().map(|id| self.theirs.bpe.token_len(*id)).collect();
@@ -144,7 +144,7 @@ impl Pair {
         }
     }
 
-    /// Panics unless both cut a text into the same words and tokens and count the same.
+    /// Panics unless both split a text into the same words and tokens, with the same count.
     pub fn same(&self, text: &str) {
         self.same_words(text);
         self.theirs.split(text).for_each(|word| self.same_tokens(word.as_bytes()));
@@ -160,11 +160,11 @@ impl Pair {
     }
 }
 
-/// Chance with a seed: the same numbers each time.
+/// Random numbers from a seed: the same sequence each time.
 pub struct Chance(pub u64);
 
 impl Chance {
-    /// A number below another.
+    /// A number less than `end`.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,8 +1,8 @@
-//! Words, tokens and counts are those of `bpe-openai`, whatever the text.
+//! For any text, words, tokens and counts are those of `bpe-openai`.
 
 use vocabulary_check::{Chance, Pair, pairs, tokens};
 
-/// Some texts of all that the patterns tell apart.
+/// Some texts for all cases of the patterns.
 const TEXTS: &[&str] = &[
     "",
     "Hello! I'm here and you'll see that WE'RE THERE, IT'S they'Ve I'D 'Tis 'twas don'T",
@@ -39,7 +39,7 @@ fn each(test: impl Fn(&Pair)) {
     pairs().iter().for_each(test);
 }
 
-/// The texts of this repository: prose, code, JSON and YAML.
+/// The texts in this repository: prose, code, JSON and YAML.
 fn real() -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut texts = Vec::new();
@@ -170,7 +170,7 @@ fn all_short_texts_of_some_characters() {
     }
 }
 
-/// What random texts are made of; the more often something is here, the more often it is there.
+/// The parts of random texts. A part that is listed more often is used more often.
 const PIECES: &[&str] = &[
     " ",
     " ",

@@ -1,10 +1,10 @@
-//! How many tokens a run has used, and how many it may: counted step by step, never again.
+//! The tokens that a run has used, and its limits. They are counted once, step by step.
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Usage, limits};
 
-/// Tokens of the prompt that a run starts with, and the fewest it could be cut down to.
+/// The tokens of the prompt at the start of a run, and the minimum after truncation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Prompt {
     pub tokens: u64,
@@ -16,29 +16,28 @@ pub(in super::super) struct Budget {
     pub max_prompt: Option<u64>,
     pub max_completion: Option<u64>,
     pub prompt: Prompt,
-    /// What the closed steps have used.
+    /// The usage of the closed steps.
     pub spent: Usage,
-    /// What tools have answered in the closed steps: the prompt has grown by that.
+    /// The tokens of the tool outputs in the closed steps: the prompt has grown by them.
     pub answered: u64,
-    /// What of it was reasoning, which no prompt has.
+    /// The reasoning tokens among the spent ones. A prompt does not contain them.
     #[serde(default)]
     pub reasoned: u64,
-    /// How many tokens the model reads at the most.
+    /// The maximum number of tokens that the model reads.
     #[serde(default = "usual_window")]
     pub window: u64,
-    /// How many more tools may be called that need no client, if that is limited.
+    /// The remaining calls of tools that need no client, if they are limited.
     #[serde(default)]
     pub tool_calls_left: Option<u64>,
 }
 
-/// Of runs that were noted before models had windows of their own.
+/// For notes of runs that are older than the windows per model.
 fn usual_window() -> u64 {
     limits::CONTEXT_WINDOW
 }
 
 impl Budget {
-    /// By how much the prompt has grown since the run began: what the model said and the tools
-    /// answered.
+    /// The growth of the prompt since the run began: the output of the model and of the tools.
     fn grown(&self) -> u64 {
         let said = self.spent.completion_tokens.saturating_sub(self.reasoned);
         self.answered.saturating_add(said)
@@ -51,20 +50,20 @@ impl Budget {
         self.spent.prompt_tokens.saturating_add(needed) <= budget && needed <= self.window
     }
 
-    /// Whether the model may say so many tokens in the open step.
+    /// Whether the model may write so many tokens in the open step.
     pub(super) fn has_room_to_say(&self, tokens: u64) -> bool {
         let budget = self.max_completion.unwrap_or(u64::MAX);
         self.spent.completion_tokens.saturating_add(tokens) <= budget
     }
 
-    /// What a step uses that says so many tokens. Older messages are dropped from the prompt until
-    /// it fits.
+    /// The usage of a step that writes so many tokens. Older messages are dropped from the prompt
+    /// until it fits.
     pub(super) fn usage_of_step(&self, said: u64) -> Usage {
         let left = self.max_prompt.unwrap_or(u64::MAX).saturating_sub(self.spent.prompt_tokens);
         Usage::new(self.prompt.tokens.saturating_add(self.grown()).min(left), said)
     }
 
-    /// What all of it has used. A model that has thought, and no more, has read the prompt too.
+    /// The usage of the whole run. A model that has only reasoned has read the prompt, too.
     pub(super) fn used(&self) -> Usage {
         let mut used = self.spent;
         if used.prompt_tokens == 0 && self.reasoned > 0 {
@@ -73,7 +72,7 @@ impl Budget {
         used
     }
 
-    /// Whether another tool may be called that needs no client, which counts.
+    /// Whether the run may call another tool that needs no client. The call counts.
     pub(super) fn may_call_tool(&mut self) -> bool {
         match &mut self.tool_calls_left {
             Some(0) => false,
@@ -85,7 +84,7 @@ impl Budget {
         }
     }
 
-    /// Counts tokens that the model has thought: they are of the same call as what follows.
+    /// Counts reasoning tokens. They belong to the same call as the output that follows.
     pub(super) fn close_reasoning(&mut self, tokens: u64) {
         self.spent += Usage::new(0, tokens);
         self.reasoned = self.reasoned.saturating_add(tokens);

@@ -1,6 +1,6 @@
-//! What a run makes and how it fares, as the machine tells it: in no API's shapes.
+//! The events that the machine of a run emits. They do not depend on an API.
 //!
-//! Folded in their order, events give everything that the run has made.
+//! Events, folded in their order, give all objects that the run has made.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::types::{
 
 use super::super::cue::{MarkTarget, PerformanceEnd};
 
-/// Something that happened to a run, and when.
+/// An event of a run, and its time.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct MachineEvent {
     pub at: Timestamp,
@@ -21,11 +21,11 @@ pub(in super::super) struct MachineEvent {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) enum EventKind {
-    /// It is taken from the queue.
+    /// The run leaves the queue.
     Started,
-    /// It begins to write a message.
+    /// The run begins a message.
     MessageOpened,
-    /// A piece of the open message's text, and what it means.
+    /// A piece of the open message's text, and the target if it is a mark.
     Text {
         piece: String,
         refers: Option<MarkTarget>,
@@ -37,34 +37,34 @@ pub(in super::super) enum EventKind {
         file_id: Id<File>,
     },
     Refusal(String),
-    /// It begins to call tools.
+    /// The run begins to call tools.
     CallsOpened,
     /// Another call of the open step.
     Called(MachineCall),
-    /// A piece of what the last call is given: a function's arguments, or a program.
+    /// A piece of the input of the last call: the arguments of a function, or a program.
     CallInput(String),
-    /// The program of the last call has answered.
+    /// The output of the program of the last call.
     Output(MachineOutput),
-    /// It begins to reason.
+    /// The run begins to reason.
     ReasoningOpened,
     /// Another part of the open reasoning's summary.
     SummaryPart,
     /// A piece of that part.
     Summary(String),
-    /// Something that only one API has a word for, as that shows it.
+    /// An item that only one API has, in the form of that API.
     Item(Map<String, Value>),
     /// The client gave the outputs of the open step's functions, in the order of their calls.
     OutputsGiven(Vec<String>),
-    /// The open message or the open calls are over.
+    /// The open message or the open calls end.
     Closed {
         how: Closing,
         usage: Usage,
     },
-    /// It waits for the client's outputs.
+    /// The run waits for the outputs of the client.
     OutputsWanted,
-    /// It is back in the queue.
+    /// The run is in the queue again.
     Requeued,
-    /// It is being cancelled.
+    /// A cancel of the run is in progress.
     Cancelling,
     /// Streams break off here.
     BrokeOff,
@@ -84,13 +84,13 @@ pub(in super::super) enum MachineOutput {
     Drawing(Id<File>),
 }
 
-/// How a message or a round of calls is closed.
+/// How a message or a group of calls is closed.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) enum Closing {
     Finished,
-    /// Its calls were never made.
+    /// Its calls were not made.
     LeftOut,
-    /// The run ends, in this way.
+    /// The run ends in this way.
     BrokenOff(PerformanceEnd),
 }
 

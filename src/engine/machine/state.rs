@@ -1,4 +1,4 @@
-//! How one state of a run follows another, or does not. One table.
+//! The states of a run and the transitions between them, in one table.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,24 +8,24 @@ use crate::types::{
     run::{IncompleteRun, LastError},
 };
 
-/// How far a run has come.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum RunState {
     Queued,
     Performing,
-    /// The client owes the outputs of so many functions.
+    /// The run waits for the outputs of so many functions.
     Waiting {
         functions: usize,
     },
-    /// A cancel that comes `late` lets the performer say the rest.
+    /// After a `late` cancel, the performer still says the rest.
     Cancelling {
         late: bool,
     },
     Ended(Ending),
 }
 
-/// What can be done to a run.
+/// The actions on a run.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Start,
@@ -40,7 +40,7 @@ pub(super) enum Action {
 }
 
 impl RunState {
-    /// The state that follows, if there is one.
+    /// The next state, if the action is possible.
     pub(super) fn after(&self, action: Action) -> Option<Self> {
         use RunState::{Cancelling, Performing, Queued, Waiting};
         Some(match (action, self) {
@@ -54,7 +54,7 @@ impl RunState {
             (Action::LeaveIncomplete(reason, usage), Performing) => {
                 Self::Ended(Ending::Incomplete(reason, usage))
             }
-            // A run that waits fails only if it cannot be taken up after a restart.
+            // A run that waits fails only if it cannot resume after a restart.
             (Action::Fail(error, usage), Queued | Performing | Waiting { .. }) => {
                 Self::Ended(Ending::Failed(error, usage))
             }

@@ -117,7 +117,7 @@ impl OpenItem {
         parts.len()
     }
 
-    fn close_part(&mut self, told: &mut Told) {
+    pub(super) fn close_part(&mut self, told: &mut Told) {
         let place = self.place();
         let OpenKind::Message { parts, part, .. } = &mut self.kind else { return };
         let Some(open) = part.take() else { return };

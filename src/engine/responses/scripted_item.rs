@@ -3,13 +3,18 @@
 
 use serde_json::{Value, json};
 
-use super::event::{ItemPlace, ResponseEventKind, Written};
+use super::{
+    event::{ItemPlace, ResponseEventKind, Written},
+    open_item::{OpenItem, OpenKind},
+};
 use crate::{
     tokens,
     types::{
         Item,
         response::{
-            item::{CUSTOM_TOOL_CALL, ItemStatus, MCP_CALL, MCP_LIST_TOOLS, WEB_SEARCH_CALL},
+            item::{
+                CUSTOM_TOOL_CALL, ItemStatus, MCP_CALL, MCP_LIST_TOOLS, MESSAGE, WEB_SEARCH_CALL,
+            },
             model::ModelDefaults,
         },
     },
@@ -17,6 +22,9 @@ use crate::{
 
 /// The events of an item that is whole.
 pub(super) fn events(item: &Item, place: &ItemPlace, model: &str) -> Vec<ResponseEventKind> {
+    if item.is(MESSAGE) {
+        return message(item, place, model);
+    }
     let mut told = vec![ResponseEventKind::ItemAdded(place.clone(), Box::new(begun(item, model)))];
     match item.kind.as_str() {
         MCP_CALL => call_of_server(item, place, &mut told),
@@ -32,6 +40,51 @@ pub(super) fn events(item: &Item, place: &ItemPlace, model: &str) -> Vec<Respons
     }
     told.push(ResponseEventKind::ItemDone(place.clone(), Box::new(item.clone())));
     told
+}
+
+/// The events of a message, whose text comes in pieces. Recorded: an annotation follows the piece
+/// that ends the cited text.
+fn message(item: &Item, place: &ItemPlace, model: &str) -> Vec<ResponseEventKind> {
+    let mut told = Vec::new();
+    let phase = item.text_at("phase").map(str::to_owned);
+    let kind = OpenKind::Message { parts: Vec::new(), part: None, phase };
+    let mut open = OpenItem { id: place.id.clone(), output_index: place.output_index, kind };
+    open.begin(&mut told);
+    for part in item.parts() {
+        if let Some(text) = part["text"].as_str() {
+            let annotations = part["annotations"].as_array().map_or(&[][..], Vec::as_slice);
+            annotated(text, annotations, model, &mut open, &mut told);
+        }
+        for piece in tokens::pieces(model, part["refusal"].as_str().unwrap_or_default()) {
+            open.refusal(piece.text, &mut told);
+        }
+        open.close_part(&mut told);
+    }
+    told.push(ResponseEventKind::ItemDone(place.clone(), Box::new(item.clone())));
+    told
+}
+
+/// A text with its annotations.
+fn annotated(
+    text: &str,
+    annotations: &[Value],
+    model: &str,
+    open: &mut OpenItem,
+    told: &mut Vec<ResponseEventKind>,
+) {
+    let end = |annotation: &Value| {
+        annotation["end_index"].as_u64().or_else(|| annotation["index"].as_u64())
+    };
+    let mut annotations = annotations.iter().peekable();
+    let mut written = 0;
+    for piece in tokens::pieces(model, text) {
+        written += u64::try_from(piece.text.chars().count()).unwrap_or_default();
+        open.text(piece.text, told);
+        while let Some(next) = annotations.next_if(|it| end(it).is_some_and(|end| end <= written)) {
+            open.annotate(|_| next.clone(), told);
+        }
+    }
+    annotations.for_each(|rest| open.annotate(|_| rest.clone(), told));
 }
 
 /// The item as it is when it is added.

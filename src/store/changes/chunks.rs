@@ -1,4 +1,4 @@
-//! Changes of the index: a file is made ready, as long as somebody still waits for it.
+//! Changes of the index: the processing of a file, as long as somebody still waits for it.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::kind::ChangeKind;
 use crate::types::store_file::IngestError;
 
-/// What an earlier attempt left of a file's chunks goes.
+/// Deletes the chunks that an earlier attempt at a file has left.
 #[derive(Serialize)]
 pub(super) struct ClearChunks {
     pub file: i64,
@@ -44,7 +44,7 @@ impl ChangeKind for InsertChunk {
     }
 }
 
-/// The words of a chunk, by how often they occur in it.
+/// The words of a chunk, grouped by their count in it.
 #[derive(Serialize)]
 pub(super) struct IndexChunk {
     pub file: i64,
@@ -66,7 +66,7 @@ impl ChangeKind for IndexChunk {
     }
 }
 
-/// The making ready of a file ends, one way or the other, unless somebody else has ended it.
+/// Ends the processing of a file, with success or not, unless it has ended already.
 #[derive(Serialize)]
 pub(super) struct FinishStoreFile {
     pub file: i64,

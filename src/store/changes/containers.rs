@@ -1,4 +1,4 @@
-//! Changes of what is in containers.
+//! Changes of the contents of containers.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::kind::ChangeKind;
 use crate::types::{Container, Id};
 
-/// A file in a container, whose content is in a blob, as long as the container runs.
+/// Inserts a file into a container, as long as the container runs. Its content is in a blob.
 #[derive(Serialize)]
 pub(super) struct InsertContainerFile {
     pub body: String,
@@ -31,7 +31,7 @@ impl ChangeKind for InsertContainerFile {
     }
 }
 
-/// All files of a container go.
+/// Deletes all files of a container.
 #[derive(Serialize)]
 pub(super) struct EmptyContainer;
 

@@ -1,4 +1,4 @@
-//! Changes of files and uploads, and of who has files.
+//! Changes of files and uploads, and of the lists that contain files.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{super::table::Stored, kind::ChangeKind};
 use crate::types::{Id, Upload};
 
-/// A file whose content is in a blob. A run that goes on after a crash makes the same file again.
-/// The file of an upload comes only if that still is what it was.
+/// Inserts a file whose content is in a blob. A run that continues after a crash inserts the same
+/// file again. The file of an upload is inserted only if the upload has not changed.
 #[derive(Serialize)]
 pub(super) struct InsertFile {
     pub body: String,
@@ -31,7 +31,7 @@ impl ChangeKind for InsertFile {
     }
 }
 
-/// A part, as long as its upload takes any.
+/// Inserts a part, as long as its upload takes parts.
 #[derive(Serialize)]
 pub(super) struct InsertPart {
     pub body: String,
@@ -56,7 +56,7 @@ impl ChangeKind for InsertPart {
     }
 }
 
-/// The parts of an upload go.
+/// Deletes the parts of an upload.
 #[derive(Serialize)]
 pub(super) struct DeleteParts;
 
@@ -69,7 +69,7 @@ impl ChangeKind for DeleteParts {
     }
 }
 
-/// Somebody may have a file in the list of a code interpreter.
+/// Notes that an object may have a file in the list of its code interpreter.
 #[derive(Serialize)]
 pub(super) struct NoteToolFile {
     pub owner: String,
@@ -87,7 +87,7 @@ impl ChangeKind for NoteToolFile {
     }
 }
 
-/// Takes a file out of the lists that it is noted to be in.
+/// Removes a file from the lists that are noted for it.
 #[derive(Serialize)]
 pub(super) struct Detach<T> {
     #[serde(skip)]
@@ -98,8 +98,7 @@ impl<T: Stored> ChangeKind for Detach<T> {
     const IS_WIDE: bool = true;
 
     fn sql() -> Cow<'static, str> {
-        // Where files are listed, how an item of the list names one, and how it is put into another
-        // list.
+        // Each list of files, the name of a file in one of its items, and the item in the new list.
         const LISTS: [(&str, &str, &str); 2] = [
             ("'$.tool_resources.code_interpreter.file_ids'", "listed.value", "listed.value"),
             ("'$.v1_files'", "listed.value ->> '$.id'", "json(listed.value)"),
@@ -124,7 +123,7 @@ impl<T: Stored> ChangeKind for Detach<T> {
     }
 }
 
-/// The name of a blob that is gone is forgotten.
+/// Deletes the name of a deleted blob.
 #[derive(Serialize)]
 pub(super) struct BuryBlob;
 

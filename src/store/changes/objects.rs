@@ -1,4 +1,4 @@
-//! Changes that are alike for all resources.
+//! Changes that all resources share.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::types::{Id, Message, Thread};
 
-/// A session is entered, for the first time or again.
+/// Enters a session, for the first time or again.
 #[derive(Serialize)]
 pub(super) struct EnterSession;
 
@@ -22,7 +22,7 @@ impl ChangeKind for EnterSession {
     }
 }
 
-/// An object that depends on no other.
+/// Inserts an object that depends on no other.
 #[derive(Serialize)]
 pub(super) struct Insert<T> {
     pub body: String,
@@ -45,7 +45,7 @@ impl<T: Stored> ChangeKind for Insert<T> {
     }
 }
 
-/// Exchanges a body that still is what it was.
+/// Replaces a body, if the body has not changed.
 #[derive(Serialize)]
 pub(super) struct ReplaceBody<T> {
     pub body: String,
@@ -67,12 +67,12 @@ impl<T: Stored> ChangeKind for ReplaceBody<T> {
     }
 
     fn written(&self) -> Option<WrittenBody<'_>> {
-        // Of one that has parents, only its own id is known.
+        // For an object with parents, this change knows only the object's own id.
         (T::PATH.len() == 1).then(|| WrittenBody::of::<T>(Vec::new(), &self.body))
     }
 }
 
-/// Deletes an object. Its children go with it.
+/// Deletes an object with its children.
 #[derive(Serialize)]
 pub(super) struct Delete<T> {
     #[serde(skip)]
@@ -93,7 +93,7 @@ impl<T: Stored> ChangeKind for Delete<T> {
     }
 }
 
-/// Deletes an object by its id and that of its parent.
+/// Deletes an object by its own id and the id of its parent.
 #[derive(Serialize)]
 pub(super) struct DeleteChild<T> {
     pub parent: String,
@@ -119,8 +119,8 @@ impl<T: Stored> ChangeKind for DeleteChild<T> {
     }
 }
 
-/// A client's message, as long as its thread is there and free, and still what it was if files are
-/// attached.
+/// Inserts the message of a client, as long as its thread exists and is free. If files are
+/// attached, the thread must be unchanged.
 #[derive(Serialize)]
 pub(super) struct AddMessage {
     pub body: String,

@@ -1,4 +1,4 @@
-//! In which order the kinds of changes run.
+//! The order in which the kinds of changes run.
 
 use std::{any::TypeId, borrow::Cow};
 
@@ -13,16 +13,16 @@ use crate::types::{
     StoreFile, Thread, Upload, VectorStore,
 };
 
-/// A row of some kind.
+/// The row of a change.
 pub(super) struct Row {
     pub id: String,
-    /// The place of its kind among all.
+    /// The index of its kind among all kinds.
     pub rank: u8,
     pub must_change: bool,
     pub is_wide: bool,
     /// The ids of the objects that it changes or depends on.
     pub touches: Vec<String>,
-    /// What its row is known to have afterwards.
+    /// The known content of its row after the change.
     pub written: Option<CachedBody>,
     /// The columns, as JSON.
     fields: String,
@@ -47,9 +47,9 @@ impl Row {
         }
     }
 
-    /// As the statement takes it: the columns, with the session and the id before them.
+    /// The form for the statement: the columns, after the session and the id.
     pub(super) fn json(&self, session: i64) -> String {
-        // A kind without columns is `null`.
+        // A kind without columns serializes as `null`.
         let columns = self.fields.strip_prefix('{').unwrap_or("}");
         let joint = if columns == "}" { "" } else { "," };
         format!(r#"{{"session":{session},"id":{}{joint}{columns}"#, json(&self.id))
@@ -60,7 +60,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("rows are JSON")
 }
 
-/// What is known of a kind.
+/// The facts about a kind.
 pub(in super::super) struct Info {
     of: TypeId,
     sql: fn() -> Cow<'static, str>,
@@ -72,7 +72,7 @@ impl Info {
         Self { of: TypeId::of::<K>(), sql: K::sql, must_change: K::MUST_CHANGE }
     }
 
-    /// The statement, which answers which of its rows met their condition: rank, session, id.
+    /// The statement. It returns the rows that met their condition: rank, session, id.
     pub(in super::super) fn statement(&self, rank: usize) -> String {
         let told = if self.must_change {
             format!(" returning {rank}, session, id")
@@ -83,7 +83,7 @@ impl Info {
     }
 }
 
-/// All kinds. They run in this order, which is that of the references between tables, and that in
+/// All kinds. They run in this order. It follows the references between tables, and the order in
 /// which a write names its changes.
 pub(in super::super) const IN_ORDER: [Info; 58] = [
     Info::new::<EnterSession>(),

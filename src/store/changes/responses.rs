@@ -1,4 +1,4 @@
-//! Changes that responses and conversations make.
+//! Changes by responses and conversations.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::kind::{ChangeKind, WrittenBody};
 use crate::types::{Conversation, Id, Response};
 
-/// A response. It may have ended by the time it is written.
+/// Inserts a response, which may have ended already.
 #[derive(Serialize)]
 pub(super) struct InsertResponse {
     pub body: String,
@@ -30,7 +30,8 @@ impl ChangeKind for InsertResponse {
     }
 }
 
-/// A response's new state, if it is still there. What only a restart needs goes with the end.
+/// Updates a response, if it still exists. At its end, this deletes the data that only a restart
+/// needs.
 #[derive(Serialize)]
 pub(super) struct UpdateResponse {
     pub body: String,
@@ -55,7 +56,7 @@ impl ChangeKind for UpdateResponse {
     }
 }
 
-/// An item that a response was given, or has made, as long as the response is there.
+/// Inserts an input or output item of a response, as long as the response exists.
 #[derive(Serialize)]
 pub(super) struct InsertResponseItem {
     pub body: String,
@@ -77,8 +78,8 @@ impl ChangeKind for InsertResponseItem {
     }
 }
 
-/// An item of a conversation, as long as that is there, and the response too that adds it, if it is
-/// kept. It is there once.
+/// Inserts an item of a conversation, as long as the conversation exists. If a kept response adds
+/// it, the response must exist, too. An item is inserted only once.
 #[derive(Serialize)]
 pub(super) struct InsertConversationItem {
     pub body: String,
@@ -103,8 +104,8 @@ impl ChangeKind for InsertConversationItem {
     }
 }
 
-/// Notes the number of a conversation's newest item, and which question was answered last, if one
-/// was.
+/// Notes the number of a conversation's newest item and, if given, the number of the last answered
+/// question.
 #[derive(Serialize)]
 pub(super) struct NoteConversationEnd {
     pub last: i64,
@@ -123,7 +124,7 @@ impl ChangeKind for NoteConversationEnd {
     }
 }
 
-/// How a reply goes on once the output of a call is there.
+/// Stores how a reply continues after the output of a call.
 #[derive(Serialize)]
 pub(super) struct PutContinuation {
     pub body: String,

@@ -1,4 +1,4 @@
-//! Changes that runs make.
+//! Changes by runs.
 
 use std::borrow::Cow;
 
@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::kind::{ChangeKind, WrittenBody};
 use crate::types::{Id, Run, Thread};
 
-/// A run, as long as its thread is there and free, and there is something to run on: `anyway`, or a
-/// message of a user. A run may have ended when it is written, so the unique index on open runs does
-/// not say that the thread is free. If files are attached, the thread has to be what it was.
+/// Inserts a run, as long as its thread exists and is free. There must be input for the run:
+/// `anyway`, or a message of a user. A new run may have ended already, so the unique index on open
+/// runs does not ensure that the thread is free. If files are attached, the thread must be
+/// unchanged.
 #[derive(Serialize)]
 pub(super) struct InsertRun {
     pub body: String,
@@ -46,7 +47,7 @@ impl ChangeKind for InsertRun {
     }
 }
 
-/// A message; if a run is named, only as long as that is there.
+/// Inserts a message. If it names a run, the run must exist.
 #[derive(Serialize)]
 pub(super) struct InsertMessage {
     pub body: String,
@@ -68,8 +69,8 @@ impl ChangeKind for InsertMessage {
     }
 }
 
-/// What a run has made of a message: what clients may change is left alone, and a message that was
-/// deleted stays deleted.
+/// Updates a message by its run. The fields that clients may change stay, and a deleted message
+/// stays deleted.
 #[derive(Serialize)]
 pub(super) struct UpdateMessage {
     pub body: String,
@@ -90,7 +91,7 @@ impl ChangeKind for UpdateMessage {
     }
 }
 
-/// A run's new state and its note, if the run and its thread are still there.
+/// Updates the state of a run and its note, if the run and its thread still exist.
 #[derive(Serialize)]
 pub(super) struct UpdateRun {
     pub body: String,
@@ -119,7 +120,7 @@ impl ChangeKind for UpdateRun {
     }
 }
 
-/// A step, new or not, as long as its run is there.
+/// Inserts or updates a step, as long as its run exists.
 #[derive(Serialize)]
 pub(super) struct PutStep {
     pub body: String,

@@ -1,4 +1,4 @@
-//! Changes of what is in vector stores.
+//! Changes of the contents of vector stores.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::kind::ChangeKind;
 use crate::types::{FileBatch, Id, VectorStore};
 
-/// A batch, as long as its store is there.
+/// Inserts a batch, as long as its store exists.
 #[derive(Serialize)]
 pub(super) struct InsertBatch {
     pub body: String,
@@ -29,7 +29,8 @@ impl ChangeKind for InsertBatch {
     }
 }
 
-/// A file of a store, as long as both are there. One that is in the store already is taken up again.
+/// Inserts a file into a store, as long as both exist. A file that is in the store already is
+/// processed again.
 #[derive(Serialize)]
 pub(super) struct PutStoreFile {
     pub body: String,
@@ -56,7 +57,7 @@ impl ChangeKind for PutStoreFile {
     }
 }
 
-/// A file leaves a store.
+/// Removes a file from a store.
 #[derive(Serialize)]
 pub(super) struct DeleteStoreFile {
     pub vector_store_id: Id<VectorStore>,
@@ -77,7 +78,7 @@ impl ChangeKind for DeleteStoreFile {
     }
 }
 
-/// The files of a batch that are not ready yet are cancelled.
+/// Cancels the files of a batch that are not ready yet.
 #[derive(Serialize)]
 pub(super) struct CancelBatch;
 
@@ -90,13 +91,12 @@ impl ChangeKind for CancelBatch {
     }
 }
 
-/// What a row of an attachment depends on, besides itself: a message or a run that is written
-/// together with it.
+/// The extra condition of an attachment: the message or the run that is written with it exists.
 const NEEDS: &str = "(value ->> '$.needs' is null or exists (select 1 from messages where session = \
                      value ->> '$.session' and id = value ->> '$.needs') or exists (select 1 from \
                      runs where session = value ->> '$.session' and id = value ->> '$.needs'))";
 
-/// The store that is made for attachments, as long as what they are attached to is written.
+/// Inserts the store for attachments, as long as their message or run is written.
 #[derive(Serialize)]
 pub(super) struct AttachStore {
     pub body: String,
@@ -117,7 +117,7 @@ impl ChangeKind for AttachStore {
     }
 }
 
-/// A file that is attached, as long as it is there, and what it is attached to is written.
+/// Inserts an attached file, as long as the file exists and its message or run is written.
 #[derive(Serialize)]
 pub(super) struct AttachFile {
     pub body: String,
@@ -142,7 +142,7 @@ impl ChangeKind for AttachFile {
     }
 }
 
-/// A thread is given files, as long as it is what it was, and what they are attached to is written.
+/// Gives files to a thread, as long as the thread is unchanged and their message or run is written.
 #[derive(Serialize)]
 pub(super) struct GiveFiles {
     pub body: String,

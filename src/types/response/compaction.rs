@@ -1,7 +1,7 @@
-//! The compaction: the messages of the user, and one item in place of all other items.
+//! The compaction: the messages of the user, and one item that replaces all other items.
 //!
-//! The service encrypts a summary in that item. Here it holds no text: it counts the questions
-//! before it, so that `turn` conditions hold after a compaction as they do without one.
+//! The service encrypts a summary in that item. Here the item has no summary: it has the number of
+//! the questions before it. So `turn` conditions work the same with and without a compaction.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use crate::types::{
     reader::{Path, Read, ValidationErrorKind, ValidationErrors},
 };
 
-/// The answer to a request for a compaction. Recorded with sorted keys; their order is documented.
+/// The response to a compaction request. Recorded with sorted keys; their order is documented.
 #[derive(Debug, Serialize)]
 pub struct Compaction {
     id: Id<Response>,
@@ -33,10 +33,10 @@ impl Compaction {
     }
 }
 
-/// A request to compact what a response would read.
+/// A request to compact the input of a response.
 pub struct NewCompaction(pub NewResponse);
 
-/// Its keys, which are some of those of a response: documented.
+/// Documented: its keys, which are some of the keys of a response.
 const KEYS: [&str; 8] = [
     "model",
     "input",
@@ -58,18 +58,18 @@ impl Read for NewCompaction {
     }
 }
 
-/// How many digits the number of questions has at the end of the content.
+/// The number of digits of the question count at the end of the content.
 const DIGITS: usize = 8;
 
 impl Item {
-    /// The item that replaces what is before it, with so many questions.
+    /// The item that replaces the items before it, with their number of questions.
     pub fn compaction(id: impl Into<String>, encrypted: &str, questions: i64) -> Self {
         let content = format!("{encrypted}{questions:0DIGITS$}");
         let rest = Map::from_iter([("encrypted_content".to_owned(), content.into())]);
         Self::new(id, COMPACTION, Value::Object(rest))
     }
 
-    /// How many questions it replaces, if it is a compaction that was made here.
+    /// The number of questions that it replaces, if this server made the compaction.
     pub fn questions_before(&self) -> Option<i64> {
         let content = self.text_at("encrypted_content").filter(|_| self.is(COMPACTION))?;
         let number = content.get(content.len().checked_sub(DIGITS)?..)?;

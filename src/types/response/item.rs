@@ -1,8 +1,7 @@
-//! Items: what a response is made of, what it answers, and what a conversation holds.
+//! Items: the parts of the input and output of a response, and of a conversation.
 //!
-//! An item is shown with its keys in the recorded order: id, type, and the rest by its type. Each
-//! shape that the emulator makes is here, once. Items of other types keep the keys they came
-//! with.
+//! The keys of an item are in the recorded order: id, type, and the rest by its type. Each shape
+//! that the emulator makes is defined here once. Items of other types keep the keys of the client.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -37,7 +36,7 @@ impl Resource for Item {
     }
 }
 
-/// How far an item has come.
+/// The progress of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemStatus {
     InProgress,
@@ -68,8 +67,8 @@ pub const CUSTOM_TOOL_CALL: &str = "custom_tool_call";
 pub const COMPACTION: &str = "compaction";
 pub const ITEM_REFERENCE: &str = "item_reference";
 
-/// The types that items have, with how their ids begin. Recorded but for the last six, which are
-/// documented.
+/// The types of items, with the prefixes of their ids. All are recorded, except the last six, which
+/// are documented.
 const TYPES: [(&str, &str); 32] = [
     (MESSAGE, "msg_"),
     (REASONING, "rs_"),
@@ -105,7 +104,7 @@ const TYPES: [(&str, &str); 32] = [
     ("multi_agent_call_output", "mac_"),
 ];
 
-/// How the ids of items of a type begin, if there is such a type.
+/// The prefix of the ids of items of a type, if the type exists.
 pub fn prefix_of(kind: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| *known == kind).map(|(_, prefix)| *prefix)
 }
@@ -122,7 +121,7 @@ pub fn is_hosted_call(kind: &str) -> bool {
     HOSTED.contains(&kind)
 }
 
-/// Whether items of a type say how far they have come.
+/// Whether items of a type have a status.
 pub fn has_status(kind: &str) -> bool {
     const WITHOUT: [&str; 6] = [
         REASONING,
@@ -135,7 +134,7 @@ pub fn has_status(kind: &str) -> bool {
     !WITHOUT.contains(&kind)
 }
 
-/// The names of all types, for the refusal of another one.
+/// The names of all types, for the error about an unknown one.
 pub fn kinds() -> Vec<&'static str> {
     TYPES.iter().map(|(kind, _)| *kind).chain([ITEM_REFERENCE]).collect()
 }
@@ -149,7 +148,7 @@ impl Item {
         Self { id: Id::new(id), kind: kind.to_owned(), rest }
     }
 
-    /// A message of the model. Which phase of an answer it is, newer models tell.
+    /// A message of the model. Newer models show the phase of the answer that it belongs to.
     pub fn message(
         id: impl Into<String>,
         status: ItemStatus,
@@ -193,7 +192,7 @@ impl Item {
         self.kind == kind
     }
 
-    /// Whether the model made it, and not the client.
+    /// Whether the model made it.
     pub fn is_of_model(&self) -> bool {
         match self.kind.as_str() {
             MESSAGE => self.text_at("role") == Some("assistant"),
@@ -202,12 +201,12 @@ impl Item {
         }
     }
 
-    /// The text of a key.
+    /// The text at a key.
     pub fn text_at(&self, key: &str) -> Option<&str> {
         self.rest.get(key).and_then(Value::as_str)
     }
 
-    /// The call that it makes or answers.
+    /// The id of the call that it makes or answers.
     pub fn call_id(&self) -> Option<&str> {
         self.text_at("call_id")
     }
@@ -220,7 +219,7 @@ impl Item {
         self.rest.get("content").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// All of its text, parts joined by a newline.
+    /// All of its text, with a newline between parts.
     pub fn text(&self) -> String {
         let texts = self
             .parts()
@@ -229,7 +228,7 @@ impl Item {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// What a function answered, as text.
+    /// The output of a function, as text.
     pub fn output(&self) -> String {
         match self.rest.get("output") {
             Some(Value::String(text)) => text.clone(),
@@ -242,7 +241,7 @@ impl Item {
     }
 }
 
-/// A part of a message's text, as far as it was written.
+/// A part of a message's text that may still be incomplete.
 pub fn text_part(text: &str, annotations: &[Value]) -> Value {
     json!({"type": "output_text", "annotations": annotations, "logprobs": [], "text": text})
 }

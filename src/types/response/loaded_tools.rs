@@ -1,16 +1,16 @@
-//! The tools of a response as they are echoed: those of the request, and those that its input
-//! brings along. All of it recorded.
+//! The tools of a response in their echoed form: those of the request, and those that its input
+//! adds. All of this is recorded.
 //!
-//! A tool that was found by the service, or added in the input, is echoed in a namespace of its own
-//! name. One that the client found is echoed as if the request had it; so is one that is added, by
-//! newer models.
+//! A tool that the service found, or that the input adds, is echoed in a namespace with the name of
+//! the tool. A tool that the client found is echoed like a tool of the request. Newer models echo
+//! an added tool like that, too.
 
 use serde_json::{Value, json};
 
 use super::{input::NewItem, model::ModelDefaults, tool::ResponseTool};
 use crate::types::reader;
 
-/// The tools in the order in which they are echoed.
+/// The tools in their echoed order.
 pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> Vec<Value> {
     let mut echoed: Vec<Value> = tools.iter().map(|tool| tool.0.clone()).collect();
     let mut namespaces = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> 
             }
         }
     }
-    // A stable sort: the rest stay in the order of the request.
+    // The sort is stable: the other tools keep the order of the request.
     echoed.sort_by_key(|tool| match tool["type"].as_str() {
         Some("programmatic_tool_calling") => 0,
         Some("tool_search") => 2,
@@ -37,7 +37,7 @@ pub(super) fn echoed(tools: &[ResponseTool], input: &[NewItem], model: &str) -> 
     echoed
 }
 
-/// Whether two tools have one name. Tools of the service have none.
+/// Whether two tools have the same name. Tools of the service have no name.
 fn is_same(one: &Value, other: &Value) -> bool {
     one["name"].is_string() && one["name"] == other["name"]
 }
@@ -47,7 +47,7 @@ fn namespace_of(tool: Value) -> Value {
     json!({"type": "namespace", "description": description, "name": name, "tools": [tool]})
 }
 
-/// The tools that an item brings along, and whether they are echoed as if the request had them.
+/// The tools that an item adds, and whether they are echoed like tools of the request.
 fn loaded(item: &NewItem, model: &str) -> Vec<(Value, bool)> {
     let is_plain = match item.kind.as_str() {
         "additional_tools" => ModelDefaults::of(model).adds_tools,
@@ -58,7 +58,7 @@ fn loaded(item: &NewItem, model: &str) -> Vec<(Value, bool)> {
     tools.filter_map(|tool| Some((normal(tool)?, is_plain))).collect()
 }
 
-/// A tool with all keys of its type. It is there, so nothing defers it any more.
+/// A tool with all keys of its type. It is loaded already, so it is not deferred any more.
 fn normal(tool: &Value) -> Option<Value> {
     let ResponseTool(mut tool) = reader::read(tool.clone()).ok()?;
     if let Some(tool) = tool.as_object_mut() {

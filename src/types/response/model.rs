@@ -1,29 +1,29 @@
-//! What the service fills in for each model: its dated name and its defaults.
+//! The values that the service sets for each model: its dated name and its defaults.
 //!
-//! One table, as recorded from June to August 2026. Any other name is taken as it is, with the
+//! One table, as recorded from June to August 2026. Any other name is used unchanged, with the
 //! defaults of a model that does not reason.
 
 use serde_json::{Value, json};
 
 use crate::types::limits;
 
-/// Models whose names begin alike, and that have the same defaults.
+/// Models whose names have the same start, and that have the same defaults.
 #[derive(Debug)]
 pub struct ModelDefaults {
-    /// How their names begin: the whole name, or followed by `-` or `.`.
+    /// The start of their names: the whole name, or the part before `-` or `.`.
     stem: &'static str,
     /// The effort of a model that reasons.
     effort: Option<&'static str>,
-    /// Which reasoning it sees.
+    /// The reasoning that the model sees.
     context: Option<&'static str>,
     pub top_p: f64,
-    /// How many tokens it reads: published.
+    /// Published: the number of tokens that it reads.
     pub window: u64,
-    /// How long prompts are cached.
+    /// The time that prompts stay in the cache.
     pub cache_retention: &'static str,
-    /// Whether its messages say which phase of the answer they are.
+    /// Whether its messages show their phase of the answer.
     pub has_phases: bool,
-    /// Whether tools that are added in the input become tools of the response.
+    /// Whether tools that the input adds become tools of the response.
     pub adds_tools: bool,
 }
 
@@ -79,7 +79,7 @@ const DEFAULTS: [ModelDefaults; 16] = [
     },
 ];
 
-/// The names under which models are asked for, and those under which they answer.
+/// The names of models in requests, and their names in responses.
 const DATED: [(&str, &str); 23] = [
     ("gpt-3.5-turbo", "gpt-3.5-turbo-0125"),
     ("gpt-4", "gpt-4-0613"),
@@ -106,7 +106,7 @@ const DATED: [(&str, &str); 23] = [
     ("computer-use-preview", "computer-use-preview-2025-03-11"),
 ];
 
-/// The name under which a model answers.
+/// The name of a model in responses.
 pub fn dated(model: &str) -> &str {
     DATED.iter().find(|(name, _)| *name == model).map_or(model, |(_, dated)| dated)
 }
@@ -128,18 +128,18 @@ impl ModelDefaults {
         self.effort.is_some()
     }
 
-    /// Whether the temperature can be set: not as long as it reasons.
+    /// Whether the temperature can be set: only if the model does not reason.
     pub fn takes_sampling(&self, effort: Option<&str>) -> bool {
         matches!(effort.or(self.effort), None | Some("none"))
     }
 
-    /// What is in force of what a client wants of its reasoning.
+    /// The reasoning settings in force, from those of the client.
     pub fn reasoning(&self, given: &Value) -> Value {
         let of = |key: &str, usual: Option<&str>| match &given[key] {
             Value::Null => usual.map_or(Value::Null, Value::from),
             value => value.clone(),
         };
-        // Recorded: nobody was given anything but the detailed one.
+        // Recorded: all summaries were detailed.
         let summary = match of("summary", None) {
             Value::Null => of("generate_summary", None),
             summary => summary,

@@ -1,4 +1,4 @@
-//! The body of a request for a response: what a client may say of it.
+//! The body of a request for a response.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct NewResponse {
     pub model: String,
     pub input: Option<Input>,
     pub stream: bool,
-    /// Whether the pieces of streams are padded, so that their lengths tell nothing.
+    /// Whether the pieces of streams are padded, to hide their lengths.
     pub obfuscates: bool,
     pub prompt: Option<String>,
     pub tools: Vec<ResponseTool>,
@@ -55,7 +55,7 @@ pub struct NewResponse {
 }
 
 impl NewResponse {
-    /// Refuses settings that do not go together.
+    /// Rejects settings that contradict each other.
     pub fn check(&self) -> Result<(), ApiErrorKind> {
         if self.conversation.is_some() && self.previous.is_some() {
             return Err(ApiErrorKind::ConversationAndPrevious);
@@ -81,12 +81,12 @@ impl NewResponse {
         }
     }
 
-    /// How many tokens its model reads.
+    /// The number of tokens that its model reads.
     pub fn window(&self) -> u64 {
         ModelDefaults::of(&self.model).window
     }
 
-    /// Whether it is kept, so that it can be asked for again.
+    /// Whether it is stored, so that a client can retrieve it.
     pub fn is_kept(&self) -> bool {
         self.store || self.background
     }
@@ -95,7 +95,7 @@ impl NewResponse {
         self.background
     }
 
-    /// What is in force for it.
+    /// The settings in force for it.
     pub fn settings(&self, conversation_end: Option<i64>, input: &[NewItem]) -> Arc<Settings> {
         let defaults = ModelDefaults::of(&self.model);
         let retention = self.prompt_cache_retention.clone();
@@ -226,7 +226,7 @@ fn integer(
     }
 }
 
-/// A prompt that was stored in the dashboard. There is none here.
+/// A prompt that was stored in the dashboard. Here no such prompts exist.
 struct StoredPrompt {
     id: String,
 }
@@ -261,7 +261,7 @@ impl Read for StreamOptions {
     }
 }
 
-/// A conversation by its id: a string, or an object with one.
+/// A conversation: a string with its id, or an object with its id.
 struct ConversationParam(Id<Conversation>);
 
 impl Read for ConversationParam {
@@ -279,7 +279,7 @@ impl Read for ConversationParam {
     }
 }
 
-/// What a client wants of the model's reasoning.
+/// The client's settings for the model's reasoning.
 struct Reasoning(Value);
 
 impl Read for Reasoning {
@@ -296,7 +296,7 @@ impl Read for Reasoning {
     }
 }
 
-/// One of several words, if any.
+/// An optional key that must have one of these words.
 fn word(fields: &mut Fields<'_, '_>, key: &'static str, words: &[&'static str]) -> Option<()> {
     match fields.optional::<String>(key)? {
         Some(got) if !words.contains(&got.as_str()) => {
@@ -340,7 +340,7 @@ words! {
     ];
 }
 
-/// A word, or an object that names tools. Echoed as it was sent, the type first.
+/// A word, or an object that names tools. It is echoed unchanged, with the type first.
 struct ToolChoice(Value);
 
 impl Read for ToolChoice {
@@ -366,20 +366,20 @@ impl Read for ToolChoice {
     }
 }
 
-/// A request to count what a response would read.
+/// A request to count the input tokens of a response.
 pub struct CountTokens(pub NewResponse);
 
 impl Read for CountTokens {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let mut map = Map::read(value, at, errors)?;
-        // What is only counted needs neither a model nor anything to read.
+        // A count needs neither a model nor input.
         map.entry("model").or_insert_with(|| json!(""));
         map.entry("input").or_insert_with(|| json!([]));
         NewResponse::read(Value::Object(map), at, errors).map(Self)
     }
 }
 
-/// Items to be put into a conversation.
+/// New items for a conversation.
 pub struct NewItems(pub Input);
 
 impl Read for NewItems {
@@ -391,7 +391,7 @@ impl Read for NewItems {
     }
 }
 
-/// A conversation to be made.
+/// A new conversation.
 pub struct NewConversation {
     pub metadata: Metadata,
     pub items: Input,

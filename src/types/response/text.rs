@@ -1,4 +1,4 @@
-//! How the text of an answer is to look: free, JSON, or JSON by a schema.
+//! The format of the text of an answer: free, JSON, or JSON by a schema.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::types::{
     schema,
 };
 
-/// The `text` of a response, as it is echoed.
+/// The `text` of a response, in its echoed form.
 #[derive(Clone, Debug)]
 pub struct TextSettings(pub Value);
 
@@ -74,7 +74,7 @@ fn read_schema(fields: &mut Fields<'_, '_>) -> Option<Value> {
         "schema": without_dialect(schema), "strict": is_strict}))
 }
 
-/// A schema without the name of its dialect. Recorded: those of functions keep it.
+/// A schema without the name of its dialect. Recorded: the schemas of functions keep it.
 fn without_dialect(mut schema: Map<String, Value>) -> Map<String, Value> {
     schema.shift_remove("$schema");
     schema

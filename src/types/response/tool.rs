@@ -1,5 +1,5 @@
-//! Tools as the Responses API takes and echoes them: the type first, then every key of the type in
-//! alphabetical order, with what the client left out filled in. All of it recorded.
+//! Tools in the form that the Responses API accepts and echoes. The type comes first, then every
+//! key of the type in alphabetical order. Missing keys get their defaults. All of this is recorded.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ use crate::types::{
     tool::{FileSearch, Function, FunctionName, RankingOptions},
 };
 
-/// A tool that a response may use: as it is echoed.
+/// A tool that a response may use, in its echoed form.
 #[derive(Clone, Debug)]
 pub struct ResponseTool(pub Value);
 
@@ -22,7 +22,7 @@ const FUNCTION: &str = "function";
 const FILE_SEARCH: &str = "file_search";
 const INTERPRETER: &str = "code_interpreter";
 
-/// The types of tools that the service knows.
+/// The types of tools in the service.
 const KINDS: [&str; 18] = [
     FUNCTION,
     FILE_SEARCH,
@@ -74,7 +74,7 @@ impl Read for ResponseTool {
 }
 
 impl ResponseTool {
-    /// The tool as performers and conditions see it, which is the same for every API.
+    /// The tool in the form for performers and conditions, which is the same for every API.
     pub fn tool(&self) -> Tool {
         let Self(tool) = self;
         let text = |key: &str| tool[key].as_str().map(str::to_owned);
@@ -102,13 +102,13 @@ impl ResponseTool {
         }
     }
 
-    /// The container that it works in, if it is a code interpreter.
+    /// The container of a code interpreter.
     pub fn container(&self) -> Option<ToolContainer> {
         let container = self.0.get("container").filter(|_| self.0["type"] == INTERPRETER)?;
         reader::read(container.clone()).ok()
     }
 
-    /// The stores that it searches.
+    /// The stores that the tool searches.
     pub fn stores(&self) -> impl Iterator<Item = &str> {
         let stores = self.0["vector_store_ids"].as_array().into_iter().flatten();
         stores.filter_map(Value::as_str).filter(|_| self.0["type"] == FILE_SEARCH)
@@ -125,7 +125,7 @@ fn echo(kind: &str, mut given: Map<String, Value>) -> Value {
     Value::Object(echoed)
 }
 
-/// The key that a tool of this type lacks, if it lacks one.
+/// The required key that a tool of this type lacks, if any.
 fn needed(kind: &str, given: &Map<String, Value>) -> Option<&'static str> {
     let key = match kind {
         INTERPRETER => "container",
@@ -168,7 +168,7 @@ fn with_defaults(kind: &str, mut given: Map<String, Value>) -> Map<String, Value
     given
 }
 
-/// Where somebody is who searches the web: in the United States unless they say something else.
+/// The location for a web search. By default the country is the United States.
 fn located(given: &Value) -> Value {
     let usual = if given.is_null() { json!("US") } else { Value::Null };
     let of = |key: &str| given.get(key).cloned().unwrap_or(Value::Null);

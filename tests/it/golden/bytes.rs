@@ -1,4 +1,5 @@
-//! What of an answer is not in its JSON: the layout of the body, the headers, the end of a stream.
+//! The parts of a response outside its JSON: the layout of the body, the headers, the end of a
+//! stream.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +8,11 @@ use serde_json::Value;
 use super::Response;
 use crate::server::Answer;
 
-/// Headers of the recordings that are the network's in front of the service, not the service's own;
-/// and those of an encrypted connection, which this is not.
+/// Headers of the recordings that come from the network in front of the service, and headers of an
+/// encrypted connection. This server has neither.
 const NOT_OURS: [&str; 4] = ["date", "server", "strict-transport-security", "transfer-encoding"];
 
-/// Headers whose values are made up, or differ from answer to answer.
+/// Headers whose values are made up, or change with each response.
 const FREE: [&str; 5] = [
     "content-length",
     "openai-processing-ms",
@@ -25,7 +26,7 @@ pub fn differences(recorded: &Response, answer: &Answer) -> Vec<String> {
     for (name, value) in
         recorded.headers.iter().flatten().filter(|(name, _)| !NOT_OURS.contains(&name.as_str()))
     {
-        // A stream has no length, nor has an answer that was recorded in pieces.
+        // A stream has no length, and neither has a response that was recorded in pieces.
         if name == "content-length" {
             continue;
         }
@@ -48,13 +49,13 @@ pub fn differences(recorded: &Response, answer: &Answer) -> Vec<String> {
     differences
 }
 
-/// Recordings made by hand say less of streams.
+/// Recordings made by hand have fewer details about streams.
 fn is_alike(recorded: &str, got: &str) -> bool {
     recorded == got || (recorded == "text/event-stream" && got.starts_with(recorded))
 }
 
-/// JSON is laid out in two spaces, with a newline at the end or without one, as the length that was
-/// recorded says; a stream ends as it was recorded to.
+/// JSON is indented by two spaces. The recorded length shows whether a newline is at the end. A
+/// stream has the recorded end.
 fn layout(recorded: &Response, answer: &Answer) -> Vec<String> {
     if let Some(tail) = &recorded.sse_raw_tail {
         let tail = &tail[tail.find("event: done").unwrap_or_default()..];
@@ -84,7 +85,7 @@ fn layout(recorded: &Response, answer: &Answer) -> Vec<String> {
     }
 }
 
-/// The recorded length, where it can be that of what was recorded.
+/// The recorded length, if there is one.
 fn length(headers: Option<&BTreeMap<String, String>>) -> Option<usize> {
     headers?.get("content-length")?.parse().ok()
 }

@@ -1,5 +1,4 @@
-//! Recorded exchanges as the cassettes that tools would have made of them, in each of their
-//! formats.
+//! Recorded exchanges as cassettes, in the format of each tool.
 
 use std::io::Write as _;
 
@@ -9,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::Exchange;
 
-/// How a cassette is written.
+/// The format of a cassette.
 #[derive(Clone, Copy, Debug)]
 pub enum Format {
     Vcrpy,
-    /// With bodies as they came over the wire, which are no text.
+    /// With compressed bodies as on the wire, which are not text.
     VcrpyPacked,
     Vcr,
     Har,
@@ -50,7 +49,7 @@ pub const FORMATS: [Format; 15] = [
 
 const HOST: &str = "api.openai.com";
 
-/// An exchange as any tool sees it.
+/// An exchange in the form that all tools see.
 struct Seen<'e> {
     method: &'e str,
     /// The path with its query.
@@ -66,7 +65,7 @@ impl Seen<'_> {
         format!("https://{HOST}{}", self.target)
     }
 
-    /// The answer as JSON, if it is.
+    /// The response as JSON, if possible.
     fn json(&self) -> Value {
         serde_json::from_str(&self.answered).unwrap_or_else(|_| Value::from(self.answered.as_str()))
     }
@@ -118,7 +117,7 @@ pub fn write(exchanges: &[Exchange], format: Format) -> String {
             yaml(json!({"name": "tape",
             "interactions": items}))
         ),
-        // The newest stands first.
+        // The newest is first.
         Format::WireMock => {
             format!("{:#}", json!({"mappings": items.into_iter().rev().collect::<Vec<_>>()}))
         }
@@ -183,7 +182,7 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             "index": 0,
         }),
         Format::ExVcr => {
-            // The binaries of Erlang have six bytes in front.
+            // The binaries of Erlang start with six extra bytes.
             let length = u32::try_from(answered.len()).unwrap().to_be_bytes();
             let term = [b"\x83m".as_slice(), &length, answered.as_bytes()].concat();
             json!({
@@ -197,7 +196,7 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
             })
         }
         Format::Betamax => {
-            // A text without a charset is taken for Latin-1.
+            // A text without a charset counts as Latin-1.
             let latin: String = answered.bytes().map(char::from).collect();
             json!({
                 "request": {"body": {"encoding": "utf-8", "string": text}, "headers": {},
@@ -282,7 +281,7 @@ fn item(seen: &Seen<'_>, format: Format) -> Value {
     }
 }
 
-/// A command and what it prints, with the answer behind curl's last remark, as in a file.
+/// A command and its output. The response follows curl's last remark, as in a file.
 fn curl(seen: &Seen<'_>) -> String {
     let Seen { method, asked, status, kind, answered, target, .. } = seen;
     let data = asked
@@ -303,7 +302,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Bodies packed with gzip, which vcrpy writes as binary.
+/// Bodies with gzip compression, which vcrpy writes as binary.
 fn packed(items: &[Value]) -> String {
     let mut text = "interactions:\n".to_owned();
     for item in items {

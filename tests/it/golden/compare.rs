@@ -1,4 +1,4 @@
-//! How a recorded answer and one of ours are compared.
+//! Compares a recorded response with one of this server.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -13,7 +13,7 @@ static ID: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// How ids are spelled since 2025. Those of files have none of `0 I O l`.
+/// The form of ids since 2025. Ids of files do not have `0 I O l`.
 static SPELLED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"^(?:(?:asst|thread|msg|run|step|call)_[0-9A-Za-z]{24}|(?:vs|vsfb|upload|part)_[0-9a-f]{32}",
@@ -32,7 +32,7 @@ pub fn ids_in(text: &str) -> impl Iterator<Item = &str> {
     ID.find_iter(text).map(|found| found.as_str())
 }
 
-/// Shapes that objects had before the ones that we show: those of 2025, and under v1 those of April
+/// Older shapes of objects than those of this server, which are of 2025 and, under v1, of April
 /// 2024.
 const EARLIER: [(&str, &str); 18] = [
     (
@@ -89,7 +89,7 @@ const EARLIER: [(&str, &str); 18] = [
         "id object created_at name usage_bytes file_counts status expires_after expires_at \
          last_active_at metadata",
     ),
-    // As batches listed them until October 2025.
+    // The form in lists of batches until October 2025.
     ("vector_store.file", "id object created_at vector_store_id status last_error"),
     ("vector_store.file", "id object usage_bytes created_at vector_store_id status last_error"),
     (
@@ -99,22 +99,22 @@ const EARLIER: [(&str, &str); 18] = [
     ("upload", "id object bytes created_at filename purpose status expires_at"),
 ];
 
-/// Keys that were added to what stands within objects.
+/// Keys that were added later within objects.
 const ADDED_LATER: [&str; 5] =
     ["prompt_token_details", "completion_tokens_details", "strict", "file_search", "hybrid_search"];
 
-/// Numbers that nobody can foretell: only that they are there is compared.
+/// Unpredictable numbers: only their presence is compared.
 fn is_free(key: &str) -> bool {
     key.ends_with("_at") || key.ends_with("_tokens")
 }
 
 pub struct Comparison<'i> {
-    /// What each recorded id became here.
+    /// The local id of each recorded id.
     pub ids: &'i mut HashMap<String, String>,
     pub differences: Vec<String>,
-    /// Something was recorded in a shape that it had earlier.
+    /// Whether something was recorded in an older shape.
     pub is_earlier: bool,
-    /// The list shows objects of other people: of each only the shape is compared.
+    /// Whether the list shows objects of other people: only their shape is compared.
     pub of_others: bool,
 }
 
@@ -149,7 +149,7 @@ impl Comparison<'_> {
         }
         for (key, value) in recorded {
             if let Some(got) = got.get(key) {
-                // Files were not ready at once until 2025.
+                // Until 2025, files were not ready at once.
                 let is_file = recorded.get("object").is_some_and(|object| object == "file");
                 let was_uploaded = is_file && key == "status" && value == "uploaded";
                 self.is_earlier |= was_uploaded;
@@ -179,7 +179,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Ids may differ, but always in the same way, and they are spelled alike.
+    /// Ids may differ, but always in the same way and with the same form.
     fn string(&mut self, at: &str, recorded: &str, got: &str) {
         if self.of_others {
             return;
@@ -203,7 +203,7 @@ impl Comparison<'_> {
         }
         let expected =
             map_ids(recorded, |id| self.ids.get(id).cloned().unwrap_or_else(|| id.to_owned()));
-        // What a fixture says is as it was recorded.
+        // The text of a fixture is the recorded one.
         if expected != got && recorded != got && !is_refused_key(recorded, got) {
             self.differences.push(format!("{at}: recorded {recorded:?}, got {got:?}"));
         }
@@ -222,7 +222,7 @@ fn was_earlier(keys: &[&String], recorded: &Map<String, Value>) -> bool {
     })
 }
 
-/// Of a refused key the recordings show no more than that there was one.
+/// For a rejected key, the recordings show only that there was one.
 fn is_refused_key(recorded: &str, got: &str) -> bool {
     let around = |text: &str| {
         let (before, rest) = text.split_once("API key provided: ")?;

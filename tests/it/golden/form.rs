@@ -1,17 +1,16 @@
-//! Forms as they were recorded; those that were not are told from their answers.
+//! The recorded forms. A form that was not recorded is derived from its response.
 
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-/// What is known of the uploads of a flow: the parts so far, and how large each of them must have
-/// been.
+/// The uploads of a flow: the parts so far, and the required size of each part.
 #[derive(Default)]
 pub struct Uploads {
     pub parts: Vec<String>,
     pub part_bytes: u64,
 }
 
-/// A recorded form as a real one. Of binary contents only the size was recorded.
+/// A real form from a recorded one. For binary contents, only the size was recorded.
 pub fn multipart(fields: &[Value]) -> Form {
     fields.iter().fold(Form::new(), |form, field| {
         let name = field["name"].as_str().unwrap_or_default().to_owned();
@@ -28,7 +27,7 @@ pub fn multipart(fields: &[Value]) -> Form {
     })
 }
 
-/// The body that gives this answer, where there is only one.
+/// The body that gives this response, if there is only one.
 pub fn of_answer(path: &str, answer: Option<&Value>, uploads: &Uploads) -> Option<Value> {
     let answer = answer?;
     if path == "/v1/files" {

@@ -1,6 +1,5 @@
-//! What a recorded flow found there when it began: objects that were made before the recording.
-//! They are seeded with the ids that the recording knows; runs, which nobody can seed, are made
-//! behind the scenes.
+//! The objects that existed before a recorded flow began. They are seeded with the recorded ids.
+//! Runs cannot be seeded, so requests outside the flow create them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::server::TestServer;
 
-/// The assistant of runs of which nobody recorded one.
+/// The assistant of runs without a recorded assistant.
 const NOBODY: &str = "asst_NobodyNobodyNobodyNobod";
 
 #[derive(Default)]
@@ -22,7 +21,7 @@ pub struct Found {
     threads: BTreeMap<String, Value>,
     files: BTreeMap<String, Value>,
     stores: BTreeMap<String, Value>,
-    /// Threads, runs, and the version and the status in which they were met first.
+    /// Threads and runs, with the version and the status of their first appearance.
     runs: Vec<(String, String, String, Option<String>)>,
     /// Files that v1 gave to assistants.
     given: Vec<(String, String)>,
@@ -36,7 +35,7 @@ impl Found {
         for exchange in exchanges {
             let status = exchange.response.status.unwrap_or(200);
             let path = &exchange.request.path;
-            // A list of other people's objects has at least one.
+            // A list of other people's objects has at least one item.
             if let Some(first) = exchange.objects().first().filter(|_| is_list_of_all(exchange))
                 && let Some(id) = first["id"].as_str().filter(|id| !made.contains(*id))
             {
@@ -44,7 +43,7 @@ impl Found {
             }
             if status != 401 {
                 let body = exchange.request.body.as_ref().map(Value::to_string).unwrap_or_default();
-                // What was not there then is not to be there now.
+                // An object that was missing then must be missing now.
                 let missing =
                     if status == 404 { path.rsplit('/').next().unwrap_or_default() } else { "" };
                 for id in ids_in(&format!("{path} {body}"))
@@ -146,7 +145,7 @@ impl Found {
         self.assistants.insert(id.to_owned(), seed);
     }
 
-    /// The files that an assistant was recorded to have.
+    /// The files of an assistant in the recordings.
     fn given(&mut self, id: &str, said: &Value, exchanges: &[Exchange]) {
         let prefix = format!("/v1/assistants/{id}/files");
         let of_it = exchanges.iter().filter(|exchange| exchange.request.path.starts_with(&prefix));
@@ -244,7 +243,7 @@ impl Found {
         self.files.entry(id.to_owned()).or_insert(seed);
     }
 
-    /// A file whose content was handed out.
+    /// A file whose content was downloaded.
     fn give_content(&mut self, id: &str, response: &Response) {
         let (Some(file), Some(content)) = (self.files.get_mut(id), &response.body) else { return };
         let disposition =
@@ -280,12 +279,12 @@ impl Found {
         }
     }
 
-    /// Whether some of its runs were made before.
+    /// Whether some of its runs were created before the recording.
     pub fn has_runs(&self) -> bool {
         !self.runs.is_empty()
     }
 
-    /// As parts of a fixture.
+    /// The objects as parts of a fixture.
     pub fn seeds(&self) -> Map<String, Value> {
         let all = |seeds: &BTreeMap<String, Value>| Value::Array(seeds.values().cloned().collect());
         Map::from_iter([
@@ -296,7 +295,7 @@ impl Found {
         ])
     }
 
-    /// Makes what cannot be seeded, and learns what it is called here.
+    /// Creates the objects that cannot be seeded, and notes their local ids.
     pub async fn make(
         &self,
         server: &TestServer,
@@ -385,15 +384,15 @@ impl Found {
     }
 }
 
-/// Whether it lists what anybody may have made.
+/// Whether the list has objects of all users.
 fn is_list_of_all(exchange: &Exchange) -> bool {
     let path = exchange.request.path.as_str();
     exchange.request.method == "GET"
         && matches!(path, "/v1/assistants" | "/v1/files" | "/v1/vector_stores")
 }
 
-/// The status of a run in an answer, or the one that a refusal names; the one before it if the
-/// answer made another of it.
+/// The status of a run in a response, or the status in an error text. If the response changed the
+/// status, it is the status before that.
 fn status_of(answer: &Value) -> Option<String> {
     let named = answer["error"]["message"].as_str().and_then(|text| {
         text.split(['\'', '"']).find(|word| word.contains("complete") || word.contains("progress"))

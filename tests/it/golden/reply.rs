@@ -1,4 +1,4 @@
-//! From the answers in a recording to a fixture that gives them again: one reply per run, in order.
+//! Makes a fixture from the responses in a recording: one reply per run, in order.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 
 use super::{Exchange, compare::is_id};
 
-/// What is known of a recorded run.
+/// The known facts of a recorded run.
 #[derive(Default)]
 struct Recorded {
     run: Value,
-    /// The last that was said of each step, in the order in which they were first seen, and made.
+    /// The last state of each step, in the order of first appearance and creation.
     steps: Vec<Value>,
     messages: BTreeMap<String, Value>,
-    /// The functions that it waited for.
+    /// The functions that the run waited for.
     calls: Vec<Value>,
     cancelled: bool,
 }
 
-/// One reply for each recorded run, called by its id.
+/// One reply for each recorded run. Its name is the id of the run.
 pub fn replies(exchanges: &[Exchange]) -> Value {
     let mut runs: Vec<(String, Recorded)> = Vec::new();
     for exchange in exchanges {
-        // Of a run that nobody recorded there is at least its name.
+        // A run without a recorded object has at least a name.
         let named =
             exchange.request.path.split('/').find(|part| part.starts_with("run_") && is_id(part));
         if let Some(run) = named.filter(|run| !runs.iter().any(|(id, _)| id == run)) {
@@ -135,7 +135,7 @@ fn raw(text: &str) -> String {
     format!("{{% raw %}}{text}{{% endraw %}}")
 }
 
-/// An image that stands for the one that was recorded.
+/// A replacement for a recorded image.
 fn image(id: &str) -> Value {
     json!({"name": format!("{id}.png"), "text": id})
 }

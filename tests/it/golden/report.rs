@@ -1,6 +1,6 @@
-//! `FIDELITY.md`: how near to the recorded service this one is, as the replay of the recordings
-//! found. It is written by `REHEARSAL_BLESS=1 cargo test --test it golden`; without that, a page
-//! that is not true any more fails the test.
+//! `FIDELITY.md`: the similarity of this server to the recorded service, from the replay of the
+//! recordings. `REHEARSAL_BLESS=1 cargo test --test it golden` writes it; without that, an outdated
+//! page fails the test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::Outcome;
 
-/// What stands around the figures.
+/// The text around the figures.
 const PAGE: &str = include_str!("page.md");
 
-/// One exchange as the report needs it: method, path, version, and what came of it.
+/// One exchange for the report: method, path, version, and result.
 pub struct Line {
     pub method: String,
     pub path: String,
@@ -56,7 +56,7 @@ impl Tally {
     }
 }
 
-/// The figures in one line.
+/// The figures on one line.
 pub fn summary(lines: &[Line]) -> String {
     let tally = sum(lines);
     let (all, close) = (tally.all(), tally.matched + tally.earlier);
@@ -78,9 +78,9 @@ fn sum(lines: &[Line]) -> Tally {
     tally
 }
 
-/// The page as it should be.
+/// The correct page.
 ///
-/// Of Assistants and of Responses: the exchanges, and what is listed of them.
+/// For Assistants and for Responses: the exchanges, and their listed exceptions.
 pub fn page(pages: &[(Vec<Line>, &str); 2], documents: &[Value; 2]) -> String {
     let [(assistants, exceptions), (responses, of_responses)] = pages;
     let mut page = PAGE.replace("{{summary}}", &format!("{}.", summary(assistants)));
@@ -92,7 +92,7 @@ pub fn page(pages: &[(Vec<Line>, &str); 2], documents: &[Value; 2]) -> String {
     page.replace("{{responses_exceptions}}", &listed(of_responses))
 }
 
-/// The endpoints of Responses and Conversations, with the ids in their paths left out.
+/// The endpoints of Responses and Conversations, without the ids in their paths.
 fn responses_table(lines: &[Line]) -> String {
     let mut rows: BTreeMap<String, Tally> = BTreeMap::new();
     for line in lines {
@@ -168,7 +168,7 @@ fn table(lines: &[Line], documents: &[Value; 2]) -> String {
             {
                 let row = rows.entry((template.clone(), method.to_uppercase())).or_default();
                 row[version] = Some(Tally::default());
-                // Files, and what else needs no version, are the same in both.
+                // Files, and other endpoints without a version, are the same in both.
                 if !template.starts_with("/assistants") && !template.starts_with("/threads") {
                     row[1] = Some(Tally::default());
                     row[0] = None;
@@ -210,7 +210,7 @@ fn template_of<'t>(templates: &'t BTreeSet<String>, path: &str) -> Option<&'t st
     fitting.min_by_key(|template| template.matches('{').count()).map(String::as_str)
 }
 
-/// The exceptions by reason: each with the exchanges that it is about.
+/// The exceptions by reason, each with its exchanges.
 fn listed(exceptions: &str) -> String {
     let mut text = String::new();
     let mut reason = String::new();
@@ -244,7 +244,7 @@ fn listed(exceptions: &str) -> String {
     text
 }
 
-/// Checks the page, or writes it anew if that is asked for.
+/// Checks the page, or rewrites it on request.
 pub fn settle(page: &str) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("FIDELITY.md");
     if std::env::var_os("REHEARSAL_BLESS").is_some() {

@@ -1,4 +1,4 @@
-//! Responses in the background: polled, cancelled, streamed again, and taken up by another server.
+//! Responses in the background: polled, cancelled, streamed again, and resumed by another server.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn under_the_pace_steps_every_poll_is_a_status() {
         seen.push(polled["status"].as_str().unwrap().to_owned());
     }
     assert_eq!(seen, ["queued", "in_progress", "completed"]);
-    // One that is waited for does not need to be polled.
+    // A response that the client waits for needs no poll.
     let waited = create(&server, json!({"model": "gpt-4o", "input": "Hi"})).await;
     assert_eq!(waited["status"], "completed");
 }
@@ -137,7 +137,7 @@ async fn a_stream_is_listened_to_while_it_goes_on() {
     let path = format!("/v1/responses/{id}?stream=true&starting_after=0");
     let request = server.request(reqwest::Method::GET, &path);
     let mut resumed = request.send().await.unwrap();
-    // What was told is told at once; the rest comes as it happens.
+    // Past events come at once; future ones come when they happen.
     let earlier = resumed.chunk().await.unwrap().unwrap();
     assert!(earlier.starts_with(b"event: response.queued"), "{earlier:?}");
     server.advance(Duration::from_secs(30)).await;

@@ -1,4 +1,4 @@
-//! What is wrong is refused in the service's words, and changes nothing.
+//! Invalid input is rejected with the service's texts, and changes nothing.
 
 use rehearsal::Config;
 use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
@@ -8,7 +8,7 @@ use super::{WEATHER, calls, create, outputs};
 use crate::server::{TestServer, config};
 
 #[tokio::test]
-async fn every_fault_has_its_words() {
+async fn every_fault_has_its_error_text() {
     let server = TestServer::with_fixtures(WEATHER).await;
     let with = |key: &str, value: Value| {
         let mut body = json!({"model": "gpt-4o", "input": "x"});
@@ -147,7 +147,7 @@ async fn outputs_are_all_there_or_nothing_happens() {
         server.post("/v1/responses", none).await.refusal(),
         format!("400 No tool output found for function call {}. [\"input\" null]", call(0))
     );
-    // In another order than the calls.
+    // Outputs before their calls.
     let mut list = vec![json!({"role": "user", "content": "The weather?"})];
     list.extend(outputs(&first, &["cold", "warm"]));
     list.extend(calls(&first));

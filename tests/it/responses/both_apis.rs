@@ -24,7 +24,7 @@ replies:
     steps: [{message: No assistant}]
 "#;
 
-/// The answers of a turn, without what names its objects.
+/// The answer of a turn, without the ids of its objects.
 fn answered(turn: &Value) -> Value {
     let mut turn = turn.clone();
     for call in turn["answered"]["tool_calls"].as_array_mut().unwrap() {
@@ -102,7 +102,7 @@ async fn one_file_drives_both_clients_in_a_session_each() {
     }
     assert_eq!(answered(&old[0]), answered(&new[0]));
     let (one, mut other) = (answered(&old[1]), answered(&new[1]));
-    // What runs pass over is all that there is more.
+    // The only difference is the reasoning, which runs leave out.
     let thought =
         other[6]["output_tokens"].as_u64().unwrap() - one[6]["output_tokens"].as_u64().unwrap();
     assert!(thought > 0, "{other}");

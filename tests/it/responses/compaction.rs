@@ -1,4 +1,4 @@
-//! Compaction: the user's messages and one item replace everything that was said.
+//! Compaction: the user's messages and one item replace the whole conversation.
 
 use serde_json::{Value, json};
 
@@ -35,14 +35,14 @@ async fn a_chain_is_compacted_and_goes_on_where_it_was() {
     assert_eq!(said, [Some("One"), Some("Two"), None]);
     assert_eq!(output[2]["type"], "compaction");
     assert_eq!(output[2].as_object().unwrap().len(), 3);
-    // The key of the chain, and the mark of what is not stored.
+    // The key of the chain, and the mark of an object that is not stored.
     let (chain, id) = (&second["id"].as_str().unwrap()[5..21], &compacted["id"].as_str().unwrap());
     assert_eq!(&id[5..23], format!("{chain}01"));
     let usage = &compacted["usage"];
     let sum = usage["input_tokens"].as_u64().unwrap() + usage["output_tokens"].as_u64().unwrap();
     assert_eq!(usage["total_tokens"], sum);
     assert!(usage["output_tokens"].as_u64().unwrap() > 0);
-    // Nothing is stored, and the next question is the third one.
+    // Nothing is stored, and the next question has number three.
     assert_eq!(server.get(&format!("/v1/responses/{id}")).await.status, 404);
     let mut input = output.clone();
     input.push(user("Three"));

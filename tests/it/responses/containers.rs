@@ -1,4 +1,4 @@
-//! Containers: what code interpreters work in, for as long as somebody uses it.
+//! Containers, in which code interpreters work, as long as somebody uses them.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn put(server: &TestServer, container: &str, name: &'static str, text: &st
     server.send(server.request(Method::POST, &path).multipart(form)).await
 }
 
-/// Asks with a code interpreter in this container.
+/// A request with a code interpreter in this container.
 fn asked(input: &str, container: Value) -> Value {
     json!({"model": "gpt-4o", "input": input,
         "tools": [{"type": "code_interpreter", "container": container}]})
@@ -121,7 +121,7 @@ async fn files_are_put_into_a_container_and_read_again() {
     let kept = uploaded["path"].as_str().unwrap();
     assert!(kept.starts_with("/mnt/data/") && kept.ends_with("-passwd"), "{kept}");
     assert_eq!((kept.len(), &uploaded["source"]), (10 + 32 + 7, &json!("user")));
-    // A copy outlives the file.
+    // A copy stays when the file is deleted.
     let original = server.upload("user_data", "data.txt", "numbers").await.id();
     let copied = server.post(&path, json!({"file_id": original})).await.body;
     assert_eq!(copied["path"], format!("/mnt/data/{original}-data.txt"));
@@ -141,7 +141,7 @@ async fn files_are_put_into_a_container_and_read_again() {
     assert_eq!(server.post(&path, json!({"file_id": "file-x"})).await.refusal(), no_file);
     let nothing = server.post(&path, json!({})).await;
     assert_eq!(nothing.status, StatusCode::BAD_REQUEST);
-    // A container of another session is not there.
+    // Other sessions do not have the container.
     let other = server.get(&format!("/_rehearsal/sessions/other{path}")).await;
     assert_eq!(other.status, StatusCode::NOT_FOUND);
 }
@@ -153,7 +153,7 @@ async fn a_container_expires_when_nobody_uses_it() {
     let path = format!("/v1/containers/{container}");
     let id = put(&server, &container, "a.txt", "a").await.id();
     server.advance(19 * MINUTE).await;
-    // A look puts the end off.
+    // A look postpones the expiry.
     let looked = server.get(&path).await.body;
     assert_eq!(
         looked["last_active_at"].as_i64().unwrap() - looked["created_at"].as_i64().unwrap(),
@@ -208,7 +208,7 @@ async fn a_response_makes_its_container_and_the_next_one_uses_it_again() {
     next["previous_response_id"] = first["id"].clone();
     let second = create(&server, next.clone()).await;
     assert_eq!(container_of(&second), container);
-    // Once it has expired, the chain gets another one.
+    // After the expiry, the chain gets a new container.
     server.advance(20 * MINUTE).await;
     next["previous_response_id"] = second["id"].clone();
     let third = create(&server, next).await;
@@ -224,7 +224,8 @@ async fn a_response_works_in_the_container_that_it_names() {
     assert_eq!(container_of(&response), container);
     assert_eq!(response["tools"][0]["container"], container);
     assert_eq!(server.get("/v1/containers").await.body["data"].as_array().unwrap().len(), 1);
-    // Made before the model calls the tool, and without the tool by the call itself.
+    // With the tool, the container is created before the model calls it. Without the tool, the call
+    // itself creates it.
     create(&server, asked("Hello", json!({"type": "auto"}))).await;
     assert_eq!(server.get("/v1/containers").await.body["data"].as_array().unwrap().len(), 2);
     let without = create(&server, json!({"model": "gpt-4o", "input": "A report"})).await;

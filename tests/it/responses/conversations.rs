@@ -1,4 +1,4 @@
-//! Conversations: their items, their lock, and what becomes of them.
+//! Conversations: their items, their lock, and their deletion.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn a_conversation_is_locked_while_a_response_is_under_way() {
 }
 
 #[tokio::test]
-async fn of_many_that_want_a_conversation_one_at_a_time_gets_it() {
+async fn concurrent_requests_get_a_conversation_one_at_a_time() {
     let server = TestServer::with_fixtures(WEATHER).await;
     let conversation = server.post("/v1/conversations", json!({})).await.id();
     let asked = (0..200).map(|number| {

@@ -1,4 +1,4 @@
-//! Faults meet responses as they meet runs.
+//! Faults apply to responses as they do to runs.
 
 use futures_util::StreamExt;
 use reqwest::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::create;
 use crate::server::{Events, TestServer};
 
-/// What came of a stream, and whether it was whole.
+/// The text of a stream, and whether it is complete.
 async fn stream(server: &TestServer, method: Method, path: &str, body: &Value) -> (String, bool) {
     let request = server.request(method, path).json(body);
     let mut pieces = request.send().await.unwrap().bytes_stream();
@@ -41,7 +41,7 @@ faults: [{when: {stream: true}, stream_error: {after_events: 2, error: {message:
             "sequence_number": 2,
         })
     );
-    // The fault meets the same stream when it is asked for again.
+    // The fault applies to the same stream when the client requests it again.
     let id = events.0[0].1["response"]["id"].as_str().unwrap();
     let again = format!("/v1/responses/{id}?stream=true");
     let (text, _) = stream(&server, Method::GET, &again, &json!({})).await;

@@ -1,4 +1,4 @@
-//! Which reply would answer a response.
+//! The reply that would answer a response.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn the_body_of_a_response_is_matched_and_nothing_is_made() {
     let refused = server.post("/_rehearsal/match", gone).await;
     assert_eq!(refused.body["error"]["code"], "previous_response_not_found");
 
-    // Neither an id nor a lock was taken.
+    // The call used no id and no lock.
     let (one, other) = (create(&server, chained.clone()).await, create(&twin, chained).await);
     assert_eq!(one["id"], other["id"]);
     assert_eq!(server.get("/_rehearsal/turns").await.body["data"].as_array().unwrap().len(), 2);

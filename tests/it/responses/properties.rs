@@ -1,4 +1,4 @@
-//! Chains, deletions and conversations in any order, beside a model of what should be there.
+//! Chains, deletions and conversations in any order, compared with a model of the expected state.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::server::TestServer;
 
 #[derive(Clone, Debug)]
 enum Doing {
-    /// A response, behind one of those before it or on its own.
+    /// A response, after an earlier one or without one.
     Respond {
         behind: Option<usize>,
         store: bool,
@@ -35,18 +35,18 @@ fn doing() -> impl Strategy<Value = Doing> {
     ]
 }
 
-/// What should be there.
+/// The expected state.
 #[derive(Default)]
 struct Model {
-    /// The responses in their order: their ids, whether they can be found, and what they go on from.
+    /// The responses in their order: the id, whether it exists, and the previous one.
     responses: Vec<(String, bool, Option<usize>)>,
-    /// How many items each conversation has, as long as it is there.
+    /// The number of items of each conversation, as long as it exists.
     conversations: Vec<(String, Option<usize>)>,
     made: HashMap<String, usize>,
 }
 
 impl Model {
-    /// The number of items that a response reads: its own, and those of the chain that are left.
+    /// The number of items that a response reads: its own, and those of the remaining chain.
     fn reads(&self, mut place: usize) -> usize {
         let mut items = 1;
         while let Some(before) = self.responses[place].2.filter(|it| self.responses[*it].1) {
@@ -129,7 +129,7 @@ async fn perform(server: &TestServer, model: &mut Model, doing: Doing) {
 }
 
 #[test]
-fn whatever_is_done_in_whatever_order_what_should_be_there_is() {
+fn any_order_of_actions_gives_the_expected_state() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: 24,

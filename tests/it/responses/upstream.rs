@@ -1,4 +1,4 @@
-//! Responses that an upstream performs: another Rehearsal, and a server of chat completions.
+//! Responses that an upstream performs: another Rehearsal, or a server of chat completions.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ async fn another_rehearsal_performs_a_response() {
     let mut second = asked(json!(outputs(&first, &["cold"])));
     second["previous_response_id"] = first["id"].clone();
     assert_eq!(text(&create(&server, second).await), "It is cold.");
-    // What has nothing to do with one another is not mixed up over there.
+    // On the upstream, independent responses stay separate.
     let other = create(&server, asked(json!("Hello"))).await;
     assert_eq!(text(&other), "You said Hello, question 1.");
 }
@@ -196,7 +196,7 @@ async fn a_chat_server_reads_what_was_said_before() {
     assert_eq!(asked_there.load(std::sync::atomic::Ordering::SeqCst), 2);
 }
 
-/// A server that records what another one answers.
+/// A server that records the answers of another server.
 async fn recording(url: &str, folder: &Path) -> TestServer {
     recording_of(UpstreamKind::Assistants, url, folder).await
 }
@@ -207,7 +207,7 @@ async fn recording_of(kind: UpstreamKind, url: &str, folder: &Path) -> TestServe
     TestServer::with(Config { upstream, record, unmatched: Unmatched::Upstream, ..config() }).await
 }
 
-/// One that has what was recorded, and nothing else.
+/// A server with the recorded fixtures only.
 async fn replaying(folder: &Path) -> TestServer {
     let fixtures = vec![folder.to_owned()];
     TestServer::with(Config { fixtures, unmatched: Unmatched::Fail, ..config() }).await
@@ -220,7 +220,7 @@ fn recorded(folder: &Path) -> Vec<String> {
     files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
 }
 
-/// Asks for the weather and says hello, by the way in which a client goes on.
+/// Asks for the weather and says hello. `way` is how the client continues the conversation.
 async fn converse(server: &TestServer, way: &str) -> [String; 2] {
     let conversation = match way {
         "conversation" => Some(server.post("/v1/conversations", json!({})).await.id()),
@@ -267,7 +267,7 @@ async fn what_an_upstream_answers_to_responses_is_recorded_and_answers_both_apis
         assert_eq!(told[0], "It is cold.", "{way}");
         remote.stop().await;
         let files = recorded(folder.path());
-        // A list names no conversation: each question is recorded for itself.
+        // A list has no conversation id, so each question has its own recording.
         assert_eq!(files.len(), if way == "list" { 2 } else { 1 }, "{way}: {files:?}");
 
         let replay = replaying(folder.path()).await;
@@ -307,7 +307,7 @@ async fn the_same_question_is_recorded_once_for_each_answer() {
     assert!(!files.concat().contains("sk-abc"), "{files:?}");
     let replay = replaying(folder.path()).await;
     assert_eq!([ask(&replay).await, ask(&replay).await], ["One", "Two"]);
-    // Another server goes on where this one stopped, and nothing is lost.
+    // Another server continues here, and nothing is lost.
     let again = recording(&remote.base, folder.path()).await;
     assert_eq!(ask(&again).await, "Two");
     assert_eq!(recorded(folder.path()), files);

@@ -1,4 +1,4 @@
-// The AI SDK of Vercel, whose OpenAI models speak the Responses API: a tool, a stream, and an object.
+// The AI SDK of Vercel, whose OpenAI models use the Responses API: a tool, a stream, and an object.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -32,7 +32,7 @@ PLAIN = Agent(name="Plain", instructions="You repeat.")
 
 class Agents(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
-        # Each test has an event loop of its own.
+        # Each test has its own event loop.
         set_default_openai_client(AsyncOpenAI())
 
     async def test_a_tool(self):

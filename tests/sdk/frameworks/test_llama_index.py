@@ -8,7 +8,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai import OpenAIResponses
 
-# Its variable for the base URL has a name of its own.
+# This library has another variable for the base URL.
 MODEL = OpenAIResponses(model="gpt-4o", api_base=os.environ["OPENAI_BASE_URL"])
 
 

@@ -1,4 +1,4 @@
-"""An agent with a tool, as the quickstart of the OpenAI Agents SDK has it."""
+"""An agent with a tool, as in the quickstart of the OpenAI Agents SDK."""
 
 import asyncio
 

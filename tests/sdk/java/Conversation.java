@@ -1,8 +1,10 @@
-// Holds one conversation with the Assistants API through the official Java client, which is given nothing but a base URL.
+// One conversation with the Assistants API through the official Java client. Only the base URL is
+// changed.
 //
-// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. Prints which parts were held. The first surprise is printed and
-// ends the program with status 1. `validate` holds answers against the client's own models: all but the messages, which the
-// API shows without their status, and which these models want with it.
+// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. The program prints the completed
+// parts. The first unexpected result is printed and ends the program with status 1. `validate`
+// checks responses against the client's own models. Messages are an exception: the API shows them
+// without a status, and these models require one.
 
 import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;
@@ -149,7 +151,7 @@ public final class Conversation {
         FileObject retrieved = client.files().retrieve(uploaded.id()).validate();
         equal("the name of the file", retrieved.filename(), "refunds.txt");
         equal("the size of the file", retrieved.bytes(), (long) text.length());
-        // The API gives back the content of such a file only from a vector store.
+        // The API returns the content of such a file only from a vector store.
         refused(BadRequestException.class, () -> client.files().content(uploaded.id()));
 
         VectorStoreCreateParams policies = VectorStoreCreateParams.builder().name("Policies").addFileId(uploaded.id()).build();
@@ -199,7 +201,10 @@ public final class Conversation {
         equal("the message", error.getMessage(), "404: No thread found with id 'thread_nobody'.");
     }
 
-    /** What every assistant is made from. The client's models do not take the `null` of a run without instructions either. */
+    /**
+     * The base of every assistant. The client's models do not accept the `null` of a run without
+     * instructions, either.
+     */
     private static AssistantCreateParams.Builder assistant(String name) {
         return AssistantCreateParams.builder().model(ChatModel.GPT_4O).name(name).instructions("You are the " + name + ".");
     }
@@ -208,7 +213,7 @@ public final class Conversation {
         return client.beta().assistants().create(assistant.build()).validate().id();
     }
 
-    /** Adds a message of the user's to a thread. */
+    /** Adds a message of the user to a thread. */
     private void say(String thread, String text) {
         MessageCreateParams wanted = MessageCreateParams.builder().role(MessageCreateParams.Role.USER).content(text).build();
         Message message = threads.messages().create(thread, wanted);
@@ -216,14 +221,16 @@ public final class Conversation {
         equal("the message", message.content().get(0).asText().text().value(), text);
     }
 
-    /** Starts a thread with a message of the user's. */
+    /** Starts a thread with a message of the user. */
     private String ask(String text) {
         String thread = threads.create().validate().id();
         say(thread, text);
         return thread;
     }
 
-    /** Polls a run until there is something to do about it: this client has no helper for that. */
+    /**
+     * Polls a run until it waits for the client or has ended: this client has no helper for that.
+     */
     private Run finished(Run run) throws InterruptedException {
         RunRetrieveParams same = RunRetrieveParams.builder().threadId(run.threadId()).build();
         for (int polls = 0; polls < 200; polls++) {
@@ -235,13 +242,13 @@ public final class Conversation {
         throw new AssertionError("a run does not end: " + run);
     }
 
-    /** A thread's messages, oldest first, however many pages they take. */
+    /** The messages of a thread, oldest first, from all pages. */
     private List<Message> listed(String thread, long limit) {
         MessageListParams wanted = MessageListParams.builder().limit(limit).order(MessageListParams.Order.ASC).build();
         return threads.messages().list(thread, wanted).autoPager().stream().toList();
     }
 
-    /** What the assistant said in a thread, oldest first. */
+    /** The assistant's texts in a thread, oldest first. */
     private List<Text> answers(String thread) {
         return listed(thread, 100).stream()
                 .filter(message -> message.role().equals(Message.Role.ASSISTANT))
@@ -249,7 +256,7 @@ public final class Conversation {
                 .toList();
     }
 
-    /** The answers to the function calls that a run waits for. */
+    /** The outputs for the function calls of a run. */
     private static RunSubmitToolOutputsParams outputs(Run run, String place) {
         equal("the status", run.status(), RunStatus.REQUIRES_ACTION);
         RunSubmitToolOutputsParams.Builder outputs = RunSubmitToolOutputsParams.builder().threadId(run.threadId());

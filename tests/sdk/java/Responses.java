@@ -1,7 +1,8 @@
-// Responses and Conversations through the official Java client, which is given nothing but a base URL.
+// Responses and Conversations through the official Java client. Only the base URL is changed.
 //
-// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. The first surprise is printed and ends the program with status 1.
-// `validate` holds answers against the client's own models.
+// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. The first unexpected result is
+// printed and ends the program with status 1. `validate` checks responses against the client's own
+// models.
 
 import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;

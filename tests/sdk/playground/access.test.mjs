@@ -1,4 +1,4 @@
-// Who may look, and who can: keys, sessions, restarts, keyboards, assistive technology.
+// Access to the page: keys, sessions, restarts, keyboards, assistive technology.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -109,7 +109,7 @@ for (const colorScheme of ["light", "dark"]) {
       const viewport = { width, height: 800 };
       const { page, client, url } = await stage(t, { fixtures: HI, viewport, colorScheme });
       const check = async (what) => {
-        // As a debugger does: the policy of the page allows no other script.
+        // The debugger runs the script, because the policy of the page allows no other script.
         const session = await page.context().newCDPSession(page);
         await session.send("Runtime.evaluate", { expression: AXE });
         const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));

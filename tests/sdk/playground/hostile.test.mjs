@@ -1,4 +1,4 @@
-// Texts that others wrote are texts, whatever is in them; and long lists stay smooth.
+// Foreign texts stay texts, with any content; and long lists stay fast.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { converse, rows, stage, withBrowser } from "./stage.mjs";
@@ -50,7 +50,7 @@ test("no text is a script, a tag or an image of others", async (t) => {
   }
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.deepEqual(asked.filter((it) => !it.startsWith(url) && !it.startsWith("blob:")), []);
-  // An answer of the control API is not a page either.
+  // A response of the control API is not a page, either.
   assert.equal((await control("/runs")).object, "list");
 });
 
@@ -112,7 +112,7 @@ test("a thousand runs are a list that scrolls, in pages", async (t) => {
     await page.waitForFunction((before) => document.querySelectorAll(".runs .run").length > before, shown);
   }
   assert.equal(await rows(page).count(), 1001);
-  // Only what is in sight is laid out.
+  // Only the visible part has a layout.
   const drawn = await page.locator(".runs .run a").evaluateAll(
     (all) => all.filter((it) => it.checkVisibility({ contentVisibilityAuto: true })).length);
   assert.ok(drawn < 1001);

@@ -32,7 +32,7 @@ for (const [session, texts] of [["", ["Draw a chart", "</script><script>window.h
 `;
 
 function report(t) {
-  // Below this folder Node finds the client.
+  // Node finds the client in this folder.
   const folder = mkdtempSync(join(process.cwd(), "report-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const write = (name, text) => writeFileSync(join(folder, name), text);
@@ -81,7 +81,7 @@ test("it shows what the page shows, and asks nobody", async (t) => {
   }
   await page.locator(".entries summary").first().click();
   await page.getByRole("group", { name: "Answer" }).waitFor();
-  // Nothing that only a server could do.
+  // The report has no actions that need a server.
   for (const name of ["New thread", "Send", "Arm it", "Edit Bot", "Empty the journal"]) {
     assert.equal(await page.getByText(name, { exact: true }).count(), 0, name);
   }

@@ -1,4 +1,4 @@
-// What the page does, as a user does it.
+// The actions of a user on the page.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -135,7 +135,7 @@ test("the composer talks as any assistant, with overrides and files", async (t) 
   const { data: messages } = await client.beta.threads.messages.list(thread, { order: "asc" });
   const [attached] = messages[2].attachments;
   assert.equal((await client.files.retrieve(attached.file_id)).filename, "notes.txt");
-  // The address can be sent to others.
+  // The address can be shared.
   const other = await open(t, `${url}/#/threads/${thread}`);
   await other.getByText("I cannot say.").waitFor();
 });
@@ -231,7 +231,7 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   assert.deepEqual([data[0].added, data[0].hits], [true, 1]);
   await page.getByRole("button", { name: "Copy as YAML" }).press("Enter");
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /Hello again\./);
-  // What is wrong with a fixture is said, and nothing is lost.
+  // The mistakes of a fixture are shown, and the text is not lost.
   await stub.fill("replies: [{stps: []}]");
   await press(page, "Put it into this session");
   await page.getByText("did you mean 'steps'").waitFor();

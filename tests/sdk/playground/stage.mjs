@@ -1,5 +1,5 @@
-// A server of its own for each test, and a page in a real browser that looks at it. At the end of a
-// test nothing may have been complained about in the browser's console.
+// Each test has its own server, and a page of it in a real browser. At the end of a test, the
+// console of the browser must have no errors or warnings.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ const QUIET = [
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ];
 
-/** A file is a group of tests that share a browser. */
+/** The tests of one file share a browser. */
 let browser;
 export function withBrowser() {
   before(async () => {
@@ -25,7 +25,7 @@ export function withBrowser() {
   after(() => browser.close());
 }
 
-/** Cleans up after a test: what was made last goes first. */
+/** Cleans up after a test, in reverse order. */
 const cleanups = new WeakMap();
 function afterwards(t, clean) {
   if (!cleanups.has(t)) {
@@ -37,7 +37,7 @@ function afterwards(t, clean) {
   cleanups.get(t).push(clean);
 }
 
-/** Starts a server with a seed and a clock that stands still. */
+/** Starts a server with a seed and a stopped clock. */
 export async function serve(t, { fixtures = "", args = [], listen = "127.0.0.1:0" } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "rehearsal-"));
   const file = join(folder, "fixture.yaml");
@@ -61,7 +61,7 @@ export async function serve(t, { fixtures = "", args = [], listen = "127.0.0.1:0
   return { url, client, control, file, stop };
 }
 
-/** Opens the page. `forgiven` are complaints of the browser that belong to the test. */
+/** Opens the page. `forgiven` matches the browser messages that the test expects. */
 export async function open(t, url, { forgiven = /^$/, ...context } = {}) {
   const opened = await browser.newContext({
     viewport: { width: 1200, height: 900 },
@@ -91,27 +91,27 @@ export async function stage(t, { fixtures, args, path = "", ...context } = {}) {
   return { ...server, page: await open(t, `${server.url}/${path}`, context) };
 }
 
-/** A run on a new thread, as a client makes it. */
+/** A run on a new thread, as a client creates it. */
 export async function converse(client, assistant, text) {
   const messages = [{ role: "user", content: text }];
   return await client.beta.threads.createAndRunPoll({ assistant_id: assistant, thread: { messages } });
 }
 
-/** Sends a message as a user of the page does. */
+/** Sends a message like a user of the page. */
 export async function say(page, text) {
   await page.getByLabel("Message", { exact: true }).fill(text);
   await page.getByRole("button", { name: "Send" }).press("Enter");
 }
 
 /**
- * Presses a button by keyboard. Views grow while they load, so a button may move between the press
- * and the release of a mouse.
+ * Presses a button with the keyboard. Views grow while they load, so a button may move between the
+ * press and the release of a mouse button.
  */
 export async function press(page, name) {
   await page.getByRole("button", { name, exact: true }).press("Enter");
 }
 
-/** What is in the row of a run. */
+/** The rows of the runs. */
 export function rows(page) {
   return page.locator(".runs .run");
 }

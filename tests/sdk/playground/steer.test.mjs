@@ -1,4 +1,4 @@
-// The second half of the page: what steers the emulator.
+// The controls of the emulator on the page.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

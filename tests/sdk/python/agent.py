@@ -1,4 +1,4 @@
-"""An application as people write them: it asks for the weather, and says hello."""
+"""A typical application: it asks for the weather, and says hello."""
 
 import openai
 

@@ -1,5 +1,5 @@
-"""Reads a JUnit file by a library, and holds it against the schema of Jenkins' xUnit plugin, which
-comes with the sources of pytest."""
+"""Reads a JUnit file with a library, and validates it against the schema of Jenkins' xUnit plugin.
+The schema comes with the sources of pytest."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Every kind of expectation, met and not met, after an application that uses the official client."""
+"""Every kind of expectation, met and not met, after an application with the official client."""
 
 import json
 import os

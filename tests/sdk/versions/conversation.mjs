@@ -1,7 +1,8 @@
-// One conversation with the Assistants API, held by whatever version of the npm package `openai` is installed beside it.
+// One conversation with the Assistants API, with the installed version of the npm package `openai`.
 //
-// Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and
-// AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). Prints which parts were held.
+// It reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT,
+// OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It prints the completed
+// parts.
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,13 +21,13 @@ const client =
     : new OpenAI();
 const { assistants, threads } = client.beta;
 
-// The first versions speak the v1 beta, where assistants have files of their own and search them with `retrieval`,
-// and cannot stream runs.
+// The first versions use the v1 beta: assistants have files of their own, and search them with
+// `retrieval`. These versions cannot stream runs.
 const v1 = "files" in assistants;
-// That beta was never given the models that came after it.
+// That beta never got later models.
 const model = v1 ? "gpt-4-turbo" : "gpt-4o";
 const streams = "stream" in threads.runs;
-// Since version 5, what is above an object goes into the parameters: `retrieve(run, { thread_id })`.
+// Since version 5, the parents of an object are parameters: `retrieve(run, { thread_id })`.
 const within = Number(VERSION.split(".")[0]) >= 5;
 
 const equation = "I need to solve the equation `3x + 11 = 14`. Can you help me?";
@@ -42,7 +43,7 @@ async function ask(content) {
   return thread.id;
 }
 
-// Polls by hand: the first versions have no helpers for it.
+// Polls without a helper: the first versions have none.
 async function wait(run) {
   for (let polls = 0; polls < 100; polls++) {
     if (run.status !== "queued" && run.status !== "in_progress") return run;

@@ -1,7 +1,7 @@
-"""One conversation with the Assistants API, held by whatever version of the `openai` package is installed.
+"""One conversation with the Assistants API, with the installed version of the package `openai`.
 
-Reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and
-AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). Prints which parts were held.
+It reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT,
+OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It prints the completed parts.
 """
 
 import inspect
@@ -13,7 +13,7 @@ import warnings
 
 import openai
 
-# The newer versions say at each call that the API is deprecated.
+# The newer versions warn at each call that the API is deprecated.
 warnings.simplefilter("ignore", DeprecationWarning)
 
 if sys.argv[1:] == ["azure"]:
@@ -22,9 +22,10 @@ else:
     client = openai.OpenAI()
 assistants, threads = client.beta.assistants, client.beta.threads
 
-# Versions before 1.21 speak the v1 beta: assistants have files of their own, and search them with `retrieval`.
+# Versions before 1.21 use the v1 beta: assistants have files of their own, and search them with
+# `retrieval`.
 V1 = hasattr(assistants, "files")
-# The v1 beta was never given the models that came after it.
+# The v1 beta never got later models.
 MODEL = "gpt-4-turbo" if V1 else "gpt-4o"
 # The first versions cannot stream runs.
 STREAMS = "stream" in inspect.signature(threads.runs.create).parameters
@@ -44,7 +45,7 @@ def ask(text):
 
 
 def wait(run):
-    """Polls by hand: the first versions have no helpers for it."""
+    """Polls without a helper: the first versions have none."""
     for _ in range(100):
         if run.status not in ("queued", "in_progress"):
             return run

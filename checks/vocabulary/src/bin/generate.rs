@@ -1,5 +1,4 @@
-//! Writes the files of the vocabularies, or with `--check` makes sure that they are as it would
-//! write them.
+//! Writes the files of the vocabularies. With `--check`, it checks that they are up to date.
 
 use std::{path::Path, process::ExitCode};
 
@@ -14,7 +13,7 @@ fn main() -> ExitCode {
     if done.fold(true, |all, one| all & one) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Returns whether the file is as it should be.
+/// Returns whether the file is up to date.
 fn write_or_check(name: &str, made: &[u8], check: bool) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/vocabulary").join(name);
     if !check {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The program, with the arguments, the signals and the exit code of this process.
+// Starts the program. It passes on arguments and signals, and ends with the exit code of the
+// program.
 import { spawn } from "node:child_process";
 import { findProgram } from "../dist/program.js";
 

@@ -1,9 +1,9 @@
-/** Where the program is: in the package for this platform. */
+/** Finds the program in the package for this platform. */
 import { accessSync, constants, existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-/** Names another program in place of the one that is installed. */
+/** The variable that selects another program than the installed one. */
 const VARIABLE = "REHEARSAL_PROGRAM";
 
 /** The platforms that have a package. */
@@ -24,7 +24,7 @@ function platform(): string {
   return `${base}-${report.header?.glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
 }
 
-/** Returns the path of the program. The variable `REHEARSAL_PROGRAM` names another one. */
+/** Returns the path of the program. The variable `REHEARSAL_PROGRAM` selects another one. */
 export function findProgram(): string {
   const named = process.env[VARIABLE];
   if (named) return runnable(named, `${VARIABLE} names it`);

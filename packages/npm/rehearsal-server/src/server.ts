@@ -1,6 +1,6 @@
 /**
- * A server for tests. It ends with this process, however that ends: the server runs a command that
- * waits for the end of its standard input, which is a pipe from here.
+ * A server for tests. It stops when this process ends in any way: the server runs a command that
+ * waits for the end of its standard input, which is a pipe from this process.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,24 +14,24 @@ export interface StartOptions {
   fixtures?: string | string[];
   /** What happens to a run that no reply matches. */
   unmatched?: "fail" | "echo" | "upstream";
-  /** More arguments for the server. */
+  /** Further arguments for the server. */
   args?: string[];
-  /** More variables for the server. */
+  /** Further environment variables for the server. */
   env?: Record<string, string>;
 }
 
 export interface Server {
-  /** Where the server is. */
+  /** The URL of the server. */
   readonly url: string;
   /** The base URL of the session `default`. */
   readonly baseURL: string;
-  /** A session: it is made when it is first used. */
+  /** A session. The first use creates it. */
   session(name: string): Session;
-  /** Ends the server. */
+  /** Stops the server. */
   stop(): Promise<void>;
 }
 
-/** Says where the server is, and lives until its standard input ends. */
+/** Prints the URL of the server, and ends with its standard input. */
 const WAIT = "console.log(process.env.REHEARSAL_URL); process.stdin.resume()";
 
 /** Starts a server on a free port, and waits until it listens. */
@@ -45,7 +45,7 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   ];
   const child = spawn(findProgram(), command, {
     stdio: ["pipe", "pipe", "pipe"],
-    // Ctrl-C is for the runner of the tests, which still wants to ask what has happened.
+    // Ctrl-C is for the test runner, which still needs the server for its last requests.
     detached: process.platform !== "win32",
     env: { ...process.env, ...env },
   });
@@ -55,7 +55,7 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   if (url === undefined) {
     throw new Error(advice(said.trim()));
   }
-  // Nothing of it keeps this process from ending.
+  // The server does not keep this process from ending.
   child.unref();
   for (const stream of [child.stdin, child.stdout, child.stderr]) {
     (stream as unknown as { unref?: () => void }).unref?.();
@@ -70,7 +70,7 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   return server;
 }
 
-/** What to do about a server that does not start. */
+/** The advice for a server that does not start. */
 function advice(said: string): string {
   if (said.includes("GLIBC_")) {
     return (

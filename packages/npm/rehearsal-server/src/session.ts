@@ -1,11 +1,11 @@
-/** A session on the server: nobody else sees what happens in it. */
+/** A session on the server. Other sessions cannot see its objects. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type OpenAI from "openai";
 import type { ClientOptions } from "openai";
 
-/** Any key is let in. */
+/** The server accepts any key. */
 export const API_KEY = "sk-rehearsal-node";
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -24,7 +24,7 @@ export type TextMatcher =
 
 export type Times = number | { at_least?: number; at_most?: number };
 
-/** What a test expects; docs/testing.md tells what each of them means. */
+/** An expectation of a test; docs/testing.md describes each kind. */
 export type Expectation =
   | { reply: string; times?: Times }
   | {
@@ -42,7 +42,7 @@ export type Expectation =
   | { unmatched: Times }
   | { order: string[] };
 
-/** One model turn: what was in force, and what was answered. */
+/** One model turn: the settings in force, and the answer. */
 export interface Turn {
   object: "turn";
   id: string;
@@ -93,7 +93,7 @@ export interface UnmatchedRun {
   stub: string;
 }
 
-/** What else a reply has: its name, how often it answers, how it ends, and its conditions. */
+/** Further settings of a reply: its name, its number of uses, its outcome, and its conditions. */
 export interface ReplyOptions {
   message?: TextMatcher;
   name?: string;
@@ -119,7 +119,10 @@ export class Clock {
     return ((await this.#send("GET", "/clock")) as { now: string }).now;
   }
 
-  /** Moves the clock on, such as by "10m". What falls due happens before it is done. */
+  /**
+   * Advances the clock, for example by "10m". Everything due in this time happens before it
+   * resolves.
+   */
   async advance(by: string): Promise<void> {
     await this.#send("POST", "/clock", { advance: by });
   }
@@ -129,7 +132,7 @@ export class Clock {
     await this.#send("POST", "/clock", { freeze: at });
   }
 
-  /** Lets the clock go on. */
+  /** Starts the clock again. */
   async resume(): Promise<void> {
     await this.#send("POST", "/clock", { resume: true });
   }
@@ -146,7 +149,7 @@ export class Session {
     this.clock = new Clock(this.send.bind(this));
   }
 
-  /** Returns the official client for this session. The package `openai` has to be there. */
+  /** Returns the official client for this session. The package `openai` must be installed. */
   client(options: ClientOptions = {}): OpenAI {
     const required = createRequire(join(process.cwd(), "index.js"));
     const { OpenAI: Client } = required("openai") as { OpenAI: typeof OpenAI };
@@ -154,11 +157,12 @@ export class Session {
   }
 
   /**
-   * Adds fixtures: a file, a folder, a document, or its text in YAML. They come before those that
-   * were added earlier. What they name has to be in them, with `text` or `base64`.
+   * Adds fixtures: a file, a folder, a document, or its text in YAML. They come before earlier
+   * ones. They must contain the content of their files, as `text` or `base64`.
    */
   async fixtures(fixtures: string | object): Promise<void> {
-    // The newest is tried first, and the first file of a folder is to be tried first.
+    // The newest document has priority, and the first file of a folder must have the highest
+    // priority.
     for (const document of documents(fixtures).reverse()) {
       await this.send("POST", "/fixtures", document);
     }
@@ -177,22 +181,22 @@ export class Session {
     await this.fixtures({ replies: [{ name, when: conditions, times, outcome, steps }] });
   }
 
-  /** What the model was asked, turn by turn, and what it answered. */
+  /** The turns of the model: its inputs and its answers. */
   async turns(): Promise<Turn[]> {
     return (await this.#data("/turns")) as Turn[];
   }
 
-  /** The requests to the API and their answers. */
+  /** The requests to the API and their responses. */
   async requests(): Promise<JsonObject[]> {
     return (await this.#data("/requests")) as JsonObject[];
   }
 
-  /** The runs that no reply matched, with the replies that came near. */
+  /** The runs that no reply matched, with the nearest replies. */
   async unmatched(): Promise<UnmatchedRun[]> {
     return (await this.#data("/unmatched")) as UnmatchedRun[];
   }
 
-  /** Judges expectations. If one of them is not met, the error says what differs. */
+  /** Judges expectations. If one of them is not met, the error shows the difference. */
   async verify(expect: Expectation[]): Promise<void> {
     const verdict = (await this.send("POST", "/verify", { expect }, [422])) as Verdict;
     const failed = verdict.results.filter((result) => !result.passed);
@@ -201,7 +205,7 @@ export class Session {
     }
   }
 
-  /** Forgets all objects, the journal and the counts. Added fixtures stay. */
+  /** Removes all objects, the journal and the counts. Added fixtures stay. */
   async reset(): Promise<void> {
     await this.send("POST", "/reset", {});
   }
@@ -210,7 +214,7 @@ export class Session {
     return ((await this.send("GET", path)) as { data: unknown }).data;
   }
 
-  /** Calls the control API. A text is sent as YAML. */
+  /** Calls the control API. A string is sent as YAML. */
   async send(method: string, path: string, body?: unknown, taken: number[] = []): Promise<unknown> {
     const isText = typeof body === "string";
     const answer = await fetch(`${this.url}/_rehearsal${path}`, {
@@ -232,7 +236,7 @@ const SUFFIXES = [".yaml", ".yml", ".json"];
 /** The documents of a folder or of a file, or the document itself. */
 function documents(fixtures: string | object): (string | object)[] {
   if (typeof fixtures !== "string") return [fixtures];
-  // A text in YAML has a colon with a space or a line end behind it.
+  // A YAML text has a colon before a space or a line end.
   if (fixtures.includes("\n") || fixtures.includes(": ")) return [fixtures];
   if (!existsSync(fixtures)) {
     throw new Error(`there are no fixtures at ${fixtures}: no such file or folder`);

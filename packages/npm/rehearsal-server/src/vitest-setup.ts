@@ -1,7 +1,7 @@
 /**
  * Starts the server once for all tests: `globalSetup: "rehearsal-server/vitest/setup"`. The
- * variables `REHEARSAL_FIXTURES`, `REHEARSAL_UNMATCHED` and the other ones of the server are its
- * settings.
+ * variables `REHEARSAL_FIXTURES`, `REHEARSAL_UNMATCHED` and the other variables of the server are
+ * its settings.
  */
 import { start } from "./server.js";
 

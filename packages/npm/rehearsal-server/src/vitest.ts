@@ -1,4 +1,4 @@
-/** The fixture `rehearsal` for vitest: a session of its own for each test. */
+/** The fixture `rehearsal` for vitest: each test gets its own session. */
 import { inject, test as base } from "vitest";
 import { API_KEY, Session, type UnmatchedRun } from "./session.js";
 
@@ -8,7 +8,7 @@ declare module "vitest" {
   }
 }
 
-/** Points clients without settings of their own to the session. */
+/** Directs clients without their own settings to the session. */
 function point(session: Session): () => void {
   const variables: Record<string, string> = {
     OPENAI_BASE_URL: session.baseURL,
@@ -28,7 +28,7 @@ function point(session: Session): () => void {
   };
 }
 
-/** Which runs no reply matched, and which replies came near. */
+/** The runs that no reply matched, with the nearest replies. */
 function explain(runs: UnmatchedRun[]): string {
   return runs.flatMap(explainOne).join("\n");
 }
@@ -47,7 +47,7 @@ function explainOne(run: UnmatchedRun): string[] {
   return [title, ...near, "  to answer it, add:", run.stub.replaceAll(/^(?=.)/gm, "    ")];
 }
 
-/** The fixture, for a `test.extend({ rehearsal })` of your own. */
+/** The fixture, for your own `test.extend({ rehearsal })`. */
 export async function rehearsal(
   { task }: { task: { id: string } },
   use: (session: Session) => Promise<void>,
@@ -59,7 +59,7 @@ export async function rehearsal(
     );
   }
   const session = new Session(`${url}/s/vitest${task.id.replaceAll(/[^\w.-]/g, "_")}`);
-  // A test that is tried again begins anew.
+  // A retry of a test starts with a new session.
   await session.send("POST", "/reset?fixtures=true", {});
   const restore = point(session);
   try {
@@ -76,7 +76,7 @@ export async function rehearsal(
 
 /** vitest's `test` with the fixture. */
 export const test = base.extend<{ rehearsal: Session }>({ rehearsal });
-/** The same, for those who prefer the name. */
+/** The same as `test`, under another name. */
 export const it = test;
 export type { Session as Rehearsal } from "./session.js";
 export { expect } from "vitest";

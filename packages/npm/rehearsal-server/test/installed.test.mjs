@@ -1,4 +1,4 @@
-// The package as it is installed in a project: run with `node --test` in that project.
+// Tests the installed package in a project: run this with `node --test` in that project.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ const bin = join(process.cwd(), "node_modules/.bin/rehearsal-server");
 const folder = mkdtempSync(join(tmpdir(), "rehearsal-"));
 process.on("exit", () => rmSync(folder, { recursive: true }));
 
-/** What a module of this text says when it ends. */
+/** The output of a module with this text. */
 function said(text, options = {}) {
   const file = join(process.cwd(), `said-${Math.random()}.mjs`);
   writeFileSync(file, text);
@@ -71,7 +71,7 @@ test("a missing program says which package to add", () => {
   const odd = `Object.defineProperty(process, "platform", { value: "sunos" });\n${find}`;
   assert.match(said(odd), /there is no program for sunos-/);
 
-  // The package alone, as without optional dependencies.
+  // The package alone, without optional dependencies.
   const alone = join(folder, "alone/node_modules/rehearsal-server");
   cpSync("node_modules/rehearsal-server", alone, { recursive: true });
   const run = spawnSync(process.execPath, [join(alone, "bin/rehearsal.js")], { encoding: "utf8" });

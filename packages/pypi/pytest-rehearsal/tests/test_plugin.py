@@ -1,4 +1,4 @@
-"""The plugin as its users meet it: projects with tests of their own, run by pytest."""
+"""The plugin as users see it: pytest runs projects with their own tests."""
 
 import os
 import signal
@@ -279,7 +279,7 @@ def _answers(url):
 
 
 def _until(holds):
-    """Wait for something outside of this process, which tells nobody when it happens."""
+    """Wait for a condition outside of this process that sends no signal."""
     end = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < end, "it does not happen"

@@ -1,4 +1,4 @@
-//! How a recorded answer and one of ours are compared.
+//! Compares a recorded response with one of this server.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -16,7 +16,7 @@ static ID: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// How ids are spelled since September 2025.
+/// The form of ids since September 2025.
 static SPELLED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"^(?:(?:resp|msg|rs|fc|fs|ci|ws|mcp|mcpl|mcpr|ctc|tsc|tso|apc|cmp|cm|cmo)_",
@@ -30,7 +30,7 @@ pub fn is_id(text: &str) -> bool {
     ID.find(text).is_some_and(|found| found.len() == text.len())
 }
 
-/// A text in which every recorded id is the one that it became here.
+/// A text in which local ids replace the recorded ones.
 pub fn with_ids(text: &str, ids: &HashMap<String, String>) -> String {
     let replaced = ID.replace_all(text, |found: &Captures<'_>| {
         ids.get(&found[0]).cloned().unwrap_or_else(|| found[0].to_owned())
@@ -38,7 +38,7 @@ pub fn with_ids(text: &str, ids: &HashMap<String, String>) -> String {
     replaced.into_owned()
 }
 
-/// All ids that were answered.
+/// All ids in the responses.
 pub fn ids_of(recorded: &Recorded) -> Vec<String> {
     let events = recorded.sse.iter().flatten().map(|event| &event.data);
     let answers = recorded.body.iter().chain(events);
@@ -50,7 +50,7 @@ pub fn ids_of(recorded: &Recorded) -> Vec<String> {
         .collect()
 }
 
-/// A key that is refused, which shows in the same way as the recorded one.
+/// An invalid key that appears in errors in the same form as the recorded one.
 pub fn refused_key(recorded: &Recorded) -> String {
     let text = recorded.body.as_ref().map(|body| body["error"]["message"].to_string());
     let text = text.unwrap_or_default();
@@ -58,14 +58,14 @@ pub fn refused_key(recorded: &Recorded) -> String {
     shown.unwrap_or("sk-wrong").to_owned()
 }
 
-/// Numbers and texts that nobody can foretell: only that they are there is compared.
+/// Unpredictable numbers and texts: only their presence is compared.
 fn is_free(key: &str) -> bool {
     key.ends_with("_at")
         || key.ends_with("_tokens")
         || ["obfuscation", "encrypted_content", "safety_identifier"].contains(&key)
 }
 
-/// Keys that the service added later, and those that it dropped.
+/// Keys that the service added later, and those that it removed.
 const ADDED_LATER: [&str; 27] = [
     "access_programs",
     "background",
@@ -95,10 +95,10 @@ const ADDED_LATER: [&str; 27] = [
     "top_logprobs",
     "verbosity",
 ];
-/// `output_text` is added by an SDK that recorded what it had read.
+/// An SDK that recorded the parsed response added `output_text`.
 const DROPPED: [&str; 4] = ["generate_summary", "output_text", "filters", "summary"];
 
-/// Before this the keys of events came in another order, in seconds since 1970: February 2026.
+/// Before this time (February 2026, in seconds since 1970), events had another key order.
 const ORDERED: i64 = 1_769_904_000;
 
 pub struct Comparison<'r> {
@@ -107,9 +107,9 @@ pub struct Comparison<'r> {
     pub differences: Vec<String>,
     is_earlier: bool,
     pub keeps_alive: bool,
-    /// The recorder has sorted the keys of the request, which are echoed in tools and formats.
+    /// The recorder has sorted the keys of the request. Tools and formats echo them.
     pub is_sorted_request: bool,
-    /// When the exchange was recorded, as far as its answer tells.
+    /// The time of the recording, if the response shows it.
     recorded_at: i64,
 }
 
@@ -137,7 +137,7 @@ impl<'r> Comparison<'r> {
         }
     }
 
-    /// The body is laid out as the service does: two spaces, and nothing but ASCII.
+    /// The body has the layout of the service: two spaces of indentation, and only ASCII.
     pub fn layout(&mut self, text: &str) {
         let Ok(got) = serde_json::from_str::<Value>(text) else { return };
         let is_escaped = text.is_ascii();
@@ -151,17 +151,17 @@ impl<'r> Comparison<'r> {
         match (recorded, got) {
             (Value::Object(recorded), Value::Object(got)) => self.object(at, recorded, got),
             (Value::Array(recorded), Value::Array(got)) => self.array(at, recorded, got),
-            // How long prompts are cached changed from year to year.
+            // The time that prompts are cached changed from year to year.
             (Value::String(one), Value::String(other)) if key == "prompt_cache_retention" => {
                 self.is_earlier |= one != other;
             }
             (Value::Number(_), Value::Number(_)) if is_free(key) => {}
             (Value::String(_), Value::String(_)) if is_free(key) => {}
-            // The stream was kept alive in between, which counts.
+            // Keep-alive events in the recording count, too.
             (Value::Number(_), Value::Number(_))
                 if key == "sequence_number" && self.keeps_alive => {}
             (Value::String(recorded), Value::String(got)) => self.string(at, recorded, got),
-            // Written by programs for which whole numbers are no decimals.
+            // Some recorders do not write integers as decimals.
             (Value::Number(one), Value::Number(other))
                 if one.as_f64() == other.as_f64() && self.is_rewritten() => {}
             (Value::Null, _) if key == "prompt_cache_retention" || key == "context" => {
@@ -206,7 +206,7 @@ impl<'r> Comparison<'r> {
     }
 
     fn array(&mut self, at: &str, recorded: &[Value], got: &[Value]) {
-        // The recorder has sorted the properties too.
+        // The recorder has also sorted the properties.
         let is_sorted = self.recorded.key_order.is_some() && at.ends_with(".required");
         if is_sorted && recorded.iter().all(|name| got.contains(name)) {
             return;
@@ -223,7 +223,7 @@ impl<'r> Comparison<'r> {
         }
     }
 
-    /// Ids may differ, but always in the same way, and they are spelled alike.
+    /// Ids may differ, but always in the same way and with the same form.
     fn string(&mut self, at: &str, recorded: &str, got: &str) {
         if is_id(recorded) {
             let kind = |id: &str| id.find('_').map(|end| id[..end].to_owned());
@@ -248,7 +248,7 @@ impl<'r> Comparison<'r> {
         }
     }
 
-    /// Whether the recorder has written the JSON anew. The service writes this number as a decimal.
+    /// Whether the recorder has rewritten the JSON. The service writes this number as a decimal.
     fn is_rewritten(&self) -> bool {
         let events = self.recorded.sse.iter().flatten().map(|event| &event.data["response"]);
         let mut answers = self.recorded.body.iter().chain(events);
@@ -257,12 +257,12 @@ impl<'r> Comparison<'r> {
             || answers.any(|answer| answer["frequency_penalty"].is_i64())
     }
 
-    /// Whether the keys at a place are as the client sent them, and the recorder has sorted those.
+    /// Whether the keys at a place are those of the client, and the recorder has sorted them.
     fn is_echo(&self, at: &str) -> bool {
         self.is_sorted_request && (at.contains(".tools") || at.contains(".text."))
     }
 
-    /// Long texts were cut when the recordings were collected.
+    /// Whether the text was cut when the recordings were collected.
     fn is_cut(&self, recorded: &str, got: &str) -> bool {
         self.recorded.truncated.is_some()
             && recorded.split_once("\u{2026}[cut").is_some_and(|(start, _)| got.starts_with(start))

@@ -1,5 +1,5 @@
-//! From the answers in a recording to a fixture that gives them again: one reply for each response
-//! that was asked for, called by its place.
+//! Makes a fixture from the responses in a recording: one reply for each request for a response.
+//! Its name is the index of the exchange.
 
 use serde_json::{Map, Value, json};
 
@@ -22,14 +22,14 @@ pub fn document(exchanges: &[Exchange]) -> Value {
     json!({"models": models.collect::<Vec<_>>(), "replies": replies.collect::<Vec<_>>()})
 }
 
-/// The response that an exchange was answered with: of a stream the last one.
+/// The response object of an exchange. For a stream, it is the last one.
 fn response_of(exchange: &Exchange) -> Option<&Value> {
     let mut events = exchange.response.sse.iter().flatten().map(|event| &event.data["response"]);
     let last = events.rfind(|response| response.is_object());
     last.or(exchange.response.body.as_ref().filter(|body| body["object"] == "response"))
 }
 
-/// The same response as it was seen last, if it was polled.
+/// The last state of the same response, if it was polled.
 fn newest<'e>(response: &'e Value, exchanges: &'e [Exchange]) -> &'e Value {
     let mut all = exchanges.iter().rev().filter_map(response_of);
     all.find(|it| it["id"] == response["id"]).unwrap_or(response)
@@ -42,7 +42,7 @@ fn reply(exchange: &Exchange, exchanges: &[Exchange]) -> Value {
     let mut steps: Vec<Value> = Vec::new();
     for item in &output {
         let step = step(item);
-        // Calls beside each other are one step.
+        // Adjacent calls are one step.
         match (steps.last_mut().and_then(|last| last["tool_calls"].as_array_mut()), &step) {
             (Some(calls), Value::Object(step))
                 if is_function(item)
@@ -111,7 +111,7 @@ fn step(item: &Value) -> Value {
     }
 }
 
-/// Whether a message can be said in the words of the format: one part, without annotations.
+/// Whether the fixture format can express a message: one part, without annotations.
 fn is_plain(item: &Value) -> bool {
     let parts = item["content"].as_array().cloned().unwrap_or_default();
     let is_bare = |part: &Value| part["annotations"].as_array().is_none_or(Vec::is_empty);
@@ -120,7 +120,7 @@ fn is_plain(item: &Value) -> bool {
     parts.len() == 1 && is_bare(&parts[0]) && !has_logprobs(&parts[0]) && is_final
 }
 
-/// An item whose texts are no templates.
+/// An item whose texts are not templates.
 fn quoted(value: &Value) -> Value {
     match value {
         Value::String(text)

@@ -1,9 +1,9 @@
 //! Recorded exchanges with the Responses and Conversations APIs, replayed like those with
-//! Assistants: what the service answered is a fixture, the same requests are sent, and the answers
-//! are compared field by field, streams event by event.
+//! Assistants. The answers of the service become a fixture, and the same requests are sent. The
+//! responses are compared field by field, and streams event by event.
 //!
-//! `REHEARSAL_RESPONSES_GOLDEN` names another place for the recordings. What cannot be compared is
-//! listed in `exceptions.txt` beside this file, with the reason.
+//! `REHEARSAL_RESPONSES_GOLDEN` selects another folder for the recordings. `exceptions.txt` in this
+//! folder lists the exchanges that cannot be compared, with the reason.
 
 mod compare;
 mod fixture;
@@ -71,12 +71,12 @@ impl Exchange {
         self.request.method.as_deref().unwrap_or_default()
     }
 
-    /// Whether a response is asked for.
+    /// Whether it is a request for a response.
     fn creates(&self) -> bool {
         self.method() == "POST" && self.path() == "/v1/responses"
     }
 
-    /// Whether it can be sent again: its request was recorded, and it is about these APIs.
+    /// Whether it can be sent again: its request was recorded, and it belongs to these APIs.
     fn is_comparable(&self) -> bool {
         let path = self.path();
         let is_ours = path.starts_with("/v1/responses") || path.starts_with("/v1/conversations");
@@ -95,12 +95,13 @@ fn flows() -> Option<Vec<(String, Flow)>> {
     super::flows(variable, "responses-golden", "recorded responses")
 }
 
-/// The exchanges that are listed as exceptions.
+/// The listed exceptions.
 pub fn listed() -> BTreeSet<String> {
     super::listed(EXCEPTIONS)
 }
 
-/// Replays all flows. Answers a line for each exchange, and what differed, by its name.
+/// Replays all flows. Returns a line for each exchange, and the differences by the name of the
+/// exchange.
 pub async fn replay_all() -> Option<(Vec<Line>, BTreeMap<String, Vec<String>>)> {
     let flows = flows()?;
     let only = std::env::var("REHEARSAL_FLOW").ok();
@@ -152,7 +153,7 @@ async fn replay(flow: &Flow) -> Vec<(usize, Outcome)> {
     outcomes
 }
 
-/// Makes what the recording found there: responses and conversations from before it.
+/// Creates the responses and conversations that existed before the recording.
 async fn make_earlier(server: &TestServer, flow: &Flow, ids: &mut HashMap<String, String>) {
     let mut made = BTreeSet::new();
     for exchange in &flow.exchanges {
@@ -234,7 +235,7 @@ fn compare(
     let mut comparison = Comparison::new(recorded, ids);
     comparison.is_sorted_request = exchange.request.key_order.is_some();
     let is_error = recorded.body.as_ref().is_some_and(|body| body["error"].is_object());
-    // Where only the bodies were recorded, the status is not compared.
+    // If only the bodies were recorded, the status is not compared.
     let expected = recorded.status.or((!is_error).then_some(200));
     if expected.is_some_and(|status| answer.status != StatusCode::from_u16(status).unwrap()) {
         let got = answer.refusal();

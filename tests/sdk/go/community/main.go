@@ -1,7 +1,9 @@
-// Holds one conversation with the Assistants API through the community's Go client, which is given nothing but a base URL.
+// One conversation with the Assistants API through the community's Go client. Only the base URL is
+// changed.
 //
-// Reads OPENAI_BASE_URL and OPENAI_API_KEY, which this client leaves to the program. Prints which parts were held. The first
-// surprise is printed and ends the program with status 1. The client cannot stream runs.
+// It reads OPENAI_BASE_URL and OPENAI_API_KEY itself, because this client does not. It prints the
+// completed parts. The first unexpected result is printed and ends the program with status 1. This
+// client cannot stream runs.
 package main
 
 import (
@@ -31,19 +33,19 @@ var (
 	outputs   = map[string]string{"getCurrentWeather": "21 degrees", "getNickname": "Fog City"}
 )
 
-// check ends the program unless something holds.
+// check ends the program if a condition is false.
 func check(holds bool, said ...any) {
 	if !holds {
 		panic(fmt.Sprint(said...))
 	}
 }
 
-// equal ends the program unless two values are the same.
+// equal ends the program if two values differ.
 func equal(what string, is, want any) {
 	check(reflect.DeepEqual(is, want), fmt.Sprintf("%s: %#v instead of %#v", what, is, want))
 }
 
-// must passes on the result of a call that has to succeed.
+// must returns the result of a call that has to succeed.
 func must[T any](result T, err error) T {
 	check(err == nil, err)
 	return result
@@ -71,21 +73,21 @@ func weatherBot() string {
 	return create(request, "Weather Bot")
 }
 
-// say adds a message of the user's to a thread.
+// say adds a message of the user to a thread.
 func say(thread, text string) {
 	message := must(client.CreateMessage(ctx, thread, openai.MessageRequest{Role: "user", Content: text}))
 	equal("the role", message.Role, "user")
 	equal("the message", message.Content[0].Text.Value, text)
 }
 
-// ask starts a thread with a message of the user's.
+// ask starts a thread with a message of the user.
 func ask(text string) string {
 	thread := must(client.CreateThread(ctx, openai.ThreadRequest{})).ID
 	say(thread, text)
 	return thread
 }
 
-// wait polls a run until there is something to do about it: this client has no helper for that.
+// wait polls a run until it waits for the client or has ended: this client has no helper for that.
 func wait(run openai.Run) openai.Run {
 	for range 200 {
 		if run.Status != openai.RunStatusQueued && run.Status != openai.RunStatusInProgress {
@@ -97,7 +99,8 @@ func wait(run openai.Run) openai.Run {
 	panic(fmt.Sprintf("a run does not end: %+v", run))
 }
 
-// listed gives a thread's messages, oldest first: this client leaves it to the program to ask for one page after another.
+// listed returns the messages of a thread, oldest first. With this client, the program must request
+// each page.
 func listed(thread string, limit int) (messages []openai.Message) {
 	order := "asc"
 	for after := (*string)(nil); ; {
@@ -111,7 +114,7 @@ func listed(thread string, limit int) (messages []openai.Message) {
 	}
 }
 
-// answers gives what the assistant said in a thread, oldest first.
+// answers returns the assistant's texts in a thread, oldest first.
 func answers(thread string) (texts []openai.MessageText) {
 	for _, message := range listed(thread, 100) {
 		if message.Role == "assistant" {
@@ -170,7 +173,7 @@ func file() {
 	retrieved := must(client.GetFile(ctx, uploaded.ID))
 	equal("the name of the file", retrieved.FileName, "refunds.txt")
 	equal("the size of the file", retrieved.Bytes, len(text))
-	// The API does not give back the content of such a file, but that of others.
+	// The API does not return the content of such a file.
 	_, err := client.GetFileContent(ctx, uploaded.ID)
 	var refused *openai.APIError
 	check(errors.As(err, &refused), "the content of the file: ", err)
@@ -199,7 +202,7 @@ func file() {
 	equal("the type of the citation", citation["type"], "file_citation")
 	equal("the cited file", citation["file_citation"], map[string]any{"file_id": uploaded.ID})
 	check(strings.HasSuffix(citation["text"].(string), "†refunds.txt】"), citation)
-	// The places are those of characters, not of bytes.
+	// The positions count characters, not bytes.
 	start, end := int(citation["start_index"].(float64)), int(citation["end_index"].(float64))
 	equal("the cited place", string([]rune(answer.Value)[start:end]), citation["text"])
 }

@@ -1,7 +1,8 @@
-// Holds one conversation with the Assistants API through the official Go client, which is given nothing but a base URL.
+// One conversation with the Assistants API through the official Go client. Only the base URL is
+// changed.
 //
-// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. Prints which parts were held. The first surprise is printed and
-// ends the program with status 1.
+// The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY. The program prints the completed
+// parts. The first unexpected result is printed and ends the program with status 1.
 package main
 
 import (
@@ -31,23 +32,23 @@ var (
 	outputs   = map[string]string{"getCurrentWeather": "21 degrees", "getNickname": "Fog City"}
 )
 
-// check ends the program unless something holds.
+// check ends the program if a condition is false.
 func check(holds bool, said ...any) {
 	if !holds {
 		panic(fmt.Sprint(said...))
 	}
 }
 
-// equal ends the program unless two values are the same.
+// equal ends the program if two values differ.
 func equal(what string, is, want any) {
 	check(reflect.DeepEqual(is, want), fmt.Sprintf("%s: %#v instead of %#v", what, is, want))
 }
 
-// must passes on the result of a call that has to succeed.
+// must returns the result of a call that has to succeed.
 func must[T any](result T, err error) T {
 	var refused *openai.Error
 	if errors.As(err, &refused) {
-		// The text of this error leaves out what the server said.
+		// The text of this error does not contain the response of the server.
 		err = fmt.Errorf("%w: %s", err, refused.RawJSON())
 	}
 	check(err == nil, err)
@@ -74,7 +75,7 @@ func weatherBot() string {
 	return create(params)
 }
 
-// say adds a message of the user's to a thread.
+// say adds a message of the user to a thread.
 func say(thread, text string) {
 	message := must(threads.Messages.New(ctx, thread, openai.BetaThreadMessageNewParams{
 		Role:    openai.BetaThreadMessageNewParamsRoleUser,
@@ -84,14 +85,14 @@ func say(thread, text string) {
 	equal("the message", message.Content[0].Text.Value, text)
 }
 
-// ask starts a thread with a message of the user's.
+// ask starts a thread with a message of the user.
 func ask(text string) string {
 	thread := must(threads.New(ctx, openai.BetaThreadNewParams{})).ID
 	say(thread, text)
 	return thread
 }
 
-// wait polls a run until there is something to do about it: this client has no helper for that.
+// wait polls a run until it waits for the client or has ended: this client has no helper for that.
 func wait(run *openai.Run) *openai.Run {
 	for range 200 {
 		if run.Status != openai.RunStatusQueued && run.Status != openai.RunStatusInProgress {
@@ -103,7 +104,7 @@ func wait(run *openai.Run) *openai.Run {
 	panic(fmt.Sprint("a run does not end: ", run.RawJSON()))
 }
 
-// listed gives a thread's messages, oldest first, however many pages they take.
+// listed returns the messages of a thread, oldest first, from all pages.
 func listed(thread string, limit int64) []openai.Message {
 	var messages []openai.Message
 	pager := threads.Messages.ListAutoPaging(ctx, thread, openai.BetaThreadMessageListParams{
@@ -117,7 +118,7 @@ func listed(thread string, limit int64) []openai.Message {
 	return messages
 }
 
-// answers gives what the assistant said in a thread, oldest first.
+// answers returns the assistant's texts in a thread, oldest first.
 func answers(thread string) (texts []openai.Text) {
 	for _, message := range listed(thread, 100) {
 		if message.Role == openai.MessageRoleAssistant {
@@ -127,7 +128,7 @@ func answers(thread string) (texts []openai.Text) {
 	return texts
 }
 
-// submitted answers the function calls that a run waits for.
+// submitted returns the outputs for the function calls of a run.
 func submitted(run *openai.Run, place string) (params openai.BetaThreadRunSubmitToolOutputsParams) {
 	equal("the status", run.Status, openai.RunStatusRequiresAction)
 	calls := run.RequiredAction.SubmitToolOutputs.ToolCalls
@@ -145,7 +146,8 @@ func submitted(run *openai.Run, place string) (params openai.BetaThreadRunSubmit
 	return params
 }
 
-// follow reads a stream of a run to its end: the text of the messages, and the last event.
+// follow reads a stream of a run to its end. It returns the text of the messages, and the last
+// event.
 func follow(first string, stream *ssestream.Stream[openai.AssistantStreamEventUnion]) (string, openai.AssistantStreamEventUnion) {
 	defer stream.Close()
 	var text strings.Builder
@@ -228,7 +230,7 @@ func file() {
 	retrieved := must(client.Files.Get(ctx, uploaded.ID))
 	equal("the name of the file", retrieved.Filename, "refunds.txt")
 	equal("the size of the file", retrieved.Bytes, int64(len(text)))
-	// The API gives back the content of such a file only from a vector store.
+	// The API returns the content of such a file only from a vector store.
 	_, err := client.Files.Content(ctx, uploaded.ID)
 	var refused *openai.Error
 	check(errors.As(err, &refused), "the content of the file: ", err)
@@ -258,7 +260,7 @@ func file() {
 	equal("the type of the citation", citation.Type, "file_citation")
 	equal("the cited file", citation.FileCitation.FileID, uploaded.ID)
 	check(strings.HasSuffix(citation.Text, "†refunds.txt】"), citation.Text)
-	// The places are those of characters, not of bytes.
+	// The positions count characters, not bytes.
 	equal("the cited place", string([]rune(answer.Value)[citation.StartIndex:citation.EndIndex]), citation.Text)
 }
 

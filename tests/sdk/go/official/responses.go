@@ -26,7 +26,7 @@ func asked(text string) responses.ResponseNewParams {
 	}
 }
 
-// given answers all calls of a response.
+// given returns outputs for all calls of a response.
 func given(response *responses.Response) responses.ResponseNewParams {
 	var list responses.ResponseInputParam
 	for _, item := range response.Output {

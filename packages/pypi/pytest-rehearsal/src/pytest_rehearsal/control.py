@@ -9,15 +9,15 @@ from typing import Any
 
 __all__ = ["Control", "ControlError"]
 
-#: The server is on this machine: a proxy knows nothing of it.
+#: The server is on this machine, so a proxy cannot reach it.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ControlError(Exception):
-    """A call that was refused."""
+    """A call that the server rejected."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
-        """Take the message out of the answer."""
+        """Take the message from the response."""
         super().__init__(body.get("error", {}).get("message", f"answered {status}"))
         self.status = status
         self.body = body
@@ -31,7 +31,7 @@ class Control:
         self._url = f"{url}/_rehearsal"
 
     def get(self, path: str) -> dict[str, Any]:
-        """Ask for something."""
+        """Send a GET request."""
         return self._send("GET", path, None, "application/json")
 
     def post(self, path: str, body: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, the marker, the fixture, and what a failed test shows."""
+"""The pytest plugin: options, the marker, the fixture, and the report of a failed test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .session import API_KEY, Rehearsal
 _SESSION = pytest.StashKey[Rehearsal]()
 _SERVERS = pytest.StashKey["Servers"]()
 
-#: Name, kind in the ini file, default, what it is.
+#: Name, kind in the ini file, default, help text.
 _OPTIONS: list[tuple[str, Any, Any, str]] = [
     ("rehearsal_fixtures", "linelist", [], "fixture files and folders for all tests"),
     ("rehearsal_unmatched", "string", "fail", "a run that no reply matches: fail, or echo"),
@@ -26,7 +26,7 @@ _OPTIONS: list[tuple[str, Any, Any, str]] = [
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, to the command line and to the ini file."""
+    """Add the options to the command line and to the ini file."""
     group = parser.getgroup("rehearsal")
     for name, kind, default, help_text in _OPTIONS:
         flag = "--" + name.replace("_", "-")
@@ -44,37 +44,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the servers."""
+    """Stop the servers."""
     if (servers := config.stash.get(_SERVERS, None)) is not None:
         servers.stop()
 
 
 class Servers:
-    """The servers of this process: one for each way to treat unmatched runs."""
+    """The servers of this process: one for each setting of unmatched runs."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Take the options; nothing starts before a test needs it."""
+        """Take the options; a server starts when a test needs it."""
         self._config = config
         self._servers: dict[str, Server] = {}
         self._error: str | None = None
         self._sessions = 0
 
     def session(self, unmatched: str) -> Rehearsal:
-        """Make a session of its own for a test."""
+        """Make a separate session for a test."""
         if unmatched not in self._servers:
             try:
                 if self._error is None:
                     self._servers[unmatched] = Server(self._arguments(unmatched))
             except ServerError as error:
                 self._error = f"rehearsal: {error}"
-        # What does not start once does not start for the next test either.
+        # A server that failed to start is not started again for the next test.
         if self._error is not None:
             pytest.fail(self._error, pytrace=False)
         self._sessions += 1
         return Rehearsal(f"{self._servers[unmatched].url}/s/test-{self._sessions}")
 
     def option(self, name: str) -> Any:
-        """Return an option: of the command line, else of the ini file."""
+        """Return an option from the command line, or else from the ini file."""
         given = self._config.getoption(name)
         return self._config.getini(name) if given is None else given
 
@@ -96,7 +96,7 @@ class Servers:
         return arguments
 
     def stop(self) -> None:
-        """End them all."""
+        """Stop all servers."""
         for server in self._servers.values():
             server.stop()
         self._servers.clear()
@@ -106,10 +106,10 @@ class Servers:
 def rehearsal(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Rehearsal]:
-    """Give the test a session of its own on a local emulator of the Assistants API.
+    """Give the test its own session on a local emulator of the Assistants API.
 
     `OPENAI_BASE_URL`, `OPENAI_API_KEY` and Azure's variables point to it. A run that no reply
-    matches fails the test, unless it is marked with `unmatched="echo"`.
+    matches fails the test, unless the test is marked with `unmatched="echo"`.
     """
     servers = request.config.stash[_SERVERS]
     marker = request.node.get_closest_marker("rehearsal")
@@ -139,7 +139,7 @@ def rehearsal(
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Show the turns of a failed test, and its runs that no reply matched."""
+    """Show the turns of a failed test, and its unmatched runs."""
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
     session = item.stash.get(_SESSION, None)

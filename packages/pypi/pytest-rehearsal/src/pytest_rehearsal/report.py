@@ -1,4 +1,4 @@
-"""What people see of a session when its test has failed."""
+"""The report of a session after its test has failed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from .session import Rehearsal
 
 __all__ = ["section", "unmatched_text"]
 
-#: How much of a text is shown.
+#: The maximum length of a shown text.
 _SHOWN = 300
 
 
 def section(session: Rehearsal) -> str:
-    """Return the turns of a session, and its runs that no reply matched."""
+    """Return the turns of a session, and its unmatched runs."""
     turns = [_turn(turn) for turn in session.turns] or ["there were no turns"]
     runs = session.unmatched
     return "\n".join([*turns, *([unmatched_text(runs)] if runs else [])])
 
 
 def unmatched_text(runs: list[dict[str, Any]]) -> str:
-    """Return which runs no reply matched, and which replies came near."""
+    """Return the unmatched runs, with the nearest replies."""
     return "\n".join(_unmatched(run) for run in runs)
 
 

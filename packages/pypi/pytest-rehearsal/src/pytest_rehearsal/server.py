@@ -1,7 +1,7 @@
 """The server of one test process.
 
-It ends with the process, however that ends: the server runs a command that waits for the end of its
-standard input, which is a pipe from here.
+It stops when the process ends in any way: the server runs a command that waits for the end of its
+standard input, which is a pipe from this process.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .control import Control
 
 __all__ = ["Server", "ServerError"]
 
-#: Says where the server is, and lives until its standard input ends.
+#: Prints the URL of the server, and ends with its standard input.
 WAIT = "import os, sys; print(os.environ['REHEARSAL_URL'], flush=True); sys.stdin.read()"
 
 
 class ServerError(Exception):
-    """The server does not start. The text says why, and what to do."""
+    """The server does not start. The text has the reason and the advice."""
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
-                # Ctrl-C is for pytest, which still wants to ask what has happened.
+                # Ctrl-C is for pytest, which still needs the server for its last requests.
                 start_new_session=True,
             )
         except OSError as error:
@@ -66,12 +66,12 @@ class Server:
             )
 
     def said(self) -> str:
-        """Return what the server wrote to standard error."""
+        """Return the standard error of the server."""
         self._said.seek(0)
         return self._said.read().decode(errors="replace").strip()
 
     def stop(self) -> None:
-        """End the server, and wait for its end."""
+        """Stop the server, and wait for its end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -84,7 +84,7 @@ class Server:
 
 
 def _advice(said: str) -> str:
-    """Return what to do about a server that does not start."""
+    """Return the advice for a server that does not start."""
     if "GLIBC_" in said:
         return (
             "this machine's C library is older than the program needs: install the wheel of "

@@ -1,4 +1,4 @@
-"""What a test gets: a session of its own on the server."""
+"""The session that a test gets on the server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["API_KEY", "Clock", "Rehearsal"]
 
-#: Any key is let in.
+#: The server accepts any key.
 API_KEY = "sk-rehearsal-pytest"
 
-#: A folder or file, a document, or its text.
+#: A folder or file, a document, or the text of a document.
 Fixtures = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -36,7 +36,7 @@ class Clock:
         return str(self._control.get("/clock")["now"])
 
     def advance(self, by: str) -> None:
-        """Move the clock on, such as by "10m". What falls due happens before this returns."""
+        """Advance the clock, for example by "10m". Everything due in this time happens first."""
         self._control.post("/clock", {"advance": by})
 
     def freeze(self, at: str) -> None:
@@ -44,12 +44,12 @@ class Clock:
         self._control.post("/clock", {"freeze": at})
 
     def resume(self) -> None:
-        """Let the clock go on."""
+        """Start the clock again."""
         self._control.post("/clock", {"resume": True})
 
 
 class Rehearsal:
-    """A session on the server: nobody else sees what happens in it."""
+    """A session on the server. Other sessions cannot see its objects."""
 
     def __init__(self, url: str) -> None:
         """Take the URL of the session."""
@@ -59,7 +59,7 @@ class Rehearsal:
         self.clock = Clock(self.control)
 
     def client(self, **options: Any) -> openai.OpenAI:
-        """Return the official client for this session. The package `openai` has to be there."""
+        """Return the official client for this session. The package `openai` must be installed."""
         import openai
 
         return openai.OpenAI(**{"base_url": self.base_url, "api_key": API_KEY, **options})
@@ -73,10 +73,11 @@ class Rehearsal:
     def fixtures(self, fixtures: Fixtures) -> None:
         """Add fixtures: a file, a folder, a document as a dict, or its text in YAML.
 
-        They come before those that were added earlier. What they name has to be in them, with
-        `text` or `base64`: files beside them are not read.
+        They come before earlier ones. They must contain the content of their files, as `text` or
+        `base64`: files in their folder are not read.
         """
-        # The newest is tried first, and the first file of a folder is to be tried first.
+        # The newest document has priority, and the first file of a folder must have the highest
+        # priority.
         for document in reversed(_documents(fixtures)):
             try:
                 if isinstance(document, str):
@@ -98,7 +99,7 @@ class Rehearsal:
     ) -> None:
         """Add one reply before all others: a text, a step or several steps.
 
-        `message` and what else is given are its conditions, as `when` has them.
+        `message` and the other keyword arguments are its conditions, as in `when`.
         """
         if isinstance(text_or_steps, str):
             steps: list[Mapping[str, Any]] = [{"message": text_or_steps}]
@@ -113,21 +114,21 @@ class Rehearsal:
 
     @property
     def turns(self) -> list[dict[str, Any]]:
-        """What the model was asked, turn by turn, and what it answered."""
+        """The turns of the model: its inputs and its answers."""
         return self.control.data("/turns")
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests to the API and their answers."""
+        """The requests to the API and their responses."""
         return self.control.data("/requests")
 
     @property
     def unmatched(self) -> list[dict[str, Any]]:
-        """The runs that no reply matched, with the replies that came near."""
+        """The runs that no reply matched, with the nearest replies."""
         return self.control.data("/unmatched")
 
     def verify(self, expect: Iterable[Mapping[str, Any]]) -> None:
-        """Judge expectations. One that is not met is an `AssertionError` that says what differs."""
+        """Judge expectations. A failed one raises `AssertionError` with the difference."""
         __tracebackhide__ = True
         try:
             self.control.post("/verify", {"expect": list(expect)})
@@ -138,7 +139,7 @@ class Rehearsal:
             raise AssertionError("\n\n".join(it["difference"] for it in failed)) from None
 
     def reset(self) -> None:
-        """Forget all objects, the journal and the counts. Added fixtures stay."""
+        """Remove all objects, the journal and the counts. Added fixtures stay."""
         self.control.post("/reset", {})
 
 
@@ -146,7 +147,7 @@ def _documents(fixtures: Fixtures) -> list[str | Mapping[str, Any]]:
     """Return the documents of a folder or of a file, or the document itself."""
     if isinstance(fixtures, Mapping):
         return [fixtures]
-    # A text in YAML has a colon with a space or a line end behind it.
+    # A YAML text has a colon before a space or a line end.
     text = os.fspath(fixtures)
     if isinstance(fixtures, str) and ("\n" in text or ": " in text):
         return [text]

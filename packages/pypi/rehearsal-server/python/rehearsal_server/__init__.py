@@ -10,19 +10,19 @@ from pathlib import Path
 
 __all__ = ["ProgramError", "find_program"]
 
-#: Names another program in place of the one that is installed.
+#: The variable that selects another program than the installed one.
 VARIABLE = "REHEARSAL_PROGRAM"
 
 
 class ProgramError(RuntimeError):
-    """The program is not there, or cannot be run."""
+    """The program is missing, or cannot be run."""
 
 
 def find_program() -> str:
     """Return the path of the program.
 
-    The variable `REHEARSAL_PROGRAM` names another one. Without it: the one that was installed with
-    this package, else the one on the PATH.
+    The variable `REHEARSAL_PROGRAM` selects another one. Without it, this is the program that was
+    installed with this package, or else the one on the PATH.
     """
     if named := os.environ.get(VARIABLE):
         return _runnable(Path(named), f"{VARIABLE} names it")
@@ -39,7 +39,7 @@ def find_program() -> str:
 
 
 def _folders() -> list[Path]:
-    """Return where pip puts programs, with and without a virtual environment, and with --target."""
+    """Return the folders where pip installs programs, in every kind of installation."""
     folders = [sysconfig.get_path("scripts")]
     user = sysconfig.get_preferred_scheme("user")
     folders.append(sysconfig.get_path("scripts", user))

@@ -10,7 +10,7 @@ from . import ProgramError, find_program
 
 
 def main() -> int:
-    """Run the program with the arguments of this process, in its place where that is possible."""
+    """Run the program with the arguments of this process, if possible in its place."""
     try:
         program = find_program()
         if os.name == "posix":

@@ -154,7 +154,7 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
     let base = format!("http://{}/v1", host.unwrap_or("127.0.0.1:7357"));
     if uri.path().starts_with("//") {
         return Some(
-            "The path begins with two slashes: take the one off the end of the base URL or \
+            "The path begins with two slashes: remove the slash at the end of the base URL or \
              endpoint."
                 .to_owned(),
         );
@@ -162,14 +162,14 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
     let mut segments = uri.path().trim_start_matches('/').split('/');
     match segments.next()? {
         "v1" if segments.next() == Some("v1") => Some(format!(
-            "The path has /v1 twice: set the base URL to {base} and let the client add the rest."
+            "The path has /v1 twice: set the base URL to {base}. The client adds the rest."
         )),
         "" => Some(format!(
             "This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base \
              URL to {base}."
         )),
         "openai" => Some(format!(
-            "Azure's clients take the endpoint {} and add /openai themselves.",
+            "Set the endpoint of an Azure client to {}. The client adds /openai.",
             base.trim_end_matches("/v1")
         )),
         first if RESOURCES.contains(&first) => {

@@ -139,7 +139,7 @@ impl Leftovers {
         self.sessions.halt().await;
         if let Err(error) = self.database.close().await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "the write-ahead log was not moved into the database");
+            tracing::warn!(error, "cannot move the write-ahead log into the database");
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::{
 pub(super) struct CheckArgs {
     /// Fixture files and folders [default: `fixtures`]
     paths: Vec<PathBuf>,
-    /// For people, or for tools: an array of objects with `file`, `line`, `column`, `what`, `help`
-    /// and `source`
+    /// The format of the result. `json` is for tools: an array of objects with `file`, `line`,
+    /// `column`, `what`, `help` and `source`
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }

@@ -26,14 +26,14 @@ use crate::{engine::Unmatched, report::Report, session::sessions::Sessions};
 pub(super) struct ExecArgs {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Judge what this file expects, at the end: YAML with `expect:`; see docs/testing.md. What fails
-    /// is printed, and makes the exit code 1 if the command's own is 0
+    /// Judge the expectations of this YAML file at the end; see docs/testing.md. If one fails,
+    /// print it, and exit with 1 even if the command exits with 0
     #[arg(long, value_name = "FILE", env = "REHEARSAL_VERIFY")]
     verify: Option<PathBuf>,
     /// Write a report at the end, repeatable: .html is a page, .xml is JUnit, .json has the turns
     #[arg(long, value_name = "PATH", env = "REHEARSAL_REPORT", value_delimiter = ',')]
     report: Vec<PathBuf>,
-    /// The command, and what it is given
+    /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -136,14 +136,14 @@ async fn command_against(url: &str, key: &str, command: &[String]) -> u8 {
             }
         },
         Err(error) => {
-            tracing::warn!(%error, "signals are not passed on");
+            tracing::warn!(%error, "cannot pass signals on to the command");
             child.wait().await
         }
     };
     match ended {
         Ok(status) => code_of(status),
         Err(error) => {
-            complain(&format!("cannot tell how {program} ended: {error}"));
+            complain(&format!("cannot get the exit code of {program}: {error}"));
             NOT_STARTED
         }
     }

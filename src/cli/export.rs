@@ -15,17 +15,17 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// The thread, such as thread_abc123
+    /// The id of the thread, such as thread_abc123
     #[arg(value_name = "THREAD_ID")]
     thread: String,
-    /// The SQLite file that it is in; a server may be using it
+    /// The SQLite file with the thread; a server may use it at the same time
     #[arg(long, value_name = "PATH", env = "REHEARSAL_DATABASE")]
     database: PathBuf,
-    /// The session that it is of
+    /// The session of the thread
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SESSION)]
     session: String,
-    /// Redact also what this regular expression matches; values that look like keys are always
-    /// redacted; repeatable
+    /// Also redact the matches of this regular expression, repeatable. Rehearsal always redacts
+    /// values that look like keys
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }

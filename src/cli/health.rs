@@ -30,7 +30,7 @@ fn unhealthy(why: &str) -> ExitCode {
 async fn ask(url: &str) -> Result<StatusCode, Box<dyn std::error::Error>> {
     let uri: Uri = url.parse()?;
     if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
-        return Err("only http:// is spoken here".into());
+        return Err("the URL must begin with http://".into());
     }
     let authority =
         uri.authority().ok_or("this is not a URL: write it like http://127.0.0.1:7357")?;

@@ -21,15 +21,16 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// Recordings: vcrpy, VCR, go-vcr, php-vcr, ExVCR, betamax, Polly.js, nock, WireMock, HAR,
-    /// lists of requests with responses, what `curl -v` prints; or a folder of WireMock's mappings
+    /// lists of requests with responses, the output of `curl -v`; or a folder of WireMock's
+    /// mappings
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Write a fixture for each file into this folder, with images and files beside it, in place of
-    /// standard output
+    /// Write a fixture for each recording into this folder, with its images and files. Without
+    /// this, print one fixture to standard output
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Redact also what this regular expression matches; values that look like keys are always
-    /// redacted; repeatable
+    /// Also redact the matches of this regular expression, repeatable. Rehearsal always redacts
+    /// values that look like keys
     #[arg(long, value_name = "REGEX")]
     redact: Vec<Redaction>,
 }
@@ -130,7 +131,7 @@ fn check_target(folder: &Path, stem: &str, comment: &str) -> Result<(), String> 
         return Ok(());
     }
     Err(format!(
-        "{} is there already, and was not imported from the same file: name another folder",
+        "{} already exists, and is no import of the same file: name another folder",
         target.display()
     ))
 }
@@ -195,7 +196,8 @@ fn report(path: &Path, seen: &CassetteContents, generated: &GeneratedFixture) {
     for (line, what) in lines {
         complain(&format!("{path}:{line}: {what}"));
     }
-    let nothing = if generated.runs == 0 { ": no run is in it, so nothing is written" } else { "" };
+    let nothing =
+        if generated.runs == 0 { ": it has no run, so the command writes nothing" } else { "" };
     let (replies, exchanges) = (count(generated.runs, "reply"), count(seen.exchanges, "exchange"));
     complain(&format!("{path}: {replies} out of {exchanges}{nothing}"));
 }

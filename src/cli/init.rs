@@ -15,13 +15,13 @@ use crate::fixture::SCHEMA;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// Where to write
+    /// The folder to write to
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// A test for pytest
+    /// Write a test for pytest
     #[arg(long, conflicts_with = "vitest")]
     pytest: bool,
-    /// A test for vitest
+    /// Write a test for vitest
     #[arg(long)]
     vitest: bool,
 }
@@ -71,7 +71,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, String> {
         (true, _) => Runner::Pytest,
         (_, true) => Runner::Vitest,
         _ if io::stdin().is_terminal() && io::stderr().is_terminal() => ask()?,
-        _ => return Err("init: say which test to write: --pytest or --vitest".to_owned()),
+        _ => return Err("init: choose a test: --pytest or --vitest".to_owned()),
     };
     let mut said = String::new();
     for (path, text) in runner.files() {
@@ -100,7 +100,7 @@ fn ask() -> Result<Runner, String> {
     let unanswered = |error: io::Error| format!("init: cannot ask: {error}");
     for _ in 0..3 {
         io::stderr()
-            .write_all(b"Which test shall it write: pytest or vitest? ")
+            .write_all(b"Which test do you want: pytest or vitest? ")
             .map_err(unanswered)?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(unanswered)?;
@@ -110,5 +110,5 @@ fn ask() -> Result<Runner, String> {
             _ => {}
         }
     }
-    Err("init: say which test to write: --pytest or --vitest".to_owned())
+    Err("init: choose a test: --pytest or --vitest".to_owned())
 }

@@ -76,7 +76,7 @@ impl Drop for Log {
     fn drop(&mut self) {
         let lines = self.dropped.dropped_lines();
         if lines > 0 {
-            complain(&format!("{lines} lines of the log were dropped: nobody read them in time"));
+            complain(&format!("the log dropped {lines} lines: nothing read them in time"));
         }
     }
 }

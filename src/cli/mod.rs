@@ -54,28 +54,28 @@ pub struct Cli {
 enum CliCommand {
     /// Run the server (the default)
     Serve(Box<ServeArgs>),
-    /// Write a first fixture, a test and a CI snippet; files that are there stay as they are
+    /// Write a first fixture, a test and a CI job; existing files do not change
     Init(InitArgs),
-    /// Check fixture files: every fault with its place, and how to mend it
+    /// Check fixture files: show each mistake, its place and how to fix it
     Check(CheckArgs),
     /// Print the JSON Schema (draft-07) of the fixture format, for editors
     Schema,
-    /// Run a command against a server of its own, on a free port, which ends with it
+    /// Start a server on a free port, run a command, and stop the server
     Exec(Box<ExecArgs>),
-    /// Turn recordings made before the shutdown into fixtures
+    /// Convert recordings from before the shutdown into fixtures
     Import(ImportArgs),
-    /// Print a stored thread as a fixture that would answer it again
+    /// Print a stored thread as a fixture that answers it again
     Export(ExportArgs),
     /// Exit with 0 when a server answers: the health check of a container
     Health(HealthArgs),
-    /// Take the text out of a document on standard input: the server asks itself for this
+    /// Extract the text of a document on standard input. The server runs this itself
     #[command(hide = true)]
     TakeApart { kind: DocumentKind },
 }
 
 #[derive(Debug, Args)]
 struct HealthArgs {
-    /// Where the server is
+    /// The address of the server
     #[arg(default_value = "http://127.0.0.1:7357", env = "REHEARSAL_URL")]
     url: String,
 }

@@ -33,23 +33,24 @@ pub(super) const LISTEN: &str = "127.0.0.1:7357";
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 picks a free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDR", default_value = LISTEN, env = "REHEARSAL_LISTEN")]
     pub(super) listen: String,
-    /// SQLite file, made and migrated as needed; `:memory:` forgets at exit [default: :memory:; in
-    /// the container image, `rehearsal.db` in the volume that is mounted at /data, if one is]
+    /// The SQLite file; the server creates and migrates it. `:memory:` keeps nothing after exit
+    /// [default: :memory:; in the container image: `rehearsal.db` in the volume at /data, if there
+    /// is one]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_DATABASE")]
     database: Option<PathBuf>,
-    /// Fixture file or folder, repeatable [default: `fixtures` if that folder exists, else the
-    /// built-in ones]
+    /// A fixture file or folder, repeatable [default: the folder `fixtures` if it exists, else the
+    /// built-in fixtures]
     #[arg(long, value_name = "PATH", env = "REHEARSAL_FIXTURES")]
     fixtures: Vec<PathBuf>,
-    /// What happens to a run that no reply matches: it repeats the user's message, fails with the
-    /// nearest misses, or is performed by the upstream [default: echo; with an upstream: upstream]
+    /// How to answer a run that no reply matches: repeat the user's message, fail and name the
+    /// nearest replies, or ask the upstream [default: echo; with an upstream: upstream]
     #[arg(long, value_name = "echo|fail|upstream", env = "REHEARSAL_UNMATCHED")]
     unmatched: Option<Unmatched>,
-    /// How fast runs go: without waiting, one status per poll, like the real service, or as they
-    /// were recorded
+    /// The speed of runs: no waiting, one status for each poll, like the real service, or as
+    /// recorded
     #[arg(
         long,
         value_name = "instant|steps|realistic|recorded",
@@ -57,10 +58,10 @@ pub struct ServeArgs {
         env = "REHEARSAL_PACE"
     )]
     pace: Pace,
-    /// The same requests in the same order give the same ids [default: random]
+    /// The seed of ids: the same requests in the same order get the same ids [default: random]
     #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
     seed: Option<u64>,
-    /// `real`, or a start time in RFC 3339 at which the clock stops
+    /// `real`, or a time in RFC 3339: the clock then starts stopped at this time
     #[arg(
         long,
         value_name = "real|RFC3339",
@@ -69,7 +70,8 @@ pub struct ServeArgs {
         value_parser = clock
     )]
     clock: ClockArg,
-    /// A key that is let in, repeatable; others get 401 [default: any key that is not empty]
+    /// An API key that the server accepts, repeatable; other keys get a 401 [default: any key that
+    /// is not empty]
     #[arg(
         long = "api-key",
         value_name = "KEY",
@@ -78,8 +80,8 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub(super) api_key: Vec<String>,
-    /// A host name to answer to, beside loopback names, addresses and names without a dot;
-    /// repeatable
+    /// A host name that the server also answers to, repeatable. It always answers to loopback
+    /// names, addresses and names without a dot
     #[arg(
         long = "allow-host",
         value_name = "NAME",
@@ -90,19 +92,20 @@ pub struct ServeArgs {
     /// Refuse models that are not listed, as the real service did
     #[arg(long = "strict-models", env = "REHEARSAL_STRICT_MODELS")]
     strict_models: bool,
-    /// The v1 beta: answered, or refused as the service did after December 2024
+    /// Answer the v1 beta, or refuse it as the service did after December 2024
     #[arg(long, value_enum, default_value = "on", env = "REHEARSAL_V1")]
     v1: V1,
-    /// Answer as the real service does since the shutdown: 404 on every Assistants path
+    /// Answer every Assistants path with 404, like the real service after the shutdown
     #[arg(long, env = "REHEARSAL_SUNSET")]
     sunset: bool,
     #[command(flatten)]
     upstream: UpstreamArgs,
-    /// How many requests and how many turns each session keeps, for `/_rehearsal/requests` and
+    /// The number of requests, and of turns, that each session keeps for `/_rehearsal/requests` and
     /// `/_rehearsal/turns`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
-    /// How many sessions there may be; idle ones that hold nothing make room for others
+    /// The maximum number of sessions. The server removes idle, empty sessions to make room for
+    /// others
     #[arg(
         long = "max-sessions",
         value_name = "N",
@@ -110,13 +113,14 @@ pub struct ServeArgs {
         env = "REHEARSAL_MAX_SESSIONS"
     )]
     max_sessions: usize,
-    /// Load fixtures again when they change; a broken edit keeps the last good ones and says why
+    /// Load fixtures again when they change. If they have mistakes, log these and keep the last
+    /// good fixtures
     #[arg(long, env = "REHEARSAL_WATCH")]
     watch: bool,
-    /// What to log to standard error: a filter of the `tracing` crate
+    /// The filter of the log on standard error, in the syntax of the `tracing` crate
     #[arg(long, value_name = "FILTER", default_value = "info", env = "REHEARSAL_LOG")]
     log: String,
-    /// How to lay the log out [default: compact on a terminal, else pretty]
+    /// The format of the log [default: compact on a terminal, else pretty]
     #[arg(long = "log-format", value_enum, env = "REHEARSAL_LOG_FORMAT")]
     pub(super) log_format: Option<LogFormat>,
 }
@@ -124,8 +128,8 @@ pub struct ServeArgs {
 /// Who else may answer runs. Nothing is asked of anybody unless an upstream is named.
 #[derive(Debug, Args)]
 struct UpstreamArgs {
-    /// Ask another server for the runs that no reply matches, such as http://127.0.0.1:11434/v1;
-    /// also by REHEARSAL_UPSTREAM, but where CI is set only by this flag
+    /// The URL of a server that answers the runs that no reply matches, such as
+    /// http://127.0.0.1:11434/v1. REHEARSAL_UPSTREAM sets it too, but not where CI is set
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// The API of the upstream: /chat/completions, the Assistants API, or the Responses API
@@ -136,10 +140,11 @@ struct UpstreamArgs {
         env = "REHEARSAL_UPSTREAM_KIND"
     )]
     kind: UpstreamKind,
-    /// The environment variable that the upstream's key is in
+    /// The name of the environment variable with the upstream's key
     #[arg(long = "upstream-key-env", value_name = "NAME", env = "REHEARSAL_UPSTREAM_KEY_ENV")]
     key_env: Option<String>,
-    /// Ask the upstream for another model than the run says, repeatable; * means all others
+    /// Ask the upstream for the model TO where a run has the model FROM, repeatable; * means all
+    /// other models
     #[arg(
         long = "upstream-model",
         value_name = "FROM=TO",
@@ -147,7 +152,7 @@ struct UpstreamArgs {
         value_delimiter = ','
     )]
     models: Vec<ModelName>,
-    /// How many requests one run may make of the upstream
+    /// The maximum number of requests to the upstream for one run
     #[arg(
         long = "upstream-limit",
         value_name = "N",
@@ -155,11 +160,11 @@ struct UpstreamArgs {
         env = "REHEARSAL_UPSTREAM_LIMIT"
     )]
     limit: usize,
-    /// Write what the upstream answers as fixtures into this folder
+    /// Write the answers of the upstream as fixtures into this folder
     #[arg(long, value_name = "DIR", env = "REHEARSAL_RECORD")]
     record: Option<PathBuf>,
-    /// Redact also what this regular expression matches; values that look like keys are always
-    /// redacted; repeatable
+    /// Also redact the matches of this regular expression, repeatable. Rehearsal always redacts
+    /// values that look like keys
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }
@@ -176,8 +181,7 @@ impl UpstreamArgs {
         match (by_flag, by_environment) {
             (Some(url), _) => Ok(Some(url)),
             (None, Some(_)) if in_ci => Err(format!(
-                "{UPSTREAM} is set, but so is CI: there an upstream has to be named by --upstream \
-                 itself"
+                "{UPSTREAM} and CI are both set: in CI, only the flag --upstream names an upstream"
             )),
             (None, url) => Ok(url),
         }
@@ -189,9 +193,7 @@ impl UpstreamArgs {
             Some(name) => {
                 let key = env::var(name).ok().filter(|key| !key.is_empty());
                 let key = key.ok_or_else(|| {
-                    format!(
-                        "--upstream-key-env {name}: there is no such variable, or nothing in it"
-                    )
+                    format!("--upstream-key-env {name}: this variable is not set, or is empty")
                 })?;
                 Some(ApiKey::new(key.trim().to_owned()))
             }
@@ -318,7 +320,7 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
 pub(super) fn unmatched(args: &ServeArgs) -> Result<Unmatched, String> {
     match (args.unmatched, args.upstream.named()?) {
         (Some(Unmatched::Upstream), None) => {
-            Err("--unmatched upstream: name one by --upstream URL".to_owned())
+            Err("--unmatched upstream: add --upstream URL".to_owned())
         }
         (Some(unmatched), _) => Ok(unmatched),
         (None, Some(_)) => Ok(Unmatched::Upstream),
@@ -331,8 +333,7 @@ fn config(args: ServeArgs) -> Result<Config, String> {
     let record = args.upstream.record.filter(|folder| !folder.as_os_str().is_empty());
     if record.is_some() && upstream.is_some() && unmatched != Unmatched::Upstream {
         return Err(
-            "--record: there is nothing to record where --unmatched says that the upstream is not \
-             asked"
+            "--record: there is nothing to record: with this --unmatched nothing asks the upstream"
                 .to_owned(),
         );
     }
@@ -366,7 +367,7 @@ fn config(args: ServeArgs) -> Result<Config, String> {
         sunset: args.sunset,
         extractor_program: Some(
             std::env::current_exe()
-                .map_err(|error| format!("cannot find this program itself: {error}"))?,
+                .map_err(|error| format!("cannot find the path of this program: {error}"))?,
         ),
         extract_timeout: None,
     })

@@ -66,7 +66,7 @@ impl Signals {
     /// Sets the flag at the first signal, and ends the process at the second.
     pub(super) async fn stop(mut self, stop: watch::Sender<bool>) {
         self.next().await;
-        tracing::info!("stopping: a second signal does not wait");
+        tracing::info!("stopping; a second signal stops the server at once");
         _ = stop.send(true);
         self.next().await;
         std::process::exit(0);

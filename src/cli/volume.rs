@@ -43,17 +43,17 @@ fn whose(folder: &Path) -> String {
     let user = rustix::process::geteuid().as_raw();
     match fs::metadata(folder) {
         Ok(it) => format!(
-            "It belongs to user {} and group {} with mode {:o}, and the server runs as user \
-             {user}: change its owner, such as with 'chown {user}'",
+            "It belongs to user {} and group {} with mode {:o}, but the server runs as user \
+             {user}: change its owner with 'chown {user}'",
             it.uid(),
             it.gid(),
             it.mode() & 0o7777
         ),
-        Err(error) => format!("Its owner is not known: {error}"),
+        Err(error) => format!("Cannot read its owner: {error}"),
     }
 }
 
 #[cfg(not(unix))]
 fn whose(_: &Path) -> String {
-    "Its owner has to be the user of the server".to_owned()
+    "The user of the server must own it".to_owned()
 }

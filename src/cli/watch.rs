@@ -34,9 +34,11 @@ pub(super) async fn watch(paths: Vec<PathBuf>, sessions: Arc<Sessions>) {
             Err(error) => Err(error.to_string()),
         };
         match outcome {
-            Ok(replies) => tracing::info!(replies, "the fixtures were loaded anew"),
+            Ok(replies) => tracing::info!(replies, "loaded the fixtures again"),
             Err(why) => {
-                tracing::error!("the fixtures are at fault, so the last good ones stay:\n{why}");
+                tracing::error!(
+                    "the fixtures have mistakes; the last good ones stay in use:\n{why}"
+                );
                 sessions.report_broken(&why);
             }
         }

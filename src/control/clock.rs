@@ -85,7 +85,7 @@ impl Read for ClockChange {
             (None, None, Some(false)) => {
                 errors.note(
                     &at.key("resume"),
-                    ValidationErrorKind::Other("Only true makes sense of 'resume'.".to_owned()),
+                    ValidationErrorKind::Other("'resume' must be true.".to_owned()),
                 );
                 None
             }
@@ -163,7 +163,9 @@ fn check(then: Moment) -> Result<()> {
     if then.is_a_date() {
         return Ok(());
     }
-    let kind = ValidationErrorKind::Other("No date is that far away.".to_owned());
+    let kind = ValidationErrorKind::Other(
+        "This is later than the last date that the clock supports.".to_owned(),
+    );
     Err(ApiErrorKind::invalid("advance", kind).into())
 }
 

@@ -149,10 +149,7 @@ impl FixtureCounts {
 
 async fn add(InSession(session): InSession, body: RawBody) -> Result<Response> {
     let Ok(text) = String::from_utf8(read_all(body, limits::JSON_BODY).await?) else {
-        return Ok(faulty(&[Diagnostic::of_file(
-            "added fixtures",
-            "this is not text: a fixture is UTF-8",
-        )]));
+        return Ok(faulty(&[Diagnostic::of_file("added fixtures", "this is not UTF-8 text")]));
     };
     match session.add(text).await {
         Ok(addition) => {
@@ -185,7 +182,7 @@ async fn remove(
 ) -> Result<Answer<Removed>> {
     let known = number.parse().ok().filter(|number| session.fixtures.remove(*number));
     if known.is_none() {
-        let text = format!("No fixture document with the number '{number}' was added.");
+        let text = format!("There is no added fixture document with the number '{number}'.");
         return Err(ApiErrorKind::Missing { text, param: None }.into());
     }
     Ok(removed(&session, 1))

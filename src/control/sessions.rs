@@ -66,11 +66,11 @@ async fn remove(
     Path(name): Path<String>,
 ) -> Result<Answer<SessionDeleted>> {
     if name == DEFAULT_SESSION {
-        let what = "The session 'default' is always there: reset it.".to_owned();
+        let what = "You cannot delete the session 'default': reset it.".to_owned();
         return Err(ApiErrorKind::invalid("name", ValidationErrorKind::Other(what)).into());
     }
     if !app.sessions.remove(&name).await? {
-        let text = format!("No session '{name}' has been used yet.");
+        let text = format!("There is no session '{name}' yet.");
         return Err(ApiErrorKind::Missing { text, param: None }.into());
     }
     Ok(Answer(SessionDeleted { object: "session.deleted", name, deleted: true }))

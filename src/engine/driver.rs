@@ -327,7 +327,7 @@ impl Engine {
     /// Resumes the runs that were open when the server stopped.
     pub(crate) async fn resume(&self) -> store::Result<()> {
         for open in self.at_hand.store.open_runs().await? {
-            tracing::info!(run = %open.run.id, status = %open.run.status(), "taking up a run");
+            tracing::info!(run = %open.run.id, status = %open.run.status(), "resuming a run");
             let prompt = prompt::measure(&self.at_hand.store, &open.run).await?.prompt;
             let now = self.at_hand.clock.now();
             let (machine, first) = match note::read(&open, prompt, now) {
@@ -336,9 +336,10 @@ impl Engine {
                     (machine, Input::Restart { lost })
                 }
                 Err(error) => {
-                    tracing::error!(run = %open.run.id, %error, "the note of a run is unreadable");
+                    tracing::error!(run = %open.run.id, %error, "cannot read the saved state");
                     let why = format!(
-                        "The server was started again, and what it had noted of this run cannot be read: {error}."
+                        "After a restart, the server cannot read the saved state of this run: \
+                         {error}."
                     );
                     let failed = Input::Stop(PerformanceEnd::failed(LastError::server_error(why)));
                     (note::machine_of_objects(&open, prompt, now), failed)
@@ -350,7 +351,7 @@ impl Engine {
             self.take_up(shell, first);
         }
         for open in self.at_hand.store.open_responses().await? {
-            tracing::info!(response = %open.response.id, "taking up a response");
+            tracing::info!(response = %open.response.id, "resuming a response");
             match self.resumed(&open) {
                 Ok((shell, lost)) => self.take_up(shell, Input::Restart { lost }),
                 Err(error) => self.fail_unreadable(open.response, &error).await?,
@@ -400,10 +401,9 @@ impl Engine {
         mut response: Response,
         error: &NoteError,
     ) -> store::Result<()> {
-        tracing::error!(response = %response.id, %error, "the note of a response is unreadable");
+        tracing::error!(response = %response.id, %error, "cannot read the saved state");
         let why = format!(
-            "The server was started again, and what it had noted of this response cannot be read: \
-             {error}."
+            "After a restart, the server cannot read the saved state of this response: {error}."
         );
         response.fail(LastError::server_error(why));
         let mut changes = Changes::new();

@@ -13,11 +13,11 @@ pub enum EngineError {
     NoThread(Id<Thread>),
     #[error("there is no run {0}")]
     NoRun(Id<Run>),
-    #[error("run {run} holds thread {thread}, so it takes no messages")]
+    #[error("thread {thread} takes no messages while run {run} is active")]
     LockedForMessages { thread: Id<Thread>, run: Id<Run> },
-    #[error("run {run} holds thread {thread}, so it takes no other run")]
+    #[error("thread {thread} takes no other run while run {run} is active")]
     LockedForRuns { thread: Id<Thread>, run: Id<Run> },
-    #[error("neither a user message nor instructions to run on")]
+    #[error("there is no user message, and there are no instructions")]
     NothingToRun,
     #[error("a run that is {0} cannot be cancelled")]
     NotCancellable(RunStatus),
@@ -25,7 +25,7 @@ pub enum EngineError {
     NotChangeable(RunStatus),
     #[error("a run that is {0} takes no tool outputs")]
     NoOutputsWanted(RunStatus),
-    #[error("outputs for other calls than the run waits for")]
+    #[error("the run does not wait for these outputs")]
     WrongOutputs { expected: Vec<String>, got: Vec<String> },
     /// A response that is not possible, with the error of its API.
     #[error("{0}")]
@@ -48,13 +48,13 @@ impl From<KnowledgeError> for EngineError {
 /// Why the engine stops performing a run.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
-    #[error("its thread was deleted, and the run with it")]
+    #[error("its thread no longer exists")]
     Gone,
-    #[error("it could not be written, so it has never been")]
+    #[error("the database did not store it")]
     Unwritten,
-    #[error("it cannot be read or written")]
+    #[error("the database cannot read or write it")]
     Store(#[from] store::StoreError),
-    #[error("what it needs cannot be looked up")]
+    #[error("cannot find the files or vector stores that it needs")]
     Resources(#[source] KnowledgeError),
 }
 

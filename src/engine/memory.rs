@@ -49,7 +49,7 @@ impl Memory {
     /// The error of a run if the process ends during an answer of the performer. A script can
     /// continue; the answer of an upstream is lost.
     pub(super) fn lost(&self) -> Option<LastError> {
-        let why = "The server was started again while the upstream was answering.";
+        let why = "The server restarted while the upstream answered.";
         matches!(self, Self::Upstream(_)).then(|| LastError::server_error(why))
     }
 }

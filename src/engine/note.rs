@@ -37,7 +37,7 @@ pub(super) enum NoteError {
     Version(Value),
     #[error("it does not parse: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("its reply is none that this version understands")]
+    #[error("this version cannot read its reply")]
     Reply,
 }
 

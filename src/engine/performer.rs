@@ -284,9 +284,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 fn too_slow(reply: &Reply) -> String {
     format!(
-        "The conditions of the fixtures take longer than {} s for this run; {} was the last that was \
-         tried. A pattern is fast to find if its matches have a literal text in them, such as \
-         'order #\\d+'.",
+        "The conditions of the fixtures take longer than {} s for this run. The last one was that \
+         of {}. A pattern is fast if each match has a literal text in it, such as 'order #\\d+'.",
         PATIENCE.as_secs(),
         reply.title()
     )

@@ -125,13 +125,13 @@ impl Remote {
     async fn begin(&mut self, context: &RunContext<'_>) -> Result<(), LastError> {
         let Some(upstream) = &self.upstream else {
             return Err(LastError::server_error(
-                "The run was begun by an upstream, and the server was started again without one.",
+                "An upstream began this run, but the server restarted without an upstream.",
             ));
         };
         if self.noted.turns >= upstream.limit {
             return Err(LastError::server_error(format!(
-                "The run has asked the upstream {} times, as often as --upstream-limit allows, and \
-                 has not come to an end.",
+                "The run asked the upstream {} times and did not end. --upstream-limit allows no \
+                 more requests.",
                 upstream.limit
             )));
         }
@@ -285,7 +285,7 @@ fn check_function(context: &RunContext<'_>, name: &str) -> Result<(), LastError>
         return Ok(());
     }
     Err(LastError::server_error(format!(
-        "The upstream called the function '{name}', which is not among the tools of the run."
+        "The upstream called the function '{name}', but the run has no such tool."
     )))
 }
 

@@ -40,15 +40,13 @@ pub(super) struct StepInputs {
 /// Why an entry cannot be performed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
-    #[error(
-        "the template of this step cannot be rendered: {} (line {} of its text)", .0.what, .0.line
-    )]
+    #[error("the template of this step fails: {} (line {} of its text)", .0.what, .0.line)]
     Template(TemplateError),
     #[error("{0}")]
     Denied(#[from] KnowledgeError),
-    #[error("the file '{name}' cannot be read: {source}")]
+    #[error("cannot read the file '{name}': {source}")]
     Asset { name: String, source: std::io::Error },
-    #[error("there is no file '{0}', neither by this id nor by this name")]
+    #[error("no file has the id or the name '{0}'")]
     NoFile(String),
 }
 

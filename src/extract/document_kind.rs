@@ -56,7 +56,7 @@ pub(super) async fn in_process(
     command.args(["take-apart", &name]).env_clear().kill_on_drop(true);
     command.stdin(Stdio::from(document)).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().map_err(|error| {
-        tracing::error!(%error, program = %program.display(), "documents cannot be taken apart");
+        tracing::error!(%error, program = %program.display(), "cannot start the text extractor");
         ExtractError::Unreadable
     })?;
     let output = process.stdout.take().ok_or(ExtractError::Unreadable)?;

@@ -196,7 +196,7 @@ impl From<SessionError> for ApiError {
             _ => {}
         }
         let error: &dyn std::error::Error = &error;
-        tracing::error!(error, "a session cannot be made or changed");
+        tracing::error!(error, "cannot create or change a session");
         ApiErrorKind::Internal { request_id: String::new() }.into()
     }
 }

@@ -54,12 +54,12 @@ pub(crate) async fn serve<F: Future<Output = Response<Body>> + Send + 'static>(
                     number += 1;
                     match connections.admit(number, most) {
                         Some(counted) => converse(stream, counted, app.clone(), &graceful),
-                        None => tracing::warn!(most, "a connection is refused: there are too many"),
+                        None => tracing::warn!(most, "refused a connection: there are too many"),
                     }
                 }
                 Err(error) => {
                     if !is_of_one_connection(&error) {
-                        tracing::warn!(%error, "no connection can be accepted for now");
+                        tracing::warn!(%error, "cannot accept connections at the moment");
                         tokio::time::sleep(RECOVERY).await;
                     }
                 }
@@ -106,7 +106,7 @@ fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
 ) {
     // Events are small and are sent one by one: they must not wait for acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps its delay");
+        tracing::debug!(%error, "cannot turn off the delay of a connection");
     }
     let progress = Arc::clone(&counted.progress);
     let io = Watched { io: stream, progress: Arc::clone(&progress) };
@@ -126,7 +126,7 @@ fn converse<F: Future<Output = Response<Body>> + Send + 'static>(
                 }
             }
             () = counted.progress.closed() => {
-                tracing::debug!("a connection is closed that stood still");
+                tracing::debug!("closed an inactive connection");
             }
         }
     });

@@ -35,6 +35,6 @@ pub(crate) async fn enter(app: &AppState, request: &mut Request) -> Result<Sessi
 
 /// A request that only observes creates no session.
 fn missing(name: &str) -> ApiErrorKind {
-    let text = format!("No session '{name}' has been used yet. Its first request makes it.");
+    let text = format!("There is no session '{name}' yet. Its first request creates it.");
     ApiErrorKind::Missing { text, param: None }
 }

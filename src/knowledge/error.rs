@@ -26,11 +26,11 @@ pub enum KnowledgeError {
     TooManyToolFiles(usize),
     #[error("upload {id} is {}", status.name())]
     NotPending { id: String, status: UploadStatus },
-    #[error("part {part} is not of upload {upload}")]
+    #[error("upload {upload} has no part {part}")]
     NoSuchPart { part: String, upload: String },
-    #[error("{got} bytes instead of {expected}")]
+    #[error("expected {expected} bytes, got {got}")]
     WrongBytes { expected: u64, got: u64 },
-    #[error("the checksum is {got} instead of {expected}")]
+    #[error("expected the checksum {expected}, got {got}")]
     WrongChecksum { expected: String, got: String },
     #[error(transparent)]
     Store(#[from] store::StoreError),

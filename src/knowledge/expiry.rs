@@ -55,7 +55,7 @@ async fn reap(
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "what has expired cannot be ended for now"
+                        "cannot process expired objects at the moment"
                     );
                     tokio::time::sleep(RECOVERY).await;
                 }

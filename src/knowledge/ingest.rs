@@ -278,7 +278,7 @@ impl IngestServices {
         {
             let error: &dyn std::error::Error = &error;
             let (store, file) = (&file.vector_store_id, &file.id);
-            tracing::error!(%file, %store, error, "a file cannot be made ready");
+            tracing::error!(%file, %store, error, "cannot index a file");
         }
         let mut recovery = Recovery::default();
         for attempt in 1_u32.. {

@@ -107,7 +107,7 @@ impl UnmatchedEntry {
     fn new(session: &OpenSession, run: &UnmatchedRun) -> Self {
         let lines: Vec<_> = run.nearest().iter().map(NearMiss::explain).collect();
         let mut why = match lines.as_slice() {
-            [] => "There are no replies at all.".to_owned(),
+            [] => "There are no replies.".to_owned(),
             lines => lines.join("\n"),
         };
         session.keys.now().clean_text(&mut why);

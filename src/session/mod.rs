@@ -117,17 +117,17 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub enum SessionError {
     #[error(transparent)]
     Unplanted(#[from] SeedError),
-    #[error("fixtures that were added cannot be read: {0}")]
+    #[error("cannot read the added fixtures: {0}")]
     Fixtures(#[from] LoadError),
-    #[error("the reading of fixtures that were added broke off: {0}")]
+    #[error("the reader of the added fixtures failed: {0}")]
     Unread(#[from] JoinError),
-    #[error("{0:?} is no name of a session: up to 64 letters, digits, '.', '_' and '-'")]
+    #[error("{0:?} is not a session name: use 1 to 64 letters, digits, '.', '_' and '-'")]
     Name(String),
-    #[error("there are {max} sessions, and no more are allowed")]
+    #[error("there are {max} sessions, which is the maximum")]
     TooMany { max: usize },
-    #[error("The session was deleted in the meantime.")]
+    #[error("This session no longer exists.")]
     Ended,
-    #[error("a snapshot cannot be read any more: {0}")]
+    #[error("cannot read a snapshot: {0}")]
     Snapshot(#[from] serde_json::Error),
 }
 

@@ -63,7 +63,7 @@ fn located(
             };
             faults.push(fixtures.diagnostic_of_seed(
                 origin,
-                format!("this cannot be seeded: {other}"),
+                format!("cannot create this seed: {other}"),
                 word,
             ));
             Ok(())

@@ -188,7 +188,7 @@ fn sweep_abandoned(temporary: &Path) {
         if lock.is_some_and(|lock| lock.try_lock().is_ok())
             && let Err(error) = fs::remove_dir_all(entry.path())
         {
-            tracing::debug!(%error, "an abandoned folder stays");
+            tracing::debug!(%error, "cannot remove an abandoned folder");
         }
     }
 }
@@ -235,7 +235,7 @@ impl Drop for Draft {
         if !self.kept
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(%error, "a draft stays on disk until the next start");
+            tracing::warn!(%error, "cannot remove a draft; it stays on disk until the next start");
         }
     }
 }

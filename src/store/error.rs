@@ -4,9 +4,9 @@
 pub enum StoreError {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    #[error("the database cannot be written to")]
+    #[error("cannot write to the database")]
     Unwritable,
-    #[error("{id} in {table} is not stored in a shape that this version reads")]
+    #[error("this version cannot read {id} in {table}")]
     Corrupt { table: &'static str, id: String, source: serde_json::Error },
 }
 

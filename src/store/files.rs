@@ -234,7 +234,7 @@ impl Database {
             let gone = |name: &String| match database.blobs().remove(name) {
                 Ok(()) => true,
                 Err(error) => {
-                    tracing::warn!(%error, "the content of a deleted file stays for now");
+                    tracing::warn!(%error, "cannot remove the content of a deleted file now");
                     false
                 }
             };
@@ -260,7 +260,7 @@ impl Database {
             .into_iter()
             .collect();
         if let Err(error) = self.blobs().sweep(&named) {
-            tracing::warn!(%error, "the folder of contents cannot be swept");
+            tracing::warn!(%error, "cannot remove unused contents");
         }
         Ok(())
     }

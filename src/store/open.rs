@@ -47,29 +47,29 @@ const READERS: usize = 2;
 pub enum OpenError {
     #[error("cannot open the database {path}: {source}")]
     Unusable { path: String, source: sqlx::Error },
-    #[error("{path} is a database of another program, so it was left alone")]
+    #[error("{path} is a database of another program, so Rehearsal does not change it")]
     Foreign { path: String },
     #[error(
-        "the database {path} was written by a newer version of Rehearsal, so it was left alone; \
+        "a newer version of Rehearsal wrote the database {path}, so this version does not open it; \
          use that version, or another file"
     )]
     Newer { path: String },
     #[error(
-        "the database {path} is in use by another server: stop that one, or name another file with \
+        "another server uses the database {path}: stop that server, or name another file with \
          --database"
     )]
     InUse { path: String },
     #[error(
-        "the database {path} cannot be locked against a second server: {source}; name a file on a \
-         file system that has locks with --database"
+        "cannot lock the database {path}: {source}; with --database, name a file on a file system \
+         that supports locks"
     )]
     Unlockable { path: String, source: std::io::Error },
-    #[error("cannot bring the database {path} up to date: {source}")]
+    #[error("cannot migrate the database {path}: {source}")]
     Migration { path: String, source: MigrateError },
     #[error("cannot read the database {path}: {source}")]
     Unreadable { path: String, source: StoreError },
     #[error(
-        "cannot make a temporary database in {path}: {source} (set TMPDIR, or name a file with \
+        "cannot create a temporary database in {path}: {source} (set TMPDIR, or name a file with \
          --database)"
     )]
     Temporary { path: String, source: std::io::Error },

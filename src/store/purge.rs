@@ -34,7 +34,7 @@ pub(super) fn start(database: &Arc<Database>, mut gone: mpsc::UnboundedReceiver<
             if let Err(error) = purged {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "what is left of {what} stays until the next start"
+                    "cannot remove the rest of {what}; it stays until the next start"
                 );
             }
         }

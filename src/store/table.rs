@@ -125,7 +125,7 @@ mod tests {
     fn a_corrupt_row_is_named_with_its_table() {
         let error = parse::<Thread>(r#"{"id": "thread_1", "object": "thread"}"#).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(error.to_string().starts_with("thread_1 in threads"), "{error}");
+        assert!(error.to_string().ends_with("thread_1 in threads"), "{error}");
         assert!(cause.contains("missing field"), "{cause}");
     }
 }

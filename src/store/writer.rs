@@ -197,7 +197,7 @@ async fn work(
             if is_behind && is_quiet(&mut waiting, &mut received).await {
                 // A copy of the file alone has all but the last second.
                 if let Err(error) = connection.execute("pragma wal_checkpoint(passive)").await {
-                    tracing::warn!(%error, "the write-ahead log was not moved into the database");
+                    tracing::warn!(%error, "cannot move the write-ahead log into the database");
                 }
             }
             if received.is_empty() && waiting.recv_many(&mut received, BATCH).await == 0 {
@@ -246,7 +246,7 @@ async fn work(
             }
             Err(error) => {
                 let writes = rows.len();
-                tracing::warn!(%error, writes, "a batch failed: its writes are tried one by one");
+                tracing::warn!(%error, writes, "a batch failed; trying each write alone");
                 for (rows, asker) in rows.iter().zip(askers) {
                     match commands.perform(&mut connection, rows.iter()).await {
                         Ok(changed) => asker.answer(Ok(&changed)),

@@ -454,7 +454,7 @@ impl fmt::Display for ApiErrorKind {
             Self::HostInvalid { host } => {
                 write!(
                     f,
-                    "'{host}' cannot be a host: a host is a name or an address, and perhaps a port."
+                    "'{host}' is not a host: give a name or an address, with or without a port."
                 )
             }
             Self::ForeignOrigin { what, value } => {
@@ -480,15 +480,15 @@ impl fmt::Display for ApiErrorKind {
             }
             Self::UnsupportedControlBody { content_type } => write!(
                 f,
-                "Unsupported content type: '{content_type}'. The control API takes bodies of the \
-                 type 'application/json', and fixtures as 'application/yaml' too."
+                "Unsupported content type: '{content_type}'. The control API accepts \
+                 'application/json', and for fixtures also 'application/yaml'."
             ),
             Self::TooManySessions { max } => write!(
                 f,
-                "There are {max} sessions, which is the limit of this server, and none of them is \
-                 idle and empty. Reset a session that you no longer need \
-                 ('POST /_rehearsal/reset?fixtures=true' in that session), or start the server \
-                 with a larger '--max-sessions'."
+                "There are {max} sessions, the limit of this server, and none of them is idle and \
+                 empty. To make room, reset a session with 'POST \
+                 /_rehearsal/reset?fixtures=true', or start the server with a larger \
+                 '--max-sessions'."
             ),
             Self::RateLimited => {
                 f.write_str("You've exceeded the rate limit, please slow down and try again later.")

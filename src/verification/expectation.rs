@@ -125,13 +125,16 @@ impl Read for Expectation {
         let mut kinds: Vec<_> = kinds.into_iter().flatten().collect();
         let (Some(what), true) = (kinds.pop(), kinds.is_empty()) else {
             let [first @ .., last] = KINDS;
-            let what = format!("an expectation has one of '{}' and '{last}'", first.join("', '"));
+            let what = format!(
+                "an expectation needs exactly one of '{}' and '{last}'",
+                first.join("', '")
+            );
             errors.note(at, ValidationErrorKind::Other(what));
             return None;
         };
         match &what {
             Expected::Unmatched(_) | Expected::Order(_) if has_times => {
-                let what = "'times' goes with 'reply', 'turn' or 'request'".to_owned();
+                let what = "use 'times' only with 'reply', 'turn' or 'request'".to_owned();
                 errors.note(&at.key("times"), ValidationErrorKind::Key(what));
                 return None;
             }
@@ -175,7 +178,7 @@ impl Times {
         let what = match (at_least, at_most) {
             (None, None) => "give 'at_least', 'at_most' or both".to_owned(),
             (Some(least), Some(most)) if least > most => {
-                format!("at least {least} and at most {most} times: no number is both")
+                format!("'at_least' ({least}) is greater than 'at_most' ({most})")
             }
             _ => return Some(Self { at_least: at_least.unwrap_or_default(), at_most }),
         };

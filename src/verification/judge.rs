@@ -118,7 +118,7 @@ impl<'e> Judge<'e> {
         }
         let listed = counts.iter().take(LISTED).map(|(name, count)| format!("{name} ({count})"));
         let listed = if counts.is_empty() {
-            "there were none".to_owned()
+            "none".to_owned()
         } else {
             listed.collect::<Vec<_>>().join(", ")
         };
@@ -171,7 +171,7 @@ impl<'e> Judge<'e> {
         };
         let listed = used.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
         let more = if used.len() > LISTED { ", …" } else { "" };
-        let listed = if used.is_empty() { "no reply was used" } else { &listed };
+        let listed = if used.is_empty() { "none" } else { &listed };
         _ = write!(text, "\nReplies in the order of their use: {listed}{more}");
         self.add_dropped_turns(&mut text);
         Some(text)
@@ -206,7 +206,7 @@ fn add_dropped(text: &mut String, dropped: usize, noun: &str) {
     if dropped > 0 {
         _ = write!(
             text,
-            "\nThe oldest {dropped} {noun} are no longer kept: --journal N keeps more of them"
+            "\nThe server no longer has the oldest {dropped} {noun}: a larger --journal keeps more"
         );
     }
 }

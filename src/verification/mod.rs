@@ -33,7 +33,7 @@ impl Expectations {
     /// Reads expectations from JSON or YAML.
     pub fn parse(file: &str, text: &str) -> Result<Self, LoadError> {
         let missing = || {
-            let what = "'expect' is missing: it is the list of what is expected";
+            let what = "'expect' is missing: add a list of expectations";
             LoadError::Faulty(vec![Diagnostic::of_file(file, what)])
         };
         fixture::read_document(file, text)?.ok_or_else(missing)
@@ -46,7 +46,7 @@ impl Expectations {
         let Some(foreign) = expectations.0.iter().find(|it| is_foreign(&it.session)) else {
             return Ok(expectations);
         };
-        let what = format!("only what happens in the session '{session}' is judged here");
+        let what = format!("this call judges only the session '{session}'");
         let diagnostic = Diagnostic::of_line(file, foreign.line, what);
         Err(LoadError::Faulty(vec![diagnostic.shown_in(text, Some("session"))]))
     }

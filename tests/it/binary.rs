@@ -110,7 +110,7 @@ async fn databases_of_others_and_of_the_future_are_left_alone() {
         .await;
     let before = std::fs::read(&newer).unwrap();
     let message = fails(&["--listen", "127.0.0.1:0", "--database", newer.to_str().unwrap()]);
-    assert!(message.contains("was written by a newer version of Rehearsal"), "{message}");
+    assert!(message.contains("a newer version of Rehearsal wrote the database"), "{message}");
     assert_eq!(std::fs::read(&newer).unwrap(), before);
 }
 

@@ -245,14 +245,11 @@ async fn bad_fixtures_are_refused_with_what_check_would_say_and_change_nothing()
     );
     assert!(bad.body["error"]["message"].as_str().unwrap().contains("did you mean 'name'?"));
     for (yaml, what) in [
-        (
-            "replies: [{steps: [{message: {images: [a.png]}}]}]",
-            "these fixtures have no folder for 'a.png'",
-        ),
+        ("replies: [{steps: [{message: {images: [a.png]}}]}]", "they cannot use the path 'a.png'"),
         (
             "assistants: [{id: asst_x, model: m, tool_resources: {file_search: {vector_store_ids: \
              [vs_none]}}}]",
-            "cannot be seeded",
+            "cannot create this seed",
         ),
         ("\u{0}", ":1:"),
         (&format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60)), "unknown key 'a'"),

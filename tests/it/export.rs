@@ -221,8 +221,7 @@ fn an_import_overwrites_imports_and_nothing_else() {
     assert_eq!(code, 2);
     assert!(
         said.contains(
-            "talk.yaml is there already, and was not imported from the same file: name another \
-             folder"
+            "talk.yaml already exists, and is no import of the same file: name another folder"
         ),
         "{said}"
     );
@@ -288,12 +287,12 @@ fn upstream_options_are_checked_before_the_server_starts() {
     let named = [("REHEARSAL_UPSTREAM", url)];
     assert!(server(&[], &named).contains(opened));
     let refused = server(&[], &[named[0], ("CI", "true")]);
-    assert!(refused.contains("REHEARSAL_UPSTREAM is set, but so is CI"), "{refused}");
+    assert!(refused.contains("REHEARSAL_UPSTREAM and CI are both set"), "{refused}");
     assert!(server(&["--upstream", url], &[named[0], ("CI", "true")]).contains(opened));
     assert!(server(&[], &[named[0], ("CI", "false")]).contains(opened));
     assert!(
         server(&["--unmatched", "upstream"], &[])
-            .contains("--unmatched upstream: name one by --upstream URL")
+            .contains("--unmatched upstream: add --upstream URL")
     );
     assert!(
         server(&["--record", "/tmp/x"], &[])
@@ -301,14 +300,14 @@ fn upstream_options_are_checked_before_the_server_starts() {
     );
     let nothing = server(&["--upstream", url, "--record", "/tmp/x", "--unmatched", "fail"], &[]);
     assert!(
-        nothing.contains("--record: there is nothing to record where --unmatched says"),
+        nothing.contains("--record: there is nothing to record: with this --unmatched"),
         "{nothing}"
     );
     assert!(server(&["--upstream", "nowhere"], &[]).contains("the upstream's URL cannot be used"));
     assert!(server(&["--upstream", "http://me:secret@h"], &[]).contains("it has a password in it"));
     assert!(
         server(&["--upstream", url, "--upstream-key-env", "NO_KEY"], &[])
-            .contains("there is no such variable")
+            .contains("NO_KEY: this variable is not set")
     );
     assert!(
         server(&["--upstream", url, "--upstream-model", "gpt-4o"], &[])

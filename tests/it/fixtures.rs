@@ -277,7 +277,7 @@ replies:
     let file = message.split_once("1. once (").unwrap().1.split_once(":3)").unwrap().0;
     insta::assert_snapshot!(message.replace(file, "test.yaml"), @r#"
     No reply matches this run (message: Hello). Nearest:
-    1. once (test.yaml:3): used up: it matches, but its `times: 1` have been used
+    1. once (test.yaml:3): used up: it matches, but `times: 1` allows no more uses
     2. case (test.yaml:4): message: expected "hello", got "Hello" (only the case differs)
     3. far (test.yaml:5): model: expected "gpt-4", got "gpt-4o"; message: expected "Bye", got "Hello"
     To answer it, add:
@@ -304,8 +304,7 @@ async fn a_template_fault_fails_its_run_and_names_file_and_line() {
     );
     let message = run["last_error"]["message"].as_str().unwrap();
     assert!(
-        message
-            .contains("test.yaml:4: the template of this step cannot be rendered: undefined value"),
+        message.contains("test.yaml:4: the template of this step fails: undefined value"),
         "{message}"
     );
     assert!(message.ends_with("(line 2 of its text)"), "{message}");
@@ -416,11 +415,14 @@ fn seeds_need_ids_that_requests_can_name() {
     let yaml = "assistants:\n  - {id: weather, model: m}\n  - {id: asst_a, model: m}\n  - {id: \
                 asst_a, model: m}\n";
     let error = |text: &str| read_fixture("x.yaml", text).unwrap_err();
-    assert!(error(yaml).starts_with("x.yaml:2:10: 'weather' is no such id: it begins with 'asst'"));
+    assert!(
+        error(yaml)
+            .starts_with("x.yaml:2:10: expected an id that begins with 'asst', got 'weather'")
+    );
     assert_eq!(
         error(&yaml.replace("weather", "asst_w")),
-        "x.yaml:4:10: the id 'asst_a' is taken: x.yaml:3 has it too\n  |\n4 |   - {id: asst_a, \
-         model: m}\n  |          ^"
+        "x.yaml:4:10: the id 'asst_a' is not unique: x.yaml:3 has it too\n  |\n4 |   - {id: \
+         asst_a, model: m}\n  |          ^"
     );
 }
 

@@ -70,7 +70,7 @@ async fn an_observer_makes_no_session_and_finds_those_that_are_used() {
     let server = TestServer::with(Config { max_sessions: 2, ..config() }).await;
     let none = observe(&server, "/s/mine/v1/assistants").await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
-    assert!(none.refusal().contains("No session 'mine' has been used yet"), "{}", none.text);
+    assert!(none.refusal().contains("There is no session 'mine' yet"), "{}", none.text);
     assert_eq!(observe(&server, "/s/mine/_rehearsal/runs").await.status, StatusCode::NOT_FOUND);
     let made = server.post("/s/mine/v1/assistants", json!({"model": "gpt-4o"})).await;
     let seen = observe(&server, "/s/mine/v1/assistants").await;

@@ -38,7 +38,10 @@ fn what_cannot_be_used_is_refused_before_the_command_starts() {
         (["--verify", "none.yaml"], "--verify none.yaml: "),
         (["--verify", "misspelt.yaml"], "misspelt.yaml:2:5: unknown key 'rely'"),
         (["--verify", "empty.yaml"], "empty.yaml:1:1: 'expect' is missing"),
-        (["--verify", "never.yaml"], "never.yaml:1:28: at least 2 and at most 1 times"),
+        (
+            ["--verify", "never.yaml"],
+            "never.yaml:1:28: 'at_least' (2) is greater than 'at_most' (1)",
+        ),
     ] {
         let output = exec(folder.path(), &flags, &["touch", "started"]);
         assert_eq!(output.status.code(), Some(2), "{flags:?} {}", said(&output));

@@ -165,7 +165,7 @@ async fn a_run_whose_note_cannot_be_read_fails_and_says_so() {
         let failed = server.get(&run).await.body;
         assert_eq!(failed["status"], "failed", "{why}");
         let said = failed["last_error"]["message"].as_str().unwrap();
-        assert!(said.contains("cannot be read") && said.contains(why), "{said}");
+        assert!(said.contains("cannot read the saved state") && said.contains(why), "{said}");
         let steps = server.get(&format!("{run}/steps")).await.body;
         assert_eq!(steps["data"].as_array().unwrap().len(), 1, "nothing is begun anew");
         assert_eq!(steps["data"][0]["status"], "failed");

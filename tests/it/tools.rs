@@ -192,9 +192,7 @@ replies:
     let (_, lost) = server.run_with("lost", json!({"assistant_id": assistant})).await;
     let error = server.get(&lost).await.body["last_error"]["message"].as_str().unwrap().to_owned();
     assert!(
-        error.ends_with(
-            "test.yaml:7: there is no file 'nowhere.txt', neither by this id nor by this name"
-        ),
+        error.ends_with("test.yaml:7: no file has the id or the name 'nowhere.txt'"),
         "{error}"
     );
 }

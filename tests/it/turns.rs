@@ -245,7 +245,7 @@ async fn turns_are_bounded_and_keep_no_secrets() {
     );
     let expect = json!({"expect": [{"turn": {"message": "nothing"}}, {"unmatched": 0}]});
     let judged = server.post("/_rehearsal/verify", expect).await;
-    assert!(judged.text.contains("The oldest 2 turns are no longer kept"), "{}", judged.text);
+    assert!(judged.text.contains("The server no longer has the oldest 2 turns"), "{}", judged.text);
     for path in ["turns", "unmatched", "requests"] {
         let text = server.get(&format!("/_rehearsal/{path}")).await.text;
         assert!(!text.contains(key), "{path}: {text}");

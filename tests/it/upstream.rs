@@ -268,7 +268,7 @@ async fn a_runaway_loop_is_stopped() {
         run = server.get(&path).await.body;
     }
     let said = run["last_error"]["message"].as_str().unwrap();
-    assert!(said.starts_with("The run has asked the upstream 3 times"), "{said}");
+    assert!(said.starts_with("The run asked the upstream 3 times"), "{said}");
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
@@ -312,10 +312,7 @@ async fn a_restart_takes_a_run_up_that_waits_and_ends_one_that_was_being_answere
     let server = TestServer::with(configured()).await;
     server.idle().await;
     let run = server.get(&format!("{thread}/runs/{run}")).await.body;
-    assert_eq!(
-        run["last_error"]["message"],
-        "The server was started again while the upstream was answering."
-    );
+    assert_eq!(run["last_error"]["message"], "The server restarted while the upstream answered.");
 }
 
 const AFAR: &str = r#"

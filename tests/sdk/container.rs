@@ -236,7 +236,7 @@ async fn a_volume_keeps_the_database_and_one_that_cannot_be_written_is_said_to_b
     assert!(said.contains("cannot write to the volume /data: Permission denied"), "{said}");
     assert!(
         said.contains(&format!(
-            "It belongs to user 0 and group 0 with mode 750, and the server runs as user {USER}"
+            "It belongs to user 0 and group 0 with mode 750, but the server runs as user {USER}"
         )),
         "{said}"
     );

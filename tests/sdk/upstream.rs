@@ -393,8 +393,7 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
         (
             "unknown function",
             "server_error",
-            "The upstream called the function 'launch_rockets', which is not among the tools of \
-             the run.",
+            "The upstream called the function 'launch_rockets', but the run has no such tool.",
         ),
         (
             "broken arguments",

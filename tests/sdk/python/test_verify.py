@@ -56,15 +56,15 @@ class Verify(unittest.TestCase):
             ({"turn": {"message": {"matches": "("}}}, "expect[0].turn.message.matches", "unclosed group"),
             ({"request": {"path": "/v1/["}}, "expect[0].request.path", "not a glob"),
             ({"request": {"method": "PSOT"}}, "expect[0].request.method", "did you mean 'POST'?"),
-            ({"reply": "a", "times": {"at_least": 2, "at_most": 1}}, "expect[0].times", "no number is both"),
+            ({"reply": "a", "times": {"at_least": 2, "at_most": 1}}, "expect[0].times", "is greater than 'at_most'"),
             ({"reply": "a", "times": -1}, "expect[0].times", "at least 0"),
             ({"reply": "a", "times": "often"}, "expect[0].times", "got a string"),
             ({"reply": "a", "times": {}}, "expect[0].times", "give 'at_least'"),
-            ({"unmatched": 0, "times": 1}, "expect[0].times", "'times' goes with"),
-            ({"reply": "a", "order": ["a"]}, "expect[0]", "an expectation has one of"),
-            ({}, "expect[0]", "an expectation has one of"),
+            ({"unmatched": 0, "times": 1}, "expect[0].times", "use 'times' only with"),
+            ({"reply": "a", "order": ["a"]}, "expect[0]", "an expectation needs exactly one of"),
+            ({}, "expect[0]", "an expectation needs exactly one of"),
             ({"order": []}, "expect[0].order", "must not be empty"),
-            ({"unmatched": 0, "session": "other"}, None, "'default' is judged here"),
+            ({"unmatched": 0, "session": "other"}, None, "only the session 'default'"),
         ]:
             with self.subTest(expectation):
                 status, body = verify(expectation)

@@ -1,6 +1,8 @@
 //! Makes a fixture from the responses in a recording: one reply for each request for a response.
 //! Its name is the index of the exchange.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::Exchange;
@@ -19,7 +21,18 @@ pub fn document(exchanges: &[Exchange]) -> Value {
     });
     let models = exchanges.iter().filter(|exchange| response_of(exchange).is_some());
     let models = models.filter_map(|it| it.request.body.as_ref()?["model"].as_str());
-    json!({"models": models.collect::<Vec<_>>(), "replies": replies.collect::<Vec<_>>()})
+    json!({"models": models.collect::<Vec<_>>(), "replies": replies.collect::<Vec<_>>(),
+        "files": files(exchanges)})
+}
+
+/// The files that were uploaded before the recording, and that containers are given.
+fn files(exchanges: &[Exchange]) -> Vec<Value> {
+    let requests = exchanges.iter().filter_map(|exchange| exchange.request.body.as_ref());
+    let tools = requests.flat_map(|body| body["tools"].as_array().into_iter().flatten());
+    let ids = tools.flat_map(|tool| tool["container"]["file_ids"].as_array().into_iter().flatten());
+    let ids: BTreeSet<_> = ids.filter_map(Value::as_str).collect();
+    let file = |id| json!({"id": id, "path": {"name": "given.txt", "text": "Given."}});
+    ids.into_iter().map(file).collect()
 }
 
 /// The response object of an exchange. For a stream, it is the last one.

@@ -21,6 +21,7 @@ use crate::{
         reader::{Fields, Path, Read, ValidationErrors},
         response::{
             input::Input,
+            question,
             request::{NewConversation, NewItems},
         },
     },
@@ -50,7 +51,8 @@ async fn create(
     let conversation = Conversation::new(id, now, new.metadata);
     let mut changes = Changes::new();
     changes.insert_conversation(&conversation)?;
-    changes.extend_conversation(&conversation.id, &items, 0, None, None)?;
+    let turn = question::questions(&items, 0);
+    changes.extend_conversation(&conversation.id, &items, 0, None, Some(turn))?;
     context.store.write(changes).await?;
     Ok(Answer(conversation))
 }
@@ -119,9 +121,10 @@ async fn create_items(
     let now = context.clock.now().seconds();
     let items = items(&context, &conversation.id, body.0, now).await?;
     let end = context.store.conversation_end(&conversation.id).await?;
-    let behind = end.map_or(0, |end| end.last);
+    let (behind, turn) = end.map_or((0, 0), |end| (end.last, end.turn));
+    let turn = question::questions(&items, turn);
     let mut changes = Changes::new();
-    changes.extend_conversation(&conversation.id, &items, behind, None, None)?;
+    changes.extend_conversation(&conversation.id, &items, behind, None, Some(turn))?;
     context.store.write(changes).await?;
     // Another request may have deleted the conversation in the meantime.
     ids.find(&context).await?;

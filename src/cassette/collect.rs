@@ -10,7 +10,7 @@ use super::{
     exchange::{Raw, RecordedAnswer},
 };
 use crate::{
-    transcript::{RecordedMessage, file_ids},
+    transcript::{RecordedInput, RecordedMessage, file_ids},
     types::lenient::{self, Items, lenient},
 };
 
@@ -18,17 +18,17 @@ pub(super) fn collect(exchanges: Vec<Raw>) -> Result<CassetteContents, CassetteE
     let mut seen = CassetteContents::default();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     let all = exchanges.len();
-    let mut of_assistants = 0;
+    let mut of_ours = 0;
     for raw in exchanges {
         let Some(path) = raw.path() else {
             *others.entry(raw.host()).or_default() += 1;
             continue;
         };
-        of_assistants +=
-            usize::from(path.starts_with("/assistants") || path.starts_with("/threads"));
+        const ANSWERED: [&str; 4] = ["/assistants", "/threads", "/responses", "/conversations"];
+        of_ours += usize::from(ANSWERED.iter().any(|resource| path.starts_with(resource)));
         seen.take(&raw, &path);
     }
-    if of_assistants == 0 {
+    if of_ours == 0 {
         let hosts: Vec<_> =
             others.iter().map(|(host, count)| format!("{count} with {host}")).collect();
         let others =
@@ -97,10 +97,14 @@ impl CassetteContents {
         }
         self.place(&answer, raw.line);
         self.objects.note(&answer);
+        self.note_response(raw, path, &answer);
         self.note_asked(raw, path, &lenient::read(answer));
     }
 
     fn note_events(&mut self, raw: &Raw, path: &str, events: Vec<(String, Value)>) {
+        if let Some(response) = response_in(&events) {
+            return self.note_response(raw, path, &response);
+        }
         let mut run = None;
         for (name, data) in events {
             self.place(&data, raw.line);
@@ -115,6 +119,27 @@ impl CassetteContents {
             run = run.or(Some(head).filter(|head| head.object == "thread.run"));
         }
         self.note_asked(raw, path, &run.unwrap_or_default());
+    }
+
+    /// Adds a response with the question in its request, or the items of a conversation.
+    fn note_response(&mut self, raw: &Raw, path: &str, answer: &Value) {
+        let segments: Vec<_> = path.split('/').skip(1).collect();
+        let asked = || (raw.method == "POST").then(|| raw.asked::<RecordedInput>());
+        match segments.as_slice() {
+            ["responses"] | ["responses", _] | ["responses", _, "cancel"] => {
+                self.place(answer, raw.line);
+                let asked = asked().filter(|_| segments.len() == 1);
+                self.objects.questions.note(asked.as_ref(), lenient::read(answer.clone()));
+            }
+            ["conversations"] => {
+                let id = answer["id"].as_str().unwrap_or_default();
+                asked().iter().for_each(|asked| self.objects.questions.note_items(id, asked));
+            }
+            ["conversations", id, "items"] => {
+                asked().iter().for_each(|asked| self.objects.questions.note_items(id, asked));
+            }
+            _ => {}
+        }
     }
 
     /// What users said in a request whose answer does not repeat it.
@@ -148,6 +173,19 @@ impl CassetteContents {
             }
         }
     }
+}
+
+/// The response that a stream shows: its last state, with the complete items of a stream that was
+/// cut off.
+fn response_in(events: &[(String, Value)]) -> Option<Value> {
+    let is_of_response = |(name, _): &&(String, Value)| name.starts_with("response.");
+    let mut shown = events.iter().filter(is_of_response).map(|(_, data)| data);
+    let mut response = shown.rfind(|data| data["response"].is_object())?["response"].clone();
+    if response["output"].as_array().is_none_or(Vec::is_empty) {
+        let done = events.iter().filter(|(name, _)| name == "response.output_item.done");
+        response["output"] = done.map(|(_, data)| data["item"].clone()).collect();
+    }
+    Some(response)
 }
 
 lenient! {

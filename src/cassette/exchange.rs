@@ -37,7 +37,16 @@ const LARGEST: u64 = crate::types::limits::FILE_BYTES;
 impl Raw {
     /// The path as OpenAI spells it, without its query; none if it is of another API.
     pub(super) fn path(&self) -> Option<String> {
-        const RESOURCES: [&str; 5] = ["assistants", "threads", "files", "uploads", "vector_stores"];
+        const RESOURCES: [&str; 8] = [
+            "assistants",
+            "threads",
+            "responses",
+            "conversations",
+            "containers",
+            "files",
+            "uploads",
+            "vector_stores",
+        ];
         let path = self.url.split(['?', '#']).next()?;
         let path = path
             .split_once("://")
@@ -77,7 +86,9 @@ impl Raw {
             Ok(text) => text,
             Err(error) => return Ok(RecordedAnswer::Bytes(error.into_bytes())),
         };
-        if kind.starts_with("text/event-stream") || text.starts_with("event:") {
+        if kind.starts_with("text/event-stream")
+            || ["event:", "data:"].iter().any(|field| text.starts_with(field))
+        {
             return events(&text).map(RecordedAnswer::Events);
         }
         match serde_json::from_str(&text) {
@@ -151,11 +162,16 @@ fn events(text: &str) -> Result<Vec<(String, Value)>, String> {
     let (mut events, mut lines) = (Vec::new(), Lines::default());
     lines.add(text.as_bytes());
     while let Some(SseEvent { name, data }) = lines.event().or_else(|| lines.last()) {
-        if name.is_empty() || data == "[DONE]" {
+        if data == "[DONE]" {
             continue;
         }
-        match serde_json::from_str(&data) {
-            Ok(data) => events.push((name, data)),
+        match serde_json::from_str::<Value>(&data) {
+            // The data of responses has the name too.
+            Ok(data) => match data["type"].as_str().filter(|_| name.is_empty()) {
+                Some(kind) => events.push((kind.to_owned(), data)),
+                None if name.is_empty() => {}
+                None => events.push((name, data)),
+            },
             // A stream that was cut off ends in the middle of an event.
             Err(_) => break,
         }

@@ -1,5 +1,5 @@
-//! Recordings of HTTP that other tools made, as far as they are of the Assistants API: from the
-//! text of a file to the objects in it.
+//! Recordings of HTTP that other tools made, as far as they are of the Assistants API or the
+//! Responses API: from the text of a file to the objects in it.
 //!
 //! `formats/` knows the format of each tool. `exchange.rs` interprets one request and its response,
 //! `collect.rs` all of them together. The input is text, the output is objects and complaints. This
@@ -41,7 +41,7 @@ pub enum CassetteError {
     Broken { line: usize, what: String },
     #[error("this is no recording: {0}")]
     Unknown(String),
-    #[error("there is nothing of the Assistants API in it: {0}")]
+    #[error("there is nothing of the Assistants API or the Responses API in it: {0}")]
     OfAnotherApi(String),
 }
 

@@ -62,7 +62,8 @@ impl Cited {
                 (format!("【{}:{}†{}】", turn.saturating_mul(4), self.number, self.file_name), None)
             }
         };
-        (text, MarkTarget::Citation(CitedFile { file_id: self.file_id.to_string(), quote }))
+        let cited = CitedFile { file_id: self.file_id.to_string(), quote };
+        (text, MarkTarget::Citation { cited, filename: self.file_name.clone() })
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) enum Cue {
 /// The target of a marked text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum MarkTarget {
-    Citation(CitedFile),
+    Citation { cited: CitedFile, filename: String },
     Path(Id<File>),
 }
 

@@ -309,7 +309,7 @@ impl RunObjects {
 fn annotation(text: String, start_index: usize, refers: MarkTarget) -> Annotation {
     let end_index = start_index + text.chars().count();
     match refers {
-        MarkTarget::Citation(file_citation) => {
+        MarkTarget::Citation { cited: file_citation, .. } => {
             Annotation::FileCitation { text, start_index, end_index, file_citation }
         }
         MarkTarget::Path(id) => {

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     knowledge::Knowledge,
     store::{self, PerformerInputs, Store},
-    transcript::AnsweredQuestion,
+    transcript::{AnsweredQuestion, RecordedPerformance, RecordedResponse},
     types::{Api, Id, Message, Run},
     upstream::{Begun, Recording},
 };
@@ -211,21 +211,20 @@ impl Performing {
     }
 
     /// The answer of a response, in the form for recordings.
-    pub(super) fn answered<'r>(
-        &'r self,
-        objects: &'r ResponseObjects,
-    ) -> Option<AnsweredQuestion<'r>> {
-        let run = &objects.run.run;
+    pub(super) fn answered(&self, objects: &ResponseObjects) -> Option<AnsweredQuestion> {
+        let performed = objects.run.run.performed.as_ref()?;
         let question = self
             .resources
             .as_ref()
             .and_then(|resources| resources.surroundings.user_message.as_ref());
+        let before = self.of_response.as_ref().map_or(&[][..], |of_response| &of_response.said);
         Some(AnsweredQuestion {
             question: question.map(Message::text),
             turn: objects.turn(),
-            before: self.of_response.as_ref().map_or(&[], |of_response| &of_response.said),
-            response: &objects.response,
-            performed: run.performed.as_ref()?,
+            items: before.iter().chain(&objects.response.output).cloned().collect(),
+            response: RecordedResponse::of(&objects.response),
+            parts: 1 + usize::from(!before.is_empty()),
+            performed: Some(RecordedPerformance::of(performed)),
         })
     }
 

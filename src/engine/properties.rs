@@ -73,7 +73,10 @@ fn end() -> impl Strategy<Value = PerformanceEnd> {
 /// Any cue: a performer may say them in any order.
 fn cue() -> impl Strategy<Value = Cue> {
     let file_id = || Id::<File>::new("file-a");
-    let cited = || MarkTarget::Citation(CitedFile { file_id: "file-a".to_owned(), quote: None });
+    let cited = || MarkTarget::Citation {
+        cited: CitedFile { file_id: "file-a".to_owned(), quote: None },
+        filename: "a.txt".to_owned(),
+    };
     let search = || Searched {
         ranking_options: Ranking::default(),
         results: Vec::new(),

@@ -558,8 +558,10 @@ mod tests {
 
     #[test]
     fn marks_are_found_however_the_text_is_cut() {
-        let cited =
-            |id: &str| MarkTarget::Citation(CitedFile { file_id: id.to_owned(), quote: None });
+        let cited = |id: &str| MarkTarget::Citation {
+            cited: CitedFile { file_id: id.to_owned(), quote: None },
+            filename: String::new(),
+        };
         let known = || {
             vec![
                 ("【4:0†policy.txt】".to_owned(), cited("a")),

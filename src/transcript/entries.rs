@@ -226,7 +226,7 @@ impl<'o> Generator<'o> {
 
     /// Sees to it that a file which the conversation leans on is there, if nobody is going to
     /// upload it.
-    fn seed_file(&mut self, id: &str, name: &str) {
+    pub(super) fn seed_file(&mut self, id: &str, name: &str) {
         if !self.options.seeds || !self.used.use_id(id) {
             return;
         }

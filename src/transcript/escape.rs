@@ -1,8 +1,10 @@
-//! Writes things as a fixture has them: texts that templates leave alone, arguments, names of
-//! replies and of files.
+//! Writes values in the notation of fixtures: texts that templates do not change, matchers,
+//! arguments, names of replies and of files.
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::redact::REDACTED;
 
 /// The arguments of a call: as a map where that is written just like it was.
 pub(super) fn arguments(text: &str) -> Value {
@@ -62,6 +64,15 @@ pub(super) fn safe(name: &str) -> String {
         .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' })
         .collect();
     if safe.trim_matches('.').is_empty() { "file".to_owned() } else { safe }
+}
+
+/// A matcher for this text, also if parts of the text were removed.
+pub fn matcher(text: &str) -> Value {
+    if !text.contains(REDACTED) {
+        return Value::from(text);
+    }
+    let parts: Vec<_> = text.split(REDACTED).map(regex::escape).collect();
+    json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ConversationObjects,
-    escape::slug,
+    escape::{matcher, slug},
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames, named},
     recorded::{
-        RecordedAssistant, RecordedMessage, RecordedPerformance, RecordedRun, RecordedStep,
+        RecordedAssistant, RecordedMessage, RecordedPerformance, RecordedResponse, RecordedRun,
+        RecordedStep,
     },
+    response::AnsweredQuestion,
     seeds::seed,
 };
 use crate::{
@@ -74,6 +76,9 @@ pub fn generate(
             replies.push(generator.reply(thread, run, runs.get(index + 1).copied(), turn));
         }
     }
+    for question in objects.questions.answered() {
+        replies.push(generator.question(&question));
+    }
     generator.finish(replies)
 }
 
@@ -126,7 +131,7 @@ impl<'o> Generator<'o> {
             steps,
             outcome: outcome(run),
             usage: usage(run),
-            timing: run.upstream.as_ref().and_then(timing),
+            timing: run.upstream.as_ref().and_then(RecordedPerformance::timing),
         }
     }
 
@@ -158,6 +163,18 @@ impl<'o> Generator<'o> {
             |before: &usize| messages[*before..last].iter().all(|message| message.role == "user");
         let asked = before.filter(|before| is_of_next && goes_before(before)).unwrap_or(last);
         Some(messages[asked].text())
+    }
+
+    fn question(&mut self, question: &AnsweredQuestion) -> GeneratedReply {
+        let RecordedResponse { id, status, .. } = &question.response;
+        if !question.response.is_over() {
+            self.omit(id, format!("the response was last seen as {status}: its end is not known"));
+        }
+        for (id, name) in question.files() {
+            self.seed_file(id, name);
+        }
+        self.fixture.runs += 1;
+        question.reply(self.options.redactor, self.options.seeds)
     }
 
     fn when(
@@ -219,24 +236,9 @@ impl<'o> Generator<'o> {
     }
 }
 
-/// A matcher for this text, also if parts of the text were removed.
-pub(super) fn matcher(text: &str) -> Value {
-    if !text.contains(REDACTED) {
-        return Value::from(text);
-    }
-    let parts: Vec<_> = text.split(REDACTED).map(regex::escape).collect();
-    json!({"matches": format!("^{}$", parts.join(r"[\s\S]*"))})
-}
-
 fn usage(run: &RecordedRun) -> Option<Value> {
     let (prompt, completion) = (run.usage.prompt_tokens?, run.usage.completion_tokens?);
     Some(json!({"prompt_tokens": prompt, "completion_tokens": completion}))
-}
-
-/// The speed of an upstream, in the notation of fixtures.
-pub(super) fn timing(performed: &RecordedPerformance) -> Option<Value> {
-    let (first_token, per_token) = (performed.first_token?, performed.per_token?);
-    Some(json!({"first_token": format!("{first_token}ms"), "per_token": format!("{per_token}us")}))
 }
 
 fn outcome(run: &RecordedRun) -> Option<Value> {

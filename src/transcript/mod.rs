@@ -3,8 +3,8 @@
 //! Imports, exports and recordings are made in the same way. `recorded.rs` has the shapes of
 //! answers, and `objects.rs` keeps the last known state of each object. `generate.rs` makes replies
 //! from them. `entries.rs` makes the steps of a reply, and `seeds.rs` makes seeds. `generated.rs`
-//! is the result. `escape.rs` writes texts such that templates do not change them. `response.rs`
-//! makes a reply from the responses to a question. `clean.rs` removes secrets from objects.
+//! is the result. `escape.rs` writes texts such that templates do not change them. `questions.rs`
+//! finds the questions in recorded responses, and `response.rs` makes a reply from each. `clean.rs` removes secrets from objects.
 //! `stored.rs` reads a thread from the store, and `export.rs` makes one document of it.
 //! `write_files.rs` puts fixtures on disk. This module knows no HTTP and no SQL.
 
@@ -15,6 +15,7 @@ mod export;
 mod generate;
 mod generated;
 mod objects;
+mod questions;
 mod recorded;
 mod response;
 mod seeds;
@@ -26,7 +27,8 @@ pub use self::{
     generate::{ExportOptions, FilePlacement, generate},
     generated::{GeneratedDocument, GeneratedFixture, GeneratedReply, Omission, UsedNames},
     objects::ConversationObjects,
-    recorded::{RecordedMessage, file_ids},
+    questions::RecordedInput,
+    recorded::{RecordedMessage, RecordedPerformance, RecordedResponse, file_ids},
     response::AnsweredQuestion,
     stored::of_thread,
     write_files::write_files,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     clean::clean_object,
+    questions::RecordedQuestions,
     recorded::{
         MessageDelta, RecordedAssistant, RecordedContent, RecordedFile, RecordedMessage,
         RecordedPart, RecordedRun, RecordedStep, RecordedToolCall,
@@ -108,12 +109,14 @@ pub struct ConversationObjects {
     /// Contents of files, by their ids.
     contents: HashMap<String, Arc<[u8]>>,
     said: Vec<SaidMessage>,
+    pub questions: RecordedQuestions,
 }
 
 impl ConversationObjects {
     /// Adds all data of others.
     pub fn absorb(&mut self, others: Self) {
-        let Self { assistants, messages, runs, steps, files, rounds, contents, said } = others;
+        let Self { assistants, messages, runs, steps, files, rounds, contents, said, questions } =
+            others;
         assistants.order.into_iter().for_each(|assistant| self.note_assistant(assistant));
         messages.order.into_iter().for_each(|message| self.note_message(message));
         runs.order.into_iter().for_each(|run| self.note_run(run));
@@ -122,14 +125,24 @@ impl ConversationObjects {
         self.rounds.extend(rounds);
         self.contents.extend(contents);
         self.said.extend(said);
+        self.questions.absorb(questions);
     }
 
     /// The same without data that must not be kept. Contents of files stay: contents with a secret
     /// are left out as a whole.
     pub(super) fn cleaned(&self, redactor: &Redactor) -> Self {
         let mut clean = self.clone();
-        let Self { assistants, messages, runs, steps, files, rounds, contents: _, said } =
-            &mut clean;
+        let Self {
+            assistants,
+            messages,
+            runs,
+            steps,
+            files,
+            rounds,
+            contents: _,
+            said,
+            questions: _,
+        } = &mut clean;
         clean_all(&mut assistants.order, redactor);
         clean_all(&mut messages.order, redactor);
         clean_all(&mut runs.order, redactor);

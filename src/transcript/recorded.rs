@@ -4,11 +4,13 @@
 //! empty here, and never an error.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use crate::types::{
-    RunStatus,
-    lenient::{Items, lenient},
+    Item, Response, RunStatus,
+    lenient::{self, Items, lenient},
+    response::ResponseStatus,
+    run::Performed,
 };
 
 lenient! {
@@ -184,6 +186,21 @@ lenient! {
         pub text: Option<String>,
     }
 
+    pub struct RecordedResponse {
+        pub id: String,
+        pub status: String,
+        pub created_at: Option<i64>,
+        pub error: RecordedRunError,
+        pub incomplete_details: RecordedIncompleteDetails,
+        pub output: Items<Item>,
+        pub usage: RecordedResponseUsage,
+    }
+
+    pub struct RecordedResponseUsage {
+        pub input_tokens: Option<u64>,
+        pub output_tokens: Option<u64>,
+    }
+
     pub struct RecordedFile {
         pub id: String,
         pub filename: Option<String>,
@@ -246,6 +263,33 @@ impl RecordedMessage {
                 texts.collect::<Vec<_>>().join("\n")
             }
         }
+    }
+}
+
+impl RecordedPerformance {
+    /// How an upstream performed a run of the store.
+    pub fn of(performed: &Performed) -> Self {
+        lenient::read(serde_json::to_value(performed).unwrap_or_default())
+    }
+
+    /// The speed of the upstream, in the notation of fixtures.
+    pub fn timing(&self) -> Option<Value> {
+        let (first_token, per_token) = (self.first_token?, self.per_token?);
+        let (first_token, per_token) = (format!("{first_token}ms"), format!("{per_token}us"));
+        Some(json!({"first_token": first_token, "per_token": per_token}))
+    }
+}
+
+impl RecordedResponse {
+    /// A response of the store.
+    pub fn of(response: &Response) -> Self {
+        lenient::read(serde_json::to_value(response.over_rest()).unwrap_or_default())
+    }
+
+    /// Whether nothing can happen to the response any more.
+    pub fn is_over(&self) -> bool {
+        let status = serde_json::from_value::<ResponseStatus>(Value::from(self.status.as_str()));
+        status.is_ok_and(ResponseStatus::is_final)
     }
 }
 

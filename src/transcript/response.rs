@@ -1,91 +1,108 @@
-//! What a model has said to a question of a response, as a reply.
+//! A question of a response, and everything that the model has said to it, as a reply.
 //!
-//! A reply may take several responses: each brings the outputs of functions that the one before it
-//! asked for. All that the model has said since the question is one reply, as it is of a run. So
-//! the reply answers runs, too.
+//! A reply may take several responses. Each one brings the outputs of the functions that the
+//! response before it called. All items since the question are one reply, as they are of a run. So
+//! the reply also answers runs.
 
 use serde_json::{Map, Value, json};
 
 use super::{
     clean::clean_object,
-    escape::{arguments, literal, literal_all, slug},
-    generate::{matcher, timing},
+    escape::{arguments, literal, literal_all, matcher, slug},
     generated::GeneratedReply,
+    recorded::{RecordedPerformance, RecordedResponse},
 };
 use crate::{
-    clock::chain_of_response,
     redact::Redactor,
     types::{
-        Item, Response, lenient,
-        response::{
-            ResponseStatus,
-            item::{FILE_SEARCH_CALL, FUNCTION_CALL, MESSAGE, REASONING},
+        Item,
+        response::item::{
+            CODE_INTERPRETER_CALL, FILE_SEARCH_CALL, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, MESSAGE,
+            REASONING,
         },
-        run::Performed,
     },
 };
 
-/// A question that a response answers.
-#[derive(Debug)]
-pub struct AnsweredQuestion<'r> {
-    /// What the user said.
+/// A question that a response answers, perhaps as the last one of several.
+#[derive(Clone, Debug)]
+pub struct AnsweredQuestion {
+    /// The text of the user.
     pub question: Option<String>,
     pub turn: i64,
-    /// What the model has said to it in earlier responses.
-    pub before: &'r [Item],
-    pub response: &'r Response,
-    pub performed: &'r Performed,
+    /// Everything that the model has said to it.
+    pub items: Vec<Item>,
+    /// The last response.
+    pub response: RecordedResponse,
+    /// How many responses there are.
+    pub parts: usize,
+    pub performed: Option<RecordedPerformance>,
 }
 
-impl AnsweredQuestion<'_> {
-    /// The reply that says the same again, without a name that is its own.
-    pub fn reply(&self, redactor: &Redactor) -> GeneratedReply {
+impl AnsweredQuestion {
+    /// The reply that says the same again. Its name is not unique yet. With `results`, a file search
+    /// finds what it found in the recording.
+    pub fn reply(&self, redactor: &Redactor, results: bool) -> GeneratedReply {
         let question = self.question.as_deref().map(|question| redactor.clean(question));
         let mut when = Map::new();
         if let Some(question) = &question {
             when.insert("message".to_owned(), matcher(question));
         }
         when.insert("turn".to_owned(), self.turn.into());
-        let items = self.before.iter().chain(&self.response.output);
-        let performed = serde_json::to_value(self.performed).unwrap_or_default();
+        let items = self.items.iter().map(|item| cleaned(item, redactor));
         GeneratedReply {
             name: question.as_deref().map(slug).unwrap_or_default(),
             when,
             times: None,
-            steps: steps(items.map(|item| cleaned(item, redactor))),
+            steps: steps(items, results),
             outcome: self.outcome(redactor),
             usage: self.usage(),
-            timing: timing(&lenient::read(performed)),
+            timing: self.performed.as_ref().and_then(RecordedPerformance::timing),
         }
     }
 
-    /// The key of the chain or the conversation that it is of.
-    pub fn chain(&self) -> &str {
-        chain_of_response(&self.response.id)
+    /// The files that the model cites or finds: ids and names.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let parts = self.items.iter().flat_map(Item::parts);
+        let cited = parts.flat_map(|part| part["annotations"].as_array().into_iter().flatten());
+        let cited = cited.filter(|annotation| annotation["type"] == FILE_CITATION);
+        let found = self.items.iter().flat_map(results_of);
+        cited
+            .chain(found)
+            .filter_map(|file| Some((file["file_id"].as_str()?, file["filename"].as_str()?)))
     }
 
     fn outcome(&self, redactor: &Redactor) -> Option<Value> {
-        let Response { status, error, reason, .. } = self.response;
-        match status {
-            ResponseStatus::Failed => Some(match error {
-                Some(error) => {
-                    let message = redactor.clean(&error.message);
-                    json!({"failed": {"code": error.code, "message": message}})
-                }
-                None => json!("failed"),
-            }),
-            ResponseStatus::Incomplete => reason.map(|reason| json!({"incomplete": reason})),
+        let RecordedResponse { status, error, incomplete_details, .. } = &self.response;
+        match status.as_str() {
+            "failed" => {
+                let code = error.code.as_deref().unwrap_or("server_error");
+                let message = redactor.clean(error.message.as_deref().unwrap_or_default());
+                Some(json!({"failed": {"code": code, "message": message}}))
+            }
+            "incomplete" => {
+                let reason = incomplete_details.reason.as_deref();
+                Some(json!({"incomplete": reason.unwrap_or("max_output_tokens")}))
+            }
             // It stays until its client cancels it again.
-            ResponseStatus::Cancelled => Some(json!("hang")),
+            "cancelled" | "queued" | "in_progress" => Some(json!("hang")),
             _ => None,
         }
     }
 
     /// The tokens, if one response was all of it: a reply has one figure for all of its responses.
     fn usage(&self) -> Option<Value> {
-        let usage = self.response.usage.as_ref().filter(|_| self.before.is_empty())?;
-        Some(json!({"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}))
+        let usage = Some(&self.response.usage).filter(|_| self.parts == 1)?;
+        let (prompt, completion) = (usage.input_tokens?, usage.output_tokens?);
+        Some(json!({"prompt_tokens": prompt, "completion_tokens": completion}))
     }
+}
+
+const FILE_CITATION: &str = "file_citation";
+
+/// The results that a file search shows.
+fn results_of(item: &Item) -> impl Iterator<Item = &Value> {
+    let results = item.rest.get("results").filter(|_| item.is(FILE_SEARCH_CALL));
+    results.and_then(Value::as_array).into_iter().flatten()
 }
 
 /// An item without secrets.
@@ -95,12 +112,17 @@ fn cleaned(item: &Item, redactor: &Redactor) -> Item {
     Item::new(item.id.as_str(), &item.kind, rest)
 }
 
-/// The steps of a reply. Functions that are called one after the other are called in one step.
-fn steps(items: impl Iterator<Item = Item>) -> Vec<Value> {
+/// The steps of a reply. Adjacent calls of functions are one step. Outputs are no steps, but they
+/// separate the calls of two responses.
+fn steps(items: impl Iterator<Item = Item>, results: bool) -> Vec<Value> {
     let mut steps: Vec<Value> = Vec::new();
     let mut goes_on = false;
     for item in items {
-        let is_call = item.is(FUNCTION_CALL);
+        if item.is(FUNCTION_CALL_OUTPUT) {
+            goes_on = false;
+            continue;
+        }
+        let is_call = is_plain_call(&item);
         if is_call
             && goes_on
             && let Some(calls) = steps.last_mut().and_then(|step| step["tool_calls"].as_array_mut())
@@ -109,28 +131,78 @@ fn steps(items: impl Iterator<Item = Item>) -> Vec<Value> {
             continue;
         }
         goes_on = is_call;
-        steps.push(step(&item));
+        steps.push(step(&item, results));
     }
     steps
 }
 
-fn step(item: &Item) -> Value {
+/// Whether the format has words for a call of a function: it has no keys that only some tools have.
+pub(super) fn is_plain_call(item: &Item) -> bool {
+    item.is(FUNCTION_CALL)
+        && !["namespace", "caller"]
+            .iter()
+            .any(|key| item.rest.get(*key).is_some_and(|value| !value.is_null()))
+}
+
+fn step(item: &Item, results: bool) -> Value {
     match item.kind.as_str() {
-        FUNCTION_CALL => json!({"tool_calls": [function(item)]}),
-        MESSAGE => json!({"message": message(item)}),
+        FUNCTION_CALL if is_plain_call(item) => json!({"tool_calls": [function(item)]}),
+        MESSAGE if has_words(item) => json!({"message": message(item)}),
         REASONING => json!({"reasoning": reasoning(item)}),
-        FILE_SEARCH_CALL => {
-            let query = item.rest.get("queries").and_then(|queries| queries[0].as_str());
-            let query = query.map(|query| ("query".to_owned(), Value::from(literal(query))));
-            let search: Map<_, _> = query.into_iter().collect();
-            json!({"tool_calls": [{"file_search": search}]})
+        FILE_SEARCH_CALL => json!({"tool_calls": [{"file_search": search(item, results)}]}),
+        CODE_INTERPRETER_CALL => {
+            json!({"tool_calls": [{"code_interpreter": interpreter(item)}]})
         }
         kind => {
             let mut shown = Map::from_iter([("type".to_owned(), Value::from(kind))]);
-            let rest = item.rest.iter().filter(|(key, _)| *key != "status");
+            let is_usual = |key: &str, value: &Value| key == "status" && value == "completed";
+            let rest = item.rest.iter().filter(|(key, value)| !is_usual(key, value));
             shown.extend(rest.map(|(key, value)| (key.clone(), literal_all(value.clone()))));
             json!({ "item": shown })
         }
+    }
+}
+
+/// Whether the format has words for a message: a text that cites nothing but files, and a refusal.
+fn has_words(item: &Item) -> bool {
+    let only_files = |part: &Value| {
+        let annotations = part["annotations"].as_array().into_iter().flatten();
+        annotations.into_iter().all(|annotation| annotation["type"] == FILE_CITATION)
+    };
+    let has_logprobs = |part: &Value| part["logprobs"].as_array().is_some_and(|it| !it.is_empty());
+    let texts = item.parts().iter().filter(|part| part["text"].is_string()).count();
+    let is_final = item.text_at("phase").is_none_or(|phase| phase == "final_answer");
+    texts <= 1
+        && is_final
+        && item.parts().iter().all(|part| only_files(part) && !has_logprobs(part))
+}
+
+fn search(item: &Item, with_results: bool) -> Map<String, Value> {
+    let query = item.rest.get("queries").and_then(|queries| queries[0].as_str());
+    let query = query.map(|query| ("query".to_owned(), Value::from(literal(query))));
+    let mut search: Map<_, _> = query.into_iter().collect();
+    let results = results_of(item).filter_map(|result| {
+        let file = result["filename"].as_str().or_else(|| result["file_id"].as_str())?;
+        let text = result["text"].as_str().unwrap_or_default();
+        Some(json!({"file": literal(file), "score": result["score"], "text": literal(text)}))
+    });
+    let results: Vec<_> = results.collect();
+    if with_results && !results.is_empty() {
+        search.insert("results".to_owned(), results.into());
+    }
+    search
+}
+
+fn interpreter(item: &Item) -> Value {
+    let outputs = item.rest.get("outputs").and_then(Value::as_array).into_iter().flatten();
+    let logs =
+        outputs.filter_map(|output| Some(json!({"logs": literal(output["logs"].as_str()?)})));
+    let logs: Vec<_> = logs.collect();
+    let input = literal(item.text_at("code").unwrap_or_default());
+    if logs.is_empty() {
+        json!({ "input": input })
+    } else {
+        json!({"input": input, "outputs": logs})
     }
 }
 
@@ -170,7 +242,7 @@ fn message(item: &Item) -> Value {
 fn marked(text: &str, annotations: &Value, citations: &mut Vec<Value>) -> String {
     let annotations = annotations.as_array().into_iter().flatten();
     let mut cited: Vec<_> = annotations
-        .filter(|annotation| annotation["type"] == "file_citation")
+        .filter(|annotation| annotation["type"] == FILE_CITATION)
         .filter_map(|annotation| {
             let index = usize::try_from(annotation["index"].as_u64()?).ok()?;
             let place = text.char_indices().nth(index).map_or(text.len(), |(place, _)| place);

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::chain_of_response,
     fixture,
     redact::Redactor,
     store::Store,
@@ -154,9 +155,10 @@ impl Begun {
     }
 
     /// Records the answer of an upstream in a response.
-    pub async fn record_answer(mut self, answered: &AnsweredQuestion<'_>) {
-        let reply = answered.reply(&self.recording.recorder.redactor);
-        let chain = format!("{CHAIN}{}", answered.chain());
+    pub async fn record_answer(mut self, answered: &AnsweredQuestion) {
+        let reply = answered.reply(&self.recording.recorder.redactor, false);
+        let id = Id::new(answered.response.id.as_str());
+        let chain = format!("{CHAIN}{}", chain_of_response(&id));
         let written = tokio::task::spawn_blocking(move || self.write_answer(reply, chain));
         report(written.await);
     }

@@ -178,7 +178,10 @@ fn what_is_no_recording_is_said_plainly_and_nothing_is_written() {
         (file("between.yaml", whole.trim_end_matches("version: 1\n")), "it ends without 'version'"),
         (file("else.yaml", "shopping: [milk, bread]\n"), "else.yaml: "),
         (file("empty.yaml", ""), "empty.yaml: "),
-        (file("other.yaml", whole), "there is nothing of the Assistants API in it"),
+        (
+            file("other.yaml", whole),
+            "there is nothing of the Assistants API or the Responses API in it",
+        ),
         (folder.path().join("nowhere.yaml").display().to_string(), "nowhere.yaml: "),
     ] {
         let (code, said, complaint) = rehearsal(&["import", &path, "--out", out.to_str().unwrap()]);

@@ -200,7 +200,7 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     let with_runs = with_runs.filter(|(_, flow)| !Found::by(&flow.exchanges).has_runs());
     for ((name, flow), format) in with_runs.zip(cassettes::FORMATS.into_iter().cycle()) {
         let found = Found::by(&flow.exchanges);
-        let written = imported(&name, &flow, format);
+        let written = imported(&name, &flow.exchanges, format);
         let mut document = found.seeds();
         let imported: Map<String, Value> = serde_saphyr::from_str(&written).unwrap();
         merge(&mut document, imported);
@@ -221,11 +221,22 @@ async fn imported_cassettes_answer_as_they_were_recorded() {
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
+#[tokio::test]
+async fn imported_cassettes_of_responses_answer_as_they_were_recorded() {
+    let Some((compared, differing)) = responses::replay_imported().await else { return };
+    let differing: BTreeMap<_, _> =
+        differing.into_iter().filter(|(name, _)| !responses::listed().contains(name)).collect();
+    say(&format!(
+        "imported: {} of {compared} responses are answered as they were recorded",
+        compared - differing.len()
+    ));
+    check_listed(&differing, &listed(responses::IMPORTS));
+}
+
 /// The imported fixture of a flow in some format.
-fn imported(name: &str, flow: &Flow, format: cassettes::Format) -> String {
+fn imported(name: &str, exchanges: &[Exchange], format: cassettes::Format) -> String {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("recording"), cassettes::write(&flow.exchanges, format))
-        .unwrap();
+    std::fs::write(folder.path().join("recording"), cassettes::write(exchanges, format)).unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_rehearsal"))
         .current_dir(folder.path())
         .args(["import", "recording"])
@@ -243,9 +254,9 @@ fn every_format_tells_the_same() {
             continue;
         }
         let [first, others @ ..] = cassettes::FORMATS;
-        let expected = imported(&name, &flow, first);
+        let expected = imported(&name, &flow.exchanges, first);
         for format in others {
-            assert_eq!(imported(&name, &flow, format), expected, "{name} as {format:?}");
+            assert_eq!(imported(&name, &flow.exchanges, format), expected, "{name} as {format:?}");
         }
     }
 }

@@ -230,7 +230,7 @@ fn what_is_no_recording_is_called_by_its_name() {
     let said = read_cassette(&other.to_string()).unwrap_err();
     assert_eq!(
         said,
-        "there is nothing of the Assistants API in it: 1 exchange, 1 with example.com"
+        "there is nothing of the Assistants API or the Responses API in it: 1 exchange, 1 with example.com"
     );
     let cut = "interactions:\n- request: {method: GET, uri: 'https://a'}\n  response: {status: \
                {code: 200}}\n";

@@ -23,6 +23,7 @@ use crate::{
         response::{
             input::NewItem,
             item::{FUNCTION_CALL, FUNCTION_CALL_OUTPUT, REASONING},
+            question,
             request::NewResponse,
         },
     },
@@ -130,25 +131,7 @@ impl ResponseContext {
 
     /// The number of the question: the next one, unless nothing is asked.
     pub(in super::super) fn turn(&self, input: &[Item], goes_on: Option<i64>) -> i64 {
-        let mut questions = 0;
-        let mut is_asking = false;
-        for item in input {
-            if let Some(before) = item.questions_before() {
-                questions = questions.max(before - self.turn);
-            }
-            match item.role() {
-                Some("user") => {
-                    questions += i64::from(!is_asking);
-                    is_asking = true;
-                }
-                Some("system" | "developer") => {}
-                _ => is_asking = false,
-            }
-        }
-        match goes_on {
-            Some(turn) if questions == 0 => turn,
-            _ => (self.turn + questions).max(1),
-        }
+        question::turn(input, self.turn, goes_on)
     }
 }
 
@@ -226,9 +209,7 @@ impl Read<'_> {
 
     /// The call whose output is the last thing that was said, but for messages of the client.
     pub(super) fn call_just_answered(&self) -> Option<&str> {
-        let last =
-            self.items.iter().rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
-        last.call_id().filter(|_| last.is(FUNCTION_CALL_OUTPUT))
+        question::call_just_answered(self.items.iter().copied())
     }
 
     /// What functions have answered, by the ids of their calls.
@@ -267,11 +248,12 @@ impl Read<'_> {
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
-    /// What the model has said since the newest question.
+    /// The items of the model since the newest question, and the outputs between them.
     pub(super) fn said(&self) -> Vec<Item> {
         let question = self.items.iter().rposition(|item| item.role() == Some("user"));
         let since = self.items.iter().skip(question.map_or(0, |place| place + 1));
-        since.filter(|item| item.is_of_model()).map(|item| (*item).clone()).collect()
+        let is_said = |item: &&&Item| item.is_of_model() || item.is(FUNCTION_CALL_OUTPUT);
+        since.filter(is_said).map(|item| (*item).clone()).collect()
     }
 
     /// The messages as an upstream is to read them.

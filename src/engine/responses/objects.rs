@@ -28,7 +28,9 @@ use crate::{
     tokens,
     types::{
         Container, Id, Item, Response, Step, Timestamp,
-        response::{ResponseStatus, ResponseUsage, item, item::ItemStatus, model::ModelDefaults},
+        response::{
+            ResponseStatus, ResponseUsage, Settings, item, item::ItemStatus, model::ModelDefaults,
+        },
         run::LastError,
         step::Searched,
     },
@@ -210,13 +212,13 @@ impl ResponseObjects {
     /// A piece of text that refers to a file. A citation is only an annotation, a link is text.
     fn marked(&mut self, piece: String, refers: MarkTarget, told: &mut Vec<ResponseEventKind>) {
         let filename = match &refers {
-            MarkTarget::Citation(cited) => self.filename(&cited.file_id),
+            MarkTarget::Citation { filename, .. } => filename.clone(),
             MarkTarget::Path(_) => piece.rsplit('/').next().unwrap_or_default().to_owned(),
         };
         let container_id = self.container.clone();
         let Some(open) = &mut self.progress.open else { return };
         match refers {
-            MarkTarget::Citation(cited) => open.annotate(
+            MarkTarget::Citation { cited, .. } => open.annotate(
                 |index| {
                     json!({"type": "file_citation", "file_id": cited.file_id, "filename": filename,
                         "index": index})
@@ -236,13 +238,6 @@ impl ResponseObjects {
                 );
             }
         }
-    }
-
-    /// The name of a file that was found.
-    fn filename(&self, file_id: &str) -> String {
-        let mut found = self.run.steps.iter().flat_map(Step::search_results);
-        let found = found.find(|result| result.file_id == file_id);
-        found.map_or_else(|| file_id.to_owned(), |result| result.file_name.clone())
     }
 
     fn call(&mut self, call: MachineCall, at: Timestamp, told: &mut Vec<ResponseEventKind>) {
@@ -285,7 +280,7 @@ impl ResponseObjects {
             told.push(ResponseEventKind::Progress(place.clone(), name));
         }
         let results = self.response.settings.includes("file_search_call.results");
-        let results = results.then(|| results_of(&search));
+        let results = results.then(|| results_of(&search, only_store(&self.response.settings)));
         let done = shown(ItemStatus::Completed, json!([search.query]), json!(results));
         self.response.output.push((*done).clone());
         told.push(ResponseEventKind::ItemDone(place, done));
@@ -470,11 +465,21 @@ fn missing_to_block(text: &str) -> usize {
     (BLOCK - text.chars().count() % BLOCK) % BLOCK
 }
 
-fn results_of(search: &Searched) -> Vec<Value> {
+/// The store that the tools search, if there is only one.
+fn only_store(settings: &Settings) -> &str {
+    let stores = settings.tools.iter().filter_map(|tool| tool["vector_store_ids"].as_array());
+    let mut stores = stores.flatten().filter_map(Value::as_str);
+    match (stores.next(), stores.next()) {
+        (Some(store), None) => store,
+        _ => "",
+    }
+}
+
+fn results_of(search: &Searched, store: &str) -> Vec<Value> {
     let shown = search.results.iter().map(|result| {
         json!({"attributes": result.attributes, "file_id": result.file_id,
             "filename": result.file_name, "score": result.score, "text": result.text(),
-            "vector_store_id": ""})
+            "vector_store_id": store})
     });
     shown.collect()
 }

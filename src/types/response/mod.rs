@@ -8,6 +8,7 @@ pub mod input;
 pub mod item;
 mod loaded_tools;
 pub mod model;
+pub mod question;
 pub mod request;
 pub mod text;
 pub mod tool;

@@ -16,12 +16,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::compare::Comparison;
-use super::{Outcome, report::Line};
+use super::{Outcome, cassettes, report::Line};
 use crate::server::{Events, TestServer, config};
 
 const KEY: &str = "sk-test";
 
 pub const EXCEPTIONS: &str = include_str!("exceptions.txt");
+
+/// The responses that an imported cassette answers in another way, with the reason.
+pub const IMPORTS: &str = include_str!("imports.txt");
 
 #[derive(Deserialize)]
 pub struct Flow {
@@ -90,6 +93,43 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// Whether a reply of an import answers it.
+    fn is_imported(&self) -> bool {
+        let succeeds = self.response.status.is_none_or(|status| status < 400);
+        let is_error = self.response.body.as_ref().is_some_and(|body| body["error"].is_object());
+        self.creates() && self.is_comparable() && succeeds && !is_error
+    }
+
+    /// The exchange as the tools see it that make cassettes.
+    fn as_any_tool_sees_it(&self) -> Option<super::Exchange> {
+        let events = self.response.sse.as_ref().map(|events| {
+            let event = |it: &RecordedEvent| super::Event {
+                event: it.event.clone(),
+                data: it.data.clone(),
+            };
+            events.iter().map(event).collect()
+        });
+        Some(super::Exchange {
+            beta: None,
+            body_only: false,
+            request: super::Request {
+                method: self.request.method.clone()?,
+                path: self.request.path.clone()?,
+                query: self.request.query.clone(),
+                body: self.request.body.clone(),
+            },
+            response: super::Response {
+                status: self.response.status,
+                headers: None,
+                sse_raw_tail: None,
+                body: self.response.body.clone(),
+                sse: events,
+            },
+        })
+    }
+}
+
 fn flows() -> Option<Vec<(String, Flow)>> {
     let variable = "REHEARSAL_RESPONSES_GOLDEN";
     super::flows(variable, "responses-golden", "recorded responses")
@@ -110,7 +150,7 @@ pub async fn replay_all() -> Option<(Vec<Line>, BTreeMap<String, Vec<String>>)> 
         if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
         }
-        for (index, outcome) in replay(&flow).await {
+        for (index, outcome) in replay(&flow, fixture::document(&flow.exchanges), true).await {
             let exchange = &flow.exchanges[index];
             if let Outcome::Deviates(differences) = &outcome {
                 differing.insert(format!("{name}:{index}"), differences.clone());
@@ -122,10 +162,42 @@ pub async fn replay_all() -> Option<(Vec<Line>, BTreeMap<String, Vec<String>>)> 
     Some((lines, differing))
 }
 
-async fn replay(flow: &Flow) -> Vec<(usize, Outcome)> {
+/// Imports cassettes of the same exchanges, and asks the same again. Conditions select the replies.
+/// Returns how many exchanges were compared, and those that differ.
+pub async fn replay_imported() -> Option<(usize, BTreeMap<String, Vec<String>>)> {
+    let only = std::env::var("REHEARSAL_FLOW").ok();
+    let (mut compared, mut differing) = (0, BTreeMap::new());
+    let flows = flows()?.into_iter().filter(|(name, flow)| {
+        let is_wanted = only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+        is_wanted && flow.exchanges.iter().any(Exchange::is_imported)
+    });
+    for ((name, flow), format) in flows.zip(cassettes::FORMATS.into_iter().cycle()) {
+        let seen: Vec<_> =
+            flow.exchanges.iter().filter_map(Exchange::as_any_tool_sees_it).collect();
+        let written = super::imported(&name, &seen, format);
+        let mut document = fixture::document(&flow.exchanges);
+        let imported: Value = serde_saphyr::from_str(&written).unwrap_or_default();
+        document["replies"] = imported["replies"].clone();
+        let seeds = imported["files"].as_array().cloned().unwrap_or_default();
+        document["files"].as_array_mut().unwrap().extend(seeds);
+        for (index, outcome) in replay(&flow, document, false).await {
+            if !flow.exchanges[index].is_imported() {
+                continue;
+            }
+            compared += 1;
+            if let Outcome::Deviates(differences) = outcome {
+                differing.insert(format!("{name}:{index}"), differences);
+            }
+        }
+    }
+    Some((compared, differing))
+}
+
+/// Replays a flow. With `names`, each request names its reply.
+async fn replay(flow: &Flow, document: Value, names: bool) -> Vec<(usize, Outcome)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recorded.json");
-    std::fs::write(&path, fixture::document(&flow.exchanges).to_string()).unwrap();
+    std::fs::write(&path, document.to_string()).unwrap();
     let is_unknown_model = |exchange: &Exchange| {
         exchange
             .response
@@ -147,7 +219,8 @@ async fn replay(flow: &Flow) -> Vec<(usize, Outcome)> {
     let mut outcomes = Vec::new();
     for (index, exchange) in flow.exchanges.iter().enumerate() {
         if exchange.is_comparable() {
-            outcomes.push((index, perform(&server, index, exchange, &mut ids).await));
+            outcomes
+                .push((index, perform(&server, names.then_some(index), exchange, &mut ids).await));
         }
     }
     outcomes
@@ -188,7 +261,7 @@ async fn make_earlier(server: &TestServer, flow: &Flow, ids: &mut HashMap<String
 
 async fn perform(
     server: &TestServer,
-    index: usize,
+    name: Option<usize>,
     exchange: &Exchange,
     ids: &mut HashMap<String, String>,
 ) -> Outcome {
@@ -205,7 +278,7 @@ async fn perform(
         .collect();
     let mut sent =
         server.bare(exchange.method().parse().unwrap(), &path).bearer_auth(key).query(&query);
-    if exchange.creates() {
+    if let Some(index) = name.filter(|_| exchange.creates()) {
         sent = sent.header("x-rehearsal-reply", fixture::name(index));
     }
     if let Some(body) = &request.body {

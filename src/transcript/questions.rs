@@ -1,0 +1,211 @@
+//! The questions in recorded responses, each with everything that the model said to it.
+//!
+//! A question may take several responses. Each one brings the outputs of the functions that the
+//! response before it called: by `previous_response_id`, by a conversation, or in a list with all
+//! earlier items. The ids of the calls connect the responses.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{
+    recorded::RecordedResponse,
+    response::{AnsweredQuestion, is_plain_call},
+};
+use crate::types::{
+    Item,
+    lenient::lenient,
+    reader,
+    response::{input::Input, item::FUNCTION_CALL_OUTPUT, question},
+};
+
+lenient! {
+    /// A request that brings items: for a response, or for a conversation.
+    pub struct RecordedInput {
+        pub input: Option<Value>,
+        pub items: Option<Value>,
+        pub previous_response_id: Option<String>,
+        pub conversation: Option<Value>,
+    }
+}
+
+/// A request with items, and the response to it, if it was one for a response.
+#[derive(Clone, Debug)]
+struct RecordedExchange {
+    conversation: Option<String>,
+    previous: Option<String>,
+    input: Vec<Item>,
+    response: Option<RecordedResponse>,
+}
+
+/// Recorded responses, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct RecordedQuestions {
+    exchanges: Vec<RecordedExchange>,
+    /// The place of each response in it, by its id.
+    places: HashMap<String, usize>,
+}
+
+impl RecordedInput {
+    /// The items of the request. Without a request, or with one that cannot be read, there are
+    /// none.
+    fn items(&self) -> Vec<Item> {
+        let given = self.input.clone().or_else(|| self.items.clone()).unwrap_or_default();
+        let read = reader::read::<Input>(given).unwrap_or_default();
+        read.0.into_iter().map(|item| item.into_item(str::to_owned)).collect()
+    }
+
+    fn conversation(&self) -> Option<String> {
+        let named = self.conversation.as_ref()?;
+        named.as_str().or_else(|| named["id"].as_str()).map(str::to_owned)
+    }
+}
+
+impl RecordedQuestions {
+    pub fn absorb(&mut self, others: Self) {
+        for exchange in others.exchanges {
+            self.add(exchange);
+        }
+    }
+
+    /// Adds a response, with the request for it, or the newest state of a known response.
+    pub fn note(&mut self, asked: Option<&RecordedInput>, response: RecordedResponse) {
+        if response.id.is_empty() {
+            return;
+        }
+        if let Some(place) = self.places.get(&response.id) {
+            let known = &mut self.exchanges[*place].response;
+            if known.as_ref().is_none_or(|known| !known.is_over() || response.is_over()) {
+                *known = Some(response);
+            }
+            return;
+        }
+        // A response that the recording only polls has no question.
+        let Some(asked) = asked else { return };
+        self.add(RecordedExchange {
+            conversation: asked.conversation(),
+            previous: asked.previous_response_id.clone(),
+            input: asked.items(),
+            response: Some(response),
+        });
+    }
+
+    /// Adds items that a client puts into a conversation.
+    pub fn note_items(&mut self, conversation: &str, asked: &RecordedInput) {
+        let conversation = Some(conversation.to_owned());
+        self.add(RecordedExchange {
+            conversation,
+            previous: None,
+            input: asked.items(),
+            response: None,
+        });
+    }
+
+    fn add(&mut self, exchange: RecordedExchange) {
+        if let Some(response) = &exchange.response {
+            self.places.insert(response.id.clone(), self.exchanges.len());
+        }
+        self.exchanges.push(exchange);
+    }
+
+    /// The questions in their order.
+    pub(super) fn answered(&self) -> Vec<AnsweredQuestion> {
+        let mut counted = Counted::default();
+        self.exchanges.iter().for_each(|exchange| counted.take(exchange));
+        counted.questions
+    }
+}
+
+/// A question as it was when a response called functions.
+#[derive(Clone)]
+struct Asking {
+    question: AnsweredQuestion,
+    place: usize,
+}
+
+/// Where a chain or a conversation is.
+#[derive(Clone, Default)]
+struct Context {
+    turn: i64,
+    /// The newest message of the user.
+    question: Option<String>,
+}
+
+/// The questions so far, and where each chain and each conversation is.
+#[derive(Default)]
+struct Counted {
+    questions: Vec<AnsweredQuestion>,
+    /// By the ids of responses and conversations.
+    contexts: HashMap<String, Context>,
+    /// The questions that wait for outputs, by the ids of their calls.
+    calls: HashMap<String, Asking>,
+}
+
+impl Counted {
+    fn take(&mut self, exchange: &RecordedExchange) {
+        let input = &exchange.input;
+        let known = exchange.previous.as_ref().or(exchange.conversation.as_ref());
+        let before = known.and_then(|id| self.contexts.get(id)).cloned().unwrap_or_default();
+        let asked = input.iter().rfind(|item| item.role() == Some("user")).map(Item::text);
+        let question = asked.or(before.question);
+        let waiting = question::call_just_answered(input.iter());
+        let waiting = waiting.and_then(|call| self.calls.get(call)).cloned();
+        let Some(response) = &exchange.response else {
+            let turn = question::questions(input, before.turn);
+            self.note([exchange.conversation.as_ref()], &Context { turn, question });
+            return;
+        };
+        let goes_on = waiting.as_ref().map(|it| it.question.turn);
+        let turn = question::turn(input, before.turn, goes_on);
+        let context = Context { turn, question: question.clone() };
+        self.note([Some(&response.id), exchange.conversation.as_ref()], &context);
+        let place = match waiting {
+            Some(Asking { question, place }) => self.go_on(question, place, exchange, response),
+            None => {
+                self.questions.push(AnsweredQuestion {
+                    question,
+                    turn,
+                    items: response.output.to_vec(),
+                    response: response.clone(),
+                    parts: 1,
+                    performed: None,
+                });
+                self.questions.len() - 1
+            }
+        };
+        let question = &self.questions[place];
+        for call in response.output.iter().filter(|item| is_plain_call(item)) {
+            let asking = Asking { question: question.clone(), place };
+            self.calls.insert(call.call_id().unwrap_or_default().to_owned(), asking);
+        }
+    }
+
+    fn note<'i>(&mut self, ids: impl IntoIterator<Item = Option<&'i String>>, context: &Context) {
+        for id in ids.into_iter().flatten() {
+            self.contexts.insert(id.clone(), context.clone());
+        }
+    }
+
+    /// Adds a response to a question. If another response has continued the question already, this
+    /// one is the end of a copy.
+    fn go_on(
+        &mut self,
+        mut question: AnsweredQuestion,
+        place: usize,
+        exchange: &RecordedExchange,
+        response: &RecordedResponse,
+    ) -> usize {
+        let is_first = self.questions[place].items.len() == question.items.len();
+        // The outputs separate the calls before them from the calls behind them.
+        let outputs = exchange.input.iter().filter(|item| item.is(FUNCTION_CALL_OUTPUT));
+        question.items.extend(outputs.chain(response.output.iter()).cloned());
+        question.response = response.clone();
+        question.parts += 1;
+        if is_first {
+            self.questions[place] = question;
+            return place;
+        }
+        self.questions.push(question);
+        self.questions.len() - 1
+    }
+}

@@ -97,6 +97,9 @@ impl CassetteContents {
         }
         self.place(&answer, raw.line);
         self.objects.note(&answer);
+        if raw.method == "POST" && path == "/vector_stores" {
+            self.objects.made_stores.extend(answer["id"].as_str().map(str::to_owned));
+        }
         self.note_response(raw, path, &answer);
         self.note_asked(raw, path, &lenient::read(answer));
     }

@@ -19,7 +19,8 @@ use crate::{
         file::{NewFile, Purpose},
         limits,
         model::Family,
-        search::TextPart,
+        reader,
+        search::{Filter, TextPart},
         step::{SearchResult, Searched},
         store_file::Attributes,
         tool::{FileSearch, Ranking},
@@ -182,9 +183,12 @@ pub(super) async fn look_up(
                 .or(tool.max_num_results.and_then(|most| usize::try_from(most).ok()));
             let usual = Family::of_model(&context.run.model)
                 .map_or(limits::TOOL_RESULTS, |family| family.search_results);
+            // The request was checked when it came.
+            let filters = context.of_response.and_then(|of_response| of_response.filters.clone());
+            let filter: Option<Filter> = filters.and_then(|filters| reader::read(filters).ok());
             let question = SearchQuestion {
                 queries: std::slice::from_ref(&query),
-                filter: None,
+                filter: filter.as_ref(),
                 score_threshold: tool.ranking_options.score_threshold,
                 skip: 0,
                 most: most.unwrap_or(usual),

@@ -206,9 +206,22 @@ impl<'o> Generator<'o> {
         self.fixture.document = GeneratedDocument {
             assistants: assistants.iter().map(seed).collect(),
             files: std::mem::take(&mut self.seeded_files),
+            vector_stores: if self.options.seeds { self.stores() } else { Vec::new() },
             replies: Items(named(replies, self.options.suffix, self.used)),
         };
         self.fixture
+    }
+
+    /// The vector stores that responses search, and that nobody creates in the recording.
+    fn stores(&mut self) -> Vec<Value> {
+        let mut stores = Vec::new();
+        for id in self.objects.questions.stores() {
+            if !self.objects.made_stores.contains(id) && self.used.use_id(id) {
+                self.omit(id, "the files of the vector store are not known: it is empty");
+                stores.push(json!({ "id": id }));
+            }
+        }
+        stores
     }
 
     /// The assistants of the runs. If an assistant was never shown itself, its data comes from its

@@ -32,6 +32,8 @@ lenient! {
         pub assistants: Vec<Value>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub files: Vec<Value>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub vector_stores: Vec<Value>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         pub replies: Items<GeneratedReply>,
     }

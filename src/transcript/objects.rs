@@ -1,6 +1,9 @@
 //! The objects of conversations, each in its last known state.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -110,13 +113,25 @@ pub struct ConversationObjects {
     contents: HashMap<String, Arc<[u8]>>,
     said: Vec<SaidMessage>,
     pub questions: RecordedQuestions,
+    /// The vector stores that the recording creates.
+    pub made_stores: HashSet<String>,
 }
 
 impl ConversationObjects {
     /// Adds all data of others.
     pub fn absorb(&mut self, others: Self) {
-        let Self { assistants, messages, runs, steps, files, rounds, contents, said, questions } =
-            others;
+        let Self {
+            assistants,
+            messages,
+            runs,
+            steps,
+            files,
+            rounds,
+            contents,
+            said,
+            questions,
+            made_stores,
+        } = others;
         assistants.order.into_iter().for_each(|assistant| self.note_assistant(assistant));
         messages.order.into_iter().for_each(|message| self.note_message(message));
         runs.order.into_iter().for_each(|run| self.note_run(run));
@@ -126,6 +141,7 @@ impl ConversationObjects {
         self.contents.extend(contents);
         self.said.extend(said);
         self.questions.absorb(questions);
+        self.made_stores.extend(made_stores);
     }
 
     /// The same without data that must not be kept. Contents of files stay: contents with a secret
@@ -142,6 +158,7 @@ impl ConversationObjects {
             contents: _,
             said,
             questions: _,
+            made_stores: _,
         } = &mut clean;
         clean_all(&mut assistants.order, redactor);
         clean_all(&mut messages.order, redactor);

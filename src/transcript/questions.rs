@@ -14,7 +14,7 @@ use super::{
 };
 use crate::types::{
     Item,
-    lenient::lenient,
+    lenient::{Items, lenient},
     reader,
     response::{input::Input, item::FUNCTION_CALL_OUTPUT, question},
 };
@@ -26,6 +26,7 @@ lenient! {
         pub items: Option<Value>,
         pub previous_response_id: Option<String>,
         pub conversation: Option<Value>,
+        pub tools: Items<Value>,
     }
 }
 
@@ -35,6 +36,8 @@ struct RecordedExchange {
     conversation: Option<String>,
     previous: Option<String>,
     input: Vec<Item>,
+    /// The vector stores that its tools search.
+    stores: Vec<String>,
     response: Option<RecordedResponse>,
 }
 
@@ -53,6 +56,11 @@ impl RecordedInput {
         let given = self.input.clone().or_else(|| self.items.clone()).unwrap_or_default();
         let read = reader::read::<Input>(given).unwrap_or_default();
         read.0.into_iter().map(|item| item.into_item(str::to_owned)).collect()
+    }
+
+    fn stores(&self) -> Vec<String> {
+        let ids = self.tools.iter().filter_map(|tool| tool["vector_store_ids"].as_array());
+        ids.flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
     }
 
     fn conversation(&self) -> Option<String> {
@@ -86,6 +94,7 @@ impl RecordedQuestions {
             conversation: asked.conversation(),
             previous: asked.previous_response_id.clone(),
             input: asked.items(),
+            stores: asked.stores(),
             response: Some(response),
         });
     }
@@ -97,6 +106,7 @@ impl RecordedQuestions {
             conversation,
             previous: None,
             input: asked.items(),
+            stores: Vec::new(),
             response: None,
         });
     }
@@ -106,6 +116,11 @@ impl RecordedQuestions {
             self.places.insert(response.id.clone(), self.exchanges.len());
         }
         self.exchanges.push(exchange);
+    }
+
+    /// The vector stores that responses search.
+    pub(super) fn stores(&self) -> impl Iterator<Item = &String> {
+        self.exchanges.iter().flat_map(|exchange| &exchange.stores)
     }
 
     /// The questions in their order.

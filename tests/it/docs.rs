@@ -50,8 +50,9 @@ pub fn fixtures() -> Vec<(String, String)> {
             all.push((file.display().to_string(), fs::read_to_string(&file).unwrap()));
         }
     }
-    let documents = ["coding-agents", "fixtures", "recipes", "record", "responses", "testing"]
-        .map(|it| format!("docs/{it}.md"));
+    let documents =
+        ["coding-agents", "fixtures", "migrate", "recipes", "record", "responses", "testing"]
+            .map(|it| format!("docs/{it}.md"));
     for document in ["README.md".to_owned()].iter().chain(&documents) {
         for (language, line, text) in blocks(document) {
             let is_fixture = [
@@ -188,4 +189,25 @@ async fn every_conversation_of_the_documents_goes_as_printed() {
         }
     }
     assert!(talks >= 20, "{talks}");
+}
+
+/// The pages that a list of links names, in their order.
+fn linked(list: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("docs").join(list)).unwrap();
+    let link = Regex::new(r"(?m)^(?:\| |- )\[[^\]]+\]\(([a-z-]+\.md)\)").unwrap();
+    link.captures_iter(&text).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn the_index_and_the_site_have_every_page() {
+    let pages = fs::read_dir(root().join("docs")).unwrap();
+    let pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    let lists = ["index.md", "SUMMARY.md"];
+    let mut pages: Vec<_> =
+        pages.filter(|page| page.ends_with(".md") && !lists.contains(&page.as_str())).collect();
+    let mut listed = linked("index.md");
+    assert_eq!(listed, linked("SUMMARY.md"), "both have the same order");
+    pages.sort();
+    listed.sort();
+    assert_eq!(listed, pages);
 }

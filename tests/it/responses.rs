@@ -553,3 +553,47 @@ async fn a_message_with_citations_of_web_pages_streams_its_text() {
     assert_eq!(done["item"], of("response.completed")[0].1["response"]["output"][1]);
     assert_eq!(done["item"]["content"][0]["annotations"][0]["url"], "https://a.org");
 }
+
+#[tokio::test]
+async fn a_file_search_uses_the_filters_and_the_stores_of_its_tool() {
+    let server = TestServer::with_fixtures(
+        "replies: [{steps: [{tool_calls: [{file_search: {}}]}, {message: {text: Found., citations: \
+         auto}}]}]",
+    )
+    .await;
+    let mut files = Vec::new();
+    for (name, year) in [("old.txt", 2024), ("new.txt", 2026)] {
+        let id = server.document(name, "Refunds are paid within 14 days.").await;
+        files.push(json!({"file_id": id, "attributes": {"year": year}}));
+    }
+    let store = server.post("/v1/vector_stores", json!({"name": "Rules"})).await.id();
+    for file in &files {
+        server.post(&format!("/v1/vector_stores/{store}/files"), file.clone()).await;
+    }
+    server.idle().await;
+    let asked = |store: &str, filters: Value| {
+        json!({"model": "gpt-4o", "input": "When are refunds paid?",
+            "include": ["file_search_call.results"],
+            "tools": [{"type": "file_search", "vector_store_ids": [store], "filters": filters}]})
+    };
+    let newer = json!({"type": "gt", "key": "year", "value": 2025});
+    let response = create(&server, asked(&store, newer)).await;
+    let results = response["output"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1, "{results:?}");
+    assert_eq!(
+        (&results[0]["filename"], &results[0]["vector_store_id"]),
+        (&json!("new.txt"), &json!(store))
+    );
+    let cited = &response["output"][1]["content"][0]["annotations"][0];
+    assert_eq!((&cited["type"], &cited["filename"]), (&json!("file_citation"), &json!("new.txt")));
+    let all = create(&server, asked(&store, Value::Null)).await;
+    assert_eq!(all["output"][0]["results"].as_array().unwrap().len(), 2);
+    // A filter that makes no sense, a store that is not there, and one of another session.
+    let wrong = server.post("/v1/responses", asked(&store, json!({"type": "near"}))).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let unknown = server.post("/v1/responses", asked("vs_none", Value::Null)).await;
+    let refusal = "404 Vector store with id ['vs_none'] not found. [null null]";
+    assert_eq!(unknown.refusal(), refusal);
+    let elsewhere = server.post("/s/other/v1/responses", asked(&store, Value::Null)).await;
+    assert_eq!(elsewhere.status, StatusCode::NOT_FOUND);
+}

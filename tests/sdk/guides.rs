@@ -125,6 +125,11 @@ fn the_guide_to_responses_runs_as_it_is_printed() {
 }
 
 #[test]
+fn the_guide_to_migration_runs_as_it_is_printed() {
+    assert_eq!(play("docs/migrate.md", "migrate"), 3);
+}
+
+#[test]
 fn the_guide_to_testing_runs_as_it_is_printed() {
     assert_eq!(play("docs/testing.md", "testing"), 4);
 }

@@ -54,6 +54,8 @@ pub(in super::super) struct ResponseInputs {
     pub is_truncated: bool,
     pub conversation: Option<Conversation>,
     pub container: ResponseContainer,
+    /// The limits of its searches by the attributes of files, as the client sent them.
+    pub filters: Option<Value>,
     /// How the client wants it to reason, for an upstream.
     pub reasoning: Value,
     /// What an upstream is to read, if there is one.

@@ -24,7 +24,7 @@ use crate::{
     clock::{Moment, chain_of_conversation, chain_of_response},
     store::PerformerInputs,
     types::{
-        Id, Item, Message, Phase, Response, Run, Timestamp, Usage, Version,
+        ApiErrorKind, Id, Item, Message, Phase, Response, Run, Timestamp, Usage, Version,
         assistant::ResponseFormat,
         limits,
         response::{Settings, input::NewItem, request::NewResponse, tool::ResponseTool},
@@ -79,10 +79,12 @@ impl ResponseOrder {
         let reading = read.measure(&run, request.window(), request.truncation == "auto")?;
         read.check_calls()?;
         let question = read.question(&run, at);
+        check_stores(at_hand, &request).await?;
         let fresh = at_hand.ids.of_run(&run.id).container(at);
         let container = container::choose(at_hand, &request, &read, fresh).await?;
         let of_response = ResponseInputs {
             container: container.clone(),
+            filters: request.tools.iter().find_map(|tool| tool.filters().cloned()),
             reasoning: request.reasoning.clone(),
             stores: stores(&request),
             system: read.system().filter(|_| request.instructions.is_none()),
@@ -189,6 +191,15 @@ fn make(
     let items = items.map(|(nth, item)| item.into_item(|prefix| ids.item(prefix, nth, at)));
     let input = items.collect();
     (Response::begun(id, at, settings), input, run)
+}
+
+/// Rejects vector stores that do not exist.
+async fn check_stores(at_hand: &RunServices, request: &NewResponse) -> Result<(), EngineError> {
+    let ids = at_hand.store.missing_stores(&stores(request)).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::Refused(ApiErrorKind::MissingStores { ids }))
 }
 
 /// The vector stores that its tools search.

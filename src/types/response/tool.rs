@@ -11,6 +11,7 @@ use crate::types::{
         self, Fields, Path, Read, ValidationErrorKind, ValidationErrors, checked, integer_between,
     },
     schema,
+    search::Filter,
     tool::{FileSearch, Function, FunctionName, RankingOptions},
 };
 
@@ -106,6 +107,11 @@ impl ResponseTool {
     pub fn container(&self) -> Option<ToolContainer> {
         let container = self.0.get("container").filter(|_| self.0["type"] == INTERPRETER)?;
         reader::read(container.clone()).ok()
+    }
+
+    /// The limits of its search by the attributes of files.
+    pub fn filters(&self) -> Option<&Value> {
+        self.0.get("filters").filter(|filters| self.0["type"] == FILE_SEARCH && !filters.is_null())
     }
 
     /// The stores that the tool searches.
@@ -231,6 +237,9 @@ fn read_file_search(
     let most = fields.optional::<i64>("max_num_results")?;
     let ranking = fields.or_default::<Map<String, Value>>("ranking_options")?;
     let filters = fields.optional::<Value>("filters")?;
+    if let Some(filters) = &filters {
+        Filter::read(filters.clone(), &at.key("filters"), fields.errors)?;
+    }
     if let Some(most) = most {
         let bounded = integer_between(most, 1, limits::MAX_NUM_RESULTS);
         checked(bounded, &at.key("max_num_results"), fields.errors)?;

@@ -22,14 +22,26 @@ pub fn document(exchanges: &[Exchange]) -> Value {
     let models = exchanges.iter().filter(|exchange| response_of(exchange).is_some());
     let models = models.filter_map(|it| it.request.body.as_ref()?["model"].as_str());
     json!({"models": models.collect::<Vec<_>>(), "replies": replies.collect::<Vec<_>>(),
-        "files": files(exchanges)})
+        "files": files(exchanges), "vector_stores": stores(exchanges)})
+}
+
+/// The vector stores that were made before the recording.
+fn stores(exchanges: &[Exchange]) -> Vec<Value> {
+    let ids = tools(exchanges).flat_map(|tool| tool["vector_store_ids"].as_array());
+    let ids: BTreeSet<_> = ids.flatten().filter_map(Value::as_str).collect();
+    ids.into_iter().map(|id| json!({"id": id, "name": "Given"})).collect()
+}
+
+/// The tools of all requests.
+fn tools(exchanges: &[Exchange]) -> impl Iterator<Item = &Value> {
+    let requests = exchanges.iter().filter_map(|exchange| exchange.request.body.as_ref());
+    requests.flat_map(|body| body["tools"].as_array().into_iter().flatten())
 }
 
 /// The files that were uploaded before the recording, and that containers are given.
 fn files(exchanges: &[Exchange]) -> Vec<Value> {
-    let requests = exchanges.iter().filter_map(|exchange| exchange.request.body.as_ref());
-    let tools = requests.flat_map(|body| body["tools"].as_array().into_iter().flatten());
-    let ids = tools.flat_map(|tool| tool["container"]["file_ids"].as_array().into_iter().flatten());
+    let ids = tools(exchanges)
+        .flat_map(|tool| tool["container"]["file_ids"].as_array().into_iter().flatten());
     let ids: BTreeSet<_> = ids.filter_map(Value::as_str).collect();
     let file = |id| json!({"id": id, "path": {"name": "given.txt", "text": "Given."}});
     ids.into_iter().map(file).collect()

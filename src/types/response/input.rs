@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::item::{
-    self, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, ITEM_REFERENCE, Item, MESSAGE, REASONING,
+    self, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, ITEM_REFERENCE, Item, ItemStatus, MESSAGE, REASONING,
 };
 use crate::types::{
     id, limits,
@@ -130,6 +130,9 @@ fn other(
         None | Some(Value::Null) => None,
         Some(id) => Some(GivenId::read(id, &at.key("id"), errors)?.0),
     };
+    if item::has_status(kind) && !map.contains_key("status") {
+        map.shift_insert(0, "status".to_owned(), ItemStatus::Completed.name().into());
+    }
     Some(NewItem { id, kind: kind.to_owned(), rest: map })
 }
 

@@ -7,17 +7,16 @@ use super::{
         Finish, LONGEST, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamPiece,
         UpstreamRequest, content_type, not_asked_for, parsed, too_long, usage_of, whole,
     },
+    model_tools::{
+        AnsweredCall, SEARCHES, answered, call, search_name, search_parameters, tokens_left,
+        tool_choice,
+    },
     pieces::PieceSender,
-    search_tool::{SEARCHES, call, search_name, search_parameters},
     stream::Events,
 };
 use crate::{
     turns::AskedRole,
-    types::{
-        Tool, Usage,
-        run::IncompleteRun,
-        step::{StepDetails, ToolCallKind},
-    },
+    types::{Tool, Usage, run::IncompleteRun, step::StepDetails},
 };
 
 /// Requests one completion, and passes on its pieces as they come.
@@ -188,7 +187,8 @@ fn request(upstream: &Upstream, asked: &UpstreamRequest) -> Value {
     let tools = tools(asked);
     if !tools.is_empty() {
         body.insert("tools".to_owned(), Value::Array(tools));
-        if let Some(choice) = tool_choice(asked) {
+        let function = |name: &str| json!({"type": "function", "function": {"name": name}});
+        if let Some(choice) = tool_choice(asked, function) {
             body.insert("tool_choice".to_owned(), choice);
         }
         if !run.parallel_tool_calls {
@@ -207,17 +207,8 @@ fn request(upstream: &Upstream, asked: &UpstreamRequest) -> Value {
     if let Some(effort) = &run.reasoning_effort {
         body.insert("reasoning_effort".to_owned(), json!(effort));
     }
-    if let Some(most) = run.max_completion_tokens.and_then(|most| u64::try_from(most).ok()) {
-        let spent: u64 = asked
-            .steps
-            .iter()
-            .filter_map(|step| step.usage)
-            .map(|usage| usage.completion_tokens)
-            .sum();
-        body.insert(
-            "max_completion_tokens".to_owned(),
-            Value::from(most.saturating_sub(spent).max(1)),
-        );
+    if let Some(left) = tokens_left(asked) {
+        body.insert("max_completion_tokens".to_owned(), Value::from(left));
     }
     body.insert("stream".to_owned(), Value::Bool(true));
     body.insert("stream_options".to_owned(), json!({"include_usage": true}));
@@ -239,29 +230,11 @@ fn messages(asked: &UpstreamRequest) -> Vec<Value> {
             }
             StepDetails::ToolCalls { tool_calls } => {
                 let (mut calls, mut outputs) = (Vec::new(), Vec::new());
-                for call in tool_calls {
-                    let (name, arguments, output) = match &call.kind {
-                        ToolCallKind::Function { function } => (
-                            function.name.clone(),
-                            function.arguments.clone(),
-                            function.output.clone().unwrap_or_default(),
-                        ),
-                        ToolCallKind::FileSearch { file_search } => {
-                            let query = file_search.query.as_deref().unwrap_or_default();
-                            let found =
-                                asked.conversation.found.get(&call.id).cloned().unwrap_or_default();
-                            (
-                                search_name(asked).unwrap_or_default(),
-                                json!({ "query": query }).to_string(),
-                                found,
-                            )
-                        }
-                        ToolCallKind::CodeInterpreter { .. } => continue,
-                    };
+                for call in tool_calls.iter().filter_map(|call| answered(asked, call)) {
+                    let AnsweredCall { id, name, arguments, output } = call;
                     let function = json!({"name": name, "arguments": arguments});
-                    calls.push(json!({"id": call.id, "type": "function", "function": function}));
-                    outputs
-                        .push(json!({"role": "tool", "tool_call_id": call.id, "content": output}));
+                    calls.push(json!({"id": id, "type": "function", "function": function}));
+                    outputs.push(json!({"role": "tool", "tool_call_id": id, "content": output}));
                 }
                 call_in(&mut messages, calls);
                 messages.extend(outputs);
@@ -321,18 +294,4 @@ fn tools(asked: &UpstreamRequest) -> Vec<Value> {
             "function": {"name": name, "description": SEARCHES, "parameters": parameters}}));
     }
     tools
-}
-
-/// The tool to use. A forced call is done once anything was called.
-fn tool_choice(asked: &UpstreamRequest) -> Option<Value> {
-    let has_called = asked.steps.iter().any(|step| !step.tool_calls().is_empty());
-    let choice = &asked.run.tool_choice;
-    let function = |name: &str| json!({"type": "function", "function": {"name": name}});
-    match choice.word() {
-        Some("none") => Some(Value::from("none")),
-        Some("required") if !has_called => Some(Value::from("required")),
-        None if !has_called && choice.is_search() => search_name(asked).map(|name| function(&name)),
-        None if !has_called => choice.function().map(function),
-        _ => None,
-    }
 }

@@ -11,8 +11,11 @@ use super::{
         Finish, LONGEST, MessagePart, ThreadMessage, TurnError, Upstream, UpstreamCall,
         UpstreamPiece, UpstreamRequest, content_type, not_asked_for, parsed, too_long, whole,
     },
+    model_tools::{
+        AnsweredCall, SEARCHES, answered, call, search_name, search_parameters, tokens_left,
+        tool_choice,
+    },
     pieces::PieceSender,
-    search_tool::{SEARCHES, call, search_name, search_parameters},
     stream::Events,
 };
 use crate::{
@@ -27,7 +30,7 @@ use crate::{
             model::ModelDefaults,
         },
         run::{IncompleteRun, LastError},
-        step::{StepDetails, ToolCallKind},
+        step::StepDetails,
     },
 };
 
@@ -311,7 +314,8 @@ fn request(upstream: &Upstream, asked: &UpstreamRequest, note: &Note) -> Value {
     let tools = tools(asked);
     if !tools.is_empty() {
         add("tools", Value::Array(tools));
-        if let Some(choice) = tool_choice(asked) {
+        let function = |name: &str| json!({"type": "function", "name": name});
+        if let Some(choice) = tool_choice(asked, function) {
             add("tool_choice", choice);
         }
         if !run.parallel_tool_calls {
@@ -341,10 +345,8 @@ fn request(upstream: &Upstream, asked: &UpstreamRequest, note: &Note) -> Value {
     if !include.is_empty() {
         add("include", include.into());
     }
-    if let Some(most) = run.max_completion_tokens.and_then(|most| u64::try_from(most).ok()) {
-        let steps = asked.steps.iter().filter_map(|step| step.usage);
-        let spent: u64 = steps.map(|usage| usage.completion_tokens).sum();
-        add("max_output_tokens", most.saturating_sub(spent).max(FEWEST).into());
+    if let Some(left) = tokens_left(asked) {
+        add("max_output_tokens", left.max(FEWEST).into());
     }
     Value::Object(body)
 }
@@ -385,10 +387,7 @@ fn input(asked: &UpstreamRequest, note: &Note) -> Vec<Value> {
                 input.extend(said.map(|text| said_by_model(text)));
             }
             StepDetails::ToolCalls { tool_calls } => {
-                let calls = tool_calls.iter().filter_map(|call| {
-                    let (name, arguments, output) = answered(asked, &call.id, &call.kind)?;
-                    Some((call.id.as_str(), name, arguments, output))
-                });
+                let calls = tool_calls.iter().filter_map(|call| answered(asked, call));
                 let calls: Vec<_> = calls.collect();
                 if calls.is_empty() {
                     continue;
@@ -397,8 +396,9 @@ fn input(asked: &UpstreamRequest, note: &Note) -> Vec<Value> {
                 let known = round.map_or(&[][..], |round| &round.calls);
                 input.extend(round.into_iter().flat_map(|round| round.reasoning.clone()));
                 let mut outputs = Vec::new();
-                for (place, (own, name, arguments, output)) in calls.into_iter().enumerate() {
-                    let id = known.get(place).map_or(own, String::as_str);
+                for (place, call) in calls.into_iter().enumerate() {
+                    let AnsweredCall { id, name, arguments, output } = call;
+                    let id = known.get(place).map_or(id, String::as_str);
                     input.push(json!({"type": FUNCTION_CALL, "call_id": id, "name": name,
                         "arguments": arguments}));
                     outputs.push(json!({"type": FUNCTION_CALL_OUTPUT, "call_id": id,
@@ -409,28 +409,6 @@ fn input(asked: &UpstreamRequest, note: &Note) -> Vec<Value> {
         }
     }
     input
-}
-
-/// A call as the model made it, and its output.
-fn answered(
-    asked: &UpstreamRequest,
-    id: &str,
-    kind: &ToolCallKind,
-) -> Option<(String, String, String)> {
-    match kind {
-        ToolCallKind::Function { function } => Some((
-            function.name.clone(),
-            function.arguments.clone(),
-            function.output.clone().unwrap_or_default(),
-        )),
-        ToolCallKind::FileSearch { file_search } => {
-            let query = file_search.query.as_deref().unwrap_or_default();
-            let found = asked.conversation.found.get(id).cloned().unwrap_or_default();
-            let arguments = json!({ "query": query }).to_string();
-            Some((search_name(asked).unwrap_or_default(), arguments, found))
-        }
-        ToolCallKind::CodeInterpreter { .. } => None,
-    }
 }
 
 fn said_by_model(text: &str) -> Value {
@@ -486,18 +464,4 @@ fn tools(asked: &UpstreamRequest) -> Vec<Value> {
             "parameters": search_parameters(), "strict": false}));
     }
     tools
-}
-
-/// The tool to use. A forced call is done once anything was called.
-fn tool_choice(asked: &UpstreamRequest) -> Option<Value> {
-    let has_called = asked.steps.iter().any(|step| !step.tool_calls().is_empty());
-    let choice = &asked.run.tool_choice;
-    let function = |name: &str| json!({"type": "function", "name": name});
-    match choice.word() {
-        Some("none") => Some(Value::from("none")),
-        Some("required") if !has_called => Some(Value::from("required")),
-        None if !has_called && choice.is_search() => search_name(asked).map(|name| function(&name)),
-        None if !has_called => choice.function().map(function),
-        _ => None,
-    }
 }

@@ -13,6 +13,7 @@ import { MatchPage } from "./match";
 import { OnServer } from "./on_server";
 import { isReport } from "./report";
 import { ReportSummary } from "./report_summary";
+import { ResponsesPage } from "./responses_page";
 import { DEFAULT_SESSION, type PageName } from "./route";
 import { Runs } from "./runs";
 import { SessionPage } from "./session_page";
@@ -41,6 +42,7 @@ export function App() {
 const MENU: readonly [PageName, string][] = [
   ["runs", "Runs"],
   ["threads", "Threads"],
+  ["responses", "Responses"],
   ["assistants", "Assistants"],
   ["files", "Files"],
   ["fixtures", "Fixtures"],
@@ -51,7 +53,7 @@ const MENU: readonly [PageName, string][] = [
 ];
 
 /** Pages that a report does not have. */
-const LIVE: ReadonlySet<PageName> = new Set(["match", "session"]);
+const LIVE: ReadonlySet<PageName> = new Set(["match", "responses", "session"]);
 
 function Menu() {
   const { view } = route.value;
@@ -106,6 +108,7 @@ const PAGES: Partial<Record<string, () => ComponentChildren>> = {
   fixtures: () => <FixturesPage />,
   journal: () => <JournalPage />,
   match: () => <MatchPage />,
+  responses: () => <ResponsesPage />,
   session: () => <SessionPage />,
   threads: () => <ThreadsPage />,
   turns: () => <TurnsPage />,

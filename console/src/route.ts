@@ -4,6 +4,7 @@
 export const PAGES = [
   "runs",
   "threads",
+  "responses",
   "assistants",
   "files",
   "fixtures",

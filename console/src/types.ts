@@ -234,6 +234,22 @@ export interface Turn {
   answered: { reply: string | null; status: RunStatus; text: string; [key: string]: unknown };
 }
 
+export interface ResponseItem {
+  id: string;
+  type: string;
+  role?: string;
+  content?: { type: string; text?: string; refusal?: string }[];
+  name?: string;
+  arguments?: string;
+  output?: unknown;
+}
+
+export interface ResponseObject {
+  id: string;
+  output: ResponseItem[];
+  previous_response_id: string | null;
+}
+
 export interface VectorStore {
   id: string;
   name: string | null;

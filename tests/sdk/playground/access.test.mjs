@@ -135,7 +135,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.getByRole("link", { name: "Rehearsal", exact: true }).click();
       await rows(page).nth(1).waitFor();
       await check("runs");
-      for (const name of ["threads", "assistants", "files", "fixtures", "match", "turns", "journal", "session"]) {
+      for (const name of ["threads", "assistants", "files", "fixtures", "match", "responses", "turns", "journal", "session"]) {
         await page.goto(`${url}/#/${name}`);
         await page.locator("main h1").waitFor();
         for (const summary of await page.locator("main summary").all()) await summary.click();

@@ -58,6 +58,36 @@ test("turns are compared word by word, also across sessions", async (t) => {
   await page.locator(".diff ins").filter({ hasText: "goodbye" }).first().waitFor();
 });
 
+test("responses are shown with the items of their chain or their conversation", async (t) => {
+  const fixtures = `
+replies:
+  - when: {message: {contains: weather}}
+    steps:
+      - tool_calls: [{function: {name: look, arguments: {city: Oslo}}}]
+      - message: "It is {{ outputs.look }}."
+  - steps: [{message: "You said {{ message }}."}]
+`;
+  const { client, url } = await serve(t, { fixtures });
+  const ask = (body) => client.responses.create({ model: "gpt-4o", ...body });
+  const first = await ask({ input: "The weather?" });
+  const output = { type: "function_call_output", call_id: first.output[0].call_id, output: "cold" };
+  await ask({ input: [output], previous_response_id: first.id });
+  const conversation = await client.conversations.create();
+  await ask({ input: "Good morning", conversation: conversation.id });
+  const page = await open(t, url);
+  await menu(page, "Responses");
+  const questions = page.getByRole("list", { name: "Questions" });
+  const items = page.getByRole("list", { name: "Items" });
+  await questions.getByRole("button", { name: /The weather/ }).first().click();
+  await items.getByText("It is cold.").waitFor();
+  assert.match(await items.innerText(), /The weather\?[^]*calls look[^]*Oslo[^]*output[^]*cold/);
+  await questions.getByRole("button", { name: /Good morning/ }).click();
+  await items.getByText("You said Good morning.").waitFor();
+  // A question that comes now is listed at once.
+  await ask({ input: "And now?" });
+  await questions.getByRole("button", { name: /And now/ }).waitFor();
+});
+
 test("a fault is armed, strikes once, and is disarmed", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/fixtures" });
   await page.getByText("Arm a fault").click();

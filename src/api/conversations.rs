@@ -51,7 +51,7 @@ async fn create(
     let conversation = Conversation::new(id, now, new.metadata);
     let mut changes = Changes::new();
     changes.insert_conversation(&conversation)?;
-    let turn = question::questions(&items, 0);
+    let turn = question::answered(&items, 0);
     changes.extend_conversation(&conversation.id, &items, 0, None, Some(turn))?;
     context.store.write(changes).await?;
     Ok(Answer(conversation))
@@ -122,7 +122,7 @@ async fn create_items(
     let items = items(&context, &conversation.id, body.0, now).await?;
     let end = context.store.conversation_end(&conversation.id).await?;
     let (behind, turn) = end.map_or((0, 0), |end| (end.last, end.turn));
-    let turn = question::questions(&items, turn);
+    let turn = question::answered(&items, turn);
     let mut changes = Changes::new();
     changes.extend_conversation(&conversation.id, &items, behind, None, Some(turn))?;
     context.store.write(changes).await?;

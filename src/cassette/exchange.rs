@@ -87,7 +87,7 @@ impl Raw {
             Err(error) => return Ok(RecordedAnswer::Bytes(error.into_bytes())),
         };
         if kind.starts_with("text/event-stream")
-            || ["event:", "data:"].iter().any(|field| text.starts_with(field))
+            || !self.is_content() && ["event:", "data:"].iter().any(|field| text.starts_with(field))
         {
             return events(&text).map(RecordedAnswer::Events);
         }

@@ -138,19 +138,17 @@ impl Knowledge {
 
     /// Ends a container that was unused for too long, and deletes its files.
     pub(super) async fn expire_container(&self, id: &Id<Container>, now: Timestamp) -> Result<()> {
-        let expire = |container: &mut Container| {
-            if container.is_expired(now) {
-                container.status = ContainerStatus::Expired;
-            }
-        };
-        let container = self.store.update(id, expire).await?;
-        if container.is_some_and(|container| container.status == ContainerStatus::Expired) {
-            let mut changes = Changes::new();
-            changes.empty_container(id);
-            self.store.write(changes).await?;
-            self.store.bury_the_dead().await?;
+        let found = self.store.find::<Container>(id).await?;
+        if !found.is_some_and(|container| container.is_expired(now)) {
+            return Ok(());
         }
-        Ok(())
+        // First the files: after a crash between the two writes, the container is still due.
+        let mut changes = Changes::new();
+        changes.empty_container(id);
+        self.store.write(changes).await?;
+        let expire = |container: &mut Container| container.status = ContainerStatus::Expired;
+        self.store.update(id, expire).await?;
+        Ok(self.store.bury_the_dead().await?)
     }
 
     /// A copy of a file for a container, with its content. Recorded: the path of the copy has the

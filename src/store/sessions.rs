@@ -232,7 +232,7 @@ impl Store {
 
     /// How many objects there are of each kind.
     pub async fn counts(&self) -> Result<Map<String, Value>> {
-        const COUNTED: [&str; 10] = [
+        const COUNTED: [&str; 11] = [
             "assistants",
             "threads",
             "messages",
@@ -243,6 +243,7 @@ impl Store {
             "vector_stores",
             "responses",
             "conversations",
+            "containers",
         ];
         let each = COUNTED.map(|table| format!("select count(*) from {table} where session = ?1"));
         let sql = each.join(" union all ");

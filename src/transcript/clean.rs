@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::redact::Redactor;
 
 /// Keys of values that are the API's own, and never have a secret in them.
-const OWN: [&str; 8] = ["id", "object", "type", "status", "role", "code", "model", "upstream"];
+const OWN: [&str; 7] = ["id", "object", "type", "status", "role", "model", "upstream"];
 
 /// Cleans every text of one of the API's objects, but for what is the API's own.
 pub(super) fn clean_object(redactor: &Redactor, value: &mut Value) {

@@ -171,7 +171,7 @@ impl<'o> Generator<'o> {
             self.omit(id, format!("the response was last seen as {status}: its end is not known"));
         }
         for (id, name) in question.files() {
-            self.seed_file(id, name);
+            self.seed_file(id, &self.options.redactor.clean(name));
         }
         self.fixture.runs += 1;
         question.reply(self.options.redactor, self.options.seeds)

@@ -131,11 +131,13 @@ impl RecordedQuestions {
     }
 }
 
-/// A question as it was when a response called functions.
+/// A question as it was when a response called functions: its place, and its size then.
 #[derive(Clone)]
 struct Asking {
-    question: AnsweredQuestion,
     place: usize,
+    turn: i64,
+    items: usize,
+    parts: usize,
 }
 
 /// Where a chain or a conversation is.
@@ -166,16 +168,16 @@ impl Counted {
         let waiting = question::call_just_answered(input.iter());
         let waiting = waiting.and_then(|call| self.calls.get(call)).cloned();
         let Some(response) = &exchange.response else {
-            let turn = question::questions(input, before.turn);
+            let turn = question::answered(input, before.turn);
             self.note([exchange.conversation.as_ref()], &Context { turn, question });
             return;
         };
-        let goes_on = waiting.as_ref().map(|it| it.question.turn);
+        let goes_on = waiting.as_ref().map(|it| it.turn);
         let turn = question::turn(input, before.turn, goes_on);
         let context = Context { turn, question: question.clone() };
         self.note([Some(&response.id), exchange.conversation.as_ref()], &context);
         let place = match waiting {
-            Some(Asking { question, place }) => self.go_on(question, place, exchange, response),
+            Some(asking) => self.go_on(&asking, exchange, response),
             None => {
                 self.questions.push(AnsweredQuestion {
                     question,
@@ -188,10 +190,10 @@ impl Counted {
                 self.questions.len() - 1
             }
         };
-        let question = &self.questions[place];
+        let AnsweredQuestion { turn, items, parts, .. } = &self.questions[place];
+        let asking = Asking { place, turn: *turn, items: items.len(), parts: *parts };
         for call in response.output.iter().filter(|item| is_plain_call(item)) {
-            let asking = Asking { question: question.clone(), place };
-            self.calls.insert(call.call_id().unwrap_or_default().to_owned(), asking);
+            self.calls.insert(call.call_id().unwrap_or_default().to_owned(), asking.clone());
         }
     }
 
@@ -205,22 +207,24 @@ impl Counted {
     /// one is the end of a copy.
     fn go_on(
         &mut self,
-        mut question: AnsweredQuestion,
-        place: usize,
+        asking: &Asking,
         exchange: &RecordedExchange,
         response: &RecordedResponse,
     ) -> usize {
-        let is_first = self.questions[place].items.len() == question.items.len();
-        // The outputs separate the calls before them from the calls behind them.
-        let outputs = exchange.input.iter().filter(|item| item.is(FUNCTION_CALL_OUTPUT));
-        question.items.extend(outputs.chain(response.output.iter()).cloned());
+        let mut place = asking.place;
+        if self.questions[place].items.len() > asking.items {
+            let mut copy = self.questions[place].clone();
+            copy.items.truncate(asking.items);
+            copy.parts = asking.parts;
+            self.questions.push(copy);
+            place = self.questions.len() - 1;
+        }
+        let question = &mut self.questions[place];
+        // One output separates the calls before it from the calls behind it.
+        let output = exchange.input.iter().rfind(|item| item.is(FUNCTION_CALL_OUTPUT));
+        question.items.extend(output.into_iter().chain(response.output.iter()).cloned());
         question.response = response.clone();
         question.parts += 1;
-        if is_first {
-            self.questions[place] = question;
-            return place;
-        }
-        self.questions.push(question);
-        self.questions.len() - 1
+        place
     }
 }

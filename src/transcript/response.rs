@@ -75,7 +75,7 @@ impl AnsweredQuestion {
         let RecordedResponse { status, error, incomplete_details, .. } = &self.response;
         match status.as_str() {
             "failed" => {
-                let code = error.code.as_deref().unwrap_or("server_error");
+                let code = redactor.clean(error.code.as_deref().unwrap_or("server_error"));
                 let message = redactor.clean(error.message.as_deref().unwrap_or_default());
                 Some(json!({"failed": {"code": code, "message": message}}))
             }

@@ -421,7 +421,7 @@ impl Upstream {
             Some((end, _)) => format!("{}…", &whole[..end]),
             None => whole,
         };
-        LastError { code: error.code, message }
+        LastError { code: self.own_key().replaced(error.code, "…"), message }
     }
 }
 

@@ -49,9 +49,8 @@ pub(super) fn call(
     // Some models send no arguments in place of an empty object.
     let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
     let Ok(parsed) = serde_json::from_str::<Value>(&arguments) else {
-        let cut: String = arguments.chars().take(100).collect();
         return Err(TurnError::because(format_args!(
-            "called the function '{name}' with arguments that are not JSON: {cut}"
+            "called the function '{name}' with arguments that are not JSON: {arguments}"
         )));
     };
     if search == Some(name.as_str()) {

@@ -69,6 +69,7 @@ impl PieceSender {
             UpstreamPiece::Reasoning(summary) => {
                 UpstreamPiece::Reasoning(summary.into_iter().map(without).collect())
             }
+            UpstreamPiece::Note(note) => UpstreamPiece::Note(self.cleaned_value(note)),
             UpstreamPiece::Item(item) => UpstreamPiece::Item(self.cleaned_item(item)),
             other => other,
         }

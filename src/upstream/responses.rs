@@ -85,8 +85,22 @@ struct Note {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct RemoteRound {
     reasoning: Vec<Value>,
-    /// The ids of the calls at the other server.
-    calls: Vec<String>,
+    calls: Vec<RemoteCall>,
+}
+
+/// A call: its id at the other server, and the function.
+#[derive(Debug, Serialize, Deserialize)]
+struct RemoteCall {
+    id: String,
+    name: String,
+}
+
+impl RemoteRound {
+    /// Whether the calls of a step are in this round. The searches of an earlier response are in no
+    /// step any more.
+    fn has(&self, calls: &[AnsweredCall<'_>]) -> bool {
+        calls.iter().all(|call| self.calls.iter().any(|known| known.name == call.name))
+    }
 }
 
 /// An answer, as far as it has arrived.
@@ -147,16 +161,20 @@ impl RemoteAnswer {
         match kind {
             MESSAGE => self.take_message(item, pieces).await?,
             REASONING => self.take_reasoning(item, pieces).await?,
+            // A call that was cut off does not count.
+            FUNCTION_CALL if item["status"] == "incomplete" => {}
             FUNCTION_CALL => {
                 self.grows_by(text("arguments").len())?;
-                self.round.calls.push(text("call_id"));
+                self.round.calls.push(RemoteCall { id: text("call_id"), name: text("name") });
                 let call = call(self.search.as_deref(), text("name"), text("arguments"))?;
                 self.calls.push(call);
             }
             CODE_INTERPRETER_CALL => {
                 let outputs = item["outputs"].as_array().into_iter().flatten();
                 let logs = outputs.filter_map(|output| output["logs"].as_str().map(str::to_owned));
-                let call = UpstreamCall::Interpreter { input: text("code"), logs: logs.collect() };
+                let logs: Vec<_> = logs.collect();
+                self.grows_by(text("code").len() + logs.iter().map(String::len).sum::<usize>())?;
+                let call = UpstreamCall::Interpreter { input: text("code"), logs };
                 self.close(pieces).await?;
                 let usage = Some(Usage::default());
                 pieces.give(UpstreamPiece::Calls(vec![call], usage)).await?;
@@ -392,13 +410,13 @@ fn input(asked: &UpstreamRequest, note: &Note) -> Vec<Value> {
                 if calls.is_empty() {
                     continue;
                 }
-                let round = rounds.next();
-                let known = round.map_or(&[][..], |round| &round.calls);
+                let round = rounds.find(|round| round.has(&calls));
+                let mut known: Vec<_> = round.iter().flat_map(|round| &round.calls).collect();
                 input.extend(round.into_iter().flat_map(|round| round.reasoning.clone()));
                 let mut outputs = Vec::new();
-                for (place, call) in calls.into_iter().enumerate() {
-                    let AnsweredCall { id, name, arguments, output } = call;
-                    let id = known.get(place).map_or(id, String::as_str);
+                for AnsweredCall { id, name, arguments, output } in calls {
+                    let place = known.iter().position(|call| call.name == name);
+                    let id = place.map_or(id, |place| known.remove(place).id.as_str());
                     input.push(json!({"type": FUNCTION_CALL, "call_id": id, "name": name,
                         "arguments": arguments}));
                     outputs.push(json!({"type": FUNCTION_CALL_OUTPUT, "call_id": id,

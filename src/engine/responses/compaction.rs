@@ -35,7 +35,7 @@ impl ResponseOrder {
             .collect();
         let read = context.read(&input);
         let (own, encrypted) = (ids.item("cmp_", input.len(), at), ids.encrypted(input.len()));
-        let item = Item::compaction(own, &encrypted, context.turn(&input, None));
+        let item = Item::compaction(own, &encrypted, context.questions(&input));
         let usage = usage(&read, read.length(&run), &request.model);
         let asked = read.items.iter().filter(|item| item.role() == Some("user"));
         let output = asked.map(|item| (*item).clone()).chain([item]).collect();

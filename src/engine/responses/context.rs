@@ -122,6 +122,11 @@ impl ResponseContext {
         Ok(context)
     }
 
+    /// The number of questions up to the end of the input.
+    pub(super) fn questions(&self, input: &[Item]) -> i64 {
+        question::questions(input, self.turn)
+    }
+
     /// Everything, in order.
     pub(in super::super) fn read<'c>(&'c self, input: &'c [Item]) -> Read<'c> {
         Read {

@@ -23,6 +23,16 @@ pub fn questions(input: &[Item], before: i64) -> i64 {
     before + questions
 }
 
+/// The number of answered questions after a client has put items into a conversation. The next
+/// message of the user continues a question that has no answer yet.
+pub fn answered(items: &[Item], before: i64) -> i64 {
+    let is_open = items
+        .iter()
+        .rfind(|item| !matches!(item.role(), Some("system" | "developer")))
+        .is_some_and(|item| item.role() == Some("user"));
+    questions(items, before) - i64::from(is_open)
+}
+
 /// The number of the question that a response answers. A response that continues a reply, and asks
 /// nothing new, keeps the turn of the reply.
 pub fn turn(input: &[Item], before: i64, goes_on: Option<i64>) -> i64 {

@@ -63,9 +63,12 @@ impl Read for ResponseTool {
                     errors.note(&at.key(key), ValidationErrorKind::Missing);
                     return None;
                 }
-                if let Some(container) = map.get("container").filter(|_| known == INTERPRETER) {
+                let mut map = map;
+                if let Some(container) = map.get_mut("container").filter(|_| known == INTERPRETER) {
                     ToolContainer::read(container.clone(), &at.key("container"), errors)?;
+                    forget_secrets(container);
                 }
+                mask(known, &mut map);
                 with_defaults(known, map)
             }
             unknown => return errors.not_one_of(&at.key("type"), unknown, &KINDS),
@@ -119,6 +122,26 @@ impl ResponseTool {
         let stores = self.0["vector_store_ids"].as_array().into_iter().flatten();
         stores.filter_map(Value::as_str).filter(|_| self.0["type"] == FILE_SEARCH)
     }
+}
+
+/// Removes the secrets of a container, which are for programs that never run here.
+fn forget_secrets(container: &mut Value) {
+    if let Some(Value::Object(policy)) = container.get_mut("network_policy") {
+        policy.shift_remove("domain_secrets");
+    }
+}
+
+/// Masks the secrets for a server of the Model Context Protocol, as the service does: recorded.
+fn mask(kind: &str, tool: &mut Map<String, Value>) {
+    const MASK: &str = "<redacted>";
+    if kind != "mcp" {
+        return;
+    }
+    if let Some(Value::String(secret)) = tool.get_mut("authorization") {
+        MASK.clone_into(secret);
+    }
+    let headers = tool.get_mut("headers").and_then(Value::as_object_mut);
+    headers.into_iter().flatten().for_each(|(_, value)| *value = MASK.into());
 }
 
 /// The type, then all other keys in alphabetical order.

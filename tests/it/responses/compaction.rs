@@ -70,6 +70,18 @@ async fn a_compaction_can_be_compacted_again() {
 }
 
 #[tokio::test]
+async fn a_greeting_of_the_model_is_no_question() {
+    let server =
+        TestServer::with_fixtures("replies: [{when: {turn: 1}, steps: [{message: First}]}]").await;
+    let greeting = json!({"role": "assistant", "content": "Welcome"});
+    let compacted = server.post(PATH, json!({"model": "gpt-4o", "input": [greeting]})).await.body;
+    let mut input = compacted["output"].as_array().unwrap().clone();
+    input.push(user("Hello"));
+    let asked = create(&server, json!({"model": "gpt-4o", "input": input})).await;
+    assert_eq!(text(&asked), "First");
+}
+
+#[tokio::test]
 async fn what_cannot_be_compacted_is_refused() {
     let server = TestServer::with_fixtures(WEATHER).await;
     for (body, refusal) in [

@@ -234,6 +234,34 @@ async fn a_response_works_in_the_container_that_it_names() {
 }
 
 #[tokio::test]
+async fn secrets_of_tools_are_neither_shown_nor_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("r.db");
+    let server = TestServer::on(&database, REPORT).await;
+    let secret = "sk-domain-0123456789abcdef";
+    let policy = json!({"type": "allowlist", "allowed_domains": ["example.org"],
+        "domain_secrets": [{"domain": "example.org", "name": "KEY", "value": secret}]});
+    let tools = json!([
+        {"type": "code_interpreter", "container": {"type": "auto", "network_policy": policy}},
+        {"type": "mcp", "server_label": "s", "server_url": "https://example.org",
+            "authorization": secret, "headers": {"X-Key": secret}},
+    ]);
+    let body = json!({"model": "gpt-4o", "input": "Hello", "tools": tools});
+    let response = create(&server, body).await;
+    assert!(!response.to_string().contains(secret), "{response}");
+    assert_eq!(response["tools"][1]["authorization"], "<redacted>");
+    assert_eq!(response["tools"][1]["headers"], json!({"X-Key": "<redacted>"}));
+    server.stop().await;
+    for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()) {
+        if file.is_file() {
+            let kept = std::fs::read(&file).unwrap();
+            let secret = secret.as_bytes();
+            assert!(!kept.windows(secret.len()).any(|it| it == secret), "{}", file.display());
+        }
+    }
+}
+
+#[tokio::test]
 async fn snapshots_and_resets_know_containers() {
     let server = TestServer::with_fixtures(REPORT).await;
     let container = container(&server).await;
@@ -244,7 +272,8 @@ async fn snapshots_and_resets_know_containers() {
     assert_eq!(server.get(&content).await.status, StatusCode::NOT_FOUND);
     server.post("/_rehearsal/snapshots/with/restore", json!({})).await;
     assert_eq!(server.get(&content).await.text, "kept");
-    server.post("/_rehearsal/reset", json!({})).await;
+    let reset = server.post("/_rehearsal/reset", json!({})).await.body;
+    assert_eq!(reset["removed"]["containers"], 1);
     assert_eq!(server.get("/v1/containers").await.body["data"], json!([]));
 }
 

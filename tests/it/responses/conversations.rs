@@ -91,6 +91,27 @@ async fn a_response_reads_its_conversation_and_adds_to_it() {
     );
 }
 
+#[tokio::test]
+async fn questions_that_a_client_brings_along_count_once_they_are_answered() {
+    let server = TestServer::with_fixtures(WEATHER).await;
+    let user = json!({"role": "user", "content": "Before"});
+    let assistant = json!({"role": "assistant", "content": "Yes"});
+    for (items, second) in [
+        (json!([user]), "You said Now — né"),
+        (json!([user, assistant]), "The second: Now"),
+        (json!([assistant, {"role": "developer", "content": "x"}]), "You said Now — né"),
+    ] {
+        let made = server.post("/v1/conversations", json!({})).await.id();
+        let path = format!("/v1/conversations/{made}/items");
+        server.post(&path, json!({"items": items})).await;
+        let given = server.post("/v1/conversations", json!({"items": items})).await.id();
+        for conversation in [made, given] {
+            let asked = json!({"model": "gpt-4o", "input": "Now", "conversation": conversation});
+            assert_eq!(text(&create(&server, asked).await), second, "{items}");
+        }
+    }
+}
+
 const SLOW: &str = "replies: [{pace: {per_token: 1s}, steps: [{message: one two}]}]";
 
 #[tokio::test]

@@ -147,6 +147,78 @@ async fn a_server_of_responses_performs_runs() {
 }
 
 #[tokio::test]
+async fn what_a_server_of_responses_says_has_no_key_in_it() {
+    let key = "sk-upstream-0123456789abcdef";
+    let reasoning = json!({"type": "response.output_item.done", "item": {"type": "reasoning",
+        "summary": [{"type": "summary_text", "text": format!("The key is {key}.")}],
+        "encrypted_content": "gAAAAA"}});
+    let cut = json!({"type": "response.output_item.done", "item": {"type": "function_call",
+        "name": "look", "arguments": "{\"a", "call_id": "call_0", "status": "incomplete"}});
+    let call = json!({"type": "response.output_item.done", "item": {"type": "function_call",
+        "name": "look", "arguments": "{}", "call_id": "call_1"}});
+    let done = json!({"type": "response.completed", "response": {"status": "completed"}});
+    let failed = json!({"type": "response.failed", "response": {"status": "failed",
+        "error": {"code": key, "message": key}}});
+    let events = [reasoning, cut, call, done].map(|event| event.to_string());
+    let calls = stream(&events.iter().map(String::as_str).collect::<Vec<_>>());
+    let (address, _) = answering(vec![Some(calls), Some(stream(&[&failed.to_string()]))]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = UpstreamSettings {
+        key: Some(rehearsal::ApiKey::new(key.to_owned())),
+        ..UpstreamSettings::new(format!("http://{address}/v1"), UpstreamKind::Responses)
+    };
+    let server = TestServer::with(Config {
+        upstream: Some(upstream),
+        unmatched: Unmatched::Upstream,
+        database: Some(folder.path().join("r.db")),
+        ..config()
+    })
+    .await;
+    let first = create(&server, asked(json!("Hello"))).await;
+    assert_eq!(calls_of(&first), ["look"], "{first}");
+    let mut second = asked(json!(outputs(&first, &["cold"])));
+    second["previous_response_id"] = first["id"].clone();
+    let second = create(&server, second).await;
+    assert_eq!(second["error"], json!({"code": "…", "message": "…"}));
+    server.stop().await;
+    for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()) {
+        if file.is_file() {
+            let kept = std::fs::read(&file).unwrap();
+            assert!(!kept.windows(key.len()).any(|it| it == key.as_bytes()), "{}", file.display());
+        }
+    }
+}
+
+fn calls_of(response: &Value) -> Vec<String> {
+    calls(response).iter().map(|call| call["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A search in our files and a function, one after the other, and what comes back for each.
+#[tokio::test]
+async fn searches_and_functions_go_back_under_their_own_ids() {
+    let remote = TestServer::with_fixtures(
+        "replies: [{steps: [{tool_calls: [{function: {name: file_search, arguments: {query: \
+         refunds}}}]}, {tool_calls: [{function: {name: look, arguments: {}}}]}, {message: '{{ \
+         outputs.look }}'}]}]",
+    )
+    .await;
+    let server = asking(format!("{}/v1", remote.base), UpstreamKind::Responses).await;
+    let file = server.document("rules.txt", "Refunds are paid within 14 days.").await;
+    let store = json!({"name": "Rules", "file_ids": [file]});
+    let store = server.post("/v1/vector_stores", store).await.id();
+    server.idle().await;
+    let mut body = asked(json!("When are refunds paid?"));
+    let search = json!({"type": "file_search", "vector_store_ids": [store]});
+    body["tools"].as_array_mut().unwrap().push(search);
+    let first = create(&server, body.clone()).await;
+    assert_eq!(kinds(&first), ["file_search_call", "function_call"], "{first}");
+    body["input"] = json!(outputs(&first, &["cold"]));
+    body["previous_response_id"] = first["id"].clone();
+    let second = create(&server, body).await;
+    assert_eq!(text(&second), "cold", "{second}");
+}
+
+#[tokio::test]
 async fn what_a_server_of_responses_does_wrong_is_said_by_the_response() {
     let added = r#"{"type":"response.output_item.added","output_index":0,
         "item":{"id":"msg_1","type":"message","status":"in_progress","content":[]}}"#

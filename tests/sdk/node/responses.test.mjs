@@ -108,3 +108,23 @@ test("a failure and a refusal", async () => {
   const unknown = { model, input: "x", previous_response_id: "resp_none" };
   await assert.rejects(client.responses.create(unknown), { code: "previous_response_not_found" });
 });
+
+test("containers and their files", async () => {
+  const made = await client.containers.create({ name: "Mine" });
+  assert.deepEqual(await client.containers.retrieve(made.id), made);
+  const upload = new File(["a,b"], "a.csv");
+  const file = await client.containers.files.create(made.id, { file: upload });
+  const of = { container_id: made.id };
+  assert.equal((await client.containers.files.retrieve(file.id, of)).path, file.path);
+  const content = await client.containers.files.content.retrieve(file.id, of);
+  assert.equal(await content.text(), "a,b");
+  await client.containers.files.delete(file.id, of);
+  await client.containers.delete(made.id);
+  await assert.rejects(client.containers.retrieve(made.id), OpenAI.NotFoundError);
+});
+
+test("a chain is compacted", async () => {
+  const first = await client.responses.create({ model, input: "Hello" });
+  const compacted = await client.responses.compact({ model, previous_response_id: first.id });
+  assert.deepEqual(compacted.output.map((item) => item.type), ["message", "compaction"]);
+});

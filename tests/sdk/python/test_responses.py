@@ -115,6 +115,28 @@ class Responses(unittest.TestCase):
         self.assertEqual(len(list(conversations.items.list(made.id))), 2)
         self.assertTrue(conversations.delete(made.id).deleted)
 
+    def test_containers_and_their_files(self):
+        containers = self.client.containers
+        made = containers.create(name="Mine", expires_after={"anchor": "last_active_at", "minutes": 10})
+        self.assertEqual(containers.retrieve(made.id), made)
+        self.assertIn(made.id, [container.id for container in containers.list()])
+        file = containers.files.create(made.id, file=("a.csv", b"a,b"))
+        self.assertEqual(containers.files.retrieve(file.id, container_id=made.id), file)
+        self.assertEqual([it.id for it in containers.files.list(made.id)], [file.id])
+        self.assertEqual(containers.files.content.retrieve(file.id, container_id=made.id).read(), b"a,b")
+        containers.files.delete(file.id, container_id=made.id)
+        containers.delete(made.id)
+        with self.assertRaisesRegex(openai.NotFoundError, "not found"):
+            containers.retrieve(made.id)
+
+    def test_a_chain_is_compacted(self):
+        first = self.responses.create(model=MODEL, input="Hello")
+        compacted = self.responses.compact(model=MODEL, previous_response_id=first.id)
+        self.assertEqual([item.type for item in compacted.output], ["message", "compaction"])
+        given = [item.model_dump(exclude_none=True) for item in compacted.output]
+        again = self.responses.create(model=MODEL, input=given + [{"role": "user", "content": "Hello"}])
+        self.assertEqual(again.output_text, "Hello! How can I help you today?")
+
 
 class Async(unittest.IsolatedAsyncioTestCase):
     async def test_a_stream(self):

@@ -118,10 +118,11 @@ class Responses(unittest.TestCase):
     def test_containers_and_their_files(self):
         containers = self.client.containers
         made = containers.create(name="Mine", expires_after={"anchor": "last_active_at", "minutes": 10})
-        self.assertEqual(containers.retrieve(made.id), made)
+        self.assertEqual(containers.retrieve(made.id).to_dict(), made.to_dict())
         self.assertIn(made.id, [container.id for container in containers.list()])
         file = containers.files.create(made.id, file=("a.csv", b"a,b"))
-        self.assertEqual(containers.files.retrieve(file.id, container_id=made.id), file)
+        found = containers.files.retrieve(file.id, container_id=made.id)
+        self.assertEqual(found.to_dict(), file.to_dict())
         self.assertEqual([it.id for it in containers.files.list(made.id)], [file.id])
         self.assertEqual(containers.files.content.retrieve(file.id, container_id=made.id).read(), b"a,b")
         containers.files.delete(file.id, container_id=made.id)

@@ -87,7 +87,6 @@ async fn create_file(
     request: Request,
 ) -> Result<Answer<ContainerFile>> {
     in_session.state.knowledge.running_container(&ids.key()).await?;
-    let not_given = || ApiErrorKind::invalid("file", ValidationErrorKind::NotGiven);
     let (put, content, context) = if is_form(request.headers()) {
         let (mut form, context) =
             Form::receive(in_session, request, "file", limits::FILE_BYTES).await?;
@@ -104,7 +103,9 @@ async fn create_file(
             context.knowledge.upload_into(&container, &filename, content.draft).await?
         }
         (None, Some(id)) => context.knowledge.copy_into(&container, &id).await?,
-        (None, None) => return Err(not_given().into()),
+        (None, None) => {
+            return Err(ApiErrorKind::invalid("file", ValidationErrorKind::NotGiven).into());
+        }
     };
     Ok(Answer(file))
 }

@@ -46,6 +46,16 @@ pub fn config() -> Config {
     }
 }
 
+/// No file of a folder, such as that of a database, has this text in it.
+pub fn assert_not_kept(folder: &Path, secret: &str) {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|path| path.is_file()) {
+        let kept = std::fs::read(&file).unwrap();
+        let has_it = kept.windows(secret.len()).any(|it| it == secret.as_bytes());
+        assert!(!has_it, "{}", file.display());
+    }
+}
+
 /// The number of contents on disk next to the database `r.db` in a folder.
 pub fn blobs(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder.join("r.db-files")).unwrap();

@@ -9,7 +9,7 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use super::{create, ids};
-use crate::server::{Answer, TestServer};
+use crate::server::{Answer, TestServer, assert_not_kept};
 
 const REPORT: &str = r#"
 replies:
@@ -252,13 +252,7 @@ async fn secrets_of_tools_are_neither_shown_nor_kept() {
     assert_eq!(response["tools"][1]["authorization"], "<redacted>");
     assert_eq!(response["tools"][1]["headers"], json!({"X-Key": "<redacted>"}));
     server.stop().await;
-    for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()) {
-        if file.is_file() {
-            let kept = std::fs::read(&file).unwrap();
-            let secret = secret.as_bytes();
-            assert!(!kept.windows(secret.len()).any(|it| it == secret), "{}", file.display());
-        }
-    }
+    assert_not_kept(folder.path(), secret);
 }
 
 #[tokio::test]

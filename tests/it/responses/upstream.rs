@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{calls, create, outputs, text};
 use crate::{
-    server::{TestServer, config},
+    server::{TestServer, assert_not_kept, config},
     upstream::{answering, stream},
 };
 
@@ -181,12 +181,7 @@ async fn what_a_server_of_responses_says_has_no_key_in_it() {
     let second = create(&server, second).await;
     assert_eq!(second["error"], json!({"code": "…", "message": "…"}));
     server.stop().await;
-    for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()) {
-        if file.is_file() {
-            let kept = std::fs::read(&file).unwrap();
-            assert!(!kept.windows(key.len()).any(|it| it == key.as_bytes()), "{}", file.display());
-        }
-    }
+    assert_not_kept(folder.path(), key);
 }
 
 fn calls_of(response: &Value) -> Vec<String> {

@@ -3,7 +3,11 @@
 //!
 //! If Go, Java or their registries are not available, the tests print a line and are skipped.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     clients::{once, succeed},
@@ -61,20 +65,34 @@ fn converse(command: &mut Command) {
 /// Builds one of the Go programs, if its client is available. The program needs no libraries.
 pub fn build(name: &str, flags: &[&str]) -> Option<PathBuf> {
     let program = installed().join(format!("go-{name}"));
+    let mut build = compile(name, "build", &program);
+    fetch(build.args(flags).arg("."), &format!("the {name} client of Go")).then_some(program)
+}
+
+/// Builds the tests of the official client, if it is available. Returns the folder of the programs.
+pub fn build_suites(packages: &[&str]) -> Option<PathBuf> {
+    let programs = installed().join("suite-go");
+    fs::create_dir_all(&programs).expect("a folder below target");
+    let mut build = compile("official", "test", &programs);
+    build.args(["-c", UNOPTIMISED]).args(packages);
+    fetch(&mut build, "the official client of Go").then_some(programs)
+}
+
+/// The start of a command that compiles in the folder of one of the Go programs.
+fn compile(name: &str, command: &str, output: &Path) -> Command {
     fs::create_dir_all(installed()).expect("a folder below target");
-    let mut build = Command::new("go");
-    build
-        .args(["build", "-mod=readonly", "-trimpath"])
-        .args(flags)
-        .arg("-o")
-        .arg(&program)
-        .arg(".");
-    build
+    let mut go = Command::new("go");
+    go.args([command, "-mod=readonly", "-trimpath", "-o"])
+        .arg(output)
         .current_dir(root().join("tests/sdk/go").join(name))
         .env("GOTOOLCHAIN", "local")
-        .env("GOFLAGS", "");
-    fetch(build.env("CGO_ENABLED", "0"), &format!("the {name} client of Go")).then_some(program)
+        .env("GOFLAGS", "")
+        .env("CGO_ENABLED", "0");
+    go
 }
+
+/// An optimised build of the official client takes a minute and gigabytes of memory.
+const UNOPTIMISED: &str = "-gcflags=github.com/openai/openai-go/v3=-N -l";
 
 fn go(name: &str, flags: &[&str]) {
     if let Some(program) = build(name, flags) {
@@ -84,8 +102,7 @@ fn go(name: &str, flags: &[&str]) {
 
 #[test]
 fn the_official_client_of_go() {
-    // An optimised build of this client takes a minute and gigabytes of memory.
-    go("official", &["-gcflags=github.com/openai/openai-go/v3=-N -l"]);
+    go("official", &[UNOPTIMISED]);
 }
 
 #[test]

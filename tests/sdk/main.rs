@@ -25,6 +25,7 @@ mod rust;
 mod scale;
 #[path = "../skipped/note.rs"]
 mod skipped;
+mod suites;
 mod tutorials;
 mod upstream;
 mod verification;

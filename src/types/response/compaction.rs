@@ -37,8 +37,9 @@ impl Compaction {
 pub struct NewCompaction(pub NewResponse);
 
 /// Documented: its keys, which are some of the keys of a response.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "model",
+    "image",
     "input",
     "previous_response_id",
     "instructions",

@@ -130,6 +130,10 @@ impl NewResponse {
     }
 }
 
+/// Parameters that are accepted and change nothing. The types of the official SDKs declare them.
+const WITHOUT_EFFECT: [&str; 5] =
+    ["access_programs", "context_management", "image", "moderation", "prompt_cache_options"];
+
 impl Read for NewResponse {
     fn read(value: Value, at: &Path<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let mut fields = Fields::new(value, at, errors)?;
@@ -163,7 +167,7 @@ impl Read for NewResponse {
         let safety_identifier = fields.optional("safety_identifier");
         let user = fields.optional("user");
         let top_logprobs = integer(&mut fields, "top_logprobs", 0, limits::TOP_LOGPROBS);
-        for unused in ["context_management", "moderation", "prompt_cache_options"] {
+        for unused in WITHOUT_EFFECT {
             fields.optional::<Value>(unused)?;
         }
         let read = Self {
@@ -375,6 +379,8 @@ impl Read for CountTokens {
         // A count needs neither a model nor input.
         map.entry("model").or_insert_with(|| json!(""));
         map.entry("input").or_insert_with(|| json!([]));
+        // Only a count accepts it. It changes nothing.
+        map.remove("personality");
         NewResponse::read(Value::Object(map), at, errors).map(Self)
     }
 }

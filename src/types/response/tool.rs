@@ -218,7 +218,8 @@ fn read_function(
     let parameters = fields.optional::<Map<String, Value>>("parameters")?;
     let strict = fields.optional::<bool>("strict")?;
     let output_schema = fields.optional::<Value>("output_schema")?;
-    let more = ["defer_loading", "allowed_callers"].map(|key| (key, fields.optional::<Value>(key)));
+    let more = ["defer_loading", "allowed_callers", "async"];
+    let more = more.map(|key| (key, fields.optional::<Value>(key)));
     let parameters = parameters.filter(|given| !given.is_empty()).unwrap_or_else(|| {
         Map::from_iter([("type".to_owned(), json!("object")), ("properties".to_owned(), json!({}))])
     });

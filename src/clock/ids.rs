@@ -218,6 +218,11 @@ impl RunIds {
         self.spell("call_", Spelling::Base62, Made::Call, nth)
     }
 
+    /// The id of a call that the n-th item of a response makes.
+    pub fn call_of_item(&self, nth: usize) -> String {
+        self.spell("call_", Spelling::Base62, Made::Message, nth)
+    }
+
     /// The id of an item of a response. It has the chain and the mark of the response's own id.
     pub fn item(&self, prefix: &str, nth: usize, at: Timestamp) -> String {
         let own = self.run.as_str().trim_start_matches(Response::PREFIX);

@@ -66,6 +66,9 @@ pub(super) enum Cue {
     CloseReasoning,
     /// An item that only one API has, in the form of that API.
     Item(Map<String, Value>),
+    /// The items before it ask the client for something: the response ends, and the next one
+    /// continues with the answers.
+    AwaitOutputs,
     /// Streams break off here; the run continues.
     Disconnect,
     End(PerformanceEnd),

@@ -132,6 +132,7 @@ impl RunObjects {
             }
             // The Assistants API has no form for them.
             EventKind::ReasoningOpened
+            | EventKind::AnswersWanted
             | EventKind::SummaryPart
             | EventKind::Summary(_)
             | EventKind::Item(_) => {}

@@ -101,6 +101,10 @@ impl Script {
                 cues.push(Cue::Disconnect);
                 return Ok(());
             }
+            ReplyStep::Await => {
+                cues.push(Cue::AwaitOutputs);
+                return Ok(());
+            }
             ReplyStep::Message(_) | ReplyStep::ToolCalls(_) => {}
             ReplyStep::Reasoning(_) | ReplyStep::Item(_) => {}
         }
@@ -119,7 +123,7 @@ impl Script {
             ReplyStep::ToolCalls(calls) => writing.calls(calls, inputs),
             ReplyStep::Reasoning(summary) => writing.reasoning(summary),
             ReplyStep::Item(item) => writing.item(item),
-            ReplyStep::Pause(_) | ReplyStep::Disconnect => Ok(()),
+            ReplyStep::Pause(_) | ReplyStep::Await | ReplyStep::Disconnect => Ok(()),
         })?;
         Ok(())
     }
@@ -160,7 +164,7 @@ fn off_the_workers<R>(entry: &ReplyStep, work: impl FnOnce() -> R) -> R {
                 || said.refusal.as_deref().is_some_and(template::may_take_long)
         }
         ReplyStep::ToolCalls(_) | ReplyStep::Reasoning(_) | ReplyStep::Item(_) => true,
-        ReplyStep::Pause(_) | ReplyStep::Disconnect => false,
+        ReplyStep::Pause(_) | ReplyStep::Await | ReplyStep::Disconnect => false,
     };
     let has_others = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);

@@ -87,7 +87,7 @@ pub(super) async fn prepare(
             }
         }
         ReplyStep::Reasoning(_) | ReplyStep::Item(_) => {}
-        ReplyStep::Pause(_) | ReplyStep::Disconnect => {}
+        ReplyStep::Pause(_) | ReplyStep::Await | ReplyStep::Disconnect => {}
     }
     Ok(inputs)
 }

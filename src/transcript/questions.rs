@@ -177,7 +177,7 @@ impl Counted {
         let context = Context { turn, question: question.clone() };
         self.note([Some(&response.id), exchange.conversation.as_ref()], &context);
         let place = match waiting {
-            Some(asking) => self.go_on(&asking, exchange, response),
+            Some(asking) => self.go_on(&asking, response),
             None => {
                 self.questions.push(AnsweredQuestion {
                     question,
@@ -192,8 +192,8 @@ impl Counted {
         };
         let AnsweredQuestion { turn, items, parts, .. } = &self.questions[place];
         let asking = Asking { place, turn: *turn, items: items.len(), parts: *parts };
-        for call in response.output.iter().filter(|item| is_plain_call(item)) {
-            self.calls.insert(call.call_id().unwrap_or_default().to_owned(), asking.clone());
+        for call in calls(&response.output) {
+            self.calls.insert(call.to_owned(), asking.clone());
         }
     }
 
@@ -203,14 +203,9 @@ impl Counted {
         }
     }
 
-    /// Adds a response to a question. If another response has continued the question already, this
+    /// Adds a response to a question, behind an output that separates it from the calls before. If another response has continued the question already, this
     /// one is the end of a copy.
-    fn go_on(
-        &mut self,
-        asking: &Asking,
-        exchange: &RecordedExchange,
-        response: &RecordedResponse,
-    ) -> usize {
+    fn go_on(&mut self, asking: &Asking, response: &RecordedResponse) -> usize {
         let mut place = asking.place;
         if self.questions[place].items.len() > asking.items {
             let mut copy = self.questions[place].clone();
@@ -220,11 +215,18 @@ impl Counted {
             place = self.questions.len() - 1;
         }
         let question = &mut self.questions[place];
-        // One output separates the calls before it from the calls behind it.
-        let output = exchange.input.iter().rfind(|item| item.is(FUNCTION_CALL_OUTPUT));
-        question.items.extend(output.into_iter().chain(response.output.iter()).cloned());
+        question.items.push(Item::new("", FUNCTION_CALL_OUTPUT, Value::Null));
+        question.items.extend(response.output.iter().cloned());
         question.response = response.clone();
         question.parts += 1;
         place
     }
+}
+
+/// The ids of the calls with which a response ends, and that the client answers. Functions end a
+/// response wherever they are; other calls are to be at its end.
+fn calls(output: &[Item]) -> Vec<&str> {
+    let plain = output.iter().filter(|item| is_plain_call(item)).filter_map(Item::asks);
+    let at_end = output.iter().rev().map_while(Item::asks);
+    plain.chain(at_end).collect()
 }

@@ -112,16 +112,20 @@ fn cleaned(item: &Item, redactor: &Redactor) -> Item {
     Item::new(item.id.as_str(), &item.kind, rest)
 }
 
-/// The steps of a reply. Adjacent calls of functions are one step. Outputs are no steps, but they
-/// separate the calls of two responses.
+/// The steps of a reply. Adjacent calls of functions are one step. Outputs separate the calls of two
+/// responses: functions wait by themselves, other calls need a step for it.
 fn steps(items: impl Iterator<Item = Item>, results: bool) -> Vec<Value> {
     let mut steps: Vec<Value> = Vec::new();
-    let mut goes_on = false;
+    let (mut goes_on, mut waits) = (false, false);
     for item in items {
         if item.is(FUNCTION_CALL_OUTPUT) {
-            goes_on = false;
+            if waits {
+                steps.push(json!({"await": "outputs"}));
+            }
+            (goes_on, waits) = (false, false);
             continue;
         }
+        waits = item.asks().is_some() && !is_plain_call(&item);
         let is_call = is_plain_call(&item);
         if is_call
             && goes_on

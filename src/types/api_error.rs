@@ -133,9 +133,11 @@ pub enum ApiErrorKind {
     },
     ConversationLocked,
     NoCallForOutput {
+        call: &'static str,
         call_id: String,
     },
     NoOutputForCall {
+        call: &'static str,
         call_id: String,
     },
     ReasoningAlone {
@@ -372,11 +374,11 @@ impl fmt::Display for ApiErrorKind {
                 "Another process is currently operating on this conversation. Please retry in a \
                  few seconds.",
             ),
-            Self::NoCallForOutput { call_id } => {
-                write!(f, "No tool call found for function call output with call_id {call_id}.")
+            Self::NoCallForOutput { call, call_id } => {
+                write!(f, "No tool call found for {call} output with call_id {call_id}.")
             }
-            Self::NoOutputForCall { call_id } => {
-                write!(f, "No tool output found for function call {call_id}.")
+            Self::NoOutputForCall { call, call_id } => {
+                write!(f, "No tool output found for {call} {call_id}.")
             }
             Self::ReasoningAlone { id } => write!(
                 f,

@@ -3,6 +3,7 @@
 mod background;
 mod bad_input;
 mod both_apis;
+mod client_calls;
 mod compaction;
 mod containers;
 mod conversations;

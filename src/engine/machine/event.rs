@@ -62,6 +62,8 @@ pub(in super::super) enum EventKind {
     },
     /// The run waits for the outputs of the client.
     OutputsWanted,
+    /// The last items wait for answers of the client.
+    AnswersWanted,
     /// The run is in the queue again.
     Requeued,
     /// A cancel of the run is in progress.

@@ -128,6 +128,11 @@ impl Machine {
                     events.push(MachineEvent { at, what: EventKind::Item(item) });
                 }
             }
+            Cue::AwaitOutputs => {
+                self.close(Closing::Finished, at, events);
+                events.push(MachineEvent { at, what: EventKind::AnswersWanted });
+                self.end(PerformanceEnd::Completed { usage: None }, at, events);
+            }
             Cue::Disconnect => events.push(MachineEvent { at, what: EventKind::BrokeOff }),
             Cue::End(end) => self.end(end, at, events),
         }

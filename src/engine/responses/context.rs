@@ -195,21 +195,25 @@ impl Read<'_> {
         let refused = |kind| Err(EngineError::Refused(kind));
         let (mut calls, mut known, mut answered) = (Vec::new(), HashSet::new(), HashSet::new());
         for (place, item) in self.items.iter().enumerate() {
-            let Some(call_id) = item.call_id() else { continue };
-            if item.is(FUNCTION_CALL) && item.text_at("status") != Some("incomplete") {
-                calls.push(call_id);
-                known.insert(call_id);
-            } else if item.is(FUNCTION_CALL_OUTPUT) {
+            let Some(call) = item.checked_call() else { continue };
+            if let Some(call_id) = item.answers() {
                 // The call may be in front of what was read, or deleted.
-                if place >= self.own && self.is_whole && !known.contains(call_id) {
+                if place >= self.own && self.is_whole && !known.contains(&(call, call_id)) {
                     let call_id = call_id.to_owned();
-                    return refused(ApiErrorKind::NoCallForOutput { call_id });
+                    return refused(ApiErrorKind::NoCallForOutput { call, call_id });
                 }
-                answered.insert(call_id);
+                answered.insert((call, call_id));
+            } else if let Some(call_id) =
+                item.call_id().filter(|_| item.text_at("status") != Some("incomplete"))
+            {
+                calls.push((call, call_id));
+                known.insert((call, call_id));
             }
         }
-        match calls.into_iter().find(|call_id| !answered.contains(call_id)) {
-            Some(call_id) => refused(ApiErrorKind::NoOutputForCall { call_id: call_id.to_owned() }),
+        match calls.into_iter().find(|call| !answered.contains(call)) {
+            Some((call, call_id)) => {
+                refused(ApiErrorKind::NoOutputForCall { call, call_id: call_id.to_owned() })
+            }
             None => Ok(()),
         }
     }
@@ -219,10 +223,10 @@ impl Read<'_> {
         question::call_just_answered(self.items.iter().copied())
     }
 
-    /// What functions have answered, by the ids of their calls.
+    /// The answers of the client, by the ids of the calls.
     pub(super) fn outputs(&self) -> HashMap<&str, String> {
-        let outputs = self.items.iter().filter(|item| item.is(FUNCTION_CALL_OUTPUT));
-        outputs.filter_map(|item| Some((item.call_id()?, item.output()))).collect()
+        let answers = self.items.iter().filter_map(|item| Some((item.answers()?, item.output())));
+        answers.collect()
     }
 
     /// How many tokens all of it is.

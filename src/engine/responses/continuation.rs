@@ -1,5 +1,6 @@
 //! How a reply goes on in another response: what is noted under the ids of the calls that a response
-//! ends with, and found again when their outputs come.
+//! ends with, and found again when their outputs come. Calls of all types are noted in the form of
+//! functions, which templates and turns read.
 //!
 //! The note does not depend on how the client comes back: by `previous_response_id`, by a
 //! conversation, or with the whole list of items. It is there for responses that are not stored,

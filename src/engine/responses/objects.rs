@@ -29,10 +29,12 @@ use crate::{
     types::{
         Container, Id, Item, Response, Step, Timestamp,
         response::{
-            ResponseStatus, ResponseUsage, Settings, item, item::ItemStatus, model::ModelDefaults,
+            ResponseStatus, ResponseUsage, Settings, client_call, item, item::ItemStatus,
+            model::ModelDefaults,
         },
         run::LastError,
         step::Searched,
+        tool::FunctionCall,
     },
 };
 
@@ -168,8 +170,10 @@ impl ResponseObjects {
             }
             EventKind::OutputsWanted => {
                 let step = self.run.steps.last();
-                self.progress.asked = step.map(Step::function_calls).unwrap_or_default();
+                self.progress.asked = self.asking_items();
+                self.progress.asked.extend(step.map(Step::function_calls).unwrap_or_default());
             }
+            EventKind::AnswersWanted => self.progress.asked = self.asking_items(),
             EventKind::Ended(ending) => self.end(ending, at, told),
             // Streams of both APIs break off in the same way: the run's events say so.
             EventKind::BrokeOff => {}
@@ -286,7 +290,21 @@ impl ResponseObjects {
         told.push(ResponseEventKind::ItemDone(place, done));
     }
 
-    /// An item from the fixture. Its id and its status are filled in here.
+    /// The calls of items at the end of the output that the client has to answer. The calls of
+    /// functions are noted when they are made.
+    fn asking_items(&self) -> Vec<FunctionCall> {
+        let output = self.response.output.iter().rev();
+        let asking = output.map_while(Item::client_call);
+        let is_noted = |call: &FunctionCall| {
+            let steps = self.run.steps.iter();
+            steps.flat_map(Step::function_calls).any(|known| known.id == call.id)
+        };
+        let mut asking: Vec<_> = asking.filter(|call| !is_noted(call)).collect();
+        asking.reverse();
+        asking
+    }
+
+    /// An item from the fixture. Its id, its status and the id of its call are filled in here.
     fn item(
         &mut self,
         mut rest: Map<String, Value>,
@@ -298,6 +316,7 @@ impl ResponseObjects {
             Some(Value::String(kind)) => kind,
             _ => return,
         };
+        let call_id = self.run.ids().call_of_item(self.progress.items);
         let drawn = self.item_id(item::prefix_of(&kind).unwrap_or("item_"), at);
         let id = match rest.shift_remove("id") {
             Some(Value::String(id)) => id,
@@ -307,6 +326,9 @@ impl ResponseObjects {
             let given = std::mem::take(&mut rest);
             rest.insert("status".to_owned(), ItemStatus::Completed.name().into());
             rest.extend(given);
+        }
+        if client_call::has_call_id(&kind, &rest) && !rest.contains_key("call_id") {
+            rest.insert("call_id".to_owned(), call_id.into());
         }
         let place = ItemPlace { id: id.clone(), output_index: self.response.output.len() };
         let done = Item::new(id, &kind, Value::Object(rest));

@@ -227,18 +227,6 @@ impl Item {
             .filter_map(|part| part["text"].as_str().or_else(|| part["refusal"].as_str()));
         texts.collect::<Vec<_>>().join("\n")
     }
-
-    /// The output of a function, as text.
-    pub fn output(&self) -> String {
-        match self.rest.get("output") {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(parts)) => {
-                let texts = parts.iter().filter_map(|part| part["text"].as_str());
-                texts.collect::<Vec<_>>().join("\n")
-            }
-            _ => String::new(),
-        }
-    }
 }
 
 /// A part of a message's text that may still be incomplete.

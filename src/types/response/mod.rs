@@ -3,6 +3,7 @@
 //! The order of its keys is the service's, as recorded in August 2026. Answers over REST and
 //! events in streams differ in one key.
 
+pub mod client_call;
 pub mod compaction;
 pub mod input;
 pub mod item;

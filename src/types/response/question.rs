@@ -1,7 +1,7 @@
 //! Questions in lists of items: how many there are, and which call the client has just answered.
 //! The engine and the import of recordings count in the same way.
 
-use super::{Item, item::FUNCTION_CALL_OUTPUT};
+use super::Item;
 
 /// The number of questions in a context: `before` the input, and in it. Messages of the user that
 /// follow each other are one question.
@@ -47,5 +47,5 @@ pub fn call_just_answered<'i>(
     mut items: impl DoubleEndedIterator<Item = &'i Item>,
 ) -> Option<&'i str> {
     let last = items.rfind(|item| item.role().is_none_or(|role| role == "assistant"))?;
-    last.call_id().filter(|_| last.is(FUNCTION_CALL_OUTPUT))
+    last.answers()
 }

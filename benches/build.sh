@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures a first build, and the size of the program. The build goes into an empty folder and uses
-# sources that are downloaded already. It prints a table; `--save` also writes it to
-# benches/build.md, which `cargo bench -- --save` puts into BENCHMARKS.md. With names of profiles
-# (`release`, `dist`, `dev`) after that, it measures only those.
+# sources that are downloaded already. It prints a table. With `--save` it also writes the table to
+# benches/build.md, and `cargo bench -- --save` puts that file into BENCHMARKS.md. With names of
+# profiles (`release`, `dist`, `dev`) after that, it measures only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)

@@ -63,7 +63,7 @@ impl Client {
         read(self.send(Method::POST, path, Bytes::from(body.to_string())).await).await
     }
 
-    /// Reads a response to its end, and returns the time at which the sought bytes arrived.
+    /// Reads a response to its end, and returns the arrival time of the bytes `sought`.
     pub async fn until(&mut self, path: &str, body: &Value, sought: &[u8]) -> Instant {
         let mut body =
             self.send(Method::POST, path, Bytes::from(body.to_string())).await.into_body();

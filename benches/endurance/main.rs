@@ -1,7 +1,7 @@
-//! An hour of bad luck in ten minutes: kills, ten thousand streams, readers that do not read, huge
-//! bodies, a full disk, and heavy work next to the work of others.
+//! Endurance under bad conditions, in ten minutes: kills, ten thousand streams, readers that do not
+//! read, huge bodies, a full disk, and heavy work next to the work of others.
 //!
-//! `cargo bench --bench endurance` prints the table; with `-- --save` it also writes it to
+//! `cargo bench --bench endurance` prints the table. With `-- --save` it also writes it to
 //! `docs/endurance.md`. With names after that (`kills`, `streams`, `readers`, `bodies`, `patterns`,
 //! `unmatched`, `clock`, `disk`, `neighbours`, `memory`) it measures only those. `REHEARSAL_BIN`
 //! selects another build for the measurement.

@@ -19,8 +19,8 @@ use crate::{
 pub const REPLIES: usize = 10_000;
 pub const OBJECTS: usize = 10_000;
 
-/// A folder with a file of so many replies, with all kinds of conditions. The last one answers
-/// `Where is parcel 7?`.
+/// A folder with one file of this number of replies, with all kinds of conditions. The last reply
+/// answers `Where is parcel 7?`.
 pub fn written(replies: usize) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut yaml = String::from("replies:\n");

@@ -148,7 +148,7 @@ async fn streamed(client: &mut Client, assistant: &str) {
     client.get(&messages).await;
 }
 
-/// The rate of the work of so many clients, per second.
+/// The rate of the work per second, with this number of clients.
 pub async fn rate(address: &str, clients: usize, work: Work) -> f64 {
     let mut desks = Vec::new();
     for _ in 0..clients {
@@ -199,7 +199,7 @@ pub async fn stream_times(process: &Process, count: usize) -> Vec<Duration> {
     times
 }
 
-/// The median time of a page in the middle of a thread with so many messages.
+/// The median time of a page in the middle of a thread with this number of messages.
 pub async fn page_time(rows: u32) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pages.db");
@@ -265,7 +265,7 @@ pub async fn ask_once(process: &Process) {
     Client::connect(&process.address).await.get("/v1/models").await;
 }
 
-/// Runs so many conversations, a few at a time.
+/// Runs this number of conversations, a few at a time.
 pub async fn converse(process: &Process, conversations: usize) {
     const CLIENTS: usize = 16;
     let address = process.address.clone();

@@ -1,7 +1,7 @@
 //! The speed of the program. It is measured over real sockets in one run, and shown as ratios to a
 //! bare axum route with a constant response. The route has a process of its own, like the server.
 //!
-//! `cargo bench` prints the table; `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With
+//! `cargo bench` prints the table. `cargo bench -- --save` also writes it to `BENCHMARKS.md`. With
 //! names after that (`throughput`, `versions`, `streaming`, `pages`, `start`, `memory`, `files`,
 //! `search`, `fixtures`, `control`, `recording`) it measures only those. The load comes from this
 //! process. With few cores, it competes with the measured process, and also with the bare route.
@@ -313,7 +313,7 @@ async fn searches(report: &mut Report) {
     let small = serde_json::from_str(knowledge::SMALL_CHUNKS).expect("a chunking strategy");
     let mut before = None;
     for chunks in [1_000, 10_000, 100_000] {
-        // So many files, with a text that fills a chunk approximately: 100 tokens.
+        // Twenty files that have this number of chunks. A chunk has about 100 tokens.
         let texts: Vec<_> = (0..20).map(|_| writer.text(chunks / 20 * CHUNK_BYTES)).collect();
         let (_, store) = knowledge::index(&server, &texts, &small).await;
         let time = knowledge::search_time(&server, &store, &mut writer).await;

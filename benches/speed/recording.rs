@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::{common::client::Client, common::processes::Process, load::median};
 
-/// A model that says ten words, and the time of its last first word.
+/// A model that answers with ten words, and the time of its latest first word.
 #[derive(Clone, Default)]
 struct Model(Arc<Mutex<Option<Instant>>>);
 
@@ -55,7 +55,7 @@ impl Model {
                     _ => return None,
                 };
                 if number == 1 {
-                    // The answer has begun; this is the time before the first word.
+                    // The answer has begun. This is the time before the first word.
                     tokio::time::sleep(Duration::from_millis(2)).await;
                     *said.lock().expect("nobody panics") = Some(Instant::now());
                 }
@@ -100,8 +100,8 @@ pub async fn run_times(count: usize) -> ([Duration; 2], Duration) {
     (times.map(|mut times| median(&mut times)), median(&mut firsts))
 }
 
-/// The time to import so many exchanges: conversations of ten exchanges, each with a run that is
-/// polled.
+/// The time to import this number of exchanges: conversations of ten exchanges, each with a run
+/// that is polled.
 pub fn import_time(exchanges: usize) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("cassette.json");

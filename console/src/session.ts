@@ -132,7 +132,7 @@ export class SessionModel {
     return this.api.get(`_rehearsal/runs?limit=${PAGE}${more}`);
   }
 
-  /** Reads the newest runs; the older ones stay unchanged. */
+  /** Reads the newest runs. The older ones stay unchanged. */
   async #refreshRuns(): Promise<void> {
     this.#refreshes += 1;
     const mine = this.#refreshes;

@@ -26,7 +26,7 @@ export class ThreadModel {
   #runs = new Map<string, Run>();
   readonly #steps = new Map<string, Map<string, Step>>();
   readonly #summaries = new Map<string, RunSummary>();
-  /** The current read; the next read waits for it. */
+  /** The current read. The next read waits for it. */
   #reading: Promise<void> | undefined;
   #hasOlder = false;
   #hasOlderRuns = true;

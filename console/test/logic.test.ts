@@ -10,7 +10,7 @@ import { type SseEvent, SseParser } from "../src/sse";
 import { timeline } from "../src/timeline";
 import type { Message, Run, Step } from "../src/types";
 
-test("events are read however they are cut", () => {
+test("the parser reads the same events for every split of the text", () => {
   const text =
     ": hello\n\nevent: a\r\ndata: {\n\r\ndata: 1\n\nevent: ignored\n\ndata:x\n\ndata: lost";
   for (const size of [1, 2, 7, 1000]) {
@@ -26,7 +26,7 @@ test("events are read however they are cut", () => {
   }
 });
 
-test("an address names a session and a view, and is read as it is written", () => {
+test("an address names a session and a view, and both stay the same when it is read", () => {
   const routes: Route[] = [
     { session: "default", view: { page: "runs" } },
     { session: "default", view: { page: "thread", thread: "thread_1" } },
@@ -60,7 +60,7 @@ function order(messages: Message[], runs: Run[], steps: Step[] = []): string {
   return items.map((it) => it.key).join(" ");
 }
 
-test("steps come before the message that was written after them", () => {
+test("steps come before the message that the run writes after them", () => {
   const messages = [message("u", null, 1), message("m1", "r", 1), message("m2", "r", 1)];
   const steps = [
     step("s1", "r"),
@@ -72,7 +72,7 @@ test("steps come before the message that was written after them", () => {
   assert.equal(order(messages, [run("r", 1)], steps), "u r s1 m1 s2 m2 s3");
 });
 
-test("runs that wrote nothing come where they were", () => {
+test("runs without a message keep their place", () => {
   const messages = [
     message("u1", null, 1),
     message("u2", null, 5),
@@ -102,7 +102,7 @@ test("runs that wrote nothing come where they were", () => {
   assert.equal(order([message("m", "gone", 1)], []), "m");
 });
 
-test("deltas continue what is there", () => {
+test("deltas extend the existing objects", () => {
   const text = (value: string) => ({ index: 0, type: "text", text: { value, annotations: [] } });
   let said = message("m", "r", 1);
   for (const piece of ["Hel", "lo"])
@@ -124,7 +124,7 @@ test("deltas continue what is there", () => {
   assert.equal(did.step_details.tool_calls?.[0]?.function?.arguments, '{"a":1}');
 });
 
-test("the form of a call begins with the keys that the reply reads", () => {
+test("the form of a call starts with the keys that the reply reads", () => {
   const paths = ["weather.now.temperature", "weather.now.sky", "weather.place", "other.x", "whole"];
   assert.equal(
     JSON.stringify(expectedOutput("weather", paths)),
@@ -146,7 +146,7 @@ test("the form of a call begins with the keys that the reply reads", () => {
   assert.deepEqual(exampleOf(schema), { a: 0, b: "", c: ["x"], d: 7 });
 });
 
-test("the log knows whose a delta is, and takes the end of a stream last", async () => {
+test("the log finds the run of a delta, and puts the end of a stream last", async () => {
   const log = new EventLog();
   const event = (name: string, data: object) => ({ name, data: JSON.stringify(data) });
   log.end("run_1", { name: "done", data: "[DONE]" }, 5);
@@ -169,7 +169,7 @@ test("the log knows whose a delta is, and takes the end of a stream last", async
   assert.deepEqual(log.of("run_1"), []);
 });
 
-test("a fault is a fixture", () => {
+test("the form of a fault makes a fixture", () => {
   assert.equal(
     faultYaml(NO_FAULT),
     'faults:\n  - {"when":{"method":"POST","path":"/v1/threads/**","stream":true},"times":1,"disconnect":{"events":3}}\n',
@@ -178,7 +178,7 @@ test("a fault is a fixture", () => {
   assert.equal(faultYaml(late), 'faults:\n  - {"when":{"path":"/v1/threads/**"},"delay":"2s"}\n');
 });
 
-test("a request is copied with everything quoted", () => {
+test("a copied request quotes all values", () => {
   const body = { a: 'it\'s "x"', b: [true, null] };
   const call = { method: "POST", path: "v1/threads", body } as const;
   const [base, baseURL] = ["http://h/s/a/", "http://h/s/a/v1"];

@@ -32,7 +32,7 @@ function shown(text: string, marks: { text: string; render: () => VNode }[] = []
   return found;
 }
 
-test("markdown has its elements", () => {
+test("Markdown becomes elements", () => {
   const text =
     "# A\n\n**b** *c* `d` [e](https://e.example)\n\n- f\n\n```\ng\n```\n\n| h | i |\n|---|---|\n| j | k |";
   const { tags, links } = shown(text);
@@ -42,7 +42,7 @@ test("markdown has its elements", () => {
   assert.deepEqual(links, ["https://e.example"]);
 });
 
-test("HTML is text, and links lead to the web only", () => {
+test("HTML stays text, and links lead only to the web", () => {
   for (const evil of [
     "<script>alert(1)</script>",
     "a <img src=x onerror=alert(1)> b",
@@ -71,7 +71,7 @@ test("HTML is text, and links lead to the web only", () => {
   }
 });
 
-test("marks stand for their texts, as often as these are there", () => {
+test("marks replace every copy of their texts", () => {
   const marks = [{ text: "【1†a】", render: () => <b>1</b> }];
   const { tags, text } = shown("x【1†a】y *z【1†a】*", marks);
   assert.equal(tags.filter((tag) => tag === "b").length, 2);
@@ -82,7 +82,7 @@ test("marks stand for their texts, as often as these are there", () => {
   );
 });
 
-test("what nests too deep is no tree", () => {
+test("a text with too many levels has no tree", () => {
   for (const text of [`${">".repeat(600)}a`, `${"- ".repeat(2000)}a`]) {
     let tree: unknown;
     try {

@@ -1,5 +1,5 @@
 //! The OpenAPI documents of the real service, if they are available. If the recorded service
-//! differs from them, the recordings have priority; all such places are listed here.
+//! differs from them, the recordings have priority. All such places are listed here.
 //! `REHEARSAL_API` selects another folder for the documents.
 
 use std::path::PathBuf;

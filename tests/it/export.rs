@@ -229,8 +229,7 @@ fn an_import_overwrites_imports_and_nothing_else() {
         "{said}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), cassette.to_string());
-    // Another recording with the same name, which has the same question. The two do not know each
-    // other.
+    // Another recording with the same name, which has the same question. The two are independent.
     let out = folder.path().join("out");
     let other = folder.path().join("other.yaml");
     fs::write(

@@ -5,7 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that cannot go on says so by failing"
+    reason = "a test that cannot continue has to fail"
 )]
 
 mod abuse;
@@ -44,7 +44,7 @@ mod search;
 mod secrets;
 mod server;
 mod sessions;
-#[allow(dead_code, reason = "nothing that this suite lacks can be installed")]
+#[allow(dead_code, reason = "this suite needs nothing that can be installed")]
 #[path = "../skipped/note.rs"]
 mod skipped;
 mod streaming;

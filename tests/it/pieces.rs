@@ -15,7 +15,7 @@ use crate::server::{TestServer, config};
 /// The number of messages in the thread: many pieces.
 const MANY: usize = 12_000;
 
-/// A thread with so many messages, and one with a few.
+/// A thread with `MANY` messages, and one with a few.
 fn seeds() -> String {
     let messages = |count: usize| vec![json!({"role": "user", "content": "Hello"}); count];
     json!({
@@ -62,7 +62,8 @@ async fn others_write_while_a_large_session_is_kept_and_brought_back() {
         let kept = server.send(snapshot(Method::PUT, "full")).await;
         assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
     };
-    // Others can write after each piece; in one piece, it would be two writes at most.
+    // Others can write after each piece. If it were only one piece, there would be two writes at
+    // most.
     assert!(writes_beside(&server, kept).await >= 5);
 
     let deleted = server.delete("/v1/threads/thread_many").await;

@@ -260,7 +260,7 @@ replies:
     let named = ask(named).await.body;
     assert_eq!((&named["named"], &named["reply"]["name"]), (&json!("tools"), &json!("tools")));
 
-    // A look through this call does not count as use.
+    // A read through this call does not count as use.
     let file = server.document("a.txt", "Herons eat fish.").await;
     let store = server.store(&[&file]).await;
     server.idle().await;

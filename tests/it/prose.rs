@@ -1,20 +1,20 @@
-//! Documents and comments stay easy to read: long sentences and words that slow readers down get fewer, never
-//! more.
+//! Documents and comments stay easy to read: the numbers of their long sentences and slow words
+//! never grow.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Sentences of more than so many words are long.
+/// A sentence with more words than this is long.
 const LONG: usize = 25;
 
-/// Words that slow readers down who learned English later.
+/// Words that slow down readers who learned English later.
 const SLOW: [&str; 9] =
     ["whoever", "whatever", "nought", "told", "stands", "beforehand", "thereof", "anew", "lest"];
 
-/// How many long sentences and slow words there are. Lower a bound when a text gets better; never
-/// raise it.
+/// The numbers of long sentences and slow words. Lower a bound when a text gets better. Never raise
+/// a bound.
 const DOCUMENTS: (usize, usize) = (0, 0);
 const COMMENTS: (usize, usize) = (0, 0);
 
@@ -25,7 +25,7 @@ fn root() -> PathBuf {
 fn pages() -> Vec<PathBuf> {
     let root = root();
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    // The page of the command line is what the program says of itself.
+    // The page of the command line is the help output of the program.
     let docs = docs.filter(|path| {
         path.extension().is_some_and(|end| end == "md") && !path.ends_with("cli.md")
     });
@@ -46,7 +46,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The comments of a file. One ends where code begins.
+/// The comments of a file. Code ends a comment.
 fn comments(source: &str) -> String {
     let mut text = String::new();
     for line in source.lines().map(str::trim) {
@@ -80,7 +80,7 @@ fn prose(page: &str) -> String {
 }
 
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    // A colon and a semicolon give readers a rest, too.
+    // A colon and a semicolon end a sentence, too.
     text.split_inclusive(char::is_whitespace)
         .fold(vec![(0, 0)], |mut parts, word| {
             let last = parts.len() - 1;
@@ -101,7 +101,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .filter(|word| !word.is_empty())
 }
 
-/// What of a text is hard to read: its long sentences, and its slow words.
+/// The faults of a text: its long sentences, and its slow words.
 fn faults(name: &str, text: &str) -> (Vec<String>, Vec<String>) {
     let long = sentences(text).filter(|sentence| words(sentence).count() > LONG);
     let slow = words(text).filter(|word| SLOW.contains(&word.as_str()));

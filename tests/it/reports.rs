@@ -60,7 +60,7 @@ fn a_report_is_written_however_the_command_ends() {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     for (command, code) in [("exit 3", 3), ("kill -9 $$", 137), ("true", 0)] {
-        // A longer report of an earlier run leaves no rest.
+        // Nothing remains of a longer report from an earlier run.
         fs::write(folder.path().join("r.json"), "x".repeat(10_000)).unwrap();
         let flags = ["--report", "r.json", "--report", "r.xml", "--report", "r.HTML"];
         let output = exec(folder.path(), &flags, &["sh", "-c", command]);

@@ -181,7 +181,7 @@ async fn a_chain_passes_on_its_items_and_nothing_else() {
     let unknown = server.get(&format!("{list}?after=msg_none")).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{}", unknown.text);
 
-    // A deleted response is not read any more; the responses after it still are.
+    // The chain skips a deleted response, and keeps the responses after it.
     server.delete(&format!("/v1/responses/{}", first["id"].as_str().unwrap())).await;
     assert_eq!(ids(&server.get(&list).await).len(), 1);
     let third = json!({"model": "gpt-4o", "input": "x", "previous_response_id": second["id"]});
@@ -589,7 +589,7 @@ async fn a_file_search_uses_the_filters_and_the_stores_of_its_tool() {
     assert_eq!((&cited["type"], &cited["filename"]), (&json!("file_citation"), &json!("new.txt")));
     let all = create(&server, asked(&store, Value::Null)).await;
     assert_eq!(all["output"][0]["results"].as_array().unwrap().len(), 2);
-    // A filter that makes no sense, a store that is not there, and one of another session.
+    // An invalid filter, an unknown store, and a store of another session.
     let wrong = server.post("/v1/responses", asked(&store, json!({"type": "near"}))).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     let unknown = server.post("/v1/responses", asked("vs_none", Value::Null)).await;

@@ -58,7 +58,7 @@ async fn a_run_that_waits_for_outputs_still_waits() {
     assert_eq!(server.said(&thread).await[1], "Got it");
 }
 
-/// Stops the server after so many seconds of a slow run, and lets the next one finish it.
+/// Stops the server after some seconds of a slow run. The next server finishes the run.
 #[tokio::test]
 async fn a_run_goes_on_from_where_it_stood() {
     for seconds in 0..7 {

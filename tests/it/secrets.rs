@@ -1,5 +1,5 @@
-//! Keys of any form are kept nowhere: neither those of clients nor those of upstreams, in no
-//! journal, log, recording or database.
+//! The server keeps no key of any form, neither of clients nor of upstreams. No journal, log,
+//! recording or database contains one.
 
 use std::{path::Path, process::Command};
 

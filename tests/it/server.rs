@@ -46,7 +46,7 @@ pub fn config() -> Config {
     }
 }
 
-/// No file of a folder, such as that of a database, has this text in it.
+/// Panics if a file in this folder contains this text.
 pub fn assert_not_kept(folder: &Path, secret: &str) {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     for file in files.filter(|path| path.is_file()) {
@@ -307,7 +307,7 @@ impl Events {
         )
     }
 
-    /// The names of the events; adjacent equal names count once.
+    /// The names of the events. Adjacent equal names count once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         names.dedup();

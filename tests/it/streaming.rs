@@ -251,7 +251,7 @@ async fn a_cancel_from_elsewhere_ends_the_stream() {
     let runs = format!("/v1/threads/{thread}/runs");
     let assistant = server.assistant().await;
     let cancel = async {
-        // The first piece is sent; the second comes an hour later.
+        // The first piece is sent. The second comes an hour later.
         let run = loop {
             server.idle().await;
             let list = server.get(&runs).await.body;

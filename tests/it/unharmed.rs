@@ -503,7 +503,7 @@ impl SmallDisk {
         self.fill_up_to(usize::MAX)
     }
 
-    /// Takes so many bytes, or all remaining ones.
+    /// Takes this number of bytes, or all remaining ones.
     fn fill_up_to(&self, bytes: usize) -> std::path::PathBuf {
         let path = self.0.path().join("filler");
         let mut file = std::fs::File::create(&path).unwrap();
@@ -647,7 +647,7 @@ async fn thousands_of_patterns_without_a_literal_are_tried_in_time() {
     assert_eq!(server.said(&thread).await, ["hello 12", "hello"]);
 }
 
-/// Not only the file itself can delay its processing.
+/// Other causes than the file itself can delay its processing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_met_a_full_disk_is_made_ready_when_there_is_space() {
     let Some(disk) = SmallDisk::mount("24m") else {

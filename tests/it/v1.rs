@@ -493,7 +493,7 @@ async fn what_v2_made_is_read_through_v1() {
     );
     let answer = v1.get(&format!("/v1/threads/{thread}/messages")).await.body;
     let citation = &answer["data"][0]["content"][0]["text"]["annotations"][0];
-    // A run of v2 wrote it, so it has v2 marks; no quote was stored.
+    // A run of v2 wrote it, so it has v2 marks. No quote was stored.
     assert_eq!(
         (&citation["text"], &citation["file_citation"]["quote"]),
         (&json!("【4:0†a.txt】"), &json!(""))

@@ -158,8 +158,8 @@ async fn random_requests_of_responses_are_answered_as_their_document_says() {
     );
 }
 
-/// Restores the name `y` in lists of required keys: readers of YAML 1.1 take it for a boolean.
-/// Removes discriminators, which call the schemas by other names than the values of `type`.
+/// Restores the name `y` in lists of required keys: readers of YAML 1.1 read it as a boolean.
+/// Removes discriminators, because they do not name the schemas by the values of `type`.
 fn repair(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -178,7 +178,7 @@ fn repair(schema: &mut Value) {
     }
 }
 
-/// Two objects of each kind, by the names of their ids: one that stays, and one that goes.
+/// Two objects of each kind, by the names of their ids: one to keep, and one to delete.
 async fn made(server: &Running) -> [(&'static str, [String; 2]); 3] {
     rehearsal::internals::prepare_tls();
     let http = reqwest::Client::new();

@@ -6,7 +6,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test that cannot go on says so by failing"
+    reason = "a test that cannot continue has to fail"
 )]
 
 mod browser;

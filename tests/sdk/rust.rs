@@ -1,7 +1,7 @@
 //! `async-openai`, which parses every response into strict types: a missing key or a wrong type is
 //! an error here.
 
-#![expect(deprecated, reason = "the client marks the API as what it is")]
+#![expect(deprecated, reason = "the client marks the whole API as deprecated")]
 
 use async_openai::{
     Client,

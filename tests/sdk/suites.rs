@@ -1,5 +1,5 @@
-//! The test suites of the official clients, as the packages of PyPI and Go carry them. The package
-//! of npm carries none.
+//! The test suites of the official clients, from their packages in PyPI and Go. The package in npm
+//! has no suite.
 //!
 //! They check that each method of a client can read the answer.
 
@@ -19,14 +19,14 @@ use crate::{
     running::{Running, installed, root},
 };
 
-/// What to install for the Python suite. The first line is the client.
+/// The packages to install for the Python suite. The first line is the client.
 const REQUIREMENTS: &str = "tests/sdk/suites/python.txt";
 
-/// What the Python suite expects and the real service does not do. The recordings decide.
+/// Tests of the Python suite that contradict the recordings. The recordings decide.
 const PYTHON_EXCEPTIONS: [(&str, &str); 2] = [
-    // The service answers `conversation.item.deleted`: recorded. The client expects a conversation.
+    // The recorded answer is `conversation.item.deleted`. The client expects a conversation.
     ("conversations/test_items.py", "delete"),
-    // A compaction keeps the user's messages: recorded. The client expects items of answers.
+    // A recorded compaction keeps the user's messages. The client expects items of answers.
     ("test_responses.py", "compact"),
 ];
 
@@ -39,7 +39,7 @@ const PYTHON_FILES: [&str; 6] = [
     "test_responses.py",
 ];
 
-/// Runs a suite against a server of its own.
+/// Runs a suite against its own server.
 async fn run(suite: impl FnOnce(String) -> Output + Send + 'static) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let fixtures = folder.path().join("fixtures.yaml");

@@ -1,5 +1,5 @@
-//! Runs performed by a server with chat completions that others wrote, recorded, and replayed
-//! without it.
+//! Runs that a chat completions server of another project performs. They are recorded, and replayed
+//! without that server.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::{
 /// A folder with the mock of a model in it.
 static MOCK: LazyLock<PathBuf> = LazyLock::new(|| node("mock", "tests/sdk/mock/package.json"));
 
-/// The key of the upstream, and how it looks in base64.
+/// The key of the upstream, and the same key in base64.
 const SECRET: &str = "sk-upstream-0123456789abcdef";
 const ENCODED: &str = "c2stdXBzdHJlYW0tMDEyMzQ1Njc4OWFiY2RlZg";
 
@@ -53,12 +53,12 @@ impl Mock {
         let mut lines = lines.map_while(Result::ok);
         let line = lines.find(|line| line.contains("listening on")).expect("where it listens");
         let base = line.split("listening on ").nth(1).expect("an address").trim().to_owned();
-        // It says a line for each request.
+        // It prints a line for each request.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, base }
     }
 
-    /// The body of the request that it got last.
+    /// The body of its latest request.
     async fn last_request(&self) -> Value {
         let journal = reqwest::get(format!("{}/__aimock/journal", self.base))
             .await
@@ -114,7 +114,7 @@ impl Client {
         id(&request.send().await.unwrap().json().await.unwrap())
     }
 
-    /// A run to where it is over or waits, by its stream.
+    /// Streams a run until it ends or waits.
     async fn run(&self, thread: &str, order: Value) -> Value {
         let mut order = order;
         order["stream"] = Value::Bool(true);
@@ -150,7 +150,7 @@ fn weather() -> Value {
             "parameters": city}})
 }
 
-/// A conversation of several turns: what of it must be the same whoever performs the runs.
+/// A conversation of several turns. Returns the parts that must not depend on the performer.
 async fn converse(client: &Client) -> Vec<Value> {
     let mut told = Vec::new();
     let file = client
@@ -279,7 +279,7 @@ async fn a_conversation_is_recorded_and_replayed_without_the_upstream() {
     }
 }
 
-/// Runs an agent of the Agents SDK, and checks what it says at the end.
+/// Runs an agent of the Agents SDK, and checks its final answer.
 fn run_agent(server: &Running) {
     let mut agent = Command::new(&*FRAMEWORKS);
     agent
@@ -416,7 +416,7 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
         assert!(told.starts_with(message), "{said}: {told}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    // The server goes on, and what a model did not finish is an answer too.
+    // The server continues. An unfinished text of a model is an answer, too.
     let thread = id(&client
         .post("/threads", json!({"messages": [{"role": "user", "content": "too long"}]}))
         .await);
@@ -443,7 +443,7 @@ async fn what_goes_wrong_ends_the_run_with_a_word_and_is_not_recorded() {
 async fn no_secret_is_in_anything_that_is_written() {
     let (mock, folder) = (Mock::start(), tempfile::tempdir().unwrap());
     let database = folder.path().join("r.db");
-    // The key that is used is in no file of the server's, however the run ends.
+    // No file of the server contains the key, for any end of the run.
     let kept = [
         "--upstream",
         &mock.base,
@@ -477,7 +477,7 @@ async fn no_secret_is_in_anything_that_is_written() {
     }
 }
 
-/// Records a model that says the key of the upstream.
+/// Records a model whose answer contains the key of the upstream.
 async fn records_no_secret(kind: &str, mock: &Mock) {
     let folder = tempfile::tempdir().unwrap();
     let records = folder.path().join("records");
@@ -517,7 +517,7 @@ async fn records_no_secret(kind: &str, mock: &Mock) {
     }
     assert!(written[0].contains("Your key is [redacted], that is [redacted]"), "{}", written[0]);
 
-    // What was said with a secret in it is answered all the same.
+    // A message with another secret still gets the recorded answer.
     let replay = replaying(&records);
     let client = Client::of(&replay);
     let assistant = id(&client.post("/assistants", json!({"model": "gpt-4o"})).await);

@@ -48,7 +48,7 @@ const EARLIER: [(&str, &str); 18] = [
         "thread.message",
         "id object created_at thread_id role content file_ids assistant_id run_id metadata",
     ),
-    // 2023-11, 2024-03 of v1; 2024-04, 2024-10 of v2.
+    // 2023-11 and 2024-03 of v1, 2024-04 and 2024-10 of v2.
     (
         "thread.run",
         "id object created_at assistant_id thread_id status started_at expires_at cancelled_at \

@@ -1,5 +1,5 @@
 //! `FIDELITY.md`: the similarity of this server to the recorded service, from the replay of the
-//! recordings. `REHEARSAL_BLESS=1 cargo test --test it golden` writes it; without that, an outdated
+//! recordings. `REHEARSAL_BLESS=1 cargo test --test it golden` writes it. Without that, an outdated
 //! page fails the test.
 
 use std::{
@@ -62,8 +62,8 @@ pub fn summary(lines: &[Line]) -> String {
     let (all, close) = (tally.all(), tally.matched + tally.earlier);
     let percent = |count: usize| count as f64 * 100.0 / all.max(1) as f64;
     format!(
-        "{} of {all} exchanges match exactly ({:.1} %), {} more but for shapes that the service \
-         changed later ({:.1} % together), {} are listed",
+        "{} of {all} exchanges match exactly ({:.1} %), {} more match but for shapes that the \
+         service changed later ({:.1} % together), {} are listed below",
         tally.matched,
         percent(tally.matched),
         tally.earlier,

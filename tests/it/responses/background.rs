@@ -137,7 +137,7 @@ async fn a_stream_is_listened_to_while_it_goes_on() {
     let path = format!("/v1/responses/{id}?stream=true&starting_after=0");
     let request = server.request(reqwest::Method::GET, &path);
     let mut resumed = request.send().await.unwrap();
-    // Past events come at once; future ones come when they happen.
+    // Past events come at once. Future events come when they happen.
     let earlier = resumed.chunk().await.unwrap().unwrap();
     assert!(earlier.starts_with(b"event: response.queued"), "{earlier:?}");
     server.advance(Duration::from_secs(30)).await;

@@ -17,7 +17,7 @@ replies:
       - message: "{{ outputs.calculate }} {{ outputs.send.approve }} {{ outputs.computer.type }}"
 "#;
 
-/// The answers of a client to the items that ask for some.
+/// The answers of a client to the items that need an answer.
 fn answers(response: &Value) -> Vec<Value> {
     let output = response["output"].as_array().expect("items");
     let answers = output.iter().map(|item| match item["type"].as_str() {

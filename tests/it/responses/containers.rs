@@ -1,4 +1,4 @@
-//! Containers, in which code interpreters work, as long as somebody uses them.
+//! Containers for code interpreters. A container expires if nobody uses it.
 
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ async fn a_container_expires_when_nobody_uses_it() {
     let path = format!("/v1/containers/{container}");
     let id = put(&server, &container, "a.txt", "a").await.id();
     server.advance(19 * MINUTE).await;
-    // A look postpones the expiry.
+    // A read postpones the expiry.
     let looked = server.get(&path).await.body;
     assert_eq!(
         looked["last_active_at"].as_i64().unwrap() - looked["created_at"].as_i64().unwrap(),

@@ -188,7 +188,7 @@ fn calls_of(response: &Value) -> Vec<String> {
     calls(response).iter().map(|call| call["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A search in our files and a function, one after the other, and what comes back for each.
+/// A search in our files and a function, one after the other, and the output of each.
 #[tokio::test]
 async fn searches_and_functions_go_back_under_their_own_ids() {
     let remote = TestServer::with_fixtures(
@@ -239,7 +239,7 @@ async fn what_a_server_of_responses_does_wrong_is_said_by_the_response() {
         assert_eq!(failed["error"], json!({"code": "server_error", "message": message}));
         assert_eq!(server.get("/_rehearsal/health").await.status, 200, "it goes on");
     }
-    // Nothing at all is an empty message.
+    // A stream without content is an empty message.
     let (address, _) = answering(vec![Some(stream(&[done]))]).await;
     let server = asking(format!("http://{address}/v1"), UpstreamKind::Responses).await;
     assert_eq!(kinds(&create(&server, asked(json!("Hello"))).await), ["message"]);
@@ -287,7 +287,7 @@ fn recorded(folder: &Path) -> Vec<String> {
     files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
 }
 
-/// Asks for the weather and says hello. `way` is how the client continues the conversation.
+/// Asks for the weather and says hello. `way` selects how the client continues the conversation.
 async fn converse(server: &TestServer, way: &str) -> [String; 2] {
     let conversation = match way {
         "conversation" => Some(server.post("/v1/conversations", json!({})).await.id()),
@@ -374,7 +374,7 @@ async fn the_same_question_is_recorded_once_for_each_answer() {
     assert!(!files.concat().contains("sk-abc"), "{files:?}");
     let replay = replaying(folder.path()).await;
     assert_eq!([ask(&replay).await, ask(&replay).await], ["One", "Two"]);
-    // Another server continues here, and nothing is lost.
+    // Another server continues the recording, and loses nothing.
     let again = recording(&remote.base, folder.path()).await;
     assert_eq!(ask(&again).await, "Two");
     assert_eq!(recorded(folder.path()), files);

@@ -52,7 +52,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-@SuppressWarnings("deprecation") // The client calls the whole API deprecated.
+@SuppressWarnings("deprecation") // The client marks the whole API as deprecated.
 public final class Conversation {
     private static final String EQUATION = "I need to solve the equation `3x + 11 = 14`. Can you help me?";
     private static final String JANE = "Please address the user as Jane Doe.";

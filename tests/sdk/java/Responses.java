@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 
-@SuppressWarnings("deprecation") // The client calls the outputs of functions without a name deprecated.
+@SuppressWarnings("deprecation") // The client marks function outputs without a name as deprecated.
 public final class Responses {
     private static final String GREETING = "Hello! How can I help you today?";
     private static final String WEATHER = "It is cold and cold.";

@@ -95,7 +95,7 @@ test("cancel", async () => {
   assert.equal((await threads.runs.poll(run.id, { thread_id: thread.id })).status, "cancelled");
 });
 
-test("pages both ways", async () => {
+test("pages in both directions", async () => {
   const thread = await threads.create({ messages: Array.from({ length: 25 }, (_, n) => ({ role: "user", content: String(n) })) });
   for (const order of ["asc", "desc"]) {
     const seen = [];

@@ -73,7 +73,7 @@ test("the function loop, by chain, conversation and list", async () => {
   assert.equal((await client.responses.create({ ...kept, input })).output_text, "It is cold and cold.");
 });
 
-test("background, cancel, and a stream that is taken up", async () => {
+test("background, cancel, and a resumed stream", async () => {
   const hanging = await client.responses.create({ model, input: "Hang on.", background: true });
   assert.equal((await client.responses.cancel(hanging.id)).status, "cancelled");
   const whole = [];

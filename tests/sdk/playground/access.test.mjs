@@ -15,7 +15,7 @@ replies:
   - {name: call, when: {message: Call}, steps: [{tool_calls: [{function: {name: f, arguments: {}}}]}, {message: Done.}]}
 `;
 
-test("a server with keys is asked for one, and the tab keeps it", async (t) => {
+test("the page asks for a key if the server requires one, and the tab keeps it", async (t) => {
   const server = await serve(t, { fixtures: HI, args: ["--api-key", "sk-right"] });
   const page = await open(t, server.url, { forgiven: /401/ });
   await page.getByLabel("API key").fill("sk-wrong");
@@ -31,7 +31,7 @@ test("a server with keys is asked for one, and the tab keeps it", async (t) => {
   assert.equal(await page.evaluate(() => localStorage.length), 0);
 });
 
-test("looking leaves no trace", async (t) => {
+test("the reads of the page leave no trace", async (t) => {
   const { page, control, client, url } = await stage(t, { fixtures: HI });
   const { thread_id: thread } = await converse(client, "asst_a", "Call");
   const before = [await control("/requests"), await control("/fixtures"), await control("/turns")];
@@ -45,7 +45,7 @@ test("looking leaves no trace", async (t) => {
   assert.deepEqual(await counted(), counts);
 });
 
-test("a session has an address of its own", async (t) => {
+test("a session has its own address", async (t) => {
   const { page, url } = await stage(t, { fixtures: HI, forgiven: /404/, path: "#/s/other/" });
   await page.getByText("session other").waitFor();
   await fetch(`${url}/s/other/v1/models`, { headers: { authorization: "Bearer x" } });
@@ -59,7 +59,7 @@ test("a session has an address of its own", async (t) => {
   await page.getByText("No run yet").waitFor();
 });
 
-test("after a restart of the server the page comes back by itself", async (t) => {
+test("after a restart of the server the page connects again", async (t) => {
   const server = await serve(t, { fixtures: HI });
   const page = await open(t, server.url, { forgiven: /ERR_|Failed to fetch|network/ });
   await page.getByText("live", { exact: true }).waitFor();
@@ -71,7 +71,7 @@ test("after a restart of the server the page comes back by itself", async (t) =>
   await rows(page).first().waitFor();
 });
 
-test("all of it works by keyboard alone", async (t) => {
+test("the page works with the keyboard only", async (t) => {
   const { page } = await stage(t, { fixtures: HI });
   await page.getByText("No run yet").waitFor();
   const focus = async (wanted) => {
@@ -105,7 +105,7 @@ test("all of it works by keyboard alone", async (t) => {
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1200, 400]) {
-    test(`no serious fault for assistive technology: ${colorScheme}, ${width} px`, async (t) => {
+    test(`no serious problem for assistive technology: ${colorScheme}, ${width} px`, async (t) => {
       const viewport = { width, height: 800 };
       const { page, client, url } = await stage(t, { fixtures: HI, viewport, colorScheme });
       const check = async (what) => {

@@ -1,4 +1,4 @@
-// Foreign texts stay texts, with any content; and long lists stay fast.
+// Texts of others stay texts, with any content. Long lists stay fast.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { converse, rows, stage, withBrowser } from "./stage.mjs";
@@ -16,7 +16,7 @@ const EVIL = [
   '"><svg onload=window.hacked=1>',
 ].join("\n\n");
 
-test("no text is a script, a tag or an image of others", async (t) => {
+test("no text becomes a script, a tag or an external image", async (t) => {
   const yaml = JSON.stringify({
     assistants: [{ id: "asst_evil", name: EVIL.slice(0, 200), model: "gpt-4o",
       tools: [{ type: "function", function: { name: "f" } }, { type: "code_interpreter" }] }],
@@ -54,7 +54,7 @@ test("no text is a script, a tag or an image of others", async (t) => {
   assert.equal((await control("/runs")).object, "list");
 });
 
-test("a file that calls itself a page is only downloaded", async (t) => {
+test("an HTML file is only downloaded", async (t) => {
   const fixture = `
 assistants: [{id: asst_a, name: Bot, model: gpt-4o, tools: [{type: code_interpreter}]}]
 replies: [{steps: [{message: {text: "[it](sandbox:/mnt/data/page.html)", files: [{name: page.html, text: "<script>1</script>"}]}}]}]
@@ -68,7 +68,7 @@ replies: [{steps: [{message: {text: "[it](sandbox:/mnt/data/page.html)", files: 
   assert.equal(page.context().pages().length, 1);
 });
 
-test("a word as long as a message may be is shown, and the page goes on", async (t) => {
+test("the page shows a word of 250,000 characters, and still works", async (t) => {
   const fixture = "assistants: [{id: asst_a, name: Bot, model: gpt-4o}]\nreplies: [{steps: [{message: '{{ message }}'}]}]\n";
   const { page, client, url } = await stage(t, { fixtures: fixture });
   const word = "w".repeat(250_000);
@@ -81,7 +81,7 @@ test("a word as long as a message may be is shown, and the page goes on", async 
   await rows(page).first().waitFor();
 });
 
-test("a megabyte of output is shown by its beginning, and can be copied", async (t) => {
+test("the page shows the start of a megabyte of output, and copies all of it", async (t) => {
   const code = { input: "print()", outputs: [{ logs: "l".repeat(1_000_000) }] };
   const assistants = [{ id: "asst_a", name: "Bot", model: "gpt-4o", tools: [{ type: "code_interpreter" }] }];
   const fixture = JSON.stringify({ assistants, replies: [{ steps: [{ tool_calls: [{ code_interpreter: code }] }] }] });
@@ -93,7 +93,7 @@ test("a megabyte of output is shown by its beginning, and can be copied", async 
   assert.equal(await page.evaluate(async () => (await navigator.clipboard.readText()).length), 1_000_000);
 });
 
-test("a thousand runs are a list that scrolls, in pages", async (t) => {
+test("the page shows a thousand runs in pages, in a list that scrolls", async (t) => {
   const fixture = "assistants: [{id: asst_a, name: Bot, model: gpt-4o}]\nreplies: [{steps: [{message: Yes.}]}]\n";
   const { page, client } = await stage(t, { fixtures: fixture });
   const begin = (number) =>
@@ -118,7 +118,7 @@ test("a thousand runs are a list that scrolls, in pages", async (t) => {
   assert.ok(drawn < 1001);
 });
 
-test("a thread of ten thousand messages opens at its end, and goes back page by page", async (t) => {
+test("a thread of ten thousand messages opens at its end, and loads older pages", async (t) => {
   const messages = Array.from({ length: 10_000 }, (_, nth) => ({ role: nth % 2 ? "assistant" : "user", content: `Message ${nth}` }));
   const fixture = JSON.stringify({ threads: [{ id: "thread_long", messages }] });
   const { page } = await stage(t, { fixtures: fixture, path: "#/threads/thread_long" });

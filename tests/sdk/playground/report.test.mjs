@@ -51,7 +51,7 @@ function report(t) {
   return join(folder, "r.html");
 }
 
-test("it shows what the page shows, and asks nobody", async (t) => {
+test("the report shows the views of the page, and sends no requests", async (t) => {
   const file = report(t);
   const text = readFileSync(file, "utf8");
   assert.ok(!text.includes("sk-secret-of-the-agent"));
@@ -93,7 +93,7 @@ test("it shows what the page shows, and asks nobody", async (t) => {
   assert.equal(await page.evaluate(() => window.hacked), undefined);
 });
 
-test("without scripts it is a table", async (t) => {
+test("without scripts the report is a table", async (t) => {
   const file = report(t);
   const page = await open(t, pathToFileURL(file).href, { offline: true, javaScriptEnabled: false });
   await page.getByRole("cell", { name: /Draw a chart/ }).first().waitFor();

@@ -50,7 +50,7 @@ replies:
   - {name: no, when: {message: Secret}, steps: [{message: {refusal: I cannot say.}}]}
 `;
 
-test("it opens on the runs, newest first, and shows others as they happen", async (t) => {
+test("the page opens with the runs, newest first, and shows new runs at once", async (t) => {
   const server = await serve(t, { fixtures: BOTS });
   await converse(server.client, "asst_any", "Hi");
   await converse(server.client, "asst_any", "What is nobody's?");
@@ -104,7 +104,7 @@ test("a thread shows messages and steps in their order", async (t) => {
   assert.equal(await page.getByRole("dialog").count(), 0);
 });
 
-test("the composer talks as any assistant, with overrides and files", async (t) => {
+test("the composer runs any assistant, with overrides and files", async (t) => {
   const { page, client, url } = await stage(t, { fixtures: BOTS });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Other");
@@ -140,7 +140,7 @@ test("the composer talks as any assistant, with overrides and files", async (t) 
   await other.getByText("I cannot say.").waitFor();
 });
 
-test("a stream is shown while it comes", async (t) => {
+test("the page shows a stream while it arrives", async (t) => {
   const { page, control } = await stage(t, { fixtures: BOTS, args: ["--pace", "realistic"] });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Other");
@@ -163,7 +163,7 @@ test("a stream is shown while it comes", async (t) => {
   await answer.getByText("the end").waitFor();
 });
 
-test("a run that waits has a form for each call, filled with what its reply reads", async (t) => {
+test("a run that waits has a form for each call, with the keys that its reply reads", async (t) => {
   const { page } = await stage(t, { fixtures: BOTS });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Weather Bot");
@@ -189,7 +189,7 @@ test("a run that waits has a form for each call, filled with what its reply read
   assert.ok(!(await page.getByRole("button", { name: "Submit outputs" }).isVisible()));
 });
 
-test("every event of a run is there with its time, and can be saved", async (t) => {
+test("the page shows and saves every event of a run with its time", async (t) => {
   const { page } = await stage(t, { fixtures: BOTS });
   await page.getByRole("link", { name: "New thread" }).click();
   await say(page, "Hi");
@@ -209,7 +209,7 @@ test("every event of a run is there with its time, and can be saved", async (t) 
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), saved);
 });
 
-test("it says why, and an unmatched run becomes a reply that answers", async (t) => {
+test("the page shows the reason for an answer, and makes a reply from an unmatched run", async (t) => {
   const { page, control } = await stage(t, { fixtures: BOTS, forgiven: /422/ });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Other");
@@ -238,7 +238,7 @@ test("it says why, and an unmatched run becomes a reply that answers", async (t)
   assert.equal(await stub.inputValue(), "replies: [{stps: []}]");
 });
 
-test("an empty session says how to begin, and has a conversation to look at", async (t) => {
+test("an empty session shows the first steps, and has an example conversation", async (t) => {
   const { page, url } = await stage(t);
   for (const [language, words] of [
     ["Python", `OpenAI(base_url="${url}/v1"`],
@@ -260,7 +260,7 @@ test("an empty session says how to begin, and has a conversation to look at", as
   await page.getByText("No reply matched.").waitFor();
 });
 
-test("a new assistant is made in the page", async (t) => {
+test("the page creates an assistant", async (t) => {
   const { page, client } = await stage(t, { fixtures: "replies: [{steps: [{message: Fine.}]}]" });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Name").fill("Mine");

@@ -21,7 +21,7 @@ replies:
 const menu = (page, name) =>
   page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name, exact: true }).click();
 
-test("the wrong reply is found and mended without a run", async (t) => {
+test("a user finds the wrong reply, and corrects the input, without a run", async (t) => {
   const { page, client, control } = await stage(t, { fixtures: BOTS });
   const run = await converse(client, "asst_a", "Hello");
   await page.getByRole("link", { name: /Hello/ }).click();
@@ -39,7 +39,7 @@ test("the wrong reply is found and mended without a run", async (t) => {
   assert.equal((await control("/runs")).data[0].run, run.id);
 });
 
-test("turns are compared word by word, also across sessions", async (t) => {
+test("the page compares turns word by word, also from different sessions", async (t) => {
   const server = await serve(t, { fixtures: BOTS });
   await converse(server.client, "asst_a", "Say hello");
   await converse(server.client, "asst_a", "Say hello again");
@@ -58,7 +58,7 @@ test("turns are compared word by word, also across sessions", async (t) => {
   await page.locator(".diff ins").filter({ hasText: "goodbye" }).first().waitFor();
 });
 
-test("responses are shown with the items of their chain or their conversation", async (t) => {
+test("the page shows responses with the items of their chain or their conversation", async (t) => {
   const fixtures = `
 replies:
   - when: {message: {contains: weather}}
@@ -88,7 +88,7 @@ replies:
   await questions.getByRole("button", { name: /And now/ }).waitFor();
 });
 
-test("a fault is armed, strikes once, and is disarmed", async (t) => {
+test("a fault is added, applies once, and is removed", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/fixtures" });
   await page.getByText("Arm a fault").click();
   await press(page, "Arm it");
@@ -106,7 +106,7 @@ test("a fault is armed, strikes once, and is disarmed", async (t) => {
   await faults.waitFor({ state: "detached" });
 });
 
-test("fixtures show their uses and what is left, and what is wrong with one", async (t) => {
+test("the page shows the uses and the remaining uses of replies, and mistakes in a fixture", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, forgiven: /422/ });
   await converse(client, "asst_a", "Once");
   await menu(page, "Fixtures");
@@ -123,7 +123,7 @@ test("fixtures show their uses and what is left, and what is wrong with one", as
   await page.getByRole("cell", { name: "mine", exact: true }).waitFor();
 });
 
-test("an edit that breaks a fixture file shows its diagnostics, and goes when it is mended", async (t) => {
+test("the page shows the diagnostics of a broken fixture file until it is correct again", async (t) => {
   const { page, file } = await stage(t, { fixtures: BOTS, args: ["--watch"], path: "#/fixtures" });
   await page.getByRole("cell", { name: "rest", exact: true }).waitFor();
   writeFileSync(file, BOTS.replace("steps:", "stps:"));
@@ -135,7 +135,7 @@ test("an edit that breaks a fixture file shows its diagnostics, and goes when it
   assert.equal(await page.getByText("The fixture files are at fault.").count(), 0);
 });
 
-test("the clock, snapshots, the pace and sessions are steered", async (t) => {
+test("the page controls the clock, snapshots, the pace and sessions", async (t) => {
   const { page, client, control, url } = await stage(t, { fixtures: BOTS });
   await converse(client, "asst_b", "Call");
   await menu(page, "Session");
@@ -173,7 +173,7 @@ test("the clock, snapshots, the pace and sessions are steered", async (t) => {
   await page.getByText("No run yet").waitFor();
 });
 
-test("assistants are changed, duplicated and deleted", async (t) => {
+test("the page changes, duplicates and deletes assistants", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/assistants", forgiven: /400/ });
   await page.getByRole("button", { name: "Edit Bot" }).press("Enter");
   await page.getByLabel("Instructions").fill("Be kind.");
@@ -194,7 +194,7 @@ test("assistants are changed, duplicated and deleted", async (t) => {
   await assert.rejects(client.beta.assistants.retrieve("asst_a"), { status: 404 });
 });
 
-test("threads are searched, exported and forked; an id leads to its thread", async (t) => {
+test("the page searches, exports and forks threads, and opens the thread of an id", async (t) => {
   const { page, client, url } = await stage(t, { fixtures: BOTS });
   const first = await converse(client, "asst_a", "Where is the heron?");
   await converse(client, "asst_a", "Where is the owl?");
@@ -225,7 +225,7 @@ test("threads are searched, exported and forked; an id leads to its thread", asy
   await page.waitForFunction(() => document.querySelectorAll("main .run").length === 3);
 });
 
-test("files are put into a vector store, read, and searched", async (t) => {
+test("the page adds files to a vector store, shows them, and searches them", async (t) => {
   const { page } = await stage(t, { fixtures: BOTS, path: "#/files" });
   await page.getByRole("button", { name: "New vector store" }).press("Enter");
   const store = page.getByRole("region", { name: "Vector store documents" });
@@ -246,7 +246,7 @@ test("files are put into a vector store, read, and searched", async (t) => {
   assert.ok(Number(await store.locator("meter").first().getAttribute("value")) > 0);
 });
 
-test("the journal is narrowed, and shows bodies", async (t) => {
+test("the journal has filters, and shows bodies", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS, path: "#/journal" });
   const run = await converse(client, "asst_a", "Hello there");
   await client.beta.assistants.retrieve("asst_none").catch(() => {});
@@ -266,7 +266,7 @@ test("the journal is narrowed, and shows bodies", async (t) => {
   await page.getByText("No request.").waitFor();
 });
 
-test("what is copied as curl, Python and Node does the same", async (t) => {
+test("the copied requests for curl, Python and Node have the same effect", async (t) => {
   const { page, client } = await stage(t, { fixtures: BOTS });
   await page.getByRole("link", { name: "New thread" }).click();
   await page.getByLabel("Assistant").selectOption("Bot");

@@ -1,8 +1,8 @@
 //! A proxy in front of the server, for test suites that were written against a mock.
 //!
 //! The suites name objects that do not exist (`conv_123`) and send values that the real service
-//! refuses (`limit=0`). For each request the proxy makes the objects, puts their ids in, and
-//! corrects those values. Everything else passes unchanged; answers always do.
+//! rejects (`limit=0`). For each request the proxy creates the objects, inserts their ids, and
+//! corrects those values. Everything else passes unchanged. Answers always pass unchanged.
 
 use std::net::Ipv4Addr;
 
@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::running::{KEY, Running};
 
-/// Asked this, a run waits for tool outputs, and a background response stays in progress.
+/// For this message, a run waits for tool outputs, and a background response stays in progress.
 const WAIT: &str = "wait";
 
 /// The operations of a run or response that waits.
@@ -43,7 +43,7 @@ replies:
   - {name: answers, steps: [{message: Hello.}]}
 "#;
 
-/// The last parts of paths that stand where others have an id.
+/// Words in paths at a place where other paths have an id.
 const OPERATIONS: [&str; 3] = ["runs", "compact", "input_tokens"];
 
 /// Fields that exclude each other. The suites send both.
@@ -149,7 +149,7 @@ async fn id(request: RequestBuilder) -> String {
     object(request).await["id"].as_str().expect("an id").to_owned()
 }
 
-/// What a request can name, made for this request alone.
+/// The objects that a request can name. They are created for this request only.
 struct Objects<'a> {
     service: &'a Service,
     question: &'static str,
@@ -188,7 +188,7 @@ impl<'a> Objects<'a> {
         real
     }
 
-    /// The id of a new member of a collection, or that of the first one where others make them.
+    /// The id of a new member of a collection, or that of the first step of a run.
     async fn member(&self, collection: &str) -> String {
         let question = json!({"role": "user", "content": self.question});
         let (parent, kind) = collection.rsplit_once('/').expect("a path");
@@ -276,7 +276,7 @@ impl<'a> Objects<'a> {
             let items = value.as_array_mut().into_iter().flatten();
             return items.for_each(|it| self.correct(it));
         };
-        // The models that the suites name do not have it.
+        // The models that the suites name do not support it.
         fields.remove("reasoning_effort");
         for (one, other) in EXCLUSIVE {
             if fields.contains_key(one) {
@@ -306,7 +306,7 @@ fn first_data(events: &str) -> Value {
     serde_json::from_str(data.expect("the data of an event")).expect("JSON")
 }
 
-/// Adds what a response needs, and removes what excludes another field.
+/// Adds the fields that a response needs, and removes the fields that exclude another one.
 fn ask(body: &mut Value) {
     let body = body.as_object_mut().expect("an object");
     body.entry("model").or_insert_with(|| json!("gpt-4o"));

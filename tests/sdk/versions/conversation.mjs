@@ -1,8 +1,8 @@
 // One conversation with the Assistants API, with the installed version of the npm package `openai`.
 //
-// It reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT,
-// OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It prints the completed
-// parts.
+// It reads OPENAI_BASE_URL and OPENAI_API_KEY. With the argument `azure`, it reads
+// AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It
+// prints the completed parts.
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,7 @@ const client =
   process.argv[2] === "azure"
     ? new openai.AzureOpenAI({
         apiKey: AZURE_OPENAI_API_KEY ?? OPENAI_API_KEY,
-        baseURL: null, // or else OPENAI_BASE_URL would win over AZURE_OPENAI_ENDPOINT
+        baseURL: null, // otherwise OPENAI_BASE_URL would override AZURE_OPENAI_ENDPOINT
       })
     : new OpenAI();
 const { assistants, threads } = client.beta;
@@ -24,7 +24,7 @@ const { assistants, threads } = client.beta;
 // The first versions use the v1 beta: assistants have files of their own, and search them with
 // `retrieval`. These versions cannot stream runs.
 const v1 = "files" in assistants;
-// That beta never got later models.
+// That beta does not have later models.
 const model = v1 ? "gpt-4-turbo" : "gpt-4o";
 const streams = "stream" in threads.runs;
 // Since version 5, the parents of an object are parameters: `retrieve(run, { thread_id })`.

@@ -1,7 +1,8 @@
 """One conversation with the Assistants API, with the installed version of the package `openai`.
 
-It reads OPENAI_BASE_URL and OPENAI_API_KEY; with the argument `azure`, AZURE_OPENAI_ENDPOINT,
-OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It prints the completed parts.
+It reads OPENAI_BASE_URL and OPENAI_API_KEY. With the argument `azure`, it reads
+AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION and AZURE_OPENAI_API_KEY (or else OPENAI_API_KEY). It
+prints the completed parts.
 """
 
 import inspect
@@ -25,7 +26,7 @@ assistants, threads = client.beta.assistants, client.beta.threads
 # Versions before 1.21 use the v1 beta: assistants have files of their own, and search them with
 # `retrieval`.
 V1 = hasattr(assistants, "files")
-# The v1 beta never got later models.
+# The v1 beta does not have later models.
 MODEL = "gpt-4-turbo" if V1 else "gpt-4o"
 # The first versions cannot stream runs.
 STREAMS = "stream" in inspect.signature(threads.runs.create).parameters

@@ -24,7 +24,15 @@ describe.each([1, 2, 3])("worker %i", (number) => {
   });
 });
 
-test("the clock stands still and goes on", async ({ rehearsal }) => {
+test("responses get the same replies", async ({ rehearsal }) => {
+  await rehearsal.reply("Hello!", { message: "Hi" });
+  const response = await rehearsal.client().responses.create({ model: "gpt-4o", input: "Hi" });
+  expect(response.output_text).toBe("Hello!");
+  const [turn] = await rehearsal.turns();
+  expect([turn.api, turn.run]).toEqual(["responses", response.id]);
+});
+
+test("the clock stops and advances", async ({ rehearsal }) => {
   await rehearsal.clock.freeze("2026-01-31T12:00:00Z");
   await rehearsal.clock.advance("10m");
   expect(await rehearsal.clock.now()).toBe("2026-01-31T12:10:00Z");

@@ -12,7 +12,7 @@ import { Session } from "./session.js";
 export interface StartOptions {
   /** Fixture files and folders. */
   fixtures?: string | string[];
-  /** What happens to a run that no reply matches. */
+  /** The result of a run that no reply matches. */
   unmatched?: "fail" | "echo" | "upstream";
   /** Further arguments for the server. */
   args?: string[];

@@ -24,7 +24,7 @@ export type TextMatcher =
 
 export type Times = number | { at_least?: number; at_most?: number };
 
-/** An expectation of a test; docs/testing.md describes each kind. */
+/** An expectation of a test. docs/testing.md describes each kind. */
 export type Expectation =
   | { reply: string; times?: Times }
   | {

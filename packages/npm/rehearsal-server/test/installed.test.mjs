@@ -42,7 +42,7 @@ test("the launcher passes arguments, exit codes and signals", async () => {
   assert.ok(!(await answers(url)));
 });
 
-test("what cannot be used is said in one message", async () => {
+test("a server that cannot start gives one message", async () => {
   const broken = join(folder, "broken.yaml");
   writeFileSync(broken, "replies: [{stps: []}]");
   await assert.rejects(start({ fixtures: broken }), /unknown key 'stps'[^]*did you mean 'steps'/);
@@ -59,7 +59,7 @@ test("what cannot be used is said in one message", async () => {
   assert.ok(!(await answers(server.url)));
 });
 
-test("a missing program says which package to add", () => {
+test("the error about a missing program names the package to add", () => {
   const find = 'import { findProgram } from "rehearsal-server";\ntry { findProgram() } catch (error) { console.log(error.message) }';
   const none = said(find, { env: { ...process.env, REHEARSAL_PROGRAM: join(folder, "none") } });
   assert.match(none, /none is not there \(REHEARSAL_PROGRAM names it\)/);
@@ -81,7 +81,7 @@ test("a missing program says which package to add", () => {
   assert.ok(run.stderr.includes(`npm install ${name}`), run.stderr);
 });
 
-test("versions that do not fit, and an old C library", () => {
+test("errors about versions that do not fit, and about an old C library", () => {
   const copy = join(folder, "newer/node_modules");
   cpSync("node_modules/rehearsal-server", join(copy, "rehearsal-server"), { recursive: true });
   const manifest = join(copy, "rehearsal-server/package.json");
@@ -113,7 +113,7 @@ test("a process that is killed leaves no server behind", async () => {
   assert.ok(!existsSync(file));
 });
 
-test("an unmatched run fails a test of vitest, with what came near", () => {
+test("an unmatched run fails a test of vitest, and the error has the nearest replies", () => {
   const file = join(process.cwd(), "tests/unmatched.test.js");
   writeFileSync(
     file,

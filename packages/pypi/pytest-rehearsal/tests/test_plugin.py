@@ -70,6 +70,13 @@ def test_replies_fixtures_clock_and_verification(project):
             assert ask("Anything")[1] == "Two"
             assert ask("Fail")[0].last_error.message == "Oh."
 
+        def test_responses(rehearsal):
+            rehearsal.reply("Hello!", message="Hi")
+            response = rehearsal.client().responses.create(model="gpt-4o", input="Hi")
+            assert response.output_text == "Hello!"
+            [turn] = rehearsal.turns
+            assert (turn["api"], turn["run"]) == ("responses", response.id)
+
         @pytest.mark.parametrize("fixtures", [
             {"replies": [{"steps": [{"message": "Same"}]}]},
             "replies: [{steps: [{message: Same}]}]",
@@ -115,7 +122,7 @@ def test_replies_fixtures_clock_and_verification(project):
             assert len(rehearsal.unmatched) == 1
         """
     )
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=10)
 
 
 def test_an_unmatched_run_fails_the_test_and_shows_what_came_near(project):

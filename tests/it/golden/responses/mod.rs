@@ -101,7 +101,7 @@ impl Exchange {
         self.creates() && self.is_comparable() && succeeds && !is_error
     }
 
-    /// The exchange as the tools see it that make cassettes.
+    /// The exchange in the form that the tools for cassettes see.
     fn as_any_tool_sees_it(&self) -> Option<super::Exchange> {
         let events = self.response.sse.as_ref().map(|events| {
             let event = |it: &RecordedEvent| super::Event {

@@ -53,7 +53,7 @@ class Servers:
     """The servers of this process: one for each setting of unmatched runs."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Take the options; a server starts when a test needs it."""
+        """Take the options. A server starts when a test needs it."""
         self._config = config
         self._servers: dict[str, Server] = {}
         self._error: str | None = None

@@ -195,6 +195,7 @@ pub(super) async fn look_up(
             };
             let (hits, _) = context.knowledge.search(context.stores, &question).await?;
             let results = hits.into_iter().map(|hit| SearchResult {
+                store: Some(hit.store),
                 file_id: hit.file_id,
                 file_name: hit.filename,
                 score: hit.score,
@@ -222,6 +223,7 @@ async fn give(
         let name = template::render(file, variables)?;
         let file = context.knowledge.file_called(&name).await?.ok_or(PrepareError::NoFile(name))?;
         results.push(SearchResult {
+            store: None,
             file_id: file.id.to_string(),
             file_name: file.filename,
             score: *score,

@@ -26,6 +26,8 @@ pub struct SearchQuestion<'q> {
 /// A passage that matches.
 #[derive(Clone, Debug)]
 pub struct Hit {
+    /// The vector store in which it was found.
+    pub store: String,
     pub file_id: String,
     pub filename: String,
     /// Between zero and one.
@@ -70,6 +72,7 @@ impl Knowledge {
                     return Ok((hits, true));
                 }
                 hits.push(Hit {
+                    store: stores[ranked.store].clone(),
                     file_id: passage.file.id.to_string(),
                     filename: passage.filename,
                     score: ranked.score,

@@ -112,6 +112,9 @@ pub struct SearchResult {
     pub attributes: Option<Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Vec<TextPart>>,
+    /// The vector store in which it was found. It is kept, and steps never show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 impl SearchResult {
@@ -262,10 +265,12 @@ impl Step {
         })
     }
 
-    pub(super) fn without_queries(mut self) -> Self {
+    /// The step without the parts of a search that are kept and never shown.
+    pub(super) fn without_kept(mut self) -> Self {
         for call in self.tool_calls_mut().into_iter().flatten() {
             if let ToolCallKind::FileSearch { file_search } = &mut call.kind {
                 file_search.query = None;
+                file_search.results.iter_mut().for_each(|result| result.store = None);
             }
         }
         self

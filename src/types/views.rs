@@ -101,7 +101,7 @@ impl View for Step {
         match version {
             Version::V1 => v1::V1Step::new(self).serialize(serializer),
             Version::V2 if !self.has_queries() => self.serialize(serializer),
-            Version::V2 => self.clone().without_queries().serialize(serializer),
+            Version::V2 => self.clone().without_kept().serialize(serializer),
         }
     }
 }

@@ -589,6 +589,13 @@ async fn a_file_search_uses_the_filters_and_the_stores_of_its_tool() {
     assert_eq!((&cited["type"], &cited["filename"]), (&json!("file_citation"), &json!("new.txt")));
     let all = create(&server, asked(&store, Value::Null)).await;
     assert_eq!(all["output"][0]["results"].as_array().unwrap().len(), 2);
+    // Each result names its store.
+    let empty = server.store(&[]).await;
+    let mut several = asked(&empty, Value::Null);
+    several["tools"][0]["vector_store_ids"] = json!([empty, store]);
+    let found = create(&server, several).await;
+    let results = found["output"][0]["results"].as_array().unwrap();
+    assert!(results.iter().all(|result| result["vector_store_id"] == store), "{results:?}");
     // An invalid filter, an unknown store, and a store of another session.
     let wrong = server.post("/v1/responses", asked(&store, json!({"type": "near"}))).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);

@@ -87,6 +87,9 @@ async fn a_search_finds_cites_and_shows_its_content_to_those_who_ask() {
         whole["step_details"]["tool_calls"][0]["file_search"]["results"][0]["content"][0]["text"],
         FOODS
     );
+    let results = &whole["step_details"]["tool_calls"][0]["file_search"]["results"];
+    let keys: Vec<_> = results[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["file_id", "file_name", "score", "attributes", "content"]);
     let again = server
         .stream(
             &format!("/v1/threads/{thread}/runs"),

@@ -487,7 +487,7 @@ fn missing_to_block(text: &str) -> usize {
     (BLOCK - text.chars().count() % BLOCK) % BLOCK
 }
 
-/// The store that the tools search, if there is only one.
+/// The store that the tools search, if there is only one: the store of results from a fixture.
 fn only_store(settings: &Settings) -> &str {
     let stores = settings.tools.iter().filter_map(|tool| tool["vector_store_ids"].as_array());
     let mut stores = stores.flatten().filter_map(Value::as_str);
@@ -501,7 +501,7 @@ fn results_of(search: &Searched, store: &str) -> Vec<Value> {
     let shown = search.results.iter().map(|result| {
         json!({"attributes": result.attributes, "file_id": result.file_id,
             "filename": result.file_name, "score": result.score, "text": result.text(),
-            "vector_store_id": store})
+            "vector_store_id": result.store.as_deref().unwrap_or(store)})
     });
     shown.collect()
 }

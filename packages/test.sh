@@ -92,10 +92,10 @@ offline npm install --silent --offline --no-audit --no-fund "$built"/rehearsal-s
 offline npx --offline rehearsal-server init --vitest
 offline npx --offline vitest run
 echo "from the packages to a passing test: $((SECONDS - began)) s"
-cp "$root/packages/npm/rehearsal-server/examples/vitest.test.js" tests/
+cp node_modules/rehearsal-server/examples/{vitest.test.js,agent.js,agent.test.js} tests/
 offline npx --offline vitest run
 # These tests are for other runners than vitest.
-cp "$root"/packages/npm/rehearsal-server/{test/installed.test.mjs,examples/node.test.mjs,examples/jest.test.mjs} .
+cp "$root"/packages/npm/rehearsal-server/test/installed.test.mjs node_modules/rehearsal-server/examples/{node,jest}.test.mjs .
 offline node --test installed.test.mjs node.test.mjs
 NODE_OPTIONS=--experimental-vm-modules offline npx --offline jest --testMatch '**/jest.test.mjs'
 cd "$root"

@@ -166,7 +166,7 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
         )),
         "" => Some(format!(
             "This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base \
-             URL to {base}."
+             URL to {base}. A browser shows the Playground at this address."
         )),
         "openai" => Some(format!(
             "Set the endpoint of an Azure client to {}. The client adds /openai.",

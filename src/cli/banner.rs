@@ -13,8 +13,8 @@ use crate::fixture::Fixtures;
 pub(super) fn show(bound: SocketAddr, paths: &[PathBuf], fixtures: &Fixtures) {
     let url = url(bound);
     let text = format!(
-        "  server    {url}/v1 (set OPENAI_BASE_URL to this)\n  page      {url}/ (docs: \
-         {url}/_rehearsal/openapi.json and rehearsal --help)\n  fixtures  {}\n",
+        "  server      {url}/v1 (set OPENAI_BASE_URL to this)\n  Playground  {url}/ (open it in a \
+         browser)\n  fixtures    {}\n",
         loaded(paths, fixtures)
     );
     // A closed terminal must not stop the server.
@@ -33,10 +33,12 @@ fn url(bound: SocketAddr) -> String {
 fn loaded(paths: &[PathBuf], fixtures: &Fixtures) -> String {
     let replies = count(fixtures.replies.len(), "reply");
     let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    let from = if names.is_empty() { "built in".to_owned() } else { names.join(", ") };
-    let mut text = format!("{from}: {replies}");
+    let mut text = replies;
     if !fixtures.faults.is_empty() {
         text.push_str(&format!(", {}", count(fixtures.faults.len(), "fault")));
     }
-    text
+    match names.as_slice() {
+        [] => text + " (built in)",
+        names => format!("{text} ({})", names.join(", ")),
+    }
 }

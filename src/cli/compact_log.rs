@@ -96,6 +96,9 @@ impl Line {
         self.add(&format!("{} ms", fields.get("ms")), Style::new().dimmed());
         self.add(fields.get("run"), Style::new());
         self.add(fields.get("reply"), AnsiColor::Cyan.on_default());
+        if fields.get("unmatched") == "true" {
+            self.add("(no reply matched)", AnsiColor::Yellow.on_default());
+        }
     }
 
     /// `WARN a run stops error=…`

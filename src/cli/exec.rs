@@ -194,7 +194,7 @@ fn complain_of_replies(sessions: &Sessions) -> bool {
             let near = run
                 .nearest()
                 .first()
-                .map(|near| format!(", nearest is {}", near.reply.title()))
+                .map(|near| format!(", nearest is {}", near.explain()))
                 .unwrap_or_default();
             let mut line =
                 format!("no reply matched the run {} (message: {message:?}{near})", run.run);

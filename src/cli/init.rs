@@ -39,6 +39,11 @@ type NewFile = (&'static str, &'static str);
 const FIXTURE: NewFile = ("fixtures/first.yaml", include_str!("init/first.yaml"));
 const SCHEMA_FILE: NewFile = ("rehearsal.schema.json", SCHEMA);
 
+const VITEST_CONFIG: NewFile = ("vitest.config.mjs", include_str!("init/vitest.config.mjs"));
+
+/// The setting of vitest that starts the server.
+const GLOBAL_SETUP: &str = r#"globalSetup: "rehearsal-server/vitest/setup""#;
+
 impl Runner {
     fn files(self) -> Vec<NewFile> {
         let own: &[NewFile] = match self {
@@ -48,7 +53,7 @@ impl Runner {
             ],
             Self::Vitest => &[
                 ("tests/first.test.js", include_str!("init/first.test.js")),
-                ("vitest.config.mjs", include_str!("init/vitest.config.mjs")),
+                VITEST_CONFIG,
                 (".github/workflows/rehearsal.yml", include_str!("init/vitest.yml")),
             ],
         };
@@ -76,12 +81,30 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, String> {
     let mut said = String::new();
     for (path, text) in runner.files() {
         let file = args.dir.join(path);
+        if path == VITEST_CONFIG.0
+            && let Some(own) = vitest_config(&args.dir)
+        {
+            said.push_str(&format!(
+                "kept {}: add to its key `test`: {GLOBAL_SETUP}\n",
+                own.display()
+            ));
+            continue;
+        }
         let is_new = write_new(&file, text)
             .map_err(|error| format!("init: cannot write {}: {error}", file.display()))?;
         let done = if is_new { "wrote" } else { "kept" };
         said.push_str(&format!("{done} {}\n", file.display()));
     }
     Ok(print(&format!("{said}\nNow run:\n\n  {}\n", runner.next())))
+}
+
+/// The configuration that vitest already reads in a folder. A second one would have no effect.
+fn vitest_config(folder: &Path) -> Option<PathBuf> {
+    const ENDS: [&str; 6] = ["ts", "mts", "cts", "js", "mjs", "cjs"];
+    let names = ["vitest", "vite"]
+        .into_iter()
+        .flat_map(|tool| ENDS.into_iter().map(move |end| format!("{tool}.config.{end}")));
+    names.map(|name| folder.join(name)).find(|path| path.exists())
 }
 
 /// Writes a file unless it exists. Returns whether it wrote the file.

@@ -276,15 +276,28 @@ pub(super) struct ReadyServer {
 pub(super) async fn open(args: ServeArgs) -> Result<ReadyServer, String> {
     // An empty variable, as compose files make them, counts as unset.
     let address = if args.listen.is_empty() { LISTEN.to_owned() } else { args.listen.clone() };
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener =
+        TcpListener::bind(&address).await.map_err(|error| not_bound(&address, &error))?;
     let bound =
         listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let (watch, config) = (args.watch, config(args)?);
     let paths = config.fixtures.clone();
     let server = PreparedServer::open(config).await.map_err(|error| error.to_string())?;
     Ok(ReadyServer { watch: watch && !paths.is_empty(), server, listener, bound, paths })
+}
+
+/// Why the server cannot listen, and the remedy.
+fn not_bound(address: &str, error: &io::Error) -> String {
+    let host_and_port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; stop the program that uses the port, or choose another one: --listen 127.0.0.1:0 \
+             selects a free port"
+        }
+        _ if host_and_port.is_none() => "; an address has a host and a port, as in 127.0.0.1:7357",
+        _ => "",
+    };
+    format!("cannot listen on {address}: {error}{advice}")
 }
 
 async fn serve(args: ServeArgs) -> Result<(), String> {

@@ -134,7 +134,7 @@ impl ReplyUsage {
     }
 
     /// The run, if no reply answered it.
-    pub(super) fn unmatched_run(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
+    pub fn unmatched_run(&self, run: &Id<Run>) -> Option<Arc<UnmatchedRun>> {
         let entries = self.entries.lock();
         entries.unmatched.iter().rev().find(|unmatched| unmatched.run == *run).cloned()
     }

@@ -87,6 +87,11 @@ impl Observed {
             .zip(to)
             .and_then(|(run, to)| to.state.reply_usage.answered(run))
             .unwrap_or_default();
+        let is_unmatched = reply.is_empty()
+            && run
+                .as_ref()
+                .zip(to)
+                .is_some_and(|(run, to)| to.state.reply_usage.unmatched_run(run).is_some());
         // Some clients put keys into paths.
         let path = self.path.unwrap_or_default();
         let path =
@@ -99,6 +104,7 @@ impl Observed {
             ms = self.begun.elapsed().as_secs_f64() * 1000.0,
             run = run.as_ref().map(Id::as_str).unwrap_or_default(),
             reply,
+            unmatched = is_unmatched,
             request_id = to.map(|to| &*to.request_id).unwrap_or_default(),
             "answered"
         );

@@ -129,6 +129,24 @@ while run['status'] in ('queued', 'in_progress'):
 ";
 
 #[test]
+fn init_writes_a_project_and_keeps_the_files_that_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("vitest.config.ts"), "export default {};\n").unwrap();
+    let said = text(&rehearsal(folder.path(), &["init", "--vitest"]).stdout);
+    assert!(said.contains("wrote ./fixtures/first.yaml"), "{said}");
+    assert!(
+        said.contains(
+            "kept ./vitest.config.ts: add to its key `test`: globalSetup: \
+             \"rehearsal-server/vitest/setup\""
+        ),
+        "{said}"
+    );
+    assert!(!folder.path().join("vitest.config.mjs").exists());
+    let again = text(&rehearsal(folder.path(), &["init", "--vitest"]).stdout);
+    assert!(again.contains("kept ./fixtures/first.yaml") && !again.contains("wrote"), "{again}");
+}
+
+#[test]
 fn exec_runs_a_command_against_a_server_of_its_own_and_answers_as_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let exec = |flags: &[&str], command: &[&str]| {

@@ -307,7 +307,7 @@ async fn a_template_fault_fails_its_run_and_names_file_and_line() {
         message.contains("test.yaml:4: the template of this step fails: undefined value"),
         "{message}"
     );
-    assert!(message.ends_with("(line 2 of its text)"), "{message}");
+    assert!(message.ends_with("`run.nobody` is undefined (line 2 of its text)"), "{message}");
     assert_eq!(server.said(&thread).await, ["Hello", "fine"]);
 }
 

@@ -81,7 +81,7 @@ pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
 said = b''
-while b'fixtures  ' not in said or not said.endswith(b'\\n'):
+while b'fixtures    ' not in said or not said.endswith(b'\\n'):
     said += os.read(terminal, 4096)
 os.kill(pid, signal.SIGTERM)
 try:
@@ -106,9 +106,9 @@ fn a_terminal_gets_a_banner_and_colours_unless_it_wants_none() {
         let said = on_a_terminal(environment).unwrap();
         let lines: Vec<_> = said.lines().collect();
         let url = lines[0].strip_prefix("rehearsal listening on ").expect("the first line");
-        assert_eq!(lines[1], format!("  server    {url}/v1 (set OPENAI_BASE_URL to this)"));
-        assert!(lines[2].starts_with(&format!("  page      {url}/ (docs: ")), "{said}");
-        assert_eq!(lines[3], "  fixtures  built in: 5 replies");
+        assert_eq!(lines[1], format!("  server      {url}/v1 (set OPENAI_BASE_URL to this)"));
+        assert_eq!(lines[2], format!("  Playground  {url}/ (open it in a browser)"));
+        assert_eq!(lines[3], "  fixtures    5 replies (built in)");
         assert!(lines[4].contains("stopping"), "{said}");
         assert_eq!(said.contains('\u{1b}'), colours, "{said:?}");
     }

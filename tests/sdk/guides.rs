@@ -28,7 +28,10 @@ fn play(document: &str, folder: &str) -> usize {
     for (language, text) in blocks(document) {
         let comment = text.lines().next().unwrap_or_default().trim_start_matches(['#', '/', ' ']);
         match language.as_str() {
-            "sh" => commands.push((text, String::new())),
+            // The package of npm contains the program. Here the program is in the path.
+            "sh" => {
+                commands.push((text.replace("npx rehearsal-server", "rehearsal"), String::new()))
+            }
             "text" => commands.last_mut().expect("a command before its output").1 = text,
             "python" | "yaml" | "js" => fs::write(folder.join(comment), &text).expect("a file"),
             _ => {}
@@ -56,16 +59,27 @@ fn play(document: &str, folder: &str) -> usize {
 }
 
 /// Runs the programs and the commands of a document against a server, in order. The output of each
-/// must contain each line of the `text` block after it, up to an ellipsis. Returns their number.
+/// must contain each line of the `text` block after it, up to an ellipsis. Fixtures are added to the
+/// server. A Python program without imports continues the one before. Returns their number.
 fn play_against(server: &Running, document: &str) -> usize {
     let origin = server.base.trim_end_matches("/v1");
-    let (mut ran, mut said) = (0, String::new());
+    let (mut ran, mut said, mut program) = (0, String::new(), String::new());
     for (language, text) in blocks(document) {
         let text = text.replace("http://127.0.0.1:7357", origin).replace("anything", KEY);
         let mut command = match language.as_str() {
+            "yaml" => {
+                let path = NODE.join("fixture.yaml");
+                fs::write(&path, &text).expect("the fixture");
+                let mut curl = Command::new("curl");
+                curl.args(["-fsS", "-H", "content-type: application/yaml", "--data-binary"]);
+                curl.arg(format!("@{}", path.display()));
+                succeed(curl.arg(format!("{origin}/_rehearsal/fixtures")));
+                continue;
+            }
             "python" => {
+                program = if text.contains("import ") { text.clone() } else { program + &text };
                 let mut python = Command::new(&*PYTHON);
-                python.args(["-c", &text]).env("PYTHONWARNINGS", "ignore");
+                python.args(["-c", &program]).env("PYTHONWARNINGS", "ignore");
                 python
             }
             "js" => {
@@ -100,7 +114,7 @@ fn play_against(server: &Running, document: &str) -> usize {
 fn the_first_steps_run_as_they_are_printed() {
     let server = Running::with(&[]);
     for (document, programs) in [
-        ("README.md", 1),
+        ("README.md", 2),
         ("docs/quickstart.md", 5),
         ("docs/determinism.md", 1),
         ("docs/compatibility.md", 1),
@@ -116,7 +130,7 @@ fn every_recipe_runs_as_it_is_printed() {
 
 #[test]
 fn the_guide_for_coding_agents_runs_as_it_is_printed() {
-    assert_eq!(play("docs/coding-agents.md", "coding-agents"), 2);
+    assert_eq!(play("docs/coding-agents.md", "coding-agents"), 3);
 }
 
 #[test]

@@ -1,4 +1,10 @@
-/** The fixture `rehearsal` for vitest: each test gets its own session. */
+/**
+ * The fixture `rehearsal` for vitest: each test gets an empty session.
+ *
+ * The tests of a worker run one after the other and use one session, which is reset before each
+ * test. So a client that a module creates once works in all of them, if the test file imports this
+ * module before that one. Concurrent tests have sessions of their own.
+ */
 import { inject, test as base } from "vitest";
 import { API_KEY, Session, type UnmatchedRun } from "./session.js";
 
@@ -8,24 +14,30 @@ declare module "vitest" {
   }
 }
 
+/** The session for the tests of this worker, unless no server was started. */
+const ofWorker = sessionOfWorker();
+if (ofWorker !== undefined) point(ofWorker);
+
+function sessionOfWorker(): Session | undefined {
+  const worker = process.env["VITEST_POOL_ID"] ?? "1";
+  return sessionCalled(`vitest-worker-${worker}`);
+}
+
+function sessionCalled(name: string): Session | undefined {
+  const url = inject("rehearsalUrl") as string | undefined;
+  return url === undefined ? undefined : new Session(`${url}/s/${name}`);
+}
+
 /** Directs clients without their own settings to the session. */
-function point(session: Session): () => void {
-  const variables: Record<string, string> = {
+function point(session: Session): void {
+  Object.assign(process.env, {
     OPENAI_BASE_URL: session.baseURL,
     OPENAI_API_KEY: API_KEY,
     AZURE_OPENAI_ENDPOINT: session.url,
     AZURE_OPENAI_API_KEY: API_KEY,
     OPENAI_API_VERSION: "2024-05-01-preview",
     REHEARSAL_URL: session.url,
-  };
-  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, variables);
-  return () => {
-    for (const [name, value] of before) {
-      if (value === undefined) Reflect.deleteProperty(process.env, name);
-      else process.env[name] = value;
-    }
-  };
+  });
 }
 
 /** The runs that no reply matched, with the nearest replies. */
@@ -49,24 +61,21 @@ function explainOne(run: UnmatchedRun): string[] {
 
 /** The fixture, for your own `test.extend({ rehearsal })`. */
 export async function rehearsal(
-  { task }: { task: { id: string } },
+  { task }: { task: { id: string; concurrent?: boolean | undefined } },
   use: (session: Session) => Promise<void>,
 ): Promise<void> {
-  const url = inject("rehearsalUrl") as string | undefined;
-  if (url === undefined) {
+  const session =
+    task.concurrent === true
+      ? sessionCalled(`vitest${task.id.replaceAll(/[^\w.-]/g, "_")}`)
+      : ofWorker;
+  if (session === undefined) {
     throw new Error(
       'there is no server: set globalSetup: "rehearsal-server/vitest/setup" in the configuration',
     );
   }
-  const session = new Session(`${url}/s/vitest${task.id.replaceAll(/[^\w.-]/g, "_")}`);
-  // A retry of a test starts with a new session.
   await session.send("POST", "/reset?fixtures=true", {});
-  const restore = point(session);
-  try {
-    await use(session);
-  } finally {
-    restore();
-  }
+  point(session);
+  await use(session);
   const runs = await session.unmatched();
   const failed = (await session.turns()).some(
     (turn) => turn.answered.status === "failed" && turn.answered.reply === null,

@@ -172,6 +172,26 @@ def test_workers_do_not_see_each_other(project):
     result.assert_outcomes(passed=12)
 
 
+def test_a_client_of_a_module_within_exec(project):
+    project.path.joinpath("agent.py").write_text(
+        "import openai\nclient = openai.OpenAI(max_retries=0)\n\n"
+        "def ask(text):\n"
+        "    return client.responses.create(model='gpt-4o', input=text).output_text\n"
+    )
+    test = (
+        "import pytest\nfrom agent import ask\n"
+        "@pytest.mark.parametrize('answer', ['Hello!', 'Bye!'])\n"
+        "def test_one(rehearsal, answer):\n"
+        "    rehearsal.reply(answer)\n"
+        "    assert ask('Hi') == answer\n"
+        "    assert len(rehearsal.turns) == 1\n"
+    )
+    project.path.joinpath("test_agent.py").write_text(test)
+    command = ["rehearsal", "exec", "--", sys.executable, "-m", "pytest", "-q", "test_agent.py"]
+    run = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout + run.stderr
+
+
 def test_options_of_the_ini_file_and_of_the_command_line(project):
     path = project.path
     path.joinpath("base.yaml").write_text("replies: [{name: base, steps: [{message: Base}]}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -50,7 +51,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Servers:
-    """The servers of this process: one for each setting of unmatched runs."""
+    """The servers of this process: one for each setting of unmatched runs.
+
+    Within `rehearsal exec` there is only the server of that command. Its first session has the URL
+    that clients read when they are created, even if a module does so while it is imported. The
+    tests use this session one after the other. The workers of xdist have sessions of their own.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         """Take the options. A server starts when a test needs it."""
@@ -58,9 +64,16 @@ class Servers:
         self._servers: dict[str, Server] = {}
         self._error: str | None = None
         self._sessions = 0
+        url = os.environ.get("REHEARSAL_URL", "")
+        # A test that runs pytest has given it a session of its own.
+        self._around = url if url and "/s/" not in url else None
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER")
 
     def session(self, unmatched: str) -> Rehearsal:
-        """Make a separate session for a test."""
+        """Make an empty session for a test."""
+        self._sessions += 1
+        if self._around is not None:
+            return self._session_around(self._around)
         if unmatched not in self._servers:
             try:
                 if self._error is None:
@@ -70,8 +83,14 @@ class Servers:
         # A server that failed to start is not started again for the next test.
         if self._error is not None:
             pytest.fail(self._error, pytrace=False)
-        self._sessions += 1
         return Rehearsal(f"{self._servers[unmatched].url}/s/test-{self._sessions}")
+
+    def _session_around(self, url: str) -> Rehearsal:
+        if self._worker is not None:
+            return Rehearsal(f"{url}/s/test-{self._worker}-{self._sessions}")
+        session = Rehearsal(url)
+        session.control.post("/reset?fixtures=true", {})
+        return session
 
     def option(self, name: str) -> Any:
         """Return an option from the command line, or else from the ini file."""

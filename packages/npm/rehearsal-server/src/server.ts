@@ -25,7 +25,7 @@ export interface Server {
   readonly url: string;
   /** The base URL of the session `default`. */
   readonly baseURL: string;
-  /** A session. The first use creates it. */
+  /** A session. The first use creates it. A name has 1 to 64 letters, digits, '.', '_' and '-'. */
   session(name: string): Session;
   /** Stops the server. */
   stop(): Promise<void>;
@@ -63,11 +63,18 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   const server = {
     url,
     baseURL: `${url}/v1`,
-    session: (name: string) => new Session(`${url}/s/${name}`),
+    session: (name: string) => new Session(`${url}/s/${checked(name)}`),
     stop: () => stop(child),
   };
   await checkVersion(server);
   return server;
+}
+
+function checked(name: string): string {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(name)) return name;
+  throw new Error(
+    `'${name}' cannot be the name of a session: use 1 to 64 letters, digits, '.', '_' and '-'`,
+  );
 }
 
 /** The advice for a server that does not start. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -60,15 +61,15 @@ class Rehearsal:
 
     def client(self, **options: Any) -> openai.OpenAI:
         """Return the official client for this session. The package `openai` must be installed."""
-        import openai
-
-        return openai.OpenAI(**{"base_url": self.base_url, "api_key": API_KEY, **options})
+        settings = {"base_url": self.base_url, "api_key": API_KEY, **options}
+        client: openai.OpenAI = _package().OpenAI(**settings)
+        return client
 
     def async_client(self, **options: Any) -> openai.AsyncOpenAI:
         """Return the official asynchronous client for this session."""
-        import openai
-
-        return openai.AsyncOpenAI(**{"base_url": self.base_url, "api_key": API_KEY, **options})
+        settings = {"base_url": self.base_url, "api_key": API_KEY, **options}
+        client: openai.AsyncOpenAI = _package().AsyncOpenAI(**settings)
+        return client
 
     def fixtures(self, fixtures: Fixtures) -> None:
         """Add fixtures: a file, a folder, a document as a dict, or its text in YAML.
@@ -141,6 +142,14 @@ class Rehearsal:
     def reset(self) -> None:
         """Remove all objects, the journal and the counts. Added fixtures stay."""
         self.control.post("/reset", {})
+
+
+def _package() -> Any:
+    """Return the package of the official client."""
+    try:
+        return importlib.import_module("openai")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("the client is missing: run 'pip install openai'") from error
 
 
 def _documents(fixtures: Fixtures) -> list[str | Mapping[str, Any]]:

@@ -160,19 +160,24 @@ fn advice(uri: &Uri, host: Option<&str>) -> Option<String> {
         );
     }
     let mut segments = uri.path().trim_start_matches('/').split('/');
-    match segments.next()? {
-        "v1" if segments.next() == Some("v1") => Some(format!(
+    match (segments.next()?, segments.next().unwrap_or_default()) {
+        ("v1", "v1") => Some(format!(
             "The path has /v1 twice: set the base URL to {base}. The client adds the rest."
         )),
-        "" => Some(format!(
+        ("v1", "chat" | "completions" | "embeddings" | "images" | "audio") => Some(
+            "Rehearsal has no such API: it emulates Assistants, Responses, Conversations, files and \
+             vector stores."
+                .to_owned(),
+        ),
+        ("", _) => Some(format!(
             "This is Rehearsal, an emulator of the OpenAI Assistants API: set your client's base \
              URL to {base}. A browser shows the Playground at this address."
         )),
-        "openai" => Some(format!(
+        ("openai", _) => Some(format!(
             "Set the endpoint of an Azure client to {}. The client adds /openai.",
             base.trim_end_matches("/v1")
         )),
-        first if RESOURCES.contains(&first) => {
+        (first, _) if RESOURCES.contains(&first) => {
             Some(format!("The path lacks /v1: set the base URL to {base}."))
         }
         _ => None,

@@ -109,7 +109,11 @@ impl Line {
             _ => AnsiColor::Green,
         };
         self.add(level.as_str(), colour.on_default());
-        self.add(fields.get("message"), Style::new());
+        // The mistakes of a fixture have several lines.
+        for (place, line) in fields.get("message").lines().enumerate() {
+            self.text.push_str(if place > 0 { "\n" } else { "" });
+            self.add(line, Style::new());
+        }
         for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
             self.add(&format!("{name}={value}"), Style::new().dimmed());
         }

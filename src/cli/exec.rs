@@ -16,17 +16,21 @@ use super::{
     log::LogFormat,
     output::complain,
     report_file::ReportFile,
-    serve::{self, LISTEN, ReadyServer, ServeArgs},
+    serve::{self, ReadyServer, ServeArgs},
     signals::{SignalAction, Signals},
     watch,
 };
 use crate::{engine::Unmatched, report::Report, session::sessions::Sessions};
 
+/// The default address. The usual port may be in use, by a server that was started by hand.
+const FREE_PORT: &str = "127.0.0.1:0";
+
 #[derive(Debug, Args)]
+#[command(mut_arg("listen", |listen| listen.default_value(FREE_PORT)))]
 pub(super) struct ExecArgs {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Judge the expectations of this YAML file at the end; see docs/testing.md. If one fails,
+    /// Check the expectations of this YAML file at the end; see docs/testing.md. If one fails,
     /// print it, and exit with 1 even if the command exits with 0
     #[arg(long, value_name = "FILE", env = "REHEARSAL_VERIFY")]
     verify: Option<PathBuf>,
@@ -52,9 +56,8 @@ const AZURE_VERSION: &str = "2024-05-01-preview";
 const KEY: &str = "sk-rehearsal-exec";
 
 pub(super) fn run(mut args: ExecArgs) -> Result<ExitCode, String> {
-    if args.serve.listen == LISTEN || args.serve.listen.is_empty() {
-        // The usual port may be in use, by a server that was started by hand.
-        "127.0.0.1:0".clone_into(&mut args.serve.listen);
+    if args.serve.listen.is_empty() {
+        FREE_PORT.clone_into(&mut args.serve.listen);
     }
     // The terminal belongs to the command: a line for each request would be in its way.
     args.serve.log_format.get_or_insert(LogFormat::Pretty);

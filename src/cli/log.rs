@@ -16,7 +16,9 @@ use super::{
 pub(super) enum LogFormat {
     /// One line for each API request: method, path, status, milliseconds, run, reply
     Compact,
+    /// One line for each event, with its time and module
     Pretty,
+    /// One JSON object for each event
     Json,
 }
 
@@ -45,6 +47,7 @@ impl Log {
     /// Starts the log of this process.
     pub(super) fn start(filter: &str, format: Option<LogFormat>) -> Result<Self, String> {
         let format = format.unwrap_or_else(LogFormat::usual);
+        check_words(filter)?;
         let mut filter =
             filter.parse::<EnvFilter>().map_err(|error| format!("--log {filter}: {error}"))?;
         let tells = filter.max_level_hint().is_none_or(|level| level >= LevelFilter::INFO);
@@ -69,6 +72,20 @@ impl Log {
             LogFormat::Json => log.json().init(),
         }
         Ok(Self { dropped, _worker: worker })
+    }
+}
+
+/// Rejects a word that is no level. As a filter it would be the name of a module, and turn the log
+/// off without a message.
+fn check_words(filter: &str) -> Result<(), String> {
+    let is_filter = |part: &str| part.is_empty() || part.contains(['=', ':', '[', '_', '/']);
+    let is_known = |part: &str| is_filter(part) || part.parse::<LevelFilter>().is_ok();
+    match filter.split(',').map(str::trim).find(|part| !is_known(part)) {
+        Some(word) => Err(format!(
+            "--log {word}: expected off, error, warn, info, debug or trace, or a filter such as \
+             rehearsal=debug"
+        )),
+        None => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
@@ -58,10 +58,12 @@ pub struct ServeArgs {
         env = "REHEARSAL_PACE"
     )]
     pace: Pace,
-    /// The seed of ids: the same requests in the same order get the same ids [default: random]
+    /// Repeat the ids: with the same seed, the same requests in the same order get the same ids
+    /// [default: random]
     #[arg(long, value_name = "N", env = "REHEARSAL_SEED")]
     seed: Option<u64>,
-    /// `real`, or a time in RFC 3339: the clock then starts stopped at this time
+    /// `real`, or a time in RFC 3339: the clock starts at this time, and only the control API moves
+    /// it
     #[arg(
         long,
         value_name = "real|RFC3339",
@@ -90,22 +92,33 @@ pub struct ServeArgs {
     )]
     allow_host: Vec<String>,
     /// Refuse models that are not listed, as the real service did
-    #[arg(long = "strict-models", env = "REHEARSAL_STRICT_MODELS")]
+    #[arg(
+        long = "strict-models",
+        env = "REHEARSAL_STRICT_MODELS",
+        value_parser = FalseyValueParser::new()
+    )]
     strict_models: bool,
-    /// Answer the v1 beta, or refuse it as the service did after December 2024
-    #[arg(long, value_enum, default_value = "on", env = "REHEARSAL_V1")]
+    /// Answer v1 of the Assistants beta, or refuse it as the service did after December 2024
+    #[arg(
+        long,
+        value_enum,
+        value_name = "on|refuse",
+        hide_possible_values = true,
+        default_value = "on",
+        env = "REHEARSAL_V1"
+    )]
     v1: V1,
     /// Answer every Assistants path with 404, like the real service after the shutdown
-    #[arg(long, env = "REHEARSAL_SUNSET")]
+    #[arg(long, env = "REHEARSAL_SUNSET", value_parser = FalseyValueParser::new())]
     sunset: bool,
     #[command(flatten)]
     upstream: UpstreamArgs,
-    /// The number of requests, and of turns, that each session keeps for `/_rehearsal/requests` and
-    /// `/_rehearsal/turns`
+    /// The number of requests, and of turns of the model, that each session keeps for
+    /// `/_rehearsal/requests` and `/_rehearsal/turns`
     #[arg(long, value_name = "N", default_value_t = JOURNAL, env = "REHEARSAL_JOURNAL")]
     journal: usize,
-    /// The maximum number of sessions. The server removes idle, empty sessions to make room for
-    /// others
+    /// The maximum number of sessions, which are separate data below /s/NAME. The server removes
+    /// idle, empty sessions to make room for others
     #[arg(
         long = "max-sessions",
         value_name = "N",
@@ -115,9 +128,10 @@ pub struct ServeArgs {
     max_sessions: usize,
     /// Load fixtures again when they change. If they have mistakes, log these and keep the last
     /// good fixtures
-    #[arg(long, env = "REHEARSAL_WATCH")]
+    #[arg(long, env = "REHEARSAL_WATCH", value_parser = FalseyValueParser::new())]
     watch: bool,
-    /// The filter of the log on standard error, in the syntax of the `tracing` crate
+    /// The log on standard error: off, error, warn, info, debug or trace, or a filter in the syntax
+    /// of the `tracing` crate
     #[arg(long, value_name = "FILTER", default_value = "info", env = "REHEARSAL_LOG")]
     log: String,
     /// The format of the log [default: compact on a terminal, else pretty]
@@ -129,7 +143,8 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 struct UpstreamArgs {
     /// The URL of a server that answers the runs that no reply matches, such as
-    /// http://127.0.0.1:11434/v1. REHEARSAL_UPSTREAM sets it too, but not where CI is set
+    /// http://127.0.0.1:11434/v1. REHEARSAL_UPSTREAM sets it too, unless CI is set: then the server
+    /// does not start
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// The API of the upstream: /chat/completions, the Assistants API, or the Responses API
@@ -152,7 +167,7 @@ struct UpstreamArgs {
         value_delimiter = ','
     )]
     models: Vec<ModelName>,
-    /// The maximum number of requests to the upstream for one run
+    /// The maximum number of requests to the upstream for one run; a run that needs more fails
     #[arg(
         long = "upstream-limit",
         value_name = "N",
@@ -163,8 +178,8 @@ struct UpstreamArgs {
     /// Write the answers of the upstream as fixtures into this folder
     #[arg(long, value_name = "DIR", env = "REHEARSAL_RECORD")]
     record: Option<PathBuf>,
-    /// Also redact the matches of this regular expression, repeatable. Rehearsal always redacts
-    /// values that look like keys
+    /// Remove the matches of this regular expression from recordings, repeatable. Rehearsal always
+    /// removes values that look like keys
     #[arg(long, value_name = "REGEX", env = "REHEARSAL_REDACT")]
     redact: Vec<Redaction>,
 }

@@ -346,6 +346,8 @@ async fn the_protocol_is_judged() {
 #[tokio::test]
 async fn the_wrong_base_url_is_answered_with_the_right_one() {
     let server = TestServer::start().await;
+    let other = server.post("/v1/chat/completions", json!({})).await.refusal();
+    assert!(other.contains("Invalid URL (POST /v1/chat/completions). Rehearsal has no"), "{other}");
     let twice = server.get("/v1/v1/assistants").await.refusal();
     assert!(
         twice.contains(&format!("has /v1 twice: set the base URL to {}/v1", server.base)),

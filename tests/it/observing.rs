@@ -114,6 +114,19 @@ fn a_terminal_gets_a_banner_and_colours_unless_it_wants_none() {
     }
 }
 
+#[test]
+fn a_word_that_is_no_level_is_refused() {
+    let run = |level: &str| {
+        let command = ["exec", "--log", level, "--", "true"];
+        Command::new(PROGRAM).args(command).output().unwrap()
+    };
+    let refused = run("verbose");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("--log verbose: expected off, error, warn, info"), "{said}");
+    assert!(run("warn,rehearsal=debug").status.success());
+}
+
 async fn metrics(server: &TestServer) -> Vec<String> {
     let answer = server.bare(Method::GET, "/metrics").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);

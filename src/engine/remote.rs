@@ -19,7 +19,7 @@ use super::{
     step_inputs::{self, PrepareError},
 };
 use crate::{
-    fixture::reply::Search,
+    fixture::step::Search,
     tokens::{self, TokenPiece as Token},
     types::{
         Api, Id, Message, Step, Tool, Usage,

@@ -18,7 +18,7 @@ use crate::{
         Outcome, ReplyStep,
         asset::Asset,
         pace::Timing,
-        reply::{Citations, ReplyCall, ReplyMessage, ReplyOutput},
+        step::{Citations, ReplyCall, ReplyMessage, ReplyOutput},
         template::{self, TemplateError, Variables},
     },
     tokens,

@@ -9,7 +9,7 @@ use crate::{
     fixture::{
         Reply, ReplyStep,
         asset::Asset,
-        reply::{Citation, Citations, GivenResult, ReplyCall, Search},
+        step::{Citation, Citations, GivenResult, ReplyCall, Search},
         template::{self, TemplateError, Variables},
     },
     knowledge::{KnowledgeError, SearchQuestion},

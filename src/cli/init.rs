@@ -41,8 +41,8 @@ const SCHEMA_FILE: NewFile = ("rehearsal.schema.json", SCHEMA);
 
 const VITEST_CONFIG: NewFile = ("vitest.config.mjs", include_str!("init/vitest.config.mjs"));
 
-/// The setting of vitest that starts the server.
-const GLOBAL_SETUP: &str = r#"globalSetup: "rehearsal-server/vitest/setup""#;
+/// The module that starts the server for vitest.
+const SETUP: &str = "rehearsal-server/vitest/setup";
 
 impl Runner {
     fn files(self) -> Vec<NewFile> {
@@ -84,10 +84,13 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, String> {
         if path == VITEST_CONFIG.0
             && let Some(own) = vitest_config(&args.dir)
         {
-            said.push_str(&format!(
-                "kept {}: add to its key `test`: {GLOBAL_SETUP}\n",
-                own.display()
-            ));
+            let has_setup = fs::read_to_string(&own).is_ok_and(|text| text.contains(SETUP));
+            let advice = if has_setup {
+                String::new()
+            } else {
+                format!(": add to its key `test`: globalSetup: \"{SETUP}\"")
+            };
+            said.push_str(&format!("kept {}{advice}\n", own.display()));
             continue;
         }
         let is_new = write_new(&file, text)

@@ -47,7 +47,7 @@ impl Log {
     /// Starts the log of this process.
     pub(super) fn start(filter: &str, format: Option<LogFormat>) -> Result<Self, String> {
         let format = format.unwrap_or_else(LogFormat::usual);
-        check_words(filter)?;
+        check_word(filter)?;
         let mut filter =
             filter.parse::<EnvFilter>().map_err(|error| format!("--log {filter}: {error}"))?;
         let tells = filter.max_level_hint().is_none_or(|level| level >= LevelFilter::INFO);
@@ -75,18 +75,17 @@ impl Log {
     }
 }
 
-/// Rejects a word that is no level. As a filter it would be the name of a module, and turn the log
+/// Rejects a filter of one word that is no level. It would be the name of a module, and turn the log
 /// off without a message.
-fn check_words(filter: &str) -> Result<(), String> {
-    let is_filter = |part: &str| part.is_empty() || part.contains(['=', ':', '[', '_', '/']);
-    let is_known = |part: &str| is_filter(part) || part.parse::<LevelFilter>().is_ok();
-    match filter.split(',').map(str::trim).find(|part| !is_known(part)) {
-        Some(word) => Err(format!(
-            "--log {word}: expected off, error, warn, info, debug or trace, or a filter such as \
-             rehearsal=debug"
-        )),
-        None => Ok(()),
+fn check_word(filter: &str) -> Result<(), String> {
+    let is_word = filter.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_word || filter == "rehearsal" || filter.parse::<LevelFilter>().is_ok() {
+        return Ok(());
     }
+    Err(format!(
+        "--log {filter}: expected off, error, warn, info, debug or trace, or a filter such as \
+         rehearsal=debug"
+    ))
 }
 
 impl Drop for Log {

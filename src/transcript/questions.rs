@@ -8,15 +8,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{
-    recorded::RecordedResponse,
-    response::{AnsweredQuestion, is_plain_call},
-};
+use super::{recorded::RecordedResponse, response::AnsweredQuestion};
 use crate::types::{
     Item,
     lenient::{Items, lenient},
     reader,
-    response::{input::Input, item::FUNCTION_CALL_OUTPUT, question},
+    response::{client_call, input::Input, item::FUNCTION_CALL_OUTPUT, question},
 };
 
 lenient! {
@@ -192,7 +189,7 @@ impl Counted {
         };
         let AnsweredQuestion { turn, items, parts, .. } = &self.questions[place];
         let asking = Asking { place, turn: *turn, items: items.len(), parts: *parts };
-        for call in calls(&response.output) {
+        for call in client_call::open_calls(&response.output).filter_map(Item::asks) {
             self.calls.insert(call.to_owned(), asking.clone());
         }
     }
@@ -221,12 +218,4 @@ impl Counted {
         question.parts += 1;
         place
     }
-}
-
-/// The ids of the calls with which a response ends, and that the client answers. Functions end a
-/// response wherever they are; other calls are to be at its end.
-fn calls(output: &[Item]) -> Vec<&str> {
-    let plain = output.iter().filter(|item| is_plain_call(item)).filter_map(Item::asks);
-    let at_end = output.iter().rev().map_while(Item::asks);
-    plain.chain(at_end).collect()
 }

@@ -16,9 +16,12 @@ use crate::{
     redact::Redactor,
     types::{
         Item,
-        response::item::{
-            CODE_INTERPRETER_CALL, FILE_SEARCH_CALL, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, MESSAGE,
-            REASONING,
+        response::{
+            client_call,
+            item::{
+                CODE_INTERPRETER_CALL, FILE_SEARCH_CALL, FUNCTION_CALL, FUNCTION_CALL_OUTPUT,
+                MESSAGE, REASONING,
+            },
         },
     },
 };
@@ -112,36 +115,57 @@ fn cleaned(item: &Item, redactor: &Redactor) -> Item {
     Item::new(item.id.as_str(), &item.kind, rest)
 }
 
-/// The steps of a reply. Adjacent calls of functions are one step. Outputs separate the calls of two
-/// responses: functions wait by themselves, other calls need a step for it.
+/// The steps of a reply. An output separates the parts that two responses made.
 fn steps(items: impl Iterator<Item = Item>, results: bool) -> Vec<Value> {
-    let mut steps: Vec<Value> = Vec::new();
-    let (mut goes_on, mut waits) = (false, false);
-    for item in items {
-        if item.is(FUNCTION_CALL_OUTPUT) {
-            if waits {
-                steps.push(json!({"await": "outputs"}));
-            }
-            (goes_on, waits) = (false, false);
-            continue;
+    let items: Vec<_> = items.collect();
+    let parts: Vec<_> = items.split(|item| item.is(FUNCTION_CALL_OUTPUT)).collect();
+    let mut steps = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        let asks = client_call::open_calls(part).any(|item| !is_plain_call(item));
+        let calls_functions = part.iter().any(is_plain_call);
+        steps.extend(steps_of_part(part, results));
+        // Functions wait by themselves.
+        if asks && !calls_functions && number + 1 < parts.len() {
+            steps.push(json!({"await": "outputs"}));
         }
-        waits = item.asks().is_some() && !is_plain_call(&item);
-        let is_call = is_plain_call(&item);
-        if is_call
-            && goes_on
-            && let Some(calls) = steps.last_mut().and_then(|step| step["tool_calls"].as_array_mut())
-        {
-            calls.push(function(&item));
-            continue;
-        }
-        goes_on = is_call;
-        steps.push(step(&item, results));
     }
     steps
 }
 
+/// The steps of one response. Adjacent calls of functions are one step. They end the response, so
+/// other calls of the client come before them.
+fn steps_of_part(part: &[Item], results: bool) -> Vec<Value> {
+    let part: Vec<_> = part.iter().map(|item| without_open_id(item, part)).collect();
+    let first_call = part.iter().position(is_plain_call).unwrap_or(part.len());
+    let (before, rest) = part.split_at(first_call);
+    let (asking, others): (Vec<_>, Vec<_>) =
+        rest.iter().partition(|item| item.asks().is_some() && !is_plain_call(item));
+    let mut steps: Vec<Value> =
+        before.iter().chain(asking).map(|item| step(item, results)).collect();
+    let mut goes_on = false;
+    for item in others {
+        let is_call = is_plain_call(item);
+        match steps.last_mut().and_then(|step| step["tool_calls"].as_array_mut()) {
+            Some(calls) if is_call && goes_on => calls.push(function(item)),
+            _ => steps.push(step(item, results)),
+        }
+        goes_on = is_call;
+    }
+    steps
+}
+
+/// The item without the id of a call that the client answers. Each performance draws another one.
+fn without_open_id(item: &Item, part: &[Item]) -> Item {
+    let mut item = item.clone();
+    let is_open = client_call::open_calls(part).any(|open| open.asks() == item.asks());
+    if is_open && !is_plain_call(&item) {
+        item.rest.shift_remove("call_id");
+    }
+    item
+}
+
 /// Whether the format has words for a call of a function: it has no keys that only some tools have.
-pub(super) fn is_plain_call(item: &Item) -> bool {
+fn is_plain_call(item: &Item) -> bool {
     item.is(FUNCTION_CALL)
         && !["namespace", "caller"]
             .iter()

@@ -124,7 +124,9 @@ fn a_word_that_is_no_level_is_refused() {
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("--log verbose: expected off, error, warn, info"), "{said}");
-    assert!(run("warn,rehearsal=debug").status.success());
+    for filter in ["warn,rehearsal=debug", "rehearsal", "warn,hyper", ""] {
+        assert!(run(filter).status.success(), "{filter}");
+    }
 }
 
 async fn metrics(server: &TestServer) -> Vec<String> {

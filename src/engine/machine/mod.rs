@@ -300,7 +300,7 @@ impl Machine {
     /// Whether a cue would give the run another status.
     fn would_turn(&self, cue: &Cue) -> bool {
         match cue {
-            Cue::Start | Cue::End(_) => true,
+            Cue::Start | Cue::AwaitOutputs | Cue::End(_) => true,
             Cue::CloseCalls => self.step.as_ref().is_some_and(|step| step.functions() > 0),
             _ => false,
         }

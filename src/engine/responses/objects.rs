@@ -290,18 +290,15 @@ impl ResponseObjects {
         told.push(ResponseEventKind::ItemDone(place, done));
     }
 
-    /// The calls of items at the end of the output that the client has to answer. The calls of
-    /// functions are noted when they are made.
+    /// The calls of items that the client has to answer. The calls of functions are noted when they
+    /// are made.
     fn asking_items(&self) -> Vec<FunctionCall> {
-        let output = self.response.output.iter().rev();
-        let asking = output.map_while(Item::client_call);
-        let is_noted = |call: &FunctionCall| {
-            let steps = self.run.steps.iter();
-            steps.flat_map(Step::function_calls).any(|known| known.id == call.id)
-        };
-        let mut asking: Vec<_> = asking.filter(|call| !is_noted(call)).collect();
-        asking.reverse();
-        asking
+        // The first steps are the rounds that were answered before.
+        let steps = self.run.steps.iter().skip(self.answered.len());
+        let functions: Vec<_> = steps.flat_map(Step::function_calls).collect();
+        let calls = client_call::open_calls(&self.response.output);
+        let calls = calls.filter_map(Item::client_call);
+        calls.filter(|call| !functions.iter().any(|known| known.id == call.id)).collect()
     }
 
     /// An item from the fixture. Its id, its status and the id of its call are filled in here.
@@ -328,7 +325,9 @@ impl ResponseObjects {
             rest.extend(given);
         }
         if client_call::has_call_id(&kind, &rest) && !rest.contains_key("call_id") {
-            rest.insert("call_id".to_owned(), call_id.into());
+            // Recorded: it comes after the status.
+            let place = rest.keys().position(|key| key == "status").map_or(0, |place| place + 1);
+            rest.shift_insert(place, "call_id".to_owned(), call_id.into());
         }
         let place = ItemPlace { id: id.clone(), output_index: self.response.output.len() };
         let done = Item::new(id, &kind, Value::Object(rest));

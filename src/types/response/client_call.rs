@@ -38,11 +38,18 @@ pub fn has_call_id(kind: &str, keys: &Map<String, Value>) -> bool {
     is_for_client(kind, keys) && kind != APPROVAL_REQUEST
 }
 
+/// The calls among items that no other item of the list answers.
+pub fn open_calls(items: &[Item]) -> impl Iterator<Item = &Item> {
+    let is_answered = |id: &str| items.iter().any(|item| item.answers() == Some(id));
+    items.iter().filter(move |item| item.asks().is_some_and(|id| !is_answered(id)))
+}
+
 impl Item {
     /// The id by which the client answers this call, if the client performs it.
     pub fn asks(&self) -> Option<&str> {
         let id = self.call_id().unwrap_or_else(|| self.id.as_str());
-        is_for_client(&self.kind, &self.rest).then_some(id)
+        let is_whole = self.text_at("status") != Some("incomplete");
+        (is_whole && is_for_client(&self.kind, &self.rest)).then_some(id)
     }
 
     /// The id of the call that this item answers.
@@ -56,7 +63,7 @@ impl Item {
     pub fn client_call(&self) -> Option<FunctionCall> {
         let id = self.asks()?.to_owned();
         let name = self.text_at("name").unwrap_or_else(|| self.kind.trim_end_matches("_call"));
-        let given = ["arguments", "input", "action", "operation"];
+        let given = ["arguments", "input", "action", "actions", "operation"];
         let arguments = given.iter().find_map(|key| self.rest.get(*key));
         let arguments = arguments.map_or_else(|| "{}".to_owned(), text);
         Some(FunctionCall { id, name: name.to_owned(), arguments })
@@ -84,13 +91,13 @@ impl Item {
     }
 }
 
-/// A value as text: the texts of parts, or else JSON.
+/// A value as text: the texts of its parts, or else JSON.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) if parts.iter().all(|part| part["type"].is_string()) => {
-            let texts = parts.iter().filter_map(|part| part["text"].as_str());
-            texts.collect::<Vec<_>>().join("\n")
+        Value::Array(parts) => {
+            let texts: Vec<_> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            if texts.is_empty() { value.to_string() } else { texts.join("\n") }
         }
         other => other.to_string(),
     }
@@ -117,6 +124,28 @@ mod tests {
         let answer = item(APPROVAL_RESPONSE, rest);
         assert_eq!(answer.answers(), Some("it_1"));
         assert_eq!(answer.output(), r#"{"approve":true,"reason":null}"#);
+    }
+
+    #[test]
+    fn an_answer_with_other_parts_than_texts_is_json() {
+        let found =
+            json!({"call_id": "call_1", "execution": "client", "tools": [{"type": "function"}]});
+        assert_eq!(item("tool_search_output", found).output(), r#"[{"type":"function"}]"#);
+        let texts = json!({"output": [{"type": "input_text", "text": "a"}, {"text": "b"}]});
+        assert_eq!(item("custom_tool_call_output", texts).output(), "a\nb");
+    }
+
+    #[test]
+    fn a_call_is_open_until_an_item_answers_it() {
+        let call = |id: &str| item("shell_call", json!({"call_id": id}));
+        let items = [
+            call("call_1"),
+            item("shell_call_output", json!({"call_id": "call_1"})),
+            call("call_2"),
+        ];
+        let open: Vec<_> = open_calls(&items).filter_map(Item::asks).collect();
+        assert_eq!(open, ["call_2"]);
+        assert_eq!(item("shell_call", json!({"status": "incomplete"})).asks(), None);
     }
 
     #[test]

@@ -72,6 +72,31 @@ async fn a_reply_continues_with_the_answers_of_the_client() {
 }
 
 #[tokio::test]
+async fn a_message_may_follow_the_call_that_the_client_answers() {
+    let server = TestServer::with_fixtures(
+        r#"
+replies:
+  - steps:
+      - item: {type: custom_tool_call, name: calculate, input: "6 * 7"}
+      - message: I calculate.
+      - await: outputs
+      - message: "{{ outputs.calculate }}"
+"#,
+    )
+    .await;
+    let asked = json!({"model": "gpt-4o", "input": "Go", "background": true});
+    let first = server.post("/v1/responses", asked).await.body;
+    server.idle().await;
+    let path = format!("/v1/responses/{}", first["id"].as_str().expect("an id"));
+    let first = server.get(&path).await.body;
+    assert_eq!(kinds(&first), ["custom_tool_call", "message"]);
+    let body = json!({"model": "gpt-4o", "input": [answers(&first)[0]],
+        "previous_response_id": first["id"]});
+    let second = create(&server, body).await;
+    assert_eq!(second["output"][0]["content"][0]["text"], "42");
+}
+
+#[tokio::test]
 async fn functions_and_items_of_one_response_are_answered_together() {
     let server = TestServer::with_fixtures(
         r#"

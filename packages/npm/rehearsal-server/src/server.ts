@@ -39,6 +39,8 @@ export async function start(options: StartOptions = {}): Promise<Server> {
   const { fixtures = [], unmatched, args = [], env = {} } = options;
   const command = [
     ...["exec", "--log", "warn"],
+    // A variable for another server must not name the port of this one.
+    ...(args.some((word) => word.startsWith("--listen")) ? [] : ["--listen", "127.0.0.1:0"]),
     ...[fixtures].flat().flatMap((path) => ["--fixtures", path]),
     ...(unmatched === undefined ? [] : ["--unmatched", unmatched]),
     ...[...args, "--", process.execPath, "-e", WAIT],
@@ -71,7 +73,7 @@ export async function start(options: StartOptions = {}): Promise<Server> {
 }
 
 function checked(name: string): string {
-  if (/^[A-Za-z0-9._-]{1,64}$/.test(name)) return name;
+  if (/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/.test(name)) return name;
   throw new Error(
     `'${name}' cannot be the name of a session: use 1 to 64 letters, digits, '.', '_' and '-'`,
   );

@@ -5,6 +5,7 @@
  * test. So a client that a module creates once works in all of them, if the test file imports this
  * module before that one. Concurrent tests have sessions of their own.
  */
+import { threadId } from "node:worker_threads";
 import { inject, test as base } from "vitest";
 import { API_KEY, Session, type UnmatchedRun } from "./session.js";
 
@@ -15,13 +16,8 @@ declare module "vitest" {
 }
 
 /** The session for the tests of this worker, unless no server was started. */
-const ofWorker = sessionOfWorker();
+const ofWorker = sessionCalled(`vitest-worker-${String(process.pid)}-${String(threadId)}`);
 if (ofWorker !== undefined) point(ofWorker);
-
-function sessionOfWorker(): Session | undefined {
-  const worker = process.env["VITEST_POOL_ID"] ?? "1";
-  return sessionCalled(`vitest-worker-${worker}`);
-}
 
 function sessionCalled(name: string): Session | undefined {
   const url = inject("rehearsalUrl") as string | undefined;
@@ -59,13 +55,25 @@ function explainOne(run: UnmatchedRun): string[] {
   return [title, ...near, "  to answer it, add:", run.stub.replaceAll(/^(?=.)/gm, "    ")];
 }
 
+/** A test or the suite around it. */
+interface TestTask {
+  id: string;
+  concurrent?: boolean | undefined;
+  suite?: TestTask | undefined;
+}
+
+/** Whether other tests of this process may run at the same time. */
+function isConcurrent(task: TestTask): boolean {
+  return task.concurrent === true || (task.suite !== undefined && isConcurrent(task.suite));
+}
+
 /** The fixture, for your own `test.extend({ rehearsal })`. */
 export async function rehearsal(
-  { task }: { task: { id: string; concurrent?: boolean | undefined } },
+  { task }: { task: TestTask },
   use: (session: Session) => Promise<void>,
 ): Promise<void> {
   const session =
-    task.concurrent === true
+    isConcurrent(task)
       ? sessionCalled(`vitest${task.id.replaceAll(/[^\w.-]/g, "_")}`)
       : ofWorker;
   if (session === undefined) {

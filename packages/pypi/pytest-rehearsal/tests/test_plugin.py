@@ -187,9 +187,24 @@ def test_a_client_of_a_module_within_exec(project):
         "    assert len(rehearsal.turns) == 1\n"
     )
     project.path.joinpath("test_agent.py").write_text(test)
-    command = ["rehearsal", "exec", "--", sys.executable, "-m", "pytest", "-q", "test_agent.py"]
-    run = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
-    assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout + run.stderr
+    project.path.joinpath("base.yaml").write_text("replies: [{steps: [{message: Base}]}]")
+    pytest_command = [sys.executable, "-m", "pytest", "-q", "test_agent.py", "--rehearsal-exec"]
+
+    def run(*command):
+        done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    command = ["rehearsal", "exec", "--api-key", "k1", "--", *pytest_command]
+    code, said = run(*command)
+    assert (code, "2 passed" in said) == (0, True), said
+    test = "from agent import ask\ndef test_one(rehearsal):\n    assert ask('Hi') == 'Base'\n"
+    project.path.joinpath("test_agent.py").write_text(test)
+    code, said = run(*command, "--rehearsal-fixtures=base.yaml")
+    assert (code, "1 passed" in said) == (0, True), said
+    code, said = run(*command, "--rehearsal-args=--seed 7")
+    assert "rehearsal_args has no effect: give it to 'rehearsal exec'" in said
+    code, said = run(*pytest_command)
+    assert "Missing credentials" in said or "rehearsal_exec needs" in said
 
 
 def test_options_of_the_ini_file_and_of_the_command_line(project):

@@ -23,7 +23,11 @@ _OPTIONS: list[tuple[str, Any, Any, str]] = [
     ("rehearsal_args", "args", [], "more arguments for the server"),
     ("rehearsal_record", "string", "", "a folder: record there what no reply matches"),
     ("rehearsal_upstream", "string", "", "the server that answers what is recorded"),
+    ("rehearsal_exec", "bool", False, "use the server of `rehearsal exec`, for all tests"),
 ]
+
+#: Options of the server. With `rehearsal_exec`, they belong to the command line of `exec`.
+_OF_SERVER = ["rehearsal_args", "rehearsal_record", "rehearsal_upstream"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,8 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rehearsal")
     for name, kind, default, help_text in _OPTIONS:
         flag = "--" + name.replace("_", "-")
-        is_list = kind != "string"
-        group.addoption(flag, dest=name, action="append" if is_list else "store", help=help_text)
+        action = {"string": "store", "bool": "store_const"}.get(kind, "append")
+        more = {"const": True} if kind == "bool" else {}
+        group.addoption(flag, dest=name, action=action, help=help_text, **more)
         parser.addini(name, help_text, type=kind, default=default)
 
 
@@ -53,9 +58,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 class Servers:
     """The servers of this process: one for each setting of unmatched runs.
 
-    Within `rehearsal exec` there is only the server of that command. Its first session has the URL
-    that clients read when they are created, even if a module does so while it is imported. The
-    tests use this session one after the other. The workers of xdist have sessions of their own.
+    With `rehearsal_exec` there is only the server of `rehearsal exec`. Clients that a module
+    creates while it is imported use the first session of that server. So all tests use this
+    session, one after the other, and each one resets it. The workers of xdist have their own.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -64,16 +69,20 @@ class Servers:
         self._servers: dict[str, Server] = {}
         self._error: str | None = None
         self._sessions = 0
-        url = os.environ.get("REHEARSAL_URL", "")
-        # A test that runs pytest has given it a session of its own.
-        self._around = url if url and "/s/" not in url else None
+        self._url = os.environ.get("REHEARSAL_URL")
+        self._key = os.environ.get("OPENAI_API_KEY")
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
+
+    @property
+    def api_key(self) -> str:
+        """The key that the server accepts."""
+        return self._key if self.option("rehearsal_exec") and self._key else API_KEY
 
     def session(self, unmatched: str) -> Rehearsal:
         """Make an empty session for a test."""
         self._sessions += 1
-        if self._around is not None:
-            return self._session_around(self._around)
+        if self.option("rehearsal_exec"):
+            return self._session_of_exec(unmatched)
         if unmatched not in self._servers:
             try:
                 if self._error is None:
@@ -85,11 +94,22 @@ class Servers:
             pytest.fail(self._error, pytrace=False)
         return Rehearsal(f"{self._servers[unmatched].url}/s/test-{self._sessions}")
 
-    def _session_around(self, url: str) -> Rehearsal:
-        if self._worker is not None:
-            return Rehearsal(f"{url}/s/test-{self._worker}-{self._sessions}")
-        session = Rehearsal(url)
+    def _session_of_exec(self, unmatched: str) -> Rehearsal:
+        if self._url is None:
+            pytest.fail("rehearsal_exec needs 'rehearsal exec -- pytest'", pytrace=False)
+        if ignored := [name for name in _OF_SERVER if self.option(name)]:
+            pytest.fail(
+                f"rehearsal_exec: {', '.join(ignored)} has no effect: give it to 'rehearsal exec'",
+                pytrace=False,
+            )
+        if unmatched != self.option("rehearsal_unmatched"):
+            pytest.fail("rehearsal_exec: all tests have the same 'unmatched'", pytrace=False)
+        path = "" if self._worker is None else f"/s/test-{self._worker}"
+        session = Rehearsal(f"{self._url}{path}", self.api_key)
         session.control.post("/reset?fixtures=true", {})
+        # The last document has priority.
+        for fixtures in reversed(self.option("rehearsal_fixtures")):
+            session.fixtures(str(self._config.rootpath / fixtures))
         return session
 
     def option(self, name: str) -> Any:
@@ -141,9 +161,9 @@ def rehearsal(
     session = servers.session(unmatched)
     for name, value in {
         "OPENAI_BASE_URL": session.base_url,
-        "OPENAI_API_KEY": API_KEY,
+        "OPENAI_API_KEY": servers.api_key,
         "AZURE_OPENAI_ENDPOINT": session.url,
-        "AZURE_OPENAI_API_KEY": API_KEY,
+        "AZURE_OPENAI_API_KEY": servers.api_key,
         "OPENAI_API_VERSION": "2024-05-01-preview",
         "REHEARSAL_URL": session.url,
     }.items():

@@ -18,6 +18,9 @@ from .control import Control
 
 __all__ = ["Server", "ServerError"]
 
+#: A free port.
+LISTEN = ["--listen", "127.0.0.1:0"]
+
 #: Prints the URL of the server, and ends with its standard input.
 WAIT = "import os, sys; print(os.environ['REHEARSAL_URL'], flush=True); sys.stdin.read()"
 
@@ -35,7 +38,10 @@ class Server:
             program = find_program()
         except ProgramError as error:
             raise ServerError(str(error)) from error
-        command = [program, "exec", "--log", "warn", *arguments, "--", sys.executable, "-c", WAIT]
+        # A variable for another server must not name the port of this one.
+        listen = [] if any(word.startswith("--listen") for word in arguments) else LISTEN
+        command = [program, "exec", "--log", "warn", *listen, *arguments]
+        command += ["--", sys.executable, "-c", WAIT]
         self._said = tempfile.TemporaryFile()
         try:
             self._process = subprocess.Popen(

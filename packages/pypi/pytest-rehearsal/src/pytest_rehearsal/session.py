@@ -52,22 +52,23 @@ class Clock:
 class Rehearsal:
     """A session on the server. Other sessions cannot see its objects."""
 
-    def __init__(self, url: str) -> None:
-        """Take the URL of the session."""
+    def __init__(self, url: str, api_key: str = API_KEY) -> None:
+        """Take the URL of the session, and the key that its server accepts."""
         self.url = url
+        self._api_key = api_key
         self.base_url = f"{url}/v1"
         self.control = Control(url)
         self.clock = Clock(self.control)
 
     def client(self, **options: Any) -> openai.OpenAI:
         """Return the official client for this session. The package `openai` must be installed."""
-        settings = {"base_url": self.base_url, "api_key": API_KEY, **options}
+        settings = {"base_url": self.base_url, "api_key": self._api_key, **options}
         client: openai.OpenAI = _package().OpenAI(**settings)
         return client
 
     def async_client(self, **options: Any) -> openai.AsyncOpenAI:
         """Return the official asynchronous client for this session."""
-        settings = {"base_url": self.base_url, "api_key": API_KEY, **options}
+        settings = {"base_url": self.base_url, "api_key": self._api_key, **options}
         client: openai.AsyncOpenAI = _package().AsyncOpenAI(**settings)
         return client
 

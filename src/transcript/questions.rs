@@ -200,8 +200,8 @@ impl Counted {
         }
     }
 
-    /// Adds a response to a question, behind an output that separates it from the calls before. If another response has continued the question already, this
-    /// one is the end of a copy.
+    /// Adds a response to a question, after an output that separates it from the calls before. If
+    /// another response has continued the question already, this one is the end of a copy.
     fn go_on(&mut self, asking: &Asking, response: &RecordedResponse) -> usize {
         let mut place = asking.place;
         if self.questions[place].items.len() > asking.items {

@@ -4,6 +4,8 @@
 //! response before it called. All items since the question are one reply, as they are of a run. So
 //! the reply also answers runs.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -135,7 +137,7 @@ fn steps(items: impl Iterator<Item = Item>, results: bool) -> Vec<Value> {
 /// The steps of one response. Adjacent calls of functions are one step. They end the response, so
 /// other calls of the client come before them.
 fn steps_of_part(part: &[Item], results: bool) -> Vec<Value> {
-    let part: Vec<_> = part.iter().map(|item| without_open_id(item, part)).collect();
+    let part = without_open_ids(part);
     let first_call = part.iter().position(is_plain_call).unwrap_or(part.len());
     let (before, rest) = part.split_at(first_call);
     let (asking, others): (Vec<_>, Vec<_>) =
@@ -154,14 +156,15 @@ fn steps_of_part(part: &[Item], results: bool) -> Vec<Value> {
     steps
 }
 
-/// The item without the id of a call that the client answers. Each performance draws another one.
-fn without_open_id(item: &Item, part: &[Item]) -> Item {
-    let mut item = item.clone();
-    let is_open = client_call::open_calls(part).any(|open| open.asks() == item.asks());
-    if is_open && !is_plain_call(&item) {
+/// The items without the ids of calls that the client answers. Each performance draws other ones.
+fn without_open_ids(part: &[Item]) -> Vec<Item> {
+    let open: HashSet<_> = client_call::open_calls(part).filter_map(Item::asks).collect();
+    let drawn = |item: &Item| item.asks().is_some_and(|id| open.contains(id));
+    let mut items = part.to_vec();
+    for item in items.iter_mut().filter(|item| drawn(item) && !is_plain_call(item)) {
         item.rest.shift_remove("call_id");
     }
-    item
+    items
 }
 
 /// Whether the format has words for a call of a function: it has no keys that only some tools have.

@@ -3,6 +3,8 @@
 //! This is the only list of such pairs. The engine, the checks of requests and the import of
 //! recordings use it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -40,8 +42,8 @@ pub fn has_call_id(kind: &str, keys: &Map<String, Value>) -> bool {
 
 /// The calls among items that no other item of the list answers.
 pub fn open_calls(items: &[Item]) -> impl Iterator<Item = &Item> {
-    let is_answered = |id: &str| items.iter().any(|item| item.answers() == Some(id));
-    items.iter().filter(move |item| item.asks().is_some_and(|id| !is_answered(id)))
+    let answered: HashSet<_> = items.iter().filter_map(Item::answers).collect();
+    items.iter().filter(move |item| item.asks().is_some_and(|id| !answered.contains(id)))
 }
 
 impl Item {

@@ -111,7 +111,10 @@ impl Line {
         self.add(level.as_str(), colour.on_default());
         // The mistakes of a fixture have several lines.
         for (place, line) in fields.get("message").lines().enumerate() {
-            self.text.push_str(if place > 0 { "\n" } else { "" });
+            if place > 0 {
+                self.text.truncate(self.text.trim_end().len());
+                self.text.push('\n');
+            }
             self.add(line, Style::new());
         }
         for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {

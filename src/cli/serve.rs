@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The default address: loopback only.
-pub(super) const LISTEN: &str = "127.0.0.1:7357";
+const LISTEN: &str = "127.0.0.1:7357";
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {

@@ -95,9 +95,9 @@ async fn the_suite_of_the_python_client() {
 /// The number of passed tests in the last line of pytest: `40 failed, 517 passed in 15.02s`.
 fn passed(said: &str) -> usize {
     let last = said.lines().last().unwrap_or_default();
-    let mut words = last.split(' ').collect::<Vec<_>>().into_iter().rev();
-    words.find(|word| word.starts_with("passed"));
-    words.next().and_then(|count| count.parse().ok()).unwrap_or_default()
+    let words: Vec<_> = last.split(' ').collect();
+    let count = words.windows(2).find(|pair| pair[1].starts_with("passed"));
+    count.and_then(|pair| pair[0].parse().ok()).unwrap_or_default()
 }
 
 /// The packages of the Go client, the programs of their tests, and the tests of this API.

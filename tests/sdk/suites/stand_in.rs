@@ -181,8 +181,8 @@ impl<'a> Objects<'a> {
         while let Some(collection) = segments.next() {
             real = format!("{real}/{collection}");
             let Some(placeholder) = segments.next() else { break };
-            let known = OPERATIONS.contains(&placeholder) || collection == "models";
-            let id = if known { placeholder.to_owned() } else { self.member(&real).await };
+            let is_operation = OPERATIONS.contains(&placeholder);
+            let id = if is_operation { placeholder.to_owned() } else { self.member(&real).await };
             real = format!("{real}/{id}");
         }
         real

@@ -1,6 +1,19 @@
 // This import comes before the application: it directs the client of the application to the emulator.
 import { expect, test } from "rehearsal-server/vitest";
+import { beforeEach } from "vitest";
 import { ask } from "./agent.js";
+
+let conversation;
+
+// A hook that makes objects takes the fixture, so that the reset comes before it.
+beforeEach(async ({ rehearsal }) => {
+  conversation = await rehearsal.client().conversations.create({});
+});
+
+test("the objects of a hook are there", async ({ rehearsal }) => {
+  const found = await rehearsal.client().conversations.retrieve(conversation.id);
+  expect(found.id).toBe(conversation.id);
+});
 
 test("the application answers kindly", async ({ rehearsal }) => {
   await rehearsal.reply("Hello!", { message: "Hi" });

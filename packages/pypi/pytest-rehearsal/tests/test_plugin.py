@@ -190,8 +190,15 @@ def test_a_client_of_a_module_within_exec(project):
     project.path.joinpath("base.yaml").write_text("replies: [{steps: [{message: Base}]}]")
     pytest_command = [sys.executable, "-m", "pytest", "-q", "test_agent.py", "--rehearsal-exec"]
 
-    def run(*command):
-        done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
+    def run(*command, **variables):
+        done = subprocess.run(
+            command,
+            cwd=project.path,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         return done.returncode, done.stdout + done.stderr
 
     command = ["rehearsal", "exec", "--api-key", "k1", "--", *pytest_command]
@@ -203,8 +210,8 @@ def test_a_client_of_a_module_within_exec(project):
     assert (code, "1 passed" in said) == (0, True), said
     code, said = run(*command, "--rehearsal-args=--seed 7")
     assert "rehearsal_args has no effect: give it to 'rehearsal exec'" in said
-    code, said = run(*pytest_command)
-    assert "Missing credentials" in said or "rehearsal_exec needs" in said
+    code, said = run(*pytest_command, OPENAI_API_KEY="k1")
+    assert "rehearsal_exec needs 'rehearsal exec -- pytest'" in said
 
 
 def test_options_of_the_ini_file_and_of_the_command_line(project):
